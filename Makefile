@@ -1,0 +1,39 @@
+# Claude's Friend. `make help` lists what there is.
+# Everything that is missing is installed into .tools/ (ignored), once, with a line on the screen.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup build dev test demo eval bench deploy clean
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup:
+	@local/setup/install.sh
+
+build: setup ## build both Workers and the development kit
+	@local/setup/build.sh
+	@echo '==> building the development kit (about 5 minutes at first)' >&2
+	@cargo build --quiet -p local-models -p local-dev
+
+dev: build ## start the product on http://localhost:8787 (PORT=, STATE_DIR=); Ctrl-C stops it
+	@exec target/debug/friend-dev serve
+
+demo: build ## index a folder and search it (DIR=…; by default this repository)
+	@target/debug/friend-dev demo
+
+test: build ## run every test and end with a count
+	@local/setup/test.sh
+
+eval: build ## nDCG@10 and R@10 on the sets of EVAL_DATA=../shared/data (SETS=scifact,cosqa to choose)
+	@target/debug/friend-dev eval
+
+bench: build ## speed and Free-plan cost (QUICK=1 for a smaller run)
+	@cargo build --quiet --release -p local-models -p local-dev
+	@target/release/friend-dev bench $(if $(QUICK),--quick)
+
+deploy: build ## create what is missing in your Cloudflare account, migrate, deploy both Workers
+	@local/setup/deploy.sh
+
+clean: ## remove what was built and the local state, keep what was installed
+	@rm -rf target cloudflare/gateway/build cloudflare/consumers/build .state .tools/stamps/build

@@ -1,0 +1,81 @@
+//! The consumer Worker: queues, their dead letters, and cron. Thin: the stages are in `consumers`.
+
+use cloudflare::{Batch, Delivery, Workers, log};
+use consumers::{Report, consume, dead_letter};
+use pipeline::{
+    message::{Decoded, Message},
+    outcome::Outcome,
+    ports::Clock as _,
+};
+use serde_json::json;
+use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
+// The export macro names js_sys when it builds for wasm.
+#[cfg_attr(not(target_arch = "wasm32"), allow(unused_imports))]
+use worker::js_sys;
+use worker::{Env, ScheduleContext, ScheduledEvent, event};
+
+#[event(start)]
+fn start() {
+    cloudflare::install_panic_hook();
+    consumers::chunk::tokens::warm();
+}
+
+/// Exported by hand: an error is then a rejection, where the macro's would reset the isolate.
+///
+/// Always succeeds: ack and retry are said message by message.
+#[wasm_bindgen]
+pub async fn queue(batch: Batch, env: Env, _context: JsValue) -> Result<JsValue, JsValue> {
+    let queue = batch.queue();
+    for delivery in batch.messages().iter() {
+        process(&queue, &delivery.unchecked_into(), &env).await;
+    }
+    Ok(JsValue::UNDEFINED)
+}
+
+async fn process(queue: &str, delivery: &Delivery, env: &Env) {
+    let platform = Workers::new(env.clone());
+    let started = platform.now();
+    let body = delivery.body().as_string().unwrap_or_else(|| "(not text)".to_owned());
+    let report = if queue.ends_with("-dlq") {
+        let outcome = dead_letter::record(&platform, &delivery.id(), &body).await;
+        Report { item: None, user: None, outcome }
+    } else {
+        consume(&platform, &delivery.id(), &body).await
+    };
+    platform.count_delivery(&body, !matches!(report.outcome, Outcome::Retry { .. }));
+    tell(delivery, &report.outcome);
+    log(&json!({
+        "message": delivery.id(), "queue": queue, "attempt": delivery.attempts(), "user": report.user, "item": report.item,
+        "outcome": report.outcome.name(), "why": report.outcome.why(), "ms": platform.now().since(started), "used": platform.usage(),
+    }));
+    let source = match Message::decode(&body) {
+        Decoded::Known(message) => message.stage.name(),
+        _ => "unreadable",
+    };
+    let id = format!("{}-{}", delivery.id(), delivery.attempts());
+    platform.record_usage(&id, report.user.as_ref(), source).await;
+}
+
+/// D1 holds what is parked or dead; only a retry keeps the message.
+fn tell(delivery: &Delivery, outcome: &Outcome) {
+    match outcome {
+        Outcome::Retry { after, .. } => delivery.retry_after(*after),
+        Outcome::Done | Outcome::Park { .. } | Outcome::Dead { .. } => delivery.ack(),
+    }
+}
+
+#[event(scheduled)]
+async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    let platform = Workers::new(env);
+    let started = platform.now();
+    let (report, failure) = match producers::cron::run(&platform).await {
+        Ok(report) => (Some(report), None),
+        Err(failure) => (None, Some(failure.to_string())),
+    };
+    log(&json!({
+        "cron": event.cron(), "report": report, "failure": failure,
+        "ms": platform.now().since(started), "used": platform.usage(),
+    }));
+    let id = format!("cron-{}", started.milliseconds());
+    platform.record_usage(&id, None, "cron").await;
+}

@@ -1,0 +1,63 @@
+//! [`Embedder`] over Workers AI.
+
+use pipeline::{failure::Failure, model::EmbeddingModel, ports::Embedder, statement::json};
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+use worker::{
+    js_sys::{Array, Float32Array, Promise},
+    wasm_bindgen_futures::JsFuture,
+};
+
+use crate::{Workers, message, plain_object};
+
+#[wasm_bindgen]
+extern "C" {
+    type Ai;
+    #[wasm_bindgen(method, catch)]
+    fn run(this: &Ai, model: &str, input: &JsValue) -> Result<Promise, JsValue>;
+
+    type Embeddings;
+    #[wasm_bindgen(method, getter)]
+    fn data(this: &Embeddings) -> JsValue;
+}
+
+#[derive(Serialize)]
+struct Input<'a> {
+    text: &'a [String],
+    /// What bge models were trained with; Workers AI's default is `mean`.
+    /// https://developers.cloudflare.com/workers-ai/models/bge-small-en-v1.5/
+    pooling: &'static str,
+}
+
+impl Embedder for Workers {
+    async fn embed(
+        &self,
+        model: &EmbeddingModel,
+        texts: &[String],
+        word_pieces: u64,
+    ) -> Result<Vec<Vec<f32>>, Failure> {
+        let input = plain_object(&json(&Input { text: texts, pooling: "cls" })?)?;
+        let ai: Ai = self.binding("AI")?;
+        let promise = ai.run(model.name, &input).map_err(|error| failure(&error))?;
+        let answer: Embeddings = JsFuture::from(promise).await.map_err(|error| failure(&error))?.unchecked_into();
+        self.count(|usage| usage.neurons += model.neurons(word_pieces));
+        let data = answer.data();
+        if !Array::is_array(&data) {
+            return Err(Failure::transient("Workers AI: the answer holds no vectors"));
+        }
+        // A typed array copies a row of numbers in one call.
+        Ok(data.unchecked_into::<Array>().iter().map(|row| Float32Array::new(&row).to_vec()).collect())
+    }
+}
+
+/// Error codes: https://developers.cloudflare.com/workers-ai/platform/errors/
+fn failure(error: &JsValue) -> Failure {
+    let why = format!("Workers AI: {}", message(error));
+    if why.contains("3036") {
+        Failure::exhausted(why)
+    } else if ["5007", "5035", "5004", "3003"].iter().any(|code| why.contains(code)) {
+        Failure::bug(why)
+    } else {
+        Failure::transient(why)
+    }
+}

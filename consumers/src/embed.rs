@@ -1,0 +1,159 @@
+//! Embed: a batch's chunks into vectors, which wait in R2 for the upsert stage.
+//!
+//! In: a batch (job item) whose packs are all chunked.
+//! Does, per message:
+//! 1. reads the next chunks of the batch that are still wanted;
+//! 2. cuts them into windows the model can read whole;
+//! 3. calls the model, at most 100 windows a call, and pools the windows' vectors;
+//! 4. puts the vectors into R2 and moves the item on.
+//!
+//! Sends on: embed again while chunks are left, then upsert.
+
+pub mod windows;
+pub mod word_pieces;
+
+use pipeline::{
+    failure::Failure,
+    garbage::Work,
+    ids::{ChunkRow, ItemId},
+    item::{Claim, Move, Progress, settle},
+    limits,
+    message::Stage,
+    model::EMBEDDING,
+    object_keys,
+    outcome::Outcome,
+    ports::{Clock, Database, Embedder, ObjectStore, PutIf, Queue},
+    statement::{Statement, json},
+    vectors,
+};
+use serde::{Deserialize, Serialize};
+
+use self::windows::Window;
+use crate::upsert;
+
+/// Chunks one message reads at most: with one window each they fill its calls.
+const CHUNKS_PER_MESSAGE: i64 = 200;
+
+/// Where the next message goes on.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Chunks before this row are done.
+    pub next: ChunkRow,
+    /// Number of the next slice of vectors.
+    pub slice: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Chunk {
+    id: ChunkRow,
+    title: Option<String>,
+    text: String,
+}
+
+/// Runs the stage. See the module for its steps.
+pub async fn embed<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
+where
+    P: Database + ObjectStore + Queue + Embedder + Clock,
+{
+    let packs = claim.packs.ok_or_else(|| Failure::bug("a batch without packs"))?;
+    let cursor = read_cursor(claim, packs.0)?;
+    let chunks = wanted_chunks(ports, claim, packs, cursor).await?;
+    if chunks.is_empty() {
+        // Nothing was wanted, or the last message ended exactly with the last chunk.
+        let next = if cursor.slice == 0 { Move::Finish } else { to_upsert(cursor.slice)? };
+        return settle(ports, claim, Work::default(), &Progress::default(), next).await;
+    }
+    let plan = plan(&chunks);
+    // Billed again if what follows fails: the work of at most one message.
+    let embedded = run_model(ports, &chunks, &plan).await?;
+    let last = embedded.last().map_or(cursor.next, |(row, _)| *row);
+    let passed = i64::try_from(embedded.len()).unwrap_or(0);
+    // Overwrites its own earlier attempt; the upsert stage reads only what this claim settled.
+    let key = object_keys::vectors(&claim.user, claim.item, cursor.slice);
+    ports.put(&key, vectors::encode(EMBEDDING.dimensions, &embedded), PutIf::Always).await?;
+    let more = passed < i64::try_from(chunks.len()).unwrap_or(0) || passed >= CHUNKS_PER_MESSAGE;
+    let next = if more {
+        Move::Continue(json(&Cursor { next: ChunkRow(last.0 + 1), slice: cursor.slice + 1 })?)
+    } else {
+        to_upsert(cursor.slice + 1)?
+    };
+    let progress = Progress { chunks_passed: passed, ..Progress::default() };
+    settle(ports, claim, Work::default(), &progress, next).await
+}
+
+fn to_upsert(slices: i64) -> Result<Move, Failure> {
+    Ok(Move::To(Stage::Upsert, json(&upsert::Cursor { slice: 0, slices })?))
+}
+
+fn read_cursor(claim: &Claim, first_pack: ItemId) -> Result<Cursor, Failure> {
+    let start = Cursor { next: ChunkRow::first(first_pack), slice: 0 };
+    claim.cursor.as_deref().map_or(Ok(start), |text| {
+        serde_json::from_str(text).map_err(|error| Failure::bug(format!("cursor of item {}: {error}", claim.item)))
+    })
+}
+
+async fn wanted_chunks<P: Database>(
+    ports: &P,
+    claim: &Claim,
+    packs: (ItemId, ItemId),
+    cursor: Cursor,
+) -> Result<Vec<Chunk>, Failure> {
+    let query = Statement::new(
+        "SELECT c.id, c.text, CASE WHEN d.pending IS NULL THEN d.title ELSE d.pending ->> '$.title' END AS title
+         FROM chunks c
+         JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
+         WHERE c.id >= ?1 AND c.id < ?2 AND c.user_id = ?3
+           AND d.latest = c.revision AND d.latest_item = c.id >> 14 AND d.deleted_at IS NULL
+         ORDER BY c.id LIMIT ?4",
+    )
+    .bind(cursor.next)
+    .bind(ChunkRow::first(ItemId(packs.1.0 + 1)))
+    .bind(&claim.user)
+    .bind(CHUNKS_PER_MESSAGE);
+    ports.batch(vec![query]).await?.at(0)?.all()
+}
+
+/// The windows of as many chunks as one message embeds; at least one chunk.
+fn plan(chunks: &[Chunk]) -> Vec<Vec<Window>> {
+    let mut plan = Vec::new();
+    let mut total = 0;
+    for chunk in chunks {
+        let windows = windows::windows(&EMBEDDING, chunk.title.as_deref().unwrap_or_default(), &chunk.text);
+        total += windows.len();
+        if total > limits::WINDOWS_PER_MESSAGE && !plan.is_empty() {
+            break;
+        }
+        plan.push(windows);
+    }
+    plan
+}
+
+/// Embeds the planned windows and pools them, one vector per chunk.
+async fn run_model<P: Embedder>(
+    ports: &P,
+    chunks: &[Chunk],
+    plan: &[Vec<Window>],
+) -> Result<Vec<(ChunkRow, Vec<f32>)>, Failure> {
+    let windows: Vec<&Window> = plan.iter().flatten().collect();
+    let mut vectors = Vec::with_capacity(windows.len());
+    for call in windows.chunks(limits::TEXTS_PER_EMBEDDING_CALL) {
+        let texts: Vec<String> = call.iter().map(|window| window.text.clone()).collect();
+        let pieces: usize = call.iter().map(|window| window.pieces).sum();
+        let answer = ports.embed(&EMBEDDING, &texts, pieces as u64).await?;
+        if answer.len() != texts.len() || answer.iter().any(|vector| vector.len() != EMBEDDING.dimensions) {
+            return Err(Failure::transient("the model's answer has the wrong shape"));
+        }
+        vectors.extend(answer);
+    }
+    let mut rest = vectors.as_slice();
+    Ok(chunks
+        .iter()
+        .zip(plan)
+        .map(|(chunk, windows)| {
+            let (own, others) = rest.split_at(windows.len().min(rest.len()));
+            rest = others;
+            let pieces: Vec<usize> = windows.iter().map(|window| window.pieces).collect();
+            (chunk.id, windows::pool(own, &pieces))
+        })
+        .collect())
+}

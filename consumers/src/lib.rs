@@ -1,0 +1,13 @@
+//! What does work: one file per stage, named by its verb.
+//!
+//! [`chunk`] -> [`embed`] -> [`upsert`] -> [`retire`]; what none of them could do ends in
+//! [`dead_letter`]. [`consume`] is the one entrance.
+
+pub mod chunk;
+pub mod consume;
+pub mod dead_letter;
+pub mod embed;
+pub mod retire;
+pub mod upsert;
+
+pub use consume::{Report, consume};

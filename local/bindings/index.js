@@ -1,0 +1,58 @@
+// Workers AI and Vectorize as their bindings look from a Worker. Nothing is decided here: each call
+// goes to the model server (local/models), which enforces the documented limits and answers, or
+// fails, as the platform would.
+import { WorkerEntrypoint } from "cloudflare:workers";
+
+class Remote extends WorkerEntrypoint {
+  async call(path, body) {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(this.env.MODEL_SERVER + path, { method: "POST", headers, body });
+    if (!response.ok) throw new Error(await response.text());
+    return response;
+  }
+}
+
+// Typed arrays become plain ones: JSON would write them as objects.
+const plain = (values) => (Array.isArray(values) ? values : Array.from(values));
+
+export class Ai extends Remote {
+  async run(model, input) {
+    const response = await this.call("/ai/run", JSON.stringify({ model, input }));
+    return response.json();
+  }
+}
+
+export class Vectorize extends Remote {
+  async upsert(vectors) {
+    const body = vectors.map((vector) => ({ ...vector, values: plain(vector.values) }));
+    return (await this.call("/vectorize/upsert", JSON.stringify(body))).json();
+  }
+
+  async query(vector, options) {
+    return (await this.call("/vectorize/query", JSON.stringify({ vector: plain(vector), ...options }))).json();
+  }
+
+  async deleteByIds(ids) {
+    return (await this.call("/vectorize/delete", JSON.stringify(ids))).json();
+  }
+}
+
+// Delivers messages twice, on demand: one more for every item that is not finished, in its present
+// stage and in the one before. Started through the simulator's cron endpoint.
+async function duplicateMessages(env) {
+  const { results } = await env.DB.prepare(
+    "SELECT id AS item, stage, user_id AS user FROM job_items WHERE state IN ('queued', 'running', 'waiting') LIMIT 100",
+  ).all();
+  const queues = { chunk: env.CHUNK_QUEUE, embed: env.EMBED_QUEUE, upsert: env.UPSERT_QUEUE, retire: env.RETIRE_QUEUE };
+  for (const row of results) {
+    const stages = row.stage === "upsert" ? ["embed", "upsert"] : [row.stage];
+    for (const stage of stages) {
+      await queues[stage].send(JSON.stringify({ v: 1, ...row, stage }), { contentType: "text" });
+    }
+  }
+}
+
+export default {
+  fetch: () => new Response("stand-ins for Workers AI and Vectorize; see local/bindings/index.js"),
+  scheduled: (_event, env) => duplicateMessages(env),
+};

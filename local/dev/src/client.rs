@@ -1,0 +1,186 @@
+//! The API as a client uses it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use ureq::{Agent, http::Response};
+
+use crate::Error;
+
+/// A client of one user.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: Agent,
+    url: String,
+    key: String,
+}
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers, names in lower case.
+    pub headers: ureq::http::HeaderMap,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON; null if it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or(Value::Null)
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body, if the status says that all went well.
+    pub fn success(self) -> Result<Value, Error> {
+        if (200..300).contains(&self.status) {
+            return Ok(self.json());
+        }
+        Err(format!("{}: {}", self.status, String::from_utf8_lossy(&self.bytes)).into())
+    }
+}
+
+/// A file of an upload.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// Its path, which becomes the external id.
+    pub path: String,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+impl Client {
+    /// For a server and a key.
+    pub fn new(url: &str, key: &str) -> Self {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(120)))
+            .build()
+            .into();
+        Self { agent, url: url.to_owned(), key: key.to_owned() }
+    }
+
+    /// Creates a user and returns their client.
+    pub fn create_user(url: &str, admin_token: &str, name: &str) -> Result<Self, Error> {
+        let admin = Self::new(url, admin_token);
+        let issued = admin.post("/api/keys", &json!({ "name": name }))?.success()?;
+        Ok(Self::new(url, issued["key"].as_str().ok_or("no key was issued")?))
+    }
+
+    /// The same server with another key.
+    pub fn with_key(&self, key: &str) -> Self {
+        Self::new(&self.url, key)
+    }
+
+    /// The key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The server.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// True if the server answers and says that it is well.
+    pub fn is_healthy(&self) -> bool {
+        let answer = self
+            .agent
+            .get(format!("{}/health", self.url))
+            .config()
+            .timeout_global(Some(Duration::from_secs(5)))
+            .build()
+            .call();
+        answer.is_ok_and(|answer| answer.status() == 200)
+    }
+
+    /// A request with a body and headers.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, Error> {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        if !self.key.is_empty() {
+            request = request.header("authorization", format!("Bearer {}", self.key));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = if body.is_empty() && method != "POST" {
+            self.agent.run(request.body(())?)?
+        } else {
+            self.agent.run(request.body(body)?)?
+        };
+        answer(response)
+    }
+
+    /// GET.
+    pub fn get(&self, path: &str) -> Result<Answer, Error> {
+        self.send("GET", path, &[], &[])
+    }
+
+    /// DELETE.
+    pub fn delete(&self, path: &str) -> Result<Answer, Error> {
+        self.send("DELETE", path, &[], &[])
+    }
+
+    /// POST of JSON.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, Error> {
+        self.send("POST", path, &[("content-type", "application/json")], body.to_string().as_bytes())
+    }
+
+    /// Uploads files.
+    pub fn upload(&self, files: &[Upload], query: &str) -> Result<Answer, Error> {
+        const BOUNDARY: &str = "----friend-upload-3f8a1c5e";
+        let mut body = Vec::new();
+        for file in files {
+            let name = file.path.replace('"', "%22");
+            body.extend_from_slice(
+                format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n").as_bytes(),
+            );
+            body.extend_from_slice(&file.content);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+        let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+        self.send("POST", &format!("/api/index{query}"), &[("content-type", &content_type)], &body)
+    }
+
+    /// Follows a job to its end; `look` sees every state on the way.
+    pub fn follow(&self, job: &str, deadline: Duration, mut look: impl FnMut(&Value)) -> Result<Value, Error> {
+        let end = Instant::now() + deadline;
+        loop {
+            // A server that is being restarted does not answer; that is no end.
+            if let Ok(view) = self.get(&format!("/api/jobs/{job}")).and_then(Answer::success) {
+                look(&view);
+                if is_terminal(view["status"].as_str().unwrap_or_default()) {
+                    return Ok(view);
+                }
+                if Instant::now() > end {
+                    return Err(format!("job {job} is not done after {deadline:?}: {view}").into());
+                }
+            } else if Instant::now() > end {
+                return Err(format!("job {job}: no answer after {deadline:?}").into());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Searches; the hits.
+    pub fn search(&self, request: &Value) -> Result<Value, Error> {
+        self.post("/api/search", request)?.success()
+    }
+}
+
+/// True for a job status that nothing changes.
+pub fn is_terminal(status: &str) -> bool {
+    ["succeeded", "partial", "failed", "cancelled"].contains(&status)
+}
+
+fn answer(mut response: Response<ureq::Body>) -> Result<Answer, Error> {
+    let bytes = response.body_mut().with_config().limit(64 * 1024 * 1024).read_to_vec()?;
+    Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), bytes })
+}

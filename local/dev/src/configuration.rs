@@ -1,0 +1,102 @@
+//! The Workers' configuration for one machine, made from the one that is deployed.
+//!
+//! The same files with Workers AI and Vectorize bound to the stand-ins. Secrets come in a file of their own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use data_encoding::HEXLOWER;
+use toml::{Table, Value};
+
+use crate::Error;
+
+/// The name of the consumer Worker, which the cron endpoint asks for.
+pub const CONSUMERS: &str = "claudes-friend-consumers";
+/// The name of the Worker that holds the stand-ins.
+pub const BINDINGS: &str = "local-bindings";
+
+/// Secrets of a local deployment: made once, kept in its state folder.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    pepper: String,
+    /// Lets its holder create users.
+    pub admin_token: String,
+}
+
+impl Secrets {
+    /// As a file of variables, whose values wrangler does not print.
+    pub fn write_file(&self, path: &Path) -> Result<(), Error> {
+        Ok(fs::write(path, format!("KEY_PEPPER={}\nADMIN_TOKEN={}\n", self.pepper, self.admin_token))?)
+    }
+
+    /// Reads the state folder's secrets, or makes them.
+    pub fn load(state: &Path) -> Result<Self, Error> {
+        let secret = |name: &str| -> Result<String, Error> {
+            let path = state.join(name);
+            if let Ok(text) = fs::read_to_string(&path) {
+                return Ok(text);
+            }
+            let mut bytes = [0u8; 24];
+            getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+            let text = HEXLOWER.encode(&bytes);
+            fs::write(&path, &text)?;
+            Ok(text)
+        };
+        Ok(Self { pepper: secret("key-pepper")?, admin_token: secret("admin-token")? })
+    }
+}
+
+/// Writes the three configurations into `folder` and returns their paths, the gateway's first.
+pub fn write(root: &Path, folder: &Path, model_server: &str) -> Result<Vec<PathBuf>, Error> {
+    fs::create_dir_all(folder)?;
+    let mut paths = Vec::new();
+    for name in ["wrangler.toml", "wrangler.consumers.toml"] {
+        let path = folder.join(name);
+        fs::write(&path, toml::to_string(&local(root, &fs::read_to_string(root.join(name))?)?)?)?;
+        paths.push(path);
+    }
+    let mut bindings: Table = fs::read_to_string(root.join("local/bindings/wrangler.toml"))?.parse()?;
+    bindings.insert("main".into(), text(&root.join("local/bindings/index.js")));
+    bindings.insert(
+        "vars".into(),
+        Value::Table(Table::from_iter([("MODEL_SERVER".to_owned(), Value::from(model_server))])),
+    );
+    // What duplicates messages for tests sees the same database and queues.
+    let gateway: Table = fs::read_to_string(&paths[0])?.parse()?;
+    for name in ["d1_databases", "queues"] {
+        if let Some(shared) = gateway.get(name) {
+            bindings.insert(name.into(), shared.clone());
+        }
+    }
+    let path = folder.join("wrangler.bindings.toml");
+    fs::write(&path, toml::to_string(&bindings)?)?;
+    paths.push(path);
+    Ok(paths)
+}
+
+fn local(root: &Path, deployed: &str) -> Result<Table, Error> {
+    let mut table: Table = deployed.parse()?;
+    let main = table.get("main").and_then(Value::as_str).ok_or("a configuration without main")?.to_owned();
+    table.insert("main".into(), text(&root.join(main)));
+    table.remove("ai");
+    table.remove("vectorize");
+    table.remove("observability");
+    table.insert("vars".into(), Value::Table(Table::from_iter([("ENVIRONMENT".to_owned(), Value::from("local"))])));
+    let stand_in = |binding: &str, entrypoint: &str| {
+        let pairs = [("binding", binding), ("service", "local-bindings"), ("entrypoint", entrypoint)];
+        Value::Table(pairs.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect())
+    };
+    table.insert("services".into(), Value::Array(vec![stand_in("AI", "Ai"), stand_in("VECTORIZE", "Vectorize")]));
+    if let Some(databases) = table.get_mut("d1_databases").and_then(Value::as_array_mut) {
+        for database in databases.iter_mut().filter_map(Value::as_table_mut) {
+            database.insert("migrations_dir".into(), text(&root.join("migrations")));
+        }
+    }
+    Ok(table)
+}
+
+fn text(path: &Path) -> Value {
+    Value::from(path.to_string_lossy().into_owned())
+}

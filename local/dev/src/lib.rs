@@ -1,0 +1,16 @@
+//! The development kit: starts the whole product on one machine, and uses it as a client would.
+//!
+//! [`product`] starts and stops; [`client`] speaks the API; [`corpus`] reads folders; [`demo`],
+//! [`evaluation`] and [`benchmark`] are what `make demo`, `make eval` and `make bench` run.
+
+pub mod benchmark;
+pub mod client;
+pub mod configuration;
+pub mod corpus;
+pub mod demo;
+pub mod evaluation;
+pub mod process;
+pub mod product;
+
+/// Anything that can go wrong on the way.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,91 @@
+//! `friend-dev`: what the Makefile calls.
+
+use std::{io::Write as _, path::PathBuf, sync::mpsc, time::Duration};
+
+use clap::{Parser, Subcommand};
+use local_dev::{
+    Error, benchmark, demo, evaluation,
+    product::{Options, Product, root},
+};
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Loopback port of the product.
+    #[arg(long, env = "PORT", default_value_t = 8787, global = true)]
+    port: u16,
+    /// Folder that keeps all state.
+    #[arg(long, env = "STATE_DIR", default_value = ".state", global = true)]
+    state: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts the product and keeps it running until Ctrl-C.
+    Serve,
+    /// Indexes a folder, shows how far it is, and searches it.
+    Demo {
+        /// The folder; by default this repository and the evaluation texts beside it.
+        #[arg(long, env = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Measures retrieval on the evaluation sets.
+    Eval {
+        /// Folder with the sets.
+        #[arg(long, env = "EVAL_DATA", default_value = "../shared/data")]
+        data: PathBuf,
+        /// Only these sets.
+        #[arg(long, env = "SETS", value_delimiter = ',')]
+        sets: Vec<String>,
+    },
+    /// Measures speed and cost.
+    Bench {
+        /// A smaller run.
+        #[arg(long)]
+        quick: bool,
+    },
+}
+
+/// Between two runs of the clockwork on one machine; deployed it is five minutes.
+const CRON_EVERY: Duration = Duration::from_secs(30);
+
+fn main() -> Result<(), Error> {
+    let arguments = Arguments::parse();
+    let options = Options { root: root(), state: arguments.state, port: arguments.port, cron_every: CRON_EVERY };
+    match arguments.command {
+        Command::Serve => serve(options),
+        Command::Demo { dir } => demo::run(options, dir),
+        Command::Eval { data, sets } => evaluation::run(&data, &sets),
+        Command::Bench { quick } => benchmark::run(quick),
+    }
+}
+
+fn serve(options: Options) -> Result<(), Error> {
+    let (interrupted, interrupts) = mpsc::channel();
+    ctrlc::set_handler(move || {
+        let _ = interrupted.send(());
+    })?;
+    eprintln!("==> starting (a few seconds)");
+    let mut product = Product::start(options)?;
+    let client = product.client()?;
+    let (url, key) = (client.url(), client.key());
+    println!("Ready: {url}");
+    println!("API key: {key}");
+    println!();
+    println!("Try:");
+    println!("  curl -F files=@README.md -H 'Authorization: Bearer {key}' -H 'Prefer: wait=30' {url}/api/index");
+    println!(
+        "  curl -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"query\": \"how do I start it?\"}}' {url}/api/search"
+    );
+    println!("Logs: {}   Stop: Ctrl-C", product.log().display());
+    std::io::stdout().flush()?;
+    // Ends with Ctrl-C, or with the product.
+    while interrupts.recv_timeout(Duration::from_millis(500)).is_err() {
+        if !product.is_running() {
+            return Err(format!("a server stopped by itself; see {}", product.log().display()).into());
+        }
+    }
+    eprintln!("==> stopping");
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Child processes that end with us, their own children included.
+
+use std::{
+    fs::File,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+
+use crate::Error;
+
+/// How long a process may take to end by itself.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A running process and whatever it started.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// Starts a process in a group of its own; what it prints goes to `log`.
+    pub fn start(command: &mut Command, log: &Path) -> Result<Self, Error> {
+        let file = File::options().create(true).append(true).open(log)?;
+        let child = command.process_group(0).stdin(Stdio::null()).stderr(file.try_clone()?).stdout(file).spawn()?;
+        Ok(Self { child })
+    }
+
+    /// The process group, which is also the first process's id.
+    pub fn group(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// True while the first process runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Kills the group without a chance to tidy up.
+    pub fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        let _ = self.child.wait();
+    }
+
+    /// Asks the group to end, and kills what has not after a while.
+    pub fn stop(&mut self) {
+        if !self.is_running() {
+            return;
+        }
+        self.signal(Signal::SIGTERM);
+        let deadline = Instant::now() + GRACE;
+        while self.is_running() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.kill();
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            // A group that is gone already is what was wanted.
+            let _ = killpg(Pid::from_raw(group), signal);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

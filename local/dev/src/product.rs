@@ -1,0 +1,350 @@
+//! The whole product on one machine: the model server, then both Workers in the real workerd.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, OpenFlags, types::ValueRef};
+
+use crate::{
+    Error,
+    client::Client,
+    configuration::{self, BINDINGS, CONSUMERS, Secrets},
+    process::Process,
+};
+
+/// How to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The repository.
+    pub root: PathBuf,
+    /// Where all state is kept.
+    pub state: PathBuf,
+    /// Loopback port of the gateway; 0 takes a free one.
+    pub port: u16,
+    /// How often the clockwork runs; cron does not fire by itself here.
+    pub cron_every: Duration,
+}
+
+impl Options {
+    /// For a state folder, with a free port and a quick clockwork, as tests want it.
+    pub fn for_tests(state: PathBuf) -> Self {
+        Self { root: root(), state, port: 0, cron_every: Duration::from_secs(2) }
+    }
+}
+
+/// The repository this was built from.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+}
+
+/// A running product.
+#[derive(Debug)]
+pub struct Product {
+    options: Options,
+    secrets: Secrets,
+    port: u16,
+    configurations: Vec<PathBuf>,
+    workers: Process,
+    cron: Cron,
+    /// Serves models and vectors; survives [`kill_workers`](Self::kill_workers).
+    models: Process,
+    /// The model server's address.
+    pub model_server: String,
+}
+
+const SECRETS_FILE: &str = "secrets.env";
+/// A cold start of wrangler on a busy machine takes this long at worst.
+const START_DEADLINE: Duration = Duration::from_secs(120);
+
+impl Product {
+    /// Starts everything and waits until it answers.
+    pub fn start(options: Options) -> Result<Self, Error> {
+        fs::create_dir_all(&options.state)?;
+        let options = Options { state: options.state.canonicalize()?, ..options };
+        let secrets = Secrets::load(&options.state)?;
+        let (models, model_server) = start_models(&options)?;
+        let configurations = configuration::write(&options.root, &options.state.join("configuration"), &model_server)?;
+        secrets.write_file(&options.state.join(SECRETS_FILE))?;
+        migrate(&options, &configurations[0])?;
+        let port = if options.port == 0 { free_port()? } else { options.port };
+        let workers = start_workers(&options, &configurations, port)?;
+        let cron = Cron::start(port, options.cron_every);
+        let mut product = Self { options, secrets, port, configurations, workers, cron, models, model_server };
+        product.wait_until_ready()?;
+        Ok(product)
+    }
+
+    /// The gateway's address.
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// The workers' process group.
+    pub fn workers_group(&self) -> u32 {
+        self.workers.group()
+    }
+
+    /// True while both servers run.
+    pub fn is_running(&mut self) -> bool {
+        self.workers.is_running() && self.models.is_running()
+    }
+
+    /// A client with the key of this machine's own user, made at the first start.
+    pub fn client(&self) -> Result<Client, Error> {
+        let path = self.options.state.join("api-key");
+        if let Ok(key) = fs::read_to_string(&path) {
+            return Ok(Client::new(&self.url(), &key));
+        }
+        let client = self.new_user("local")?;
+        fs::write(path, client.key())?;
+        Ok(client)
+    }
+
+    /// A client of a new user.
+    pub fn new_user(&self, name: &str) -> Result<Client, Error> {
+        Client::create_user(&self.url(), &self.secrets.admin_token, name)
+    }
+
+    /// Kills the Workers in the middle of whatever they do: what their queues held is lost.
+    pub fn kill_workers(&mut self) {
+        self.cron.pause();
+        self.workers.kill();
+    }
+
+    /// Starts the Workers again over the state they left.
+    pub fn restart_workers(&mut self) -> Result<(), Error> {
+        self.workers = start_workers(&self.options, &self.configurations, self.port)?;
+        self.wait_until_ready()?;
+        self.cron.resume();
+        Ok(())
+    }
+
+    /// Runs the clockwork now.
+    pub fn run_cron(&self) -> Result<(), Error> {
+        run_cron(self.port)
+    }
+
+    /// Sends one more message for every unfinished item.
+    pub fn duplicate_messages(&self) -> Result<(), Error> {
+        trigger_cron(self.port, BINDINGS)
+    }
+
+    /// One statement against the local D1, read from its file; for checking what is stored.
+    pub fn query(&self, sql: &str) -> Result<Vec<Vec<String>>, Error> {
+        let database = sqlite_file(&self.options.state.join("wrangler/v3/d1/miniflare-D1DatabaseObject"))?;
+        read_rows(&database, sql)
+    }
+
+    /// Keys of all objects in the local R2.
+    pub fn object_keys(&self) -> Result<Vec<String>, Error> {
+        let database = sqlite_file(&self.options.state.join("wrangler/v3/r2/miniflare-R2BucketObject"))?;
+        Ok(read_rows(&database, "SELECT key FROM _mf_objects ORDER BY key")?.into_iter().flatten().collect())
+    }
+
+    /// Ids of all vectors in the index.
+    pub fn vector_ids(&self) -> Result<Vec<String>, Error> {
+        Ok(ureq::get(format!("{}/vectorize/ids", self.model_server)).call()?.body_mut().read_json()?)
+    }
+
+    /// Makes Workers AI and Vectorize fail as told; see `local_models::faults::Faults`.
+    pub fn set_faults(&self, faults: &serde_json::Value) -> Result<(), Error> {
+        ureq::post(format!("{}/faults", self.model_server)).send_json(faults)?;
+        Ok(())
+    }
+
+    /// What the model was used for so far.
+    pub fn model_use(&self) -> Result<serde_json::Value, Error> {
+        Ok(ureq::get(format!("{}/used", self.model_server)).call()?.body_mut().read_json()?)
+    }
+
+    /// Where everything the servers print goes.
+    pub fn log(&self) -> PathBuf {
+        self.options.state.join("workers.log")
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), Error> {
+        let client = Client::new(&self.url(), "");
+        let deadline = Instant::now() + START_DEADLINE;
+        while !client.is_healthy() {
+            if !self.workers.is_running() || Instant::now() > deadline {
+                return Err(format!("the Workers did not start; see {}", self.log().display()).into());
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+}
+
+fn start_models(options: &Options) -> Result<(Process, String), Error> {
+    let log = options.state.join("models.log");
+    fs::write(&log, "")?;
+    let program =
+        std::env::current_exe()?.ancestors().map(|folder| folder.join("local-models")).find(|path| path.is_file());
+    let program = program.ok_or("local-models is not built; run make")?;
+    let mut process = Process::start(
+        Command::new(program)
+            .args(["--port", "0", "--vectors"])
+            .arg(options.state.join("vectors.sqlite"))
+            .arg("--models")
+            .arg(options.root.join(".tools/models")),
+        &log,
+    )?;
+    let deadline = Instant::now() + START_DEADLINE;
+    loop {
+        let text = fs::read_to_string(&log)?;
+        if let Some(address) = text.lines().find_map(|line| line.strip_prefix("model server on ")) {
+            return Ok((process, format!("http://{}", address.trim())));
+        }
+        if !process.is_running() || Instant::now() > deadline {
+            return Err(format!("the model server did not start: {text}").into());
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// wrangler under the Node it needs, without a question or a call home.
+fn wrangler(options: &Options) -> Command {
+    let mut command = Command::new(options.root.join("node_modules/node/bin/node"));
+    command
+        .arg(options.root.join("node_modules/wrangler/bin/wrangler.js"))
+        .current_dir(&options.root)
+        .env("WRANGLER_SEND_METRICS", "false")
+        .env("WRANGLER_HIDE_BANNER", "true")
+        .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
+        .env("WRANGLER_REGISTRY_PATH", options.state.join("registry"))
+        .env("WRANGLER_LOG_PATH", options.state.join("wrangler-logs"))
+        .env("CI", "true");
+    command
+}
+
+fn migrate(options: &Options, configuration: &Path) -> Result<(), Error> {
+    let output = wrangler(options)
+        .args(["d1", "migrations", "apply", "DB", "--local", "--config"])
+        .arg(configuration)
+        .arg("--persist-to")
+        .arg(options.state.join("wrangler"))
+        .output()?;
+    if !output.status.success() {
+        return Err(format!(
+            "migrations failed: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
+        .into());
+    }
+    Ok(())
+}
+
+fn start_workers(options: &Options, configurations: &[PathBuf], port: u16) -> Result<Process, Error> {
+    let mut command = wrangler(options);
+    command.args([
+        "dev",
+        "--local",
+        "--port",
+        &port.to_string(),
+        "--inspector-port",
+        "0",
+        "--show-interactive-dev-session=false",
+        "--persist-to",
+    ]);
+    command.arg(options.state.join("wrangler")).arg("--env-file").arg(options.state.join(SECRETS_FILE));
+    for configuration in configurations {
+        command.arg("--config").arg(configuration);
+    }
+    Process::start(&mut command, &options.state.join("workers.log"))
+}
+
+fn free_port() -> Result<u16, Error> {
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Cron does not fire by itself in the simulator: this thread fires it.
+#[derive(Debug)]
+struct Cron {
+    paused: Arc<AtomicBool>,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Cron {
+    fn start(port: u16, every: Duration) -> Self {
+        let paused = Arc::new(AtomicBool::new(false));
+        let ended = Arc::new(AtomicBool::new(false));
+        let (seen_paused, seen_ended) = (Arc::clone(&paused), Arc::clone(&ended));
+        let thread = thread::spawn(move || {
+            let mut last = Instant::now();
+            while !seen_ended.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(50));
+                if last.elapsed() < every || seen_paused.load(Ordering::Relaxed) {
+                    continue;
+                }
+                // Workers that are starting or gone run no cron; the next turn comes.
+                let _ = run_cron(port);
+                last = Instant::now();
+            }
+        });
+        Self { paused, ended, thread: Some(thread) }
+    }
+
+    fn pause(&self) {
+        self.paused.store(true, Ordering::Relaxed);
+    }
+
+    fn resume(&self) {
+        self.paused.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Cron {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run_cron(port: u16) -> Result<(), Error> {
+    trigger_cron(port, CONSUMERS)
+}
+
+/// The one database in a simulator's folder.
+fn sqlite_file(folder: &Path) -> Result<PathBuf, Error> {
+    let is_database = |path: &PathBuf| {
+        path.extension().is_some_and(|extension| extension == "sqlite")
+            && path.file_stem().is_some_and(|stem| stem != "metadata")
+    };
+    let found = fs::read_dir(folder)?.filter_map(|entry| entry.ok().map(|entry| entry.path())).find(is_database);
+    found.ok_or_else(|| format!("no database in {}", folder.display()).into())
+}
+
+fn read_rows(database: &Path, sql: &str) -> Result<Vec<Vec<String>>, Error> {
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    let mut statement = connection.prepare(sql)?;
+    let columns = statement.column_count();
+    let text = |value: ValueRef<'_>| match value {
+        ValueRef::Null => "null".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    let rows = statement.query_map([], |row| (0..columns).map(|column| row.get_ref(column).map(text)).collect())?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn trigger_cron(port: u16, worker: &str) -> Result<(), Error> {
+    let url = format!("http://localhost:{port}/cdn-cgi/local/explorer/api/local/scheduled?worker={worker}");
+    let request = serde_json::json!({ "cron": "*/5 * * * *" });
+    ureq::post(&url).config().timeout_global(Some(Duration::from_secs(30))).build().send_json(request)?;
+    Ok(())
+}

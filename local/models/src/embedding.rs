@@ -1,0 +1,105 @@
+//! A sentence-embedding model on the CPU, by ONNX Runtime.
+//!
+//! Takes any BERT-like model given as ONNX with its tokenizer.json: all-MiniLM-L6-v2 in int8 comes
+//! with the development kit; BAAI/bge-small-en-v1.5 is taken when its files are named.
+
+use std::path::Path;
+
+use ort::{environment::Environment, session::Session, value::Tensor};
+use tokenizers::{PaddingParams, Tokenizer, TruncationParams};
+
+/// How token vectors become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Pooling {
+    /// Mean of all tokens: MiniLM.
+    Mean,
+    /// The first token's: bge.
+    Cls,
+}
+
+/// Anything that can go wrong while loading or running a model.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A loaded model.
+#[derive(Debug)]
+pub struct EmbeddingModel {
+    session: Session,
+    tokenizer: Tokenizer,
+    pooling: Pooling,
+    wants_types: bool,
+}
+
+/// Tokens the model reads; the platform's bge-small reads as many.
+pub const WINDOW: usize = pipeline::model::EMBEDDING.window;
+
+impl EmbeddingModel {
+    /// Loads `model.onnx` and `tokenizer.json`. `threads` is for one text's computation.
+    pub fn load(
+        environment: &Environment,
+        model: &Path,
+        tokenizer: &Path,
+        pooling: Pooling,
+        threads: usize,
+    ) -> Result<Self, Error> {
+        let builder = Session::builder(environment)?.with_intra_threads(threads).map_err(|error| error.to_string())?;
+        let session = { builder }.commit_from_file(model).map_err(|error| error.to_string())?;
+        let mut tokenizer = Tokenizer::from_file(tokenizer)?;
+        // The file that comes with MiniLM bakes in padding and a cut at 128 tokens.
+        tokenizer.with_padding(None::<PaddingParams>);
+        tokenizer.with_truncation(None::<TruncationParams>)?;
+        let wants_types = session.inputs().iter().any(|input| input.name() == "token_type_ids");
+        Ok(Self { session, tokenizer, pooling, wants_types })
+    }
+
+    /// The text's tokens, special ones included, at most `limit` of them, and how many there were.
+    pub fn tokens(&self, text: &str, limit: usize) -> Result<(Vec<i64>, usize), Error> {
+        let encoding = self.tokenizer.encode(text, true)?;
+        let all: Vec<i64> = encoding.get_ids().iter().map(|id| i64::from(*id)).collect();
+        let count = all.len();
+        if count <= limit {
+            return Ok((all, count));
+        }
+        // What the platform does: the first tokens and the closing one.
+        let mut kept = all[..limit - 1].to_vec();
+        kept.extend(all.last());
+        Ok((kept, count))
+    }
+
+    /// The vector of a tokenised text, of length one.
+    pub fn embed(&mut self, tokens: &[i64]) -> Result<Vec<f32>, Error> {
+        let length = tokens.len();
+        let shape = [1, length];
+        let ids = Tensor::from_array((shape, tokens.to_vec()))?;
+        let mask = Tensor::from_array((shape, vec![1i64; length]))?;
+        let types = Tensor::from_array((shape, vec![0i64; length]))?;
+        let outputs = if self.wants_types {
+            self.session.run(ort::inputs!["input_ids" => ids, "attention_mask" => mask, "token_type_ids" => types])?
+        } else {
+            self.session.run(ort::inputs!["input_ids" => ids, "attention_mask" => mask])?
+        };
+        let (_, values) = outputs[0].try_extract_tensor::<f32>()?;
+        let dimensions = values.len() / length.max(1);
+        Ok(normalise(pool(values, dimensions, self.pooling)))
+    }
+}
+
+fn pool(values: &[f32], dimensions: usize, pooling: Pooling) -> Vec<f32> {
+    match pooling {
+        Pooling::Cls => values[..dimensions].to_vec(),
+        Pooling::Mean => {
+            let mut sums = vec![0f32; dimensions];
+            for token in values.chunks_exact(dimensions) {
+                for (sum, value) in sums.iter_mut().zip(token) {
+                    *sum += value;
+                }
+            }
+            sums
+        }
+    }
+}
+
+fn normalise(mut vector: Vec<f32>) -> Vec<f32> {
+    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    vector.iter_mut().for_each(|value| *value /= length);
+    vector
+}

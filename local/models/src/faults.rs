@@ -1,0 +1,115 @@
+//! Failure on demand, so that tests can see what the product makes of it.
+
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// What goes wrong, and how often (0 to 1). Set whole by `POST /faults`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Faults {
+    /// AI calls that fail before anything is done.
+    pub ai_fails: f64,
+    /// AI calls that do their work and lose the answer.
+    pub ai_answers_lost: f64,
+    /// Vectorize calls that fail before anything is done.
+    pub vectorize_fails: f64,
+    /// Vectorize calls that do their work and lose the answer.
+    pub vectorize_answers_lost: f64,
+    /// Milliseconds every call takes longer.
+    pub stall_ms: u64,
+    /// Milliseconds until an upserted vector is seen by queries.
+    pub visible_after_ms: u64,
+    /// Neurons that are left; nothing: no limit. AI answers error 3036 when they are spent.
+    pub neurons_left: Option<f64>,
+    /// AI answers error 3040 (out of capacity) to every call.
+    pub out_of_capacity: bool,
+}
+
+/// The faults in force and the randomness that picks their victims.
+#[derive(Debug, Default)]
+pub struct Injector {
+    faults: Mutex<Faults>,
+    calls: AtomicU64,
+}
+
+/// What is to happen to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It works.
+    Works,
+    /// It fails before anything is done.
+    Fails,
+    /// It is done, and its answer is lost.
+    AnswerLost,
+}
+
+impl Injector {
+    /// The faults in force.
+    pub fn faults(&self) -> Faults {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces them.
+    pub fn set(&self, faults: Faults) {
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
+    /// Spends neurons; false if there are not enough left.
+    pub fn spend(&self, neurons: f64) -> bool {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut faults.neurons_left {
+            None => true,
+            Some(left) if *left >= neurons => {
+                *left -= neurons;
+                true
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// Draws a call's fate: a sequence that is the same in every run of the server.
+    pub fn draw(&self, fails: f64, answer_lost: f64) -> Fate {
+        let drawn = uniform(self.calls.fetch_add(1, Ordering::Relaxed));
+        if drawn < fails {
+            Fate::Fails
+        } else if drawn < fails + answer_lost {
+            Fate::AnswerLost
+        } else {
+            Fate::Works
+        }
+    }
+}
+
+/// SplitMix64 of a counter, from 0 to 1. Source: Steele, Lea and Flood, OOPSLA 2014.
+#[expect(clippy::cast_precision_loss, reason = "53 bits fit a float exactly")]
+fn uniform(counter: u64) -> f64 {
+    let mut mixed = counter.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    (mixed >> 11) as f64 / (1u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn about_as_many_fail_as_told() {
+        let injector = Injector::default();
+        let failed = (0..10_000).filter(|_| injector.draw(0.1, 0.1) != Fate::Works).count();
+        assert!((1_800..2_200).contains(&failed), "{failed}");
+    }
+
+    #[test]
+    fn neurons_run_out() {
+        let injector = Injector::default();
+        assert!(injector.spend(1e9));
+        injector.set(Faults { neurons_left: Some(10.0), ..Faults::default() });
+        assert!(injector.spend(6.0) && !injector.spend(6.0) && injector.spend(4.0));
+    }
+}

@@ -1,0 +1,165 @@
+//! The stand-ins behind HTTP, for `local/bindings` and for tests.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use pipeline::model::EMBEDDING;
+use serde::Serialize;
+
+use crate::{
+    ai::{Ai, RunRequest},
+    faults::{Fate, Faults, Injector},
+    index::{Index, NewVector, Query},
+};
+
+/// All the server holds.
+#[derive(Debug)]
+pub struct StandIns {
+    /// The model.
+    pub ai: Ai,
+    /// The index.
+    pub index: Mutex<Index>,
+    /// What goes wrong.
+    pub injector: Injector,
+    /// What was used of the model so far.
+    pub used: Mutex<Used>,
+}
+
+/// What the model was used for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Used {
+    calls: u64,
+    texts: u64,
+    tokens: u64,
+    neurons: f64,
+    /// Seconds spent in the model.
+    seconds: f64,
+    /// Texts of which the model saw only the beginning.
+    truncated: u64,
+}
+
+type Shared = State<Arc<StandIns>>;
+
+/// The routes.
+pub fn router(stand_ins: Arc<StandIns>) -> Router {
+    Router::new()
+        .route("/ai/run", post(run))
+        .route("/vectorize/upsert", post(upsert))
+        .route("/vectorize/query", post(query))
+        .route("/vectorize/delete", post(delete))
+        .route("/vectorize/ids", get(ids))
+        .route("/faults", get(faults).post(set_faults))
+        .route("/used", get(used))
+        .layer(DefaultBodyLimit::max(64 * 1024 * 1024))
+        .with_state(stand_ins)
+}
+
+/// An error as a binding would throw it: its words in the body.
+fn thrown(why: impl Into<String>) -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, why.into()).into_response()
+}
+
+fn answer<T: Serialize>(result: Result<T, String>) -> Response {
+    result.map_or_else(thrown, |value| Json(value).into_response())
+}
+
+async fn stall(faults: &Faults) {
+    if faults.stall_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(faults.stall_ms)).await;
+    }
+}
+
+async fn run(State(stand_ins): Shared, Json(request): Json<RunRequest>) -> Response {
+    let faults = stand_ins.injector.faults();
+    stall(&faults).await;
+    if faults.out_of_capacity {
+        return thrown("3040: Capacity temporarily exceeded, please try again.");
+    }
+    let fate = stand_ins.injector.draw(faults.ai_fails, faults.ai_answers_lost);
+    if fate == Fate::Fails {
+        return thrown("1031: InferenceUpstreamError (injected)");
+    }
+    let pooling = request.input.pooling.clone().unwrap_or_else(|| "mean".to_owned());
+    let texts = match Ai::check(request) {
+        Ok(texts) => texts,
+        Err(why) => return thrown(why),
+    };
+    let done = tokio::task::spawn_blocking(move || embed(&stand_ins, &texts, &pooling)).await;
+    match done {
+        Ok(_) if fate == Fate::AnswerLost => thrown("network connection lost (injected)"),
+        Ok(answered) => answer(answered),
+        Err(error) => thrown(error.to_string()),
+    }
+}
+
+fn embed(stand_ins: &StandIns, texts: &[String], pooling: &str) -> Result<crate::ai::Embeddings, String> {
+    let started = std::time::Instant::now();
+    let tokenised = stand_ins.ai.tokenise(texts).map_err(|error| error.to_string())?;
+    let tokens: u64 = tokenised.iter().map(|tokens| tokens.len() as u64).sum();
+    let neurons = EMBEDDING.neurons(tokens);
+    if !stand_ins.injector.spend(neurons) {
+        return Err("3036: You have used up your daily free allocation of 10,000 neurons".to_owned());
+    }
+    let embeddings = stand_ins.ai.embed(&tokenised, pooling).map_err(|error| error.to_string())?;
+    let mut used = stand_ins.used.lock().unwrap_or_else(PoisonError::into_inner);
+    used.calls += 1;
+    used.texts += texts.len() as u64;
+    used.tokens += tokens;
+    used.neurons += neurons;
+    used.seconds += started.elapsed().as_secs_f64();
+    Ok(embeddings)
+}
+
+async fn upsert(State(stand_ins): Shared, Json(vectors): Json<Vec<NewVector>>) -> Response {
+    let visible_after = Duration::from_millis(stand_ins.injector.faults().visible_after_ms);
+    vectorize(&stand_ins, |index| index.upsert(vectors, visible_after)).await
+}
+
+async fn query(State(stand_ins): Shared, Json(query): Json<Query>) -> Response {
+    vectorize(&stand_ins, |index| index.query(&query)).await
+}
+
+async fn delete(State(stand_ins): Shared, Json(ids): Json<Vec<String>>) -> Response {
+    vectorize(&stand_ins, |index| index.delete(&ids)).await
+}
+
+async fn vectorize<T: Serialize>(stand_ins: &StandIns, call: impl FnOnce(&mut Index) -> Result<T, String>) -> Response {
+    let faults = stand_ins.injector.faults();
+    stall(&faults).await;
+    let fate = stand_ins.injector.draw(faults.vectorize_fails, faults.vectorize_answers_lost);
+    if fate == Fate::Fails {
+        return thrown("internal error (injected)");
+    }
+    let answered = call(&mut stand_ins.index.lock().unwrap_or_else(PoisonError::into_inner));
+    if fate == Fate::AnswerLost {
+        return thrown("network connection lost (injected)");
+    }
+    answer(answered)
+}
+
+async fn ids(State(stand_ins): Shared) -> Response {
+    Json(stand_ins.index.lock().unwrap_or_else(PoisonError::into_inner).ids()).into_response()
+}
+
+async fn faults(State(stand_ins): Shared) -> Response {
+    Json(stand_ins.injector.faults()).into_response()
+}
+
+async fn set_faults(State(stand_ins): Shared, Json(faults): Json<Faults>) -> Response {
+    stand_ins.injector.set(faults);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn used(State(stand_ins): Shared) -> Response {
+    let used = *stand_ins.used.lock().unwrap_or_else(PoisonError::into_inner);
+    Json(Used { truncated: stand_ins.ai.truncated(), ..used }).into_response()
+}

@@ -1,0 +1,44 @@
+//! Names in R2 and KV. Every name that holds a user's data holds the user.
+
+use crate::ids::{ItemId, UserId};
+
+/// The source bytes of a pack.
+pub fn pack(user: &UserId, item: ItemId) -> String {
+    format!("u/{user}/packs/{item}")
+}
+
+/// Where vectors wait between embed and upsert. A prefix of its own, so that what a crash leaves
+/// behind can be listed and collected cheaply.
+pub const VECTORS_PREFIX: &str = "vectors/";
+
+/// One slice of a batch's vectors on their way into the index.
+pub fn vectors(user: &UserId, item: ItemId, slice: i64) -> String {
+    format!("{VECTORS_PREFIX}u/{user}/{item}/{slice}")
+}
+
+/// The batch a [`vectors`] key belongs to.
+pub fn vectors_item(key: &str) -> Option<ItemId> {
+    key.strip_prefix(VECTORS_PREFIX)?.rsplit('/').nth(1)?.parse().ok().map(ItemId)
+}
+
+/// The cached embedding of a query; `hash` covers the model and the text.
+pub fn cached_embedding(hash: &str) -> String {
+    format!("cache:embed:{hash}")
+}
+
+/// The cached ranking of a search; `hash` covers the user, the query and the state of the index.
+pub fn cached_search(hash: &str) -> String {
+    format!("cache:search:{hash}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vectors_key_names_its_item() {
+        let user = UserId::parse("usr_00000000000000000000000000").unwrap();
+        assert_eq!(vectors_item(&vectors(&user, ItemId(12), 3)), Some(ItemId(12)));
+        assert_eq!(vectors_item("u/usr_x/packs/12"), None);
+    }
+}

@@ -1,0 +1,114 @@
+//! Errors as RFC 9457 problem details, for HTTP answers and for single items of a bulk request.
+
+use serde::{Deserialize, Serialize};
+
+/// What went wrong, in the words of RFC 9457 plus `code`, `request_id` and `errors`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A URI reference that identifies the kind of problem.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in a few words.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What is wrong this time, with the limit that was passed.
+    pub detail: String,
+    /// Stable machine-readable name.
+    pub code: String,
+    /// The request's path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// The request's id, to quote in a report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The fields at fault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+/// One field at fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldError {
+    /// JSON Pointer (RFC 6901) into the body, or the name of a parameter or header.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// The kinds of problem this API answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The body is not what its content type says.
+    Malformed,
+    /// A field has a value it cannot have.
+    Invalid,
+    /// No key, or not a valid one.
+    Unauthorized,
+    /// A valid key that may not do this.
+    Forbidden,
+    /// No such thing, or not the caller's.
+    NotFound,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// In the way of something that is under way or done.
+    Conflict,
+    /// Over a size limit.
+    TooLarge,
+    /// A type of content that cannot be indexed.
+    UnsupportedType,
+    /// The idempotency key was used with another body.
+    KeyReused,
+    /// The item stands twice in one request.
+    Duplicate,
+    /// A dependency is not answering; nothing was accepted.
+    Unavailable,
+    /// Our fault.
+    Internal,
+}
+
+impl Code {
+    /// HTTP status, stable name and title.
+    const fn parts(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::Malformed => (400, "malformed", "The request cannot be read"),
+            Self::Invalid => (422, "invalid", "A field has an invalid value"),
+            Self::Unauthorized => (401, "unauthorized", "A valid API key is required"),
+            Self::Forbidden => (403, "forbidden", "The API key does not allow this"),
+            Self::NotFound => (404, "not_found", "Not found"),
+            Self::MethodNotAllowed => (405, "method_not_allowed", "The method is not allowed here"),
+            Self::Conflict => (409, "conflict", "The request conflicts with another"),
+            Self::TooLarge => (413, "too_large", "Over a size limit"),
+            Self::UnsupportedType => (415, "unsupported_type", "The content type is not supported"),
+            Self::KeyReused => (422, "idempotency_key_reused", "The idempotency key was used with another body"),
+            Self::Duplicate => (422, "duplicate_in_request", "The item stands twice in one request"),
+            Self::Unavailable => (503, "unavailable", "A part of the service is not answering"),
+            Self::Internal => (500, "internal", "Internal error"),
+        }
+    }
+}
+
+impl Problem {
+    /// A problem of this kind.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let (status, name, title) = code.parts();
+        Self {
+            kind: format!("/problems/{name}"),
+            title: title.to_owned(),
+            status,
+            detail: detail.into(),
+            code: name.to_owned(),
+            instance: None,
+            request_id: None,
+            errors: Vec::new(),
+        }
+    }
+
+    /// A problem with one field, whose detail is the problem's too.
+    pub fn field(code: Code, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        let mut problem = Self::new(code, detail.clone());
+        problem.errors.push(FieldError { pointer: pointer.into(), detail });
+        problem
+    }
+}

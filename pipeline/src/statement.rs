@@ -1,0 +1,140 @@
+//! SQL as data: what a port sends to D1 and what comes back.
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::{
+    failure::Failure,
+    ids::{ChunkRow, ClaimToken, DocumentId, ItemId, JobId, UserId},
+    time::Timestamp,
+};
+
+/// A value bound to a statement's parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// SQL NULL.
+    Null,
+    /// A whole number, below 2^53 in magnitude: JavaScript carries it as a float.
+    Integer(i64),
+    /// A real number.
+    Real(f64),
+    /// Text; JSON for `json_each` travels as text.
+    Text(String),
+}
+
+/// One SQL statement with its parameters `?1`, `?2`, ….
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// The SQL, never built from input.
+    pub sql: &'static str,
+    /// What is bound, in order.
+    pub values: Vec<Value>,
+}
+
+impl Statement {
+    /// A statement without parameters so far.
+    pub fn new(sql: &'static str) -> Self {
+        Self { sql, values: Vec::new() }
+    }
+
+    /// Binds the next parameter.
+    #[must_use]
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+}
+
+/// What one statement answered.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// One JSON object per row.
+    pub rows: Vec<Box<RawValue>>,
+    /// Rows that the statement inserted, updated or deleted.
+    pub changes: u64,
+}
+
+impl Rows {
+    /// All rows, read as `T`.
+    pub fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>, Failure> {
+        self.rows.iter().map(|row| read(row)).collect()
+    }
+
+    /// The first row, if there is one.
+    pub fn first<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
+        self.rows.first().map(|row| read(row)).transpose()
+    }
+}
+
+fn read<T: DeserializeOwned>(row: &RawValue) -> Result<T, Failure> {
+    serde_json::from_str(row.get())
+        .map_err(|error| Failure::bug(format!("a row of D1 is not what the code expects: {error}")))
+}
+
+/// The answers of a batch, by the statement's place in it.
+#[derive(Debug, Default)]
+pub struct Answers(pub Vec<Rows>);
+
+impl Answers {
+    /// The answer to statement number `index`, counted from 0.
+    pub fn at(&self, index: usize) -> Result<&Rows, Failure> {
+        self.0.get(index).ok_or_else(|| Failure::bug(format!("D1 gave no answer to statement {index}")))
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Real(value)
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(value: Timestamp) -> Self {
+        Self::Integer(value.milliseconds())
+    }
+}
+
+macro_rules! id_values {
+    (text: $($text:ident)*; number: $($number:ident)*) => {
+        $(impl From<&$text> for Value {
+            fn from(value: &$text) -> Self {
+                Self::Text(value.as_str().to_owned())
+            }
+        })*
+        $(impl From<$number> for Value {
+            fn from(value: $number) -> Self {
+                Self::Integer(value.0)
+            }
+        })*
+    };
+}
+id_values!(text: UserId JobId DocumentId ClaimToken; number: ItemId ChunkRow);
+
+/// Turns data into the JSON text that `json_each` unfolds into rows.
+pub fn json(data: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string(data).map_err(|error| Failure::bug(format!("data that cannot be JSON: {error}")))
+}

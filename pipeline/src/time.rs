@@ -1,0 +1,106 @@
+//! Points in time as milliseconds since 1970, the form D1 stores and JavaScript speaks.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// Milliseconds in a second.
+pub const SECOND: i64 = 1_000;
+/// Milliseconds in a minute.
+pub const MINUTE: i64 = 60 * SECOND;
+/// Milliseconds in an hour.
+pub const HOUR: i64 = 60 * MINUTE;
+/// Milliseconds in a day.
+pub const DAY: i64 = 24 * HOUR;
+
+/// A point in time, UTC. In JSON it is RFC 3339 text; in D1 the number of milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// From milliseconds since 1970.
+    pub const fn from_milliseconds(milliseconds: i64) -> Self {
+        Self(milliseconds)
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn milliseconds(self) -> i64 {
+        self.0
+    }
+
+    /// This many milliseconds later.
+    #[must_use]
+    pub const fn plus(self, milliseconds: i64) -> Self {
+        Self(self.0 + milliseconds)
+    }
+
+    /// Milliseconds from `earlier` to this.
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0 - earlier.0
+    }
+
+    /// 00:00 UTC of this day, when every daily allowance starts anew.
+    #[must_use]
+    pub const fn start_of_day(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(DAY))
+    }
+
+    /// The next 00:00 UTC.
+    #[must_use]
+    pub const fn next_day(self) -> Self {
+        self.start_of_day().plus(DAY)
+    }
+
+    /// Reads RFC 3339 text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
+    }
+
+    /// RFC 3339 text, UTC.
+    pub fn to_rfc3339(self) -> String {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .ok()
+            .and_then(|time| time.format(&Rfc3339).ok())
+            .unwrap_or_else(|| self.0.to_string())
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_rfc3339())
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    /// Reads RFC 3339 text (as clients send it) or milliseconds (as D1 returns it).
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Milliseconds(i64),
+            Float(f64),
+            Text(String),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Milliseconds(milliseconds) => Ok(Self(milliseconds)),
+            #[expect(clippy::cast_possible_truncation, reason = "D1 returns whole milliseconds below 2^53")]
+            Form::Float(milliseconds) => Ok(Self(milliseconds as i64)),
+            Form::Text(text) => Self::parse(&text)
+                .ok_or_else(|| D::Error::custom("expected an RFC 3339 time such as 2026-11-22T10:00:00Z")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc3339_both_ways() {
+        let time = Timestamp::parse("2026-11-22T10:00:00.25+01:00").unwrap();
+        assert_eq!(time.to_rfc3339(), "2026-11-22T09:00:00.25Z");
+        assert_eq!(time.start_of_day().to_rfc3339(), "2026-11-22T00:00:00Z");
+        assert_eq!(time.next_day().to_rfc3339(), "2026-11-23T00:00:00Z");
+        assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! What an invocation used, counted as the Free plan counts it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ids::UserId, statement::Statement, time::Timestamp};
+
+/// Operations on the platform, in the units of its allowances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Workers AI neurons, from the price table.
+    pub neurons: f64,
+    /// Rows D1 scanned.
+    pub d1_rows_read: u64,
+    /// Rows D1 wrote, index entries included.
+    pub d1_rows_written: u64,
+    /// KV reads, misses included.
+    pub kv_reads: u64,
+    /// KV writes.
+    pub kv_writes: u64,
+    /// R2 puts and lists.
+    pub r2_class_a: u64,
+    /// R2 gets and heads.
+    pub r2_class_b: u64,
+    /// Queue writes, reads and deletes, per 64 KB.
+    pub queue_operations: u64,
+    /// Vectorize queries.
+    pub vectors_queried: u64,
+    /// Vectors upserted into Vectorize.
+    pub vectors_upserted: u64,
+}
+
+impl Usage {
+    /// The usage row of one invocation. Keyed, so that writing it twice changes nothing.
+    pub fn row(&self, at: Timestamp, id: &str, user: Option<&UserId>, source: &str) -> Statement {
+        Statement::new(
+            "INSERT OR IGNORE INTO usage_log (at, id, user_id, source, neurons, d1_rows_read, d1_rows_written,
+                 kv_reads, kv_writes, r2_class_a, r2_class_b, queue_operations, vectors_queried, vectors_upserted)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )
+        .bind(at)
+        .bind(id)
+        .bind(user)
+        .bind(source)
+        .bind(self.neurons)
+        .bind(count(self.d1_rows_read))
+        .bind(count(self.d1_rows_written))
+        .bind(count(self.kv_reads))
+        .bind(count(self.kv_writes))
+        .bind(count(self.r2_class_a))
+        .bind(count(self.r2_class_b))
+        .bind(count(self.queue_operations))
+        .bind(count(self.vectors_queried))
+        .bind(count(self.vectors_upserted))
+    }
+}
+
+fn count(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

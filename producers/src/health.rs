@@ -1,0 +1,63 @@
+//! `GET /health`: alive, and how old the oldest unfinished work is, per stage and state.
+
+use http::StatusCode;
+use pipeline::{
+    failure::Failure,
+    item::ItemState,
+    message::Stage,
+    ports::{Clock, Database},
+    statement::Statement,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::reply::{Answer, Reply};
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    stage: Stage,
+    state: ItemState,
+    count: i64,
+    oldest: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct Waiting {
+    stage: Stage,
+    state: ItemState,
+    count: i64,
+    oldest_seconds: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Health {
+    status: &'static str,
+    version: &'static str,
+    work: Vec<Waiting>,
+}
+
+/// Answers without a key: counts and ages, nothing of anybody's.
+pub async fn health<P: Database + Clock>(ports: &P) -> Answer {
+    let (status, work) = match work(ports).await {
+        Ok(work) => ("ok", work),
+        Err(_) => ("degraded: the database is not answering", Vec::new()),
+    };
+    let code = if status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok(Reply::json(code, &Health { status, version: env!("CARGO_PKG_VERSION"), work }))
+}
+
+async fn work<P: Database + Clock>(ports: &P) -> Result<Vec<Waiting>, Failure> {
+    let query = Statement::new(
+        "SELECT i.stage, i.state, count(*) AS count, min(i.updated_at) AS oldest
+         FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
+         WHERE j.finished_at IS NULL AND i.state NOT IN ('done', 'failed', 'cancelled')
+         GROUP BY i.stage, i.state ORDER BY i.stage, i.state",
+    );
+    let rows: Vec<Row> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    let now = ports.now();
+    let age = |row: &Row| now.since(row.oldest).max(0) / pipeline::time::SECOND;
+    Ok(rows
+        .into_iter()
+        .map(|row| Waiting { oldest_seconds: age(&row), stage: row.stage, state: row.state, count: row.count })
+        .collect())
+}

@@ -1,0 +1,252 @@
+//! The map of the API, and what every request goes through.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use http::{HeaderName, Method, Request, StatusCode, header};
+use matchit::Router;
+use pipeline::{
+    failure::Failure,
+    ids::{RequestId, UserId},
+    limits,
+    ports::{Clock, Database, Embedder, KeyValue, ObjectStore, Queue, Random, Sha256, VectorIndex},
+    problem::{Code, Problem},
+};
+
+use crate::{
+    authenticate::{self, Caller},
+    dead_letters, documents, health, index, jobs, keys, openapi,
+    reply::{Answer, Refusal, Reply},
+    search, usage,
+};
+
+/// Everything the API asks of the platform.
+pub trait Platform:
+    Database + ObjectStore + Queue + KeyValue + Embedder + VectorIndex + Clock + Random + Sha256
+{
+}
+impl<P: Database + ObjectStore + Queue + KeyValue + Embedder + VectorIndex + Clock + Random + Sha256> Platform for P {}
+
+/// A deployment's settings. Has no `Debug`: it holds secrets.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// Keys the digests of API keys.
+    pub pepper: Vec<u8>,
+    /// Lets its holder create users; empty means nobody.
+    pub admin_token: String,
+    /// What new keys are marked with: `local`, `live`, ….
+    pub environment: String,
+}
+
+/// A route of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `/health`
+    Health,
+    /// `/openapi.json`
+    OpenApi,
+    /// `/api/index`
+    Index,
+    /// `/api/jobs`
+    Jobs,
+    /// `/api/jobs/{id}`
+    Job,
+    /// `/api/jobs/{id}/events`
+    JobEvents,
+    /// `/api/jobs/{id}/cancel`
+    JobCancel,
+    /// `/api/jobs/{id}/retry`
+    JobRetry,
+    /// `/api/documents`
+    Documents,
+    /// `/api/documents/{id}`
+    Document,
+    /// `/api/documents/{id}/original`
+    DocumentOriginal,
+    /// `/api/search`
+    Search,
+    /// `/api/keys`
+    Keys,
+    /// `/api/keys/{id}`
+    Key,
+    /// `/api/usage`
+    Usage,
+    /// `/api/dead-letters`
+    DeadLetters,
+    /// `/api/dead-letters/{id}/replay`
+    DeadLetterReplay,
+}
+
+/// Path, route, and the methods it answers to.
+pub const ROUTES: [(&str, Route, &[Method]); 17] = [
+    ("/health", Route::Health, &[Method::GET]),
+    ("/openapi.json", Route::OpenApi, &[Method::GET]),
+    ("/api/index", Route::Index, &[Method::POST]),
+    ("/api/jobs", Route::Jobs, &[Method::GET]),
+    ("/api/jobs/{id}", Route::Job, &[Method::GET]),
+    ("/api/jobs/{id}/events", Route::JobEvents, &[Method::GET]),
+    ("/api/jobs/{id}/cancel", Route::JobCancel, &[Method::POST]),
+    ("/api/jobs/{id}/retry", Route::JobRetry, &[Method::POST]),
+    ("/api/documents", Route::Documents, &[Method::GET]),
+    ("/api/documents/{id}", Route::Document, &[Method::GET, Method::DELETE]),
+    ("/api/documents/{id}/original", Route::DocumentOriginal, &[Method::GET]),
+    ("/api/search", Route::Search, &[Method::POST]),
+    ("/api/keys", Route::Keys, &[Method::GET, Method::POST]),
+    ("/api/keys/{id}", Route::Key, &[Method::DELETE]),
+    ("/api/usage", Route::Usage, &[Method::GET]),
+    ("/api/dead-letters", Route::DeadLetters, &[Method::GET]),
+    ("/api/dead-letters/{id}/replay", Route::DeadLetterReplay, &[Method::POST]),
+];
+
+/// An authenticated request on its way to its route.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// Who calls.
+    pub caller: Caller,
+    /// The request.
+    pub request: &'a Request<Bytes>,
+    /// The `{id}` of the path, empty without one.
+    pub id: &'a str,
+}
+
+impl Call<'_> {
+    /// Seconds of `Prefer: wait=N`, at most what the server allows; 0 without it.
+    pub fn wait_seconds(&self) -> u32 {
+        let preferences = self.request.headers().get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+        preferences
+            .flat_map(|value| value.split([',', ';']))
+            .filter_map(|preference| preference.trim().strip_prefix("wait=")?.trim().parse::<u32>().ok())
+            .next()
+            .unwrap_or(0)
+            .min(limits::WAIT_SECONDS)
+    }
+
+    /// A parameter of the query string.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(self.request.uri().query()?).ok()?;
+        pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+}
+
+/// What the log says of a request, beside what the edge measures.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Its id.
+    pub request_id: RequestId,
+    /// The route's path pattern.
+    pub route: &'static str,
+    /// The caller, once known.
+    pub user: Option<UserId>,
+    /// The port that failed.
+    pub failure: Option<Failure>,
+}
+
+/// Answers a request: finds its route, its caller, and lets the route do the rest.
+pub async fn handle<P: Platform>(ports: &P, settings: &Settings, request: &Request<Bytes>) -> (Reply, Summary) {
+    let request_id = RequestId::new(ports.now(), ports.bytes());
+    let mut summary = Summary { request_id, route: "unknown", user: None, failure: None };
+    let answer = answer(ports, settings, request, &mut summary).await;
+    let reply = answer.unwrap_or_else(|refusal| {
+        let (mut problem, failure) = refusal.into_problem();
+        problem.instance = Some(request.uri().path().to_owned());
+        problem.request_id = Some(summary.request_id.to_string());
+        summary.failure = failure;
+        Reply::from(problem)
+    });
+    let reply = reply.with(HeaderName::from_static("x-request-id"), summary.request_id.as_str());
+    (reply, summary)
+}
+
+async fn answer<P: Platform>(
+    ports: &P,
+    settings: &Settings,
+    request: &Request<Bytes>,
+    summary: &mut Summary,
+) -> Answer {
+    let path = request.uri().path();
+    let found =
+        router().at(path).map_err(|_| Problem::new(Code::NotFound, format!("there is no {}", shortened(path))))?;
+    let (pattern, route, methods) = ROUTES[*found.value];
+    summary.route = pattern;
+    if !methods.contains(request.method()) {
+        return Ok(not_allowed(methods));
+    }
+    let id = found.params.get("id").unwrap_or_default();
+    match route {
+        Route::Health => return health::health(ports).await,
+        Route::OpenApi => return Ok(openapi::openapi()),
+        Route::Keys
+            if *request.method() == Method::POST && authenticate::is_administrator(settings, request.headers()) =>
+        {
+            return keys::create_user(ports, settings, request).await;
+        }
+        _ => {}
+    }
+    let caller = authenticate::authenticate(ports, settings, request.headers()).await?;
+    summary.user = Some(caller.user.clone());
+    let call = Call { caller, request, id };
+    dispatch(ports, settings, route, &call).await
+}
+
+async fn dispatch<P: Platform>(ports: &P, settings: &Settings, route: Route, call: &Call<'_>) -> Answer {
+    let deletes = *call.request.method() == Method::DELETE;
+    let posts = *call.request.method() == Method::POST;
+    match route {
+        Route::Index => index::index(ports, call).await,
+        Route::Jobs => jobs::list(ports, call).await,
+        Route::Job => jobs::get(ports, call).await,
+        Route::JobEvents => jobs::events(ports, call).await,
+        Route::JobCancel => jobs::cancel(ports, call).await,
+        Route::JobRetry => jobs::retry(ports, call).await,
+        Route::Documents => documents::list(ports, call).await,
+        Route::Document if deletes => documents::delete(ports, call).await,
+        Route::Document => documents::get(ports, call).await,
+        Route::DocumentOriginal => documents::original(ports, call).await,
+        Route::Search => search::search(ports, call).await,
+        Route::Keys if posts => keys::create(ports, settings, call).await,
+        Route::Keys => keys::list(ports, call).await,
+        Route::Key => keys::revoke(ports, call).await,
+        Route::Usage => usage::usage(ports, call).await,
+        Route::DeadLetters => dead_letters::list(ports, call).await,
+        Route::DeadLetterReplay => dead_letters::replay(ports, call).await,
+        // Answered before anybody is asked for a key.
+        Route::Health | Route::OpenApi => Err(Refusal::Failure(Failure::bug("a public route asked for a key"))),
+    }
+}
+
+fn router() -> &'static Router<usize> {
+    static ROUTER: OnceLock<Router<usize>> = OnceLock::new();
+    ROUTER.get_or_init(|| {
+        let mut router = Router::new();
+        for (place, (path, _, _)) in ROUTES.iter().enumerate() {
+            // The table has no conflicting paths; a test inserts them all.
+            let _ = router.insert(*path, place);
+        }
+        router
+    })
+}
+
+fn not_allowed(methods: &[Method]) -> Reply {
+    let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    let problem = Problem::new(Code::MethodNotAllowed, format!("this path answers to {allowed}"));
+    debug_assert_eq!(problem.status, StatusCode::METHOD_NOT_ALLOWED);
+    Reply::from(problem).with(header::ALLOW, &allowed)
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_is_found_by_its_path() {
+        for (place, (path, _, _)) in ROUTES.iter().enumerate() {
+            let concrete = path.replace("{id}", "job_1");
+            assert_eq!(*router().at(&concrete).unwrap().value, place, "{path}");
+        }
+        assert!(router().at("/api/nothing").is_err());
+    }
+}

@@ -1,0 +1,212 @@
+//! The two ways of finding chunks, and reading what was found.
+//!
+//! Both end in the same fence: the chunk's document is the caller's, not deleted, and the chunk is
+//! of the revision that is current, of the first one if none is yet, or of one that the search's
+//! consistency token stands for.
+
+use pipeline::{
+    failure::Failure,
+    ids::{ChunkRow, DocumentId, parse_vector_id},
+    limits,
+    ports::{Database, VectorIndex},
+    scope::Scope,
+    statement::{Statement, json},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    fuse::{CANDIDATES, Candidate},
+    keyword,
+    request::{Filters, Search},
+};
+use crate::authenticate::Caller;
+
+/// Full-text rows ranked before the fence: some may be of revisions on their way out.
+const RANKED: i64 = 2 * CANDIDATES as i64;
+
+#[derive(Debug, Deserialize)]
+struct Found {
+    id: ChunkRow,
+    score: f64,
+    is_code: i64,
+}
+
+impl From<Found> for Candidate<ChunkRow> {
+    fn from(found: Found) -> Self {
+        Self { id: found.id, score: found.score, is_code: found.is_code != 0 }
+    }
+}
+
+/// Chunks that hold the query's words, best first by bm25 with the title weighted three times.
+pub async fn by_keyword<P: Database>(
+    ports: &P,
+    caller: &Caller,
+    search: &Search,
+) -> Result<Vec<Candidate<ChunkRow>>, Failure> {
+    let filters = &search.request.filters;
+    let scope = filters.tags.iter().fold(
+        Scope::of_user(caller.number).kind(filters.kind.as_deref()).language(filters.language.as_deref()),
+        |scope, tag| scope.tag(tag),
+    );
+    let Some(expression) = keyword::expression(&scope, &search.request.query) else { return Ok(Vec::new()) };
+    let query = Statement::new(
+        "SELECT f.rowid AS id, f.score, d.type = 'code' AS is_code
+         FROM (SELECT rowid, -bm25(chunks_fts, 0.0, 3.0, 1.0, 1.0) AS score FROM chunks_fts
+               WHERE chunks_fts MATCH ?1 ORDER BY bm25(chunks_fts, 0.0, 3.0, 1.0, 1.0) LIMIT ?2) f
+         JOIN chunks c ON c.id = f.rowid
+         JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
+         LEFT JOIN job_items p ON p.id = d.latest_item
+         WHERE c.user_id = ?3 AND d.deleted_at IS NULL
+           AND CASE WHEN p.state = 'done' AND (d.current IS NULL OR p.job_id = ?4) THEN c.revision = d.latest ELSE c.revision = d.current END
+           AND (?5 IS NULL OR d.created_at >= ?5) AND (?6 IS NULL OR d.created_at < ?6)
+           AND (?7 IS NULL OR d.id IN (SELECT value FROM json_each(?7)))
+         ORDER BY f.score DESC LIMIT ?8",
+    )
+    .bind(expression)
+    .bind(if is_narrow(filters) { RANKED * 5 } else { RANKED })
+    .bind(&caller.user)
+    .bind(search.after.as_ref())
+    .bind(filters.created_after)
+    .bind(filters.created_before)
+    .bind(document_ids(filters)?)
+    .bind(CANDIDATES as i64);
+    let found: Vec<Found> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    Ok(found.into_iter().map(Candidate::from).collect())
+}
+
+/// True for filters that the full-text scope cannot express, so that more must be ranked.
+fn is_narrow(filters: &Filters) -> bool {
+    filters.created_after.is_some() || filters.created_before.is_some() || !filters.document_ids.is_empty()
+}
+
+fn document_ids(filters: &Filters) -> Result<Option<String>, Failure> {
+    if filters.document_ids.is_empty() { Ok(None) } else { json(&filters.document_ids).map(Some) }
+}
+
+/// Chunks whose vectors are nearest, best first. Vectorize alone decides nothing: D1 does.
+pub async fn by_vector<P: Database + VectorIndex>(
+    ports: &P,
+    caller: &Caller,
+    search: &Search,
+    vector: &[f32],
+) -> Result<Vec<Candidate<ChunkRow>>, Failure> {
+    let filters = &search.request.filters;
+    let matches = ports.query(caller.user.as_str(), vector, limits::VECTOR_TOP_K, vector_filter(filters)?).await?;
+    let matched: Vec<(DocumentId, i64, i64, f64)> = matches
+        .iter()
+        .filter_map(|found| {
+            parse_vector_id(&found.id).map(|(document, revision, index)| (document, revision, index, found.score))
+        })
+        .collect();
+    if matched.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tags = if filters.tags.is_empty() { None } else { Some(json(&filters.tags)?) };
+    let query = Statement::new(
+        "SELECT c.id, m.value ->> 3 AS score, d.type = 'code' AS is_code
+         FROM json_each(?1) m
+         JOIN documents d ON d.user_id = ?2 AND d.id = m.value ->> 0
+         JOIN chunks c ON c.id = d.current_first + (m.value ->> 2) AND c.document_id = d.id AND c.user_id = d.user_id
+         LEFT JOIN job_items p ON p.id = d.latest_item
+         WHERE d.deleted_at IS NULL AND d.current = m.value ->> 1
+           AND NOT (p.state = 'done' AND p.job_id = coalesce(?3, '') AND d.latest <> d.current)
+           AND (?4 IS NULL OR d.created_at >= ?4) AND (?5 IS NULL OR d.created_at < ?5)
+           AND (?6 IS NULL OR d.id IN (SELECT value FROM json_each(?6)))
+           AND (?7 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?7) wanted
+                                          WHERE lower(wanted.value) NOT IN (SELECT lower(value) FROM json_each(d.tags))))
+           AND (?8 IS NULL OR d.type = ?8) AND (?9 IS NULL OR d.language = ?9)
+         ORDER BY m.value ->> 3 DESC",
+    )
+    .bind(json(&matched)?)
+    .bind(&caller.user)
+    .bind(search.after.as_ref())
+    .bind(filters.created_after)
+    .bind(filters.created_before)
+    .bind(document_ids(filters)?)
+    .bind(tags)
+    .bind(filters.kind.as_deref())
+    .bind(filters.language.as_deref());
+    let found: Vec<Found> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    Ok(found.into_iter().map(Candidate::from).collect())
+}
+
+/// What Vectorize's metadata indexes can narrow down by themselves.
+fn vector_filter(filters: &Filters) -> Result<Option<String>, Failure> {
+    #[derive(Default, PartialEq, Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Filter<'a> {
+        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+        kind: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        language: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        doc_id: Option<OneOf<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        created_at: Option<Range>,
+    }
+    #[derive(PartialEq, Serialize)]
+    struct OneOf<'a> {
+        #[serde(rename = "$in")]
+        values: &'a [DocumentId],
+    }
+    #[derive(Default, PartialEq, Serialize)]
+    struct Range {
+        #[serde(rename = "$gte", skip_serializing_if = "Option::is_none")]
+        from: Option<i64>,
+        #[serde(rename = "$lt", skip_serializing_if = "Option::is_none")]
+        to: Option<i64>,
+    }
+    let range = Range {
+        from: filters.created_after.map(pipeline::time::Timestamp::milliseconds),
+        to: filters.created_before.map(pipeline::time::Timestamp::milliseconds),
+    };
+    let filter = Filter {
+        kind: filters.kind.as_deref(),
+        language: filters.language.as_deref(),
+        doc_id: (!filters.document_ids.is_empty()).then_some(OneOf { values: &filters.document_ids }),
+        created_at: (range != Range::default()).then_some(range),
+    };
+    if filter == Filter::default() { Ok(None) } else { json(&filter).map(Some) }
+}
+
+/// A found chunk as hits show it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct FoundChunk {
+    /// Its row.
+    pub id: ChunkRow,
+    /// Its document.
+    pub document_id: DocumentId,
+    /// The client's name for the document.
+    pub external_id: Option<String>,
+    /// The document's title.
+    pub title: Option<String>,
+    /// Place in the document.
+    pub chunk_index: i64,
+    /// First byte in the document's extracted text.
+    pub start: i64,
+    /// One past the last.
+    pub end: i64,
+    /// The text.
+    pub text: String,
+}
+
+/// Reads chunks for their hits, through the fence again: a cached ranking may be older than a delete.
+pub async fn read_chunks<P: Database>(
+    ports: &P,
+    caller: &Caller,
+    search: &Search,
+    rows: &[ChunkRow],
+) -> Result<Vec<FoundChunk>, Failure> {
+    let query = Statement::new(
+        "SELECT c.id, d.id AS document_id, d.external_id, d.title, c.chunk_index, c.start, c.\"end\", c.text
+         FROM json_each(?1) wanted JOIN chunks c ON c.id = wanted.value AND c.user_id = ?2
+         JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
+         LEFT JOIN job_items p ON p.id = d.latest_item
+         WHERE d.deleted_at IS NULL
+           AND CASE WHEN p.state = 'done' AND (d.current IS NULL OR p.job_id = ?3) THEN c.revision = d.latest ELSE c.revision = d.current END",
+    )
+    .bind(json(&rows)?)
+    .bind(&caller.user)
+    .bind(search.after.as_ref());
+    ports.batch(vec![query]).await?.at(0)?.all()
+}

@@ -1,0 +1,104 @@
+//! What searches remember in KV: query embeddings for a week, rankings for an hour.
+//!
+//! A cached ranking holds chunk rows and scores, never text, and its name holds the version of the
+//! user's index, so that every publish and delete makes it unreachable. KV allows 1,000 writes a
+//! day: a counter in D1 admits the first of them, and caching ends when they are spent.
+
+use pipeline::{
+    failure::Failure,
+    fingerprint,
+    ids::ChunkRow,
+    model::EMBEDDING,
+    object_keys,
+    ports::{Clock, Database, KeyValue},
+    statement::{Statement, json},
+};
+use serde::{Deserialize, Serialize};
+
+use super::request::Search;
+use crate::authenticate::Caller;
+
+/// KV writes a day that searches may spend; the rest is for configuration and results.
+const WRITES_PER_DAY: i64 = 800;
+const EMBEDDING_SECONDS: u32 = 7 * 86_400;
+const RANKING_SECONDS: u32 = 3_600;
+
+/// One hit of a ranking.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranked {
+    /// The chunk.
+    pub row: ChunkRow,
+    /// Its score.
+    pub score: f64,
+    /// Found by meaning.
+    pub by_vector: bool,
+    /// Found by words.
+    pub by_keyword: bool,
+}
+
+/// The name of a query's embedding. Of all users: it says nothing about who asked.
+pub fn embedding_key(query: &str) -> String {
+    object_keys::cached_embedding(&fingerprint::of(&[EMBEDDING.name.as_bytes(), query.as_bytes()]))
+}
+
+/// The name of a search's ranking.
+pub fn ranking_key(caller: &Caller, search: &Search) -> Result<String, Failure> {
+    let request = json(&search.request)?;
+    let parts = [caller.user.as_str().as_bytes(), &caller.index_version.to_le_bytes(), request.as_bytes()];
+    Ok(object_keys::cached_search(&fingerprint::of(&parts)))
+}
+
+/// A cached embedding; a KV that fails has none.
+pub async fn embedding<P: KeyValue>(ports: &P, key: &str) -> Option<Vec<f32>> {
+    let bytes = ports.get_value(key).await.ok()??;
+    let values: Vec<f32> =
+        bytes.chunks_exact(4).map(|chunk| chunk.try_into().map_or(0.0, f32::from_le_bytes)).collect();
+    (values.len() == EMBEDDING.dimensions).then_some(values)
+}
+
+/// A cached ranking; a KV that fails has none.
+pub async fn ranking<P: KeyValue>(ports: &P, key: &str) -> Option<Vec<Ranked>> {
+    serde_json::from_slice(&ports.get_value(key).await.ok()??).ok()
+}
+
+/// What there is to remember of a search.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// A new embedding and its name.
+    pub embedding: Option<(String, Vec<f32>)>,
+    /// A new ranking and its name.
+    pub ranking: Option<(String, Vec<Ranked>)>,
+}
+
+/// Writes what is new, if the day's writes allow. A failure costs nothing but the cache.
+pub async fn remember<P: Database + KeyValue + Clock>(ports: &P, memory: Memory) {
+    let entries: Vec<(String, Vec<u8>, u32)> = memory
+        .embedding
+        .map(|(key, vector)| (key, vector.iter().flat_map(|value| value.to_le_bytes()).collect(), EMBEDDING_SECONDS))
+        .into_iter()
+        .chain(
+            memory.ranking.and_then(|(key, ranking)| Some((key, serde_json::to_vec(&ranking).ok()?, RANKING_SECONDS))),
+        )
+        .collect();
+    let wanted = i64::try_from(entries.len()).unwrap_or(0);
+    if wanted == 0 || !admit(ports, wanted).await.unwrap_or(false) {
+        return;
+    }
+    for (key, value, seconds) in entries {
+        let _ = ports.put_value(&key, value, seconds).await;
+    }
+}
+
+/// Reserves writes; false when the day's are spent.
+async fn admit<P: Database + Clock>(ports: &P, writes: i64) -> Result<bool, Failure> {
+    let day = ports.now().start_of_day();
+    let reserve = Statement::new(
+        "INSERT INTO counters (name, value) VALUES ('kv_writes', ?1 * 10000 + ?2)
+         ON CONFLICT (name) DO UPDATE SET value = CASE WHEN value / 10000 = ?1 THEN value ELSE ?1 * 10000 END + ?2
+         WHERE value / 10000 <> ?1 OR value % 10000 + ?2 <= ?3",
+    )
+    .bind(day.milliseconds() / pipeline::time::DAY)
+    .bind(writes)
+    .bind(WRITES_PER_DAY);
+    Ok(ports.batch(vec![reserve]).await?.at(0)?.changes > 0)
+}

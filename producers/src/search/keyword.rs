@@ -1,0 +1,78 @@
+//! A query in a user's words to an FTS5 expression in which nothing of it is syntax.
+
+use std::collections::HashSet;
+
+use pipeline::{identifiers, scope::Scope};
+
+/// English words that say nothing about a document, question words included (RETRIEVAL).
+const STOP_WORDS: [&str; 97] = [
+    "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been",
+    "before", "being", "between", "both", "but", "by", "can", "could", "did", "do", "does", "doing", "for", "from",
+    "had", "has", "have", "having", "he", "her", "him", "his", "how", "i", "if", "in", "into", "is", "it", "its",
+    "just", "me", "my", "no", "nor", "not", "of", "on", "or", "our", "out", "she", "should", "so", "some", "such",
+    "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "too",
+    "under", "until", "up", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom",
+    "why", "will", "with", "would", "you", "your", "yours", "us",
+];
+
+/// Most terms of one query: beyond them a longer query ranks no better and costs more.
+const TERMS: usize = 64;
+
+/// The words a query is looked for by: each word and, of camelCase and `snake_case` words, their
+/// parts; lower case, each once, without stop words unless there is nothing else.
+pub fn terms(query: &str) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let all: Vec<String> = identifiers::words(query)
+        .flat_map(|word| {
+            let parts = identifiers::parts(word);
+            let whole = (parts.len() != 1).then_some(word);
+            whole.into_iter().chain(parts).map(str::to_lowercase).collect::<Vec<_>>()
+        })
+        .filter(|term| !term.is_empty() && seen.insert(term.clone()))
+        .collect();
+    let telling: Vec<String> = all.iter().filter(|term| !STOP_WORDS.contains(&term.as_str())).cloned().collect();
+    let mut terms = if telling.is_empty() { all } else { telling };
+    terms.truncate(TERMS);
+    terms
+}
+
+/// The FTS5 expression for a query within a scope; `None` if the query holds no word.
+pub fn expression(scope: &Scope, query: &str) -> Option<String> {
+    // A word holds letters, digits and underscores only, so that quoting it needs no escape.
+    let quoted: Vec<String> = terms(query).iter().map(|term| format!("\"{term}\"")).collect();
+    if quoted.is_empty() {
+        return None;
+    }
+    Some(format!("{} AND {{title body ident}} : ({})", scope.expression(), quoted.join(" OR ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn words_and_their_parts() {
+        assert_eq!(
+            terms("How do I call readHttpHeader in the read_file API?"),
+            ["call", "readhttpheader", "read", "http", "header", "read_file", "file", "api"]
+        );
+        assert_eq!(terms("what is it"), ["what", "is", "it"]);
+        assert!(terms("?! ()").is_empty());
+    }
+
+    proptest! {
+        /// Whatever is asked, FTS5 takes it as words.
+        #[test]
+        fn nothing_in_a_query_is_syntax(query in "(\\PC{0,20}|\"|\\*|NEAR|AND|OR|NOT|\\(|\\)|:|\\^|-|\\+|title){0,20}") {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.execute_batch("CREATE VIRTUAL TABLE t USING fts5(scope, title, body, ident, tokenize='porter unicode61')").unwrap();
+            if let Some(expression) = expression(&Scope::of_user(1), &query) {
+                let found: i64 = connection.query_row("SELECT count(*) FROM t WHERE t MATCH ?1", [&expression], |row| row.get(0)).unwrap();
+                prop_assert_eq!(found, 0);
+            }
+        }
+    }
+}

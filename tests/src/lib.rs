@@ -1,0 +1,5 @@
+//! What the tests share: the whole product over ports in memory, and checks of what is stored.
+
+pub mod corpus;
+pub mod rig;
+pub mod stored;

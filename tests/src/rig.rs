@@ -1,0 +1,156 @@
+//! The whole product over ports in memory: real routes, real stages, real SQL.
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
+
+use bytes::Bytes;
+use consumers::{Report, consume};
+use http::Request;
+use pipeline::{
+    message::Message,
+    outcome::Outcome,
+    testing::{Memory, ready},
+};
+use producers::{Settings, handle, reply::Body};
+use serde_json::{Value, json};
+
+/// A product and the key of its first user.
+#[derive(Debug)]
+pub struct Rig {
+    /// The platform.
+    pub memory: Memory,
+    key: String,
+}
+
+const ADMIN: &str = "administrator";
+
+fn settings() -> Settings {
+    Settings { pepper: b"pepper".to_vec(), admin_token: ADMIN.to_owned(), environment: "test".to_owned() }
+}
+
+/// An answer: status, headers, body.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The body as JSON, or as text.
+    pub body: Value,
+}
+
+impl Rig {
+    /// A product with one user; `seed` decides its ids.
+    pub fn new(seed: u64) -> Self {
+        let mut rig = Self { memory: Memory::new(seed), key: ADMIN.to_owned() };
+        rig.key = rig.new_user();
+        rig
+    }
+
+    /// Creates a user; their key.
+    pub fn new_user(&self) -> String {
+        self.request_as(ADMIN, "POST", "/api/keys", &[], b"{}").body["key"].as_str().unwrap().to_owned()
+    }
+
+    /// A request by the first user.
+    pub fn request(&self, method: &str, path: &str, body: &Value) -> Answer {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        self.request_as(&self.key, method, path, &[("content-type", "application/json")], text.as_bytes())
+    }
+
+    /// A request with a key and headers.
+    pub fn request_as(&self, key: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("http://test{path}"))
+            .header("authorization", format!("Bearer {key}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Bytes::copy_from_slice(body)).unwrap();
+        let (reply, _) = ready(handle(&self.memory, &settings(), &request));
+        let body = match reply.body {
+            Body::Bytes(bytes) => {
+                serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes)))
+            }
+            Body::JobEvents(job) => Value::from(job.to_string()),
+        };
+        Answer { status: reply.status.as_u16(), headers: reply.headers, body }
+    }
+
+    /// Uploads documents; the job's id.
+    pub fn upload(&self, documents: &Value) -> String {
+        let answer = self.request("POST", "/api/index", &json!({ "documents": documents }));
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        answer.body["job_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Processes one message; what became of it.
+    pub fn process(&self, message: &Message) -> Report {
+        ready(consume(&self.memory, "message", &message.encode()))
+    }
+
+    /// Processes messages until there are none; retries come after their time.
+    pub fn drain(&self) {
+        while let Some(message) = self.memory.receive() {
+            if let Outcome::Retry { after, .. } = self.process(&message).outcome {
+                self.memory.advance(i64::from(after) * 1_000);
+                self.memory.redeliver(message);
+            }
+        }
+    }
+
+    /// Drains, lets the clockwork run and time pass, until nothing is left to do. True if that comes.
+    pub fn converge(&self) -> bool {
+        for _ in 0..60 {
+            self.drain();
+            if self.memory.look("SELECT id FROM jobs WHERE finished_at IS NULL").is_empty() && self.collect() == 0 {
+                return true;
+            }
+            self.memory.advance(120_000);
+            let _ = ready(producers::cron::run(&self.memory));
+        }
+        false
+    }
+
+    fn collect(&self) -> usize {
+        ready(producers::cron::run(&self.memory)).map_or(1, |report| report.collected)
+    }
+
+    /// A job as its owner sees it.
+    pub fn job(&self, id: &str) -> Value {
+        self.request("GET", &format!("/api/jobs/{id}"), &Value::Null).body
+    }
+
+    /// Searches; external ids of the hits, best first.
+    pub fn search(&self, request: &Value) -> Vec<String> {
+        let answer = self.request("POST", "/api/search", request);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let hits = answer.body["hits"].as_array().unwrap().clone();
+        hits.iter().map(|hit| hit["external_id"].as_str().unwrap_or("-").to_owned()).collect()
+    }
+
+    /// Everything stored that must be the same whatever happened on the way.
+    pub fn state(&self) -> Value {
+        json!({
+            "documents": self.memory.look(
+                "SELECT id, external_id, title, latest = current AS published, latest_item = current_item AS same, chunk_count,
+                        content_hash IS NOT NULL AS hashed, deleted_at IS NOT NULL AS deleted, pending FROM documents ORDER BY id"),
+            "chunks": self.memory.look("SELECT document_id, revision, chunk_index, start, \"end\", text FROM chunks ORDER BY document_id, revision, chunk_index"),
+            "full_text": self.memory.look("SELECT count(*) AS rows FROM chunks_fts"),
+            "garbage": self.memory.look("SELECT document_id, revision FROM garbage ORDER BY 1, 2"),
+            "vectors": self.memory.vector_ids(),
+            "objects": self.memory.object_keys().len(),
+        })
+    }
+}
+
+/// A paragraph that is long enough to make chunks of its own when repeated.
+pub fn prose(topic: &str, paragraphs: usize) -> String {
+    (0..paragraphs)
+        .map(|number| {
+            format!(
+                "## {topic} {number}\n\nThis part is about {topic} and its number is {number}. {}\n\n",
+                "It goes on for a while in plain words. ".repeat(12)
+            )
+        })
+        .collect()
+}
