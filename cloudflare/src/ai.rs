@@ -25,7 +25,7 @@ extern "C" {
 struct Input<'a> {
     text: &'a [String],
     /// What bge models were trained with; Workers AI's default is `mean`.
-    /// https://developers.cloudflare.com/workers-ai/models/bge-small-en-v1.5/
+    /// <https://developers.cloudflare.com/workers-ai/models/bge-small-en-v1.5>/
     pooling: &'static str,
 }
 
@@ -50,7 +50,7 @@ impl Embedder for Workers {
     }
 }
 
-/// Error codes: https://developers.cloudflare.com/workers-ai/platform/errors/
+/// Error codes: <https://developers.cloudflare.com/workers-ai/platform/errors>/
 fn failure(error: &JsValue) -> Failure {
     let why = format!("Workers AI: {}", message(error));
     if why.contains("3036") {

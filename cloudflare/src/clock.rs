@@ -42,7 +42,7 @@ impl Random for Workers {
     }
 }
 
-/// Below this a call into WebCrypto costs more than hashing in wasm.
+/// Below this a call into `WebCrypto` costs more than hashing in wasm.
 const SMALL_BYTES: usize = 1024;
 
 impl Sha256 for Workers {

@@ -18,7 +18,7 @@ extern "C" {
     fn put(this: &Namespace, key: &str, value: &Uint8Array, options: &JsValue) -> Result<Promise, JsValue>;
 }
 
-/// KV refuses to forget sooner. https://developers.cloudflare.com/kv/api/write-key-value-pairs/
+/// KV refuses to forget sooner. <https://developers.cloudflare.com/kv/api/write-key-value-pairs>/
 const SHORTEST_SECONDS: u32 = 60;
 
 impl KeyValue for Workers {

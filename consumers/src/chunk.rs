@@ -24,7 +24,7 @@ use pipeline::{
     ids::{ChunkRow, DocumentId},
     index_version,
     item::{Claim, DocumentFailure, Move, PackedDocument, Progress, settle},
-    limits, object_keys,
+    object_keys,
     outcome::Outcome,
     ports::{Clock, Database, ObjectStore, Queue},
     scope::Scope,
@@ -100,7 +100,7 @@ pub async fn chunk<P: Database + ObjectStore + Queue + Clock>(ports: &P, claim: 
         return settle(ports, claim, Work::default(), &Progress::default(), Move::Finish).await;
     }
     let pack = pack.ok_or_else(|| Failure::bug(format!("pack {key} is not in R2")))?;
-    let chunked = chunk_pack(claim, &plan, &pack.bytes, &documents, cursor)?;
+    let chunked = chunk_pack(claim, &plan, &pack.bytes, &documents, &cursor)?;
     // One transaction, fenced by the claim and by each document's revision: a repeat writes nothing.
     let work =
         vec![insert_full_text(claim, &chunked.rows), insert_chunks(claim, chunked.rows), index_version::bump_by(claim)];
@@ -141,7 +141,7 @@ fn chunk_pack(
     plan: &slice::Plan,
     bytes: &[u8],
     documents: &HashMap<DocumentId, Document>,
-    cursor: Cursor,
+    cursor: &Cursor,
 ) -> Result<Chunked, Failure> {
     let mut rows: Vec<String> = Vec::new();
     let mut failures = Vec::new();
@@ -159,7 +159,7 @@ fn chunk_pack(
         };
         let extracted = extract::extract(source, &document.media_type, &cursor.html);
         let before = rows.len();
-        place = split_document(claim, document, &extracted, &cursor, place, &mut rows)?;
+        place = split_document(claim, document, &extracted, cursor, place, &mut rows)?;
         if rest {
             next = Move::Continue(json(&Cursor {
                 source: cursor.source + source.len() as u64,
@@ -185,8 +185,7 @@ fn split_document(
     let structure = Structure::of(&document.kind, &document.media_type);
     let tags: Vec<String> = serde_json::from_str(&document.tags).unwrap_or_default();
     let scope = Scope::of_document(document.user_number, &document.kind, document.language.as_deref(), &tags);
-    let mut index = cursor.index;
-    for range in split::split(&extracted.text, structure) {
+    for (index, range) in (cursor.index..).zip(split::split(&extracted.text, structure)) {
         if place >= ChunkRow::PER_ITEM {
             return Err(Failure::input(format!("a document of more than {} chunks", ChunkRow::PER_ITEM)));
         }
@@ -205,7 +204,6 @@ fn split_document(
             title: if is_code { symbols::indexed_title(title, text) } else { title.to_owned() },
             ident: if is_code { identifiers::camel_case_parts(text) } else { String::new() },
         })?);
-        index += 1;
         place += 1;
     }
     Ok(place)
@@ -245,6 +243,3 @@ fn insert_chunks(claim: &Claim, rows: String) -> Statement {
         .bind(rows)
         .bind(&claim.user)
 }
-
-/// Chunks per 64 KB are far below the row numbers an item has.
-const _: () = assert!((limits::DOCUMENT_BYTES / limits::CHUNK_TOKENS_MIN) < ChunkRow::PER_ITEM as usize);

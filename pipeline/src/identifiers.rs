@@ -7,7 +7,7 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|character: char| !(character.is_alphanumeric() || character == '_')).filter(|word| !word.is_empty())
 }
 
-/// The parts of a camelCase or snake_case word; the word itself if it has only one.
+/// The parts of a camelCase or `snake_case` word; the word itself if it has only one.
 ///
 /// An upper-case run keeps together until its last letter begins a word: `HTTPServer` is `HTTP`
 /// and `Server`.
@@ -32,7 +32,7 @@ pub fn parts(word: &str) -> Vec<&str> {
     parts
 }
 
-/// True for a word that only code spells: camelCase (inner upper case) or snake_case.
+/// True for a word that only code spells: camelCase (inner upper case) or `snake_case`.
 pub fn is_compound(word: &str) -> bool {
     let inner = word.trim_matches('_');
     inner.contains('_') || is_camel_case(inner)
@@ -49,7 +49,7 @@ fn is_camel_case(word: &str) -> bool {
     false
 }
 
-/// The split parts of every camelCase word in `text`, for the index column `ident`. The snake_case
+/// The split parts of every camelCase word in `text`, for the index column `ident`. The `snake_case`
 /// ones are left out: the tokenizer splits at underscores by itself.
 pub fn camel_case_parts(text: &str) -> String {
     let mut split = String::new();

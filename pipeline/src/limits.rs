@@ -17,9 +17,9 @@ pub const VECTORS_PER_UPSERT: usize = 1_000;
 pub const VECTOR_METADATA_BYTES: usize = 10 * 1024;
 /// Bytes of a metadata string that a metadata index looks at.
 pub const VECTOR_INDEXED_BYTES: usize = 64;
-/// Stored dimensions on the Free plan. https://developers.cloudflare.com/vectorize/platform/pricing/
+/// Stored dimensions on the Free plan. <https://developers.cloudflare.com/vectorize/platform/pricing>/
 pub const VECTOR_STORED_DIMENSIONS: u64 = 5_000_000;
-/// Queried dimensions on the Free plan per month. https://developers.cloudflare.com/vectorize/platform/pricing/
+/// Queried dimensions on the Free plan per month. <https://developers.cloudflare.com/vectorize/platform/pricing>/
 pub const VECTOR_QUERIED_DIMENSIONS_PER_MONTH: u64 = 30_000_000;
 
 // --- Queues: https://developers.cloudflare.com/queues/platform/limits/
@@ -27,11 +27,11 @@ pub const VECTOR_QUERIED_DIMENSIONS_PER_MONTH: u64 = 30_000_000;
 /// Most messages in one `send_batch`.
 pub const MESSAGES_PER_SEND: usize = 100;
 /// A queue operation is counted per message and this many bytes of it.
-/// https://developers.cloudflare.com/queues/platform/pricing/
+/// <https://developers.cloudflare.com/queues/platform/pricing>/
 pub const QUEUE_OPERATION_BYTES: usize = 64 * 1024;
 /// Operations a message costs when all goes well: one write, one read, one delete.
 pub const OPERATIONS_PER_MESSAGE: u64 = 3;
-/// Queue operations on the Free plan per day. https://developers.cloudflare.com/queues/platform/pricing/
+/// Queue operations on the Free plan per day. <https://developers.cloudflare.com/queues/platform/pricing>/
 pub const QUEUE_OPERATIONS_PER_DAY: u64 = 10_000;
 /// Longest delay of a retry, in seconds.
 pub const QUEUE_DELAY_SECONDS: u32 = 86_400;
@@ -41,26 +41,26 @@ pub const QUEUE_DELAY_SECONDS: u32 = 86_400;
 /// Neurons on the Free plan per day.
 pub const NEURONS_PER_DAY: u64 = 10_000;
 /// Most texts in one embedding call.
-/// https://developers.cloudflare.com/workers-ai/models/bge-small-en-v1.5/
+/// <https://developers.cloudflare.com/workers-ai/models/bge-small-en-v1.5>/
 pub const TEXTS_PER_EMBEDDING_CALL: usize = 100;
 
 // --- D1, KV, R2, Workers
 
-/// Rows read on the Free plan per day. https://developers.cloudflare.com/d1/platform/pricing/
+/// Rows read on the Free plan per day. <https://developers.cloudflare.com/d1/platform/pricing>/
 pub const D1_ROWS_READ_PER_DAY: u64 = 5_000_000;
-/// Rows written on the Free plan per day. https://developers.cloudflare.com/d1/platform/pricing/
+/// Rows written on the Free plan per day. <https://developers.cloudflare.com/d1/platform/pricing>/
 pub const D1_ROWS_WRITTEN_PER_DAY: u64 = 100_000;
-/// KV reads on the Free plan per day. https://developers.cloudflare.com/kv/platform/limits/
+/// KV reads on the Free plan per day. <https://developers.cloudflare.com/kv/platform/limits>/
 pub const KV_READS_PER_DAY: u64 = 100_000;
-/// KV writes on the Free plan per day. https://developers.cloudflare.com/kv/platform/limits/
+/// KV writes on the Free plan per day. <https://developers.cloudflare.com/kv/platform/limits>/
 pub const KV_WRITES_PER_DAY: u64 = 1_000;
-/// R2 class A operations on the Free plan per month. https://developers.cloudflare.com/r2/pricing/
+/// R2 class A operations on the Free plan per month. <https://developers.cloudflare.com/r2/pricing>/
 pub const R2_CLASS_A_PER_MONTH: u64 = 1_000_000;
-/// R2 class B operations on the Free plan per month. https://developers.cloudflare.com/r2/pricing/
+/// R2 class B operations on the Free plan per month. <https://developers.cloudflare.com/r2/pricing>/
 pub const R2_CLASS_B_PER_MONTH: u64 = 10_000_000;
-/// Requests on the Free plan per day. https://developers.cloudflare.com/workers/platform/limits/
+/// Requests on the Free plan per day. <https://developers.cloudflare.com/workers/platform/limits>/
 pub const REQUESTS_PER_DAY: u64 = 100_000;
-/// Most keys in one R2 delete. https://developers.cloudflare.com/r2/api/workers/workers-api-reference/
+/// Most keys in one R2 delete. <https://developers.cloudflare.com/r2/api/workers/workers-api-reference>/
 pub const OBJECTS_PER_DELETE: usize = 1_000;
 
 // --- Requests: our own
@@ -124,7 +124,7 @@ pub const LEASE: i64 = 60 * SECOND;
 /// A message is taken for lost when its item was not claimed for this long after it was sent.
 pub const MESSAGE_LOST_AFTER: i64 = 90 * SECOND;
 /// The longest an invocation can live (15 minutes) and a margin: after it, nothing unseen still writes.
-/// https://developers.cloudflare.com/workers/platform/limits/
+/// <https://developers.cloudflare.com/workers/platform/limits>/
 pub const SETTLE: i64 = 17 * MINUTE;
 /// Items one sweep looks at.
 pub const SWEEP_ITEMS: i64 = 100;

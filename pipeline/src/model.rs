@@ -10,7 +10,7 @@ pub struct EmbeddingModel {
     /// Word pieces it reads, its two special tokens included; it ignores what comes after.
     pub window: usize,
     /// Neurons per million input tokens.
-    /// https://developers.cloudflare.com/workers-ai/platform/pricing/
+    /// <https://developers.cloudflare.com/workers-ai/platform/pricing>/
     pub neurons_per_million_tokens: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Ports in memory, for native tests: the real migrations and the real SQL on SQLite, and faults of
+//! Ports in memory, for native tests: the real migrations and the real SQL on `SQLite`, and faults of
 //! both kinds at every call.
 
 use std::{
@@ -195,6 +195,7 @@ impl Memory {
         }
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "as D1 binds it; our numbers are below 2^53")]
     fn execute(&self, statement: &Statement) -> Result<Rows, Failure> {
         let bug = |error: rusqlite::Error| Failure::bug(format!("{error} in {}", statement.sql));
         let before = self.connection.total_changes();

@@ -1,7 +1,155 @@
-//! OpenAPI (placeholder replaced below).
-use crate::reply::Reply;
-use http::StatusCode;
-/// The description.
+//! `GET /openapi.json`: the API described by the table that routes it.
+//!
+//! Paths and methods come from [`ROUTES`]; the names and limits in the schemas from the constants
+//! the code checks against.
+
+use http::{Method, StatusCode};
+use pipeline::limits;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    index::validate::KINDS,
+    reply::Reply,
+    routes::{ROUTES, Route},
+};
+
+/// The description as an answer.
 pub fn openapi() -> Reply {
-    Reply::json(StatusCode::OK, &serde_json::json!({"openapi":"3.1.0"}))
+    Reply::json(StatusCode::OK, &description())
+}
+
+fn description() -> Value {
+    let mut paths = Map::new();
+    for (path, route, methods) in ROUTES {
+        let operations = methods.iter().map(|method| (method.as_str().to_lowercase(), operation(path, route, method)));
+        paths.insert(path.to_owned(), Value::Object(operations.collect()));
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "Claude's Friend", "version": env!("CARGO_PKG_VERSION") },
+        "security": [{ "key": [] }],
+        "paths": paths,
+        "components": {
+            "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } },
+            "schemas": schemas(),
+        },
+    })
+}
+
+fn operation(path: &str, route: Route, method: &Method) -> Value {
+    let problem = json!({ "description": "what is wrong", "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } } });
+    let mut operation = json!({ "summary": summary(route, method), "responses": { "default": problem } });
+    let (status, media_type) = success(route, method);
+    operation["responses"][status] = json!({ "description": "success", "content": { media_type: {} } });
+    if path.contains("{id}") {
+        operation["parameters"] =
+            json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }]);
+    }
+    match (route, method == Method::POST) {
+        (Route::Index, _) => {
+            let one_or_many = json!({ "oneOf": [
+                { "$ref": "#/components/schemas/Document" },
+                { "type": "array", "maxItems": limits::DOCUMENTS_PER_REQUEST, "items": { "$ref": "#/components/schemas/Document" } },
+                { "type": "object", "properties": { "documents": { "type": "array", "items": { "$ref": "#/components/schemas/Document" } } } },
+            ]});
+            operation["requestBody"] = json!({ "content": {
+                "application/json": { "schema": one_or_many },
+                "application/x-ndjson": {},
+                "multipart/form-data": {},
+            }});
+        }
+        (Route::Search, _) => {
+            operation["requestBody"] =
+                json!({ "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Search" } } } });
+        }
+        _ => {}
+    }
+    if matches!(route, Route::Health | Route::OpenApi) {
+        operation["security"] = json!([]);
+    }
+    operation
+}
+
+const fn summary(route: Route, method: &Method) -> &'static str {
+    match (route, method) {
+        (Route::Health, _) => "Liveness, and the age of unfinished work",
+        (Route::OpenApi, _) => "This description",
+        (Route::Index, _) => "Index documents; ?dry_run=true estimates only; Prefer: wait=N waits",
+        (Route::Jobs, _) => "List jobs, the newest first",
+        (Route::Job, _) => "How far a job is",
+        (Route::JobEvents, _) => "The same as server-sent events",
+        (Route::JobCancel, _) => "Stop a job",
+        (Route::JobRetry, _) => "Try a job's failed items again",
+        (Route::Documents, _) => "List documents",
+        (Route::Document, &Method::DELETE) => "Delete a document everywhere",
+        (Route::Document, _) => "A document and its chunks; ?text=true with their text",
+        (Route::DocumentOriginal, _) => "A document's bytes as uploaded",
+        (Route::Search, _) => "Find chunks by words and by meaning",
+        (Route::Keys, &Method::POST) => "Issue an API key",
+        (Route::Keys, _) => "List API keys",
+        (Route::Key, _) => "Revoke an API key",
+        (Route::Usage, _) => "Today against every allowance of the Free plan",
+        (Route::DeadLetters, _) => "What failed for good, and why",
+        (Route::DeadLetterReplay, _) => "Try one of them again",
+    }
+}
+
+fn success(route: Route, method: &Method) -> (&'static str, &'static str) {
+    match route {
+        Route::Index | Route::JobRetry | Route::DeadLetterReplay => ("202", "application/json"),
+        Route::Document if *method == Method::DELETE => ("202", "application/json"),
+        Route::Keys if *method == Method::POST => ("201", "application/json"),
+        Route::Key => ("204", "application/json"),
+        Route::JobEvents => ("200", "text/event-stream"),
+        Route::DocumentOriginal => ("200", "text/plain"),
+        _ => ("200", "application/json"),
+    }
+}
+
+fn schemas() -> Value {
+    let text = |bytes: usize| json!({ "type": "string", "maxLength": bytes });
+    json!({
+        "Document": { "type": "object", "required": ["content"], "properties": {
+            "external_id": text(limits::TITLE_BYTES), "title": text(limits::TITLE_BYTES),
+            "content": text(limits::DOCUMENT_BYTES), "type": { "enum": KINDS }, "language": text(limits::TAG_BYTES),
+            "media_type": { "type": "string" },
+            "tags": { "type": "array", "maxItems": limits::TAGS, "items": text(limits::TAG_BYTES) },
+            "metadata": { "type": "object" }, "created_at": { "type": "string", "format": "date-time" },
+        }},
+        "Search": { "type": "object", "required": ["query"], "properties": {
+            "query": text(limits::QUERY_BYTES),
+            "top_k": { "type": "integer", "minimum": 1, "maximum": limits::TOP_K, "default": 10 },
+            "mode": { "enum": ["hybrid", "vector", "keyword"], "default": "hybrid" },
+            "group_by": { "enum": ["document"] }, "after": { "type": "string" },
+            "filters": { "type": "object", "properties": {
+                "type": { "enum": KINDS }, "language": { "type": "string" },
+                "tags": { "type": "array", "items": { "type": "string" } },
+                "document_ids": { "type": "array", "items": { "type": "string" } },
+                "created_after": { "type": "string", "format": "date-time" },
+                "created_before": { "type": "string", "format": "date-time" },
+            }},
+        }},
+        "Problem": { "type": "object", "required": ["type", "title", "status", "detail", "code"], "properties": {
+            "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
+            "detail": { "type": "string" }, "code": { "type": "string" }, "instance": { "type": "string" },
+            "request_id": { "type": "string" },
+            "errors": { "type": "array", "items": { "type": "object", "properties": { "pointer": { "type": "string" }, "detail": { "type": "string" } } } },
+        }},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_and_method_is_described() {
+        let description = description();
+        for (path, _, methods) in ROUTES {
+            for method in methods {
+                let operation = &description["paths"][path][method.as_str().to_lowercase()];
+                assert!(operation["summary"].is_string(), "{method} {path}");
+            }
+        }
+    }
 }

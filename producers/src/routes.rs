@@ -115,8 +115,7 @@ impl Call<'_> {
         let preferences = self.request.headers().get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         preferences
             .flat_map(|value| value.split([',', ';']))
-            .filter_map(|preference| preference.trim().strip_prefix("wait=")?.trim().parse::<u32>().ok())
-            .next()
+            .find_map(|preference| preference.trim().strip_prefix("wait=")?.trim().parse::<u32>().ok())
             .unwrap_or(0)
             .min(limits::WAIT_SECONDS)
     }

@@ -113,15 +113,14 @@ where
         async { if mode == Mode::Keyword { Ok((Vec::new(), None)) } else { by_meaning(ports, caller, search).await } };
     let (words, meaning) = join(words, meaning).await;
     let mut words = words?;
-    let (dense, embedding, mode) = match meaning {
-        Ok((dense, embedding)) => (dense, embedding, mode),
+    let (dense, embedding, mode) = if let Ok((dense, embedding)) = meaning {
+        (dense, embedding, mode)
+    } else {
         // Degraded: words alone, also for who asked for meaning alone.
-        Err(_) => {
-            if !wants_words {
-                words = arms::by_keyword(ports, caller, search).await?;
-            }
-            (Vec::new(), None, Mode::Keyword)
+        if !wants_words {
+            words = arms::by_keyword(ports, caller, search).await?;
         }
+        (Vec::new(), None, Mode::Keyword)
     };
     let hits = combine(search, mode, &words, &dense, caller);
     let degraded = mode != search.request.mode;

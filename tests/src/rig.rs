@@ -1,6 +1,8 @@
 //! The whole product over ports in memory: real routes, real stages, real SQL.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use consumers::{Report, consume};
 use http::Request;
@@ -145,12 +147,11 @@ impl Rig {
 
 /// A paragraph that is long enough to make chunks of its own when repeated.
 pub fn prose(topic: &str, paragraphs: usize) -> String {
-    (0..paragraphs)
-        .map(|number| {
-            format!(
-                "## {topic} {number}\n\nThis part is about {topic} and its number is {number}. {}\n\n",
-                "It goes on for a while in plain words. ".repeat(12)
-            )
-        })
-        .collect()
+    let filler = "It goes on for a while in plain words. ".repeat(12);
+    let mut text = String::new();
+    for number in 0..paragraphs {
+        let _ =
+            write!(text, "## {topic} {number}\n\nThis part is about {topic} and its number is {number}. {filler}\n\n");
+    }
+    text
 }

@@ -1,5 +1,4 @@
 //! The life of documents over ports in memory: upload, search, replace, delete, cancel, retry.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::{Value, json};
 use tests::rig::{Rig, prose};

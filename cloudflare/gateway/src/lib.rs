@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use cloudflare::{Workers, log};
 use futures_util::stream;
-use http::Request;
+use http::{Request, StatusCode};
 use pipeline::{
     ids::{JobId, UserId},
     limits,
@@ -16,7 +16,7 @@ use producers::{
     routes::Summary,
 };
 use serde_json::json;
-use worker::{Context, Env, Response, ResponseBuilder, event};
+use worker::{Context, Env, Response, event};
 
 #[event(start)]
 fn start() {
@@ -90,21 +90,18 @@ fn handle_unread(platform: &Workers, mut problem: Problem) -> (Reply, Summary) {
 }
 
 fn respond(platform: &Workers, summary: &Summary, reply: Reply) -> worker::Result<Response> {
-    let mut builder = ResponseBuilder::new().with_status(reply.status.as_u16());
+    let empty = matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let mut response = match (reply.body, &summary.user) {
+        (Body::Bytes(bytes), _) if !empty => Response::from_bytes(bytes)?,
+        (Body::JobEvents(job), Some(user)) => Response::from_stream(job_events(platform.clone(), user.clone(), job))?,
+        _ => Response::empty()?,
+    }
+    .with_status(reply.status.as_u16());
+    // After the body, whose constructor sets a content type of its own.
     for (name, value) in &reply.headers {
-        builder = builder.with_header(name.as_str(), value.to_str().unwrap_or_default())?;
+        response.headers_mut().set(name.as_str(), value.to_str().unwrap_or_default())?;
     }
-    match reply.body {
-        Body::Bytes(bytes) if reply.status.as_u16() == 204 || reply.status.as_u16() == 304 => {
-            drop(bytes);
-            Ok(builder.empty())
-        }
-        Body::Bytes(bytes) => builder.from_bytes(bytes),
-        Body::JobEvents(job) => match &summary.user {
-            Some(user) => builder.from_stream(job_events(platform.clone(), user.clone(), job)),
-            None => Ok(builder.empty()),
-        },
-    }
+    Ok(response)
 }
 
 /// Milliseconds between two looks at a job.

@@ -66,7 +66,7 @@ pub fn warm() {
 
 /// Each token's length in bytes, by rank.
 fn token_lengths(vocabulary: &CoreBPE) -> &'static [u16] {
-    /// cl100k's ranks run to 100,255. https://github.com/openai/tiktoken/blob/main/tiktoken_ext/openai_public.py
+    /// cl100k's ranks run to 100,255. <https://github.com/openai/tiktoken/blob/main/tiktoken_ext/openai_public.py>
     const RANKS: u32 = 100_256;
     static LENGTHS: OnceLock<Vec<u16>> = OnceLock::new();
     LENGTHS.get_or_init(|| {

@@ -84,7 +84,9 @@ pub fn pool(vectors: &[Vec<f32>], pieces: &[usize]) -> Vec<f32> {
         }
     }
     let length = norm(&pooled).max(f32::MIN_POSITIVE);
-    pooled.iter_mut().for_each(|value| *value /= length);
+    for value in &mut pooled {
+        *value /= length;
+    }
     pooled
 }
 

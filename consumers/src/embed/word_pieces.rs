@@ -1,4 +1,4 @@
-//! Counts word pieces as the BERT uncased tokenizer makes them, which bge-small and MiniLM share.
+//! Counts word pieces as the BERT uncased tokenizer makes them, which bge-small and `MiniLM` share.
 //!
 //! The model reads 512 pieces and drops the rest without a word, so windows must be cut by this
 //! count and not by another vocabulary's. Only the count is needed, so the vocabulary is here as
@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 const FINGERPRINTS: &[u8] = include_bytes!("bert_uncased.fingerprints");
 /// The longest entry of the vocabulary, in characters.
 const LONGEST: usize = 18;
-/// Longer words are one unknown piece. https://github.com/google-research/bert/blob/master/tokenization.py
+/// Longer words are one unknown piece. <https://github.com/google-research/bert/blob/master/tokenization.py>
 const LONGEST_WORD: usize = 100;
 const SLOTS: usize = 1 << 17;
 

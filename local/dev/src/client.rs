@@ -60,7 +60,7 @@ impl Client {
     pub fn new(url: &str, key: &str) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(120)))
+            .timeout_global(Some(Duration::from_mins(2)))
             .build()
             .into();
         Self { agent, url: url.to_owned(), key: key.to_owned() }
@@ -74,6 +74,7 @@ impl Client {
     }
 
     /// The same server with another key.
+    #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
         Self::new(&self.url, key)
     }

@@ -14,10 +14,10 @@ use crate::{
 
 /// Files the demonstration indexes at most.
 const FILES: usize = 2_000;
-const DEADLINE: Duration = Duration::from_secs(1_800);
+const DEADLINE: Duration = Duration::from_mins(30);
 
 /// Runs the demonstration against the running product, or one that it starts.
-pub fn run(options: Options, folder: Option<PathBuf>) -> Result<(), Error> {
+pub fn run(options: &Options, folder: Option<PathBuf>) -> Result<(), Error> {
     let running = Client::new(&format!("http://localhost:{}", options.port), "");
     let key_file = options.state.join("api-key");
     let (_product, client) = if running.is_healthy() && key_file.is_file() {
@@ -123,7 +123,7 @@ fn show(bar: &ProgressBar, view: &Value) {
     let stages = view["stages"].as_array().cloned().unwrap_or_default();
     let share = |stage: &Value| {
         let (done, total) = (stage["done"].as_u64().unwrap_or(0), stage["total"].as_u64().unwrap_or(0));
-        if total == 0 { 0 } else { done * 100 / total }
+        (done * 100).checked_div(total).unwrap_or(0)
     };
     let sum: u64 = stages.iter().map(share).sum();
     bar.set_position(sum / (stages.len() as u64).max(1));

@@ -55,7 +55,7 @@ fn main() -> Result<(), Error> {
     let options = Options { root: root(), state: arguments.state, port: arguments.port, cron_every: CRON_EVERY };
     match arguments.command {
         Command::Serve => serve(options),
-        Command::Demo { dir } => demo::run(options, dir),
+        Command::Demo { dir } => demo::run(&options, dir),
         Command::Eval { data, sets } => evaluation::run(&data, &sets),
         Command::Bench { quick } => benchmark::run(quick),
     }

@@ -63,7 +63,7 @@ pub struct Product {
 
 const SECRETS_FILE: &str = "secrets.env";
 /// A cold start of wrangler on a busy machine takes this long at worst.
-const START_DEADLINE: Duration = Duration::from_secs(120);
+const START_DEADLINE: Duration = Duration::from_mins(2);
 
 impl Product {
     /// Starts everything and waits until it answers.

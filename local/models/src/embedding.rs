@@ -3,15 +3,19 @@
 //! Takes any BERT-like model given as ONNX with its tokenizer.json: all-MiniLM-L6-v2 in int8 comes
 //! with the development kit; BAAI/bge-small-en-v1.5 is taken when its files are named.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ort::{environment::Environment, session::Session, value::Tensor};
+use ort::{
+    environment::Environment,
+    session::{Session, builder::GraphOptimizationLevel},
+    value::Tensor,
+};
 use tokenizers::{PaddingParams, Tokenizer, TruncationParams};
 
 /// How token vectors become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Pooling {
-    /// Mean of all tokens: MiniLM.
+    /// Mean of all tokens: `MiniLM`.
     Mean,
     /// The first token's: bge.
     Cls,
@@ -41,7 +45,11 @@ impl EmbeddingModel {
         pooling: Pooling,
         threads: usize,
     ) -> Result<Self, Error> {
-        let builder = Session::builder(environment)?.with_intra_threads(threads).map_err(|error| error.to_string())?;
+        let builder = Session::builder(environment)?
+            .with_intra_threads(threads)
+            .map_err(|error| error.to_string())?
+            .with_optimization_level(GraphOptimizationLevel::All)
+            .map_err(|error| error.to_string())?;
         let session = { builder }.commit_from_file(model).map_err(|error| error.to_string())?;
         let mut tokenizer = Tokenizer::from_file(tokenizer)?;
         // The file that comes with MiniLM bakes in padding and a cut at 128 tokens.
@@ -100,6 +108,19 @@ fn pool(values: &[f32], dimensions: usize, pooling: Pooling) -> Vec<f32> {
 
 fn normalise(mut vector: Vec<f32>) -> Vec<f32> {
     let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    vector.iter_mut().for_each(|value| *value /= length);
+    for value in &mut vector {
+        *value /= length;
+    }
     vector
+}
+
+/// The shared library inside the `onnxruntime` wheel, whatever its version.
+pub fn runtime_library(models: &Path) -> Result<PathBuf, Error> {
+    let folder = models.join("onnxruntime/onnxruntime/capi");
+    let is_library = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("libonnxruntime.") && !name.contains("providers")
+    };
+    let found = std::fs::read_dir(&folder)?.filter_map(|entry| entry.ok().map(|entry| entry.path())).find(is_library);
+    found.ok_or_else(|| format!("no ONNX Runtime in {}", folder.display()).into())
 }

@@ -84,7 +84,7 @@ impl Injector {
     }
 }
 
-/// SplitMix64 of a counter, from 0 to 1. Source: Steele, Lea and Flood, OOPSLA 2014.
+/// `SplitMix64` of a counter, from 0 to 1. Source: Steele, Lea and Flood, OOPSLA 2014.
 #[expect(clippy::cast_precision_loss, reason = "53 bits fit a float exactly")]
 fn uniform(counter: u64) -> f64 {
     let mut mixed = counter.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);

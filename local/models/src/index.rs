@@ -1,4 +1,4 @@
-//! A Vectorize on SQLite and in memory, as strict as the platform.
+//! A Vectorize on `SQLite` and in memory, as strict as the platform.
 //!
 //! Limits: <https://developers.cloudflare.com/vectorize/platform/limits/>. Metadata filters work on
 //! indexed properties only, and only for vectors upserted after the metadata index was made; here
@@ -78,7 +78,7 @@ struct Stored {
     visible_at: Instant,
 }
 
-/// The index: SQLite keeps it, memory answers.
+/// The index: `SQLite` keeps it, memory answers.
 pub struct Index {
     connection: Connection,
     namespaces: HashMap<String, HashMap<String, Stored>>,
@@ -257,7 +257,7 @@ fn check(vector: &NewVector) -> Result<(), String> {
     Ok(())
 }
 
-/// Filter language: https://developers.cloudflare.com/vectorize/reference/metadata-filtering/
+/// Filter language: <https://developers.cloudflare.com/vectorize/reference/metadata-filtering>/
 fn passes(filter: &Map<String, Value>, metadata: &Map<String, Value>) -> bool {
     filter.iter().all(|(property, condition)| {
         // An index looks at the first 64 bytes of a string.
@@ -323,20 +323,20 @@ mod tests {
 
     use super::*;
 
-    fn vector(id: &str, first: f32, metadata: Value) -> NewVector {
+    fn vector(id: &str, first: f32, metadata: &Value) -> NewVector {
         let mut values = vec![0.0; EMBEDDING.dimensions];
         values[0] = first;
         values[1] = 1.0 - first;
         serde_json::from_value(json!({ "id": id, "values": values, "namespace": "n", "metadata": metadata })).unwrap()
     }
 
-    fn query(filter: Value) -> Query {
+    fn query(filter: &Value) -> Query {
         let mut values = vec![0.0; EMBEDDING.dimensions];
         values[0] = 1.0;
         serde_json::from_value(json!({ "vector": values, "topK": 10, "namespace": "n", "filter": filter })).unwrap()
     }
 
-    fn found(index: &Index, filter: Value) -> Vec<String> {
+    fn found(index: &Index, filter: &Value) -> Vec<String> {
         index.query(&query(filter)).unwrap().matches.into_iter().map(|found| found.id).collect()
     }
 
@@ -344,21 +344,21 @@ mod tests {
     fn nearest_first_within_namespace_and_filter() {
         let mut index = Index::open(None).unwrap();
         let vectors =
-            vec![vector("a", 0.5, json!({"type": "doc", "createdAt": 5})), vector("b", 0.9, json!({"type": "code"}))];
+            vec![vector("a", 0.5, &json!({"type": "doc", "createdAt": 5})), vector("b", 0.9, &json!({"type": "code"}))];
         index.upsert(vectors, Duration::ZERO).unwrap();
-        assert_eq!(found(&index, json!({})), ["b", "a"]);
-        assert_eq!(found(&index, json!({"type": "doc"})), ["a"]);
-        assert_eq!(found(&index, json!({"createdAt": {"$gte": 5, "$lt": 6}})), ["a"]);
-        assert_eq!(found(&index, json!({"type": {"$in": ["code", "x"]}})), ["b"]);
+        assert_eq!(found(&index, &json!({})), ["b", "a"]);
+        assert_eq!(found(&index, &json!({"type": "doc"})), ["a"]);
+        assert_eq!(found(&index, &json!({"createdAt": {"$gte": 5, "$lt": 6}})), ["a"]);
+        assert_eq!(found(&index, &json!({"type": {"$in": ["code", "x"]}})), ["b"]);
         index.delete(&["b".to_owned(), "nothing".to_owned()]).unwrap();
-        assert_eq!(found(&index, json!({})), ["a"]);
+        assert_eq!(found(&index, &json!({})), ["a"]);
     }
 
     #[test]
     fn what_was_upserted_is_seen_later() {
         let mut index = Index::open(None).unwrap();
-        index.upsert(vec![vector("a", 0.5, json!({}))], Duration::from_secs(3_600)).unwrap();
-        assert!(found(&index, json!({})).is_empty());
+        index.upsert(vec![vector("a", 0.5, &json!({}))], Duration::from_hours(1)).unwrap();
+        assert!(found(&index, &json!({})).is_empty());
         assert_eq!(index.len(), 1);
     }
 
@@ -366,12 +366,12 @@ mod tests {
     fn the_limits_are_kept() {
         let mut index = Index::open(None).unwrap();
         let upsert = |index: &mut Index, vectors| index.upsert(vectors, Duration::ZERO).is_err();
-        assert!(upsert(&mut index, vec![vector(&"x".repeat(65), 0.5, json!({}))]));
-        assert!(upsert(&mut index, vec![vector("a", 0.5, json!({"text": "x".repeat(11_000)}))]));
-        assert!(upsert(&mut index, (0..1_001).map(|id| vector(&id.to_string(), 0.5, json!({}))).collect()));
-        assert!(index.query(&Query { top_k: 101, ..query(json!({})) }).is_err());
-        assert!(index.query(&Query { top_k: 51, return_values: true, ..query(json!({})) }).is_err());
-        assert!(index.query(&query(json!({"title": "x"}))).is_err());
-        assert!(index.query(&Query { vector: vec![1.0], ..query(json!({})) }).is_err());
+        assert!(upsert(&mut index, vec![vector(&"x".repeat(65), 0.5, &json!({}))]));
+        assert!(upsert(&mut index, vec![vector("a", 0.5, &json!({"text": "x".repeat(11_000)}))]));
+        assert!(upsert(&mut index, (0..1_001).map(|id| vector(&id.to_string(), 0.5, &json!({}))).collect()));
+        assert!(index.query(&Query { top_k: 101, ..query(&json!({})) }).is_err());
+        assert!(index.query(&Query { top_k: 51, return_values: true, ..query(&json!({})) }).is_err());
+        assert!(index.query(&query(&json!({"title": "x"}))).is_err());
+        assert!(index.query(&Query { vector: vec![1.0], ..query(&json!({})) }).is_err());
     }
 }

@@ -2,14 +2,14 @@
 
 use std::{
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
 use clap::Parser;
 use local_models::{
     ai::Ai,
-    embedding::{EmbeddingModel, Error, Pooling},
+    embedding::{EmbeddingModel, Error, Pooling, runtime_library},
     faults::Injector,
     index::Index,
     server::{StandIns, Used, router},
@@ -33,6 +33,12 @@ struct Options {
     /// Its tokenizer.json.
     #[arg(long, env = "EMBEDDING_TOKENIZER")]
     tokenizer: Option<PathBuf>,
+    /// Copies of the model, which work at the same time.
+    #[arg(long, default_value_t = 2)]
+    copies: usize,
+    /// Threads of each copy.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
     /// How it pools: cls for bge.
     #[arg(long, env = "EMBEDDING_POOLING", value_enum, default_value_t = Pooling::Mean)]
     pooling: Pooling,
@@ -63,15 +69,4 @@ async fn main() -> Result<(), Error> {
     println!("model server on {}", listener.local_addr()?);
     axum::serve(listener, router(Arc::new(stand_ins))).await?;
     Ok(())
-}
-
-/// The shared library inside the `onnxruntime` wheel, whatever its version.
-fn runtime_library(models: &Path) -> Result<PathBuf, Error> {
-    let folder = models.join("onnxruntime/onnxruntime/capi");
-    let is_library = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with("libonnxruntime.") && !name.contains("providers")
-    };
-    let found = std::fs::read_dir(&folder)?.filter_map(|entry| entry.ok().map(|entry| entry.path())).find(is_library);
-    found.ok_or_else(|| format!("no ONNX Runtime in {}", folder.display()).into())
 }

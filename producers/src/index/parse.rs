@@ -65,7 +65,7 @@ pub async fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Item>, Probl
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_lowercase();
     let items = match essence.as_str() {
         "application/json" => parse_json(body)?,
-        "application/x-ndjson" | "application/jsonl" => parse_lines(body)?,
+        "application/x-ndjson" | "application/jsonl" => parse_lines(body),
         "multipart/form-data" => parse_multipart(content_type, body).await?,
         other => {
             let detail =
@@ -124,9 +124,9 @@ fn has_documents(text: &str) -> Result<bool, serde_json::Error> {
     Ok(shape.documents.is_some() && shape.content.is_none())
 }
 
-fn parse_lines(body: &[u8]) -> Result<Vec<Item>, Problem> {
+fn parse_lines(body: &[u8]) -> Vec<Item> {
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    Ok(lines
+    lines
         .enumerate()
         .map(|(index, line)| match std::str::from_utf8(line) {
             Ok(text) => item(format!("/{index}"), text),
@@ -138,7 +138,7 @@ fn parse_lines(body: &[u8]) -> Result<Vec<Item>, Problem> {
                 )),
             },
         })
-        .collect())
+        .collect()
 }
 
 fn item(pointer: String, text: &str) -> Item {

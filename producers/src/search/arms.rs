@@ -22,7 +22,7 @@ use super::{
 use crate::authenticate::Caller;
 
 /// Full-text rows ranked before the fence: some may be of revisions on their way out.
-const RANKED: i64 = 2 * CANDIDATES as i64;
+const RANKED: i64 = 200;
 
 #[derive(Debug, Deserialize)]
 struct Found {
@@ -69,7 +69,7 @@ pub async fn by_keyword<P: Database>(
     .bind(filters.created_after)
     .bind(filters.created_before)
     .bind(document_ids(filters)?)
-    .bind(CANDIDATES as i64);
+    .bind(i64::from(CANDIDATES));
     let found: Vec<Found> = ports.batch(vec![query]).await?.at(0)?.all()?;
     Ok(found.into_iter().map(Candidate::from).collect())
 }

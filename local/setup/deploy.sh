@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Deploys to your Cloudflare account: creates what is missing, migrates, deploys both Workers.
+# Needs `npx wrangler login` before, or CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID. May be run again.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+wrangler() { node_modules/node/bin/node node_modules/wrangler/bin/wrangler.js "$@"; }
+say() { printf '==> %s\n' "$*" >&2; }
+# try WHAT COMMAND…: "already exists" is what we want too.
+try() {
+    local what=$1 output
+    shift
+    if output=$("$@" 2>&1); then say "$what: created"; return; fi
+    if grep -qiE 'already exists|already taken|duplicate' <<<"$output"; then say "$what: there already"; return; fi
+    printf '%s\n' "$output" >&2
+    exit 1
+}
+# set_id FIELD VALUE: into both configurations.
+set_id() { sed -i -E "s/^($1 = )\"[^\"]*\"/\1\"$2\"/" wrangler.toml wrangler.consumers.toml; }
+
+try 'D1 database' wrangler d1 create claudes-friend
+database=$(wrangler d1 list --json | python3 -c 'import json,sys; print(next(d["uuid"] for d in json.load(sys.stdin) if d["name"] == "claudes-friend"))')
+set_id database_id "$database"
+
+try 'KV namespace' wrangler kv namespace create claudes-friend-cache
+namespace=$(wrangler kv namespace list | python3 -c 'import json,sys; print(next(n["id"] for n in json.load(sys.stdin) if n["title"].endswith("claudes-friend-cache")))')
+set_id id "$namespace"
+
+try 'R2 bucket' wrangler r2 bucket create claudes-friend
+for queue in chunk embed upsert retire; do
+    try "queue $queue" wrangler queues create "friend-$queue"
+    try "queue $queue-dlq" wrangler queues create "friend-$queue-dlq"
+done
+
+try 'Vectorize index' wrangler vectorize create claudes-friend --dimensions=384 --metric=cosine
+# Before the first insert: a metadata index sees only vectors that are upserted after it.
+for property in type:string language:string docId:string createdAt:number; do
+    try "metadata index ${property%%:*}" wrangler vectorize create-metadata-index claudes-friend \
+        --property-name="${property%%:*}" --type="${property##*:}"
+done
+
+say 'migrations'
+wrangler d1 migrations apply DB --remote --config wrangler.toml
+
+say 'the consumers first: who writes a new message version must find it read already'
+wrangler deploy --config wrangler.consumers.toml
+wrangler deploy --config wrangler.toml
+
+present=$(wrangler secret list --config wrangler.toml)
+for secret in KEY_PEPPER ADMIN_TOKEN; do
+    if grep -q "\"$secret\"" <<<"$present"; then continue; fi
+    value=$(python3 -c 'import secrets; print(secrets.token_hex(24))')
+    printf '%s' "$value" | wrangler secret put "$secret" --config wrangler.toml
+    if [ "$secret" = ADMIN_TOKEN ]; then
+        say "ADMIN_TOKEN (shown once; it creates users): $value"
+    fi
+done
+say 'create the first user and key:  curl -X POST -H "Authorization: Bearer $ADMIN_TOKEN" -d "{\"name\": \"me\"}" https://claudes-friend.<your subdomain>.workers.dev/api/keys'

@@ -1,0 +1,24 @@
+//! Messages as earlier versions wrote them: read for ever. Lines are only ever added.
+
+use pipeline::{
+    ids::ItemId,
+    message::{Decoded, Message, Stage},
+};
+
+#[test]
+fn every_message_ever_written_is_read() {
+    let lines = include_str!("../golden/message_v1.jsonl").lines();
+    let expected = [(Stage::Chunk, 1), (Stage::Embed, 549_755_813_888), (Stage::Upsert, 3), (Stage::Retire, 4)];
+    assert_eq!(lines.clone().count(), expected.len());
+    for (line, (stage, item)) in lines.zip(expected) {
+        let Decoded::Known(message) = Message::decode(line) else { panic!("{line} is not read") };
+        assert_eq!((message.stage, message.item), (stage, ItemId(item)));
+    }
+}
+
+#[test]
+fn what_is_written_now_is_what_was_written_then() {
+    let first = include_str!("../golden/message_v1.jsonl").lines().next().unwrap();
+    let Decoded::Known(message) = Message::decode(first) else { panic!("{first} is not read") };
+    assert_eq!(message.encode(), first);
+}
