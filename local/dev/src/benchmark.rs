@@ -1,5 +1,336 @@
-//! `make bench`.
-/// Runs.
-pub fn run(_quick: bool) -> Result<(), crate::Error> {
-    Err("not yet".into())
+//! `make bench`: speed, CPU and Free-plan cost, measured on the running product.
+//!
+//! CPU is that of the whole workerd process, read from /proc: it holds the Worker and the simulators
+//! of D1, R2 and Queues as well, so that each figure is an upper bound of what the platform would
+//! count for the Worker alone. A baseline request with one D1 query is measured beside it.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use consumers::chunk::{
+    split::{Structure, split},
+    tokens,
+};
+use pipeline::limits;
+use serde_json::{Value, json};
+
+use crate::{
+    Error,
+    client::{Client, Upload},
+    product::{Options, Product, root},
+};
+
+const DEADLINE: Duration = Duration::from_secs(1_800);
+/// CPU that the Free plan allows an invocation. <https://developers.cloudflare.com/workers/platform/limits/>
+const CPU_ALLOWANCE_MS: f64 = 10.0;
+
+/// Runs every measurement and prints it.
+pub fn run(quick: bool) -> Result<(), Error> {
+    let state = std::env::temp_dir().join(format!("friend-bench-{}", std::process::id()));
+    let text = source_text()?;
+    native_chunking(&text);
+    let product =
+        Product::start(Options { cron_every: Duration::from_secs(600), ..Options::for_tests(state.clone()) })?;
+    embedding(&product)?;
+    indexing(&product, if quick { 200 } else { 1_000 })?;
+    gateway_cpu(&product, &text)?;
+    stage_cpu(&product, &text)?;
+    search_latency(&product, if quick { 1_000 } else { 10_000 })?;
+    drop(product);
+    fs::remove_dir_all(state)?;
+    Ok(())
+}
+
+/// This repository's own Markdown and Rust, repeated to a megabyte.
+fn source_text() -> Result<String, Error> {
+    let mut text = String::new();
+    for file in [
+        "ARCHITECTURE.md",
+        "README.md",
+        "pipeline/src/item.rs",
+        "producers/src/jobs.rs",
+        "consumers/src/chunk/split.rs",
+    ] {
+        text.push_str(&fs::read_to_string(root().join(file))?);
+    }
+    Ok(text.repeat(1_200_000 / text.len() + 1))
+}
+
+/// The first `bytes` of the text, or a little less.
+fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// The text from about this byte on.
+fn after(text: &str, bytes: usize) -> &str {
+    let mut start = bytes;
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1_000.0
+}
+
+fn native_chunking(text: &str) {
+    tokens::warm();
+    let text = cut(text, 100 * 1024);
+    for structure in [Structure::Markdown, Structure::Prose, Structure::Code] {
+        let times: Vec<f64> = (0..15)
+            .map(|_| {
+                let started = Instant::now();
+                std::hint::black_box(split(text, structure));
+                milliseconds(started)
+            })
+            .collect();
+        println!("chunking, native, {structure:?}: {:.1} ms per 100 KB", median(times));
+    }
+}
+
+/// Text of about 256 word pieces, different every time.
+fn passage(number: usize) -> String {
+    let words = [
+        "queue", "message", "the", "worker", "of", "a", "river", "index", "and", "light", "vector", "table", "under",
+        "green",
+    ];
+    (0..250).map(|place| words[(number * 31 + place * (7 + number % 5)) % words.len()]).collect::<Vec<_>>().join(" ")
+}
+
+fn documents(count: usize, content: impl Fn(usize) -> String) -> Value {
+    let document = |number: usize| json!({ "external_id": format!("{number}.txt"), "content": content(number) });
+    json!({ "documents": (0..count).map(document).collect::<Vec<_>>() })
+}
+
+/// Uploads and waits for the end; seconds from the request to the end.
+fn index(client: &Client, documents: &Value) -> Result<f64, Error> {
+    let started = Instant::now();
+    let answer = client.post("/api/index", documents)?.success()?;
+    let job = answer["job_id"].as_str().ok_or("nothing was queued")?;
+    let view = client.follow(job, DEADLINE, |_| {})?;
+    if view["status"] != "succeeded" {
+        return Err(view.to_string().into());
+    }
+    Ok(started.elapsed().as_secs_f64())
+}
+
+/// Tokens a second through the whole path: stage, binding, stand-in, model and back.
+fn embedding(product: &Product) -> Result<(), Error> {
+    let client = product.new_user("embedding")?;
+    let before = product.model_use()?;
+    index(&client, &documents(400, passage))?;
+    let after = product.model_use()?;
+    let difference = |field: &str| after[field].as_f64().unwrap_or(0.0) - before[field].as_f64().unwrap_or(0.0);
+    let log = fs::read_to_string(product.log())?;
+    let path_ms: f64 = log
+        .lines()
+        .filter_map(|line| line.split_once("{"))
+        .filter_map(|(_, rest)| serde_json::from_str::<Value>(&format!("{{{rest}")).ok())
+        .filter(|line| line["queue"] == "friend-embed" && line["outcome"] == "done")
+        .filter_map(|line| line["ms"].as_f64())
+        .sum();
+    println!(
+        "embedding, {:.0} tokens a text: {:.0} tokens/s in the model, {:.0} tokens/s through the embed stage",
+        difference("tokens") / difference("texts"),
+        difference("tokens") / difference("seconds"),
+        difference("tokens") / path_ms * 1_000.0
+    );
+    Ok(())
+}
+
+/// Documents a second, and what a thousand of them cost of every allowance.
+fn indexing(product: &Product, count: usize) -> Result<(), Error> {
+    let client = product.new_user("indexing")?;
+    let content = |number: usize| {
+        let mut text = format!("# Note {number}\n\n");
+        while text.len() < 2_048 {
+            text.push_str("Small files must be cheap to index, however many there are of them. ");
+        }
+        cut(&text, 2_048).to_owned()
+    };
+    let sums = || -> Result<Vec<f64>, Error> {
+        let columns = RESOURCES.map(|(column, _)| format!("total({column})")).join(", ");
+        let rows = product.query(&format!(
+            "SELECT {columns}, count(*) FROM usage_log WHERE source <> '/api/jobs/{{id}}' AND source <> '/health'"
+        ))?;
+        Ok(rows.first().map(|row| row.iter().filter_map(|value| value.parse().ok()).collect()).unwrap_or_default())
+    };
+    let (before, model_before) = (sums()?, product.model_use()?);
+    let seconds = index(&client, &documents(count, content))?;
+    std::thread::sleep(Duration::from_secs(2));
+    let (after, model_after) = (sums()?, product.model_use()?);
+    let model = model_after["seconds"].as_f64().unwrap_or(0.0) - model_before["seconds"].as_f64().unwrap_or(0.0);
+    #[expect(clippy::cast_precision_loss, reason = "thousands")]
+    let documents = count as f64;
+    let chunks = model_after["texts"].as_f64().unwrap_or(0.0) - model_before["texts"].as_f64().unwrap_or(0.0);
+    println!(
+        "indexing {count} files of 2 KB: {seconds:.1} s, of it {model:.1} s in the model; without it {:.0} documents/s, {:.0} chunks/s",
+        documents / (seconds - model).max(0.001),
+        chunks / (seconds - model).max(0.001)
+    );
+    println!("  {:<18} {:>14} {:>12} {:>22}", "resource", "per 1,000", "of a day", "documents a day");
+    let mut first = ("", f64::INFINITY);
+    for (place, (name, allowance)) in RESOURCES.iter().enumerate() {
+        let used = (after.get(place).unwrap_or(&0.0) - before.get(place).unwrap_or(&0.0)) / documents * 1_000.0;
+        let lasts = allowance / used * 1_000.0;
+        if lasts < first.1 {
+            first = (name, lasts);
+        }
+        println!("  {name:<18} {used:>14.1} {:>11.2}% {lasts:>22.0}", used / allowance * 100.0);
+    }
+    println!("  first to run out: {} after {:.0} documents", first.0, first.1);
+    Ok(())
+}
+
+/// A column of `usage_log` and its allowance a day; monthly ones by the thirtieth part.
+#[expect(clippy::cast_precision_loss, reason = "allowances are far below 2^52")]
+const RESOURCES: [(&str, f64); 9] = [
+    ("neurons", limits::NEURONS_PER_DAY as f64),
+    ("queue_operations", limits::QUEUE_OPERATIONS_PER_DAY as f64),
+    ("d1_rows_read", limits::D1_ROWS_READ_PER_DAY as f64),
+    ("d1_rows_written", limits::D1_ROWS_WRITTEN_PER_DAY as f64),
+    ("kv_reads", limits::KV_READS_PER_DAY as f64),
+    ("kv_writes", limits::KV_WRITES_PER_DAY as f64),
+    ("r2_class_a", limits::R2_CLASS_A_PER_MONTH as f64 / 30.0),
+    ("r2_class_b", limits::R2_CLASS_B_PER_MONTH as f64 / 30.0),
+    ("vectors_queried", limits::VECTOR_QUERIED_DIMENSIONS_PER_MONTH as f64 / 384.0 / 30.0),
+];
+
+/// CPU milliseconds of workerd so far: its ticks of a hundredth of a second, all threads.
+fn workerd_cpu(group: u32) -> Result<f64, Error> {
+    const TICK_MS: f64 = 10.0;
+    let mut ticks = 0.0;
+    for entry in fs::read_dir("/proc")?.filter_map(Result::ok) {
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+        // The name is in parentheses and may hold spaces; the fields after it are numbers.
+        let Some((head, fields)) = stat.rsplit_once(')') else { continue };
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        if head.contains("(workerd") && fields.get(2) == Some(&group.to_string().as_str()) {
+            ticks += [11, 12].iter().filter_map(|place| fields.get(*place)?.parse::<f64>().ok()).sum::<f64>();
+        }
+    }
+    Ok(ticks * TICK_MS)
+}
+
+/// CPU of a request, repeated until the clock's ticks do not matter.
+fn cpu_of(product: &Product, times: u32, mut request: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
+    request()?;
+    let before = workerd_cpu(product.workers_group())?;
+    for _ in 0..times {
+        request()?;
+    }
+    Ok((workerd_cpu(product.workers_group())? - before) / f64::from(times))
+}
+
+fn gateway_cpu(product: &Product, text: &str) -> Result<(), Error> {
+    let client = product.new_user("gateway")?;
+    let baseline = cpu_of(product, 100, || client.get("/api/keys").map(drop))?;
+    println!("CPU of workerd, one request with two D1 queries: {baseline:.1} ms (the baseline)");
+    for kilobytes in [64, 256, 1_024] {
+        let files: Vec<Upload> = (0..kilobytes / 4)
+            .map(|number| Upload { path: format!("{number}.md"), content: cut(text, 4_096).as_bytes().to_vec() })
+            .collect();
+        let array: Vec<Value> = files
+            .iter()
+            .map(|file| json!({ "external_id": file.path, "content": String::from_utf8_lossy(&file.content) }))
+            .collect();
+        let body = Value::from(array);
+        let parsed = cpu_of(product, 30, || client.post("/api/index?dry_run=true", &body).map(drop))?;
+        let multipart = cpu_of(product, 30, || client.upload(&files, "?dry_run=true").map(drop))?;
+        let within = |milliseconds: f64| if milliseconds - baseline <= CPU_ALLOWANCE_MS { "within" } else { "over" };
+        println!(
+            "CPU of an upload of {kilobytes} KB (checked, hashed, planned): JSON {:.1} ms ({} 10 ms), multipart {:.1} ms ({}), above the baseline",
+            parsed - baseline,
+            within(parsed),
+            multipart - baseline,
+            within(multipart)
+        );
+    }
+    Ok(())
+}
+
+/// CPU of each stage's message: workerd's while one stage is at work, divided by its messages.
+fn stage_cpu(product: &Product, text: &str) -> Result<(), Error> {
+    const PACKS: usize = 40;
+    let client = product.new_user("stages")?;
+    let slices: Vec<Value> = (0..PACKS).map(|number| json!({"external_id": format!("{number}.md"), "content": format!("{number}\n{}", cut(after(text, number * 1_000), limits::PACK_BYTES - 16))})).collect();
+    // Without a model the job stops before embed.
+    product.set_faults(&json!({ "out_of_capacity": true }))?;
+    let answer = client.post("/api/index", &Value::from(slices))?.success()?;
+    let before = workerd_cpu(product.workers_group())?;
+    let started = Instant::now();
+    let job = answer["job_id"].as_str().ok_or("nothing was queued")?;
+    let finished = |stage: usize| -> Result<bool, Error> {
+        Ok(client.get(&format!("/api/jobs/{job}"))?.json()["stages"][stage]["state"] == "done")
+    };
+    while !finished(0)? {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "forty")]
+    let packs = PACKS as f64;
+    let chunk = (workerd_cpu(product.workers_group())? - before) / packs;
+    println!(
+        "CPU of a chunk message of 64 KB, simulators and the first failing embed messages included: {chunk:.1} ms ({:.1} ms per 100 KB), {:.0} ms wall",
+        chunk * 100.0 / 64.0,
+        milliseconds(started) / packs
+    );
+    product.set_faults(&json!({}))?;
+    let before = workerd_cpu(product.workers_group())?;
+    client.follow(job, DEADLINE, |_| {})?;
+    let batches = (packs * 64.0 / 256.0).ceil();
+    let rest = (workerd_cpu(product.workers_group())? - before) / batches;
+    println!(
+        "CPU of an embed and an upsert message of 256 KB together, simulators, stand-ins' relay and retries included: {rest:.1} ms"
+    );
+    Ok(())
+}
+
+fn search_latency(product: &Product, chunks: usize) -> Result<(), Error> {
+    let client = product.new_user("searching")?;
+    let words: Vec<String> = fs::read_to_string(root().join("ARCHITECTURE.md"))?
+        .split_whitespace()
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned())
+        .filter(|word| word.len() > 3)
+        .collect();
+    let sentence = |number: usize, length: usize| {
+        (0..length)
+            .map(|place| words[(number * 7_919 + place * place * 31 + place * 17) % words.len()].as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    for start in (0..chunks).step_by(1_000) {
+        let batch: Vec<Value> = (start..(start + 1_000).min(chunks))
+            .map(|number| json!({"external_id": format!("{number}.txt"), "content": sentence(number, 24)}))
+            .collect();
+        index(&client, &json!({ "documents": batch }))?;
+    }
+    for mode in ["keyword", "vector", "hybrid"] {
+        let mut times = Vec::new();
+        for number in 0..200 {
+            let started = Instant::now();
+            client.search(&json!({ "query": sentence(number * 13 + mode.len(), 5), "mode": mode }))?;
+            times.push(milliseconds(started));
+        }
+        times.sort_by(f64::total_cmp);
+        println!(
+            "search over {chunks} chunks, {mode}: p50 {:.0} ms, p95 {:.0} ms (query embedding included)",
+            times[100], times[190]
+        );
+    }
+    let started = Instant::now();
+    client.search(&json!({ "query": sentence(3, 5), "mode": "keyword" }))?;
+    println!("search answered from the cache: {:.0} ms", milliseconds(started));
+    Ok(())
 }

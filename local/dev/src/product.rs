@@ -133,9 +133,16 @@ impl Product {
         run_cron(self.port)
     }
 
-    /// Sends one more message for every unfinished item.
+    /// Sends one more message for every unfinished item. Workers that have just started may need a
+    /// moment before they can be triggered.
     pub fn duplicate_messages(&self) -> Result<(), Error> {
-        trigger_cron(self.port, BINDINGS)
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match trigger_cron(self.port, BINDINGS) {
+                Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(200)),
+                outcome => return outcome,
+            }
+        }
     }
 
     /// One statement against the local D1, read from its file; for checking what is stored.
@@ -245,6 +252,8 @@ fn migrate(options: &Options, configuration: &Path) -> Result<(), Error> {
 }
 
 fn start_workers(options: &Options, configurations: &[PathBuf], port: u16) -> Result<Process, Error> {
+    // Killed Workers stay in the registry, and triggers would be sent to where they were.
+    let _ = fs::remove_dir_all(options.state.join("registry"));
     let mut command = wrangler(options);
     command.args([
         "dev",
