@@ -29,8 +29,7 @@ eval: build ## nDCG@10 and R@10 on the sets of EVAL_DATA=../shared/data (SETS=sc
 	@target/debug/friend-dev eval
 
 bench: build ## speed and Free-plan cost (QUICK=1 for a smaller run)
-	@cargo build --quiet --release -p local-models -p local-dev
-	@target/release/friend-dev bench $(if $(QUICK),--quick)
+	@target/debug/friend-dev bench $(if $(QUICK),--quick)
 
 deploy: build ## create what is missing in your Cloudflare account, migrate, deploy both Workers
 	@local/setup/deploy.sh

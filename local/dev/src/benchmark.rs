@@ -22,7 +22,7 @@ use crate::{
     product::{Options, Product, root},
 };
 
-const DEADLINE: Duration = Duration::from_secs(1_800);
+const DEADLINE: Duration = Duration::from_mins(30);
 /// CPU that the Free plan allows an invocation. <https://developers.cloudflare.com/workers/platform/limits/>
 const CPU_ALLOWANCE_MS: f64 = 10.0;
 
@@ -31,8 +31,7 @@ pub fn run(quick: bool) -> Result<(), Error> {
     let state = std::env::temp_dir().join(format!("friend-bench-{}", std::process::id()));
     let text = source_text()?;
     native_chunking(&text);
-    let product =
-        Product::start(Options { cron_every: Duration::from_secs(600), ..Options::for_tests(state.clone()) })?;
+    let product = Product::start(Options { cron_every: Duration::from_mins(10), ..Options::for_tests(state.clone()) })?;
     embedding(&product)?;
     indexing(&product, if quick { 200 } else { 1_000 })?;
     gateway_cpu(&product, &text)?;
@@ -136,7 +135,7 @@ fn embedding(product: &Product) -> Result<(), Error> {
     let log = fs::read_to_string(product.log())?;
     let path_ms: f64 = log
         .lines()
-        .filter_map(|line| line.split_once("{"))
+        .filter_map(|line| line.split_once('{'))
         .filter_map(|(_, rest)| serde_json::from_str::<Value>(&format!("{{{rest}")).ok())
         .filter(|line| line["queue"] == "friend-embed" && line["outcome"] == "done")
         .filter_map(|line| line["ms"].as_f64())
