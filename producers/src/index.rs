@@ -123,7 +123,7 @@ pub async fn index<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
         return Ok(Reply::json(StatusCode::OK, &answer));
     }
     if queued.is_empty() {
-        return Ok(nothing_queued(&answers, estimate));
+        return nothing_queued(&answers, estimate);
     }
     let job = JobId::new(ports.now(), ports.bytes());
     let answer = IndexAnswer {
@@ -149,26 +149,20 @@ pub async fn index<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
     }
 }
 
-/// Nothing to do is no job: 200 if all were there already, 422 if all were rejected.
-fn nothing_queued(answers: &[ItemAnswer], estimate: Estimate) -> Reply {
-    let duplicates = answers.iter().any(|answer| answer.status == "duplicate");
-    if !duplicates && let [ItemAnswer { error: Some(problem), .. }] = answers {
-        return Reply::from(problem.clone());
+/// Nothing to do is no job: 200 if any was there already, else the problem.
+fn nothing_queued(answers: &[ItemAnswer], estimate: Estimate) -> Answer {
+    if answers.iter().any(|answer| answer.status == "duplicate") {
+        let answer =
+            IndexAnswer { job_id: None, status: "succeeded", consistency_token: None, estimate, items: answers };
+        return Ok(Reply::json(StatusCode::OK, &answer));
     }
-    let (status, word) =
-        if duplicates { (StatusCode::OK, "succeeded") } else { (StatusCode::UNPROCESSABLE_ENTITY, "rejected") };
-    let answer = IndexAnswer { job_id: None, status: word, consistency_token: None, estimate, items: answers };
-    if duplicates {
-        return Reply::json(status, &answer);
+    if let [ItemAnswer { error: Some(problem), .. }] = answers {
+        return Err(problem.clone().into());
     }
     let mut problem = Problem::new(Code::Invalid, format!("none of the {} documents can be indexed", answers.len()));
-    problem.errors = answers
-        .iter()
-        .filter_map(|answer| answer.error.as_ref())
-        .flat_map(|error| error.errors.clone())
-        .take(100)
-        .collect();
-    Reply::from(problem)
+    let errors = answers.iter().filter_map(|answer| answer.error.as_ref());
+    problem.errors = errors.flat_map(|error| error.errors.clone()).take(100).collect();
+    Err(problem.into())
 }
 
 fn idempotency_key(call: &Call<'_>) -> Result<Option<String>, Problem> {

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use http::{HeaderName, Method, Request, StatusCode, header};
+use http::{HeaderName, Method, Request, header};
 use matchit::Router;
 use pipeline::{
     failure::Failure,
@@ -146,11 +146,9 @@ pub async fn handle<P: Platform>(ports: &P, settings: &Settings, request: &Reque
     let mut summary = Summary { request_id, route: "unknown", user: None, failure: None };
     let answer = answer(ports, settings, request, &mut summary).await;
     let reply = answer.unwrap_or_else(|refusal| {
-        let (mut problem, failure) = refusal.into_problem();
-        problem.instance = Some(request.uri().path().to_owned());
-        problem.request_id = Some(summary.request_id.to_string());
+        let (problem, failure) = refusal.into_problem();
         summary.failure = failure;
-        Reply::from(problem)
+        refuse(problem, request, &summary)
     });
     let reply = reply.with(HeaderName::from_static("x-request-id"), summary.request_id.as_str());
     (reply, summary)
@@ -168,7 +166,9 @@ async fn answer<P: Platform>(
     let (pattern, route, methods) = ROUTES[*found.value];
     summary.route = pattern;
     if !methods.contains(request.method()) {
-        return Ok(not_allowed(methods));
+        let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        let problem = Problem::new(Code::MethodNotAllowed, format!("this path answers to {allowed}"));
+        return Ok(refuse(problem, request, summary).with(header::ALLOW, &allowed));
     }
     let id = found.params.get("id").unwrap_or_default();
     match route {
@@ -225,11 +225,11 @@ fn router() -> &'static Router<usize> {
     })
 }
 
-fn not_allowed(methods: &[Method]) -> Reply {
-    let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-    let problem = Problem::new(Code::MethodNotAllowed, format!("this path answers to {allowed}"));
-    debug_assert_eq!(problem.status, StatusCode::METHOD_NOT_ALLOWED);
-    Reply::from(problem).with(header::ALLOW, &allowed)
+/// A problem as the answer to this request.
+fn refuse(mut problem: Problem, request: &Request<Bytes>, summary: &Summary) -> Reply {
+    problem.instance = Some(request.uri().path().to_owned());
+    problem.request_id = Some(summary.request_id.to_string());
+    Reply::from(problem)
 }
 
 fn shortened(text: &str) -> String {
