@@ -35,6 +35,11 @@ fn calm() -> Value {
 fn scenario(rig: &Rig) {
     rig.upload(&documents());
     rig.converge();
+    replace_and_delete(rig);
+}
+
+/// A new revision of one document, and the end of another.
+fn replace_and_delete(rig: &Rig) {
     rig.upload(&json!([{"external_id": "short.md", "content": "about shorter things"}]));
     let id = rig.request("GET", "/api/documents?external_id=code.rs", &Value::Null).body["data"][0]["id"]
         .as_str()
@@ -88,12 +93,7 @@ fn run(fates: impl FnMut() -> Fate + 'static, mut shuffle: impl FnMut() -> u64) 
     };
     under_fire(&rig, &mut shuffle);
     assert!(rig.converge());
-    rig.upload(&json!([{"external_id": "short.md", "content": "about shorter things"}]));
-    let id = rig.request("GET", "/api/documents?external_id=code.rs", &Value::Null).body["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    assert_eq!(rig.request("DELETE", &format!("/api/documents/{id}"), &Value::Null).status, 202);
+    replace_and_delete(&rig);
     under_fire(&rig, &mut shuffle);
     assert!(rig.converge());
     rig.memory.advance(2 * pipeline::limits::SETTLE);
