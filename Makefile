@@ -35,4 +35,4 @@ deploy: build ## create what is missing in your Cloudflare account, migrate, dep
 	@local/setup/deploy.sh
 
 clean: ## remove what was built and the local state, keep what was installed
-	@rm -rf target cloudflare/gateway/build cloudflare/consumers/build .state .tools/stamps/build
+	@rm -rf target cloudflare/gateway/build cloudflare/consumers/build .state .tools/stamps/build-*

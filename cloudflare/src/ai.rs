@@ -12,9 +12,10 @@ use crate::{Workers, message, plain_object};
 
 #[wasm_bindgen]
 extern "C" {
-    type Ai;
+    /// The binding.
+    pub(crate) type Ai;
     #[wasm_bindgen(method, catch)]
-    fn run(this: &Ai, model: &str, input: &JsValue) -> Result<Promise, JsValue>;
+    pub(crate) fn run(this: &Ai, model: &str, input: &JsValue) -> Result<Promise, JsValue>;
 
     type Embeddings;
     #[wasm_bindgen(method, getter)]
@@ -51,7 +52,7 @@ impl Embedder for Workers {
 }
 
 /// Error codes: <https://developers.cloudflare.com/workers-ai/platform/errors>/
-fn failure(error: &JsValue) -> Failure {
+pub(crate) fn failure(error: &JsValue) -> Failure {
     let why = format!("Workers AI: {}", message(error));
     if why.contains("3036") {
         Failure::exhausted(why)

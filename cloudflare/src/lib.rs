@@ -7,10 +7,12 @@
 mod ai;
 mod clock;
 mod d1;
+mod generation;
 mod kv;
 mod log;
 mod queues;
 mod r2;
+mod rooms;
 mod vectorize;
 
 use std::{cell::Cell, rc::Rc};

@@ -69,6 +69,7 @@ const fn binding(stage: Stage) -> &'static str {
         Stage::Embed => "EMBED_QUEUE",
         Stage::Upsert => "UPSERT_QUEUE",
         Stage::Retire => "RETIRE_QUEUE",
+        Stage::Chat => "CHAT_QUEUE",
     }
 }
 

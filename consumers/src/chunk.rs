@@ -124,7 +124,7 @@ async fn wanted_documents<P: Database>(ports: &P, claim: &Claim) -> Result<HashM
                 CASE WHEN d.pending IS NULL THEN d.media_type ELSE d.pending ->> '$.media_type' END AS media_type,
                 CASE WHEN d.pending IS NULL THEN d.tags ELSE d.pending ->> '$.tags' END AS tags
          FROM json_each(?1) wanted
-         JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value
+         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value
          JOIN users u ON u.id = d.user_id
          WHERE d.latest_item = ?3 AND d.deleted_at IS NULL",
     )
@@ -220,7 +220,7 @@ fn insert_full_text(claim: &Claim, rows: &str) -> Statement {
             "INSERT INTO chunks_fts (rowid, scope, title, body, ident)
              SELECT r.value ->> 'id', r.value ->> 'scope', r.value ->> 'title', r.value ->> 'text', r.value ->> 'ident'
              FROM json_each(?3) r
-             JOIN documents d ON d.user_id = ?4 AND d.id = r.value ->> 'document'
+             CROSS JOIN documents d ON d.user_id = ?4 AND d.id = r.value ->> 'document'
              WHERE d.latest_item = ?1 AND d.latest = r.value ->> 'revision' AND d.deleted_at IS NULL
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)
                AND NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.id = r.value ->> 'id')",
@@ -236,7 +236,7 @@ fn insert_chunks(claim: &Claim, rows: String) -> Statement {
              SELECT r.value ->> 'id', d.user_id, d.id, d.latest, r.value ->> 'index', r.value ->> 'start',
                     r.value ->> 'end', r.value ->> 'text'
              FROM json_each(?3) r
-             JOIN documents d ON d.user_id = ?4 AND d.id = r.value ->> 'document'
+             CROSS JOIN documents d ON d.user_id = ?4 AND d.id = r.value ->> 'document'
              WHERE d.latest_item = ?1 AND d.latest = r.value ->> 'revision' AND d.deleted_at IS NULL
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
         )

@@ -6,10 +6,23 @@ use pipeline::{
     item::{self, Claim},
     message::{Decoded, Message, Stage},
     outcome::{Outcome, fate},
-    ports::{Clock, Database, Embedder, ObjectStore, Queue, Random, VectorIndex},
+    ports::{Clock, Database, Embedder, Generator, KeyValue, ObjectStore, Queue, Random, Rooms, VectorIndex},
+    statement::Statement,
+    time::{SECOND, Timestamp},
 };
+use serde::Deserialize;
 
-use crate::{chunk, dead_letter, embed, retire, upsert};
+use crate::{chat, chunk, dead_letter, embed, retire, upsert};
+
+/// Everything the stages ask of the platform.
+pub trait Platform:
+    Database + ObjectStore + KeyValue + Queue + Embedder + Generator + VectorIndex + Rooms + Clock + Random
+{
+}
+impl<P: Database + ObjectStore + KeyValue + Queue + Embedder + Generator + VectorIndex + Rooms + Clock + Random>
+    Platform for P
+{
+}
 
 /// Seconds before a message from newer code is delivered again: a deployment takes less.
 const NEWER_CODE_RETRY_SECONDS: u32 = 60;
@@ -34,10 +47,7 @@ pub struct Report {
 ///    batch loop the same, so that queue and D1 agree on when to try again.
 ///
 /// Every step may be the last: an unsettled claim runs out, and the sweeper sends a new message.
-pub async fn consume<P>(ports: &P, message_id: &str, body: &str) -> Report
-where
-    P: Database + ObjectStore + Queue + Embedder + VectorIndex + Clock + Random,
-{
+pub async fn consume<P: Platform>(ports: &P, message_id: &str, body: &str) -> Report {
     let message = match Message::decode(body) {
         Decoded::Known(message) => message,
         Decoded::TooNew { version } => {
@@ -54,19 +64,19 @@ where
     Report { item: Some(message.item.0), user: Some(message.user), outcome }
 }
 
-async fn attempt<P>(ports: &P, message: &Message) -> Outcome
-where
-    P: Database + ObjectStore + Queue + Embedder + VectorIndex + Clock + Random,
-{
+async fn attempt<P: Platform>(ports: &P, message: &Message) -> Outcome {
     let claim = match item::claim(ports, message).await {
         Ok(Some(claim)) => claim,
-        Ok(None) => return Outcome::Done,
+        Ok(None) => return unclaimed(ports, message).await,
         Err(failure) => return decide(ports, &failure, 1),
     };
     match run(ports, &claim).await {
         Ok(outcome) => outcome,
         Err(failure) => {
             let outcome = decide(ports, &failure, claim.attempts);
+            if let (Stage::Chat, Outcome::Dead { why }) = (claim.stage, &outcome) {
+                chat::tell_failure(ports, &claim, why).await;
+            }
             match item::release(ports, &claim, &outcome).await {
                 Ok(()) => outcome,
                 // The lease runs out and the sweeper takes over; the queue may try before.
@@ -76,15 +86,35 @@ where
     }
 }
 
-async fn run<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
-where
-    P: Database + ObjectStore + Queue + Embedder + VectorIndex + Clock + Random,
-{
+/// A message that finds nothing to claim may go: the sweeper owns liveness. Only where somebody waits
+/// for every second, behind a claim that may be a dead worker's, it comes again when that runs out.
+async fn unclaimed<P: Database + Clock>(ports: &P, message: &Message) -> Outcome {
+    #[derive(Deserialize)]
+    struct Row {
+        lease: Timestamp,
+    }
+    if message.stage != Stage::Chat {
+        return Outcome::Done;
+    }
+    let query = Statement::new("SELECT lease FROM job_items WHERE id = ?1 AND user_id = ?2 AND state = 'running'")
+        .bind(message.item)
+        .bind(&message.user);
+    let row = match ports.batch(vec![query]).await {
+        Ok(answers) => answers.at(0).and_then(pipeline::statement::Rows::first::<Row>),
+        Err(failure) => Err(failure),
+    };
+    let Ok(Some(row)) = row else { return Outcome::Done };
+    let left = row.lease.since(ports.now()).max(0) / SECOND + 1;
+    Outcome::Retry { after: u32::try_from(left).unwrap_or(1), why: "another worker holds it".to_owned() }
+}
+
+async fn run<P: Platform>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> {
     match claim.stage {
         Stage::Chunk => chunk::chunk(ports, claim).await,
         Stage::Embed => embed::embed(ports, claim).await,
         Stage::Upsert => upsert::upsert(ports, claim).await,
         Stage::Retire => retire::retire(ports, claim).await,
+        Stage::Chat => chat::chat(ports, claim).await,
     }
 }
 

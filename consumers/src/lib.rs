@@ -1,8 +1,9 @@
 //! What does work: one file per stage, named by its verb.
 //!
 //! [`chunk`] -> [`embed`] -> [`upsert`] -> [`retire`]; what none of them could do ends in
-//! [`dead_letter`]. [`consume`] is the one entrance.
+//! [`dead_letter`]. Questions go through [`chat`]. [`consume`] is the one entrance.
 
+pub mod chat;
 pub mod chunk;
 pub mod consume;
 pub mod dead_letter;

@@ -150,7 +150,7 @@ async fn packs_with_wanted<P: Database>(ports: &P, claim: &Claim, packs: &[ItemI
     let query = Statement::new(
         "SELECT p.id AS pack, p.documents,
                 (SELECT count(*) FROM json_each(p.documents) packed
-                 JOIN documents d ON d.user_id = p.user_id AND d.id = packed.value ->> 'id'
+                 CROSS JOIN documents d ON d.user_id = p.user_id AND d.id = packed.value ->> 'id'
                  WHERE d.deleted_at IS NULL AND (d.latest_item = p.id OR d.current_item = p.id)) AS wanted
          FROM json_each(?1) retired JOIN job_items p ON p.id = retired.value AND p.user_id = ?2",
     )
@@ -224,14 +224,14 @@ fn settle_garbage<P: Clock + Random>(
     work.statements.push(with_rows(
         "DELETE FROM chunks_fts WHERE rowid IN (
              SELECT c.id FROM json_each(?3) r
-             JOIN chunks c ON c.id BETWEEN r.value ->> 'pack' * ?4 AND r.value ->> 'pack' * ?4 + ?4 - 1
+             CROSS JOIN chunks c ON c.id BETWEEN r.value ->> 'pack' * ?4 AND r.value ->> 'pack' * ?4 + ?4 - 1
                           AND c.document_id = r.value ->> 'document' AND c.revision = r.value ->> 'revision'
              WHERE EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2))",
     ));
     work.statements.push(with_rows(
         "DELETE FROM chunks WHERE id IN (
              SELECT c.id FROM json_each(?3) r
-             JOIN chunks c ON c.id BETWEEN r.value ->> 'pack' * ?4 AND r.value ->> 'pack' * ?4 + ?4 - 1
+             CROSS JOIN chunks c ON c.id BETWEEN r.value ->> 'pack' * ?4 AND r.value ->> 'pack' * ?4 + ?4 - 1
                           AND c.document_id = r.value ->> 'document' AND c.revision = r.value ->> 'revision'
              WHERE EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2))",
     ));

@@ -125,8 +125,8 @@ async fn descriptions<P: Database>(
                 CASE WHEN d.pending IS NULL THEN d.tags ELSE d.pending ->> '$.tags' END AS tags,
                 CASE WHEN d.pending IS NULL THEN d.created_at ELSE d.pending ->> '$.created_at' END AS created_at
          FROM json_each(?1) wanted
-         JOIN chunks c ON c.id = wanted.value
-         JOIN documents d ON d.user_id = ?2 AND d.id = c.document_id
+         CROSS JOIN chunks c ON c.id = wanted.value
+         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = c.document_id
          WHERE d.latest = c.revision AND d.latest_item = c.id >> 14 AND d.deleted_at IS NULL
          ORDER BY c.id",
     )
@@ -162,7 +162,7 @@ async fn publish<P: Database + Queue + Clock + Random>(
             "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)
              SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), d.id, d.current, d.current_item, d.user_id
              FROM job_items p, json_each(p.documents) packed
-             JOIN documents d ON d.user_id = ?3 AND d.id = packed.value ->> 'id'
+             CROSS JOIN documents d ON d.user_id = ?3 AND d.id = packed.value ->> 'id'
              WHERE p.id BETWEEN ?4 AND ?5 AND d.latest_item = p.id AND d.deleted_at IS NULL AND d.current IS NOT NULL
                AND d.current <> d.latest
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)
@@ -185,10 +185,8 @@ fn publish_statement(claim: &Claim, first: ItemId, last: ItemId) -> Statement {
     claim
         .fenced(
             "WITH published AS MATERIALIZED (
-                 SELECT packed.value ->> 'id' AS id, p.id AS pack, min(c.id) AS first, count(*) AS chunks
-                 FROM job_items p, json_each(p.documents) packed
-                 JOIN chunks c ON c.id BETWEEN p.id * ?6 AND p.id * ?6 + ?6 - 1 AND c.document_id = packed.value ->> 'id'
-                 WHERE p.id BETWEEN ?4 AND ?5
+                 SELECT c.document_id AS id, c.id >> 14 AS pack, min(c.id) AS first, count(*) AS chunks FROM chunks c
+                 WHERE c.id BETWEEN ?4 * ?6 AND ?5 * ?6 + ?6 - 1
                  GROUP BY 1, 2)
              UPDATE documents SET
                  external_id = CASE WHEN pending IS NULL THEN external_id ELSE pending ->> '$.external_id' END,

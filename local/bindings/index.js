@@ -18,7 +18,7 @@ const plain = (values) => (Array.isArray(values) ? values : Array.from(values));
 export class Ai extends Remote {
   async run(model, input) {
     const response = await this.call("/ai/run", JSON.stringify({ model, input }));
-    return response.json();
+    return input.stream ? response.body : response.json();
   }
 }
 

@@ -11,20 +11,21 @@ export WASM_OPT_BIN=$PWD/node_modules/binaryen/bin/wasm-opt
 export CARGO_TARGET_DIR=$PWD/target/wasm
 export PATH=$PWD/node_modules/node/bin:$PATH
 
-# The sources, their lock file and the tools decide what is built.
+# What a Worker is built from: shared sources, its own crate, the lock file and the tools.
 fingerprint() {
     { cat Cargo.lock Cargo.toml .cargo/config.toml "$tools/stamps/wasm_tools"
-      find pipeline producers consumers cloudflare -path '*/build' -prune -o -type f -print | LC_ALL=C sort | xargs cat
+      find pipeline retrieval producers consumers cloudflare/src cloudflare/Cargo.toml "cloudflare/$1" -path '*/build' -prune -o -type f -print | LC_ALL=C sort | xargs cat
     } | sha256sum | cut -d' ' -f1
 }
 
-wanted=$(fingerprint)
-if [ "$(cat "$tools/stamps/build" 2>/dev/null)" = "$wanted" ] && [ -f cloudflare/gateway/build/index.js ] && [ -f cloudflare/consumers/build/index.js ]; then
-    exit 0
-fi
-printf '==> building the Workers to wasm (about 3 minutes at first, less after)\n' >&2
 for worker in gateway consumers; do
+    stamp=$tools/stamps/build-$worker
+    wanted=$(fingerprint "$worker")
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && [ -f "cloudflare/$worker/build/index.js" ]; then
+        continue
+    fi
+    printf '==> building the Worker %s to wasm (about 2 minutes at first, less after)\n' "$worker" >&2
     (cd "cloudflare/$worker" && "$tools/bin/worker-build" --release) >"$tools/build-$worker.log" 2>&1 ||
         { tail -n 40 "$tools/build-$worker.log" >&2; exit 1; }
+    printf '%s' "$wanted" >"$stamp"
 done
-printf '%s' "$wanted" >"$tools/stamps/build"

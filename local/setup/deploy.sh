@@ -26,7 +26,7 @@ namespace=$(wrangler kv namespace list | python3 -c 'import json,sys; print(next
 set_id id "$namespace"
 
 try 'R2 bucket' wrangler r2 bucket create claudes-friend
-for queue in chunk embed upsert retire; do
+for queue in chunk embed upsert retire chat; do
     try "queue $queue" wrangler queues create "friend-$queue"
     try "queue $queue-dlq" wrangler queues create "friend-$queue-dlq"
 done
@@ -41,6 +41,11 @@ done
 say 'migrations'
 wrangler d1 migrations apply DB --remote --config wrangler.toml
 
+# The consumers tell turns to the gateway's Durable Object, which must be there before they are.
+if ! wrangler deployments list --name claudes-friend >/dev/null 2>&1; then
+    say 'the gateway, for the first time'
+    wrangler deploy --config wrangler.toml
+fi
 say 'the consumers first: who writes a new message version must find it read already'
 wrangler deploy --config wrangler.consumers.toml
 wrangler deploy --config wrangler.toml

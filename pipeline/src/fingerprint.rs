@@ -12,3 +12,11 @@ pub fn of(parts: &[&[u8]]) -> String {
     }
     HEXLOWER.encode(&hash.finalize())
 }
+
+/// Hex SHA-256 of a text's words: case, punctuation and spacing make no difference.
+pub fn of_words(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let words: Vec<&str> =
+        lower.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    of(&[words.join(" ").as_bytes()])
+}

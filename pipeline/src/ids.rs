@@ -72,6 +72,26 @@ text_id!(
     "req_"
 );
 text_id!(
+    /// One conversation.
+    ConversationId,
+    "con_"
+);
+text_id!(
+    /// One turn of a conversation: a question and its answer.
+    TurnId,
+    "trn_"
+);
+text_id!(
+    /// One thing remembered.
+    MemoryId,
+    "mem_"
+);
+text_id!(
+    /// One live session.
+    SessionId,
+    "ses_"
+);
+text_id!(
     /// A claim on a job item: whoever holds it may write for that item.
     ClaimToken,
     "clm_"

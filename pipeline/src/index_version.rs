@@ -16,12 +16,14 @@ pub fn bump(user: &UserId) -> Statement {
     .bind(COUNTED_DOCUMENTS)
 }
 
-/// The same by a stage that holds a claim.
+/// The same by a stage that holds a claim. A count that has reached its end stays there: indexing
+/// only adds, and counting again would be what a long upload reads most rows for.
 pub fn bump_by(claim: &Claim) -> Statement {
     claim
         .fenced(
             "UPDATE users SET index_version = index_version + 1,
-                 document_count = (SELECT count(*) FROM (SELECT 1 FROM documents WHERE user_id = ?3 AND deleted_at IS NULL LIMIT ?4))
+                 document_count = CASE WHEN document_count >= ?4 THEN document_count ELSE
+                     (SELECT count(*) FROM (SELECT 1 FROM documents WHERE user_id = ?3 AND deleted_at IS NULL LIMIT ?4)) END
              WHERE id = ?3 AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
         )
         .bind(&claim.user)

@@ -184,9 +184,18 @@ impl Claim {
     }
 }
 
-#[derive(Deserialize)]
-struct Woken {
+/// An item that has just been queued because what it waited for ended.
+#[derive(Debug, Deserialize)]
+pub struct Woken {
     id: ItemId,
+    stage: Stage,
+}
+
+impl Woken {
+    /// The message that tells its stage.
+    pub fn message(self, user: &UserId) -> Message {
+        Message { stage: self.stage, item: self.id, user: user.clone() }
+    }
 }
 
 /// Commits a message's work and moves the item on, in one transaction, then sends what follows.
@@ -201,16 +210,27 @@ pub async fn settle<P: Database + Queue + Clock>(
     progress: &Progress,
     next: Move,
 ) -> Result<Outcome, Failure> {
+    commit(ports, claim, work, progress, next).await.map(|_| Outcome::Done)
+}
+
+/// As [`settle`]; false if the claim was lost and nothing was written.
+pub async fn commit<P: Database + Queue + Clock>(
+    ports: &P,
+    claim: &Claim,
+    work: Work,
+    progress: &Progress,
+    next: Move,
+) -> Result<bool, Failure> {
     let now = ports.now();
     let retire = work.retire();
     let mut statements = work.statements;
     let moved = statements.len();
     statements.push(move_statement(claim, progress, &next, now)?);
-    statements.push(wake_batch(claim.item, now));
+    statements.push(wake_waiting(claim.item, now));
     statements.push(finish_job(&claim.job, now));
     let answers = ports.batch(statements).await?;
     if answers.at(moved)?.changes == 0 {
-        return Ok(Outcome::Done);
+        return Ok(false);
     }
     let mut messages = Vec::from_iter(Work::retire_message(retire, &answers, &claim.user)?);
     let stage = match next {
@@ -220,11 +240,11 @@ pub async fn settle<P: Database + Queue + Clock>(
     };
     messages.extend(stage.map(|stage| Message { stage, item: claim.item, user: claim.user.clone() }));
     let woken: Option<Woken> = answers.at(moved + 1)?.first()?;
-    messages.extend(woken.map(|woken| Message { stage: Stage::Embed, item: woken.id, user: claim.user.clone() }));
+    messages.extend(woken.map(|woken| woken.message(&claim.user)));
     if !messages.is_empty() {
         ports.send(messages).await?;
     }
-    Ok(Outcome::Done)
+    Ok(true)
 }
 
 fn move_statement(claim: &Claim, progress: &Progress, next: &Move, now: Timestamp) -> Result<Statement, Failure> {
@@ -253,8 +273,9 @@ fn move_statement(claim: &Claim, progress: &Progress, next: &Move, now: Timestam
     .bind(failures))
 }
 
-/// Queues the batch of a pack when none of its packs has anything left to do; returns its id.
-pub fn wake_batch(pack: ItemId, now: Timestamp) -> Statement {
+/// Queues what waits for an item when nothing it waits for is left to do: the batch of a pack, or the
+/// next question of a conversation. Returns it.
+pub fn wake_waiting(item: ItemId, now: Timestamp) -> Statement {
     Statement::new(
         "UPDATE job_items SET state = 'queued', next_at = ?2, sent_at = ?2, updated_at = ?2,
              chunk_count = (SELECT total(p.chunk_count) FROM job_items p
@@ -263,9 +284,9 @@ pub fn wake_batch(pack: ItemId, now: Timestamp) -> Statement {
            AND NOT EXISTS (SELECT 1 FROM job_items p
                            WHERE p.id BETWEEN job_items.first_pack AND job_items.last_pack
                              AND p.state NOT IN ('done', 'failed', 'cancelled'))
-         RETURNING id",
+         RETURNING id, stage",
     )
-    .bind(pack)
+    .bind(item)
     .bind(now)
 }
 
@@ -306,6 +327,15 @@ pub async fn release<P: Database + Queue + Clock>(ports: &P, claim: &Claim, outc
     ports.batch(vec![release]).await.map(drop)
 }
 
+/// Holds on to a claim for another lease; false if it was lost, and the work is no longer wanted.
+pub async fn renew<P: Database + Clock>(ports: &P, claim: &Claim) -> Result<bool, Failure> {
+    let renew = Statement::new("UPDATE job_items SET lease = ?3 WHERE id = ?1 AND token = ?2")
+        .bind(claim.item)
+        .bind(&claim.token)
+        .bind(ports.now().plus(limits::LEASE));
+    Ok(ports.batch(vec![renew]).await?.at(0)?.changes > 0)
+}
+
 #[derive(Deserialize)]
 struct FailedItem {
     job_id: JobId,
@@ -343,12 +373,12 @@ pub async fn fail<P: Database + Queue + Clock>(
     .bind(why)
     .bind(now)
     .bind(user);
-    let answers = ports.batch(vec![dead_letter, fail, wake_batch(item, now)]).await?;
+    let answers = ports.batch(vec![dead_letter, fail, wake_waiting(item, now)]).await?;
     let Some(failed) = answers.at(1)?.first::<FailedItem>()? else { return Ok(()) };
     let woken: Option<Woken> = answers.at(2)?.first()?;
     ports.batch(vec![finish_job(&failed.job_id, now)]).await?;
     if let Some(woken) = woken {
-        ports.send(vec![Message { stage: Stage::Embed, item: woken.id, user: user.clone() }]).await?;
+        ports.send(vec![woken.message(user)]).await?;
     }
     Ok(())
 }

@@ -5,9 +5,13 @@
 //! in memory.
 
 pub mod api_key;
+pub mod catalogue;
+pub mod chat;
 pub mod failure;
+pub mod filters;
 pub mod fingerprint;
 pub mod garbage;
+pub mod generation;
 pub mod identifiers;
 pub mod ids;
 pub mod index_version;
@@ -19,8 +23,11 @@ pub mod object_keys;
 pub mod outcome;
 pub mod ports;
 pub mod problem;
+pub mod profile;
+pub mod room;
 pub mod scope;
 pub mod statement;
+pub mod tenant;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;

@@ -60,6 +60,9 @@ pub const R2_CLASS_A_PER_MONTH: u64 = 1_000_000;
 pub const R2_CLASS_B_PER_MONTH: u64 = 10_000_000;
 /// Requests on the Free plan per day. <https://developers.cloudflare.com/workers/platform/limits>/
 pub const REQUESTS_PER_DAY: u64 = 100_000;
+/// Requests to Durable Objects on the Free plan per day.
+/// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
+pub const OBJECT_REQUESTS_PER_DAY: u64 = 100_000;
 /// Most keys in one R2 delete. <https://developers.cloudflare.com/r2/api/workers/workers-api-reference>/
 pub const OBJECTS_PER_DELETE: usize = 1_000;
 
@@ -89,6 +92,36 @@ pub const WAIT_SECONDS: u32 = 60;
 pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
 /// Most entries on one page of a list.
 pub const PAGE: usize = 100;
+
+/// Longest chat message, in bytes: about a fourth of it in tokens, within every route's window.
+pub const CHAT_MESSAGE_BYTES: usize = 16 * 1024;
+/// Most bytes of history that a client of `/v1` may send along; what does not fit a prompt is left out.
+pub const CHAT_HISTORY_BYTES: usize = 256 * 1024;
+/// Longest memory, in bytes.
+pub const MEMORY_BYTES: usize = 2 * 1024;
+/// Most memories of one user: recall compares them all.
+pub const MEMORIES: i64 = 1_000;
+/// Largest profile, as JSON.
+pub const PROFILE_BYTES: usize = 8 * 1024;
+
+// --- Live sessions: our own
+
+/// Most participants of one session.
+pub const PARTICIPANTS: usize = 32;
+/// Largest frame a participant may send, in bytes.
+pub const FRAME_BYTES: usize = 32 * 1024;
+/// Frames a participant may send in [`FRAME_WINDOW`]; more closes the connection.
+pub const FRAMES_PER_WINDOW: u32 = 100;
+/// Milliseconds over which frames are counted.
+pub const FRAME_WINDOW: i64 = 10 * SECOND;
+/// Largest shared text, in bytes.
+pub const SCRATCH_BYTES: usize = 128 * 1024;
+/// Events a room keeps for those who come back; older ones are forgotten.
+pub const ROOM_EVENTS: i64 = 2_000;
+/// Milliseconds after which a session nobody is in is persisted and let go.
+pub const SESSION_IDLE: i64 = 5 * MINUTE;
+/// Milliseconds an invitation is good for.
+pub const TICKET_LIFE: i64 = 30 * SECOND;
 
 // --- Work units: our own
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ItemId, UserId};
 
-/// The version this code writes, and the newest it reads.
-pub const VERSION: u32 = 1;
+/// The newest version this code reads. What it writes depends on the stage: see [`Stage::version`].
+pub const VERSION: u32 = 2;
 
 /// A stage of the pipeline; each has its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -22,11 +22,21 @@ pub enum Stage {
     Upsert,
     /// Replaced, deleted and cancelled revisions out of every store.
     Retire,
+    /// A question into an answer.
+    Chat,
 }
 
 impl Stage {
     /// All stages, in the order of the data path.
-    pub const ALL: [Self; 4] = [Self::Chunk, Self::Embed, Self::Upsert, Self::Retire];
+    pub const ALL: [Self; 5] = [Self::Chunk, Self::Embed, Self::Upsert, Self::Retire, Self::Chat];
+
+    /// The version its messages are written in: the first whose readers know the stage.
+    pub const fn version(self) -> u32 {
+        match self {
+            Self::Chunk | Self::Embed | Self::Upsert | Self::Retire => 1,
+            Self::Chat => 2,
+        }
+    }
 
     /// The stage's name: of its queue, in D1, in messages and in answers.
     pub const fn name(self) -> &'static str {
@@ -35,6 +45,7 @@ impl Stage {
             Self::Embed => "embed",
             Self::Upsert => "upsert",
             Self::Retire => "retire",
+            Self::Chat => "chat",
         }
     }
 
@@ -83,7 +94,7 @@ impl Message {
     /// The body to send.
     pub fn encode(&self) -> String {
         // A struct of numbers and strings always serialises.
-        serde_json::to_string(&Envelope { v: VERSION, message: self }).unwrap_or_default()
+        serde_json::to_string(&Envelope { v: self.stage.version(), message: self }).unwrap_or_default()
     }
 
     /// Reads a body.
@@ -111,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_told_from_a_malformed_one() {
-        assert_eq!(Message::decode(r#"{"v":2,"anything":[]}"#), Decoded::TooNew { version: 2 });
+        assert_eq!(Message::decode(r#"{"v":3,"anything":[]}"#), Decoded::TooNew { version: 3 });
         for malformed in [
             "",
             "null",
@@ -131,7 +142,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_encoded_reads_back(item in 0i64..1 << 39, stage in 0usize..4) {
+        fn what_is_encoded_reads_back(item in 0i64..1 << 39, stage in 0usize..5) {
             let user = UserId::parse("usr_00000000000000000000000000").unwrap();
             let message = Message { stage: Stage::ALL[stage], item: ItemId(item), user };
             prop_assert_eq!(Message::decode(&message.encode()), Decoded::Known(message));

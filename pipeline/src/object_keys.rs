@@ -31,6 +31,14 @@ pub fn cached_search(hash: &str) -> String {
     format!("cache:search:{hash}")
 }
 
+/// The table of routes and models, if the built-in one does not do.
+pub const CONFIGURED_MODELS: &str = "config:models";
+
+/// An answer that can be given again; `hash` covers the user, the question and all it was answered from.
+pub fn cached_response(hash: &str) -> String {
+    format!("cache:response:{hash}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

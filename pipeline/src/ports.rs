@@ -7,8 +7,10 @@
 
 use crate::{
     failure::Failure,
+    generation::{Generation, Sink, Tokens},
     message::Message,
     model::EmbeddingModel,
+    room::{Room, Telling},
     statement::{Answers, Statement},
     time::Timestamp,
 };
@@ -71,6 +73,20 @@ pub trait Embedder {
     /// `word_pieces` long together (what the call costs).
     async fn embed(&self, model: &EmbeddingModel, texts: &[String], word_pieces: u64)
     -> Result<Vec<Vec<f32>>, Failure>;
+}
+
+/// Workers AI: a prompt to an answer.
+pub trait Generator {
+    /// Streams the answer into `sink` until it ends or the sink wants no more; the tokens it took.
+    /// Fails if the model says nothing for [`crate::generation::STALL_MILLISECONDS`], says nothing
+    /// at all, or breaks off: what was sunk by then does not count.
+    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure>;
+}
+
+/// Durable Objects in which turns are told live.
+pub trait Rooms {
+    /// Tells a room; false if it wants no more from this attempt.
+    async fn tell(&self, room: &Room, telling: Telling) -> Result<bool, Failure>;
 }
 
 /// A vector to store.

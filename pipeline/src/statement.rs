@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     failure::Failure,
-    ids::{ChunkRow, ClaimToken, DocumentId, ItemId, JobId, UserId},
+    ids::{ChunkRow, ClaimToken, ConversationId, DocumentId, ItemId, JobId, MemoryId, SessionId, TurnId, UserId},
     time::Timestamp,
 };
 
@@ -112,6 +112,12 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Integer(i64::from(value))
+    }
+}
+
 impl From<Timestamp> for Value {
     fn from(value: Timestamp) -> Self {
         Self::Integer(value.milliseconds())
@@ -132,7 +138,7 @@ macro_rules! id_values {
         })*
     };
 }
-id_values!(text: UserId JobId DocumentId ClaimToken; number: ItemId ChunkRow);
+id_values!(text: UserId JobId DocumentId ClaimToken ConversationId TurnId MemoryId SessionId; number: ItemId ChunkRow);
 
 /// Turns data into the JSON text that `json_each` unfolds into rows.
 pub fn json(data: &impl serde::Serialize) -> Result<String, Failure> {

@@ -14,12 +14,14 @@ use serde_json::{Map, Value as Json, value::RawValue};
 
 use crate::{
     failure::Failure,
+    generation::{Flow, Generation, Sink, Tokens},
     message::Message,
     model::EmbeddingModel,
     ports::{
-        Clock, Database, Embedder, KeyValue, Object, ObjectStore, PutIf, Queue, Random, Sha256, VectorIndex,
-        VectorMatch, VectorRecord,
+        Clock, Database, Embedder, Generator, KeyValue, Object, ObjectStore, PutIf, Queue, Random, Rooms, Sha256,
+        VectorIndex, VectorMatch, VectorRecord,
     },
+    room::{self, Room, Telling, Told, TurnEvent},
     statement::{Answers, Rows, Statement, Value},
     time::Timestamp,
 };
@@ -68,6 +70,21 @@ pub struct Memory {
     fates: RefCell<Box<dyn FnMut() -> Fate>>,
     crashed: Cell<bool>,
     embedded: Cell<usize>,
+    generations: RefCell<Vec<Generation>>,
+    scripts: RefCell<VecDeque<Script>>,
+    rooms: RefCell<BTreeMap<String, Vec<TurnEvent>>>,
+    told: RefCell<BTreeMap<String, Told>>,
+}
+
+/// What the language model does when it is asked next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// Says this, word by word.
+    Says(&'static str),
+    /// Fails at once.
+    Fails(Failure),
+    /// Says this and then breaks off.
+    BreaksOff(&'static str),
 }
 
 impl std::fmt::Debug for Memory {
@@ -76,11 +93,13 @@ impl std::fmt::Debug for Memory {
     }
 }
 
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/0001_users_and_keys.sql"),
     include_str!("../../migrations/0002_jobs_and_documents.sql"),
     include_str!("../../migrations/0003_chunks.sql"),
     include_str!("../../migrations/0004_requests.sql"),
+    include_str!("../../migrations/0005_conversations.sql"),
+    include_str!("../../migrations/0006_sessions.sql"),
 ];
 
 impl Default for Memory {
@@ -114,6 +133,10 @@ impl Memory {
             fates: RefCell::new(Box::new(|| Fate::Works)),
             crashed: Cell::new(false),
             embedded: Cell::new(0),
+            generations: RefCell::default(),
+            scripts: RefCell::default(),
+            rooms: RefCell::default(),
+            told: RefCell::default(),
         }
     }
 
@@ -161,6 +184,26 @@ impl Memory {
     /// Texts embedded so far.
     pub fn embedded(&self) -> usize {
         self.embedded.get()
+    }
+
+    /// What the language model does next, in this order; after that it repeats its prompt's last line.
+    pub fn script(&self, scripts: impl IntoIterator<Item = Script>) {
+        *self.scripts.borrow_mut() = scripts.into_iter().collect();
+    }
+
+    /// What the language model was asked so far.
+    pub fn generations(&self) -> Vec<Generation> {
+        self.generations.borrow().clone()
+    }
+
+    /// What a room was told, as its listeners heard it.
+    pub fn heard(&self, room: &Room) -> Vec<TurnEvent> {
+        self.rooms.borrow().get(&room.name()).cloned().unwrap_or_default()
+    }
+
+    /// Writes a value into KV, as an operator does.
+    pub fn set_value(&self, key: &str, value: &[u8]) {
+        self.values.borrow_mut().insert(key.to_owned(), value.to_vec());
     }
 
     /// The rows of a query, as JSON; for looking at what is stored.
@@ -338,6 +381,44 @@ impl Embedder for Memory {
         self.call("AI", || {
             self.embedded.set(self.embedded.get() + texts.len());
             Ok(texts.iter().map(|text| bag_of_words(model.dimensions, text)).collect())
+        })
+    }
+}
+
+impl Generator for Memory {
+    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure> {
+        self.call("AI", || {
+            self.generations.borrow_mut().push(generation.clone());
+            Ok(())
+        })?;
+        let script = self.scripts.borrow_mut().pop_front();
+        let last = generation.messages.last().map(|message| message.content.clone()).unwrap_or_default();
+        let (text, broken) = match script {
+            Some(Script::Fails(failure)) => return Err(failure),
+            Some(Script::Says(text)) => (text.to_owned(), false),
+            Some(Script::BreaksOff(text)) => (text.to_owned(), true),
+            None => (last.lines().last().unwrap_or_default().to_owned(), false),
+        };
+        let mut words = 0;
+        for word in text.split_inclusive(' ') {
+            self.advance(50);
+            words += 1;
+            if sink.accept(word).await == Flow::Stop {
+                return Ok(Tokens { prompt: 100, completion: words });
+            }
+        }
+        if broken { Err(Failure::transient("AI: broke off")) } else { Ok(Tokens { prompt: 100, completion: words }) }
+    }
+}
+
+impl Rooms for Memory {
+    async fn tell(&self, room: &Room, telling: Telling) -> Result<bool, Failure> {
+        self.call("room", || {
+            let job = telling.job.to_string();
+            let admission = room::admit(self.told.borrow().get(&job), telling);
+            self.told.borrow_mut().insert(job, admission.told);
+            self.rooms.borrow_mut().entry(room.name()).or_default().extend(admission.events);
+            Ok(admission.wanted)
         })
     }
 }

@@ -27,6 +27,9 @@ pub struct Usage {
     pub vectors_queried: u64,
     /// Vectors upserted into Vectorize.
     pub vectors_upserted: u64,
+    /// Requests to Durable Objects.
+    #[serde(default)]
+    pub object_requests: u64,
 }
 
 impl Usage {
@@ -34,8 +37,8 @@ impl Usage {
     pub fn row(&self, at: Timestamp, id: &str, user: Option<&UserId>, source: &str) -> Statement {
         Statement::new(
             "INSERT OR IGNORE INTO usage_log (at, id, user_id, source, neurons, d1_rows_read, d1_rows_written,
-                 kv_reads, kv_writes, r2_class_a, r2_class_b, queue_operations, vectors_queried, vectors_upserted)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                 kv_reads, kv_writes, r2_class_a, r2_class_b, queue_operations, vectors_queried, vectors_upserted, object_requests)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )
         .bind(at)
         .bind(id)
@@ -51,6 +54,7 @@ impl Usage {
         .bind(count(self.queue_operations))
         .bind(count(self.vectors_queried))
         .bind(count(self.vectors_upserted))
+        .bind(count(self.object_requests))
     }
 }
 

@@ -3,48 +3,35 @@
 use http::{HeaderMap, header};
 use pipeline::{
     api_key::{self, ApiKey},
-    ids::UserId,
     ports::Database,
     problem::{Code, Problem},
     statement::Statement,
+    tenant::Tenant,
 };
 use serde::Deserialize;
 
 use crate::{reply::Refusal, routes::Settings};
 
-/// The user behind a request.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Caller {
-    /// The user.
-    pub user: UserId,
-    /// Their number, used in full-text scopes.
-    pub number: i64,
-    /// Grows with every change to what their searches can find.
-    pub index_version: i64,
-    /// Their documents, counted up to [`pipeline::index_version::COUNTED_DOCUMENTS`].
-    pub document_count: i64,
-}
-
 /// Finds the user of the key in the `Authorization` header. Revocation is read from D1 every time.
-pub async fn authenticate<P: Database>(ports: &P, settings: &Settings, headers: &HeaderMap) -> Result<Caller, Refusal> {
+pub async fn authenticate<P: Database>(ports: &P, settings: &Settings, headers: &HeaderMap) -> Result<Tenant, Refusal> {
     #[derive(Deserialize)]
     struct Row {
         digest: String,
         revoked_at: Option<i64>,
         #[serde(flatten)]
-        caller: Caller,
+        tenant: Tenant,
     }
     let key = bearer(headers).ok_or_else(|| unauthorized("send `Authorization: Bearer <API key>`"))?;
     let key = ApiKey::parse(key).ok_or_else(|| unauthorized("this is not an API key; is a character missing?"))?;
     let query = Statement::new(
-        "SELECT k.digest, k.revoked_at, u.id AS user, u.number, u.index_version, u.document_count
+        "SELECT k.digest, k.revoked_at, u.id AS user, u.number, u.index_version, u.document_count, u.profile
          FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = ?1",
     )
     .bind(key.id());
     let row: Option<Row> = ports.batch(vec![query]).await?.at(0)?.first()?;
     match row {
         Some(row) if key.matches(&settings.pepper, &row.digest) => match row.revoked_at {
-            None => Ok(row.caller),
+            None => Ok(row.tenant),
             Some(_) => Err(unauthorized("this API key was revoked").into()),
         },
         _ => Err(unauthorized("this API key is not known").into()),

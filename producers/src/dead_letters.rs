@@ -16,7 +16,7 @@ use crate::{
     routes::Call,
 };
 
-/// `GET /api/dead-letters`: the caller's, by id.
+/// `GET /api/dead-letters`: the tenant's, by id.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     #[derive(Serialize, Deserialize)]
     struct Entry {
@@ -32,7 +32,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
         "SELECT l.id, l.stage, i.job_id, l.why, l.created_at, l.replayed_at FROM dead_letters l LEFT JOIN job_items i ON i.id = l.item_id
          WHERE l.user_id = ?1 AND (?2 IS NULL OR l.id > ?2) ORDER BY l.id LIMIT ?3",
     )
-    .bind(&call.caller.user)
+    .bind(&call.tenant.user)
     .bind(cursor)
     .bind(limit + 1);
     let entries: Vec<Entry> = ports.batch(vec![query]).await?.at(0)?.all()?;
@@ -55,10 +55,10 @@ pub async fn replay<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> 
          RETURNING item_id, (SELECT job_id FROM job_items WHERE job_items.id = dead_letters.item_id) AS job_id",
     )
     .bind(call.id)
-    .bind(&call.caller.user)
+    .bind(&call.tenant.user)
     .bind(ports.now());
     let row: Option<Row> = ports.batch(vec![mark]).await?.at(0)?.first()?;
     let row = row.ok_or_else(|| Problem::new(Code::NotFound, "there is no such dead letter"))?;
-    jobs::requeue(ports, &call.caller.user, &row.job_id, Some(row.item_id)).await?;
+    jobs::requeue(ports, &call.tenant.user, &row.job_id, Some(row.item_id)).await?;
     Ok(Reply::json(StatusCode::ACCEPTED, &Replayed { job_id: row.job_id }))
 }

@@ -109,7 +109,7 @@ const SELECT: &str =
 fn select(call: &Call<'_>, id: Option<&DocumentId>, cursor: Option<String>, limit: i64) -> Statement {
     let filter = |name: &str| if id.is_some() { None } else { call.parameter(name) };
     Statement::new(SELECT)
-        .bind(&call.caller.user)
+        .bind(&call.tenant.user)
         .bind(id)
         .bind(cursor)
         .bind(filter("type"))
@@ -186,7 +186,7 @@ pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
          FROM documents d JOIN chunks c ON c.id >= d.current_first AND c.id < d.current_first + d.chunk_count
          WHERE d.user_id = ?1 AND d.id = ?2 AND d.deleted_at IS NULL ORDER BY c.id",
     )
-    .bind(&call.caller.user)
+    .bind(&call.tenant.user)
     .bind(&id)
     .bind(i64::from(with_text));
     let answers = ports.batch(vec![select(call, Some(&id), None, 1), spans]).await?;
@@ -211,10 +211,10 @@ pub async fn original<P: Database + ObjectStore>(ports: &P, call: &Call<'_>) -> 
          JOIN json_each(p.documents) packed ON packed.value ->> 'id' = d.id
          WHERE d.user_id = ?1 AND d.id = ?2 AND d.deleted_at IS NULL",
     )
-    .bind(&call.caller.user)
+    .bind(&call.tenant.user)
     .bind(&id);
     let place: Place = ports.batch(vec![query]).await?.at(0)?.first()?.ok_or_else(not_found)?;
-    let key = object_keys::pack(&call.caller.user, place.pack);
+    let key = object_keys::pack(&call.tenant.user, place.pack);
     let object = ports.get(&key, Some((place.start, place.end))).await?;
     let object = object.ok_or_else(|| Failure::bug(format!("pack {key} is not in R2")))?;
     // Never rendered: what strangers uploaded must not run as a page of this origin.
@@ -237,7 +237,7 @@ pub async fn delete<P: Database + Queue + Clock + Random>(ports: &P, call: &Call
         job_id: &'a JobId,
     }
     let id = id_of(call)?;
-    let user = &call.caller.user;
+    let user = &call.tenant.user;
     let now = ports.now();
     let job = JobId::new(now, ports.bytes());
     let garbage = Statement::new(

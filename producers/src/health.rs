@@ -2,10 +2,11 @@
 
 use http::StatusCode;
 use pipeline::{
+    catalogue::Catalogue,
     failure::Failure,
     item::ItemState,
     message::Stage,
-    ports::{Clock, Database},
+    ports::{Clock, Database, KeyValue},
     statement::Statement,
     time::Timestamp,
 };
@@ -34,16 +35,20 @@ struct Health {
     status: &'static str,
     version: &'static str,
     work: Vec<Waiting>,
+    /// Configuration that is not in force because it does not hold together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    configuration: Option<String>,
 }
 
 /// Answers without a key: counts and ages, nothing of anybody's.
-pub async fn health<P: Database + Clock>(ports: &P) -> Answer {
+pub async fn health<P: Database + KeyValue + Clock>(ports: &P) -> Answer {
+    let configuration = Catalogue::load(ports).await.problem;
     let (status, work) = match work(ports).await {
         Ok(work) => ("ok", work),
         Err(_) => ("degraded: the database is not answering", Vec::new()),
     };
     let code = if status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok(Reply::json(code, &Health { status, version: env!("CARGO_PKG_VERSION"), work }))
+    Ok(Reply::json(code, &Health { status, version: env!("CARGO_PKG_VERSION"), work, configuration }))
 }
 
 async fn work<P: Database + Clock>(ports: &P) -> Result<Vec<Waiting>, Failure> {

@@ -16,14 +16,14 @@ pub mod validate;
 use std::collections::{HashMap, HashSet};
 
 use data_encoding::HEXLOWER;
-use http::{HeaderName, StatusCode, header};
+use http::{StatusCode, header};
 use pipeline::{
     failure::Failure,
     ids::{DocumentId, JobId},
-    limits,
     ports::{Database, Sha256},
     problem::{Code, Problem},
     statement::{Statement, json},
+    tenant::Tenant,
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,9 +34,8 @@ use self::{
     validate::{Description, Valid},
 };
 use crate::{
-    authenticate::Caller,
-    jobs,
-    reply::{Answer, Refusal, Reply},
+    idempotency, jobs,
+    reply::{Answer, Reply},
     routes::{Call, Platform},
 };
 
@@ -92,19 +91,19 @@ pub fn job_of_token(token: &str) -> Option<JobId> {
 /// Answers the route. See the module for its steps.
 pub async fn index<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
     let body = call.request.body();
-    let key = idempotency_key(call)?;
+    let key = idempotency::key(call)?;
     let body_hash = match &key {
         Some(_) => HEXLOWER.encode(&ports.sha256(body).await?),
         None => String::new(),
     };
     if let Some(key) = &key
-        && let Some(reply) = replay(ports, &call.caller, key, &body_hash).await?
+        && let Some(reply) = idempotency::replay(ports, &call.tenant, key, &body_hash).await?
     {
         return Ok(reply);
     }
     let items = parse::parse(call.request.headers(), body).await?;
-    let (mut answers, documents) = prepare(ports, &call.caller, items).await?;
-    let duplicates = duplicates(ports, &call.caller, &documents).await?;
+    let (mut answers, documents) = prepare(ports, &call.tenant, items).await?;
+    let duplicates = duplicates(ports, &call.tenant, &documents).await?;
     let mut queued = Vec::new();
     for (index, prepared) in documents {
         if duplicates.contains(&prepared.id) {
@@ -135,7 +134,7 @@ pub async fn index<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
     };
     let accepted = Accepted {
         job: &job,
-        caller: &call.caller,
+        tenant: &call.tenant,
         documents: &queued,
         batches: &batches,
         idempotency: key.as_deref().map(|key| (key, body_hash.as_str())),
@@ -145,7 +144,7 @@ pub async fn index<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
     let location = format!("/api/jobs/{job}");
     match call.wait_seconds() {
         0 => Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location)),
-        seconds => jobs::wait(ports, &call.caller.user, &job, seconds, &answer).await,
+        seconds => jobs::wait(ports, &call.tenant.user, &job, seconds, &answer).await,
     }
 }
 
@@ -165,55 +164,10 @@ fn nothing_queued(answers: &[ItemAnswer], estimate: Estimate) -> Answer {
     Err(problem.into())
 }
 
-fn idempotency_key(call: &Call<'_>) -> Result<Option<String>, Problem> {
-    let Some(value) = call.request.headers().get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().unwrap_or_default();
-    if key.is_empty() || key.len() > limits::IDEMPOTENCY_KEY_BYTES {
-        let detail = format!("expected 1 to {} visible ASCII characters", limits::IDEMPOTENCY_KEY_BYTES);
-        return Err(Problem::field(Code::Invalid, "Idempotency-Key", detail));
-    }
-    Ok(Some(key.to_owned()))
-}
-
-/// The stored answer of an earlier request with this key.
-async fn replay<P: Database>(ports: &P, caller: &Caller, key: &str, body_hash: &str) -> Result<Option<Reply>, Refusal> {
-    #[derive(Deserialize)]
-    struct Row {
-        body_hash: String,
-        job_id: String,
-        response: Option<String>,
-    }
-    let query =
-        Statement::new("SELECT body_hash, job_id, response FROM idempotency_keys WHERE user_id = ?1 AND key = ?2")
-            .bind(&caller.user)
-            .bind(key);
-    let row: Option<Row> = ports.batch(vec![query]).await?.at(0)?.first()?;
-    match row {
-        None => Ok(None),
-        Some(row) if row.body_hash != body_hash => Err(Problem::field(
-            Code::KeyReused,
-            "Idempotency-Key",
-            "this key came with another body before; use a new one",
-        )
-        .into()),
-        Some(Row { response: None, .. }) => Err(Problem::field(
-            Code::Conflict,
-            "Idempotency-Key",
-            "the first request with this key is still being worked on",
-        )
-        .into()),
-        Some(Row { response: Some(response), job_id, .. }) => Ok(Some(
-            Reply::bytes(StatusCode::ACCEPTED, "application/json", response.into_bytes())
-                .with(header::LOCATION, &format!("/api/jobs/{job_id}"))
-                .with(HeaderName::from_static("idempotency-replayed"), "true"),
-        )),
-    }
-}
-
 /// Validates and fingerprints; a document named twice is taken once.
 async fn prepare<P: Sha256>(
     ports: &P,
-    caller: &Caller,
+    tenant: &Tenant,
     items: Vec<Item>,
 ) -> Result<(Vec<ItemAnswer>, Vec<(usize, Prepared)>), Failure> {
     let mut answers = Vec::with_capacity(items.len());
@@ -225,7 +179,7 @@ async fn prepare<P: Sha256>(
         match item.document.and_then(|document| validate::validate(&item.pointer, document)) {
             Ok(document) => {
                 let content_hash = ports.sha256(&document.content).await?;
-                let id = document.id(&caller.user, &content_hash);
+                let id = document.id(&tenant.user, &content_hash);
                 if let Some(first) = seen.get(&id) {
                     let detail = format!("the same document stands at index {first} of this request");
                     reject(
@@ -259,7 +213,7 @@ fn fingerprint(description: &Description, content_hash: &[u8; 32]) -> Result<Str
 /// The documents whose latest revision has this fingerprint and is published or on its way.
 async fn duplicates<P: Database>(
     ports: &P,
-    caller: &Caller,
+    tenant: &Tenant,
     documents: &[(usize, Prepared)],
 ) -> Result<HashSet<DocumentId>, Failure> {
     #[derive(Deserialize)]
@@ -273,7 +227,7 @@ async fn duplicates<P: Database>(
         documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
     let query = Statement::new(
         "SELECT d.id FROM json_each(?1) wanted
-         JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
+         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
          LEFT JOIN job_items p ON p.id = d.latest_item
          LEFT JOIN job_items b ON b.id = p.batch
          WHERE d.deleted_at IS NULL AND d.latest_hash = wanted.value ->> 1
@@ -281,7 +235,7 @@ async fn duplicates<P: Database>(
                 OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN ('done', 'failed', 'cancelled')))",
     )
     .bind(json(&wanted)?)
-    .bind(&caller.user);
+    .bind(&tenant.user);
     let rows: Vec<Row> = ports.batch(vec![query]).await?.at(0)?.all()?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }

@@ -1,133 +1,38 @@
-//! Jobs: how far an upload is, following it, stopping it, trying again.
+//! Jobs: how far an upload or an answer is, following it, stopping it, trying again.
+
+mod view;
 
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
+    chat::{Turn, TurnResult},
     failure::Failure,
     fingerprint,
     garbage::{RetireJob, Work},
     ids::{ItemId, JobId, UserId},
-    item::{DocumentFailure, ItemState},
+    item::{self, Woken},
     message::{Message, Stage},
-    ports::{Clock, Database, Queue, Random},
+    ports::{Clock, Database, Queue, Random, Rooms},
     problem::{Code, Problem},
+    room::{Room, Telling, TurnEvent},
     statement::Statement,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
+pub use self::view::{Counts, JobView, StageView, Status};
+use self::view::{ItemRow, JobRow};
 use crate::{
-    reply::{Answer, Body, Refusal, Reply},
+    reply::{Answer, Body, Refusal, Reply, TurnStream},
     routes::Call,
 };
-
-/// A job's state as its owner sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Accepted; no item has been claimed.
-    Queued,
-    /// Being worked on.
-    Running,
-    /// All that is left waits for a time.
-    Parked,
-    /// Everything went well.
-    Succeeded,
-    /// Some documents failed, some did not.
-    Partial,
-    /// Every document failed.
-    Failed,
-    /// Stopped by its owner.
-    Cancelled,
-}
-
-impl Status {
-    /// True if nothing will change it but its owner.
-    pub const fn is_terminal(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Partial | Self::Failed | Self::Cancelled)
-    }
-}
-
-/// One stage of a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StageView {
-    name: Stage,
-    state: ItemState,
-    /// Documents (chunk) or chunks (embed, upsert) done.
-    done: i64,
-    /// Of so many known so far.
-    total: i64,
-    /// Most attempts any item of the stage needs at present.
-    attempts: i64,
-    /// Why the last failed attempt failed.
-    error: Option<String>,
-}
-
-/// Documents of a job by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    queued: i64,
-    running: i64,
-    done: i64,
-    failed: i64,
-    cancelled: i64,
-}
-
-/// A job as `GET /api/jobs/{id}` answers.
-#[derive(Debug, Serialize)]
-pub struct JobView {
-    id: JobId,
-    kind: String,
-    status: Status,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    finished_at: Option<Timestamp>,
-    parked_until: Option<Timestamp>,
-    parked_why: Option<String>,
-    stages: Vec<StageView>,
-    items: Counts,
-    errors: Vec<Problem>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt: Option<Box<RawValue>>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct JobRow {
-    id: JobId,
-    kind: String,
-    created_at: Timestamp,
-    finished_at: Option<Timestamp>,
-    cancelled_at: Option<Timestamp>,
-    receipt: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct ItemRow {
-    id: ItemId,
-    stage: Stage,
-    state: ItemState,
-    batch: Option<ItemId>,
-    document_count: i64,
-    chunk_count: i64,
-    progress: i64,
-    attempts: i64,
-    next_at: Timestamp,
-    updated_at: Timestamp,
-    error: Option<String>,
-    failures: Option<String>,
-}
-
-impl ItemRow {
-    fn document_failures(&self) -> Vec<DocumentFailure> {
-        self.failures.as_deref().and_then(|failures| serde_json::from_str(failures).ok()).unwrap_or_default()
-    }
-}
 
 /// Reads a job; `None` if there is none or it is another's.
 pub async fn read<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<JobView>, Failure> {
     let select_job = Statement::new(
-        "SELECT id, kind, created_at, finished_at, cancelled_at, receipt FROM jobs
-         WHERE id = ?1 AND user_id = ?2 AND accepted_at IS NOT NULL",
+        "SELECT j.id, j.kind, j.created_at, j.finished_at, j.cancelled_at, j.receipt, j.turn, t.content AS answer, t.detail
+         FROM jobs j LEFT JOIN turns t ON t.user_id = j.user_id AND t.conversation_id = j.turn ->> '$.conversation_id'
+              AND t.number = (j.turn ->> '$.number') + 1
+         WHERE j.id = ?1 AND j.user_id = ?2 AND j.accepted_at IS NOT NULL",
     )
     .bind(job)
     .bind(user);
@@ -142,148 +47,7 @@ pub async fn read<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<
     let answers = ports.batch(vec![select_job, select_items]).await?;
     let Some(row) = answers.at(0)?.first::<JobRow>()? else { return Ok(None) };
     let items: Vec<ItemRow> = answers.at(1)?.all()?;
-    Ok(Some(view(row, &items)))
-}
-
-/// A job's rows as its owner sees them.
-fn view(job: JobRow, items: &[ItemRow]) -> JobView {
-    let counts = counts(items);
-    let status = status(&job, items, counts);
-    let parked = items.iter().filter(|item| item.state == ItemState::Parked).min_by_key(|item| item.next_at);
-    let stages = if job.kind == "index" {
-        [Stage::Chunk, Stage::Embed, Stage::Upsert].into_iter().map(|stage| stage_view(stage, items)).collect()
-    } else {
-        vec![stage_view(Stage::Retire, items)]
-    };
-    JobView {
-        status,
-        updated_at: items.iter().map(|item| item.updated_at).max().unwrap_or(job.created_at),
-        parked_until: parked.map(|item| item.next_at),
-        parked_why: parked.and_then(|item| item.error.clone()),
-        stages,
-        items: counts,
-        errors: errors(items),
-        receipt: job.receipt.and_then(|receipt| RawValue::from_string(receipt).ok()),
-        id: job.id,
-        kind: job.kind,
-        created_at: job.created_at,
-        finished_at: job.finished_at,
-    }
-}
-
-/// What became of a pack's documents: what became of its batch, unless the pack got no further.
-fn fate_of_pack(pack: &ItemRow, items: &[ItemRow]) -> ItemState {
-    let batch = pack.batch.and_then(|batch| items.iter().find(|item| item.id == batch));
-    match (pack.state, batch) {
-        (ItemState::Done, Some(batch)) if batch.state == ItemState::Waiting => ItemState::Running,
-        (ItemState::Done, Some(batch)) => batch.state,
-        (state, _) => state,
-    }
-}
-
-fn counts(items: &[ItemRow]) -> Counts {
-    let mut counts = Counts::default();
-    for item in items.iter().filter(|item| item.document_count > 0) {
-        let failed = i64::try_from(item.document_failures().len()).unwrap_or(0);
-        let others = item.document_count - failed;
-        counts.failed += failed;
-        match fate_of_pack(item, items) {
-            ItemState::Done => counts.done += others,
-            ItemState::Failed => counts.failed += others,
-            ItemState::Cancelled => counts.cancelled += others,
-            ItemState::Queued | ItemState::Waiting | ItemState::Uploading => counts.queued += others,
-            ItemState::Running | ItemState::Parked => counts.running += others,
-        }
-    }
-    counts
-}
-
-fn status(job: &JobRow, items: &[ItemRow], counts: Counts) -> Status {
-    if items.iter().all(|item| item.state.is_terminal()) {
-        return match counts {
-            _ if job.cancelled_at.is_some() => Status::Cancelled,
-            Counts { failed: 0, .. } => Status::Succeeded,
-            Counts { done: 0, .. } => Status::Failed,
-            _ => Status::Partial,
-        };
-    }
-    let open = || items.iter().filter(|item| !item.state.is_terminal());
-    if open().any(|item| item.state == ItemState::Parked)
-        && open().all(|item| matches!(item.state, ItemState::Parked | ItemState::Waiting))
-    {
-        return Status::Parked;
-    }
-    let untouched = items.iter().all(|item| {
-        matches!(item.state, ItemState::Queued | ItemState::Waiting) && item.progress == 0 && item.attempts == 0
-    });
-    if untouched { Status::Queued } else { Status::Running }
-}
-
-fn stage_view(stage: Stage, items: &[ItemRow]) -> StageView {
-    let relevant: Vec<&ItemRow> =
-        items.iter().filter(|item| (stage == Stage::Chunk) == (item.batch.is_some())).collect();
-    let at_stage: Vec<&&ItemRow> = relevant.iter().filter(|item| item.stage == stage).collect();
-    let (mut done, mut total) = (0, 0);
-    for item in &relevant {
-        let passed = item.stage as u8 > stage as u8 || item.state == ItemState::Done;
-        if matches!(stage, Stage::Chunk | Stage::Retire) {
-            total += item.document_count;
-            done += if item.state == ItemState::Done { item.document_count } else { 0 };
-        } else {
-            total += item.chunk_count;
-            done += if passed {
-                item.chunk_count
-            } else if item.stage == stage {
-                item.progress
-            } else {
-                0
-            };
-        }
-    }
-    let state = |wanted: ItemState| at_stage.iter().any(|item| item.state == wanted);
-    let order = [
-        ItemState::Running,
-        ItemState::Queued,
-        ItemState::Parked,
-        ItemState::Failed,
-        ItemState::Cancelled,
-        ItemState::Waiting,
-    ];
-    let finished = relevant.iter().all(|item| item.stage as u8 > stage as u8 || item.state == ItemState::Done);
-    StageView {
-        name: stage,
-        state: if finished {
-            ItemState::Done
-        } else {
-            order.into_iter().find(|wanted| state(*wanted)).unwrap_or(ItemState::Waiting)
-        },
-        done,
-        total,
-        attempts: at_stage.iter().map(|item| item.attempts).max().unwrap_or(0),
-        error: at_stage.iter().find_map(|item| item.error.clone()),
-    }
-}
-
-/// The most errors one answer lists.
-const ERRORS: usize = 100;
-
-fn errors(items: &[ItemRow]) -> Vec<Problem> {
-    let documents = items.iter().flat_map(ItemRow::document_failures).map(|failure| {
-        let mut problem = Problem::new(Code::Invalid, failure.detail);
-        problem.code = failure.code;
-        problem.instance = Some(format!("/api/documents/{}", failure.document_id));
-        problem
-    });
-    let failed = items.iter().filter(|item| item.state == ItemState::Failed).map(|item| {
-        let why = item.error.as_deref().unwrap_or("it failed");
-        let in_batch: i64 =
-            items.iter().filter(|pack| pack.batch == Some(item.id)).map(|pack| pack.document_count).sum();
-        let documents = item.document_count + in_batch;
-        let detail =
-            format!("{documents} documents, {} stage: {why}; POST to the job's /retry tries again", item.stage.name());
-        Problem::new(Code::Unavailable, detail)
-    });
-    failed.chain(documents).take(ERRORS).collect()
+    Ok(Some(view::view(row, &items)))
 }
 
 fn id_of(call: &Call<'_>) -> Result<JobId, Problem> {
@@ -297,7 +61,7 @@ fn not_found() -> Problem {
 /// `GET /api/jobs/{id}`
 pub async fn get<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
-    let view = read(ports, &call.caller.user, &job).await?.ok_or_else(not_found)?;
+    let view = read(ports, &call.tenant.user, &job).await?.ok_or_else(not_found)?;
     let reply = reply(StatusCode::OK, &view)?;
     let unchanged = call
         .request
@@ -357,12 +121,85 @@ fn with_job(accepted: &impl Serialize, view: &JobView) -> Result<serde_json::Val
     Ok(answer)
 }
 
-/// `GET /api/jobs/{id}/events`: the edge streams what [`next_event`] gives.
+/// `GET /api/jobs/{id}/events`: the edge streams a job's states, or what is told about a turn.
+///
+/// `Last-Event-ID` or `?since=` goes on after that event of a turn.
 pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
-    read(ports, &call.caller.user, &job).await?.ok_or_else(not_found)?;
+    let user = &call.tenant.user;
+    let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
     let reply = Reply::bytes(StatusCode::OK, "text/event-stream", Vec::new()).with(header::CACHE_CONTROL, "no-store");
-    Ok(Reply { body: Body::JobEvents(job), ..reply })
+    if view.kind != "chat" {
+        return Ok(Reply { body: Body::JobEvents(job), ..reply });
+    }
+    let turn = turn_of(ports, user, &job).await?.ok_or_else(not_found)?;
+    let room = Room::of_turn(user, &job, turn.session_id.as_ref());
+    let since = since(call)?;
+    Ok(Reply { body: Body::TurnEvents(TurnStream { job, room, since, openai: None }), ..reply })
+}
+
+/// The number of the last event a listener has.
+pub fn since(call: &Call<'_>) -> Result<i64, Problem> {
+    let header = call.request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    match call.parameter("since").or(header) {
+        None => Ok(0),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|since| *since >= 0)
+            .ok_or_else(|| Problem::field(Code::Invalid, "since", "expected the number of an event")),
+    }
+}
+
+/// What a chat job is about.
+async fn turn_of<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<Turn>, Failure> {
+    #[derive(Deserialize)]
+    struct Row {
+        turn: Option<String>,
+    }
+    let query = Statement::new("SELECT turn FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user);
+    let row: Option<Row> = ports.batch(vec![query]).await?.at(0)?.first()?;
+    let Some(text) = row.and_then(|row| row.turn) else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))
+}
+
+/// How far a turn is.
+#[derive(Clone, Debug)]
+pub enum TurnState {
+    /// Not answered yet.
+    Open,
+    /// Answered.
+    Answered(Box<TurnResult>),
+    /// Ended without an answer, and why.
+    Ended(String),
+}
+
+/// Looks whether a turn is answered.
+pub async fn turn_state<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<TurnState, Failure> {
+    let Some(view) = read(ports, user, job).await? else {
+        return Ok(TurnState::Ended("the conversation was deleted".to_owned()));
+    };
+    Ok(match (view.result, view.status) {
+        (Some(result), _) => TurnState::Answered(Box::new(result)),
+        (None, Status::Cancelled) => TurnState::Ended("the turn was cancelled".to_owned()),
+        (None, status) if status.is_terminal() => {
+            let why = view.errors.first().map_or("there is no answer", |problem| problem.detail.as_str());
+            TurnState::Ended(why.to_owned())
+        }
+        (None, _) => TurnState::Open,
+    })
+}
+
+/// The end of a turn as an event, for listeners whose room was not told; `None` while it is open.
+pub async fn turn_end<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<TurnEvent>, Failure> {
+    Ok(match turn_state(ports, user, job).await? {
+        TurnState::Open => None,
+        TurnState::Ended(detail) => Some(TurnEvent::Failed { detail }),
+        TurnState::Answered(result) => {
+            let result = serde_json::to_value(&result).map_err(|error| Failure::bug(error.to_string()))?;
+            Some(TurnEvent::Done { result: Box::new(result) })
+        }
+    })
 }
 
 /// One state of a job as a server-sent event.
@@ -404,7 +241,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
         "SELECT id, kind, documents, created_at, finished_at, cancelled_at FROM jobs
          WHERE user_id = ?1 AND kind <> 'retire' AND accepted_at IS NOT NULL AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
     )
-    .bind(&call.caller.user)
+    .bind(&call.tenant.user)
     .bind(cursor)
     .bind(limit + 1);
     let entries: Vec<Entry> = ports.batch(vec![query]).await?.at(0)?.all()?;
@@ -415,10 +252,15 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 ///
 /// One transaction: the items' claims are void from then on, the revisions they were making are
 /// garbage, and documents that were never published are gone.
-pub async fn cancel<P: Database + Queue + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
+pub async fn cancel<P: Database + Queue + Rooms + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
-    let user = &call.caller.user;
+    let user = &call.tenant.user;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
+    if view.kind == "chat" && !view.status.is_terminal() {
+        cancel_turn(ports, user, &job).await?;
+        let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
+        return reply(StatusCode::OK, &view).map_err(Refusal::from);
+    }
     if view.status.is_terminal() || view.kind != "index" {
         return reply(StatusCode::OK, &view).map_err(Refusal::from);
     }
@@ -430,7 +272,7 @@ pub async fn cancel<P: Database + Queue + Clock + Random>(ports: &P, call: &Call
          FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item AND p.batch IS NOT NULL
          JOIN job_items b ON b.id = p.batch AND b.state NOT IN ('done', 'failed')
          JOIN json_each(p.documents) packed
-         JOIN documents d ON d.user_id = j.user_id AND d.id = packed.value ->> 'id' AND d.latest_item = p.id
+         CROSS JOIN documents d ON d.user_id = j.user_id AND d.id = packed.value ->> 'id' AND d.latest_item = p.id
          WHERE j.id = ?1 AND j.user_id = ?2 AND j.cancelled_at IS NULL AND d.deleted_at IS NULL AND d.latest IS NOT d.current",
     )
     .bind(&job)
@@ -449,22 +291,7 @@ pub async fn cancel<P: Database + Queue + Clock + Random>(ports: &P, call: &Call
         .bind(now),
     );
     work.schedule_retirement(RetireJob { job: &retire_job, user, kind: "retire", due: now, now });
-    work.statements.push(
-        Statement::new(
-            "UPDATE job_items SET state = 'cancelled', token = NULL, updated_at = ?3
-             WHERE id BETWEEN (SELECT first_item FROM jobs WHERE id = ?1 AND user_id = ?2) AND (SELECT last_item FROM jobs WHERE id = ?1 AND user_id = ?2)
-               AND state NOT IN ('done', 'failed', 'cancelled')",
-        )
-        .bind(&job)
-        .bind(user)
-        .bind(now),
-    );
-    work.statements.push(
-        Statement::new("UPDATE jobs SET cancelled_at = ?3, finished_at = ?3 WHERE id = ?1 AND user_id = ?2 AND cancelled_at IS NULL AND finished_at IS NULL")
-            .bind(&job)
-            .bind(user)
-            .bind(now),
-    );
+    work.statements.extend(cancel_items(user, &job, now));
     work.statements.push(pipeline::index_version::bump(user));
     let retire = work.retire();
     let answers = ports.batch(work.statements).await?;
@@ -474,10 +301,54 @@ pub async fn cancel<P: Database + Queue + Clock + Random>(ports: &P, call: &Call
     reply(StatusCode::OK, &view).map_err(Refusal::from)
 }
 
+/// A job's claims are void from then on, and it is finished.
+fn cancel_items(user: &UserId, job: &JobId, now: Timestamp) -> [Statement; 2] {
+    [
+        Statement::new(
+            "UPDATE job_items SET state = 'cancelled', token = NULL, updated_at = ?3
+             WHERE id BETWEEN (SELECT first_item FROM jobs WHERE id = ?1 AND user_id = ?2) AND (SELECT last_item FROM jobs WHERE id = ?1 AND user_id = ?2)
+               AND state NOT IN ('done', 'failed', 'cancelled')",
+        )
+        .bind(job)
+        .bind(user)
+        .bind(now),
+        Statement::new("UPDATE jobs SET cancelled_at = ?3, finished_at = ?3 WHERE id = ?1 AND user_id = ?2 AND cancelled_at IS NULL AND finished_at IS NULL")
+            .bind(job)
+            .bind(user)
+            .bind(now),
+    ]
+}
+
+/// Stops a turn: its worker stops at the room's next answer, its next question goes on.
+async fn cancel_turn<P: Database + Queue + Rooms + Clock>(
+    ports: &P,
+    user: &UserId,
+    job: &JobId,
+) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Row {
+        first_item: ItemId,
+    }
+    let now = ports.now();
+    let Some(turn) = turn_of(ports, user, job).await? else { return Ok(()) };
+    let item = Statement::new("SELECT first_item FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user);
+    let row: Option<Row> = ports.batch(vec![item]).await?.at(0)?.first()?;
+    let Some(row) = row else { return Ok(()) };
+    let mut statements = Vec::from(cancel_items(user, job, now));
+    statements.push(item::wake_waiting(row.first_item, now));
+    let answers = ports.batch(statements).await?;
+    let woken: Option<Woken> = answers.at(2)?.first()?;
+    let _ = ports.send(woken.map(|woken| woken.message(user)).into_iter().collect()).await;
+    // Sorts after every worker's attempt.
+    let telling = Telling { job: job.clone(), attempt: "~".to_owned(), events: vec![TurnEvent::Cancelled] };
+    let _ = ports.tell(&Room::of_turn(user, job, turn.session_id.as_ref()), telling).await;
+    Ok(())
+}
+
 /// `POST /api/jobs/{id}/retry`: failed items try again from where they failed.
 pub async fn retry<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
-    let user = &call.caller.user;
+    let user = &call.tenant.user;
     read(ports, user, &job).await?.ok_or_else(not_found)?;
     requeue(ports, user, &job, None).await?;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
@@ -501,7 +372,7 @@ pub async fn requeue<P: Database + Queue + Clock>(
     let now = ports.now();
     let reopen_batches = Statement::new(
         "UPDATE job_items SET stage = 'embed', state = 'waiting', cursor = NULL, progress = 0, updated_at = ?3
-         WHERE state = 'done' AND id IN (
+         WHERE state = 'done' AND stage IN ('embed', 'upsert') AND id IN (
              SELECT p.batch FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item
              WHERE j.id = ?1 AND j.user_id = ?2 AND p.state = 'failed' AND (?4 IS NULL OR p.id = ?4))",
     )

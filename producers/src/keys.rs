@@ -13,6 +13,7 @@ use pipeline::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    body,
     reply::{Answer, Refusal, Reply},
     routes::{Call, Settings},
 };
@@ -33,13 +34,8 @@ struct Issued<'a> {
 
 const NAME_BYTES: usize = 200;
 
-fn name(body: &[u8]) -> Result<String, Problem> {
-    let wanted: NewKey = if body.is_empty() {
-        NewKey::default()
-    } else {
-        serde_json::from_slice(body)
-            .map_err(|error| Problem::new(Code::Malformed, format!("the body is not the JSON expected: {error}")))?
-    };
+fn name(text: &[u8]) -> Result<String, Problem> {
+    let wanted: NewKey = body::parse_or_default(text)?;
     let name = wanted.name.unwrap_or_else(|| "default".to_owned());
     if name.len() > NAME_BYTES || name.chars().any(char::is_control) {
         return Err(Problem::field(
@@ -68,7 +64,7 @@ pub async fn create_user<P: Database + Clock + Random>(
 
 /// `POST /api/keys` by a user: another key for the same user.
 pub async fn create<P: Database + Clock + Random>(ports: &P, settings: &Settings, call: &Call<'_>) -> Answer {
-    issue(ports, settings, &call.caller.user, &name(call.request.body())?, Vec::new()).await
+    issue(ports, settings, &call.tenant.user, &name(call.request.body())?, Vec::new()).await
 }
 
 async fn issue<P: Database + Clock + Random>(
@@ -109,7 +105,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let query = Statement::new(
         "SELECT id, name, created_at, revoked_at FROM api_keys WHERE user_id = ?1 AND (?2 IS NULL OR id > ?2) ORDER BY id LIMIT ?3",
     )
-    .bind(&call.caller.user)
+    .bind(&call.tenant.user)
     .bind(cursor)
     .bind(limit + 1);
     let entries: Vec<Entry> = ports.batch(vec![query]).await?.at(0)?.all()?;
@@ -121,7 +117,7 @@ pub async fn revoke<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let revoke =
         Statement::new("UPDATE api_keys SET revoked_at = ?3 WHERE id = ?1 AND user_id = ?2 AND revoked_at IS NULL")
             .bind(call.id)
-            .bind(&call.caller.user)
+            .bind(&call.tenant.user)
             .bind(ports.now());
     if ports.batch(vec![revoke]).await?.at(0)?.changes == 0 {
         return Err(Refusal::from(Problem::new(Code::NotFound, "there is no such key")));

@@ -4,11 +4,12 @@
 //! the code checks against.
 
 use http::{Method, StatusCode};
-use pipeline::limits;
+use pipeline::{catalogue::RouteName, limits};
 use serde_json::{Map, Value, json};
 
 use crate::{
     index::validate::KINDS,
+    memory,
     reply::Reply,
     routes::{ROUTES, Route},
 };
@@ -45,6 +46,10 @@ fn operation(path: &str, route: Route, method: &Method) -> Value {
         operation["parameters"] =
             json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }]);
     }
+    let schema = |name: &str| {
+        let reference = format!("#/components/schemas/{name}");
+        json!({ "content": { "application/json": { "schema": { "$ref": reference } } } })
+    };
     match (route, method == Method::POST) {
         (Route::Index, _) => {
             let one_or_many = json!({ "oneOf": [
@@ -58,13 +63,12 @@ fn operation(path: &str, route: Route, method: &Method) -> Value {
                 "multipart/form-data": {},
             }});
         }
-        (Route::Search, _) => {
-            operation["requestBody"] =
-                json!({ "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Search" } } } });
-        }
+        (Route::Search, _) => operation["requestBody"] = schema("Search"),
+        (Route::Chat, _) => operation["requestBody"] = schema("Chat"),
+        (Route::Memories, true) => operation["requestBody"] = schema("Memory"),
         _ => {}
     }
-    if matches!(route, Route::Health | Route::OpenApi) {
+    if matches!(route, Route::Health | Route::OpenApi | Route::SessionJoin) {
         operation["security"] = json!([]);
     }
     operation
@@ -91,15 +95,37 @@ const fn summary(route: Route, method: &Method) -> &'static str {
         (Route::Usage, _) => "Today against every allowance of the Free plan",
         (Route::DeadLetters, _) => "What failed for good, and why",
         (Route::DeadLetterReplay, _) => "Try one of them again",
+        (Route::Chat, _) => "Ask; Prefer: wait=N waits for the answer",
+        (Route::Conversations, _) => "List conversations, the newest first",
+        (Route::Conversation, &Method::DELETE) => "Delete a conversation and all that was said in it",
+        (Route::Conversation, _) => "A conversation's messages",
+        (Route::Memories, &Method::POST) => "Remember something, once",
+        (Route::Memories, _) => "Recall what fits ?query=, or list everything remembered",
+        (Route::Memory, &Method::DELETE) => "Forget at once, everywhere",
+        (Route::Memory, _) => "Something remembered",
+        (Route::MemoryConfirm, _) => "Remember what was proposed",
+        (Route::Me, &Method::PUT) => "Set profile and preferences",
+        (Route::Me, _) => "Who the caller is: profile and preferences",
+        (Route::Sessions, &Method::POST) => "Open a live session",
+        (Route::Sessions, _) => "List live sessions",
+        (Route::Session, &Method::DELETE) => "Close a session for everybody",
+        (Route::Session, _) => "A session: who is there, the shared text, the log's end",
+        (Route::SessionTickets, _) => "Invite somebody: a ticket that is good once, for half a minute",
+        (Route::SessionJoin, _) => "Join a session by WebSocket, with a ticket as Sec-WebSocket-Protocol or with a key",
+        (Route::Completions, _) => "Chat in the words of OpenAI's API",
+        (Route::Models, _) => "The models that /v1/chat/completions takes",
     }
 }
 
 fn success(route: Route, method: &Method) -> (&'static str, &'static str) {
     match route {
-        Route::Index | Route::JobRetry | Route::DeadLetterReplay => ("202", "application/json"),
+        Route::Index | Route::JobRetry | Route::DeadLetterReplay | Route::Chat => ("202", "application/json"),
         Route::Document if *method == Method::DELETE => ("202", "application/json"),
-        Route::Keys if *method == Method::POST => ("201", "application/json"),
+        Route::Keys | Route::Memories | Route::Sessions if *method == Method::POST => ("201", "application/json"),
+        Route::SessionTickets => ("201", "application/json"),
         Route::Key => ("204", "application/json"),
+        Route::Memory | Route::Session if *method == Method::DELETE => ("204", "application/json"),
+        Route::SessionJoin => ("101", "application/json"),
         Route::JobEvents => ("200", "text/event-stream"),
         Route::DocumentOriginal => ("200", "text/plain"),
         _ => ("200", "application/json"),
@@ -128,6 +154,16 @@ fn schemas() -> Value {
                 "created_after": { "type": "string", "format": "date-time" },
                 "created_before": { "type": "string", "format": "date-time" },
             }},
+        }},
+        "Chat": { "type": "object", "required": ["message"], "properties": {
+            "message": text(limits::CHAT_MESSAGE_BYTES), "conversation_id": { "type": "string" }, "session_id": { "type": "string" },
+            "route": { "enum": RouteName::ALL.map(RouteName::name) }, "filters": { "type": "object" },
+            "use_memory": { "type": "boolean", "default": true }, "max_tokens": { "type": "integer", "minimum": 1 },
+        }},
+        "Memory": { "type": "object", "required": ["text"], "properties": {
+            "text": text(limits::MEMORY_BYTES), "kind": { "enum": memory::KINDS, "default": "fact" }, "source": { "type": "string" },
+            "confidence": { "type": "number", "minimum": 0, "maximum": 1, "default": 1 },
+            "supersedes": { "type": "string" }, "pinned": { "type": "boolean", "default": false },
         }},
         "Problem": { "type": "object", "required": ["type", "title", "status", "detail", "code"], "properties": {
             "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },

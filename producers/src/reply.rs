@@ -5,8 +5,14 @@ use pipeline::{
     failure::{Failure, FailureKind},
     ids::JobId,
     problem::{Code, Problem},
+    room::Room,
 };
 use serde::Serialize;
+
+use crate::{
+    openai::Completion,
+    sessions::{Participant, SessionView},
+};
 
 /// What an answer carries.
 #[derive(Debug)]
@@ -15,6 +21,27 @@ pub enum Body {
     Bytes(Vec<u8>),
     /// A stream of a job's states, until it is terminal.
     JobEvents(JobId),
+    /// A stream of what is told about a turn, until it ends.
+    TurnEvents(TurnStream),
+    /// The request goes on as a participant's connection to a session's room.
+    Join(Participant),
+    /// A session, with what its room knows of it.
+    Session(Box<SessionView>, Room),
+    /// Nothing, once the room has sent everybody away.
+    CloseRoom(Room),
+}
+
+/// What of a room is streamed, and how.
+#[derive(Clone, Debug)]
+pub struct TurnStream {
+    /// The turn's job.
+    pub job: JobId,
+    /// Where it is told.
+    pub room: Room,
+    /// The last event the listener has.
+    pub since: i64,
+    /// In the words of `OpenAI`'s API, for clients of `/v1`.
+    pub openai: Option<Completion>,
 }
 
 /// An answer to a request.
@@ -64,7 +91,7 @@ impl From<Problem> for Reply {
 /// Why a request is not answered as it wished.
 #[derive(Debug)]
 pub enum Refusal {
-    /// The caller can do something about it.
+    /// The tenant can do something about it.
     Problem(Box<Problem>),
     /// A port failed.
     Failure(Failure),

@@ -9,23 +9,27 @@ use pipeline::{
     failure::Failure,
     ids::{RequestId, UserId},
     limits,
-    ports::{Clock, Database, Embedder, KeyValue, ObjectStore, Queue, Random, Sha256, VectorIndex},
+    ports::{Clock, Database, Embedder, KeyValue, ObjectStore, Queue, Random, Rooms, Sha256, VectorIndex},
     problem::{Code, Problem},
+    tenant::Tenant,
 };
 
 use crate::{
-    authenticate::{self, Caller},
-    dead_letters, documents, health, index, jobs, keys, openapi,
+    authenticate, chat, conversations, dead_letters, documents, health, index, jobs, keys, memory, openai, openapi,
+    profile,
     reply::{Answer, Refusal, Reply},
-    search, usage,
+    search, sessions, usage,
 };
 
 /// Everything the API asks of the platform.
 pub trait Platform:
-    Database + ObjectStore + Queue + KeyValue + Embedder + VectorIndex + Clock + Random + Sha256
+    Database + ObjectStore + Queue + KeyValue + Embedder + VectorIndex + Rooms + Clock + Random + Sha256
 {
 }
-impl<P: Database + ObjectStore + Queue + KeyValue + Embedder + VectorIndex + Clock + Random + Sha256> Platform for P {}
+impl<P: Database + ObjectStore + Queue + KeyValue + Embedder + VectorIndex + Rooms + Clock + Random + Sha256> Platform
+    for P
+{
+}
 
 /// A deployment's settings. Has no `Debug`: it holds secrets.
 #[derive(Clone, Default)]
@@ -36,6 +40,8 @@ pub struct Settings {
     pub admin_token: String,
     /// What new keys are marked with: `local`, `live`, ….
     pub environment: String,
+    /// Pages that may open sessions, beside the deployment's own: `https://example.com`.
+    pub allowed_origins: Vec<String>,
 }
 
 /// A route of the API.
@@ -75,10 +81,36 @@ pub enum Route {
     DeadLetters,
     /// `/api/dead-letters/{id}/replay`
     DeadLetterReplay,
+    /// `/api/chat`
+    Chat,
+    /// `/api/conversations`
+    Conversations,
+    /// `/api/conversations/{id}`
+    Conversation,
+    /// `/api/memory`
+    Memories,
+    /// `/api/memory/{id}`
+    Memory,
+    /// `/api/memory/{id}/confirm`
+    MemoryConfirm,
+    /// `/api/me`
+    Me,
+    /// `/api/session`
+    Sessions,
+    /// `/api/session/{id}`
+    Session,
+    /// `/api/session/{id}/tickets`
+    SessionTickets,
+    /// `/api/session/{id}/ws`
+    SessionJoin,
+    /// `/v1/chat/completions`
+    Completions,
+    /// `/v1/models`
+    Models,
 }
 
 /// Path, route, and the methods it answers to.
-pub const ROUTES: [(&str, Route, &[Method]); 17] = [
+pub const ROUTES: [(&str, Route, &[Method]); 30] = [
     ("/health", Route::Health, &[Method::GET]),
     ("/openapi.json", Route::OpenApi, &[Method::GET]),
     ("/api/index", Route::Index, &[Method::POST]),
@@ -96,13 +128,26 @@ pub const ROUTES: [(&str, Route, &[Method]); 17] = [
     ("/api/usage", Route::Usage, &[Method::GET]),
     ("/api/dead-letters", Route::DeadLetters, &[Method::GET]),
     ("/api/dead-letters/{id}/replay", Route::DeadLetterReplay, &[Method::POST]),
+    ("/api/chat", Route::Chat, &[Method::POST]),
+    ("/api/conversations", Route::Conversations, &[Method::GET]),
+    ("/api/conversations/{id}", Route::Conversation, &[Method::GET, Method::DELETE]),
+    ("/api/memory", Route::Memories, &[Method::GET, Method::POST]),
+    ("/api/memory/{id}", Route::Memory, &[Method::GET, Method::DELETE]),
+    ("/api/memory/{id}/confirm", Route::MemoryConfirm, &[Method::POST]),
+    ("/api/me", Route::Me, &[Method::GET, Method::PUT]),
+    ("/api/session", Route::Sessions, &[Method::GET, Method::POST]),
+    ("/api/session/{id}", Route::Session, &[Method::GET, Method::DELETE]),
+    ("/api/session/{id}/tickets", Route::SessionTickets, &[Method::POST]),
+    ("/api/session/{id}/ws", Route::SessionJoin, &[Method::GET]),
+    ("/v1/chat/completions", Route::Completions, &[Method::POST]),
+    ("/v1/models", Route::Models, &[Method::GET]),
 ];
 
 /// An authenticated request on its way to its route.
 #[derive(Debug)]
 pub struct Call<'a> {
     /// Who calls.
-    pub caller: Caller,
+    pub tenant: Tenant,
     /// The request.
     pub request: &'a Request<Bytes>,
     /// The `{id}` of the path, empty without one.
@@ -134,13 +179,13 @@ pub struct Summary {
     pub request_id: RequestId,
     /// The route's path pattern.
     pub route: &'static str,
-    /// The caller, once known.
+    /// The tenant, once known.
     pub user: Option<UserId>,
     /// The port that failed.
     pub failure: Option<Failure>,
 }
 
-/// Answers a request: finds its route, its caller, and lets the route do the rest.
+/// Answers a request: finds its route, its tenant, and lets the route do the rest.
 pub async fn handle<P: Platform>(ports: &P, settings: &Settings, request: &Request<Bytes>) -> (Reply, Summary) {
     let request_id = RequestId::new(ports.now(), ports.bytes());
     let mut summary = Summary { request_id, route: "unknown", user: None, failure: None };
@@ -174,6 +219,8 @@ async fn answer<P: Platform>(
     match route {
         Route::Health => return health::health(ports).await,
         Route::OpenApi => return Ok(openapi::openapi()),
+        // Who has a ticket needs no key.
+        Route::SessionJoin => return sessions::join(ports, settings, request, id, since(request)).await,
         Route::Keys
             if *request.method() == Method::POST && authenticate::is_administrator(settings, request.headers()) =>
         {
@@ -181,9 +228,9 @@ async fn answer<P: Platform>(
         }
         _ => {}
     }
-    let caller = authenticate::authenticate(ports, settings, request.headers()).await?;
-    summary.user = Some(caller.user.clone());
-    let call = Call { caller, request, id };
+    let tenant = authenticate::authenticate(ports, settings, request.headers()).await?;
+    summary.user = Some(tenant.user.clone());
+    let call = Call { tenant, request, id };
     dispatch(ports, settings, route, &call).await
 }
 
@@ -208,8 +255,26 @@ async fn dispatch<P: Platform>(ports: &P, settings: &Settings, route: Route, cal
         Route::Usage => usage::usage(ports, call).await,
         Route::DeadLetters => dead_letters::list(ports, call).await,
         Route::DeadLetterReplay => dead_letters::replay(ports, call).await,
+        Route::Chat => chat::chat(ports, call).await,
+        Route::Conversations => conversations::list(ports, call).await,
+        Route::Conversation if deletes => conversations::delete(ports, call).await,
+        Route::Conversation => conversations::get(ports, call).await,
+        Route::Memories if posts => memory::remember(ports, call).await,
+        Route::Memories => memory::list(ports, call).await,
+        Route::Memory => memory::one(ports, call).await,
+        Route::MemoryConfirm => memory::confirm(ports, call).await,
+        Route::Me => profile::me(ports, call).await,
+        Route::Sessions if posts => sessions::create(ports, call).await,
+        Route::Sessions => sessions::list(ports, call).await,
+        Route::Session if deletes => sessions::close(ports, call).await,
+        Route::Session => sessions::get(ports, call).await,
+        Route::SessionTickets => sessions::invite(ports, call).await,
+        Route::Completions => openai::complete(ports, call).await,
+        Route::Models => Ok(openai::models(ports)),
         // Answered before anybody is asked for a key.
-        Route::Health | Route::OpenApi => Err(Refusal::Failure(Failure::bug("a public route asked for a key"))),
+        Route::Health | Route::OpenApi | Route::SessionJoin => {
+            Err(Refusal::Failure(Failure::bug("a public route asked for a key")))
+        }
     }
 }
 
@@ -225,8 +290,18 @@ fn router() -> &'static Router<usize> {
     })
 }
 
-/// A problem as the answer to this request.
+/// `?since=` of a request that is not authenticated yet: the last event its sender has.
+fn since(request: &Request<Bytes>) -> i64 {
+    let pairs: Vec<(String, String)> =
+        request.uri().query().and_then(|query| serde_urlencoded::from_str(query).ok()).unwrap_or_default();
+    pairs.iter().find(|(name, _)| name == "since").and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+}
+
+/// A problem as the answer to this request; in `OpenAI`'s shape for clients of `/v1`.
 fn refuse(mut problem: Problem, request: &Request<Bytes>, summary: &Summary) -> Reply {
+    if request.uri().path().starts_with("/v1/") {
+        return openai::refuse_problem(&problem);
+    }
     problem.instance = Some(request.uri().path().to_owned());
     problem.request_id = Some(summary.request_id.to_string());
     Reply::from(problem)

@@ -38,7 +38,7 @@ struct UsageView {
     resources: Vec<Resource>,
     /// The resource nearest to its end.
     first_to_run_out: &'static str,
-    /// What the caller's own requests and jobs took of it.
+    /// What the tenant's own requests and jobs took of it.
     own: Usage,
 }
 
@@ -54,7 +54,8 @@ const SUMS: &str =
         coalesce(sum(d1_rows_written), 0) AS d1_rows_written, coalesce(sum(kv_reads), 0) AS kv_reads,
         coalesce(sum(kv_writes), 0) AS kv_writes, coalesce(sum(r2_class_a), 0) AS r2_class_a,
         coalesce(sum(r2_class_b), 0) AS r2_class_b, coalesce(sum(queue_operations), 0) AS queue_operations,
-        coalesce(sum(vectors_queried), 0) AS vectors_queried, coalesce(sum(vectors_upserted), 0) AS vectors_upserted
+        coalesce(sum(vectors_queried), 0) AS vectors_queried, coalesce(sum(vectors_upserted), 0) AS vectors_upserted,
+        coalesce(sum(object_requests), 0) AS object_requests
  FROM usage_log WHERE at >= ?1 AND (?2 IS NULL OR user_id = ?2)";
 
 /// `GET /api/usage`
@@ -62,7 +63,7 @@ pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let now = ports.now();
     let since = now.start_of_day();
     let sums = |user: Option<&pipeline::ids::UserId>| Statement::new(SUMS).bind(since).bind(user);
-    let answers = ports.batch(vec![sums(None), sums(Some(&call.caller.user))]).await?;
+    let answers = ports.batch(vec![sums(None), sums(Some(&call.tenant.user))]).await?;
     let all: Row = answers.at(0)?.first()?.unwrap_or(Row { invocations: 0, usage: Usage::default() });
     let own: Row = answers.at(1)?.first()?.unwrap_or(Row { invocations: 0, usage: Usage::default() });
     let resources = resources(&all.usage, all.invocations, since, now);
@@ -99,6 +100,7 @@ fn resources(usage: &Usage, invocations: i64, since: Timestamp, now: Timestamp) 
         resource("kv_writes", usage.kv_writes as f64, limits::KV_WRITES_PER_DAY as f64),
         resource("r2_class_a", usage.r2_class_a as f64, limits::R2_CLASS_A_PER_MONTH as f64 / DAYS_PER_MONTH),
         resource("r2_class_b", usage.r2_class_b as f64, limits::R2_CLASS_B_PER_MONTH as f64 / DAYS_PER_MONTH),
+        resource("object_requests", usage.object_requests as f64, limits::OBJECT_REQUESTS_PER_DAY as f64),
         resource("vectors_stored", usage.vectors_upserted as f64, limits::VECTOR_STORED_DIMENSIONS as f64 / dimensions),
         resource(
             "vectors_queried",

@@ -2,4 +2,5 @@
 
 pub mod corpus;
 pub mod rig;
+pub mod socket;
 pub mod stored;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use consumers::{Report, consume};
 use http::Request;
 use pipeline::{
+    ids::UserId,
     message::Message,
     outcome::Outcome,
     testing::{Memory, ready},
@@ -25,7 +26,12 @@ pub struct Rig {
 const ADMIN: &str = "administrator";
 
 fn settings() -> Settings {
-    Settings { pepper: b"pepper".to_vec(), admin_token: ADMIN.to_owned(), environment: "test".to_owned() }
+    Settings {
+        pepper: b"pepper".to_vec(),
+        admin_token: ADMIN.to_owned(),
+        environment: "test".to_owned(),
+        ..Settings::default()
+    }
 }
 
 /// An answer: status, headers, body.
@@ -74,6 +80,10 @@ impl Rig {
                 serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes)))
             }
             Body::JobEvents(job) => Value::from(job.to_string()),
+            Body::TurnEvents(turn) => json!({ "job": turn.job, "room": turn.room.name(), "since": turn.since }),
+            Body::Join(participant) => json!(participant),
+            Body::Session(view, _) => json!(view),
+            Body::CloseRoom(room) => Value::from(room.name()),
         };
         Answer { status: reply.status.as_u16(), headers: reply.headers, body }
     }
@@ -83,6 +93,25 @@ impl Rig {
         let answer = self.request("POST", "/api/index", &json!({ "documents": documents }));
         assert_eq!(answer.status, 202, "{}", answer.body);
         answer.body["job_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks; the answer to the request.
+    pub fn ask(&self, request: &Value) -> Answer {
+        self.request("POST", "/api/chat", request)
+    }
+
+    /// Asks, lets the question be answered, and reads the turn.
+    pub fn chat(&self, request: &Value) -> Value {
+        let asked = self.ask(request);
+        assert_eq!(asked.status, 202, "{}", asked.body);
+        self.drain();
+        self.job(asked.body["job_id"].as_str().unwrap())["result"].clone()
+    }
+
+    /// The user's id.
+    pub fn user(&self) -> UserId {
+        let me = self.request("GET", "/api/me", &Value::Null);
+        UserId::parse(me.body["user_id"].as_str().unwrap()).unwrap()
     }
 
     /// Processes one message; what became of it.

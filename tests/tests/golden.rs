@@ -17,8 +17,17 @@ fn every_message_ever_written_is_read() {
 }
 
 #[test]
+fn version_two_adds_the_chat_stage() {
+    let line = include_str!("../golden/message_v2.jsonl").trim();
+    let Decoded::Known(message) = Message::decode(line) else { panic!("{line} is not read") };
+    assert_eq!((message.stage, message.item), (Stage::Chat, ItemId(7)));
+}
+
+#[test]
 fn what_is_written_now_is_what_was_written_then() {
-    let first = include_str!("../golden/message_v1.jsonl").lines().next().unwrap();
-    let Decoded::Known(message) = Message::decode(first) else { panic!("{first} is not read") };
-    assert_eq!(message.encode(), first);
+    for golden in [include_str!("../golden/message_v1.jsonl"), include_str!("../golden/message_v2.jsonl")] {
+        let first = golden.lines().next().unwrap();
+        let Decoded::Known(message) = Message::decode(first) else { panic!("{first} is not read") };
+        assert_eq!(message.encode(), first);
+    }
 }

@@ -1,19 +1,23 @@
 //! The gateway Worker: HTTP in, replies out. Thin: routing and all decisions are in `producers`.
 
+mod job_events;
+mod room_log;
+mod session;
+mod turn_events;
+
 use bytes::Bytes;
 use cloudflare::{Workers, log};
-use futures_util::stream;
 use http::{Request, StatusCode};
 use pipeline::{
-    ids::{JobId, UserId},
     limits,
     ports::Clock as _,
     problem::{Code, Problem},
 };
 use producers::{
-    Settings, handle, jobs,
+    Settings, handle,
     reply::{Body, Reply},
     routes::Summary,
+    sessions::{Participant, SessionView},
 };
 use serde_json::json;
 use worker::{Context, Env, Response, event};
@@ -28,12 +32,14 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
     let platform = Workers::new(env.clone());
     let started = platform.now();
     let settings = settings(&env);
+    // What becomes a WebSocket is passed on to its room as it came.
+    let original = request.clone();
     let (reply, summary) = match read(request).await {
         Ok(request) => handle(&platform, &settings, &request).await,
         Err(problem) => handle_unread(&platform, *problem),
     };
     let status = reply.status.as_u16();
-    let response = respond(&platform, &summary, reply)?;
+    let response = respond(&platform, &summary, reply, original).await?;
     context.wait_until(async move {
         let Summary { request_id, route, user, failure } = summary;
         let milliseconds = platform.now().since(started);
@@ -52,6 +58,10 @@ fn settings(env: &Env) -> Settings {
         pepper: secret("KEY_PEPPER").into_bytes(),
         admin_token: secret("ADMIN_TOKEN"),
         environment: env.var("ENVIRONMENT").map_or_else(|_| "live".to_owned(), |value| value.to_string()),
+        allowed_origins: env
+            .var("ALLOWED_ORIGINS")
+            .map(|value| value.to_string().split(',').map(|origin| origin.trim().to_owned()).collect())
+            .unwrap_or_default(),
     }
 }
 
@@ -89,14 +99,34 @@ fn handle_unread(platform: &Workers, mut problem: Problem) -> (Reply, Summary) {
     (Reply::from(problem), Summary { request_id, route: "unread", user: None, failure: None })
 }
 
-fn respond(platform: &Workers, summary: &Summary, reply: Reply) -> worker::Result<Response> {
+async fn respond(
+    platform: &Workers,
+    summary: &Summary,
+    reply: Reply,
+    original: worker::Result<worker::Request>,
+) -> worker::Result<Response> {
     let empty = matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let mut response = match (reply.body, &summary.user) {
+    let mut status = reply.status.as_u16();
+    let response = match (reply.body, summary.user.clone()) {
+        (Body::Join(participant), _) => return join(platform, &participant, original?).await,
         (Body::Bytes(bytes), _) if !empty => Response::from_bytes(bytes)?,
-        (Body::JobEvents(job), Some(user)) => Response::from_stream(job_events(platform.clone(), user.clone(), job))?,
+        (Body::JobEvents(job), Some(user)) => {
+            Response::from_stream(job_events::job_events(platform.clone(), user, job))?
+        }
+        (Body::TurnEvents(turn), Some(user)) => {
+            Response::from_stream(turn_events::turn_events(platform.clone(), user, turn))?
+        }
+        (Body::Session(view, room), _) => Response::from_bytes(session_body(platform, &view, &room).await)?,
+        (Body::CloseRoom(room), _) => {
+            // D1 says that it is closed; a room that is not reached lets nobody in any more either.
+            if platform.ask_room(&room, "/close", None).await.is_err() {
+                status = StatusCode::ACCEPTED.as_u16();
+            }
+            Response::empty()?
+        }
         _ => Response::empty()?,
-    }
-    .with_status(reply.status.as_u16());
+    };
+    let mut response = response.with_status(status);
     // After the body, whose constructor sets a content type of its own.
     for (name, value) in &reply.headers {
         response.headers_mut().set(name.as_str(), value.to_str().unwrap_or_default())?;
@@ -104,49 +134,26 @@ fn respond(platform: &Workers, summary: &Summary, reply: Reply) -> worker::Resul
     Ok(response)
 }
 
-/// Milliseconds between two looks at a job.
-const LOOK_EVERY: u64 = 500;
-/// Looks without news after which a comment keeps proxies from closing the stream.
-const QUIET_LOOKS: u32 = 30;
-
-struct Follow {
-    platform: Workers,
-    user: UserId,
-    job: JobId,
-    etag: String,
-    quiet: u32,
-    ended: bool,
+async fn join(platform: &Workers, participant: &Participant, original: worker::Request) -> worker::Result<Response> {
+    let mut request = original.clone_mut()?;
+    request.headers_mut()?.set(session::PARTICIPANT_HEADER, &serde_json::to_string(participant)?)?;
+    // The room needs no key to know who comes.
+    request.headers_mut()?.delete("authorization")?;
+    platform
+        .pass_to_room(&participant.room(), request)
+        .await
+        .map_err(|failure| worker::Error::RustError(failure.to_string()))
 }
 
-/// A job's states as server-sent events: one whenever it changed, until it is terminal.
-fn job_events(
-    platform: Workers,
-    user: UserId,
-    job: JobId,
-) -> impl futures_util::Stream<Item = Result<Vec<u8>, worker::Error>> {
-    let follow = Follow { platform, user, job, etag: String::new(), quiet: 0, ended: false };
-    stream::unfold(Box::new(follow), |mut follow| async move {
-        if follow.ended {
-            return None;
+/// What D1 knows of a session, with what its room knows laid over it.
+async fn session_body(platform: &Workers, view: &SessionView, room: &pipeline::room::Room) -> Vec<u8> {
+    let mut body = json!(view);
+    if let Ok(mut response) = platform.ask_room(room, "/state", None).await
+        && let Ok(serde_json::Value::Object(live)) = response.json().await
+    {
+        for (name, value) in live {
+            body[name] = value;
         }
-        loop {
-            match jobs::event(&follow.platform, &follow.user, &follow.job).await {
-                Ok(Some(event)) if event.etag != follow.etag => {
-                    follow.etag = event.etag;
-                    follow.ended = event.is_last;
-                    follow.quiet = 0;
-                    return Some((Ok(event.text.into_bytes()), follow));
-                }
-                Ok(None) => return None,
-                // Unchanged, or D1 did not answer this time.
-                Ok(Some(_)) | Err(_) => follow.quiet += 1,
-            }
-            if follow.quiet.is_multiple_of(QUIET_LOOKS) {
-                follow.platform.sleep(LOOK_EVERY).await;
-                follow.quiet += 1;
-                return Some((Ok(b": still there\n\n".to_vec()), follow));
-            }
-            follow.platform.sleep(LOOK_EVERY).await;
-        }
-    })
+    }
+    body.to_string().into_bytes()
 }

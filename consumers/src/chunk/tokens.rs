@@ -50,6 +50,11 @@ impl<'a> TokenCounts<'a> {
     }
 }
 
+/// Tokens of a whole text.
+pub fn count(text: &str) -> usize {
+    pieces(text).map(|piece| cl100k_base_singleton().encode_ordinary(piece).len()).sum()
+}
+
 impl ChunkSizer for TokenCounts<'_> {
     /// `chunk` is always a slice of the text, so that its address tells its place.
     fn size(&self, chunk: &str) -> usize {

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use crate::{
     Error,
     client::{Client, Upload},
-    product::{Options, Product, root},
+    product::{LanguageModel, Options, Product, root},
 };
 
 const DEADLINE: Duration = Duration::from_mins(30);
@@ -31,7 +31,11 @@ pub fn run(quick: bool) -> Result<(), Error> {
     let state = std::env::temp_dir().join(format!("friend-bench-{}", std::process::id()));
     let text = source_text()?;
     native_chunking(&text);
-    let product = Product::start(Options { cron_every: Duration::from_mins(10), ..Options::for_tests(state.clone()) })?;
+    let product = Product::start(Options {
+        cron_every: Duration::from_mins(10),
+        language_model: LanguageModel::None,
+        ..Options::for_tests(state.clone())
+    })?;
     embedding(&product)?;
     indexing(&product, if quick { 200 } else { 1_000 })?;
     gateway_cpu(&product, &text)?;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     Error,
     client::Client,
-    product::{Options, Product},
+    product::{LanguageModel, Options, Product},
 };
 
 const DEADLINE: Duration = Duration::from_hours(1);
@@ -45,7 +45,11 @@ pub fn run(data: &Path, wanted: &[String]) -> Result<(), Error> {
         return Ok(());
     }
     let state = std::env::temp_dir().join(format!("friend-eval-{}", std::process::id()));
-    let product = Product::start(Options { cron_every: Duration::from_secs(30), ..Options::for_tests(state.clone()) })?;
+    let product = Product::start(Options {
+        cron_every: Duration::from_secs(30),
+        language_model: LanguageModel::None,
+        ..Options::for_tests(state.clone())
+    })?;
     println!(
         "{:<15} {:>8} {:>9}   {:<8} {:>8} {:>8}   reference (hybrid)",
         "set", "queries", "documents", "mode", "nDCG@10", "R@10"

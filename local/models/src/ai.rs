@@ -5,7 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use pipeline::{limits, model::EMBEDDING};
 use serde::{Deserialize, Serialize};
 
-use crate::embedding::{EmbeddingModel, Error, WINDOW};
+use crate::{
+    chat::ChatInput,
+    embedding::{EmbeddingModel, Error, WINDOW},
+};
 
 /// What `AI.run(model, input)` is called with.
 #[derive(Debug, Deserialize)]
@@ -13,7 +16,17 @@ pub struct RunRequest {
     /// A name of the catalogue.
     pub model: String,
     /// The model's input.
-    pub input: Input,
+    pub input: AnyInput,
+}
+
+/// Input of either kind of model.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum AnyInput {
+    /// Of a language model.
+    Chat(ChatInput),
+    /// Of an embedding model.
+    Embedding(Input),
 }
 
 /// Input of an embedding model.
@@ -66,14 +79,14 @@ impl Ai {
     }
 
     /// Checks a request as the platform does. The error is its words.
-    pub fn check(request: RunRequest) -> Result<Vec<String>, String> {
-        if request.model != EMBEDDING.name {
-            return Err(format!("5007: No such model {} or task", request.model));
+    pub fn check(model: &str, input: Input) -> Result<Vec<String>, String> {
+        if model != EMBEDDING.name {
+            return Err(format!("5007: No such model {model} or task"));
         }
-        if let Some(pooling) = request.input.pooling.as_deref().filter(|pooling| !["mean", "cls"].contains(pooling)) {
+        if let Some(pooling) = input.pooling.as_deref().filter(|pooling| !["mean", "cls"].contains(pooling)) {
             return Err(format!("5004: Invalid data: pooling {pooling:?} is neither mean nor cls"));
         }
-        let texts = match request.input.text {
+        let texts = match input.text {
             Texts::One(text) => vec![text],
             Texts::Many(texts) => texts,
         };

@@ -27,6 +27,16 @@ pub struct Faults {
     pub neurons_left: Option<f64>,
     /// AI answers error 3040 (out of capacity) to every call.
     pub out_of_capacity: bool,
+    /// Language models end their answer without a word.
+    pub llm_silent: bool,
+    /// Language models answer what is no text.
+    pub llm_garbage: bool,
+    /// Language models break off after so many pieces…
+    pub llm_breaks_after: Option<u64>,
+    /// …so many more times; nothing: every time.
+    pub llm_breaks: Option<u64>,
+    /// Milliseconds every piece of an answer takes longer.
+    pub llm_token_ms: u64,
 }
 
 /// The faults in force and the randomness that picks their victims.
@@ -68,6 +78,17 @@ impl Injector {
                 true
             }
             Some(_) => false,
+        }
+    }
+
+    /// Counts an answer that broke off; the last that was ordered ends the fault.
+    pub fn count_break(&self) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) = &mut faults.llm_breaks {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                faults.llm_breaks_after = None;
+            }
         }
     }
 

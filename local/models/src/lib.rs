@@ -4,6 +4,7 @@
 //! keeps every documented limit; [`faults`] makes both fail as told; [`server`] puts them behind HTTP.
 
 pub mod ai;
+pub mod chat;
 pub mod embedding;
 pub mod faults;
 pub mod index;

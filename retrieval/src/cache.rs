@@ -12,13 +12,13 @@ use pipeline::{
     object_keys,
     ports::{Clock, Database, KeyValue},
     statement::{Statement, json},
+    tenant::Tenant,
 };
 use serde::{Deserialize, Serialize};
 
-use super::request::Search;
-use crate::authenticate::Caller;
+use crate::request::Search;
 
-/// KV writes a day that searches may spend; the rest is for configuration and results.
+/// KV writes a day that caches may spend; the rest is for configuration and results.
 const WRITES_PER_DAY: i64 = 800;
 const EMBEDDING_SECONDS: u32 = 7 * 86_400;
 const RANKING_SECONDS: u32 = 3_600;
@@ -30,8 +30,8 @@ pub struct Ranked {
     pub row: ChunkRow,
     /// Its score.
     pub score: f64,
-    /// Found by meaning.
-    pub by_vector: bool,
+    /// Cosine to the query, if it was found by meaning.
+    pub cosine: Option<f64>,
     /// Found by words.
     pub by_keyword: bool,
 }
@@ -42,9 +42,9 @@ pub fn embedding_key(query: &str) -> String {
 }
 
 /// The name of a search's ranking.
-pub fn ranking_key(caller: &Caller, search: &Search) -> Result<String, Failure> {
+pub fn ranking_key(tenant: &Tenant, search: &Search) -> Result<String, Failure> {
     let request = json(&search.request)?;
-    let parts = [caller.user.as_str().as_bytes(), &caller.index_version.to_le_bytes(), request.as_bytes()];
+    let parts = [tenant.user.as_str().as_bytes(), &tenant.index_version.to_le_bytes(), request.as_bytes()];
     Ok(object_keys::cached_search(&fingerprint::of(&parts)))
 }
 
@@ -89,8 +89,8 @@ pub async fn remember<P: Database + KeyValue + Clock>(ports: &P, memory: Memory)
     }
 }
 
-/// Reserves writes; false when the day's are spent.
-async fn admit<P: Database + Clock>(ports: &P, writes: i64) -> Result<bool, Failure> {
+/// Reserves KV writes for caches; false when the day's are spent.
+pub async fn admit<P: Database + Clock>(ports: &P, writes: i64) -> Result<bool, Failure> {
     let day = ports.now().start_of_day();
     let reserve = Statement::new(
         "INSERT INTO counters (name, value) VALUES ('kv_writes', ?1 * 10000 + ?2)

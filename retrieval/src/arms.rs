@@ -1,6 +1,9 @@
 //! The two ways of finding chunks, and reading what was found.
 //!
-//! Both end in the same fence: the chunk's document is the caller's, not deleted, and the chunk is
+//! `CROSS JOIN` keeps `SQLite` from turning a join around: what was found is looked up, not the
+//! other way round, whatever the planner believes about the length of a JSON array.
+//!
+//! Both end in the same fence: the chunk's document is the tenant's, not deleted, and the chunk is
 //! of the revision that is current, of the first one if none is yet, or of one that the search's
 //! consistency token stands for.
 
@@ -11,15 +14,15 @@ use pipeline::{
     ports::{Database, VectorIndex},
     scope::Scope,
     statement::{Statement, json},
+    tenant::Tenant,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
+use crate::{
     fuse::{CANDIDATES, Candidate},
     keyword,
     request::{Filters, Search},
 };
-use crate::authenticate::Caller;
 
 /// Full-text rows ranked before the fence: some may be of revisions on their way out.
 const RANKED: i64 = 200;
@@ -40,21 +43,23 @@ impl From<Found> for Candidate<ChunkRow> {
 /// Chunks that hold the query's words, best first by bm25 with the title weighted three times.
 pub async fn by_keyword<P: Database>(
     ports: &P,
-    caller: &Caller,
+    tenant: &Tenant,
     search: &Search,
 ) -> Result<Vec<Candidate<ChunkRow>>, Failure> {
     let filters = &search.request.filters;
     let scope = filters.tags.iter().fold(
-        Scope::of_user(caller.number).kind(filters.kind.as_deref()).language(filters.language.as_deref()),
+        Scope::of_user(tenant.number).kind(filters.kind.as_deref()).language(filters.language.as_deref()),
         |scope, tag| scope.tag(tag),
     );
-    let Some(expression) = keyword::expression(&scope, &search.request.query) else { return Ok(Vec::new()) };
+    let Some(expression) = keyword::expression(&scope, "title body ident", &search.request.query) else {
+        return Ok(Vec::new());
+    };
     let query = Statement::new(
         "SELECT f.rowid AS id, f.score, d.type = 'code' AS is_code
          FROM (SELECT rowid, -bm25(chunks_fts, 0.0, 3.0, 1.0, 1.0) AS score FROM chunks_fts
                WHERE chunks_fts MATCH ?1 ORDER BY bm25(chunks_fts, 0.0, 3.0, 1.0, 1.0) LIMIT ?2) f
-         JOIN chunks c ON c.id = f.rowid
-         JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
+         CROSS JOIN chunks c ON c.id = f.rowid
+         CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          LEFT JOIN job_items p ON p.id = d.latest_item
          WHERE c.user_id = ?3 AND d.deleted_at IS NULL
            AND CASE WHEN p.state = 'done' AND (d.current IS NULL OR p.job_id = ?4) THEN c.revision = d.latest ELSE c.revision = d.current END
@@ -64,7 +69,7 @@ pub async fn by_keyword<P: Database>(
     )
     .bind(expression)
     .bind(if is_narrow(filters) { RANKED * 5 } else { RANKED })
-    .bind(&caller.user)
+    .bind(&tenant.user)
     .bind(search.after.as_ref())
     .bind(filters.created_after)
     .bind(filters.created_before)
@@ -86,12 +91,12 @@ fn document_ids(filters: &Filters) -> Result<Option<String>, Failure> {
 /// Chunks whose vectors are nearest, best first. Vectorize alone decides nothing: D1 does.
 pub async fn by_vector<P: Database + VectorIndex>(
     ports: &P,
-    caller: &Caller,
+    tenant: &Tenant,
     search: &Search,
     vector: &[f32],
 ) -> Result<Vec<Candidate<ChunkRow>>, Failure> {
     let filters = &search.request.filters;
-    let matches = ports.query(caller.user.as_str(), vector, limits::VECTOR_TOP_K, vector_filter(filters)?).await?;
+    let matches = ports.query(tenant.user.as_str(), vector, limits::VECTOR_TOP_K, vector_filter(filters)?).await?;
     let matched: Vec<(DocumentId, i64, i64, f64)> = matches
         .iter()
         .filter_map(|found| {
@@ -105,8 +110,8 @@ pub async fn by_vector<P: Database + VectorIndex>(
     let query = Statement::new(
         "SELECT c.id, m.value ->> 3 AS score, d.type = 'code' AS is_code
          FROM json_each(?1) m
-         JOIN documents d ON d.user_id = ?2 AND d.id = m.value ->> 0
-         JOIN chunks c ON c.id = d.current_first + (m.value ->> 2) AND c.document_id = d.id AND c.user_id = d.user_id
+         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = m.value ->> 0
+         CROSS JOIN chunks c ON c.id = d.current_first + (m.value ->> 2) AND c.document_id = d.id AND c.user_id = d.user_id
          LEFT JOIN job_items p ON p.id = d.latest_item
          WHERE d.deleted_at IS NULL AND d.current = m.value ->> 1
            AND NOT (p.state = 'done' AND p.job_id = coalesce(?3, '') AND d.latest <> d.current)
@@ -118,7 +123,7 @@ pub async fn by_vector<P: Database + VectorIndex>(
          ORDER BY m.value ->> 3 DESC",
     )
     .bind(json(&matched)?)
-    .bind(&caller.user)
+    .bind(&tenant.user)
     .bind(search.after.as_ref())
     .bind(filters.created_after)
     .bind(filters.created_before)
@@ -193,20 +198,20 @@ pub struct FoundChunk {
 /// Reads chunks for their hits, through the fence again: a cached ranking may be older than a delete.
 pub async fn read_chunks<P: Database>(
     ports: &P,
-    caller: &Caller,
+    tenant: &Tenant,
     search: &Search,
     rows: &[ChunkRow],
 ) -> Result<Vec<FoundChunk>, Failure> {
     let query = Statement::new(
         "SELECT c.id, d.id AS document_id, d.external_id, d.title, c.chunk_index, c.start, c.\"end\", c.text
-         FROM json_each(?1) wanted JOIN chunks c ON c.id = wanted.value AND c.user_id = ?2
-         JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
+         FROM json_each(?1) wanted CROSS JOIN chunks c ON c.id = wanted.value AND c.user_id = ?2
+         CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          LEFT JOIN job_items p ON p.id = d.latest_item
          WHERE d.deleted_at IS NULL
            AND CASE WHEN p.state = 'done' AND (d.current IS NULL OR p.job_id = ?3) THEN c.revision = d.latest ELSE c.revision = d.current END",
     )
     .bind(json(&rows)?)
-    .bind(&caller.user)
+    .bind(&tenant.user)
     .bind(search.after.as_ref());
     ports.batch(vec![query]).await?.at(0)?.all()
 }

@@ -1,0 +1,144 @@
+//! A turn as server-sent events: what its room tells, and what D1 says where the room is silent.
+
+use std::{future::Future, pin::Pin};
+
+use cloudflare::Workers;
+use futures_util::{
+    Stream, StreamExt,
+    future::{Either, select},
+    stream,
+};
+use pipeline::{ids::UserId, ports::Clock as _, room::TurnEvent};
+use producers::{jobs, openai::Progress, reply::TurnStream};
+use serde::Deserialize;
+use worker::{ByteStream, Error};
+
+/// Milliseconds of silence after which D1 is asked whether the turn has ended.
+const SILENCE: u64 = 5_000;
+/// Milliseconds before a room that closed its stream is asked again.
+const REOPEN_AFTER: u64 = 500;
+
+/// The next piece of the room's stream; owned, so that a time-out loses nothing of it.
+type Next = Pin<Box<dyn Future<Output = (Option<Result<Vec<u8>, Error>>, ByteStream)>>>;
+
+struct Follow {
+    platform: Workers,
+    user: UserId,
+    stream: TurnStream,
+    next: Option<Next>,
+    rest: Vec<u8>,
+    progress: Progress,
+    ended: bool,
+}
+
+/// An event as the room sends it.
+#[derive(Deserialize)]
+struct Line {
+    seq: i64,
+    #[serde(flatten)]
+    event: TurnEvent,
+}
+
+/// Streams a turn until it ends. A listener that comes back with the number of its last event
+/// misses nothing and hears nothing twice.
+pub fn turn_events(platform: Workers, user: UserId, turn: TurnStream) -> impl Stream<Item = Result<Vec<u8>, Error>> {
+    let progress = Progress::default();
+    let follow = Follow { platform, user, stream: turn, next: None, rest: Vec::new(), progress, ended: false };
+    stream::unfold(Box::new(follow), |mut follow| async move {
+        if follow.ended {
+            return None;
+        }
+        let text = follow.text().await;
+        Some((Ok(text.into_bytes()), follow))
+    })
+}
+
+impl Follow {
+    /// The next text for the listener: never empty.
+    async fn text(&mut self) -> String {
+        loop {
+            let Some(next) = self.next.take() else {
+                if self.open().await {
+                    continue;
+                }
+                self.platform.sleep(REOPEN_AFTER).await;
+                if let Some(text) = self.end().await {
+                    return text;
+                }
+                continue;
+            };
+            let silence = Box::pin({
+                let platform = self.platform.clone();
+                async move { platform.sleep(SILENCE).await }
+            });
+            match select(next, silence).await {
+                Either::Left(((Some(Ok(bytes)), stream), _)) => {
+                    self.next = Some(read(stream));
+                    let text = self.lines(&bytes);
+                    if !text.is_empty() || self.ended {
+                        return text;
+                    }
+                }
+                // The room let go: it is asked again from the last event on.
+                Either::Left(_) => {}
+                Either::Right(((), next)) => {
+                    self.next = Some(next);
+                    return self.end().await.unwrap_or_else(|| ": still there\n\n".to_owned());
+                }
+            }
+        }
+    }
+
+    async fn open(&mut self) -> bool {
+        let path = format!("/listen?since={}&job={}", self.stream.since, self.stream.job);
+        let Ok(mut response) = self.platform.ask_room(&self.stream.room, &path, None).await else { return false };
+        match response.stream() {
+            Ok(stream) => {
+                self.rest.clear();
+                self.next = Some(read(stream));
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    fn lines(&mut self, bytes: &[u8]) -> String {
+        self.rest.extend_from_slice(bytes);
+        let mut text = String::new();
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            let Ok(Line { seq, event }) = serde_json::from_slice(&line) else { continue };
+            // A room that was asked again may repeat itself.
+            if seq <= self.stream.since || self.ended {
+                continue;
+            }
+            self.stream.since = seq;
+            text.push_str(&self.event(Some(seq), &event));
+        }
+        text
+    }
+
+    fn event(&mut self, sequence: Option<i64>, event: &TurnEvent) -> String {
+        self.ended |= event.is_last();
+        if let Some(completion) = &self.stream.openai {
+            let text = completion.events(event, &mut self.progress);
+            self.ended |= self.progress.ended;
+            return text;
+        }
+        let Ok(mut data) = serde_json::to_value(event) else { return String::new() };
+        let id = sequence.map(|sequence| format!("id: {sequence}\n")).unwrap_or_default();
+        let name = data["type"].as_str().unwrap_or_default().to_owned();
+        data["job_id"] = serde_json::json!(self.stream.job);
+        format!("{id}event: {name}\ndata: {data}\n\n")
+    }
+
+    /// The end of the turn, if D1 knows it already.
+    async fn end(&mut self) -> Option<String> {
+        let event = jobs::turn_end(&self.platform, &self.user, &self.stream.job).await.ok()??;
+        Some(self.event(None, &event))
+    }
+}
+
+fn read(mut stream: ByteStream) -> Next {
+    Box::pin(async move { (stream.next().await, stream) })
+}

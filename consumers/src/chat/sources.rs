@@ -1,0 +1,117 @@
+//! What an answer may be made of: chunks and memories that are about what was asked.
+
+use std::collections::HashSet;
+
+use pipeline::{chat::Citation, ids::MemoryId};
+use retrieval::{Hit, fuse::PARAMETERS, keyword, memories::Recalled};
+
+/// Share of the question's telling words that a text found by words alone must hold.
+const COVERED: f64 = 0.5;
+
+/// One numbered source of a prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// Where it comes from, in a few words.
+    pub label: String,
+    /// Its text.
+    pub text: String,
+    /// It is code.
+    pub is_code: bool,
+    /// What the answer says of it; numbered when it is in a prompt.
+    pub citation: Citation,
+}
+
+/// The hits that are about the question, best first.
+pub fn relevant(question: &str, hits: Vec<Hit>) -> Vec<Source> {
+    let terms: HashSet<String> = keyword::terms(question).into_iter().collect();
+    hits.into_iter().filter(|hit| is_relevant(&terms, hit)).map(source).collect()
+}
+
+fn is_relevant(terms: &HashSet<String>, hit: &Hit) -> bool {
+    if hit.similarity.is_some_and(|similarity| similarity >= PARAMETERS.relevant) {
+        return true;
+    }
+    hit.found_by.contains(&"keyword") && covered(terms, &hit.text) >= COVERED
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of words")]
+fn covered(terms: &HashSet<String>, text: &str) -> f64 {
+    if terms.is_empty() {
+        return 0.0;
+    }
+    let words: HashSet<String> = keyword::terms_of_text(text).collect();
+    // A stem's worth of a word is the word: "queues" holds "queue".
+    let holds = |term: &&String| {
+        words.contains(*term)
+            || words.iter().any(|word| {
+                word.len() > 3 && term.len() > 3 && (word.starts_with(term.as_str()) || term.starts_with(word.as_str()))
+            })
+    };
+    terms.iter().filter(holds).count() as f64 / terms.len() as f64
+}
+
+const CODE_EXTENSIONS: [&str; 14] =
+    [".rs", ".py", ".js", ".ts", ".go", ".java", ".c", ".h", ".cpp", ".rb", ".sh", ".sql", ".toml", ".yml"];
+
+fn source(hit: Hit) -> Source {
+    let name = hit.title.clone().or_else(|| hit.external_id.clone());
+    let is_code = hit.external_id.as_deref().is_some_and(|id| CODE_EXTENSIONS.iter().any(|end| id.ends_with(end)));
+    Source {
+        label: name.unwrap_or_else(|| hit.document_id.to_string()),
+        text: hit.text,
+        is_code,
+        citation: Citation {
+            n: 0,
+            document_id: Some(hit.document_id),
+            memory_id: None,
+            external_id: hit.external_id,
+            title: hit.title,
+            chunk_index: hit.chunk_index,
+            start: hit.start,
+            end: hit.end,
+        },
+    }
+}
+
+/// Memories for the prompt: each fact once.
+pub fn memories(recalled: Vec<Recalled>) -> Vec<(MemoryId, String)> {
+    let mut seen = HashSet::new();
+    recalled
+        .into_iter()
+        .filter(|hit| seen.insert(hit.memory.text.to_lowercase()))
+        .map(|hit| (hit.memory.id, hit.memory.text))
+        .collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use pipeline::ids::DocumentId;
+
+    use super::*;
+
+    pub fn hit(title: &str, text: &str, similarity: Option<f64>) -> Hit {
+        Hit {
+            document_id: DocumentId::parse("doc_000000000000000000000001").unwrap(),
+            external_id: Some(title.to_owned()),
+            title: Some(title.to_owned()),
+            chunk_index: 0,
+            start: 0,
+            end: 1,
+            text: text.to_owned(),
+            score: 1.0,
+            similarity,
+            found_by: if similarity.is_some() { vec!["vector", "keyword"] } else { vec!["keyword"] },
+        }
+    }
+
+    #[test]
+    fn near_in_meaning_or_in_most_words() {
+        let kept = |text: &str, similarity| {
+            relevant("Where do the queues store messages?", vec![hit("a", text, similarity)]).len()
+        };
+        assert_eq!(kept("whales", Some(0.5)), 1);
+        assert_eq!(kept("whales", Some(0.1)), 0);
+        assert_eq!(kept("A queue stores its messages here.", Some(0.1)), 1);
+        assert_eq!(kept("A store for shoes.", None), 0);
+    }
+}

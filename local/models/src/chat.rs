@@ -1,0 +1,171 @@
+//! `AI.run` for language models: the platform's checks and failures around a real model that any
+//! OpenAI-compatible server provides.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use pipeline::{
+    catalogue::Catalogue,
+    generation::{EventReader, PromptMessage, Tokens, estimated_tokens},
+};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::{faults::Faults, server::StandIns};
+
+/// Where language models are.
+#[derive(Clone, Debug, Default)]
+pub struct LanguageModel {
+    /// Base URL of an OpenAI-compatible API, with its `/v1`; without one there is no model.
+    pub url: Option<String>,
+    /// The model's name there.
+    pub model: String,
+    /// Sent as a bearer token, if the server wants one.
+    pub key: Option<String>,
+}
+
+/// Input of a language model.
+#[derive(Debug, Deserialize)]
+pub struct ChatInput {
+    /// The prompt.
+    pub messages: Vec<PromptMessage>,
+    /// Whether the answer is streamed.
+    #[serde(default)]
+    pub stream: bool,
+    /// Most tokens of the answer. <https://developers.cloudflare.com/workers-ai/models/>
+    #[serde(default = "default_max_tokens")]
+    pub max_tokens: u32,
+}
+
+const fn default_max_tokens() -> u32 {
+    256
+}
+
+/// Text that says nothing, for the fault of that name.
+const GARBAGE: &str = "\u{fffd}\u{fffd}\u{1}\u{2}\u{fffd}\u{fffd}";
+
+/// Checks what the platform checks before it runs a model; the error is its words.
+fn check(stand_ins: &StandIns, model: &str, input: &ChatInput) -> Result<(), String> {
+    let catalogue = Catalogue::default();
+    let Some(known) = catalogue.models.get(model) else { return Err(format!("5007: No such model {model} or task")) };
+    if input.messages.is_empty() {
+        return Err("5004: Invalid data: messages is empty".to_owned());
+    }
+    let prompt: u64 = input.messages.iter().map(|message| estimated_tokens(&message.content)).sum();
+    if prompt + u64::from(input.max_tokens) > known.context {
+        return Err(format!("5021: The estimated number of tokens ({prompt}) exceeded the model's context window"));
+    }
+    let estimate = known.price.neurons(Tokens { prompt, completion: u64::from(input.max_tokens) / 4 });
+    if !stand_ins.injector.spend(estimate) {
+        return Err("3036: You have used up your daily free allocation of 10,000 neurons".to_owned());
+    }
+    if stand_ins.language_model.url.is_none() {
+        return Err("5007: there is no language model on this machine".to_owned());
+    }
+    Ok(())
+}
+
+/// Runs a model. Answers a stream of server-sent events as Workers AI does, or its whole answer.
+pub async fn run(stand_ins: Arc<StandIns>, model: String, input: ChatInput) -> Result<Response, String> {
+    check(&stand_ins, &model, &input)?;
+    let faults = stand_ins.injector.faults();
+    let upstream = ask(&stand_ins, &input).await?;
+    let (sender, receiver) = mpsc::channel::<Bytes>(64);
+    let relayed = tokio::spawn(relay(stand_ins, model, faults, upstream, sender));
+    if input.stream {
+        let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
+            receiver.recv().await.map(|bytes| (Ok::<_, Infallible>(bytes), receiver))
+        });
+        return Ok(([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(stream)).into_response());
+    }
+    let mut receiver = receiver;
+    let mut events = EventReader::default();
+    let mut text = String::new();
+    while let Some(bytes) = receiver.recv().await {
+        text.push_str(&events.read(&bytes));
+    }
+    let _ = relayed.await;
+    Ok(axum::Json(json!({ "response": text, "usage": events.tokens() })).into_response())
+}
+
+async fn ask(stand_ins: &StandIns, input: &ChatInput) -> Result<reqwest::Response, String> {
+    let language_model = &stand_ins.language_model;
+    let url = format!("{}/chat/completions", language_model.url.as_deref().unwrap_or_default());
+    let body = json!({
+        "model": language_model.model, "messages": input.messages, "max_tokens": input.max_tokens, "stream": true,
+        "stream_options": { "include_usage": true },
+    });
+    let mut request = stand_ins.client.post(url).json(&body);
+    if let Some(key) = &language_model.key {
+        request = request.bearer_auth(key);
+    }
+    let response =
+        request.send().await.map_err(|error| format!("1031: the language model is not answering: {error}"))?;
+    if !response.status().is_success() {
+        let status = response.status();
+        return Err(format!(
+            "1031: the language model answered {status}: {}",
+            response.text().await.unwrap_or_default()
+        ));
+    }
+    Ok(response)
+}
+
+/// Passes a model's answer on in the platform's format, or what a fault makes of it.
+async fn relay(
+    stand_ins: Arc<StandIns>,
+    model: String,
+    faults: Faults,
+    mut upstream: reqwest::Response,
+    sender: mpsc::Sender<Bytes>,
+) {
+    let event = |text: &str| Bytes::from(format!("data: {}\n\n", json!({ "response": text, "p": "" })));
+    let end = |tokens: Tokens| {
+        Bytes::from(format!("data: {}\n\ndata: [DONE]\n\n", json!({ "response": "", "usage": tokens })))
+    };
+    if faults.llm_silent {
+        let _ = sender.send(end(Tokens::default())).await;
+        return;
+    }
+    if faults.llm_garbage {
+        let _ = sender.send(event(GARBAGE)).await;
+        let _ = sender.send(end(Tokens::default())).await;
+        return;
+    }
+    let mut events = EventReader::default();
+    let mut told = 0;
+    while let Ok(Some(bytes)) = upstream.chunk().await {
+        let text = events.read(&bytes);
+        if text.is_empty() {
+            continue;
+        }
+        told += 1;
+        if faults.llm_breaks_after.is_some_and(|pieces| told > pieces) {
+            stand_ins.injector.count_break();
+            return;
+        }
+        if faults.llm_token_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(faults.llm_token_ms)).await;
+        }
+        // A client that is gone stops the model: dropping the response closes its connection.
+        if sender.send(event(&text)).await.is_err() {
+            return;
+        }
+    }
+    if !events.is_done() {
+        return;
+    }
+    let tokens = events.tokens().unwrap_or_default();
+    let neurons = Catalogue::default().price(&model).neurons(tokens);
+    stand_ins.used.lock().unwrap_or_else(PoisonError::into_inner).generated(tokens, neurons);
+    let _ = sender.send(end(tokens)).await;
+}

@@ -1,0 +1,198 @@
+//! Asking a language model: what goes in, what comes out.
+
+use serde::{Deserialize, Serialize};
+
+/// Who a message of a prompt is by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// What the model is told to be.
+    System,
+    /// The user.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One message of a prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptMessage {
+    /// Who it is by.
+    pub role: Role,
+    /// What it says.
+    pub content: String,
+}
+
+/// A prompt and how it is to be answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generation {
+    /// A model of the catalogue.
+    pub model: String,
+    /// The prompt.
+    pub messages: Vec<PromptMessage>,
+    /// Most tokens of the answer.
+    pub max_tokens: u32,
+    /// Neurons per million prompt tokens and per million answer tokens: what the call is counted as.
+    pub price: Price,
+}
+
+/// What a model costs, in neurons per million tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Price {
+    /// Of the prompt.
+    pub input: f64,
+    /// Of the answer.
+    pub output: f64,
+}
+
+impl Price {
+    /// Neurons of a call.
+    #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+    pub fn neurons(self, tokens: Tokens) -> f64 {
+        (tokens.prompt as f64 * self.input + tokens.completion as f64 * self.output) / 1e6
+    }
+}
+
+/// Tokens of a call, as the model counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Of the prompt.
+    #[serde(rename = "prompt_tokens", default)]
+    pub prompt: u64,
+    /// Of the answer.
+    #[serde(rename = "completion_tokens", default)]
+    pub completion: u64,
+}
+
+/// Whether a generation should go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Yes.
+    Continue,
+    /// Nobody wants the rest: the model is not read any further.
+    Stop,
+}
+
+/// Where an answer goes while it is being written.
+#[expect(async_fn_in_trait, reason = "Workers are single-threaded: no future needs to be Send")]
+pub trait Sink {
+    /// Takes the next piece of text.
+    async fn accept(&mut self, text: &str) -> Flow;
+}
+
+/// Collects an answer without passing it on.
+#[derive(Debug, Default)]
+pub struct Collect(pub String);
+
+impl Sink for Collect {
+    async fn accept(&mut self, text: &str) -> Flow {
+        self.0.push_str(text);
+        Flow::Continue
+    }
+}
+
+/// Milliseconds without a token after which a model counts as stalled.
+pub const STALL_MILLISECONDS: u64 = 30_000;
+
+/// Reads the server-sent events of a streaming model: `data: {"response": "…"}` as Workers AI sends
+/// them, or with `choices[0].delta.content` as its OpenAI-shaped models do, ended by `data: [DONE]`.
+/// <https://developers.cloudflare.com/workers-ai/features/streaming>/
+#[derive(Debug, Default)]
+pub struct EventReader {
+    rest: Vec<u8>,
+    tokens: Option<Tokens>,
+    done: bool,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    response: Option<String>,
+    #[serde(default)]
+    choices: Vec<Choice>,
+    usage: Option<Tokens>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    delta: Option<Delta>,
+}
+
+#[derive(Deserialize)]
+struct Delta {
+    content: Option<String>,
+}
+
+impl EventReader {
+    /// Takes the next bytes; gives the text they complete. Lines that are no events are skipped.
+    pub fn read(&mut self, bytes: &[u8]) -> String {
+        self.rest.extend_from_slice(bytes);
+        let mut text = String::new();
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            self.line(&line, &mut text);
+        }
+        text
+    }
+
+    fn line(&mut self, line: &[u8], text: &mut String) {
+        let line = line.trim_ascii();
+        let Some(data) = line.strip_prefix(b"data:").map(<[u8]>::trim_ascii) else { return };
+        if data == b"[DONE]" {
+            self.done = true;
+            return;
+        }
+        let Ok(event) = serde_json::from_slice::<Event>(data) else { return };
+        self.tokens = event.usage.filter(|tokens| *tokens != Tokens::default()).or(self.tokens);
+        text.push_str(event.response.as_deref().unwrap_or_default());
+        for choice in event.choices {
+            text.push_str(choice.delta.and_then(|delta| delta.content).as_deref().unwrap_or_default());
+        }
+    }
+
+    /// Tokens as the model counted them, if it said.
+    pub fn tokens(&self) -> Option<Tokens> {
+        self.tokens
+    }
+
+    /// True if the model said that it ended.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+}
+
+/// Tokens of a text when nobody counted them: a bit more than English needs.
+pub fn estimated_tokens(text: &str) -> u64 {
+    text.len().div_ceil(4) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STREAM: &str = "data: {\"response\":\"Hé\",\"p\":\"ab\"}\n\n: comment\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"llo\"}}]}\r\n\r\n\
+                          data: not json\n\ndata: {\"response\":\"\",\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,\"total_tokens\":9}}\n\ndata: [DONE]\n\n";
+
+    proptest! {
+        /// Wherever the network cuts the stream, even inside a character.
+        #[test]
+        fn a_stream_reads_the_same_however_it_is_cut(cuts in prop::collection::vec(0usize..STREAM.len(), 0..12)) {
+            let mut cuts = cuts;
+            cuts.extend([0, STREAM.len()]);
+            cuts.sort_unstable();
+            let mut reader = EventReader::default();
+            let text: String = cuts.windows(2).map(|pair| reader.read(&STREAM.as_bytes()[pair[0]..pair[1]])).collect();
+            prop_assert_eq!(text, "Héllo");
+            prop_assert_eq!(reader.tokens(), Some(Tokens { prompt: 7, completion: 2 }));
+            prop_assert!(reader.is_done());
+        }
+    }
+
+    #[test]
+    fn prices_add_up() {
+        let price = Price { input: 1_542.0, output: 10_158.0 };
+        let neurons = price.neurons(Tokens { prompt: 1_000, completion: 100 });
+        assert!((neurons - 2.5578).abs() < 1e-9, "{neurons}");
+    }
+}

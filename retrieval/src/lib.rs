@@ -1,0 +1,235 @@
+//! Finding chunks by words and by meaning, for searches and for answers.
+//!
+//! 1. A ranking that was cached for the present state of the user's index is read again.
+//! 2. Otherwise both arms run at once: FTS5, and the query's embedding through Vectorize.
+//! 3. Their rankings are fused ([`fuse`]), the hits read from D1 through the fence.
+//!
+//! If the model or Vectorize fails, words alone answer, and [`Found::mode`] says so.
+
+pub mod arms;
+pub mod cache;
+pub mod fuse;
+pub mod keyword;
+pub mod memories;
+pub mod request;
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::future::join;
+use pipeline::{
+    failure::Failure,
+    ids::{ChunkRow, DocumentId},
+    model::EMBEDDING,
+    ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
+    tenant::Tenant,
+};
+use serde::Serialize;
+
+pub use self::request::{Filters, GroupBy, Mode, Search, SearchRequest};
+use self::{
+    arms::FoundChunk,
+    cache::{Memory, Ranked},
+    fuse::{Candidate, Fused, PARAMETERS},
+};
+
+/// One hit.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hit {
+    /// Its document.
+    pub document_id: DocumentId,
+    /// The owner's name for the document.
+    pub external_id: Option<String>,
+    /// The document's title.
+    pub title: Option<String>,
+    /// Place in the document.
+    pub chunk_index: i64,
+    /// First byte in the document's extracted text.
+    pub start: i64,
+    /// One past the last.
+    pub end: i64,
+    /// The text.
+    pub text: String,
+    /// Its score, comparable within one answer.
+    pub score: f64,
+    /// Cosine to the query, if it was found by meaning.
+    pub similarity: Option<f64>,
+    /// Which ways led to it: `vector`, `keyword`.
+    pub found_by: Vec<&'static str>,
+}
+
+/// What a search found.
+#[derive(Debug)]
+pub struct Found {
+    /// The hits, best first.
+    pub hits: Vec<Hit>,
+    /// How they were looked for: by keyword alone if the rest is not answering.
+    pub mode: Mode,
+    /// The ranking came from the cache.
+    pub cached: bool,
+}
+
+/// A ranking and how it came about.
+struct Ranking {
+    hits: Vec<Ranked>,
+    mode: Mode,
+    cached: bool,
+    memory: Memory,
+}
+
+/// Chunks read beyond what is asked when hits are grouped, so that groups can be filled.
+const GROUPED_FACTOR: usize = 5;
+
+/// Searches within a user's documents. See the crate for its steps.
+pub async fn search<P>(ports: &P, tenant: &Tenant, search: &Search) -> Result<Found, Failure>
+where
+    P: Database + KeyValue + Embedder + VectorIndex + Clock,
+{
+    let ranking = rank(ports, tenant, search).await?;
+    let hits = hits(ports, tenant, search, &ranking.hits).await?;
+    cache::remember(ports, ranking.memory).await;
+    Ok(Found { hits, mode: ranking.mode, cached: ranking.cached })
+}
+
+/// The same with an embedding the caller has, and nothing cached: for answers, which are cached
+/// themselves. Without a vector words alone decide.
+pub async fn search_with<P>(
+    ports: &P,
+    tenant: &Tenant,
+    search: &Search,
+    vector: Option<Vec<f32>>,
+) -> Result<Found, Failure>
+where
+    P: Database + VectorIndex,
+{
+    let vector = vector.map(|vector| (vector, Memory::default())).ok_or_else(|| Failure::transient("no embedding"));
+    let ranking = both_arms(ports, tenant, search, std::future::ready(vector)).await?;
+    let hits = hits(ports, tenant, search, &ranking.hits).await?;
+    Ok(Found { hits, mode: ranking.mode, cached: false })
+}
+
+async fn rank<P>(ports: &P, tenant: &Tenant, search: &Search) -> Result<Ranking, Failure>
+where
+    P: Database + KeyValue + Embedder + VectorIndex,
+{
+    let mode = search.request.mode;
+    // A search with a token asks for what is changing right now.
+    let key = if search.after.is_some() { None } else { Some(cache::ranking_key(tenant, search)?) };
+    if let Some(key) = &key
+        && let Some(hits) = cache::ranking(ports, key).await
+    {
+        return Ok(Ranking { hits, mode, cached: true, memory: Memory::default() });
+    }
+    let both = both_arms(ports, tenant, search, embed_query(ports, &search.request.query)).await?;
+    let ranking = key.filter(|_| both.mode == mode).map(|key| (key, both.hits.clone()));
+    Ok(Ranking { memory: Memory { ranking, ..both.memory }, ..both })
+}
+
+/// Words and meaning at once, fused; words alone if the query's vector or Vectorize fails.
+async fn both_arms<P>(
+    ports: &P,
+    tenant: &Tenant,
+    search: &Search,
+    vector: impl Future<Output = Result<(Vec<f32>, Memory), Failure>>,
+) -> Result<Ranking, Failure>
+where
+    P: Database + VectorIndex,
+{
+    let mode = search.request.mode;
+    let wants_words = mode != Mode::Vector;
+    let words = async { if wants_words { arms::by_keyword(ports, tenant, search).await } else { Ok(Vec::new()) } };
+    let meaning = async {
+        if mode == Mode::Keyword {
+            return Ok((Vec::new(), Memory::default()));
+        }
+        let (vector, memory) = vector.await?;
+        Ok::<_, Failure>((arms::by_vector(ports, tenant, search, &vector).await?, memory))
+    };
+    let (words, meaning) = join(words, meaning).await;
+    let mut words = words?;
+    let (dense, memory, mode) = if let Ok((dense, memory)) = meaning {
+        (dense, memory, mode)
+    } else {
+        // Degraded: words alone, also for who asked for meaning alone.
+        if !wants_words {
+            words = arms::by_keyword(ports, tenant, search).await?;
+        }
+        (Vec::new(), Memory::default(), Mode::Keyword)
+    };
+    let hits = combine(search, mode, &words, &dense, tenant);
+    Ok(Ranking { hits, mode, cached: false, memory })
+}
+
+/// A query's embedding, from KV if it is there; otherwise with what there is to remember of it.
+pub async fn embed_query<P: KeyValue + Embedder>(ports: &P, query: &str) -> Result<(Vec<f32>, Memory), Failure> {
+    let key = cache::embedding_key(query);
+    if let Some(vector) = cache::embedding(ports, &key).await {
+        return Ok((vector, Memory::default()));
+    }
+    // The model ignores what is beyond its window: a query that long has said what it is about.
+    let tokens = (query.len() as u64 / 4 + 2).min(EMBEDDING.window as u64);
+    let vectors = ports.embed(&EMBEDDING, std::slice::from_ref(&query.to_owned()), tokens).await?;
+    let vector = vectors.into_iter().next().ok_or_else(|| Failure::transient("the model gave no vector"))?;
+    Ok((vector.clone(), Memory { embedding: Some((key, vector)), ranking: None }))
+}
+
+fn combine(
+    search: &Search,
+    mode: Mode,
+    words: &[Candidate<ChunkRow>],
+    dense: &[Candidate<ChunkRow>],
+    tenant: &Tenant,
+) -> Vec<Ranked> {
+    let single = |hits: &[Candidate<ChunkRow>], by_vector: bool| -> Vec<Fused<ChunkRow>> {
+        let cosine = |hit: &Candidate<ChunkRow>| by_vector.then_some(hit.score);
+        let fused =
+            hits.iter().map(|hit| Fused { id: hit.id, score: hit.score, cosine: cosine(hit), by_keyword: !by_vector });
+        fused.collect()
+    };
+    let fused = match mode {
+        Mode::Keyword => single(words, false),
+        Mode::Vector => single(dense, true),
+        Mode::Hybrid => {
+            let documents = usize::try_from(tenant.document_count).unwrap_or(0);
+            fuse::fuse(&PARAMETERS, &search.request.query, words, dense, documents)
+        }
+    };
+    let wanted = if search.request.group_by.is_some() { search.top_k * GROUPED_FACTOR } else { search.top_k };
+    fused
+        .into_iter()
+        .take(wanted)
+        .map(|hit| Ranked { row: hit.id, score: hit.score, cosine: hit.cosine, by_keyword: hit.by_keyword })
+        .collect()
+}
+
+async fn hits<P: Database>(
+    ports: &P,
+    tenant: &Tenant,
+    search: &Search,
+    ranked: &[Ranked],
+) -> Result<Vec<Hit>, Failure> {
+    let rows: Vec<ChunkRow> = ranked.iter().map(|hit| hit.row).collect();
+    let chunks = arms::read_chunks(ports, tenant, search, &rows).await?;
+    let mut by_row: HashMap<ChunkRow, FoundChunk> = chunks.into_iter().map(|chunk| (chunk.id, chunk)).collect();
+    let mut documents = HashSet::new();
+    let grouped = search.request.group_by == Some(GroupBy::Document);
+    let hits = ranked.iter().filter_map(|hit| {
+        let chunk = by_row.remove(&hit.row)?;
+        if grouped && !documents.insert(chunk.document_id.clone()) {
+            return None;
+        }
+        let found_by = [(hit.cosine.is_some(), "vector"), (hit.by_keyword, "keyword")];
+        Some(Hit {
+            document_id: chunk.document_id,
+            external_id: chunk.external_id,
+            title: chunk.title,
+            chunk_index: chunk.chunk_index,
+            start: chunk.start,
+            end: chunk.end,
+            text: chunk.text,
+            score: hit.score,
+            similarity: hit.cosine,
+            found_by: found_by.into_iter().filter(|(found, _)| *found).map(|(_, name)| name).collect(),
+        })
+    });
+    Ok(hits.take(search.top_k).collect())
+}

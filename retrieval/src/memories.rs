@@ -1,0 +1,244 @@
+//! Recalling what a user wants remembered.
+//!
+//! A user has at most [`limits::MEMORIES`] memories, so all of them are compared: the cosine to
+//! each, from the embedding beside its text, and the keyword score from FTS5, fused as chunks are.
+//! Nothing lags behind a write, and what was forgotten is forgotten at once.
+
+use std::collections::HashMap;
+
+use data_encoding::BASE64;
+use pipeline::{
+    failure::Failure, ids::MemoryId, limits, ports::Database, scope::Scope, statement::Statement, tenant::Tenant,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    fuse::{self, Candidate, PARAMETERS},
+    keyword,
+};
+
+/// Something remembered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Memory {
+    /// Its id.
+    pub id: MemoryId,
+    /// `fact`, `preference`, `decision`, `instruction`, `note`.
+    pub kind: String,
+    /// What is remembered.
+    pub text: String,
+    /// Where it comes from.
+    pub source: Option<String>,
+    /// From 0 to 1.
+    pub confidence: f64,
+    /// `proposed`, `active`, `superseded`.
+    pub state: String,
+    /// In every prompt.
+    #[serde(deserialize_with = "from_number")]
+    pub pinned: bool,
+    /// What it corrects.
+    pub supersedes: Option<MemoryId>,
+    /// When it was remembered.
+    pub created_at: Timestamp,
+    /// When it was last recalled.
+    pub recalled_at: Option<Timestamp>,
+}
+
+fn from_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    f64::deserialize(deserializer).map(|number| number != 0.0)
+}
+
+/// The columns of a [`Memory`], for SQL.
+#[macro_export]
+macro_rules! memory_columns {
+    () => {
+        "id, kind, text, source, confidence, state, pinned, supersedes, created_at, recalled_at"
+    };
+}
+
+/// A memory that fits what was asked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recalled {
+    /// The memory.
+    #[serde(flatten)]
+    pub memory: Memory,
+    /// How well it fits.
+    pub score: f64,
+    /// Cosine to what was asked.
+    pub similarity: Option<f64>,
+    /// Which ways led to it: `pinned`, `vector`, `keyword`.
+    pub found_by: Vec<&'static str>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    number: i64,
+    embedding: Option<String>,
+    #[serde(flatten)]
+    memory: Memory,
+}
+
+#[derive(Debug, Deserialize)]
+struct Worded {
+    number: i64,
+    score: f64,
+}
+
+/// The active memories that fit a query, best first; the pinned ones before all others, whatever is
+/// asked. `vector` is the query's embedding, without which words alone decide.
+pub async fn recall<P: Database>(
+    ports: &P,
+    tenant: &Tenant,
+    query: &str,
+    vector: Option<&[f32]>,
+) -> Result<Vec<Recalled>, Failure> {
+    let all = Statement::new(concat!(
+        "SELECT number, embedding, ",
+        memory_columns!(),
+        " FROM memories WHERE user_id = ?1 AND state = 'active' LIMIT ?2"
+    ))
+    .bind(&tenant.user)
+    .bind(limits::MEMORIES);
+    // An expression that matches nothing, where the query holds no word.
+    let expression = keyword::expression(&Scope::of_user(tenant.number), "body", query)
+        .unwrap_or_else(|| "scope : \"nothing\"".to_owned());
+    let worded = Statement::new(
+        "SELECT rowid AS number, -bm25(memories_fts, 0.0, 1.0) AS score FROM memories_fts WHERE memories_fts MATCH ?1
+         ORDER BY 2 DESC LIMIT ?2",
+    )
+    .bind(expression)
+    .bind(i64::from(fuse::CANDIDATES));
+    let answers = ports.batch(vec![all, worded]).await?;
+    Ok(rank(query, answers.at(0)?.all()?, &answers.at(1)?.all()?, vector))
+}
+
+fn rank(query: &str, rows: Vec<Row>, worded: &[Worded], vector: Option<&[f32]>) -> Vec<Recalled> {
+    let known: HashMap<i64, Row> = rows.into_iter().map(|row| (row.number, row)).collect();
+    let candidate = |id: i64, score: f64| Candidate { id, score, is_code: false };
+    let words: Vec<Candidate<i64>> = worded
+        .iter()
+        .filter(|found| known.contains_key(&found.number))
+        .map(|found| candidate(found.number, found.score))
+        .collect();
+    let mut dense: Vec<Candidate<i64>> = known
+        .values()
+        .filter_map(|row| Some(candidate(row.number, cosine(vector?, &decode(row.embedding.as_deref()?)?))))
+        .filter(|found| found.score >= RELATED)
+        .collect();
+    dense.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
+    let scores: HashMap<i64, fuse::Fused<i64>> =
+        fuse::fuse(&PARAMETERS, query, &words, &dense, known.len()).into_iter().map(|hit| (hit.id, hit)).collect();
+    let mut recalled: Vec<Recalled> = known
+        .into_values()
+        .filter_map(|row| {
+            let hit = scores.get(&row.number);
+            if hit.is_none() && !row.memory.pinned {
+                return None;
+            }
+            let similarity = hit.and_then(|hit| hit.cosine);
+            let found_by = [
+                (row.memory.pinned, "pinned"),
+                (similarity.is_some(), "vector"),
+                (hit.is_some_and(|hit| hit.by_keyword), "keyword"),
+            ];
+            Some(Recalled {
+                score: hit.map_or(0.0, |hit| hit.score),
+                similarity,
+                found_by: found_by.into_iter().filter(|(found, _)| *found).map(|(_, name)| name).collect(),
+                memory: row.memory,
+            })
+        })
+        .collect();
+    recalled.sort_by(|one, other| {
+        let pinned = other.memory.pinned.cmp(&one.memory.pinned);
+        pinned.then(other.score.total_cmp(&one.score)).then_with(|| one.memory.id.cmp(&other.memory.id))
+    });
+    recalled
+}
+
+/// Cosine from which a memory is about what was asked; short texts lie closer together than chunks.
+const RELATED: f64 = 0.3;
+
+/// Cosine from which two memories say the same thing in other words. Paraphrases that
+/// all-MiniLM-L6-v2 was trained on lie above .85; statements that differ in a name or number below.
+pub const SAME: f64 = 0.92;
+
+/// The active memory nearest to a vector, if it says the same.
+pub async fn nearest_same<P: Database>(ports: &P, tenant: &Tenant, vector: &[f32]) -> Result<Option<Memory>, Failure> {
+    let all = Statement::new(concat!(
+        "SELECT number, embedding, ",
+        memory_columns!(),
+        " FROM memories WHERE user_id = ?1 AND state <> 'superseded' AND embedding IS NOT NULL LIMIT ?2"
+    ))
+    .bind(&tenant.user)
+    .bind(limits::MEMORIES);
+    let rows: Vec<Row> = ports.batch(vec![all]).await?.at(0)?.all()?;
+    let scored = rows.into_iter().filter_map(|row| {
+        let score = cosine(vector, &decode(row.embedding.as_deref()?)?);
+        (score >= SAME).then_some((score, row.memory))
+    });
+    Ok(scored.max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, memory)| memory))
+}
+
+/// An embedding as D1 keeps it.
+pub fn encode(vector: &[f32]) -> String {
+    BASE64.encode(&vector.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+}
+
+fn decode(text: &str) -> Option<Vec<f32>> {
+    let bytes = BASE64.decode(text.as_bytes()).ok()?;
+    Some(bytes.chunks_exact(4).map(|chunk| chunk.try_into().map_or(0.0, f32::from_le_bytes)).collect())
+}
+
+/// Of vectors of any length.
+fn cosine(one: &[f32], other: &[f32]) -> f64 {
+    let dot = |one: &[f32], other: &[f32]| -> f64 {
+        one.iter().zip(other).map(|(one, other)| f64::from(*one) * f64::from(*other)).sum()
+    };
+    let length = (dot(one, one) * dot(other, other)).sqrt();
+    if length > 0.0 { dot(one, other) / length } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(number: i64, text: &str, pinned: bool, vector: &[f32]) -> Row {
+        let id = MemoryId::parse(&format!("mem_{number:026}")).unwrap();
+        let memory = Memory {
+            id,
+            kind: "fact".into(),
+            text: text.into(),
+            source: None,
+            confidence: 1.0,
+            state: "active".into(),
+            pinned,
+            supersedes: None,
+            created_at: Timestamp::from_milliseconds(0),
+            recalled_at: None,
+        };
+        Row { number, embedding: Some(encode(vector)), memory }
+    }
+
+    #[test]
+    fn pinned_first_then_by_score_and_nothing_that_does_not_fit() {
+        let rows = || {
+            vec![
+                row(1, "far", false, &[0.0, 1.0]),
+                row(2, "near", false, &[1.0, 0.1]),
+                row(3, "pinned", true, &[0.0, 1.0]),
+                row(4, "worded", false, &[0.0, 1.0]),
+            ]
+        };
+        let names = |recalled: Vec<Recalled>| recalled.into_iter().map(|hit| hit.memory.text).collect::<Vec<_>>();
+        let worded = [Worded { number: 4, score: 1.0 }];
+        assert_eq!(names(rank("q", rows(), &worded, Some(&[1.0, 0.0]))), ["pinned", "worded", "near"]);
+        assert_eq!(names(rank("q", rows(), &worded, None)), ["pinned", "worded"]);
+    }
+
+    #[test]
+    fn an_embedding_reads_back() {
+        assert_eq!(decode(&encode(&[0.25, -1.0])), Some(vec![0.25, -1.0]));
+        assert!((cosine(&[2.0, 0.0], &[0.5, 0.0]) - 1.0).abs() < 1e-12);
+    }
+}

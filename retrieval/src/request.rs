@@ -1,0 +1,61 @@
+//! What a search asks for.
+
+pub use pipeline::filters::Filters;
+use pipeline::ids::JobId;
+use serde::{Deserialize, Serialize};
+
+/// How hits are looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// By meaning and by words.
+    #[default]
+    Hybrid,
+    /// By meaning.
+    Vector,
+    /// By words.
+    Keyword,
+}
+
+/// What hits are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupBy {
+    /// Each document once, by its best chunk.
+    Document,
+}
+
+/// A search as a client sends it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SearchRequest {
+    /// What is sought.
+    pub query: String,
+    /// At most so many hits.
+    #[serde(default = "default_top_k")]
+    pub top_k: i64,
+    /// How they are looked for.
+    #[serde(default)]
+    pub mode: Mode,
+    /// What they are grouped by, if anything.
+    pub group_by: Option<GroupBy>,
+    /// A consistency token: what its job has written is found.
+    pub after: Option<String>,
+    /// What hits must be.
+    #[serde(default)]
+    pub filters: Filters,
+}
+
+fn default_top_k() -> i64 {
+    10
+}
+
+/// A search within its limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    /// What was asked, the query trimmed.
+    pub request: SearchRequest,
+    /// `top_k` as a count.
+    pub top_k: usize,
+    /// The job behind `after`.
+    pub after: Option<JobId>,
+}

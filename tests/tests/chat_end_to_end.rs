@@ -1,0 +1,305 @@
+//! Chat, memory and live sessions on the real workerd, with a real language model.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use local_dev::{
+    client::{Client, Upload},
+    product::{Options, Product, root},
+};
+use serde_json::{Value, json};
+use tests::socket::{Knock, Participant};
+
+const DEADLINE: Duration = Duration::from_mins(3);
+const QUESTION: &str = "What is the capital of Freedonia?";
+
+fn start(name: &str) -> Product {
+    let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&state);
+    Product::start(Options::for_tests(state)).unwrap()
+}
+
+fn upload(client: &Client) {
+    let documents = [
+        ("freedonia.md", "# Freedonia\n\nThe capital of Freedonia is Glorp. It lies on the river Blem.\n"),
+        ("garden.md", "# Garden\n\nTomatoes want sun, water and a stick to lean on.\n"),
+    ];
+    let files: Vec<Upload> =
+        documents.map(|(path, text)| Upload { path: path.to_owned(), content: text.into() }).into();
+    let answer = client.upload(&files, "").unwrap();
+    let job = answer.json()["job_id"].as_str().unwrap().to_owned();
+    assert_eq!(client.follow(&job, DEADLINE, |_| {}).unwrap()["status"], "succeeded");
+}
+
+fn ask(client: &Client, body: &Value) -> Value {
+    let answer = client.post("/api/chat", body).unwrap();
+    assert_eq!(answer.status, 202, "{}", answer.json());
+    answer.json()
+}
+
+/// Polls a turn until it is answered.
+fn answered(client: &Client, job: &str) -> Value {
+    let until = Instant::now() + DEADLINE;
+    loop {
+        let view = client.get(&format!("/api/jobs/{job}")).unwrap().json();
+        if !view["result"].is_null() {
+            return view["result"].clone();
+        }
+        assert!(Instant::now() < until, "{view}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// The events of a turn after `since`, until the last one or until `most` have come.
+fn events(client: &Client, job: &str, since: u64, most: usize) -> Vec<(u64, Value)> {
+    let response = ureq::get(format!("{}/api/jobs/{job}/events", client.url()))
+        .header("authorization", format!("Bearer {}", client.key()))
+        .header("last-event-id", since.to_string())
+        .call()
+        .unwrap();
+    let (mut found, mut id) = (Vec::new(), 0);
+    for line in BufReader::new(response.into_body().into_reader()).lines() {
+        let line = line.unwrap();
+        if let Some(number) = line.strip_prefix("id: ") {
+            id = number.parse().unwrap();
+        }
+        if let Some(data) = line.strip_prefix("data: ") {
+            found.push((id, serde_json::from_str(data).unwrap()));
+            if found.len() == most {
+                break;
+            }
+        }
+    }
+    found
+}
+
+/// What somebody reads who follows the events; begins anew when told to.
+fn read(events: impl IntoIterator<Item = Value>) -> String {
+    events.into_iter().fold(String::new(), |mut text, event| {
+        match event["type"].as_str() {
+            Some("delta") => text.push_str(event["text"].as_str().unwrap()),
+            Some("restarted") => text.clear(),
+            _ => {}
+        }
+        text
+    })
+}
+
+fn cites_freedonia(result: &Value) -> bool {
+    result["citations"].as_array().unwrap().iter().any(|citation| citation["external_id"] == "freedonia.md")
+}
+
+/// One question over poll, server-sent events with a break in between, a session's WebSocket, and
+/// the official `OpenAI` package.
+#[test]
+fn a_question_is_answered_with_its_source_on_every_way() {
+    let product = start("chat");
+    let client = product.client().unwrap();
+    upload(&client);
+
+    let asked = ask(&client, &json!({"message": QUESTION}));
+    let job = asked["job_id"].as_str().unwrap();
+    let first = events(&client, job, 0, 2);
+    let rest = events(&client, job, first.last().unwrap().0, usize::MAX);
+    let numbers: Vec<u64> = first.iter().chain(&rest).map(|(id, _)| *id).collect();
+    assert!(
+        numbers.is_sorted() && numbers.windows(2).all(|pair| pair[0] < pair[1]),
+        "none missed, none twice: {numbers:?}"
+    );
+    let told = read(first.iter().chain(&rest).map(|(_, event)| event.clone()));
+    let result = answered(&client, job);
+    assert!(told.contains("Glorp"), "{told}");
+    assert!(result["answer"].as_str().unwrap().contains("Glorp") && cites_freedonia(&result), "{result}");
+    assert_eq!(rest.last().unwrap().1["result"]["answer"], result["answer"]);
+    let again = client.post("/api/chat", &json!({"message": QUESTION})).unwrap();
+    assert_eq!((again.status, &again.json()["cached"]), (200, &json!(true)), "{}", again.json());
+
+    let waited = client
+        .send(
+            "POST",
+            "/api/chat",
+            &[("prefer", "wait=60")],
+            br#"{"message":"And which river is Glorp, the capital of Freedonia, on?"}"#,
+        )
+        .unwrap();
+    assert_eq!((waited.status, cites_freedonia(&waited.json())), (200, true), "{}", waited.json());
+
+    over_a_session(&client);
+
+    let output = Command::new("python3")
+        .env("PYTHONPATH", root().join(".tools/python"))
+        .arg(root().join("tests/openai_client.py"))
+        .args([&format!("{}/v1", client.url()), client.key(), QUESTION])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(
+        seen["answer"].as_str().unwrap().contains("Glorp") && seen["streamed"].as_str().unwrap().contains("Glorp"),
+        "{seen}"
+    );
+    assert!(
+        cites_freedonia(&seen) && seen["pieces"].as_u64() > Some(1) && seen["streamed_usage"].as_u64() > Some(10),
+        "{seen}"
+    );
+    assert_eq!(
+        (&seen["unknown_model"], &seen["bad_key"], &seen["finish"]),
+        (&json!("model_not_found"), &json!(401), &json!("stop"))
+    );
+}
+
+/// Two people in one room: messages, a streamed answer seen by both, the shared text edited by both
+/// at once, a ticket that is good once, somebody who comes back.
+fn over_a_session(client: &Client) {
+    let session = client.post("/api/session", &json!({"title": "A room"})).unwrap().success().unwrap();
+    let id = session["id"].as_str().unwrap();
+    let (url, key) = (client.url().to_owned(), client.key().to_owned());
+    let invite = |body: &Value| {
+        let answer = client.post(&format!("/api/session/{id}/tickets"), body).unwrap().success().unwrap();
+        answer["ticket"].as_str().unwrap().to_owned()
+    };
+    let mut ada = Participant::join(&url, id, &Knock { key: Some(&key), ..Knock::default() }).unwrap();
+    let ticket = invite(&json!({"name": "Bob"}));
+    let mut bob = Participant::join(&url, id, &Knock { ticket: Some(&ticket), ..Knock::default() }).unwrap();
+    let wait = Duration::from_secs(20);
+    ada.wait_for("Bob", wait, |event| event["type"] == "joined" && event["from"]["name"] == "Bob");
+    for (knock, status) in [
+        (Knock { ticket: Some(&ticket), ..Knock::default() }, 401),
+        (Knock { ticket: Some("nonsense"), ..Knock::default() }, 401),
+        (Knock::default(), 401),
+        (Knock { key: Some(&key), origin: Some("https://evil.example"), ..Knock::default() }, 403),
+    ] {
+        assert_eq!(Participant::join(&url, id, &knock).err(), Some(status), "{knock:?}");
+    }
+
+    bob.send(&json!({"type": "say", "text": "Hello Ada"}));
+    assert_eq!(ada.wait_for("message", wait, |event| event["type"] == "message")["text"], "Hello Ada");
+
+    // Both on revision 0: nothing is lost, and both see the same.
+    ada.send(&json!({"type": "edit", "revision": 0, "operation": ["ada "]}));
+    bob.send(&json!({"type": "edit", "revision": 0, "operation": ["bob "]}));
+    ada.wait_for("two edits", wait, |event| event["type"] == "edited" && event["revision"] == 2);
+    bob.send(&json!({"type": "scratch"}));
+    let text = bob.wait_for("text", wait, |event| event["type"] == "scratch")["text"].as_str().unwrap().to_owned();
+    assert!(text.len() == 8 && text.contains("ada ") && text.contains("bob "), "{text:?}");
+
+    for (frame, code) in [
+        (json!({"type": "dance"}), "malformed"),
+        (json!({"type": "edit", "revision": 99, "operation": ["x"]}), "conflict"),
+    ] {
+        bob.send(&frame);
+        bob.wait_for(code, wait, |event| event["code"] == code);
+    }
+
+    bob.send(&json!({"type": "say", "text": format!("Please tell me: {QUESTION}"), "ask": true}));
+    let done = ada.wait_for("answer", DEADLINE, |event| event["type"] == "done");
+    assert!(done["result"]["answer"].as_str().unwrap().contains("Glorp") && cites_freedonia(&done["result"]), "{done}");
+    assert!(read(ada.seen.iter().cloned()).contains("Glorp"));
+    bob.wait_for("the same answer", wait, |event| event["type"] == "done");
+
+    // Somebody who was away gets what they missed, in order and once.
+    let half = ada.seen.iter().find(|event| event["type"] == "message").unwrap()["seq"].as_u64().unwrap();
+    drop(bob);
+    ada.wait_for("leaving", wait, |event| event["type"] == "left");
+    let ticket = invite(&json!({"name": "Bob", "role": "viewer"}));
+    let mut back =
+        Participant::join(&url, id, &Knock { ticket: Some(&ticket), since: half, ..Knock::default() }).unwrap();
+    back.wait_for("the answer", wait, |event| event["type"] == "done");
+    let sequence = |events: &[Value]| events.iter().filter_map(|event| event["seq"].as_u64()).collect::<Vec<_>>();
+    let missed = sequence(&back.seen);
+    assert_eq!(missed[0], half + 1);
+    assert!(missed.windows(2).all(|pair| pair[1] == pair[0] + 1), "{missed:?}");
+    back.send(&json!({"type": "say", "text": "may I?"}));
+    back.wait_for("refusal", wait, |event| event["code"] == "forbidden");
+    back.send_text(r#"{"type":"ping"}"#);
+    back.wait_for("pong", wait, |event| event["type"] == "pong");
+
+    let seen = client.get(&format!("/api/session/{id}")).unwrap().json();
+    assert_eq!(
+        (seen["participants"].as_array().unwrap().len(), seen["scratch"].as_str()),
+        (2, Some(text.as_str())),
+        "{seen}"
+    );
+
+    back.send_binary(vec![1, 2, 3]);
+    assert_eq!(back.wait_for_close(), 1003);
+    for (what, code) in [("x".repeat(40_000), 1009), (r#"{"type":"scratch"}"#.to_string(), 1008)] {
+        let ticket = invite(&json!({"name": "Mallory"}));
+        let mut mallory = Participant::join(&url, id, &Knock { ticket: Some(&ticket), ..Knock::default() }).unwrap();
+        for _ in 0..if code == 1008 { 120 } else { 1 } {
+            mallory.send_text(&what);
+        }
+        assert_eq!(mallory.wait_for_close(), code);
+    }
+    assert_eq!(client.send("DELETE", &format!("/api/session/{id}"), &[], b"").unwrap().status, 204);
+    assert_eq!(ada.wait_for_close(), 1000);
+    assert_eq!(Participant::join(&url, id, &Knock { key: Some(&key), ..Knock::default() }).err(), Some(409));
+    assert_eq!(client.get(&format!("/api/session/{id}")).unwrap().json()["state"], "closed");
+}
+
+/// Workers killed while an answer is being written: it is written once more, and whoever listens is
+/// told `restarted` and reads the answer once.
+#[test]
+fn an_answer_survives_its_worker() {
+    let mut product = start("chat_under_fire");
+    let client = product.client().unwrap();
+    upload(&client);
+    product.set_faults(&json!({"llm_token_ms": 400})).unwrap();
+    let asked = ask(&client, &json!({"message": "Tell me all about Freedonia and its capital, please."}));
+    let job = asked["job_id"].as_str().unwrap().to_owned();
+    let begun = events(&client, &job, 0, 3);
+    assert!(begun.iter().any(|(_, event)| event["type"] == "delta"), "{begun:?}");
+    product.kill_workers();
+    product.set_faults(&json!({})).unwrap();
+    product.restart_workers().unwrap();
+    let rest = events(&client, &job, begun.last().unwrap().0, usize::MAX);
+    let all: Vec<Value> = begun.into_iter().chain(rest).map(|(_, event)| event).collect();
+    let result = answered(&client, &job);
+    assert_eq!(all.iter().filter(|event| event["type"] == "restarted").count(), 1, "{all:?}");
+    assert_eq!(all.last().unwrap()["result"]["answer"], result["answer"]);
+    let told = read(all);
+    let stored = result["answer"].as_str().unwrap();
+    let plain = |text: &str| text.chars().filter(|character| character.is_alphabetic()).collect::<String>();
+    assert!(plain(stored).ends_with(&plain(&told)), "{told:?} was told, {stored:?} is stored");
+
+    // A model that fails in every way there is.
+    for (number, (faults, why)) in [
+        (json!({"out_of_capacity": true}), "not answering"),
+        (json!({"llm_silent": true}), "not answering"),
+        (json!({"llm_garbage": true}), "not answering"),
+        (json!({"neurons_left": 0.0}), "allowance"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        product.set_faults(&faults).unwrap();
+        let asked = ask(&client, &json!({"message": format!("{QUESTION}{}", "!".repeat(number + 1))}));
+        let result = answered(&client, asked["job_id"].as_str().unwrap());
+        assert!(result["degraded"].as_str().unwrap().contains(why), "{faults}: {result}");
+        assert!(result["answer"].as_str().unwrap().contains("Glorp"), "{faults}: {result}");
+    }
+    // One that breaks off once is followed by the next.
+    product.set_faults(&json!({"llm_breaks_after": 2, "llm_breaks": 1})).unwrap();
+    let asked = ask(&client, &json!({"message": "Where is Glorp, the capital of Freedonia?"}));
+    let job = asked["job_id"].as_str().unwrap();
+    let heard: Vec<Value> = events(&client, job, 0, usize::MAX).into_iter().map(|(_, event)| event).collect();
+    assert_eq!(heard.iter().filter(|event| event["type"] == "restarted").count(), 1, "{heard:?}");
+    assert!(answered(&client, job)["route"]["model"].is_string());
+
+    // Stopped in the middle of an answer.
+    product.set_faults(&json!({"llm_token_ms": 300})).unwrap();
+    let asked = ask(&client, &json!({"message": "Tell me a very long story about tomatoes in the garden."}));
+    let job = asked["job_id"].as_str().unwrap().to_owned();
+    events(&client, &job, 0, 2);
+    assert_eq!(client.post(&format!("/api/jobs/{job}/cancel"), &Value::Null).unwrap().json()["status"], "cancelled");
+    let heard = events(&client, &job, 0, usize::MAX);
+    assert_eq!(heard.last().unwrap().1["type"], "cancelled");
+    product.set_faults(&json!({})).unwrap();
+    let next = ask(&client, &json!({"message": "Are you there?", "conversation_id": asked["conversation_id"]}));
+    answered(&client, next["job_id"].as_str().unwrap());
+}
