@@ -12,6 +12,7 @@ use local_dev::{
     client::{Client, Upload},
     product::{Options, Product, root},
 };
+use operational_transform::OperationSeq;
 use serde_json::{Value, json};
 use tests::socket::{Knock, Participant};
 
@@ -302,4 +303,141 @@ fn an_answer_survives_its_worker() {
     product.set_faults(&json!({})).unwrap();
     let next = ask(&client, &json!({"message": "Are you there?", "conversation_id": asked["conversation_id"]}));
     answered(&client, next["job_id"].as_str().unwrap());
+}
+
+const CONVERSATIONS: usize = 50;
+const TURNS: usize = 4;
+
+/// Fifty conversations of four questions posted at once, a fifth of all model calls failing, the
+/// Workers killed in the middle: every turn ends once, each conversation in its order, every log of
+/// events without a gap.
+#[test]
+fn many_conversations_under_fire() {
+    let mut product = start("conversations");
+    let client = product.client().unwrap();
+    // Half of them before anything is done, half after: a word in, the answer breaks off.
+    product.set_faults(&json!({"ai_fails": 0.1, "ai_answers_lost": 0.1})).unwrap();
+    let mut jobs = Vec::new();
+    let mut conversations = vec![Value::Null; CONVERSATIONS];
+    for turn in 0..TURNS {
+        for (number, conversation) in conversations.iter_mut().enumerate() {
+            let message = format!("Conversation {number}, remark {turn}.");
+            let asked = ask(
+                &client,
+                &json!({"message": message, "conversation_id": conversation, "max_tokens": 6, "route": "simple", "use_memory": false}),
+            );
+            *conversation = asked["conversation_id"].clone();
+            jobs.push(asked["job_id"].as_str().unwrap().to_owned());
+        }
+    }
+    let open = |client: &Client, jobs: &[String]| {
+        let is_open = |job: &&String| {
+            client.get(&format!("/api/jobs/{job}")).map_or(true, |view| view.json()["result"].is_null())
+        };
+        jobs.iter().filter(is_open).count()
+    };
+    let until = Instant::now() + Duration::from_mins(12);
+    while open(&client, &jobs) > jobs.len() * 2 / 3 {
+        assert!(Instant::now() < until, "not a third is answered");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    product.kill_workers();
+    product.restart_workers().unwrap();
+    loop {
+        let left = open(&client, &jobs);
+        if left == 0 {
+            break;
+        }
+        assert!(Instant::now() < until, "{left} of {} turns have no answer", jobs.len());
+        std::thread::sleep(Duration::from_secs(2));
+    }
+    for (number, conversation) in conversations.iter().enumerate() {
+        let path = format!("/api/conversations/{}", conversation.as_str().unwrap());
+        let view = client.get(&path).unwrap().json();
+        let messages = view["messages"].as_array().unwrap();
+        let numbers: Vec<u64> = messages.iter().map(|said| said["number"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (1..=TURNS as u64 * 2).collect::<Vec<_>>(), "{view}");
+        for (turn, question) in messages.iter().step_by(2).enumerate() {
+            assert_eq!(question["content"], format!("Conversation {number}, remark {turn}."));
+        }
+    }
+    let mut restarted = 0;
+    for job in &jobs {
+        let events = events(&client, job, 0, usize::MAX);
+        let numbers: Vec<u64> = events.iter().map(|(id, _)| *id).collect();
+        assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "{events:?}");
+        let of_kind = |kind: &str| events.iter().filter(|(_, event)| event["type"] == kind).count();
+        assert_eq!((of_kind("done"), events.last().unwrap().1["type"].as_str()), (1, Some("done")), "{events:?}");
+        restarted += of_kind("restarted");
+    }
+    println!("{} turns, {restarted} of them begun anew", jobs.len());
+}
+
+/// Three in one room, one of them twice away while an answer is written: all end with the same log.
+/// A hundred edits at once: all end with the same text.
+#[test]
+fn three_participants_see_the_same() {
+    let product = start("room");
+    let client = product.client().unwrap();
+    let session = client.post("/api/session", &json!({"title": "Three"})).unwrap().success().unwrap();
+    let id = session["id"].as_str().unwrap();
+    let (url, key) = (client.url().to_owned(), client.key().to_owned());
+    let join = |since| Participant::join(&url, id, &Knock { key: Some(&key), since, ..Knock::default() }).unwrap();
+    let wait = Duration::from_secs(60);
+    let mut room = [join(0), join(0), join(0)];
+    for participant in &mut room {
+        participant.wait_for("all three", wait, |event| {
+            event["type"] == "joined" && event["participants"].as_array().unwrap().len() == 3
+        });
+    }
+    for number in 0..100 {
+        room[number % 3].send(&json!({"type": "edit", "revision": 0, "operation": [format!("<{number}>")]}));
+    }
+    for participant in &mut room {
+        participant.wait_for("a hundred edits", wait, |event| event["revision"] == 100);
+    }
+    product.set_faults(&json!({"llm_token_ms": 150})).unwrap();
+    room[0].send(&json!({"type": "say", "text": "Tell me a story about a whale and a ship.", "ask": true}));
+    let last = |participant: &Participant| {
+        participant.seen.iter().filter_map(|event| event["seq"].as_u64()).max().unwrap_or(0)
+    };
+    let mut earlier = Vec::new();
+    for _ in 0..2 {
+        let heard = last(&room[2]);
+        room[2].wait_for("a piece", wait, |event| event["type"] == "delta" && event["seq"].as_u64() > Some(heard));
+        let since = last(&room[2]);
+        earlier.append(&mut room[2].seen);
+        room[2] = join(since);
+    }
+    for participant in &mut room {
+        participant.wait_for("the end", DEADLINE, |event| event["type"] == "done");
+    }
+    earlier.append(&mut room[2].seen);
+    room[2].seen = earlier;
+    let end = room[0].wait_for("the end", wait, |event| event["type"] == "done")["seq"].as_u64().unwrap();
+    let log = |participant: &Participant| -> Vec<Value> {
+        let numbered = participant.seen.iter().filter(|event| event["seq"].as_u64().is_some_and(|seq| seq <= end));
+        let mut log: Vec<Value> = numbered.cloned().collect();
+        log.sort_by_key(|event| event["seq"].as_u64());
+        log
+    };
+    let logs = room.each_ref().map(log);
+    // The first to join has everything, the others everything since.
+    for log in &logs[1..] {
+        let from = logs[0].len() - log.len();
+        assert_eq!(logs[0][from..], log[..]);
+    }
+    assert!(logs[0].windows(2).all(|pair| pair[1]["seq"].as_u64() == pair[0]["seq"].as_u64().map(|seq| seq + 1)));
+    let replay = |log: &[Value]| {
+        log.iter().filter(|event| event["type"] == "edited").fold(String::new(), |text, event| {
+            let operation: OperationSeq = serde_json::from_value(event["operation"].clone()).unwrap();
+            operation.apply(&text).unwrap()
+        })
+    };
+    let text = replay(&logs[0]);
+    assert!((0..100).all(|number| text.contains(&format!("<{number}>"))), "{text}");
+    for log in &logs {
+        assert_eq!(replay(log), text);
+    }
+    assert_eq!(client.get(&format!("/api/session/{id}")).unwrap().json()["scratch"], text);
 }

@@ -1,6 +1,6 @@
 //! Which route a question takes: the smallest that fits, and why.
 
-use pipeline::catalogue::RouteName;
+use pipeline::{catalogue::RouteName, identifiers};
 
 /// What of a question decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +96,7 @@ pub fn features(question: &str, sources_are_code: bool) -> Features {
     let spelled = ["```", "::", "()", "->", "=>", "{", "};", "#include", "fn ", "def ", "</"]
         .iter()
         .any(|mark| question.contains(mark))
-        || words.iter().any(|word| word.contains('_') && word.len() > 2);
+        || identifiers::words(question).any(identifiers::is_compound);
     Features {
         words: words.len(),
         code: spelled || strong > 0 || weak > 1,
@@ -147,6 +147,29 @@ mod tests {
         );
         assert_eq!(route("Compare both designs: why is the first better?"), RouteName::Complex);
         assert_eq!(route("Write a unit about fractions"), RouteName::Simple);
+    }
+
+    /// Requests as people make them, each with the route that a person gave it.
+    #[test]
+    #[expect(clippy::print_stdout, reason = "the measured accuracy")]
+    fn labelled_requests_go_where_they_belong() {
+        let table = include_str!("routing.tsv");
+        let labelled: Vec<(RouteName, &str)> = table
+            .lines()
+            .filter_map(|line| line.split_once('\t'))
+            .filter_map(|(route, request)| RouteName::parse(route).map(|route| (route, request)))
+            .collect();
+        assert!(labelled.len() >= 60 && labelled.len() == table.lines().count(), "{}", labelled.len());
+        let missed: Vec<String> = labelled
+            .iter()
+            .filter_map(|(wanted, request)| {
+                let got = choose(features(request, false), None).route;
+                (got != *wanted).then(|| format!("{} taken for {}: {request}", wanted.name(), got.name()))
+            })
+            .collect();
+        let right = labelled.len() - missed.len();
+        println!("routing: {right} of {} right; {missed:#?}", labelled.len());
+        assert!(right * 100 >= labelled.len() * 85, "{right} of {}: {missed:#?}", labelled.len());
     }
 
     #[test]

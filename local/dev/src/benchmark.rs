@@ -17,7 +17,7 @@ use pipeline::limits;
 use serde_json::{Value, json};
 
 use crate::{
-    Error,
+    Error, chat_benchmark,
     client::{Client, Upload},
     product::{LanguageModel, Options, Product, root},
 };
@@ -43,7 +43,7 @@ pub fn run(quick: bool) -> Result<(), Error> {
     search_latency(&product, if quick { 1_000 } else { 10_000 })?;
     drop(product);
     fs::remove_dir_all(state)?;
-    Ok(())
+    chat_benchmark::run()
 }
 
 /// This repository's own Markdown and Rust, repeated to a megabyte.
@@ -53,7 +53,7 @@ fn source_text() -> Result<String, Error> {
         "ARCHITECTURE.md",
         "README.md",
         "pipeline/src/item.rs",
-        "producers/src/jobs.rs",
+        "producers/src/index.rs",
         "consumers/src/chunk/split.rs",
     ] {
         text.push_str(&fs::read_to_string(root().join(file))?);

@@ -4,6 +4,7 @@
 //! [`evaluation`] and [`benchmark`] are what `make demo`, `make eval` and `make bench` run.
 
 pub mod benchmark;
+mod chat_benchmark;
 pub mod client;
 pub mod configuration;
 pub mod corpus;

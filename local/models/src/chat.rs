@@ -75,9 +75,18 @@ fn check(stand_ins: &StandIns, model: &str, input: &ChatInput) -> Result<(), Str
 }
 
 /// Runs a model. Answers a stream of server-sent events as Workers AI does, or its whole answer.
-pub async fn run(stand_ins: Arc<StandIns>, model: String, input: ChatInput) -> Result<Response, String> {
+/// An answer that is lost breaks off after its first piece.
+pub async fn run(
+    stand_ins: Arc<StandIns>,
+    model: String,
+    input: ChatInput,
+    answer_lost: bool,
+) -> Result<Response, String> {
     check(&stand_ins, &model, &input)?;
-    let faults = stand_ins.injector.faults();
+    let mut faults = stand_ins.injector.faults();
+    if answer_lost {
+        faults.llm_breaks_after = Some(1);
+    }
     let upstream = ask(&stand_ins, &input).await?;
     let (sender, receiver) = mpsc::channel::<Bytes>(64);
     let relayed = tokio::spawn(relay(stand_ins, model, faults, upstream, sender));

@@ -107,7 +107,10 @@ async fn run(State(stand_ins): Shared, Json(request): Json<RunRequest>) -> Respo
         return thrown("1031: InferenceUpstreamError (injected)");
     }
     let input = match request.input {
-        AnyInput::Chat(input) => return chat::run(stand_ins, request.model, input).await.unwrap_or_else(thrown),
+        AnyInput::Chat(input) => {
+            let answer_lost = fate == Fate::AnswerLost;
+            return chat::run(stand_ins, request.model, input, answer_lost).await.unwrap_or_else(thrown);
+        }
         AnyInput::Embedding(input) => input,
     };
     let pooling = input.pooling.clone().unwrap_or_else(|| "mean".to_owned());
