@@ -383,7 +383,7 @@ fn three_participants_see_the_same() {
     let id = session["id"].as_str().unwrap();
     let (url, key) = (client.url().to_owned(), client.key().to_owned());
     let join = |since| Participant::join(&url, id, &Knock { key: Some(&key), since, ..Knock::default() }).unwrap();
-    let wait = Duration::from_secs(60);
+    let wait = Duration::from_mins(1);
     let mut room = [join(0), join(0), join(0)];
     for participant in &mut room {
         participant.wait_for("all three", wait, |event| {

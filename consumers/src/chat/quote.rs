@@ -11,8 +11,8 @@ const MARKS: [(&str, &str); 9] = [
     ("</source", "‹/source"),
     ("<memory", "‹memory"),
     ("</memory", "‹/memory"),
-    ("<|", "‹|"),
-    ("|>", "|›"),
+    ("<|", "‹¦"),
+    ("|>", "¦›"),
     ("[INST]", "‹INST›"),
     ("[/INST]", "‹/INST›"),
     ("<start_of_turn>", "‹start_of_turn›"),
@@ -126,6 +126,12 @@ pub(super) mod tests {
                 assert!(!defused.contains(mark), "{injection:?} -> {defused:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_one_mark_leaves_is_no_part_of_another() {
+        assert_eq!(defuse("<|>"), "‹¦>");
+        assert_eq!(defuse("<<|>>"), "<‹¦>>");
     }
 
     #[test]
