@@ -52,12 +52,17 @@ fn numbered(sequence: f64, data: &str) -> String {
 impl Log {
     /// Opens a room's log, and makes it if it is new.
     pub fn open(state: &State) -> Self {
-        let sql = state.storage().sql();
+        let log = Self { sql: state.storage().sql() };
+        log.make();
+        log
+    }
+
+    /// Makes the tables where they are missing: in a new room, and in one that forgot everything.
+    pub fn make(&self) {
         for statement in SCHEMA.split(';').filter(|statement| !statement.trim().is_empty()) {
             // What cannot be made now fails with its first use, and says so there.
-            let _ = sql.exec(statement, None);
+            let _ = self.sql.exec(statement, None);
         }
-        Self { sql }
     }
 
     fn rows<T: DeserializeOwned>(&self, sql: &str, values: Vec<SqlStorageValue>) -> Result<Vec<T>> {

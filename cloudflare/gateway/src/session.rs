@@ -104,7 +104,7 @@ impl DurableObject for Session {
 
     async fn alarm(&self) -> Result<Response> {
         match self.identity()? {
-            None => self.state.storage().delete_all().await?,
+            None => self.forget().await?,
             Some(identity) if self.state.get_websockets().is_empty() => self.persist(&identity).await?,
             Some(_) => {}
         }
@@ -350,8 +350,16 @@ impl Session {
         if let Some(identity) = self.identity()? {
             self.persist(&identity).await?;
         }
-        self.state.storage().delete_all().await?;
+        self.forget().await?;
         Response::empty()
+    }
+
+    /// Forgets everything, and is a new room from then on.
+    async fn forget(&self) -> Result<()> {
+        self.state.storage().delete_all().await?;
+        self.told.borrow_mut().clear();
+        self.log.make();
+        Ok(())
     }
 
     /// Keeps in D1 what outlives the room.
