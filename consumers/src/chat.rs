@@ -17,46 +17,43 @@
 
 pub mod candidates;
 pub mod citations;
+pub mod context;
 pub mod fallback;
 pub mod history;
+pub mod offers;
 pub mod prompt;
 pub mod quote;
 pub mod route;
 pub mod sources;
 pub mod teller;
 pub mod thinking;
+pub mod write;
 
 use futures_util::future::join;
 use pipeline::{
     catalogue::{Catalogue, Route},
-    chat::{Ask, CachedAnswer, Detail, Offered, Routed, Spent, Turn, TurnResult},
+    chat::{Ask, CachedAnswer, Detail, Routed, Spent, TurnResult},
     failure::{Failure, FailureKind},
-    fingerprint,
     garbage::Work,
-    generation::{Collect, Generation, PromptMessage, Role, Tokens, estimated_tokens},
+    generation::{Collect, Generation, PromptMessage},
     ids::MemoryId,
-    item::{self, Claim, Move, Progress, commit, settle},
-    limits,
-    model::EMBEDDING,
+    item::{Claim, Move, Progress, commit, settle},
     object_keys,
     outcome::Outcome,
     ports::{Clock, Database, Embedder, Generator, KeyValue, Queue, Random, Rooms, VectorIndex},
     profile::Profile,
     room::{Room, Telling, TurnEvent},
-    scope::Scope,
     statement::{Statement, json},
-    tenant::Tenant,
     time::DAY,
 };
 use retrieval::{Mode, Search, SearchRequest, memories};
-use serde::Deserialize;
 
 use self::{
-    history::Numbered,
+    context::Context,
     prompt::{Parts, Prompt},
     route::Choice,
     sources::Source,
-    teller::Teller,
+    write::{Asked, Unwritten, Written},
 };
 use crate::chunk::tokens;
 
@@ -64,22 +61,10 @@ use crate::chunk::tokens;
 const SOURCES: i64 = 8;
 /// Attempts after which an answer is made of what was found, if no model answers.
 const MODEL_ATTEMPTS: i64 = 3;
-/// A question with fewer telling words is looked for together with the one before it.
-const FEW_TERMS: usize = 3;
 /// Share of a route's room that the conversation may take before it is summarised.
 const HISTORY_SHARE: u64 = 3;
 /// Seconds an answer may be given again.
 const RESPONSE_SECONDS: u32 = 3_600;
-
-/// All a turn stands on.
-#[derive(Debug)]
-struct Context {
-    turn: Turn,
-    tenant: Tenant,
-    question: String,
-    summary: Option<String>,
-    said: Vec<Numbered>,
-}
 
 /// What was found for the question.
 #[derive(Debug, Default)]
@@ -89,30 +74,12 @@ struct Findings {
     degraded: Option<String>,
 }
 
-/// What a model made of a prompt.
-#[derive(Debug)]
-struct Written {
-    text: String,
-    model: String,
-    spent: Spent,
-    finish: &'static str,
-}
-
-/// Why no model answered.
-#[derive(Debug)]
-enum Unwritten {
-    /// Nobody wants the answer any more.
-    Unwanted,
-    /// Every model failed; the last failure, or the one that says most.
-    Failed(Failure),
-}
-
 /// Runs the stage. See the module for its steps.
 pub async fn chat<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
 where
     P: Database + KeyValue + Embedder + Generator + Rooms + VectorIndex + Queue + Clock + Random,
 {
-    let Some(context) = read(ports, claim).await? else {
+    let Some(context) = context::read(ports, claim).await? else {
         // The conversation was deleted: nobody waits for an answer.
         return settle(ports, claim, Work::default(), &Progress::default(), Move::Finish).await;
     };
@@ -128,12 +95,12 @@ where
     let prompt = build_prompt(&context, &findings, &route);
     let room = Room::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
     let asked = Asked { context: &context, catalogue: &catalogue, route: &route, choice: &choice, room: &room };
-    let written = match write(ports, claim, &asked, &prompt).await {
-        Ok(written) => Ok(written),
+    let written = match write::write(ports, claim, &asked, &prompt).await {
         // Cancelled, or another worker has taken over: the fence would refuse all that follows.
         Err(Unwritten::Unwanted) => return Ok(Outcome::Done),
         Err(Unwritten::Failed(failure)) if may_recover(&failure, claim) => return Err(failure),
         Err(Unwritten::Failed(failure)) => Err(failure),
+        Ok(written) => Ok(written),
     };
     let answer = compose(&context, &findings, &prompt, &choice, written);
     finish(ports, claim, &context, &room, answer).await
@@ -144,68 +111,13 @@ fn may_recover(failure: &Failure, claim: &Claim) -> bool {
     failure.kind == FailureKind::Transient && claim.attempts < MODEL_ATTEMPTS
 }
 
-/// Steps 1. `None` if the conversation is gone.
-async fn read<P: Database>(ports: &P, claim: &Claim) -> Result<Option<Context>, Failure> {
-    #[derive(Deserialize)]
-    struct JobRow {
-        turn: Option<String>,
-        #[serde(flatten)]
-        tenant: Tenant,
-    }
-    #[derive(Deserialize)]
-    struct ConversationRow {
-        summary: Option<String>,
-    }
-    #[derive(Deserialize)]
-    struct Row {
-        number: i64,
-        role: Role,
-        content: String,
-    }
-    let job = Statement::new(
-        "SELECT j.turn, u.id AS user, u.number, u.index_version, u.document_count, u.profile
-         FROM jobs j JOIN users u ON u.id = j.user_id WHERE j.id = ?1 AND j.user_id = ?2",
-    )
-    .bind(&claim.job)
-    .bind(&claim.user);
-    let conversation = Statement::new(
-        "SELECT c.summary FROM jobs j JOIN conversations c ON c.user_id = j.user_id AND c.id = j.turn ->> '$.conversation_id'
-         WHERE j.id = ?1 AND j.user_id = ?2",
-    )
-    .bind(&claim.job)
-    .bind(&claim.user);
-    let turns = Statement::new(
-        "SELECT t.number, t.role, t.content
-         FROM jobs j JOIN conversations c ON c.user_id = j.user_id AND c.id = j.turn ->> '$.conversation_id'
-         JOIN turns t ON t.user_id = c.user_id AND t.conversation_id = c.id
-              AND t.number > c.summarised_through AND t.number <= j.turn ->> '$.number'
-         WHERE j.id = ?1 AND j.user_id = ?2 ORDER BY t.number",
-    )
-    .bind(&claim.job)
-    .bind(&claim.user);
-    let answers = ports.batch(vec![job, conversation, turns]).await?;
-    let Some(job) = answers.at(0)?.first::<JobRow>()? else { return Ok(None) };
-    let text = job.turn.ok_or_else(|| Failure::bug("a chat job without a turn"))?;
-    let turn: Turn =
-        serde_json::from_str(&text).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))?;
-    let Some(conversation) = answers.at(1)?.first::<ConversationRow>()? else { return Ok(None) };
-    let mut rows: Vec<Row> = answers.at(2)?.all()?;
-    let Some(question) = rows.pop().filter(|row| row.number == turn.number) else { return Ok(None) };
-    let numbered =
-        |row: Row| Numbered { number: row.number, message: PromptMessage { role: row.role, content: row.content } };
-    // A client that keeps the history itself sends it along; it is older than all that is stored.
-    let sent = turn.request.history.iter().map(|message| Numbered { number: 0, message: message.clone() });
-    let said = sent.chain(rows.into_iter().map(numbered)).collect();
-    Ok(Some(Context { said, question: question.content, summary: conversation.summary, tenant: job.tenant, turn }))
-}
-
 /// Step 2. A model or index that fails leaves what words alone find.
 async fn find<P>(ports: &P, context: &Context) -> Result<Findings, Failure>
 where
     P: Database + KeyValue + Embedder + VectorIndex + Clock,
 {
     let ask = &context.turn.request;
-    let query = query(context);
+    let query = context::query(context);
     let search = Search {
         request: SearchRequest {
             query: query.clone(),
@@ -242,19 +154,6 @@ where
     })
 }
 
-/// What is looked for: the question, with the one before it if it says little by itself.
-fn query(context: &Context) -> String {
-    let question = &context.question;
-    let before = context.said.iter().rev().find(|said| said.message.role == Role::User);
-    let query = match before {
-        Some(before) if retrieval::keyword::terms(question).len() < FEW_TERMS => {
-            format!("{} {question}", before.message.content)
-        }
-        _ => question.clone(),
-    };
-    history::beginning(&query, limits::QUERY_BYTES).to_owned()
-}
-
 /// Step 4. `None` if all fits as it is.
 async fn summarise<P>(
     ports: &P,
@@ -267,11 +166,12 @@ where
     P: Database + Generator + Queue + Clock,
 {
     let room = usize::try_from(route.window / HISTORY_SHARE).unwrap_or(0);
-    let count = history::outgrown(&context.said, room, &tokens::count);
-    let Some(through) = context.said[..count].last().map(|said| said.number).filter(|number| *number > 0) else {
-        // Nothing to do, or what is too long is the client's own to shorten.
+    // What a client keeps itself is its own to shorten.
+    if context.said.first().is_none_or(|said| said.number == 0) {
         return Ok(None);
-    };
+    }
+    let count = history::outgrown(&context.said, room, &tokens::count);
+    let Some(through) = context.said[..count].last().map(|said| said.number) else { return Ok(None) };
     let gone = &context.said[..count];
     let previous = context.summary.as_deref();
     let small = catalogue.route(pipeline::catalogue::RouteName::Simple);
@@ -316,95 +216,8 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt
         history: &said,
         question: &context.question,
     };
-    let room = route.window.saturating_sub(u64::from(max_tokens(&context.turn.request, route)));
+    let room = route.window.saturating_sub(u64::from(write::max_tokens(&context.turn.request, route)));
     prompt::build(&parts, usize::try_from(room).unwrap_or(0), &tokens::count)
-}
-
-fn max_tokens(ask: &Ask, route: &Route) -> u32 {
-    ask.max_tokens.unwrap_or(route.max_tokens).clamp(1, route.max_tokens)
-}
-
-/// What a model is asked with.
-struct Asked<'a> {
-    context: &'a Context,
-    catalogue: &'a Catalogue,
-    route: &'a Route,
-    choice: &'a Choice,
-    room: &'a Room,
-}
-
-/// Step 5: the route's models in turn, until one answers.
-async fn write<P>(ports: &P, claim: &Claim, asked: &Asked<'_>, prompt: &Prompt) -> Result<Written, Unwritten>
-where
-    P: Database + Generator + Rooms + Clock,
-{
-    let turn = &asked.context.turn;
-    let max_tokens = max_tokens(&turn.request, asked.route);
-    let mut failure = Failure::bug("the route names no model");
-    for (place, model) in asked.route.models.iter().enumerate() {
-        if place > 0 && !item::renew(ports, claim).await.map_err(Unwritten::Failed)? {
-            return Err(Unwritten::Unwanted);
-        }
-        let price = asked.catalogue.price(model);
-        let generation = Generation { model: model.clone(), messages: prompt.messages.clone(), max_tokens, price };
-        let started = TurnEvent::Started {
-            turn_id: turn.turn_id.clone(),
-            conversation_id: turn.conversation_id.clone(),
-            route: asked.choice.route.name().to_owned(),
-            model: model.clone(),
-        };
-        let mut teller = Teller::new(ports, claim, asked.room, place, started);
-        let generated = ports.generate(&generation, &mut teller).await;
-        if teller.unwanted {
-            return Err(Unwritten::Unwanted);
-        }
-        match generated {
-            Ok(tokens) => {
-                teller.finish().await;
-                if teller.unwanted {
-                    return Err(Unwritten::Unwanted);
-                }
-                if is_answer(&teller.text) {
-                    return Ok(written(&teller.text, model, tokens, prompt, &generation));
-                }
-                failure = Failure::transient(format!("{model} answered nothing"));
-            }
-            // The allowance is everybody's: no other model would do better.
-            Err(exhausted) if exhausted.kind == FailureKind::Exhausted => return Err(Unwritten::Failed(exhausted)),
-            // A passing failure says more than that a model is unknown.
-            Err(other) if failure.kind != FailureKind::Transient || other.kind == FailureKind::Transient => {
-                failure = other;
-            }
-            Err(_) => {}
-        }
-    }
-    Err(Unwritten::Failed(failure))
-}
-
-/// True for text that says something: garbage is no answer.
-fn is_answer(text: &str) -> bool {
-    let said = thinking::said(text);
-    let garbage = said.chars().filter(|character| {
-        *character == char::REPLACEMENT_CHARACTER || (character.is_control() && !character.is_whitespace())
-    });
-    said.chars().any(char::is_alphanumeric) && garbage.count() * 10 < said.chars().count()
-}
-
-fn written(text: &str, model: &str, tokens: Tokens, prompt: &Prompt, generation: &Generation) -> Written {
-    let counted = Tokens {
-        prompt: if tokens.prompt > 0 { tokens.prompt } else { prompt.tokens as u64 },
-        completion: if tokens.completion > 0 { tokens.completion } else { estimated_tokens(text) },
-    };
-    Written {
-        spent: Spent {
-            prompt_tokens: counted.prompt,
-            completion_tokens: counted.completion,
-            neurons: generation.price.neurons(counted),
-        },
-        finish: if counted.completion >= u64::from(generation.max_tokens) { "length" } else { "stop" },
-        model: model.to_owned(),
-        text: thinking::said(text).to_owned(),
-    }
 }
 
 /// Said before an answer to a question about facts for which nothing was found.
@@ -468,8 +281,8 @@ async fn finish<P>(
 where
     P: Database + KeyValue + Embedder + Rooms + Queue + Clock + Random,
 {
-    let offered = if context.turn.request.use_memory { offers(ports, context) } else { Vec::new() };
-    let mut work = offer(ports, claim, context, &offered).await?;
+    let offered = offers::offers(ports, context).await?;
+    let mut work = offers::keep(ports, claim, context, &offered).await;
     work.extend(
         (!answer.detail.memories.is_empty())
             .then(|| mark_recalled(ports, claim, &answer.detail.memories))
@@ -493,15 +306,7 @@ where
             .bind(json(&answer.detail)?)
             .bind(ports.now()),
     );
-    let result = TurnResult {
-        job_id: claim.job.clone(),
-        turn_id: turn.turn_id.clone(),
-        conversation_id: turn.conversation_id.clone(),
-        status: "succeeded".to_owned(),
-        answer: answer.answer.clone(),
-        detail: answer.detail.clone(),
-        cached: false,
-    };
+    let result = TurnResult::new(&claim.job, turn, answer.clone(), false);
     if !commit(ports, claim, work.into(), &Progress::default(), Move::Finish).await? {
         return Ok(Outcome::Done);
     }
@@ -512,81 +317,6 @@ where
         ports.tell(room, Telling { job: claim.job.clone(), attempt: teller::attempt_name(claim, 99), events }).await;
     remember(ports, &turn.request, &answer).await;
     Ok(Outcome::Done)
-}
-
-fn offers<P: Clock + Random>(ports: &P, context: &Context) -> Vec<Offered> {
-    let state = if context.turn.request.accept_memories { "active" } else { "proposed" };
-    candidates::candidates(&context.question)
-        .into_iter()
-        .map(|candidate| Offered {
-            id: MemoryId::new(ports.now(), ports.bytes()),
-            kind: candidate.kind.to_owned(),
-            text: candidate.text,
-            state: state.to_owned(),
-        })
-        .collect()
-}
-
-/// The statements that keep what is offered. What is accepted without asking is embedded at once;
-/// if the model fails it is found by its words.
-async fn offer<P: Database + Embedder + Clock>(
-    ports: &P,
-    claim: &Claim,
-    context: &Context,
-    offered: &[Offered],
-) -> Result<Vec<Statement>, Failure> {
-    let mut statements = Vec::new();
-    for memory in offered {
-        let accepted = memory.state == "active";
-        let texts = [memory.text.clone()];
-        let vectors =
-            if accepted { ports.embed(&EMBEDDING, &texts, estimated_tokens(&memory.text)).await.ok() } else { None };
-        let vector = vectors.and_then(|vectors| vectors.into_iter().next());
-        statements.push(propose(ports, claim, context, memory, vector.as_deref().map(memories::encode)));
-        if accepted {
-            statements.push(index(claim, context, memory));
-        }
-    }
-    Ok(statements)
-}
-
-/// The same words are offered once: their hash is unique among the user's memories.
-fn propose<P: Clock>(
-    ports: &P,
-    claim: &Claim,
-    context: &Context,
-    memory: &Offered,
-    embedding: Option<String>,
-) -> Statement {
-    claim
-        .fenced(
-            "INSERT INTO memories (id, user_id, kind, text, hash, source, confidence, state, pinned, embedding, created_at)
-             SELECT ?3, ?4, ?5, ?6, ?7, ?8, 0.6, ?9, 0, ?12, ?10
-             WHERE EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)
-               AND (SELECT count(*) FROM memories WHERE user_id = ?4) < ?11
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(&memory.id)
-        .bind(&claim.user)
-        .bind(memory.kind.as_str())
-        .bind(memory.text.as_str())
-        .bind(fingerprint::of_words(&memory.text))
-        .bind(context.turn.turn_id.as_str())
-        .bind(memory.state.as_str())
-        .bind(ports.now())
-        .bind(limits::MEMORIES)
-        .bind(embedding)
-}
-
-fn index(claim: &Claim, context: &Context, memory: &Offered) -> Statement {
-    claim
-        .fenced(
-            "INSERT OR REPLACE INTO memories_fts (rowid, scope, body)
-             SELECT number, ?4, text FROM memories WHERE id = ?3 AND state = 'active'
-               AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
-        )
-        .bind(&memory.id)
-        .bind(Scope::of_user(context.tenant.number).terms())
 }
 
 /// Once a day at most: it only tells their owner when they were last of use.
@@ -610,8 +340,10 @@ async fn remember<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: 
     if answer.detail.degraded.is_some() {
         return;
     }
+    // What it offered is offered already.
+    let answer = CachedAnswer { detail: Detail { offered: Vec::new(), ..answer.detail.clone() }, ..answer.clone() };
     if let Some(key) = &ask.cache_key
-        && let Ok(text) = json(answer)
+        && let Ok(text) = json(&answer)
         && retrieval::cache::admit(ports, 1).await.unwrap_or(false)
     {
         let _ = ports.put_value(&object_keys::cached_response(key), text.into_bytes(), RESPONSE_SECONDS).await;
@@ -620,7 +352,7 @@ async fn remember<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: 
 
 /// Tells the room that a turn was given up.
 pub async fn tell_failure<P: Database + Rooms>(ports: &P, claim: &Claim, why: &str) {
-    if let Ok(Some(context)) = read(ports, claim).await {
+    if let Ok(Some(context)) = context::read(ports, claim).await {
         let room = Room::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
         let events = vec![TurnEvent::Failed { detail: why.to_owned() }];
         let _ = ports

@@ -150,6 +150,21 @@ pub struct TurnResult {
     pub cached: bool,
 }
 
+impl TurnResult {
+    /// The result of a turn that was answered.
+    pub fn new(job: &JobId, turn: &Turn, answer: CachedAnswer, cached: bool) -> Self {
+        Self {
+            job_id: job.clone(),
+            turn_id: turn.turn_id.clone(),
+            conversation_id: turn.conversation_id.clone(),
+            status: "succeeded".to_owned(),
+            answer: answer.answer,
+            detail: answer.detail,
+            cached,
+        }
+    }
+}
+
 /// What is remembered of an answer that may be given again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CachedAnswer {

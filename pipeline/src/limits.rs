@@ -96,7 +96,8 @@ pub const PAGE: usize = 100;
 /// Longest chat message, in bytes: about a fourth of it in tokens, within every route's window.
 pub const CHAT_MESSAGE_BYTES: usize = 16 * 1024;
 /// Most bytes of history that a client of `/v1` may send along; what does not fit a prompt is left out.
-pub const CHAT_HISTORY_BYTES: usize = 256 * 1024;
+/// The largest route reads 12,288 tokens, about 48 KB; counting more would cost CPU for nothing.
+pub const CHAT_HISTORY_BYTES: usize = 48 * 1024;
 /// Longest memory, in bytes.
 pub const MEMORY_BYTES: usize = 2 * 1024;
 /// Most memories of one user: recall compares them all.

@@ -12,7 +12,7 @@ use data_encoding::HEXLOWER;
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
     catalogue::{Catalogue, RouteName},
-    chat::{Ask, Turn, TurnResult},
+    chat::{Ask, CachedAnswer, Turn, TurnResult},
     failure::Failure,
     filters::Filters,
     generation::PromptMessage,
@@ -164,8 +164,8 @@ pub async fn begin<P: Platform>(
         check_session(ports, &tenant.user, session).await?;
     }
     let now = ports.now();
-    let catalogue = Catalogue::load(ports).await.catalogue;
     if conversation.is_none() && session.is_none() {
+        let catalogue = Catalogue::load(ports).await.catalogue;
         ask.cache_key = Some(cached::key(tenant, &message, &ask, &catalogue)?);
     }
     let cached = match &ask.cache_key {
@@ -213,15 +213,7 @@ pub async fn begin<P: Platform>(
             .into());
         }
     }
-    let result = cached.map(|cached| TurnResult {
-        job_id: job.clone(),
-        turn_id: turn.turn_id.clone(),
-        conversation_id: turn.conversation_id.clone(),
-        status: "succeeded".to_owned(),
-        answer: cached.answer,
-        detail: cached.detail,
-        cached: true,
-    });
+    let result = cached.map(|cached| TurnResult::new(&job, &turn, cached, true));
     Ok(Begun { job, turn, result })
 }
 
@@ -295,15 +287,7 @@ pub fn cut_history(messages: Vec<PromptMessage>) -> Vec<PromptMessage> {
 /// A result as its owner reads it again.
 pub fn result_of(job: &JobId, turn: &Turn, answer: String, detail: &str) -> Result<TurnResult, Failure> {
     let detail = serde_json::from_str(detail).map_err(|error| Failure::bug(format!("detail of a turn: {error}")))?;
-    Ok(TurnResult {
-        job_id: job.clone(),
-        turn_id: turn.turn_id.clone(),
-        conversation_id: turn.conversation_id.clone(),
-        status: "succeeded".to_owned(),
-        answer,
-        detail,
-        cached: false,
-    })
+    Ok(TurnResult::new(job, turn, CachedAnswer { answer, detail }, false))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 mod view;
 
-use http::{HeaderName, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderName, Request, StatusCode, header};
 use pipeline::{
     chat::{Turn, TurnResult},
     failure::Failure,
@@ -23,7 +24,7 @@ pub use self::view::{Counts, JobView, StageView, Status};
 use self::view::{ItemRow, JobRow};
 use crate::{
     reply::{Answer, Body, Refusal, Reply, TurnStream},
-    routes::Call,
+    routes::{Call, parameter},
 };
 
 /// Reads a job; `None` if there is none or it is another's.
@@ -134,14 +135,14 @@ pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     }
     let turn = turn_of(ports, user, &job).await?.ok_or_else(not_found)?;
     let room = Room::of_turn(user, &job, turn.session_id.as_ref());
-    let since = since(call)?;
+    let since = since(call.request)?;
     Ok(Reply { body: Body::TurnEvents(TurnStream { job, room, since, openai: None }), ..reply })
 }
 
 /// The number of the last event a listener has.
-pub fn since(call: &Call<'_>) -> Result<i64, Problem> {
-    let header = call.request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    match call.parameter("since").or(header) {
+pub fn since(request: &Request<Bytes>) -> Result<i64, Problem> {
+    let header = || request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    match parameter(request, "since").or_else(header) {
         None => Ok(0),
         Some(text) => text
             .parse()

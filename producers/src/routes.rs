@@ -167,8 +167,7 @@ impl Call<'_> {
 
     /// A parameter of the query string.
     pub fn parameter(&self, name: &str) -> Option<String> {
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(self.request.uri().query()?).ok()?;
-        pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+        parameter(self.request, name)
     }
 }
 
@@ -220,7 +219,7 @@ async fn answer<P: Platform>(
         Route::Health => return health::health(ports).await,
         Route::OpenApi => return Ok(openapi::openapi()),
         // Who has a ticket needs no key.
-        Route::SessionJoin => return sessions::join(ports, settings, request, id, since(request)).await,
+        Route::SessionJoin => return sessions::join(ports, settings, request, id).await,
         Route::Keys
             if *request.method() == Method::POST && authenticate::is_administrator(settings, request.headers()) =>
         {
@@ -290,11 +289,10 @@ fn router() -> &'static Router<usize> {
     })
 }
 
-/// `?since=` of a request that is not authenticated yet: the last event its sender has.
-fn since(request: &Request<Bytes>) -> i64 {
-    let pairs: Vec<(String, String)> =
-        request.uri().query().and_then(|query| serde_urlencoded::from_str(query).ok()).unwrap_or_default();
-    pairs.iter().find(|(name, _)| name == "since").and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+/// A parameter of a request's query string.
+pub fn parameter(request: &Request<Bytes>, name: &str) -> Option<String> {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(request.uri().query()?).ok()?;
+    pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
 /// A problem as the answer to this request; in `OpenAI`'s shape for clients of `/v1`.

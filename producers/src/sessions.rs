@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     authenticate, body,
     documents::{page, page_reply},
+    jobs,
     reply::{Answer, Body, Refusal, Reply},
     routes::{Call, Settings},
 };
@@ -60,6 +61,16 @@ pub struct Participant {
 }
 
 impl Participant {
+    /// As the value of a header, which takes ASCII only: names are in any script.
+    pub fn to_header(&self) -> String {
+        BASE64URL_NOPAD.encode(&serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Reads [`to_header`](Self::to_header).
+    pub fn from_header(value: &str) -> Option<Self> {
+        serde_json::from_slice(&BASE64URL_NOPAD.decode(value.as_bytes()).ok()?).ok()
+    }
+
     /// The room they join.
     pub fn room(&self) -> Room {
         Room::Session(self.owner.clone(), self.session.clone())
@@ -249,8 +260,8 @@ pub async fn join<P: Database + Clock + Random + Sha256>(
     settings: &Settings,
     request: &Request<Bytes>,
     id: &str,
-    since: i64,
 ) -> Answer {
+    let since = jobs::since(request)?;
     let headers = request.headers();
     if !headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket")) {
         return Err(Problem::field(Code::Invalid, "Upgrade", "this path answers to WebSocket requests").into());
@@ -353,4 +364,26 @@ pub async fn persist<P: Database + Clock>(
     .bind(last_sequence)
     .bind(ports.now());
     ports.batch(vec![update]).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_participant_of_any_name_fits_a_header() {
+        let participant = Participant {
+            owner: UserId::parse("usr_00000000000000000000000000").unwrap(),
+            session: SessionId::parse("ses_00000000000000000000000000").unwrap(),
+            id: "1".to_owned(),
+            name: "Zoë 李 🐋".to_owned(),
+            role: ParticipantRole::Editor,
+            since: 3,
+            protocol: None,
+        };
+        let header = participant.to_header();
+        assert!(header.is_ascii());
+        assert_eq!(Participant::from_header(&header), Some(participant));
+        assert_eq!(Participant::from_header("{}"), None);
+    }
 }

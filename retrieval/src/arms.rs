@@ -175,9 +175,10 @@ fn vector_filter(filters: &Filters) -> Result<Option<String>, Failure> {
 }
 
 /// A found chunk as hits show it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FoundChunk {
-    /// Its row.
+    /// Its row; its owner knows it by document and index.
+    #[serde(skip_serializing)]
     pub id: ChunkRow,
     /// Its document.
     pub document_id: DocumentId,

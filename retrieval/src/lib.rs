@@ -18,16 +18,16 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::join;
 use pipeline::{
     failure::Failure,
-    ids::{ChunkRow, DocumentId},
+    ids::ChunkRow,
     model::EMBEDDING,
     ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
     tenant::Tenant,
 };
 use serde::Serialize;
 
+pub use self::arms::FoundChunk;
 pub use self::request::{Filters, GroupBy, Mode, Search, SearchRequest};
 use self::{
-    arms::FoundChunk,
     cache::{Memory, Ranked},
     fuse::{Candidate, Fused, PARAMETERS},
 };
@@ -35,20 +35,9 @@ use self::{
 /// One hit.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hit {
-    /// Its document.
-    pub document_id: DocumentId,
-    /// The owner's name for the document.
-    pub external_id: Option<String>,
-    /// The document's title.
-    pub title: Option<String>,
-    /// Place in the document.
-    pub chunk_index: i64,
-    /// First byte in the document's extracted text.
-    pub start: i64,
-    /// One past the last.
-    pub end: i64,
-    /// The text.
-    pub text: String,
+    /// What was found.
+    #[serde(flatten)]
+    pub chunk: FoundChunk,
     /// Its score, comparable within one answer.
     pub score: f64,
     /// Cosine to the query, if it was found by meaning.
@@ -219,13 +208,7 @@ async fn hits<P: Database>(
         }
         let found_by = [(hit.cosine.is_some(), "vector"), (hit.by_keyword, "keyword")];
         Some(Hit {
-            document_id: chunk.document_id,
-            external_id: chunk.external_id,
-            title: chunk.title,
-            chunk_index: chunk.chunk_index,
-            start: chunk.start,
-            end: chunk.end,
-            text: chunk.text,
+            chunk,
             score: hit.score,
             similarity: hit.cosine,
             found_by: found_by.into_iter().filter(|(found, _)| *found).map(|(_, name)| name).collect(),

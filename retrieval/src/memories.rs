@@ -92,13 +92,7 @@ pub async fn recall<P: Database>(
     query: &str,
     vector: Option<&[f32]>,
 ) -> Result<Vec<Recalled>, Failure> {
-    let all = Statement::new(concat!(
-        "SELECT number, embedding, ",
-        memory_columns!(),
-        " FROM memories WHERE user_id = ?1 AND state = 'active' LIMIT ?2"
-    ))
-    .bind(&tenant.user)
-    .bind(limits::MEMORIES);
+    let all = all(tenant);
     // An expression that matches nothing, where the query holds no word.
     let expression = keyword::expression(&Scope::of_user(tenant.number), "body", query)
         .unwrap_or_else(|| "scope : \"nothing\"".to_owned());
@@ -112,8 +106,20 @@ pub async fn recall<P: Database>(
     Ok(rank(query, answers.at(0)?.all()?, &answers.at(1)?.all()?, vector))
 }
 
+/// All that a user has and has not corrected: at most [`limits::MEMORIES`].
+fn all(tenant: &Tenant) -> Statement {
+    Statement::new(concat!(
+        "SELECT number, embedding, ",
+        memory_columns!(),
+        " FROM memories WHERE user_id = ?1 AND state <> 'superseded' LIMIT ?2"
+    ))
+    .bind(&tenant.user)
+    .bind(limits::MEMORIES)
+}
+
 fn rank(query: &str, rows: Vec<Row>, worded: &[Worded], vector: Option<&[f32]>) -> Vec<Recalled> {
-    let known: HashMap<i64, Row> = rows.into_iter().map(|row| (row.number, row)).collect();
+    let active = rows.into_iter().filter(|row| row.memory.state == "active");
+    let known: HashMap<i64, Row> = active.map(|row| (row.number, row)).collect();
     let candidate = |id: i64, score: f64| Candidate { id, score, is_code: false };
     let words: Vec<Candidate<i64>> = worded
         .iter()
@@ -163,16 +169,9 @@ const RELATED: f64 = 0.3;
 /// all-MiniLM-L6-v2 was trained on lie above .85; statements that differ in a name or number below.
 pub const SAME: f64 = 0.92;
 
-/// The active memory nearest to a vector, if it says the same.
+/// The memory, proposed ones included, nearest to a vector, if it says the same.
 pub async fn nearest_same<P: Database>(ports: &P, tenant: &Tenant, vector: &[f32]) -> Result<Option<Memory>, Failure> {
-    let all = Statement::new(concat!(
-        "SELECT number, embedding, ",
-        memory_columns!(),
-        " FROM memories WHERE user_id = ?1 AND state <> 'superseded' AND embedding IS NOT NULL LIMIT ?2"
-    ))
-    .bind(&tenant.user)
-    .bind(limits::MEMORIES);
-    let rows: Vec<Row> = ports.batch(vec![all]).await?.at(0)?.all()?;
+    let rows: Vec<Row> = ports.batch(vec![all(tenant)]).await?.at(0)?.all()?;
     let scored = rows.into_iter().filter_map(|row| {
         let score = cosine(vector, &decode(row.embedding.as_deref()?)?);
         (score >= SAME).then_some((score, row.memory))

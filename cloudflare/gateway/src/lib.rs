@@ -32,8 +32,9 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
     let platform = Workers::new(env.clone());
     let started = platform.now();
     let settings = settings(&env);
-    // What becomes a WebSocket is passed on to its room as it came.
-    let original = request.clone();
+    // What becomes a WebSocket is passed on to its room as it came. Nothing else is: a clone would
+    // keep the body of every upload a second time.
+    let original = if request.headers().get("upgrade")?.is_some() { Some(request.clone()?) } else { None };
     let (reply, summary) = match read(request).await {
         Ok(request) => handle(&platform, &settings, &request).await,
         Err(problem) => handle_unread(&platform, *problem),
@@ -103,12 +104,15 @@ async fn respond(
     platform: &Workers,
     summary: &Summary,
     reply: Reply,
-    original: worker::Result<worker::Request>,
+    original: Option<worker::Request>,
 ) -> worker::Result<Response> {
     let empty = matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let mut status = reply.status.as_u16();
     let response = match (reply.body, summary.user.clone()) {
-        (Body::Join(participant), _) => return join(platform, &participant, original?).await,
+        (Body::Join(participant), _) => {
+            let original = original.ok_or_else(|| worker::Error::RustError("a join without an upgrade".to_owned()))?;
+            return join(platform, &participant, original).await;
+        }
         (Body::Bytes(bytes), _) if !empty => Response::from_bytes(bytes)?,
         (Body::JobEvents(job), Some(user)) => {
             Response::from_stream(job_events::job_events(platform.clone(), user, job))?
@@ -136,7 +140,7 @@ async fn respond(
 
 async fn join(platform: &Workers, participant: &Participant, original: worker::Request) -> worker::Result<Response> {
     let mut request = original.clone_mut()?;
-    request.headers_mut()?.set(session::PARTICIPANT_HEADER, &serde_json::to_string(participant)?)?;
+    request.headers_mut()?.set(session::PARTICIPANT_HEADER, &participant.to_header())?;
     // The room needs no key to know who comes.
     request.headers_mut()?.delete("authorization")?;
     platform

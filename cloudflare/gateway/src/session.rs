@@ -15,6 +15,7 @@ use pipeline::{
     ids::{JobId, SessionId, UserId},
     limits,
     ports::Clock as _,
+    problem::{Code, Problem},
     room::{self, Telling, Told, TurnEvent},
     tenant::Tenant,
     time::{HOUR, Timestamp},
@@ -143,6 +144,15 @@ impl DurableObject for Session {
     }
 }
 
+/// What somebody is told who comes to a full room.
+fn full() -> Result<Response> {
+    let detail = format!("the session is full: {} participants", limits::PARTICIPANTS);
+    let problem = Problem::new(Code::Conflict, detail);
+    let mut response = Response::from_json(&problem)?.with_status(problem.status);
+    response.headers_mut().set("content-type", "application/problem+json")?;
+    Ok(response)
+}
+
 impl Session {
     /// A turn's worker tells its events; false if it should stop.
     async fn tell(&self, telling: Telling) -> Result<bool> {
@@ -196,9 +206,10 @@ impl Session {
 
     fn join(&self, request: &Request) -> Result<Response> {
         let header = request.headers().get(PARTICIPANT_HEADER)?.unwrap_or_default();
-        let participant: Participant = serde_json::from_str(&header)?;
+        let participant = Participant::from_header(&header)
+            .ok_or_else(|| Error::RustError("a participant that cannot be read".to_owned()))?;
         if self.state.get_websockets().len() >= limits::PARTICIPANTS {
-            return Response::error(format!("the session is full: {} participants", limits::PARTICIPANTS), 429);
+            return full();
         }
         if self.identity()?.is_none() {
             let identity = Identity { owner: participant.owner.clone(), session: participant.session.clone() };

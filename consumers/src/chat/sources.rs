@@ -31,7 +31,7 @@ fn is_relevant(terms: &HashSet<String>, hit: &Hit) -> bool {
     if hit.similarity.is_some_and(|similarity| similarity >= PARAMETERS.relevant) {
         return true;
     }
-    hit.found_by.contains(&"keyword") && covered(terms, &hit.text) >= COVERED
+    hit.found_by.contains(&"keyword") && covered(terms, &hit.chunk.text) >= COVERED
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of words")]
@@ -54,6 +54,7 @@ const CODE_EXTENSIONS: [&str; 14] =
     [".rs", ".py", ".js", ".ts", ".go", ".java", ".c", ".h", ".cpp", ".rb", ".sh", ".sql", ".toml", ".yml"];
 
 fn source(hit: Hit) -> Source {
+    let hit = hit.chunk;
     let name = hit.title.clone().or_else(|| hit.external_id.clone());
     let is_code = hit.external_id.as_deref().is_some_and(|id| CODE_EXTENSIONS.iter().any(|end| id.ends_with(end)));
     Source {
@@ -85,19 +86,23 @@ pub fn memories(recalled: Vec<Recalled>) -> Vec<(MemoryId, String)> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use pipeline::ids::DocumentId;
+    use pipeline::ids::{ChunkRow, DocumentId};
+    use retrieval::FoundChunk;
 
     use super::*;
 
     pub fn hit(title: &str, text: &str, similarity: Option<f64>) -> Hit {
         Hit {
-            document_id: DocumentId::parse("doc_000000000000000000000001").unwrap(),
-            external_id: Some(title.to_owned()),
-            title: Some(title.to_owned()),
-            chunk_index: 0,
-            start: 0,
-            end: 1,
-            text: text.to_owned(),
+            chunk: FoundChunk {
+                id: ChunkRow(0),
+                document_id: DocumentId::parse("doc_000000000000000000000001").unwrap(),
+                external_id: Some(title.to_owned()),
+                title: Some(title.to_owned()),
+                chunk_index: 0,
+                start: 0,
+                end: 1,
+                text: text.to_owned(),
+            },
             score: 1.0,
             similarity,
             found_by: if similarity.is_some() { vec!["vector", "keyword"] } else { vec!["keyword"] },

@@ -1,0 +1,130 @@
+//! Asking a route's models in turn, until one answers.
+
+use pipeline::{
+    catalogue::{Catalogue, Route},
+    chat::{Ask, Spent},
+    failure::{Failure, FailureKind},
+    generation::{Generation, Tokens, estimated_tokens},
+    item::{self, Claim},
+    ports::{Clock, Database, Generator, Rooms},
+    room::{Room, TurnEvent},
+};
+
+use super::{context::Context, prompt::Prompt, route::Choice, teller::Teller, thinking};
+
+/// What a model made of a prompt.
+#[derive(Debug)]
+pub struct Written {
+    /// What it said, without thoughts.
+    pub text: String,
+    /// The model.
+    pub model: String,
+    /// What it took.
+    pub spent: Spent,
+    /// Why it ended: `stop` or `length`.
+    pub finish: &'static str,
+}
+
+/// Why no model answered.
+#[derive(Debug)]
+pub enum Unwritten {
+    /// Nobody wants the answer any more.
+    Unwanted,
+    /// Every model failed; the last failure, or the one that says most.
+    Failed(Failure),
+}
+
+/// Most tokens of an answer: the caller's wish within the route's limit.
+pub fn max_tokens(ask: &Ask, route: &Route) -> u32 {
+    ask.max_tokens.unwrap_or(route.max_tokens).clamp(1, route.max_tokens)
+}
+
+/// What the models are asked with.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The turn.
+    pub context: &'a Context,
+    /// Prices.
+    pub catalogue: &'a Catalogue,
+    /// Models and limits.
+    pub route: &'a Route,
+    /// Why this route.
+    pub choice: &'a Choice,
+    /// Where it is told.
+    pub room: &'a Room,
+}
+
+/// Asks them. Asking again after a crash is billed again; the room hears `restarted`, and only one
+/// answer is ever committed.
+pub async fn write<P>(ports: &P, claim: &Claim, asked: &Asked<'_>, prompt: &Prompt) -> Result<Written, Unwritten>
+where
+    P: Database + Generator + Rooms + Clock,
+{
+    let turn = &asked.context.turn;
+    let max_tokens = max_tokens(&turn.request, asked.route);
+    let mut failure = Failure::bug("the route names no model");
+    for (place, model) in asked.route.models.iter().enumerate() {
+        if place > 0 && !item::renew(ports, claim).await.map_err(Unwritten::Failed)? {
+            return Err(Unwritten::Unwanted);
+        }
+        let price = asked.catalogue.price(model);
+        let generation = Generation { model: model.clone(), messages: prompt.messages.clone(), max_tokens, price };
+        let started = TurnEvent::Started {
+            turn_id: turn.turn_id.clone(),
+            conversation_id: turn.conversation_id.clone(),
+            route: asked.choice.route.name().to_owned(),
+            model: model.clone(),
+        };
+        let mut teller = Teller::new(ports, claim, asked.room, place, started);
+        let generated = ports.generate(&generation, &mut teller).await;
+        if teller.unwanted {
+            return Err(Unwritten::Unwanted);
+        }
+        match generated {
+            Ok(tokens) => {
+                teller.finish().await;
+                if teller.unwanted {
+                    return Err(Unwritten::Unwanted);
+                }
+                if is_answer(&teller.text) {
+                    return Ok(written(&teller.text, model, tokens, prompt, &generation));
+                }
+                failure = Failure::transient(format!("{model} answered nothing"));
+            }
+            // The allowance is everybody's: no other model would do better.
+            Err(exhausted) if exhausted.kind == FailureKind::Exhausted => return Err(Unwritten::Failed(exhausted)),
+            // A passing failure says more than that a model is unknown.
+            Err(other) if failure.kind != FailureKind::Transient || other.kind == FailureKind::Transient => {
+                failure = other;
+            }
+            Err(_) => {}
+        }
+    }
+    Err(Unwritten::Failed(failure))
+}
+
+/// True for text that says something: garbage is no answer.
+fn is_answer(text: &str) -> bool {
+    let said = thinking::said(text);
+    let garbage = said.chars().filter(|character| {
+        *character == char::REPLACEMENT_CHARACTER || (character.is_control() && !character.is_whitespace())
+    });
+    said.chars().any(char::is_alphanumeric) && garbage.count() * 10 < said.chars().count()
+}
+
+fn written(text: &str, model: &str, tokens: Tokens, prompt: &Prompt, generation: &Generation) -> Written {
+    let counted = Tokens {
+        prompt: if tokens.prompt > 0 { tokens.prompt } else { prompt.tokens as u64 },
+        completion: if tokens.completion > 0 { tokens.completion } else { estimated_tokens(text) },
+    };
+    Written {
+        spent: Spent {
+            prompt_tokens: counted.prompt,
+            completion_tokens: counted.completion,
+            neurons: generation.price.neurons(counted),
+        },
+        finish: if counted.completion >= u64::from(generation.max_tokens) { "length" } else { "stop" },
+        model: model.to_owned(),
+        text: thinking::said(text).to_owned(),
+    }
+}
