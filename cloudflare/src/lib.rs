@@ -7,17 +7,25 @@
 mod ai;
 mod clock;
 mod d1;
+mod deployment;
 mod generation;
 mod kv;
 mod log;
+mod outside;
 mod queues;
 mod r2;
+mod rate_limiter;
 mod rooms;
 mod vectorize;
 
 use std::{cell::Cell, rc::Rc};
 
-use pipeline::{failure::Failure, ids::UserId, ports::Database, usage::Usage};
+use pipeline::{
+    failure::Failure,
+    ledger::{self, Entry},
+    ports::Meter,
+    usage::Usage,
+};
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{
     Env,
@@ -31,18 +39,23 @@ pub use queues::{Batch, Delivery};
 #[derive(Clone)]
 pub struct Workers {
     env: Env,
+    invocation: Rc<str>,
+    clock_shift: i64,
     usage: Rc<Cell<Usage>>,
+    reserved: Rc<Cell<bool>>,
 }
 
 impl Workers {
-    /// For an invocation with these bindings.
+    /// The platform of an invocation with these bindings.
     pub fn new(env: Env) -> Self {
-        Self { env, usage: Rc::new(Cell::new(Usage::default())) }
+        let clock_shift = clock::shift(&env);
+        Self { env, invocation: Rc::from(""), clock_shift, usage: Rc::default(), reserved: Rc::default() }
     }
 
-    /// What has been used so far.
-    pub fn usage(&self) -> Usage {
-        self.usage.get()
+    /// The same, named for the ledger: the name must be the invocation's own.
+    #[must_use]
+    pub fn named(self, invocation: &str) -> Self {
+        Self { invocation: Rc::from(invocation), ..self }
     }
 
     /// Counts operations that the platform makes by itself, such as a message's delivery.
@@ -52,12 +65,12 @@ impl Workers {
         self.usage.set(usage);
     }
 
-    /// Writes the invocation's usage row; its own row is in it. A failure loses a statistic only.
-    pub async fn record_usage(&self, id: &str, user: Option<&UserId>, source: &str) {
-        use pipeline::ports::Clock as _;
-        self.count(|usage| usage.d1_rows_written += 1);
-        let row = self.usage().row(self.now(), id, user, source);
-        let _ = self.batch(vec![row]).await;
+    /// Ends the invocation in the ledger. If that fails a statistic is lost; neurons it had reserved
+    /// stay counted.
+    pub async fn record(&self, entry: Entry<'_>) {
+        if let Err(failure) = ledger::record(self, entry).await {
+            log(&serde_json::json!({ "unrecorded": &*self.invocation, "failure": failure.to_string() }));
+        }
     }
 
     fn binding<T: JsCast>(&self, name: &str) -> Result<T, Failure> {
@@ -66,6 +79,24 @@ impl Workers {
             return Err(Failure::bug(format!("the binding {name} is missing")));
         }
         Ok(value.unchecked_into())
+    }
+}
+
+impl Meter for Workers {
+    fn invocation(&self) -> String {
+        self.invocation.to_string()
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage.get()
+    }
+
+    fn has_reserved(&self) -> bool {
+        self.reserved.get()
+    }
+
+    fn note_reservation(&self) {
+        self.reserved.set(true);
     }
 }
 

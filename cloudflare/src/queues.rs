@@ -70,6 +70,7 @@ const fn binding(stage: Stage) -> &'static str {
         Stage::Upsert => "UPSERT_QUEUE",
         Stage::Retire => "RETIRE_QUEUE",
         Stage::Chat => "CHAT_QUEUE",
+        Stage::Archive => "ARCHIVE_QUEUE",
     }
 }
 

@@ -31,6 +31,8 @@ pub mod write;
 
 use futures_util::future::join;
 use pipeline::{
+    allowances::Allowances,
+    budget::{Budget, Purpose},
     catalogue::{Catalogue, Route},
     chat::{Ask, CachedAnswer, Detail, Routed, Spent, TurnResult},
     failure::{Failure, FailureKind},
@@ -38,9 +40,9 @@ use pipeline::{
     generation::{Collect, Generation, PromptMessage},
     ids::MemoryId,
     item::{Claim, Move, Progress, commit, settle},
-    object_keys,
+    ledger, object_keys,
     outcome::Outcome,
-    ports::{Clock, Database, Embedder, Generator, KeyValue, Queue, Random, Rooms, VectorIndex},
+    ports::{Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, Queue, Random, Rooms, VectorIndex},
     profile::Profile,
     room::{Room, Telling, TurnEvent},
     statement::{Statement, json},
@@ -63,6 +65,8 @@ const SOURCES: i64 = 8;
 const MODEL_ATTEMPTS: i64 = 3;
 /// Share of a route's room that the conversation may take before it is summarised.
 const HISTORY_SHARE: u64 = 3;
+/// Why an answer may be worse than on another day.
+const SMALLER: &str = "the smallest model answered, because the day's neurons are nearly spent";
 /// Seconds an answer may be given again.
 const RESPONSE_SECONDS: u32 = 3_600;
 
@@ -77,16 +81,21 @@ struct Findings {
 /// Runs the stage. See the module for its steps.
 pub async fn chat<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
 where
-    P: Database + KeyValue + Embedder + Generator + Rooms + VectorIndex + Queue + Clock + Random,
+    P: Database + KeyValue + Embedder + Generator + Rooms + VectorIndex + Queue + Deployment + Meter + Clock + Random,
 {
     let Some(context) = context::read(ports, claim).await? else {
         // The conversation was deleted: nobody waits for an answer.
         return settle(ports, claim, Work::default(), &Progress::default(), Move::Finish).await;
     };
-    let findings = find(ports, &context).await?;
+    let budget = Budget::new(Allowances::load(ports).await.allowances, &claim.day);
+    let mut findings = find(ports, &context, &budget).await?;
     let code = findings.sources.iter().filter(|source| source.is_code).count();
     let features = route::features(&context.question, code * 2 > findings.sources.len());
-    let choice = route::choose(features, context.turn.request.route);
+    let mut choice = route::choose(features, context.turn.request.route);
+    if budget.wants_smaller_models() {
+        choice = choice.smallest();
+        findings.degraded.get_or_insert_with(|| SMALLER.to_owned());
+    }
     let catalogue = Catalogue::load(ports).await.catalogue;
     let route = catalogue.route(choice.route);
     if let Some(outcome) = summarise(ports, claim, &context, &catalogue, &route).await? {
@@ -103,7 +112,7 @@ where
         Ok(written) => Ok(written),
     };
     let answer = compose(&context, &findings, &prompt, &choice, written);
-    finish(ports, claim, &context, &room, answer).await
+    finish(ports, claim, &context, &room, answer, &budget).await
 }
 
 /// A passing failure is tried again a few times; a spent allowance or an unknown model is not.
@@ -112,7 +121,7 @@ fn may_recover(failure: &Failure, claim: &Claim) -> bool {
 }
 
 /// Step 2. A model or index that fails leaves what words alone find.
-async fn find<P>(ports: &P, context: &Context) -> Result<Findings, Failure>
+async fn find<P>(ports: &P, context: &Context, budget: &Budget) -> Result<Findings, Failure>
 where
     P: Database + KeyValue + Embedder + VectorIndex + Clock,
 {
@@ -131,7 +140,8 @@ where
         after: None,
     };
     let looks = ask.use_memory || context.tenant.document_count > 0;
-    let vector = if looks { retrieval::embed_query(ports, &query).await.ok().map(|(vector, _)| vector) } else { None };
+    let vector = if looks { retrieval::embed_query(ports, &query, budget).await.ok() } else { None };
+    let vector = vector.map(|(vector, _)| vector);
     let recalled = async {
         if !ask.use_memory {
             return Ok(Vec::new());
@@ -142,7 +152,7 @@ where
         if context.tenant.document_count == 0 {
             return Ok(None);
         }
-        retrieval::search_with(ports, &context.tenant, &search, vector.clone()).await.map(Some)
+        retrieval::search_with(ports, &context.tenant, &search, vector.clone(), budget).await.map(Some)
     };
     let (found, recalled) = join(found, recalled).await;
     let found = found?;
@@ -163,7 +173,7 @@ async fn summarise<P>(
     route: &Route,
 ) -> Result<Option<Outcome>, Failure>
 where
-    P: Database + Generator + Queue + Clock,
+    P: Database + KeyValue + Generator + Queue + Deployment + Meter + Clock,
 {
     let room = usize::try_from(route.window / HISTORY_SHARE).unwrap_or(0);
     // What a client keeps itself is its own to shorten.
@@ -183,6 +193,10 @@ where
         let price = catalogue.price(model);
         let generation =
             Generation { model: model.clone(), messages: messages.clone(), max_tokens: history::SUMMARY_TOKENS, price };
+        // Without neurons for it, excerpts do.
+        if ledger::reserve(ports, Purpose::Interactive, &claim.user, generation.most_neurons()).await.is_err() {
+            continue;
+        }
         let generated = ports.generate(&generation, &mut text).await;
         let said = thinking::said(&text.0).to_owned();
         if generated.is_ok() && !said.is_empty() {
@@ -277,6 +291,7 @@ async fn finish<P>(
     context: &Context,
     room: &Room,
     mut answer: CachedAnswer,
+    budget: &Budget,
 ) -> Result<Outcome, Failure>
 where
     P: Database + KeyValue + Embedder + Rooms + Queue + Clock + Random,
@@ -315,7 +330,7 @@ where
     // The answer stands in D1: a room that is not told is asked there by who waits.
     let _ =
         ports.tell(room, Telling { job: claim.job.clone(), attempt: teller::attempt_name(claim, 99), events }).await;
-    remember(ports, &turn.request, &answer).await;
+    remember(ports, &turn.request, &answer, budget).await;
     Ok(Outcome::Done)
 }
 
@@ -335,7 +350,7 @@ fn mark_recalled<P: Clock>(ports: &P, claim: &Claim, memories: &[MemoryId]) -> R
 }
 
 /// A cache that is not written costs a model's answer next time, nothing else.
-async fn remember<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: &CachedAnswer) {
+async fn remember<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: &CachedAnswer, budget: &Budget) {
     // What is degraded now need not be in a minute.
     if answer.detail.degraded.is_some() {
         return;
@@ -344,7 +359,7 @@ async fn remember<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: 
     let answer = CachedAnswer { detail: Detail { offered: Vec::new(), ..answer.detail.clone() }, ..answer.clone() };
     if let Some(key) = &ask.cache_key
         && let Ok(text) = json(&answer)
-        && retrieval::cache::admit(ports, 1).await.unwrap_or(false)
+        && retrieval::cache::admit(ports, 1, budget).await.unwrap_or(false)
     {
         let _ = ports.put_value(&object_keys::cached_response(key), text.into_bytes(), RESPONSE_SECONDS).await;
     }

@@ -1,26 +1,53 @@
 //! One queue message, from its body to its outcome.
 
 use pipeline::{
+    allowances::Allowances,
+    budget::Budget,
     failure::Failure,
     ids::UserId,
     item::{self, Claim},
     message::{Decoded, Message, Stage},
     outcome::{Outcome, fate},
-    ports::{Clock, Database, Embedder, Generator, KeyValue, ObjectStore, Queue, Random, Rooms, VectorIndex},
+    ports::{
+        Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random, Rooms,
+        VectorIndex,
+    },
     statement::Statement,
     time::{SECOND, Timestamp},
 };
 use serde::Deserialize;
 
-use crate::{chat, chunk, dead_letter, embed, retire, upsert};
+use crate::{archive, chat, chunk, dead_letter, embed, retire, upsert};
 
 /// Everything the stages ask of the platform.
 pub trait Platform:
-    Database + ObjectStore + KeyValue + Queue + Embedder + Generator + VectorIndex + Rooms + Clock + Random
+    Database
+    + ObjectStore
+    + KeyValue
+    + Queue
+    + Embedder
+    + Generator
+    + VectorIndex
+    + Rooms
+    + Deployment
+    + Meter
+    + Clock
+    + Random
 {
 }
-impl<P: Database + ObjectStore + KeyValue + Queue + Embedder + Generator + VectorIndex + Rooms + Clock + Random>
-    Platform for P
+impl<P> Platform for P where
+    P: Database
+        + ObjectStore
+        + KeyValue
+        + Queue
+        + Embedder
+        + Generator
+        + VectorIndex
+        + Rooms
+        + Deployment
+        + Meter
+        + Clock
+        + Random
 {
 }
 
@@ -42,8 +69,9 @@ pub struct Report {
 ///
 /// 1. Decode: newer code's message waits, an unreadable one is recorded and gone.
 /// 2. Claim the item: nothing to claim means nothing to do.
-/// 3. Run the stage.
-/// 4. A failed attempt gives the claim back in D1 as its kind demands, and the outcome tells the
+/// 3. If the day is too far spent for it, park the item.
+/// 4. Run the stage.
+/// 5. A failed attempt gives the claim back in D1 as its kind demands, and the outcome tells the
 ///    batch loop the same, so that queue and D1 agree on when to try again.
 ///
 /// Every step may be the last: an unsettled claim runs out, and the sweeper sends a new message.
@@ -70,7 +98,11 @@ async fn attempt<P: Platform>(ports: &P, message: &Message) -> Outcome {
         Ok(None) => return unclaimed(ports, message).await,
         Err(failure) => return decide(ports, &failure, 1),
     };
-    match run(ports, &claim).await {
+    let done = match waits_for_tomorrow(ports, &claim).await {
+        Some(why) => Err(Failure::exhausted(why)),
+        None => run(ports, &claim).await,
+    };
+    match done {
         Ok(outcome) => outcome,
         Err(failure) => {
             let outcome = decide(ports, &failure, claim.attempts);
@@ -108,6 +140,16 @@ async fn unclaimed<P: Database + Clock>(ports: &P, message: &Message) -> Outcome
     Outcome::Retry { after: u32::try_from(left).unwrap_or(1), why: "another worker holds it".to_owned() }
 }
 
+/// Indexing gives way when the day is nearly spent; nobody waits for it.
+async fn waits_for_tomorrow<P: Platform>(ports: &P, claim: &Claim) -> Option<String> {
+    let is_ingest = matches!(claim.stage, Stage::Chunk | Stage::Embed | Stage::Upsert);
+    // Without a count there is nothing to judge.
+    if !is_ingest || claim.day.used.is_none() {
+        return None;
+    }
+    Budget::new(Allowances::load(ports).await.allowances, &claim.day).parks_ingest()
+}
+
 async fn run<P: Platform>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> {
     match claim.stage {
         Stage::Chunk => chunk::chunk(ports, claim).await,
@@ -115,6 +157,7 @@ async fn run<P: Platform>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> 
         Stage::Upsert => upsert::upsert(ports, claim).await,
         Stage::Retire => retire::retire(ports, claim).await,
         Stage::Chat => chat::chat(ports, claim).await,
+        Stage::Archive => archive::archive(ports, claim).await,
     }
 }
 

@@ -3,8 +3,8 @@
 //! In: a batch (job item) whose packs are all chunked.
 //! Does, per message:
 //! 1. reads the next chunks of the batch that are still wanted;
-//! 2. cuts them into windows the model can read whole;
-//! 3. calls the model, at most 100 windows a call, and pools the windows' vectors;
+//! 2. cuts them into windows the model can read whole, as many as the day's neurons allow;
+//! 3. reserves the neurons, calls the model, at most 100 windows a call, and pools the windows' vectors;
 //! 4. puts the vectors into R2 and moves the item on.
 //!
 //! Sends on: embed again while chunks are left, then upsert.
@@ -13,16 +13,18 @@ pub mod windows;
 pub mod word_pieces;
 
 use pipeline::{
+    allowances::Allowances,
+    budget::Purpose,
     failure::Failure,
     garbage::Work,
     ids::{ChunkRow, ItemId},
     item::{Claim, Move, Progress, settle},
-    limits,
+    ledger, limits,
     message::Stage,
     model::EMBEDDING,
     object_keys,
     outcome::Outcome,
-    ports::{Clock, Database, Embedder, ObjectStore, PutIf, Queue},
+    ports::{Clock, Database, Deployment, Embedder, KeyValue, Meter, ObjectStore, PutIf, Queue},
     statement::{Statement, json},
     vectors,
 };
@@ -53,7 +55,7 @@ struct Chunk {
 /// Runs the stage. See the module for its steps.
 pub async fn embed<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
 where
-    P: Database + ObjectStore + Queue + Embedder + Clock,
+    P: Database + ObjectStore + KeyValue + Queue + Embedder + Deployment + Meter + Clock,
 {
     let packs = claim.packs.ok_or_else(|| Failure::bug("a batch without packs"))?;
     let cursor = read_cursor(claim, packs.0)?;
@@ -63,7 +65,10 @@ where
         let next = if cursor.slice == 0 { Move::Finish } else { to_upsert(cursor.slice)? };
         return settle(ports, claim, Work::default(), &Progress::default(), next).await;
     }
-    let plan = plan(&chunks);
+    let mut plan = plan(&chunks);
+    let left = Allowances::load(ports).await.allowances.ingest_neurons() - claim.day.ingest_neurons;
+    cut_to_neurons(&mut plan, left);
+    ledger::reserve(ports, Purpose::Ingest, &claim.user, neurons(plan.iter().flatten())).await?;
     // Billed again if what follows fails: the work of at most one message.
     let embedded = run_model(ports, &chunks, &plan).await?;
     let last = embedded.last().map_or(cursor.next, |(row, _)| *row);
@@ -104,6 +109,8 @@ async fn wanted_chunks<P: Database>(
          JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          WHERE c.id >= ?1 AND c.id < ?2 AND c.user_id = ?3
            AND d.latest = c.revision AND d.latest_item = c.id >> 14 AND d.deleted_at IS NULL
+           -- Of a pack that is embedded again only what was evicted and is wanted back.
+           AND (d.current IS NOT d.latest OR d.hit_at > d.evicted_at)
          ORDER BY c.id LIMIT ?4",
     )
     .bind(cursor.next)
@@ -126,6 +133,24 @@ fn plan(chunks: &[Chunk]) -> Vec<Vec<Window>> {
         plan.push(windows);
     }
     plan
+}
+
+/// What a model that reads these windows costs.
+fn neurons<'a>(windows: impl Iterator<Item = &'a Window>) -> f64 {
+    let pieces: usize = windows.map(|window| window.pieces).sum();
+    EMBEDDING.neurons(pieces as u64)
+}
+
+/// Shortens a plan to what the rest of the day's neurons pays for, to one chunk at least: the last
+/// neurons of a day are used too, and a message never needs more than a small allowance holds.
+fn cut_to_neurons(plan: &mut Vec<Vec<Window>>, left: f64) {
+    let mut total = 0.0;
+    let fits = plan.iter().take_while(|windows| {
+        total += neurons(windows.iter());
+        total <= left
+    });
+    let fits = fits.count().max(1);
+    plan.truncate(fits);
 }
 
 /// Embeds the planned windows and pools them, one vector per chunk.
@@ -156,4 +181,26 @@ async fn run_model<P: Embedder>(
             (chunk.id, windows::pool(own, &pieces))
         })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_cut_to_the_neurons_that_are_left() {
+        let window = |pieces| Window { text: String::new(), pieces };
+        let plan = || vec![vec![window(512), window(88)], vec![window(400)], vec![window(500)]];
+        let left = |neurons| {
+            let mut plan = plan();
+            cut_to_neurons(&mut plan, neurons);
+            plan.len()
+        };
+        assert_eq!(left(100.0), 3);
+        // 600 and 400 pieces of 1,841 neurons a million.
+        assert_eq!(left(1.85), 2);
+        assert_eq!(left(1.84), 1);
+        // One chunk is always tried: reserving it decides.
+        assert_eq!(left(-5.0), 1);
+    }
 }

@@ -78,13 +78,15 @@ where
     P: Database + ObjectStore + Queue + VectorIndex + Clock + Random,
 {
     let revisions = revisions(ports, claim).await?;
+    let mut emptied = Vec::new();
     let mut removed =
         Removed { chunks: revisions.iter().map(|revision| revision.chunks_now).sum(), ..Removed::default() };
     removed.vectors = remove_vectors(ports, &revisions).await?;
-    remove_bytes(ports, claim, &revisions, &mut removed).await?;
+    remove_bytes(ports, claim, &revisions, &mut removed, &mut emptied).await?;
     let more = i64::try_from(revisions.len()).unwrap_or(0) == limits::RETIRED_PER_MESSAGE;
     let next = if more { Move::Continue("{}".to_owned()) } else { Move::Finish };
-    let work = settle_garbage(ports, claim, &revisions, &removed)?;
+    let mut work = settle_garbage(ports, claim, &revisions, &removed)?;
+    work.statements.push(forget_packs(claim, &emptied)?);
     settle(ports, claim, work, &Progress::default(), next).await
 }
 
@@ -126,6 +128,7 @@ async fn remove_bytes<P: Database + ObjectStore>(
     claim: &Claim,
     revisions: &[Revision],
     removed: &mut Removed,
+    emptied: &mut Vec<ItemId>,
 ) -> Result<(), Failure> {
     let mut by_pack: BTreeMap<ItemId, HashSet<&DocumentId>> = BTreeMap::new();
     for revision in revisions {
@@ -137,6 +140,7 @@ async fn remove_bytes<P: Database + ObjectStore>(
         if pack.wanted == 0 {
             ports.delete(&[key]).await?;
             removed.objects += 1;
+            emptied.push(pack.pack);
             continue;
         }
         let retired = by_pack.remove(&pack.pack).unwrap_or_default();
@@ -157,6 +161,17 @@ async fn packs_with_wanted<P: Database>(ports: &P, claim: &Claim, packs: &[ItemI
     .bind(json(&packs)?)
     .bind(&claim.user);
     ports.batch(vec![query]).await?.at(0)?.all()
+}
+
+/// A pack that is gone holds no documents: its job may expire.
+fn forget_packs(claim: &Claim, packs: &[ItemId]) -> Result<Statement, Failure> {
+    Ok(claim
+        .fenced(
+            "UPDATE job_items SET documents = '[]'
+             WHERE id IN (SELECT value FROM json_each(?3)) AND documents <> '[]'
+               AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
+        )
+        .bind(json(&packs)?))
 }
 
 /// Overwrites the retired documents' bytes with zeros; the others' offsets stay right.

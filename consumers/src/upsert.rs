@@ -201,7 +201,8 @@ fn publish_statement(claim: &Claim, first: ItemId, last: ItemId) -> Statement {
                  bytes = CASE WHEN pending IS NULL THEN bytes ELSE pending ->> '$.bytes' END,
                  pending = NULL,
                  current = latest, current_item = latest_item, current_first = published.first,
-                 chunk_count = published.chunks, content_hash = latest_hash
+                 chunk_count = published.chunks, content_hash = latest_hash,
+                 evicted_at = CASE WHEN current IS NOT latest OR hit_at > evicted_at THEN NULL ELSE evicted_at END
              FROM published
              WHERE documents.user_id = ?3 AND documents.id = published.id AND documents.latest_item = published.pack
                AND documents.deleted_at IS NULL

@@ -26,7 +26,7 @@ namespace=$(wrangler kv namespace list | python3 -c 'import json,sys; print(next
 set_id id "$namespace"
 
 try 'R2 bucket' wrangler r2 bucket create claudes-friend
-for queue in chunk embed upsert retire chat; do
+for queue in chunk embed upsert retire chat archive; do
     try "queue $queue" wrangler queues create "friend-$queue"
     try "queue $queue-dlq" wrangler queues create "friend-$queue-dlq"
 done

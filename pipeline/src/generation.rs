@@ -36,6 +36,18 @@ pub struct Generation {
     pub price: Price,
 }
 
+/// Bytes of a prompt that make a token at least, for what a call may cost at most; prose has more.
+const FEWEST_BYTES_PER_TOKEN: usize = 3;
+
+impl Generation {
+    /// The most neurons the call may cost: what is reserved for it.
+    pub fn most_neurons(&self) -> f64 {
+        let bytes: usize = self.messages.iter().map(|message| message.content.len()).sum();
+        let prompt = bytes.div_ceil(FEWEST_BYTES_PER_TOKEN) as u64;
+        self.price.neurons(Tokens { prompt, completion: u64::from(self.max_tokens) })
+    }
+}
+
 /// What a model costs, in neurons per million tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Price {

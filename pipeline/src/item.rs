@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    budget::Day,
     failure::Failure,
     garbage::Work,
     ids::{ClaimToken, DocumentId, ItemId, JobId, RANDOM_BYTES, UserId},
@@ -94,6 +95,8 @@ pub struct Claim {
     pub packs: Option<(ItemId, ItemId)>,
     /// Chunks made so far.
     pub chunk_count: i64,
+    /// What the day has cost, when the claim was made.
+    pub day: Day,
 }
 
 #[derive(Deserialize)]
@@ -131,7 +134,7 @@ pub async fn claim<P: Database + Clock + Random>(ports: &P, message: &Message) -
     .bind(message.stage.name())
     .bind(limits::ATTEMPTS)
     .bind(now.plus(EARLY));
-    let answers = ports.batch(vec![claim]).await?;
+    let answers = ports.batch(vec![claim, Day::select(now)]).await?;
     let Some(row) = answers.at(0)?.first::<ClaimRow>()? else { return Ok(None) };
     let documents = serde_json::from_str(&row.documents)
         .map_err(|error| Failure::bug(format!("documents of item {}: {error}", message.item)))?;
@@ -146,6 +149,7 @@ pub async fn claim<P: Database + Clock + Random>(ports: &P, message: &Message) -
         documents,
         packs: row.first_pack.zip(row.last_pack),
         chunk_count: row.chunk_count,
+        day: answers.at(1)?.first()?.unwrap_or_default(),
     }))
 }
 

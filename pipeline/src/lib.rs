@@ -4,7 +4,10 @@
 //! [`ports`], small traits that `cloudflare/` implements over bindings and that tests implement
 //! in memory.
 
+pub mod allowances;
 pub mod api_key;
+pub mod archive;
+pub mod budget;
 pub mod catalogue;
 pub mod chat;
 pub mod failure;
@@ -16,6 +19,7 @@ pub mod identifiers;
 pub mod ids;
 pub mod index_version;
 pub mod item;
+pub mod ledger;
 pub mod limits;
 pub mod message;
 pub mod model;
@@ -33,3 +37,4 @@ pub mod testing;
 pub mod time;
 pub mod usage;
 pub mod vectors;
+pub mod webhook;

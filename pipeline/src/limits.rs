@@ -88,6 +88,23 @@ pub const QUERY_BYTES: usize = 8 * 1024;
 pub const TOP_K: usize = 100;
 /// Longest `Prefer: wait`, in seconds.
 pub const WAIT_SECONDS: u32 = 60;
+/// The share of the day's neurons that indexing may use; chat and search keep the rest.
+pub const INGEST_SHARE: f64 = 0.7;
+/// Requests one API key may make a day: a fifth of everybody's.
+pub const REQUESTS_PER_KEY_AND_DAY: u64 = 20_000;
+/// Seconds over which a burst is counted: a period the rate-limit binding knows.
+/// <https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit>/
+pub const BURST_SECONDS: i64 = 10;
+/// Requests of one API key in that time. As in `wrangler.toml`, where the binding is told.
+pub const BURST_PER_KEY: u32 = 100;
+/// Requests of one address in that time: several people may share one.
+pub const BURST_PER_ADDRESS: u32 = 300;
+/// Refused requests of one caller in a minute; who goes on is banned.
+pub const REFUSALS_BEFORE_BAN: u32 = 50;
+/// How long a ban lasts, in seconds.
+pub const BAN_SECONDS: u32 = 600;
+/// Days after which a conversation nobody continued is archived.
+pub const ARCHIVE_AFTER_DAYS: u32 = 30;
 /// Longest `Idempotency-Key`, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
 /// Most entries on one page of a list.

@@ -5,10 +5,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ItemId, UserId};
+use crate::{
+    budget::Purpose,
+    ids::{ItemId, UserId},
+};
 
 /// The newest version this code reads. What it writes depends on the stage: see [`Stage::version`].
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// A stage of the pipeline; each has its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,17 +27,20 @@ pub enum Stage {
     Retire,
     /// A question into an answer.
     Chat,
+    /// A conversation nobody continued into an archive.
+    Archive,
 }
 
 impl Stage {
     /// All stages, in the order of the data path.
-    pub const ALL: [Self; 5] = [Self::Chunk, Self::Embed, Self::Upsert, Self::Retire, Self::Chat];
+    pub const ALL: [Self; 6] = [Self::Chunk, Self::Embed, Self::Upsert, Self::Retire, Self::Chat, Self::Archive];
 
     /// The version its messages are written in: the first whose readers know the stage.
     pub const fn version(self) -> u32 {
         match self {
             Self::Chunk | Self::Embed | Self::Upsert | Self::Retire => 1,
             Self::Chat => 2,
+            Self::Archive => 3,
         }
     }
 
@@ -46,6 +52,15 @@ impl Stage {
             Self::Upsert => "upsert",
             Self::Retire => "retire",
             Self::Chat => "chat",
+            Self::Archive => "archive",
+        }
+    }
+
+    /// What the stage's neurons are for.
+    pub const fn purpose(self) -> Purpose {
+        match self {
+            Self::Chunk | Self::Embed | Self::Upsert | Self::Retire | Self::Archive => Purpose::Ingest,
+            Self::Chat => Purpose::Interactive,
         }
     }
 
@@ -122,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_told_from_a_malformed_one() {
-        assert_eq!(Message::decode(r#"{"v":3,"anything":[]}"#), Decoded::TooNew { version: 3 });
+        assert_eq!(Message::decode(r#"{"v":4,"anything":[]}"#), Decoded::TooNew { version: 4 });
         for malformed in [
             "",
             "null",
@@ -142,7 +157,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_encoded_reads_back(item in 0i64..1 << 39, stage in 0usize..5) {
+        fn what_is_encoded_reads_back(item in 0i64..1 << 39, stage in 0usize..6) {
             let user = UserId::parse("usr_00000000000000000000000000").unwrap();
             let message = Message { stage: Stage::ALL[stage], item: ItemId(item), user };
             prop_assert_eq!(Message::decode(&message.encode()), Decoded::Known(message));

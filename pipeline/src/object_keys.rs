@@ -1,6 +1,6 @@
 //! Names in R2 and KV. Every name that holds a user's data holds the user.
 
-use crate::ids::{ItemId, UserId};
+use crate::ids::{ClaimToken, ConversationId, ItemId, UserId};
 
 /// The source bytes of a pack.
 pub fn pack(user: &UserId, item: ItemId) -> String {
@@ -33,6 +33,31 @@ pub fn cached_search(hash: &str) -> String {
 
 /// The table of routes and models, if the built-in one does not do.
 pub const CONFIGURED_MODELS: &str = "config:models";
+
+/// Allowances, if the Free plan's are not the ones to hold.
+pub const CONFIGURED_LIMITS: &str = "config:limits";
+
+/// A caller who is not answered for a while: an API key's id or an address.
+pub fn penalty(caller: &str) -> String {
+    format!("cache:rate:{caller}")
+}
+
+/// True for what every request asks about: configuration, and whether its caller is banned. An
+/// isolate may answer it from memory for as long as KV answers from its own cache, a minute.
+pub fn is_asked_always(key: &str) -> bool {
+    key.starts_with("config:") || key.starts_with("cache:rate:")
+}
+
+/// A conversation put away. The claim makes the name unique: what one worker leaves behind can be
+/// removed while another writes.
+pub fn archived_conversation(user: &UserId, date: &str, conversation: &ConversationId, claim: &ClaimToken) -> String {
+    format!("u/{user}/archives/conversations/{date}/{conversation}-{claim}.json.gz")
+}
+
+/// A finished month's usage: `2026-10`.
+pub fn archived_usage(month: &str) -> String {
+    format!("archives/usage/{}.json.gz", month.replace('-', "/"))
+}
 
 /// An answer that can be given again; `hash` covers the user, the question and all it was answered from.
 pub fn cached_response(hash: &str) -> String {

@@ -13,6 +13,7 @@ use crate::{
     room::{Room, Telling},
     statement::{Answers, Statement},
     time::Timestamp,
+    usage::Usage,
 };
 
 /// D1: the truth.
@@ -123,6 +124,58 @@ pub trait VectorIndex {
     ) -> Result<Vec<VectorMatch>, Failure>;
     /// Removes vectors; ids that are not there are no error.
     async fn remove(&self, ids: &[String]) -> Result<(), Failure>;
+}
+
+/// The invocation itself: what it is called and what it has used so far.
+pub trait Meter {
+    /// The name its usage row and its reservation carry: unique to it.
+    fn invocation(&self) -> String;
+    /// What it has used, counted where the platform is called.
+    fn usage(&self) -> Usage;
+    /// True once it has set neurons aside.
+    fn has_reserved(&self) -> bool;
+    /// Notes that it has.
+    fn note_reservation(&self);
+}
+
+/// How this deployment is configured.
+pub trait Deployment {
+    /// The `LIMITS` variable: see [`crate::allowances`].
+    fn limits(&self) -> Option<Vec<u8>>;
+    /// Where alerts go, if anywhere.
+    fn webhook(&self) -> Option<Webhook>;
+}
+
+/// Where alerts go.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// An address that takes POST.
+    pub url: String,
+    /// `whsec_` and base64: the key of the signatures. No `Debug`: a secret.
+    pub secret: String,
+}
+
+/// HTTP to the outside.
+pub trait Outside {
+    /// Posts JSON; the status of the answer.
+    async fn post(&self, url: &str, headers: &[(&'static str, String)], body: String) -> Result<u16, Failure>;
+}
+
+/// How many requests in a short time are a burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Burst {
+    /// Of an address, whoever it is.
+    Address,
+    /// Of an API key.
+    Key,
+    /// Requests that were refused: more of them lead into the penalty box.
+    Refused,
+}
+
+/// The rate-limit binding: approximate, per location, free.
+pub trait RateLimiter {
+    /// False if this is one request too many. A limiter that fails lets through.
+    async fn admit(&self, burst: Burst, caller: &str) -> bool;
 }
 
 /// Time.

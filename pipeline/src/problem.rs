@@ -61,6 +61,8 @@ pub enum Code {
     KeyReused,
     /// The item stands twice in one request.
     Duplicate,
+    /// One request too many in a time; `Retry-After` says for how long.
+    RateLimited,
     /// A dependency is not answering; nothing was accepted.
     Unavailable,
     /// Our fault.
@@ -82,6 +84,7 @@ impl Code {
             Self::UnsupportedType => (415, "unsupported_type", "The content type is not supported"),
             Self::KeyReused => (422, "idempotency_key_reused", "The idempotency key was used with another body"),
             Self::Duplicate => (422, "duplicate_in_request", "The item stands twice in one request"),
+            Self::RateLimited => (429, "rate_limited", "Too many requests"),
             Self::Unavailable => (503, "unavailable", "A part of the service is not answering"),
             Self::Internal => (500, "internal", "Internal error"),
         }

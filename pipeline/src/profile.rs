@@ -1,5 +1,7 @@
 //! What a user says about themselves, and how they want to be answered: `users.profile`.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
 use crate::tenant::Tenant;
@@ -12,6 +14,20 @@ pub struct Profile {
     pub about: String,
     /// How they want to be answered.
     pub preferences: Preferences,
+    /// How long they keep what.
+    pub retention: Retention,
+}
+
+/// Days after which something goes by itself, by kind; without a number it stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Retention {
+    /// Documents, since they were uploaded.
+    pub document_days: Option<NonZeroU32>,
+    /// Conversations, since they were last continued.
+    pub conversation_days: Option<NonZeroU32>,
+    /// Memories that are not pinned, since they were made.
+    pub memory_days: Option<NonZeroU32>,
 }
 
 /// Choices that hold for every conversation.

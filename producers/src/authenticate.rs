@@ -3,7 +3,8 @@
 use http::{HeaderMap, header};
 use pipeline::{
     api_key::{self, ApiKey},
-    ports::Database,
+    budget::Day,
+    ports::{Clock, Database},
     problem::{Code, Problem},
     statement::Statement,
     tenant::Tenant,
@@ -12,8 +13,23 @@ use serde::Deserialize;
 
 use crate::{reply::Refusal, routes::Settings};
 
+/// Who calls, and on what a day.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user.
+    pub tenant: Tenant,
+    /// The id of the key.
+    pub key: String,
+    /// What the day has cost so far.
+    pub day: Day,
+}
+
 /// Finds the user of the key in the `Authorization` header. Revocation is read from D1 every time.
-pub async fn authenticate<P: Database>(ports: &P, settings: &Settings, headers: &HeaderMap) -> Result<Tenant, Refusal> {
+pub async fn authenticate<P: Database + Clock>(
+    ports: &P,
+    settings: &Settings,
+    headers: &HeaderMap,
+) -> Result<Caller, Refusal> {
     #[derive(Deserialize)]
     struct Row {
         digest: String,
@@ -28,10 +44,12 @@ pub async fn authenticate<P: Database>(ports: &P, settings: &Settings, headers: 
          FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = ?1",
     )
     .bind(key.id());
-    let row: Option<Row> = ports.batch(vec![query]).await?.at(0)?.first()?;
+    let answers = ports.batch(vec![query, Day::select(ports.now())]).await?;
+    let row: Option<Row> = answers.at(0)?.first()?;
+    let day = answers.at(1)?.first()?.unwrap_or_default();
     match row {
         Some(row) if key.matches(&settings.pepper, &row.digest) => match row.revoked_at {
-            None => Ok(row.tenant),
+            None => Ok(Caller { tenant: row.tenant, key: key.id().to_owned(), day }),
             Some(_) => Err(unauthorized("this API key was revoked").into()),
         },
         _ => Err(unauthorized("this API key is not known").into()),

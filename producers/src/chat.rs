@@ -28,7 +28,9 @@ use serde::{Deserialize, Serialize};
 
 use self::accept::{Accepted, Question};
 use crate::{
-    body, idempotency, jobs,
+    body,
+    conversations::restore,
+    idempotency, jobs,
     reply::{Answer, Refusal, Reply},
     routes::{Call, Platform},
     search::request::check_filters,
@@ -199,7 +201,11 @@ pub async fn begin<P: Platform>(
         response: &response,
         answer: cached.as_ref(),
     };
-    match accept::accept(ports, &question).await? {
+    let mut accepted = accept::accept(ports, &question).await?;
+    if accepted == Accepted::NoConversation && restore::restore(ports, &tenant.user, &turn.conversation_id).await? {
+        accepted = accept::accept(ports, &question).await?;
+    }
+    match accepted {
         Accepted::Yes => {}
         Accepted::NoConversation => {
             return Err(Problem::field(Code::NotFound, "/conversation_id", "there is no such conversation").into());

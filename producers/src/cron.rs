@@ -1,13 +1,53 @@
 //! The clockwork: what cron starts.
 
+pub mod aggregate;
+pub mod alert;
+pub mod archive;
 pub mod collect;
+pub mod count;
+pub mod evict;
+pub mod expire;
+pub mod months;
+pub mod retain;
 pub mod sweep;
 
 use pipeline::{
     failure::Failure,
-    ports::{Clock, Database, ObjectStore, Queue, Random},
+    ports::{Clock, Database, Deployment, KeyValue, ObjectStore, Outside, Queue, Random, VectorIndex},
 };
 use serde::Serialize;
+
+/// Everything the clockwork asks of the platform.
+pub trait Platform:
+    Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Clock + Random
+{
+}
+impl<P: Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Clock + Random> Platform
+    for P
+{
+}
+
+/// A trigger of `wrangler.consumers.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// Every five minutes: what somebody may be waiting for.
+    Frequent,
+    /// Every hour: sums, and room in the index.
+    Hourly,
+    /// Every night: what is old.
+    Daily,
+}
+
+impl Schedule {
+    /// The triggers as they are configured.
+    pub const CRONS: [(Self, &'static str); 3] =
+        [(Self::Frequent, "*/5 * * * *"), (Self::Hourly, "7 * * * *"), (Self::Daily, "23 3 * * *")];
+
+    /// The schedule of a trigger; one this code does not know runs what is most urgent.
+    pub fn of(cron: &str) -> Self {
+        Self::CRONS.into_iter().find(|(_, known)| *known == cron).map_or(Self::Frequent, |(schedule, _)| schedule)
+    }
+}
 
 /// What a run of the clockwork did, for its log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -20,11 +60,72 @@ pub struct Report {
     pub abandoned: usize,
     /// Objects that nothing refers to, removed.
     pub collected: usize,
+    /// Thresholds passed for the first time today.
+    pub alerts: usize,
+    /// Alerts that the webhook took.
+    pub alerted: usize,
+    /// Usage rows summed up.
+    pub aggregated: u64,
+    /// What made room in the index.
+    pub evicted: evict::Evicted,
+    /// Conversations handed to the archive.
+    pub archived: usize,
+    /// Rows that had served their purpose.
+    pub expired: u64,
+    /// What its owner did not want to keep any longer.
+    pub retained: retain::Retained,
 }
 
-/// Runs what is due. One trigger for both: each is cheap when there is nothing to do.
-pub async fn run<P: Database + ObjectStore + Queue + Clock + Random>(ports: &P) -> Result<Report, Failure> {
-    let mut report = sweep::sweep(ports).await?;
-    report.collected = collect::collect(ports).await?;
-    Ok(report)
+/// Runs what is due; each step is cheap when there is nothing to do. A step that fails does not stop
+/// the others: the first failure is told when all have run.
+pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<(), Failure>) {
+    let mut report = Report::default();
+    let mut steps = Steps::default();
+    match schedule {
+        Schedule::Frequent => {
+            if let Some(swept) = steps.note(sweep::sweep(ports).await) {
+                report = swept;
+            }
+            report.collected = steps.note(collect::collect(ports).await).unwrap_or(0);
+            report.alerts = steps.note(count::count(ports).await).unwrap_or(0);
+            report.alerted = steps.note(alert::alert(ports).await).unwrap_or(0);
+        }
+        Schedule::Hourly => {
+            report.aggregated = steps.note(aggregate::aggregate(ports).await).unwrap_or(0);
+            report.evicted = steps.note(evict::evict(ports, false).await).unwrap_or_default();
+        }
+        Schedule::Daily => {
+            report.retained = steps.note(retain::retain(ports).await).unwrap_or_default();
+            report.archived = steps.note(archive::archive(ports).await).unwrap_or(0);
+            report.evicted = steps.note(evict::evict(ports, true).await).unwrap_or_default();
+            report.expired = steps.note(expire::expire(ports).await).unwrap_or(0);
+            steps.note(months::archive(ports).await);
+        }
+    }
+    (report, steps.outcome)
+}
+
+/// The first failure of several steps.
+struct Steps {
+    outcome: Result<(), Failure>,
+}
+
+impl Default for Steps {
+    fn default() -> Self {
+        Self { outcome: Ok(()) }
+    }
+}
+
+impl Steps {
+    fn note<T>(&mut self, step: Result<T, Failure>) -> Option<T> {
+        match step {
+            Ok(done) => Some(done),
+            Err(failure) => {
+                if self.outcome.is_ok() {
+                    self.outcome = Err(failure);
+                }
+                None
+            }
+        }
+    }
 }

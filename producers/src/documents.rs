@@ -4,7 +4,7 @@ use http::{HeaderName, StatusCode, header};
 use pipeline::{
     failure::Failure,
     garbage::{RetireJob, Work},
-    ids::{DocumentId, ItemId, JobId},
+    ids::{DocumentId, ItemId, JobId, UserId},
     index_version,
     item::ItemState,
     limits, object_keys,
@@ -42,6 +42,8 @@ pub struct DocumentView {
     /// `indexing`, `indexed`, `failed`, `cancelled`: of the latest revision.
     status: &'static str,
     chunk_count: Option<i64>,
+    /// Its vectors were given up for others': it is found by keyword, and a hit brings them back.
+    keyword_only: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +65,7 @@ struct Row {
     current: Option<i64>,
     current_item: Option<ItemId>,
     chunk_count: Option<i64>,
+    evicted_at: Option<Timestamp>,
     pack_state: Option<ItemState>,
     batch_state: Option<ItemState>,
 }
@@ -91,13 +94,14 @@ impl From<Row> for DocumentView {
             uploaded_at: row.uploaded_at,
             bytes: row.bytes,
             chunk_count: row.chunk_count,
+            keyword_only: row.evicted_at.is_some(),
         }
     }
 }
 
 const SELECT: &str =
     "SELECT d.id, d.external_id, d.title, d.type, d.language, d.media_type, d.tags, d.metadata, d.created_at,
-        d.uploaded_at, d.bytes, d.latest, d.latest_item, d.current, d.current_item, d.chunk_count,
+        d.uploaded_at, d.bytes, d.latest, d.latest_item, d.current, d.current_item, d.chunk_count, d.evicted_at,
         p.state AS pack_state, b.state AS batch_state
  FROM documents d LEFT JOIN job_items p ON p.id = d.latest_item LEFT JOIN job_items b ON b.id = p.batch
  WHERE d.user_id = ?1 AND d.deleted_at IS NULL AND (?2 IS NULL OR d.id = ?2) AND (?3 IS NULL OR d.id > ?3)
@@ -226,9 +230,6 @@ pub async fn original<P: Database + ObjectStore>(ports: &P, call: &Call<'_>) -> 
 
 /// `DELETE /api/documents/{id}`: hidden at once, removed everywhere by a job whose receipt says what
 /// was removed where.
-///
-/// One transaction: the fence moves on (`latest + 1`, so that nothing in flight can publish), both
-/// its revisions become garbage, and the row becomes a tombstone without content.
 pub async fn delete<P: Database + Queue + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
     #[derive(Serialize)]
     struct Deleted<'a> {
@@ -238,6 +239,24 @@ pub async fn delete<P: Database + Queue + Clock + Random>(ports: &P, call: &Call
     }
     let id = id_of(call)?;
     let user = &call.tenant.user;
+    let deleted_at = ports.now();
+    let job = remove(ports, user, &id).await?.ok_or_else(not_found)?;
+    let deleted = Deleted { document_id: &id, deleted_at, job_id: &job };
+    match call.wait_seconds() {
+        0 => Ok(Reply::json(StatusCode::ACCEPTED, &deleted).with(header::LOCATION, &format!("/api/jobs/{job}"))),
+        seconds => jobs::wait(ports, user, &job, seconds, &deleted).await,
+    }
+}
+
+/// Deletes a document; the job that removes it everywhere, or `None` if there is no such document.
+///
+/// One transaction: the fence moves on (`latest + 1`, so that nothing in flight can publish), both
+/// its revisions become garbage, and the row becomes a tombstone without content.
+pub async fn remove<P: Database + Queue + Clock + Random>(
+    ports: &P,
+    user: &UserId,
+    id: &DocumentId,
+) -> Result<Option<JobId>, Failure> {
     let now = ports.now();
     let job = JobId::new(now, ports.bytes());
     let garbage = Statement::new(
@@ -249,7 +268,7 @@ pub async fn delete<P: Database + Queue + Clock + Random>(ports: &P, call: &Call
          WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND current IS NOT NULL AND current_item <> latest_item",
     )
     .bind(user)
-    .bind(&id);
+    .bind(id);
     let mut work = Work::from(vec![garbage]);
     work.schedule_retirement(RetireJob { job: &job, user, kind: "delete", due: now, now });
     let tombstone = work.statements.len();
@@ -261,20 +280,16 @@ pub async fn delete<P: Database + Queue + Clock + Random>(ports: &P, call: &Call
              WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL",
         )
         .bind(user)
-        .bind(&id)
+        .bind(id)
         .bind(now),
     );
     work.statements.push(index_version::bump(user));
     let retire = work.retire();
     let answers = ports.batch(work.statements).await?;
     if answers.at(tombstone)?.changes == 0 {
-        return Err(not_found().into());
+        return Ok(None);
     }
     // A lost message costs a sweep.
     let _ = ports.send(Vec::from_iter(Work::retire_message(retire, &answers, user)?)).await;
-    let deleted = Deleted { document_id: &id, deleted_at: now, job_id: &job };
-    match call.wait_seconds() {
-        0 => Ok(Reply::json(StatusCode::ACCEPTED, &deleted).with(header::LOCATION, &format!("/api/jobs/{job}"))),
-        seconds => jobs::wait(ports, user, &job, seconds, &deleted).await,
-    }
+    Ok(Some(job))
 }

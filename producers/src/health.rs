@@ -2,11 +2,12 @@
 
 use http::StatusCode;
 use pipeline::{
+    allowances::Allowances,
     catalogue::Catalogue,
     failure::Failure,
     item::ItemState,
     message::Stage,
-    ports::{Clock, Database, KeyValue},
+    ports::{Clock, Database, Deployment, KeyValue},
     statement::Statement,
     time::Timestamp,
 };
@@ -41,8 +42,9 @@ struct Health {
 }
 
 /// Answers without a key: counts and ages, nothing of anybody's.
-pub async fn health<P: Database + KeyValue + Clock>(ports: &P) -> Answer {
-    let configuration = Catalogue::load(ports).await.problem;
+pub async fn health<P: Database + KeyValue + Deployment + Clock>(ports: &P) -> Answer {
+    let problems = [Catalogue::load(ports).await.problem, Allowances::load(ports).await.problem];
+    let configuration = problems.into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
     let (status, work) = match work(ports).await {
         Ok(work) => ("ok", work),
         Err(_) => ("degraded: the database is not answering", Vec::new()),

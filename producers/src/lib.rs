@@ -18,6 +18,7 @@ pub mod memory;
 pub mod openai;
 pub mod openapi;
 pub mod profile;
+pub mod rate_limit;
 pub mod reply;
 pub mod routes;
 pub mod search;

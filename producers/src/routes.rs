@@ -6,10 +6,15 @@ use bytes::Bytes;
 use http::{HeaderName, Method, Request, header};
 use matchit::Router;
 use pipeline::{
+    allowances::Allowances,
+    budget::Budget,
     failure::Failure,
     ids::{RequestId, UserId},
     limits,
-    ports::{Clock, Database, Embedder, KeyValue, ObjectStore, Queue, Random, Rooms, Sha256, VectorIndex},
+    ports::{
+        Burst, Clock, Database, Deployment, Embedder, KeyValue, ObjectStore, Queue, Random, RateLimiter, Rooms, Sha256,
+        VectorIndex,
+    },
     problem::{Code, Problem},
     tenant::Tenant,
 };
@@ -17,17 +22,40 @@ use pipeline::{
 use crate::{
     authenticate, chat, conversations, dead_letters, documents, health, index, jobs, keys, memory, openai, openapi,
     profile,
+    rate_limit::{self, Limited},
     reply::{Answer, Refusal, Reply},
     search, sessions, usage,
 };
 
 /// Everything the API asks of the platform.
 pub trait Platform:
-    Database + ObjectStore + Queue + KeyValue + Embedder + VectorIndex + Rooms + Clock + Random + Sha256
+    Database
+    + ObjectStore
+    + Queue
+    + KeyValue
+    + Embedder
+    + VectorIndex
+    + Rooms
+    + RateLimiter
+    + Deployment
+    + Clock
+    + Random
+    + Sha256
 {
 }
-impl<P: Database + ObjectStore + Queue + KeyValue + Embedder + VectorIndex + Rooms + Clock + Random + Sha256> Platform
-    for P
+impl<P> Platform for P where
+    P: Database
+        + ObjectStore
+        + Queue
+        + KeyValue
+        + Embedder
+        + VectorIndex
+        + Rooms
+        + RateLimiter
+        + Deployment
+        + Clock
+        + Random
+        + Sha256
 {
 }
 
@@ -152,6 +180,8 @@ pub struct Call<'a> {
     pub request: &'a Request<Bytes>,
     /// The `{id}` of the path, empty without one.
     pub id: &'a str,
+    /// What the day may still cost.
+    pub budget: Budget,
 }
 
 impl Call<'_> {
@@ -180,14 +210,20 @@ pub struct Summary {
     pub route: &'static str,
     /// The tenant, once known.
     pub user: Option<UserId>,
+    /// The id of the API key, once known.
+    pub key: Option<String>,
     /// The port that failed.
     pub failure: Option<Failure>,
 }
 
 /// Answers a request: finds its route, its tenant, and lets the route do the rest.
-pub async fn handle<P: Platform>(ports: &P, settings: &Settings, request: &Request<Bytes>) -> (Reply, Summary) {
-    let request_id = RequestId::new(ports.now(), ports.bytes());
-    let mut summary = Summary { request_id, route: "unknown", user: None, failure: None };
+pub async fn handle<P: Platform>(
+    ports: &P,
+    settings: &Settings,
+    request: &Request<Bytes>,
+    request_id: RequestId,
+) -> (Reply, Summary) {
+    let mut summary = Summary { request_id, route: "unknown", user: None, key: None, failure: None };
     let answer = answer(ports, settings, request, &mut summary).await;
     let reply = answer.unwrap_or_else(|refusal| {
         let (problem, failure) = refusal.into_problem();
@@ -215,6 +251,9 @@ async fn answer<P: Platform>(
         return Ok(refuse(problem, request, summary).with(header::ALLOW, &allowed));
     }
     let id = found.params.get("id").unwrap_or_default();
+    if let Err(limited) = rate_limit::admit(ports, Burst::Address, rate_limit::address(request)).await {
+        return Ok(refuse_limited(&limited, request, summary));
+    }
     match route {
         Route::Health => return health::health(ports).await,
         Route::OpenApi => return Ok(openapi::openapi()),
@@ -227,10 +266,29 @@ async fn answer<P: Platform>(
         }
         _ => {}
     }
-    let tenant = authenticate::authenticate(ports, settings, request.headers()).await?;
-    summary.user = Some(tenant.user.clone());
-    let call = Call { tenant, request, id };
-    dispatch(ports, settings, route, &call).await
+    let caller = authenticate::authenticate(ports, settings, request.headers()).await?;
+    summary.user = Some(caller.tenant.user.clone());
+    summary.key = Some(caller.key.clone());
+    let budget = Budget::new(Allowances::load(ports).await.allowances, &caller.day);
+    let call = Call { tenant: caller.tenant, request, id, budget };
+    let used = caller.day.requests_of_key(&caller.key);
+    let admitted = match rate_limit::admit(ports, Burst::Key, &caller.key).await {
+        Ok(()) => rate_limit::hold_to_quota(&call.budget, used, ports.now()),
+        limited => limited,
+    };
+    let reply = match admitted {
+        Ok(()) => dispatch(ports, settings, route, &call).await.unwrap_or_else(|refusal| {
+            let (problem, failure) = refusal.into_problem();
+            summary.failure = failure;
+            refuse(problem, request, summary)
+        }),
+        Err(limited) => refuse_limited(&limited, request, summary),
+    };
+    let reply = rate_limit::announce(reply, &call.budget, used, ports.now());
+    Ok(match call.budget.degradations() {
+        told if told.is_empty() => reply,
+        told => reply.with(HeaderName::from_static("x-budget"), &told.join("; ")),
+    })
 }
 
 async fn dispatch<P: Platform>(ports: &P, settings: &Settings, route: Route, call: &Call<'_>) -> Answer {
@@ -303,6 +361,10 @@ fn refuse(mut problem: Problem, request: &Request<Bytes>, summary: &Summary) -> 
     problem.instance = Some(request.uri().path().to_owned());
     problem.request_id = Some(summary.request_id.to_string());
     Reply::from(problem)
+}
+
+fn refuse_limited(limited: &Limited, request: &Request<Bytes>, summary: &Summary) -> Reply {
+    limited.mark(refuse(limited.problem(), request, summary))
 }
 
 fn shortened(text: &str) -> String {

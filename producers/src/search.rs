@@ -34,17 +34,18 @@ where
 {
     let started = ports.now();
     let search = request::parse(call.request.body())?;
-    let found = retrieval::search(ports, &call.tenant, &search).await?;
+    let found = retrieval::search(ports, &call.tenant, &search, &call.budget).await?;
     let freshness = if is_complete(ports, &call.tenant, &search).await? { "complete" } else { "partial" };
     let degraded = found.mode != search.request.mode;
     let took_ms = ports.now().since(started);
     let answer = SearchAnswer { hits: found.hits, mode: found.mode, freshness, cached: found.cached, took_ms };
     let reply = Reply::json(StatusCode::OK, &answer);
-    Ok(if degraded {
-        reply.with(HeaderName::from_static("x-degraded"), "vector search is not available; found by keyword")
+    let why = if call.budget.is_without_neurons() {
+        "today's neurons are spent; found by keyword"
     } else {
-        reply
-    })
+        "vector search is not available; found by keyword"
+    };
+    Ok(if degraded { reply.with(HeaderName::from_static("x-degraded"), why) } else { reply })
 }
 
 /// True if nothing the token stands for is still on its way.

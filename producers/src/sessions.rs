@@ -286,7 +286,7 @@ pub async fn join<P: Database + Clock + Random + Sha256>(
         let (owner, name, role) = redeem(ports, &session, ticket).await?;
         participant(owner, name, role)
     } else {
-        let tenant = authenticate::authenticate(ports, settings, headers).await?;
+        let tenant = authenticate::authenticate(ports, settings, headers).await?.tenant;
         if read(ports, &tenant.user, &session).await?.state != "open" {
             return Err(Problem::new(Code::Conflict, "the session is closed").into());
         }

@@ -1,31 +1,30 @@
-//! `GET /api/usage`: today against every allowance of the Free plan.
+//! `GET /api/usage`: today against every allowance, and what is given up for it.
 
 use http::StatusCode;
 use pipeline::{
-    limits,
-    model::EMBEDDING,
+    allowances::{Allowances, Resource},
+    budget::Level,
     ports::{Clock, Database},
     statement::Statement,
     time::{DAY, Timestamp},
-    usage::Usage,
+    usage::{Totals, Usage},
 };
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::{
     reply::{Answer, Reply},
     routes::Call,
 };
 
-/// Days that a monthly allowance is spread over.
-const DAYS_PER_MONTH: f64 = 30.0;
-
 /// One resource of the plan, as used today by everybody of this deployment.
 #[derive(Debug, Serialize)]
-struct Resource {
+struct ResourceView {
     name: &'static str,
     used: f64,
     allowance: f64,
     share: f64,
+    level: Level,
     /// When it runs out at today's pace, if that is today.
     runs_out_at: Option<Timestamp>,
 }
@@ -34,39 +33,71 @@ struct Resource {
 struct UsageView {
     since: Timestamp,
     until: Timestamp,
-    invocations: i64,
-    resources: Vec<Resource>,
+    invocations: u64,
+    resources: Vec<ResourceView>,
     /// The resource nearest to its end.
     first_to_run_out: &'static str,
+    /// The part of the neurons that indexing may use, and has used or reserved.
+    ingest: Ingest,
+    /// What is stored in the index, as last counted, of what it holds.
+    vectors: Vectors,
+    /// What is given up at present.
+    degraded: Vec<String>,
+    /// Thresholds passed today.
+    alerts: Vec<Box<RawValue>>,
     /// What the tenant's own requests and jobs took of it.
     own: Usage,
 }
 
-#[derive(Debug, Deserialize)]
-struct Row {
-    invocations: i64,
-    #[serde(flatten)]
-    usage: Usage,
+#[derive(Debug, Serialize)]
+struct Ingest {
+    neurons: f64,
+    allowance: f64,
 }
 
-const SUMS: &str =
-    "SELECT count(*) AS invocations, total(neurons) AS neurons, coalesce(sum(d1_rows_read), 0) AS d1_rows_read,
-        coalesce(sum(d1_rows_written), 0) AS d1_rows_written, coalesce(sum(kv_reads), 0) AS kv_reads,
-        coalesce(sum(kv_writes), 0) AS kv_writes, coalesce(sum(r2_class_a), 0) AS r2_class_a,
-        coalesce(sum(r2_class_b), 0) AS r2_class_b, coalesce(sum(queue_operations), 0) AS queue_operations,
-        coalesce(sum(vectors_queried), 0) AS vectors_queried, coalesce(sum(vectors_upserted), 0) AS vectors_upserted,
-        coalesce(sum(object_requests), 0) AS object_requests
- FROM usage_log WHERE at >= ?1 AND (?2 IS NULL OR user_id = ?2)";
+#[derive(Debug, Serialize)]
+struct Vectors {
+    stored: f64,
+    allowance: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Day {
+    neurons: f64,
+    ingest_neurons: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct AlertRow {
+    body: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Stored {
+    value: f64,
+}
 
 /// `GET /api/usage`
 pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let now = ports.now();
     let since = now.start_of_day();
-    let sums = |user: Option<&pipeline::ids::UserId>| Statement::new(SUMS).bind(since).bind(user);
-    let answers = ports.batch(vec![sums(None), sums(Some(&call.tenant.user))]).await?;
-    let all: Row = answers.at(0)?.first()?.unwrap_or(Row { invocations: 0, usage: Usage::default() });
-    let own: Row = answers.at(1)?.first()?.unwrap_or(Row { invocations: 0, usage: Usage::default() });
-    let resources = resources(&all.usage, all.invocations, since, now);
+    let alerts = Statement::new("SELECT body FROM alerts WHERE created_at >= ?1 ORDER BY created_at, id").bind(since);
+    let stored = Statement::new("SELECT value FROM counters WHERE name = 'vectors_stored'");
+    let statements = vec![
+        Totals::select(since, None),
+        Totals::select(since, Some(&call.tenant.user)),
+        pipeline::budget::Day::select(now),
+        alerts,
+        stored,
+    ];
+    let answers = ports.batch(statements).await?;
+    let all: Totals = answers.at(0)?.first()?.unwrap_or_default();
+    let own: Totals = answers.at(1)?.first()?.unwrap_or_default();
+    let day: Day = answers.at(2)?.first()?.unwrap_or(Day { neurons: 0.0, ingest_neurons: 0.0 });
+    let alerts: Vec<AlertRow> = answers.at(3)?.all()?;
+    let stored: Option<Stored> = answers.at(4)?.first()?;
+    let allowances = &call.budget.allowances;
+    let resources = resources(&all, day.neurons, allowances, since, now);
     let first =
         resources.iter().max_by(|one, other| one.share.total_cmp(&other.share)).map_or("", |resource| resource.name);
     let view = UsageView {
@@ -75,37 +106,69 @@ pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
         invocations: all.invocations,
         first_to_run_out: first,
         resources,
+        ingest: Ingest { neurons: day.ingest_neurons, allowance: allowances.ingest_neurons() },
+        vectors: Vectors { stored: stored.map_or(0.0, |row| row.value), allowance: allowances.vectors_stored },
+        degraded: call.budget.degradations(),
+        alerts: alerts.into_iter().filter_map(|alert| RawValue::from_string(alert.body).ok()).collect(),
         own: own.usage,
     };
     Ok(Reply::json(StatusCode::OK, &view))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts and allowances are far below 2^52")]
-fn resources(usage: &Usage, invocations: i64, since: Timestamp, now: Timestamp) -> Vec<Resource> {
-    let resource = |name, used: f64, allowance: f64| {
-        let elapsed = now.since(since).max(1) as f64;
-        let day_fraction_at_end = if used > 0.0 { allowance / used * elapsed } else { f64::INFINITY };
-        #[expect(clippy::cast_possible_truncation, reason = "less than a day in milliseconds")]
-        let runs_out_at = (day_fraction_at_end < DAY as f64).then(|| since.plus(day_fraction_at_end as i64));
-        Resource { name, used, allowance, share: used / allowance, runs_out_at }
+/// Neurons as the ledger has them, reservations included; the rest as counted.
+fn resources(
+    all: &Totals,
+    neurons: f64,
+    allowances: &Allowances,
+    since: Timestamp,
+    now: Timestamp,
+) -> Vec<ResourceView> {
+    let view = |resource: Resource| {
+        let counted = resource.used(&all.usage, all.invocations);
+        let used = if resource == Resource::Neurons { neurons } else { counted };
+        let allowance = allowances.of(resource);
+        let share = used / allowance;
+        ResourceView {
+            name: resource.name(),
+            used,
+            allowance,
+            share,
+            level: Level::of(share),
+            runs_out_at: runs_out_at(share, since, now),
+        }
     };
-    let dimensions = EMBEDDING.dimensions as f64;
-    vec![
-        resource("neurons", usage.neurons, limits::NEURONS_PER_DAY as f64),
-        resource("requests", invocations as f64, limits::REQUESTS_PER_DAY as f64),
-        resource("queue_operations", usage.queue_operations as f64, limits::QUEUE_OPERATIONS_PER_DAY as f64),
-        resource("d1_rows_read", usage.d1_rows_read as f64, limits::D1_ROWS_READ_PER_DAY as f64),
-        resource("d1_rows_written", usage.d1_rows_written as f64, limits::D1_ROWS_WRITTEN_PER_DAY as f64),
-        resource("kv_reads", usage.kv_reads as f64, limits::KV_READS_PER_DAY as f64),
-        resource("kv_writes", usage.kv_writes as f64, limits::KV_WRITES_PER_DAY as f64),
-        resource("r2_class_a", usage.r2_class_a as f64, limits::R2_CLASS_A_PER_MONTH as f64 / DAYS_PER_MONTH),
-        resource("r2_class_b", usage.r2_class_b as f64, limits::R2_CLASS_B_PER_MONTH as f64 / DAYS_PER_MONTH),
-        resource("object_requests", usage.object_requests as f64, limits::OBJECT_REQUESTS_PER_DAY as f64),
-        resource("vectors_stored", usage.vectors_upserted as f64, limits::VECTOR_STORED_DIMENSIONS as f64 / dimensions),
-        resource(
-            "vectors_queried",
-            usage.vectors_queried as f64,
-            limits::VECTOR_QUERIED_DIMENSIONS_PER_MONTH as f64 / dimensions / DAYS_PER_MONTH,
-        ),
-    ]
+    Resource::ALL.into_iter().map(view).collect()
+}
+
+/// When all is used, if it goes on as it went since midnight; `None` if that is another day.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "milliseconds of a day")]
+fn runs_out_at(share: f64, since: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    if share <= 0.0 {
+        return None;
+    }
+    let at = now.since(since).max(1) as f64 / share;
+    (at < DAY as f64).then(|| since.plus(at as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forecast_goes_on_as_it_went() {
+        let since = Timestamp::parse("2026-11-23T00:00:00Z").unwrap();
+        let noon = since.plus(DAY / 2);
+        assert_eq!(runs_out_at(0.75, since, noon), Some(since.plus(DAY / 2 * 4 / 3)));
+        assert_eq!(runs_out_at(0.5, since, noon), None);
+        assert_eq!(runs_out_at(0.0, since, noon), None);
+    }
+
+    #[test]
+    fn neurons_are_the_ledgers() {
+        let now = Timestamp::parse("2026-11-23T12:00:00Z").unwrap();
+        let totals = Totals { invocations: 50_000, usage: Usage { neurons: 1.0, ..Usage::default() } };
+        let views = resources(&totals, 9_000.0, &Allowances::default(), now.start_of_day(), now);
+        assert_eq!((views[0].name, views[0].level), ("neurons", Level::Scarce));
+        assert!((views[1].share - 0.5).abs() < 1e-9);
+    }
 }

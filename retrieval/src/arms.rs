@@ -7,18 +7,22 @@
 //! of the revision that is current, of the first one if none is yet, or of one that the search's
 //! consistency token stands for.
 
+use std::collections::BTreeSet;
+
 use pipeline::{
     failure::Failure,
     ids::{ChunkRow, DocumentId, parse_vector_id},
     limits,
-    ports::{Database, VectorIndex},
+    ports::{Clock, Database, VectorIndex},
     scope::Scope,
     statement::{Statement, json},
     tenant::Tenant,
+    time::{DAY, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    Hit,
     fuse::{CANDIDATES, Candidate},
     keyword,
     request::{Filters, Search},
@@ -194,6 +198,48 @@ pub struct FoundChunk {
     pub end: i64,
     /// The text.
     pub text: String,
+    /// When its document was last noted as found ([`note_hits`]).
+    #[serde(skip_serializing)]
+    pub hit_at: Option<Timestamp>,
+    /// When its document's vectors were given up.
+    #[serde(skip_serializing)]
+    pub evicted_at: Option<Timestamp>,
+}
+
+impl FoundChunk {
+    /// True if it should be noted that its document was found: once a day is enough, and at once if
+    /// that brings its vectors back.
+    fn is_worth_noting(&self, now: Timestamp) -> bool {
+        let noted = self.hit_at.is_some_and(|hit_at| now.since(hit_at) < DAY);
+        !noted || self.evicted_at.is_some_and(|evicted_at| self.hit_at.is_none_or(|hit_at| hit_at <= evicted_at))
+    }
+}
+
+/// Documents noted for one search: the best; what is far down was not of use.
+const NOTED: usize = 5;
+
+/// Notes that documents were found: what decides which keep their vectors when the index is full.
+/// Failing to is no failure of the search.
+pub async fn note_hits<P: Database + Clock>(ports: &P, tenant: &Tenant, hits: &[Hit]) {
+    let now = ports.now();
+    let ids: BTreeSet<&str> = hits
+        .iter()
+        .take(NOTED)
+        .filter(|hit| hit.chunk.is_worth_noting(now))
+        .map(|hit| hit.chunk.document_id.as_str())
+        .collect();
+    if ids.is_empty() {
+        return;
+    }
+    let Ok(ids) = json(&ids) else { return };
+    let note = Statement::new(
+        "UPDATE documents SET hit_at = ?3 WHERE user_id = ?1 AND id IN (SELECT value FROM json_each(?2))
+             AND deleted_at IS NULL",
+    )
+    .bind(&tenant.user)
+    .bind(ids)
+    .bind(now);
+    let _ = ports.batch(vec![note]).await;
 }
 
 /// Reads chunks for their hits, through the fence again: a cached ranking may be older than a delete.
@@ -204,7 +250,8 @@ pub async fn read_chunks<P: Database>(
     rows: &[ChunkRow],
 ) -> Result<Vec<FoundChunk>, Failure> {
     let query = Statement::new(
-        "SELECT c.id, d.id AS document_id, d.external_id, d.title, c.chunk_index, c.start, c.\"end\", c.text
+        "SELECT c.id, d.id AS document_id, d.external_id, d.title, c.chunk_index, c.start, c.\"end\", c.text,
+                d.hit_at, d.evicted_at
          FROM json_each(?1) wanted CROSS JOIN chunks c ON c.id = wanted.value AND c.user_id = ?2
          CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          LEFT JOIN job_items p ON p.id = d.latest_item

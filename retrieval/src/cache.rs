@@ -2,9 +2,11 @@
 //!
 //! A cached ranking holds chunk rows and scores, never text, and its name holds the version of the
 //! user's index, so that every publish and delete makes it unreachable. KV allows 1,000 writes a
-//! day: a counter in D1 admits the first of them, and caching ends when they are spent.
+//! day, which are spent by value: a counter in D1 admits caches until four fifths of them are gone,
+//! and the budget ends caching when the day is nearly spent.
 
 use pipeline::{
+    budget::Budget,
     failure::Failure,
     fingerprint,
     ids::ChunkRow,
@@ -18,8 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::request::Search;
 
-/// KV writes a day that caches may spend; the rest is for configuration and results.
-const WRITES_PER_DAY: i64 = 800;
+/// The share of a day's KV writes that caches may spend; the rest is for configuration, and for
+/// banning callers who hammer.
+const WRITES_SHARE: f64 = 0.8;
 const EMBEDDING_SECONDS: u32 = 7 * 86_400;
 const RANKING_SECONDS: u32 = 3_600;
 
@@ -71,7 +74,7 @@ pub struct Memory {
 }
 
 /// Writes what is new, if the day's writes allow. A failure costs nothing but the cache.
-pub async fn remember<P: Database + KeyValue + Clock>(ports: &P, memory: Memory) {
+pub async fn remember<P: Database + KeyValue + Clock>(ports: &P, memory: Memory, budget: &Budget) {
     let entries: Vec<(String, Vec<u8>, u32)> = memory
         .embedding
         .map(|(key, vector)| (key, vector.iter().flat_map(|value| value.to_le_bytes()).collect(), EMBEDDING_SECONDS))
@@ -81,7 +84,7 @@ pub async fn remember<P: Database + KeyValue + Clock>(ports: &P, memory: Memory)
         )
         .collect();
     let wanted = i64::try_from(entries.len()).unwrap_or(0);
-    if wanted == 0 || !admit(ports, wanted).await.unwrap_or(false) {
+    if wanted == 0 || !admit(ports, wanted, budget).await.unwrap_or(false) {
         return;
     }
     for (key, value, seconds) in entries {
@@ -89,8 +92,11 @@ pub async fn remember<P: Database + KeyValue + Clock>(ports: &P, memory: Memory)
     }
 }
 
-/// Reserves KV writes for caches; false when the day's are spent.
-pub async fn admit<P: Database + Clock>(ports: &P, writes: i64) -> Result<bool, Failure> {
+/// Reserves KV writes for caches; false when the day has no more for them.
+pub async fn admit<P: Database + Clock>(ports: &P, writes: i64, budget: &Budget) -> Result<bool, Failure> {
+    if !budget.may_cache() {
+        return Ok(false);
+    }
     let day = ports.now().start_of_day();
     let reserve = Statement::new(
         "INSERT INTO counters (name, value) VALUES ('kv_writes', ?1 * 10000 + ?2)
@@ -99,6 +105,6 @@ pub async fn admit<P: Database + Clock>(ports: &P, writes: i64) -> Result<bool, 
     )
     .bind(day.milliseconds() / pipeline::time::DAY)
     .bind(writes)
-    .bind(WRITES_PER_DAY);
+    .bind((budget.allowances.kv_writes * WRITES_SHARE).floor());
     Ok(ports.batch(vec![reserve]).await?.at(0)?.changes > 0)
 }

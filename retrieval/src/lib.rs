@@ -4,7 +4,8 @@
 //! 2. Otherwise both arms run at once: FTS5, and the query's embedding through Vectorize.
 //! 3. Their rankings are fused ([`fuse`]), the hits read from D1 through the fence.
 //!
-//! If the model or Vectorize fails, words alone answer, and [`Found::mode`] says so.
+//! If the model or Vectorize fails, or the day's neurons are spent, words alone answer, and
+//! [`Found::mode`] says so.
 
 pub mod arms;
 pub mod cache;
@@ -17,6 +18,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join;
 use pipeline::{
+    budget::Budget,
     failure::Failure,
     ids::ChunkRow,
     model::EMBEDDING,
@@ -69,13 +71,16 @@ struct Ranking {
 const GROUPED_FACTOR: usize = 5;
 
 /// Searches within a user's documents. See the crate for its steps.
-pub async fn search<P>(ports: &P, tenant: &Tenant, search: &Search) -> Result<Found, Failure>
+pub async fn search<P>(ports: &P, tenant: &Tenant, search: &Search, budget: &Budget) -> Result<Found, Failure>
 where
     P: Database + KeyValue + Embedder + VectorIndex + Clock,
 {
-    let ranking = rank(ports, tenant, search).await?;
+    let ranking = rank(ports, tenant, search, budget).await?;
     let hits = hits(ports, tenant, search, &ranking.hits).await?;
-    cache::remember(ports, ranking.memory).await;
+    cache::remember(ports, ranking.memory, budget).await;
+    if budget.may_cache() {
+        arms::note_hits(ports, tenant, &hits).await;
+    }
     Ok(Found { hits, mode: ranking.mode, cached: ranking.cached })
 }
 
@@ -86,17 +91,21 @@ pub async fn search_with<P>(
     tenant: &Tenant,
     search: &Search,
     vector: Option<Vec<f32>>,
+    budget: &Budget,
 ) -> Result<Found, Failure>
 where
-    P: Database + VectorIndex,
+    P: Database + VectorIndex + Clock,
 {
     let vector = vector.map(|vector| (vector, Memory::default())).ok_or_else(|| Failure::transient("no embedding"));
     let ranking = both_arms(ports, tenant, search, std::future::ready(vector)).await?;
     let hits = hits(ports, tenant, search, &ranking.hits).await?;
+    if budget.may_cache() {
+        arms::note_hits(ports, tenant, &hits).await;
+    }
     Ok(Found { hits, mode: ranking.mode, cached: false })
 }
 
-async fn rank<P>(ports: &P, tenant: &Tenant, search: &Search) -> Result<Ranking, Failure>
+async fn rank<P>(ports: &P, tenant: &Tenant, search: &Search, budget: &Budget) -> Result<Ranking, Failure>
 where
     P: Database + KeyValue + Embedder + VectorIndex,
 {
@@ -108,7 +117,7 @@ where
     {
         return Ok(Ranking { hits, mode, cached: true, memory: Memory::default() });
     }
-    let both = both_arms(ports, tenant, search, embed_query(ports, &search.request.query)).await?;
+    let both = both_arms(ports, tenant, search, embed_query(ports, &search.request.query, budget)).await?;
     let ranking = key.filter(|_| both.mode == mode).map(|key| (key, both.hits.clone()));
     Ok(Ranking { memory: Memory { ranking, ..both.memory }, ..both })
 }
@@ -149,10 +158,20 @@ where
 }
 
 /// A query's embedding, from KV if it is there; otherwise with what there is to remember of it.
-pub async fn embed_query<P: KeyValue + Embedder>(ports: &P, query: &str) -> Result<(Vec<f32>, Memory), Failure> {
+///
+/// It costs less than a neuron, which is counted after it, not reserved before: a reservation would
+/// cost more rows than the search.
+pub async fn embed_query<P: KeyValue + Embedder>(
+    ports: &P,
+    query: &str,
+    budget: &Budget,
+) -> Result<(Vec<f32>, Memory), Failure> {
     let key = cache::embedding_key(query);
     if let Some(vector) = cache::embedding(ports, &key).await {
         return Ok((vector, Memory::default()));
+    }
+    if budget.is_without_neurons() {
+        return Err(Failure::exhausted("today's neurons are spent"));
     }
     // The model ignores what is beyond its window: a query that long has said what it is about.
     let tokens = (query.len() as u64 / 4 + 2).min(EMBEDDING.window as u64);

@@ -1,18 +1,27 @@
 //! The whole product over ports in memory: real routes, real stages, real SQL.
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
-use std::fmt::Write as _;
+use std::{cell::Cell, fmt::Write as _};
 
 use bytes::Bytes;
 use consumers::{Report, consume};
 use http::Request;
 use pipeline::{
-    ids::UserId,
+    budget::Purpose,
+    failure::Failure,
+    ids::{RequestId, UserId},
+    ledger::{self, Entry},
     message::Message,
     outcome::Outcome,
+    ports::{Clock as _, Random as _},
     testing::{Memory, ready},
 };
-use producers::{Settings, handle, reply::Body};
+use producers::{
+    Settings,
+    cron::{self, Schedule},
+    handle,
+    reply::Body,
+};
 use serde_json::{Value, json};
 
 /// A product and the key of its first user.
@@ -21,6 +30,7 @@ pub struct Rig {
     /// The platform.
     pub memory: Memory,
     key: String,
+    deliveries: Cell<u64>,
 }
 
 const ADMIN: &str = "administrator";
@@ -48,7 +58,7 @@ pub struct Answer {
 impl Rig {
     /// A product with one user; `seed` decides its ids.
     pub fn new(seed: u64) -> Self {
-        let mut rig = Self { memory: Memory::new(seed), key: ADMIN.to_owned() };
+        let mut rig = Self { memory: Memory::new(seed), key: ADMIN.to_owned(), deliveries: Cell::new(0) };
         rig.key = rig.new_user();
         rig
     }
@@ -74,7 +84,16 @@ impl Rig {
             request = request.header(*name, *value);
         }
         let request = request.body(Bytes::copy_from_slice(body)).unwrap();
-        let (reply, _) = ready(handle(&self.memory, &settings(), &request));
+        let request_id = RequestId::new(self.memory.now(), self.memory.bytes());
+        self.memory.begin(request_id.as_str());
+        let (reply, summary) = ready(handle(&self.memory, &settings(), &request, request_id));
+        let entry = Entry {
+            user: summary.user.as_ref(),
+            key: summary.key.as_deref(),
+            source: summary.route,
+            purpose: Purpose::Interactive,
+        };
+        let _ = ready(ledger::record(&self.memory, entry));
         let body = match reply.body {
             Body::Bytes(bytes) => {
                 serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes)))
@@ -116,7 +135,24 @@ impl Rig {
 
     /// Processes one message; what became of it.
     pub fn process(&self, message: &Message) -> Report {
-        ready(consume(&self.memory, "message", &message.encode()))
+        self.deliveries.set(self.deliveries.get() + 1);
+        self.memory.begin(&format!("message-{}", self.deliveries.get()));
+        let report = ready(consume(&self.memory, "message", &message.encode()));
+        self.memory.count_delivery(!matches!(report.outcome, Outcome::Retry { .. }));
+        let stage = message.stage;
+        let entry = Entry { user: report.user.as_ref(), key: None, source: stage.name(), purpose: stage.purpose() };
+        let _ = ready(ledger::record(&self.memory, entry));
+        report
+    }
+
+    /// Lets the clockwork run, as a trigger of this schedule does.
+    pub fn run_cron(&self, schedule: Schedule) -> (cron::Report, Result<(), Failure>) {
+        self.deliveries.set(self.deliveries.get() + 1);
+        self.memory.begin(&format!("cron-{}", self.deliveries.get()));
+        let done = ready(cron::run(&self.memory, schedule));
+        let entry = Entry { user: None, key: None, source: "cron", purpose: Purpose::Interactive };
+        let _ = ready(ledger::record(&self.memory, entry));
+        done
     }
 
     /// Processes messages until there are none; retries come after their time.
@@ -137,13 +173,14 @@ impl Rig {
                 return true;
             }
             self.memory.advance(120_000);
-            let _ = ready(producers::cron::run(&self.memory));
+            let _ = self.run_cron(Schedule::Frequent);
         }
         false
     }
 
     fn collect(&self) -> usize {
-        ready(producers::cron::run(&self.memory)).map_or(1, |report| report.collected)
+        let (report, done) = self.run_cron(Schedule::Frequent);
+        if done.is_ok() { report.collected } else { 1 }
     }
 
     /// A job as its owner sees it.

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use local_dev::{
     client::{Client, Upload},
+    clockwork::Schedule,
     demo,
     product::{Options, Product, root},
 };
@@ -103,11 +104,11 @@ fn under_fire(files: &[Upload]) -> Stored {
     let view = client.follow(&job, DEADLINE, |_| {}).unwrap();
     assert_eq!((view["status"].as_str(), view["items"]["done"].as_i64()), (Some("succeeded"), Some(200)), "{view}");
     // What a crash left in the vectors' waiting room goes with the next run of the clockwork.
-    product.run_cron().unwrap();
+    product.run_cron(Schedule::Frequent).unwrap();
     let end = std::time::Instant::now() + Duration::from_mins(1);
     while product.object_keys().unwrap().iter().any(|key| key.starts_with("vectors/")) {
         assert!(std::time::Instant::now() < end, "vectors are left in R2");
-        product.run_cron().unwrap();
+        product.run_cron(Schedule::Frequent).unwrap();
         std::thread::sleep(Duration::from_millis(200));
     }
     stored(&product).unwrap()

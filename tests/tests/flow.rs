@@ -218,7 +218,7 @@ fn failed_items_are_dead_letters_and_can_be_retried() {
     for _ in 0..200 {
         rig.drain();
         rig.memory.advance(400_000);
-        let _ = pipeline::testing::ready(producers::cron::run(&rig.memory));
+        let _ = rig.run_cron(producers::cron::Schedule::Frequent);
         if rig.memory.look("SELECT id FROM dead_letters").len() == 1 {
             break;
         }
@@ -310,11 +310,12 @@ fn a_model_that_fails_leaves_words() {
     let rig = Rig::new(1);
     rig.upload(&json!([{"external_id": "a.md", "content": "about apples"}]));
     rig.drain();
-    // Calls of a search: key, cached ranking, words, cached embedding, model.
+    // Calls of a search: the address's ban, key, limits, the key's ban, cached ranking, words, cached
+    // embedding, model.
     let mut calls = 0;
     rig.memory.set_fates(move || {
         calls += 1;
-        if calls == 5 { Fate::Fails } else { Fate::Works }
+        if calls == 8 { Fate::Fails } else { Fate::Works }
     });
     let answer = rig.request("POST", "/api/search", &json!({"query": "apples"}));
     assert_eq!(

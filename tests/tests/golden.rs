@@ -24,8 +24,20 @@ fn version_two_adds_the_chat_stage() {
 }
 
 #[test]
+fn version_three_adds_the_archive_stage() {
+    let line = include_str!("../golden/message_v3.jsonl").trim();
+    let Decoded::Known(message) = Message::decode(line) else { panic!("{line} is not read") };
+    assert_eq!((message.stage, message.item), (Stage::Archive, ItemId(9)));
+}
+
+#[test]
 fn what_is_written_now_is_what_was_written_then() {
-    for golden in [include_str!("../golden/message_v1.jsonl"), include_str!("../golden/message_v2.jsonl")] {
+    let goldens = [
+        include_str!("../golden/message_v1.jsonl"),
+        include_str!("../golden/message_v2.jsonl"),
+        include_str!("../golden/message_v3.jsonl"),
+    ];
+    for golden in goldens {
         let first = golden.lines().next().unwrap();
         let Decoded::Known(message) = Message::decode(first) else { panic!("{first} is not read") };
         assert_eq!(message.encode(), first);

@@ -3,10 +3,13 @@
 use cloudflare::{Batch, Delivery, Workers, log};
 use consumers::{Report, consume, dead_letter};
 use pipeline::{
+    budget::Purpose,
+    ledger::Entry,
     message::{Decoded, Message},
     outcome::Outcome,
-    ports::Clock as _,
+    ports::{Clock as _, Meter as _},
 };
+use producers::cron::Schedule;
 use serde_json::json;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 // The export macro names js_sys when it builds for wasm.
@@ -33,7 +36,8 @@ pub async fn queue(batch: Batch, env: Env, _context: JsValue) -> Result<JsValue,
 }
 
 async fn process(queue: &str, delivery: &Delivery, env: &Env) {
-    let platform = Workers::new(env.clone());
+    let id = format!("{}-{}", delivery.id(), delivery.attempts());
+    let platform = Workers::new(env.clone()).named(&id);
     let started = platform.now();
     let body = delivery.body().as_string().unwrap_or_else(|| "(not text)".to_owned());
     let report = if queue.ends_with("-dlq") {
@@ -48,12 +52,11 @@ async fn process(queue: &str, delivery: &Delivery, env: &Env) {
         "message": delivery.id(), "queue": queue, "attempt": delivery.attempts(), "user": report.user, "item": report.item,
         "outcome": report.outcome.name(), "why": report.outcome.why(), "ms": platform.now().since(started), "used": platform.usage(),
     }));
-    let source = match Message::decode(&body) {
-        Decoded::Known(message) => message.stage.name(),
-        _ => "unreadable",
+    let (source, purpose) = match Message::decode(&body) {
+        Decoded::Known(message) => (message.stage.name(), message.stage.purpose()),
+        _ => ("unreadable", Purpose::Interactive),
     };
-    let id = format!("{}-{}", delivery.id(), delivery.attempts());
-    platform.record_usage(&id, report.user.as_ref(), source).await;
+    platform.record(Entry { user: report.user.as_ref(), key: None, source, purpose }).await;
 }
 
 /// D1 holds what is parked or dead; only a retry keeps the message.
@@ -68,14 +71,12 @@ fn tell(delivery: &Delivery, outcome: &Outcome) {
 async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let platform = Workers::new(env);
     let started = platform.now();
-    let (report, failure) = match producers::cron::run(&platform).await {
-        Ok(report) => (Some(report), None),
-        Err(failure) => (None, Some(failure.to_string())),
-    };
+    let platform = platform.named(&format!("cron-{}-{}", event.cron(), started.milliseconds()));
+    let (report, done) = producers::cron::run(&platform, Schedule::of(&event.cron())).await;
+    let failure = done.err().map(|failure| failure.to_string());
     log(&json!({
         "cron": event.cron(), "report": report, "failure": failure,
         "ms": platform.now().since(started), "used": platform.usage(),
     }));
-    let id = format!("cron-{}", started.milliseconds());
-    platform.record_usage(&id, None, "cron").await;
+    platform.record(Entry { user: None, key: None, source: "cron", purpose: Purpose::Interactive }).await;
 }

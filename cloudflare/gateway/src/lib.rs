@@ -9,8 +9,11 @@ use bytes::Bytes;
 use cloudflare::{Workers, log};
 use http::{Request, StatusCode};
 use pipeline::{
+    budget::Purpose,
+    ids::RequestId,
+    ledger::Entry,
     limits,
-    ports::Clock as _,
+    ports::{Clock as _, Meter as _, Random as _},
     problem::{Code, Problem},
 };
 use producers::{
@@ -30,25 +33,28 @@ fn start() {
 #[event(fetch)]
 async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::Result<Response> {
     let platform = Workers::new(env.clone());
+    let request_id = RequestId::new(platform.now(), platform.bytes());
+    let platform = platform.named(request_id.as_str());
     let started = platform.now();
     let settings = settings(&env);
     // What becomes a WebSocket is passed on to its room as it came. Nothing else is: a clone would
     // keep the body of every upload a second time.
     let original = if request.headers().get("upgrade")?.is_some() { Some(request.clone()?) } else { None };
     let (reply, summary) = match read(request).await {
-        Ok(request) => handle(&platform, &settings, &request).await,
-        Err(problem) => handle_unread(&platform, *problem),
+        Ok(request) => handle(&platform, &settings, &request, request_id).await,
+        Err(problem) => handle_unread(request_id, *problem),
     };
     let status = reply.status.as_u16();
     let response = respond(&platform, &summary, reply, original).await?;
     context.wait_until(async move {
-        let Summary { request_id, route, user, failure } = summary;
+        let Summary { request_id, route, user, key, failure } = summary;
         let milliseconds = platform.now().since(started);
         log(&json!({
             "request_id": request_id, "user": user, "route": route, "status": status, "ms": milliseconds,
             "failure": failure.map(|failure| failure.to_string()), "used": platform.usage(),
         }));
-        platform.record_usage(request_id.as_str(), user.as_ref(), route).await;
+        let entry = Entry { user: user.as_ref(), key: key.as_deref(), source: route, purpose: Purpose::Interactive };
+        platform.record(entry).await;
     });
     Ok(response)
 }
@@ -93,11 +99,9 @@ async fn read(mut request: worker::Request) -> Result<Request<Bytes>, Box<Proble
     builder.body(Bytes::from(body)).map_err(|error| malformed(error.to_string()))
 }
 
-fn handle_unread(platform: &Workers, mut problem: Problem) -> (Reply, Summary) {
-    use pipeline::ports::Random as _;
-    let request_id = pipeline::ids::RequestId::new(platform.now(), platform.bytes());
+fn handle_unread(request_id: RequestId, mut problem: Problem) -> (Reply, Summary) {
     problem.request_id = Some(request_id.to_string());
-    (Reply::from(problem), Summary { request_id, route: "unread", user: None, failure: None })
+    (Reply::from(problem), Summary { request_id, route: "unread", user: None, key: None, failure: None })
 }
 
 async fn respond(

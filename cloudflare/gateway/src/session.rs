@@ -11,9 +11,10 @@ use futures_channel::mpsc;
 use futures_util::StreamExt;
 use operational_transform::OperationSeq;
 use pipeline::{
+    budget::Purpose,
     chat::Ask,
     ids::{JobId, SessionId, UserId},
-    limits,
+    ledger, limits,
     ports::Clock as _,
     problem::{Code, Problem},
     room::{self, Telling, Told, TurnEvent},
@@ -308,8 +309,7 @@ impl Session {
         let conversation = Some(session.conversation_id);
         let checked = Checked { message: text, conversation, session: Some(attachment.session.clone()), ask };
         let begun = chat::begin(&platform, &tenant, checked, None, "chat").await.map_err(told)?;
-        let id = format!("ws-{}", begun.job);
-        platform.record_usage(&id, Some(&attachment.owner), "session").await;
+        platform.named(&format!("ask-{}", begun.job)).record(ledger_entry(&attachment.owner)).await;
         Ok(())
     }
 
@@ -377,9 +377,11 @@ impl Session {
     async fn persist(&self, identity: &Identity) -> Result<()> {
         let platform = Workers::new(self.env.clone());
         let scratch = self.log.scratch()?;
-        sessions::persist(&platform, &identity.owner, &identity.session, &scratch.text, self.log.last()?)
-            .await
-            .map_err(|failure| Error::RustError(failure.to_string()))
+        let name = format!("persist-{}-{}", identity.session, platform.now().milliseconds());
+        let persisted =
+            sessions::persist(&platform, &identity.owner, &identity.session, &scratch.text, self.log.last()?).await;
+        platform.named(&name).record(ledger_entry(&identity.owner)).await;
+        persisted.map_err(|failure| Error::RustError(failure.to_string()))
     }
 
     fn identity(&self) -> Result<Option<Identity>> {
@@ -392,4 +394,9 @@ impl Session {
         let date = worker::js_sys::Date::new(&(at.milliseconds() as f64).into());
         self.state.storage().set_alarm(ScheduledTime::new(date)).await
     }
+}
+
+/// What a room does is its owner's.
+fn ledger_entry(owner: &UserId) -> ledger::Entry<'_> {
+    ledger::Entry { user: Some(owner), key: None, source: "session", purpose: Purpose::Interactive }
 }

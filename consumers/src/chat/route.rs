@@ -26,6 +26,18 @@ pub struct Choice {
     pub why: String,
 }
 
+impl Choice {
+    /// The smallest route instead, for a day whose neurons are nearly spent.
+    #[must_use]
+    pub fn smallest(self) -> Self {
+        if self.route == RouteName::Simple {
+            return self;
+        }
+        let why = format!("the day's neurons are nearly spent; otherwise {}, because {}", self.route.name(), self.why);
+        Self { route: RouteName::Simple, why }
+    }
+}
+
 /// Words that only questions about code hold.
 const CODE_WORDS: [&str; 30] = [
     "function",

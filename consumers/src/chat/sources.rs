@@ -102,6 +102,8 @@ pub(super) mod tests {
                 start: 0,
                 end: 1,
                 text: text.to_owned(),
+                hit_at: None,
+                evicted_at: None,
             },
             score: 1.0,
             similarity,

@@ -1,12 +1,14 @@
 //! Asking a route's models in turn, until one answers.
 
 use pipeline::{
+    budget::Purpose,
     catalogue::{Catalogue, Route},
     chat::{Ask, Spent},
     failure::{Failure, FailureKind},
     generation::{Generation, Tokens, estimated_tokens},
     item::{self, Claim},
-    ports::{Clock, Database, Generator, Rooms},
+    ledger,
+    ports::{Clock, Database, Deployment, Generator, KeyValue, Meter, Rooms},
     room::{Room, TurnEvent},
 };
 
@@ -58,7 +60,7 @@ pub struct Asked<'a> {
 /// answer is ever committed.
 pub async fn write<P>(ports: &P, claim: &Claim, asked: &Asked<'_>, prompt: &Prompt) -> Result<Written, Unwritten>
 where
-    P: Database + Generator + Rooms + Clock,
+    P: Database + KeyValue + Generator + Rooms + Deployment + Meter + Clock,
 {
     let turn = &asked.context.turn;
     let max_tokens = max_tokens(&turn.request, asked.route);
@@ -69,6 +71,14 @@ where
         }
         let price = asked.catalogue.price(model);
         let generation = Generation { model: model.clone(), messages: prompt.messages.clone(), max_tokens, price };
+        // What the day no longer pays for, a cheaper model of the route may still do.
+        if let Err(refused) = ledger::reserve(ports, Purpose::Interactive, &claim.user, generation.most_neurons()).await
+        {
+            if place == 0 || failure.kind == FailureKind::Exhausted {
+                failure = refused;
+            }
+            continue;
+        }
         let started = TurnEvent::Started {
             turn_id: turn.turn_id.clone(),
             conversation_id: turn.conversation_id.clone(),

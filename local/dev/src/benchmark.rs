@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 use crate::{
     Error, chat_benchmark,
     client::{Client, Upload},
-    product::{LanguageModel, Options, Product, root},
+    language_model::LanguageModel,
+    product::{Options, Product, root},
 };
 
 const DEADLINE: Duration = Duration::from_mins(30);

@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 use crate::{
     Error,
     client::Client,
-    product::{LanguageModel, Options, Product, root},
+    language_model::LanguageModel,
+    product::{Options, Product, root},
 };
 
 const TURNS_PER_ROUTE: usize = 15;

@@ -17,6 +17,24 @@ pub const CONSUMERS: &str = "claudes-friend-consumers";
 /// The name of the Worker that holds the stand-ins.
 pub const BINDINGS: &str = "local-bindings";
 
+/// How a product on one machine differs from the one that is deployed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// `LIMITS`: allowances that are not the Free plan's (JSON), or nothing.
+    pub limits: String,
+    /// How far its clock is ahead: another day begins without waiting for it.
+    pub clock_shift_seconds: i64,
+    /// It limits bursts of requests as deployed.
+    pub holds_bursts: bool,
+}
+
+impl Profile {
+    /// As the environment says: `LIMITS`.
+    pub fn from_environment() -> Self {
+        Self { limits: std::env::var("LIMITS").unwrap_or_default(), ..Self::default() }
+    }
+}
+
 /// Secrets of a local deployment: made once, kept in its state folder.
 #[derive(Debug, Clone)]
 pub struct Secrets {
@@ -49,12 +67,12 @@ impl Secrets {
 }
 
 /// Writes the three configurations into `folder` and returns their paths, the gateway's first.
-pub fn write(root: &Path, folder: &Path, model_server: &str) -> Result<Vec<PathBuf>, Error> {
+pub fn write(root: &Path, folder: &Path, model_server: &str, profile: &Profile) -> Result<Vec<PathBuf>, Error> {
     fs::create_dir_all(folder)?;
     let mut paths = Vec::new();
     for name in ["wrangler.toml", "wrangler.consumers.toml"] {
         let path = folder.join(name);
-        fs::write(&path, toml::to_string(&local(root, &fs::read_to_string(root.join(name))?)?)?)?;
+        fs::write(&path, toml::to_string(&local(root, &fs::read_to_string(root.join(name))?, profile)?)?)?;
         paths.push(path);
     }
     let mut bindings: Table = fs::read_to_string(root.join("local/bindings/wrangler.toml"))?.parse()?;
@@ -76,14 +94,22 @@ pub fn write(root: &Path, folder: &Path, model_server: &str) -> Result<Vec<PathB
     Ok(paths)
 }
 
-fn local(root: &Path, deployed: &str) -> Result<Table, Error> {
+fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error> {
     let mut table: Table = deployed.parse()?;
     let main = table.get("main").and_then(Value::as_str).ok_or("a configuration without main")?.to_owned();
     table.insert("main".into(), text(&root.join(main)));
     table.remove("ai");
     table.remove("vectorize");
     table.remove("observability");
-    table.insert("vars".into(), Value::Table(Table::from_iter([("ENVIRONMENT".to_owned(), Value::from("local"))])));
+    let variables = [
+        ("ENVIRONMENT".to_owned(), Value::from("local")),
+        ("LIMITS".to_owned(), Value::from(profile.limits.as_str())),
+        ("CLOCK_SHIFT_SECONDS".to_owned(), Value::from(profile.clock_shift_seconds.to_string())),
+    ];
+    table.insert("vars".into(), Value::Table(Table::from_iter(variables)));
+    if !profile.holds_bursts {
+        lift_bursts(&mut table);
+    }
     let stand_in = |binding: &str, entrypoint: &str| {
         let pairs = [("binding", binding), ("service", "local-bindings"), ("entrypoint", entrypoint)];
         Value::Table(pairs.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect())
@@ -95,6 +121,16 @@ fn local(root: &Path, deployed: &str) -> Result<Table, Error> {
         }
     }
     Ok(table)
+}
+
+/// One person on their own machine may ask as fast as it answers.
+fn lift_bursts(table: &mut Table) {
+    let limiters = table.get_mut("ratelimits").and_then(Value::as_array_mut);
+    for limiter in limiters.into_iter().flatten().filter_map(Value::as_table_mut) {
+        if let Some(simple) = limiter.get_mut("simple").and_then(Value::as_table_mut) {
+            simple.insert("limit".to_owned(), Value::from(1_000_000));
+        }
+    }
 }
 
 fn text(path: &Path) -> Value {

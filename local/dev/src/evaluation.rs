@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use crate::{
     Error,
     client::Client,
-    product::{LanguageModel, Options, Product},
+    language_model::LanguageModel,
+    product::{Options, Product},
 };
 
 const DEADLINE: Duration = Duration::from_hours(1);

@@ -6,10 +6,12 @@
 pub mod benchmark;
 mod chat_benchmark;
 pub mod client;
+pub mod clockwork;
 pub mod configuration;
 pub mod corpus;
 pub mod demo;
 pub mod evaluation;
+pub mod language_model;
 pub mod process;
 pub mod product;
 

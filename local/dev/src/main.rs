@@ -4,8 +4,12 @@ use std::{io::Write as _, path::PathBuf, sync::mpsc, time::Duration};
 
 use clap::{Parser, Subcommand};
 use local_dev::{
-    Error, benchmark, demo, evaluation,
-    product::{LanguageModel, Options, Product, root},
+    Error, benchmark,
+    configuration::Profile,
+    demo, evaluation,
+    language_model::LanguageModel,
+    process,
+    product::{Options, Product, root},
 };
 
 #[derive(Debug, Parser)]
@@ -50,12 +54,27 @@ enum Command {
 /// Between two runs of the clockwork on one machine; deployed it is five minutes.
 const CRON_EVERY: Duration = Duration::from_secs(30);
 
+/// The status shells give a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
 fn main() -> Result<(), Error> {
     let arguments = Arguments::parse();
     let root = root();
     let language_model = LanguageModel::from_environment(&root);
-    let options =
-        Options { root, state: arguments.state, port: arguments.port, cron_every: CRON_EVERY, language_model };
+    let options = Options {
+        root,
+        state: arguments.state,
+        port: arguments.port,
+        cron_every: CRON_EVERY,
+        language_model,
+        profile: Profile::from_environment(),
+    };
+    if !matches!(arguments.command, Command::Serve) {
+        ctrlc::set_handler(|| {
+            process::stop_all();
+            std::process::exit(INTERRUPTED);
+        })?;
+    }
     match arguments.command {
         Command::Serve => serve(options),
         Command::Demo { dir } => demo::run(&options, dir),

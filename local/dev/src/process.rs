@@ -5,6 +5,7 @@ use std::{
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -18,6 +19,17 @@ use crate::Error;
 /// How long a process may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Groups of the processes that run, for [`stop_all`].
+static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Ends every process this program started: what Ctrl-C does in the middle of anything.
+pub fn stop_all() {
+    let Ok(running) = RUNNING.lock() else { return };
+    for group in running.iter().filter_map(|group| i32::try_from(*group).ok()) {
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+}
+
 /// A running process and whatever it started.
 #[derive(Debug)]
 pub struct Process {
@@ -29,6 +41,9 @@ impl Process {
     pub fn start(command: &mut Command, log: &Path) -> Result<Self, Error> {
         let file = File::options().create(true).append(true).open(log)?;
         let child = command.process_group(0).stdin(Stdio::null()).stderr(file.try_clone()?).stdout(file).spawn()?;
+        if let Ok(mut running) = RUNNING.lock() {
+            running.push(child.id());
+        }
         Ok(Self { child })
     }
 
@@ -46,13 +61,13 @@ impl Process {
     pub fn kill(&mut self) {
         self.signal(Signal::SIGKILL);
         let _ = self.child.wait();
+        if let Ok(mut running) = RUNNING.lock() {
+            running.retain(|group| *group != self.child.id());
+        }
     }
 
     /// Asks the group to end, and kills what has not after a while.
     pub fn stop(&mut self) {
-        if !self.is_running() {
-            return;
-        }
         self.signal(Signal::SIGTERM);
         let deadline = Instant::now() + GRACE;
         while self.is_running() && Instant::now() < deadline {

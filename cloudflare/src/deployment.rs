@@ -1,0 +1,18 @@
+//! [`Deployment`] over the Worker's variables and secrets.
+
+use pipeline::ports::{Deployment, Webhook};
+
+use crate::Workers;
+
+impl Deployment for Workers {
+    fn limits(&self) -> Option<Vec<u8>> {
+        let limits = self.env.var("LIMITS").ok()?.to_string();
+        (!limits.is_empty()).then(|| limits.into_bytes())
+    }
+
+    fn webhook(&self) -> Option<Webhook> {
+        let secret = |name: &str| self.env.secret(name).map(|value| value.to_string()).ok();
+        let (url, secret) = (secret("WEBHOOK_URL")?, secret("WEBHOOK_SECRET")?);
+        (!url.is_empty() && !secret.is_empty()).then_some(Webhook { url, secret })
+    }
+}

@@ -1,0 +1,33 @@
+//! [`Outside`] over fetch.
+
+use futures_util::future::{Either, select};
+use pipeline::{
+    failure::Failure,
+    ports::{Clock, Outside},
+};
+use worker::{Fetch, Headers, Method, Request, RequestInit};
+
+use crate::Workers;
+
+/// How long an answer may take: what Standard Webhooks recommends at least.
+const TIMEOUT_MILLISECONDS: u64 = 15_000;
+
+impl Outside for Workers {
+    async fn post(&self, url: &str, headers: &[(&'static str, String)], body: String) -> Result<u16, Failure> {
+        // The address may hold a secret: it is not told.
+        let failure = |error: worker::Error| Failure::transient(format!("outside: {error}").replace(url, "(address)"));
+        let mut init = RequestInit::new();
+        let set = Headers::new();
+        for (name, value) in headers {
+            set.set(name, value).map_err(failure)?;
+        }
+        init.with_method(Method::Post).with_headers(set).with_body(Some(body.into()));
+        let request = Request::new_with_init(url, &init).map_err(failure)?;
+        let fetch = Fetch::Request(request);
+        let sent = Box::pin(fetch.send());
+        match select(sent, Box::pin(self.sleep(TIMEOUT_MILLISECONDS))).await {
+            Either::Left((answer, _)) => answer.map(|answer| answer.status_code()).map_err(failure),
+            Either::Right(((), _)) => Err(Failure::transient("outside: no answer in time")),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! [`RateLimiter`] over the rate-limit bindings.
+
+use pipeline::ports::{Burst, RateLimiter};
+use wasm_bindgen::prelude::*;
+use worker::{js_sys::Promise, wasm_bindgen_futures::JsFuture};
+
+use crate::{Workers, plain_object};
+
+#[wasm_bindgen]
+extern "C" {
+    type Limiter;
+    #[wasm_bindgen(method, catch)]
+    fn limit(this: &Limiter, options: &JsValue) -> Result<Promise, JsValue>;
+
+    type Verdict;
+    #[wasm_bindgen(method, getter)]
+    fn success(this: &Verdict) -> bool;
+}
+
+impl RateLimiter for Workers {
+    async fn admit(&self, burst: Burst, caller: &str) -> bool {
+        self.verdict(burst, caller).await.unwrap_or(true)
+    }
+}
+
+impl Workers {
+    /// `None` if the binding is missing or fails.
+    async fn verdict(&self, burst: Burst, caller: &str) -> Option<bool> {
+        let binding = match burst {
+            Burst::Address => "BURST_ADDRESS",
+            Burst::Key => "BURST_KEY",
+            Burst::Refused => "BURST_REFUSED",
+        };
+        let limiter: Limiter = self.binding(binding).ok()?;
+        let options = plain_object(&serde_json::json!({ "key": caller }).to_string()).ok()?;
+        let promise = limiter.limit(&options).ok()?;
+        let verdict: Verdict = JsFuture::from(promise).await.ok()?.unchecked_into();
+        Some(verdict.success())
+    }
+}

@@ -1,0 +1,100 @@
+//! What is put away: rows as gzipped JSON, and back.
+
+use std::io::{Read as _, Write as _};
+
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{failure::Failure, time::Timestamp};
+
+/// Most bytes an archive unfolds to: what an isolate can hold beside everything else.
+const UNFOLDED_BYTES: u64 = 32 * 1024 * 1024;
+
+/// The turns of a conversation. The conversation's own row stays where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedConversation {
+    /// Of this format.
+    pub version: u32,
+    /// The conversation's id.
+    pub id: String,
+    /// Its title, for who finds the archive alone.
+    pub title: String,
+    /// Every message.
+    pub turns: Vec<ArchivedTurn>,
+}
+
+/// One message, as its row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedTurn {
+    /// Place in the conversation.
+    pub number: i64,
+    /// Of the turn.
+    pub id: String,
+    /// `user` or `assistant`.
+    pub role: String,
+    /// What was said.
+    pub content: String,
+    /// Of an answer: citations, route, usage (JSON).
+    pub detail: Option<String>,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+impl ArchivedConversation {
+    /// The format this code writes.
+    pub const VERSION: u32 = 1;
+}
+
+/// Folds data up. The same data gives the same bytes.
+pub fn encode(data: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let text = serde_json::to_vec(data).map_err(|error| Failure::bug(format!("an archive: {error}")))?;
+    // Fast: an archive is written once within an invocation's CPU, and storage is not what runs out.
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder
+        .write_all(&text)
+        .and_then(|()| encoder.finish())
+        .map_err(|error| Failure::bug(format!("an archive: {error}")))
+}
+
+/// Unfolds what [`encode`] folded.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    let mut text = Vec::new();
+    let unreadable = |why: String| Failure::bug(format!("an archive cannot be read: {why}"));
+    GzDecoder::new(bytes).take(UNFOLDED_BYTES).read_to_end(&mut text).map_err(|error| unreadable(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_archive_is_refused() {
+        assert!(decode::<ArchivedConversation>(b"").is_err());
+        assert!(decode::<ArchivedConversation>(b"{}").is_err());
+        assert!(decode::<ArchivedConversation>(&encode(&7).unwrap()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_folded_unfolds(contents in proptest::collection::vec(".*", 0..8), at in 0i64..4_000_000_000_000) {
+            let turns = contents.into_iter().zip(1..).map(|(content, number)| ArchivedTurn {
+                number,
+                id: "trn_1".to_owned(),
+                role: "user".to_owned(),
+                content,
+                detail: (number % 2 == 0).then(|| "{}".to_owned()),
+                created_at: Timestamp::from_milliseconds(at),
+            });
+            let conversation = ArchivedConversation {
+                version: ArchivedConversation::VERSION,
+                id: "con_1".to_owned(),
+                title: "A title".to_owned(),
+                turns: turns.collect(),
+            };
+            prop_assert_eq!(decode::<ArchivedConversation>(&encode(&conversation).unwrap()).unwrap(), conversation);
+        }
+    }
+}
