@@ -9,14 +9,16 @@ mod stores;
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, VecDeque},
-    future::Future,
+    future::{Future, poll_fn},
+    ops::Deref,
     pin::pin,
+    rc::Rc,
     task::{Context, Poll, Waker},
 };
 
 use rusqlite::Connection;
 
-pub use self::{models::Script, outside::Delivered};
+pub use self::{database::Mutation, models::Script, outside::Delivered};
 use crate::{
     failure::Failure,
     generation::Generation,
@@ -52,14 +54,25 @@ pub enum Fate {
     Fails,
     /// It was done, but the answer was lost.
     AnswerLost,
+    /// It works, but only after others have had a turn.
+    Pauses,
     /// From this call on nothing is done any more: the worker is gone.
     Crashes,
     /// It was done, and then the worker is gone.
     CrashesAfter,
 }
 
-/// Every port, in memory.
+/// Every port, in memory, as one invocation sees it. Others see the same through [`Memory::worker`].
 pub struct Memory {
+    shared: Rc<Shared>,
+    usage: Cell<Usage>,
+    invocation: RefCell<String>,
+    reserved: Cell<bool>,
+    crashed: Cell<bool>,
+}
+
+/// What all invocations share.
+pub struct Shared {
     connection: Connection,
     objects: RefCell<BTreeMap<String, (Vec<u8>, u64)>>,
     versions: Cell<u64>,
@@ -69,15 +82,11 @@ pub struct Memory {
     now: Cell<i64>,
     random: Cell<u64>,
     fates: RefCell<Box<dyn FnMut() -> Fate>>,
-    crashed: Cell<bool>,
     embedded: Cell<usize>,
     generations: RefCell<Vec<Generation>>,
     scripts: RefCell<VecDeque<Script>>,
     rooms: RefCell<BTreeMap<String, Vec<TurnEvent>>>,
     told: RefCell<BTreeMap<String, Told>>,
-    usage: Cell<Usage>,
-    invocation: RefCell<String>,
-    reserved: Cell<bool>,
     limits: RefCell<Option<Vec<u8>>>,
     webhook: RefCell<Option<Webhook>>,
     asked: RefCell<BTreeMap<String, Timestamp>>,
@@ -85,6 +94,16 @@ pub struct Memory {
     failing_outside: Cell<usize>,
     refused_bursts: RefCell<Vec<Burst>>,
     billed: Cell<f64>,
+    billed_after_reserving: Cell<f64>,
+    mutation: RefCell<Option<Mutation>>,
+}
+
+impl Deref for Memory {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl std::fmt::Debug for Memory {
@@ -92,6 +111,9 @@ impl std::fmt::Debug for Memory {
         formatter.debug_struct("Memory").finish_non_exhaustive()
     }
 }
+
+/// More than the product has: preparing them again and again is what a simulation would spend its time on.
+const STATEMENTS: usize = 1_000;
 
 const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/0001_users_and_keys.sql"),
@@ -119,10 +141,11 @@ impl Memory {
     pub fn new(seed: u64) -> Self {
         let connection = Connection::open_in_memory().expect("SQLite opens in memory");
         connection.execute_batch("PRAGMA foreign_keys = ON").expect("a pragma");
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         for migration in MIGRATIONS {
             connection.execute_batch(migration).expect("the migrations run");
         }
-        Self {
+        let shared = Shared {
             connection,
             objects: RefCell::default(),
             versions: Cell::new(0),
@@ -133,15 +156,11 @@ impl Memory {
             now: Cell::new(1_795_305_600_000 + 3_600_000),
             random: Cell::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             fates: RefCell::new(Box::new(|| Fate::Works)),
-            crashed: Cell::new(false),
             embedded: Cell::new(0),
             generations: RefCell::default(),
             scripts: RefCell::default(),
             rooms: RefCell::default(),
             told: RefCell::default(),
-            usage: Cell::default(),
-            invocation: RefCell::default(),
-            reserved: Cell::default(),
             limits: RefCell::default(),
             webhook: RefCell::default(),
             asked: RefCell::default(),
@@ -149,7 +168,26 @@ impl Memory {
             failing_outside: Cell::default(),
             refused_bursts: RefCell::default(),
             billed: Cell::default(),
+            billed_after_reserving: Cell::default(),
+            mutation: RefCell::default(),
+        };
+        Self::of(Rc::new(shared), "")
+    }
+
+    fn of(shared: Rc<Shared>, invocation: &str) -> Self {
+        Self {
+            shared,
+            usage: Cell::default(),
+            invocation: RefCell::new(invocation.to_owned()),
+            reserved: Cell::default(),
+            crashed: Cell::default(),
         }
+    }
+
+    /// The same platform as another invocation sees it, which may run at the same time.
+    #[must_use]
+    pub fn worker(&self, invocation: &str) -> Self {
+        Self::of(Rc::clone(&self.shared), invocation)
     }
 
     /// Decides the fate of every call from here on.
@@ -187,9 +225,17 @@ impl Memory {
         self.billed.get()
     }
 
+    /// Of them those for which neurons had been set aside: what the ledger may never miss.
+    pub fn billed_after_reserving(&self) -> f64 {
+        self.billed_after_reserving.get()
+    }
+
     /// Works and is counted, whether the answer arrives or not.
     pub(crate) fn bill(&self, neurons: f64) {
         self.billed.set(self.billed.get() + neurons);
+        if self.reserved.get() {
+            self.billed_after_reserving.set(self.billed_after_reserving.get() + neurons);
+        }
         self.count(|usage| usage.neurons += neurons);
     }
 
@@ -249,26 +295,49 @@ impl Memory {
     }
 
     /// Draws a call's fate. A worker that is gone does nothing any more.
-    fn call<T>(&self, what: &str, effect: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    async fn call<T>(&self, what: &str, effect: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let failure = |why: &str| Err(Failure::transient(format!("{what}: {why}")));
         if self.crashed.get() {
-            return Err(Failure::transient(format!("{what}: the worker is gone")));
+            return failure("the worker is gone");
         }
         let fate = (self.fates.borrow_mut())();
         match fate {
             Fate::Works => effect(),
-            Fate::Fails => Err(Failure::transient(format!("{what}: injected failure"))),
-            Fate::AnswerLost => effect().and(Err(Failure::transient(format!("{what}: injected loss of the answer")))),
+            Fate::Pauses => {
+                yield_now().await;
+                effect()
+            }
+            Fate::Fails => failure("injected failure"),
+            Fate::AnswerLost => effect().and(failure("injected loss of the answer")),
             Fate::Crashes => {
                 self.crashed.set(true);
-                Err(Failure::transient(format!("{what}: injected crash")))
+                failure("injected crash")
             }
             Fate::CrashesAfter => {
                 let done = effect();
                 self.crashed.set(true);
-                done.and(Err(Failure::transient(format!("{what}: injected crash"))))
+                done.and(failure("injected crash"))
             }
         }
     }
+
+    /// True once an injected crash has ended this invocation.
+    pub fn is_gone(&self) -> bool {
+        self.crashed.get()
+    }
+}
+
+/// Lets others have a turn.
+async fn yield_now() {
+    let mut waited = false;
+    poll_fn(|_| {
+        if waited {
+            return Poll::Ready(());
+        }
+        waited = true;
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Meter for Memory {
@@ -299,6 +368,7 @@ impl Rooms for Memory {
             self.rooms.borrow_mut().entry(room.name()).or_default().extend(admission.events);
             Ok(admission.wanted)
         })
+        .await
     }
 }
 
@@ -329,6 +399,6 @@ impl Random for Memory {
 impl Sha256 for Memory {
     async fn sha256(&self, bytes: &[u8]) -> Result<[u8; 32], Failure> {
         use sha2::Digest as _;
-        self.call("SHA-256", || Ok(sha2::Sha256::digest(bytes).into()))
+        self.call("SHA-256", || Ok(sha2::Sha256::digest(bytes).into())).await
     }
 }

@@ -261,7 +261,9 @@ pub async fn remove<P: Database + Queue + Clock + Random>(
     let job = JobId::new(now, ports.bytes());
     let garbage = Statement::new(
         "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)
-         SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), id, latest, latest_item, user_id FROM documents
+         -- After a cancel the latest pack is the current one, though the number given out was another.
+         SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), id,
+                CASE WHEN latest_item = current_item THEN current ELSE latest END, latest_item, user_id FROM documents
          WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND latest_item IS NOT NULL
          UNION
          SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), id, current, current_item, user_id FROM documents

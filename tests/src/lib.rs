@@ -2,5 +2,6 @@
 
 pub mod corpus;
 pub mod rig;
+pub mod simulation;
 pub mod socket;
 pub mod stored;

@@ -74,6 +74,14 @@ impl Rig {
         self.request_as(&self.key, method, path, &[("content-type", "application/json")], text.as_bytes())
     }
 
+    /// A request by the first user, with an idempotency key if there is one.
+    pub fn request_with_key(&self, method: &str, path: &str, key: Option<&str>, body: &Value) -> Answer {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(key.map(|key| ("idempotency-key", key)));
+        self.request_as(&self.key, method, path, &headers, text.as_bytes())
+    }
+
     /// A request with a key and headers.
     pub fn request_as(&self, key: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut request = Request::builder()

@@ -1,5 +1,7 @@
 //! D1 in memory: the same SQL on `SQLite`, which counts rows as D1 does.
 
+use std::borrow::Cow;
+
 use rusqlite::{StatementStatus, params_from_iter, types::ValueRef};
 use serde_json::{Map, Value as Json, value::RawValue};
 
@@ -10,7 +12,23 @@ use crate::{
     statement::{Answers, Rows, Statement, Value},
 };
 
+/// A rule of the SQL, taken out: a proof that something watches over it.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutation {
+    /// What is taken out.
+    pub name: &'static str,
+    /// Its text.
+    pub rule: &'static str,
+    /// What stands there instead.
+    pub instead: &'static str,
+}
+
 impl Memory {
+    /// Takes a rule out of every statement from here on.
+    pub fn mutate(&self, mutation: Mutation) {
+        *self.mutation.borrow_mut() = Some(mutation);
+    }
+
     /// The rows of a query, as JSON; for looking at what is stored.
     ///
     /// # Panics
@@ -33,7 +51,11 @@ impl Memory {
     #[expect(clippy::cast_precision_loss, reason = "as D1 binds it; our numbers are below 2^53")]
     fn execute(&self, statement: &Statement) -> Result<Rows, Failure> {
         let bug = |error: rusqlite::Error| Failure::bug(format!("{error} in {}", statement.sql));
-        let mut prepared = self.connection.prepare_cached(statement.sql).map_err(bug)?;
+        let sql = match *self.mutation.borrow() {
+            Some(mutation) => Cow::Owned(statement.sql.replace(mutation.rule, mutation.instead)),
+            None => Cow::Borrowed(statement.sql),
+        };
+        let mut prepared = self.connection.prepare_cached(&sql).map_err(bug)?;
         prepared.reset_status(StatementStatus::RowsRead);
         prepared.reset_status(StatementStatus::RowsWritten);
         let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
@@ -81,5 +103,6 @@ impl Database for Memory {
             transaction.commit().map_err(|error| Failure::bug(error.to_string()))?;
             Ok(Answers(rows))
         })
+        .await
     }
 }

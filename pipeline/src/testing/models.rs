@@ -48,6 +48,7 @@ impl Embedder for Memory {
             self.embedded.set(self.embedded.get() + texts.len());
             Ok(texts.iter().map(|text| bag_of_words(model.dimensions, text)).collect())
         })
+        .await
     }
 }
 
@@ -56,7 +57,8 @@ impl Generator for Memory {
         self.call("AI", || {
             self.generations.borrow_mut().push(generation.clone());
             Ok(())
-        })?;
+        })
+        .await?;
         let script = self.scripts.borrow_mut().pop_front();
         let last = generation.messages.last().map(|message| message.content.clone()).unwrap_or_default();
         let (text, broken) = match script {
@@ -88,6 +90,7 @@ impl VectorIndex for Memory {
             }
             Ok(())
         })
+        .await
     }
 
     async fn query(
@@ -118,6 +121,7 @@ impl VectorIndex for Memory {
             matches.truncate(top_k);
             Ok(matches)
         })
+        .await
     }
 
     async fn remove(&self, ids: &[String]) -> Result<(), Failure> {
@@ -125,5 +129,6 @@ impl VectorIndex for Memory {
             self.vectors.borrow_mut().retain(|id, _| !ids.contains(id));
             Ok(())
         })
+        .await
     }
 }

@@ -65,6 +65,7 @@ impl Outside for Memory {
             self.posted.borrow_mut().push(Delivered { url: url.to_owned(), headers: headers.to_vec(), body });
             Ok(200)
         })
+        .await
     }
 }
 

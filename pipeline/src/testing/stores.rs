@@ -24,6 +24,7 @@ impl ObjectStore for Memory {
             };
             Ok(Some(Object { bytes, etag: version.to_string() }))
         })
+        .await
     }
 
     async fn put(&self, key: &str, bytes: Vec<u8>, condition: PutIf) -> Result<bool, Failure> {
@@ -41,6 +42,7 @@ impl ObjectStore for Memory {
             }
             Ok(holds)
         })
+        .await
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), Failure> {
@@ -48,6 +50,7 @@ impl ObjectStore for Memory {
             self.objects.borrow_mut().retain(|key, _| !keys.contains(key));
             Ok(())
         })
+        .await
     }
 
     async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Vec<String>, Failure> {
@@ -59,6 +62,7 @@ impl ObjectStore for Memory {
                 .filter(|key| key.starts_with(prefix) && start_after.is_none_or(|start| key.as_str() > start));
             Ok(keys.take(1_000).cloned().collect())
         })
+        .await
     }
 }
 
@@ -69,6 +73,7 @@ impl Queue for Memory {
             self.queue.borrow_mut().extend(messages);
             Ok(())
         })
+        .await
     }
 }
 
@@ -80,7 +85,7 @@ impl KeyValue for Memory {
             self.count(|usage| usage.kv_reads += 1);
             self.asked.borrow_mut().insert(key.to_owned(), self.now());
         }
-        self.call("KV", || Ok(self.values.borrow().get(key).cloned()))
+        self.call("KV", || Ok(self.values.borrow().get(key).cloned())).await
     }
 
     async fn put_value(&self, key: &str, value: Vec<u8>, _seconds: u32) -> Result<(), Failure> {
@@ -89,5 +94,6 @@ impl KeyValue for Memory {
             self.values.borrow_mut().insert(key.to_owned(), value);
             Ok(())
         })
+        .await
     }
 }

@@ -78,10 +78,12 @@ pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<
         statements.push(link_predecessor(question));
     }
     statements.push(advance_conversation(question, now));
+    let conversation = statements.len();
+    statements.push(find_conversation(question));
     let answers = ports.batch(statements).await?;
     if answers.at(job)?.changes == 0 {
-        let key_lost = question.idempotency.is_some() && answers.at(0)?.changes == 0;
-        return Ok(if key_lost { Accepted::KeyInFlight } else { Accepted::NoConversation });
+        let is_there = !answers.at(conversation)?.rows.is_empty();
+        return Ok(if is_there || question.is_new { Accepted::KeyInFlight } else { Accepted::NoConversation });
     }
     if question.answer.is_none()
         && let Some(inserted) = answers.at(item)?.first::<Inserted>()?
@@ -92,6 +94,12 @@ pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<
         let _ = ports.send(vec![message]).await;
     }
     Ok(Accepted::Yes)
+}
+
+fn find_conversation(question: &Question<'_>) -> Statement {
+    Statement::new("SELECT 1 AS found FROM conversations WHERE user_id = ?1 AND id = ?2 AND archived_key IS NULL")
+        .bind(question.user)
+        .bind(&question.turn.conversation_id)
 }
 
 fn claim_key(question: &Question<'_>, now: Timestamp) -> Statement {

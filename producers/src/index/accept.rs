@@ -244,7 +244,8 @@ async fn make_job<P: Database + Queue + Clock + Random>(
         "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)
          SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), d.id, d.latest, d.latest_item, d.user_id
          FROM json_each(?1) r CROSS JOIN documents d ON d.user_id = ?2 AND d.id = r.value ->> 'id'
-         WHERE d.deleted_at IS NULL AND d.latest_item IS NOT NULL AND d.latest IS NOT d.current
+         -- What a cancel went back to is no revision in flight, whatever number was given out last.
+         WHERE d.deleted_at IS NULL AND d.latest_item IS NOT NULL AND d.latest_item IS NOT d.current_item
            AND EXISTS (SELECT 1 FROM jobs WHERE id = ?3 AND accepted_at = ?4)",
     )
     .bind(documents.as_str())
