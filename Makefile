@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test demo eval bench deploy clean
+.PHONY: help setup build dev test demo eval bench freeplan soak deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,12 @@ eval: build ## nDCG@10 and R@10 on the sets of EVAL_DATA=../shared/data (SETS=sc
 
 bench: build ## speed and Free-plan cost (QUICK=1 for a smaller run)
 	@target/debug/friend-dev bench $(if $(QUICK),--quick)
+
+freeplan: build ## a day on the Free plan, simulated: which allowance runs out first
+	@cargo run --quiet -p tests --bin freeplan
+
+soak: build ## the long proofs: 100,000 histories, and poison among ten thousand messages (about 2 hours)
+	@local/setup/soak.sh
 
 deploy: build ## create what is missing in your Cloudflare account, migrate, deploy both Workers
 	@local/setup/deploy.sh

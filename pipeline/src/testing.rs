@@ -94,8 +94,10 @@ pub struct Shared {
     failing_outside: Cell<usize>,
     refused_bursts: RefCell<Vec<Burst>>,
     billed: Cell<f64>,
+    answer_tokens: Cell<u64>,
     billed_after_reserving: Cell<f64>,
     mutation: RefCell<Option<Mutation>>,
+    mutated: Cell<bool>,
 }
 
 impl Deref for Memory {
@@ -168,8 +170,10 @@ impl Memory {
             failing_outside: Cell::default(),
             refused_bursts: RefCell::default(),
             billed: Cell::default(),
+            answer_tokens: Cell::default(),
             billed_after_reserving: Cell::default(),
             mutation: RefCell::default(),
+            mutated: Cell::default(),
         };
         Self::of(Rc::new(shared), "")
     }

@@ -1,5 +1,5 @@
 //! The whole product over ports in memory: real routes, real stages, real SQL.
-#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
 use std::{cell::Cell, fmt::Write as _};
 
@@ -32,6 +32,9 @@ pub struct Rig {
     key: String,
     deliveries: Cell<u64>,
 }
+
+/// More than any test sends: what goes on beyond them goes on for ever.
+const MESSAGES: usize = 20_000;
 
 const ADMIN: &str = "administrator";
 
@@ -165,12 +168,14 @@ impl Rig {
 
     /// Processes messages until there are none; retries come after their time.
     pub fn drain(&self) {
-        while let Some(message) = self.memory.receive() {
+        for _ in 0..MESSAGES {
+            let Some(message) = self.memory.receive() else { return };
             if let Outcome::Retry { after, .. } = self.process(&message).outcome {
                 self.memory.advance(i64::from(after) * 1_000);
                 self.memory.redeliver(message);
             }
         }
+        panic!("messages without end");
     }
 
     /// Drains, lets the clockwork run and time pass, until nothing is left to do. True if that comes.

@@ -39,6 +39,11 @@ impl Memory {
         rows.rows.iter().map(|row| serde_json::from_str(row.get()).expect("a row is JSON")).collect()
     }
 
+    /// True once a statement held the rule that is taken out.
+    pub fn has_mutated(&self) -> bool {
+        self.mutated.get()
+    }
+
     /// Changes what is stored, as a test's own hand.
     ///
     /// # Panics
@@ -52,8 +57,11 @@ impl Memory {
     fn execute(&self, statement: &Statement) -> Result<Rows, Failure> {
         let bug = |error: rusqlite::Error| Failure::bug(format!("{error} in {}", statement.sql));
         let sql = match *self.mutation.borrow() {
-            Some(mutation) => Cow::Owned(statement.sql.replace(mutation.rule, mutation.instead)),
-            None => Cow::Borrowed(statement.sql),
+            Some(mutation) if statement.sql.contains(mutation.rule) => {
+                self.mutated.set(true);
+                Cow::Owned(statement.sql.replace(mutation.rule, mutation.instead))
+            }
+            _ => Cow::Borrowed(statement.sql),
         };
         let mut prepared = self.connection.prepare_cached(&sql).map_err(bug)?;
         prepared.reset_status(StatementStatus::RowsRead);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::Memory;
 use crate::{
     failure::Failure,
-    generation::{Flow, Generation, Sink, Tokens},
+    generation::{Flow, Generation, Sink, Tokens, estimated_tokens},
     model::EmbeddingModel,
     ports::{Embedder, Generator, VectorIndex, VectorMatch, VectorRecord},
 };
@@ -34,6 +34,13 @@ fn bag_of_words(dimensions: usize, text: &str) -> Vec<f32> {
     }
     let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
     vector.iter().map(|value| value / length).collect()
+}
+
+impl Memory {
+    /// Makes every answer cost its prompt and so many tokens, whatever it says.
+    pub fn set_answer_tokens(&self, tokens: u64) {
+        self.answer_tokens.set(tokens);
+    }
 }
 
 impl Embedder for Memory {
@@ -75,10 +82,24 @@ impl Generator for Memory {
                 break;
             }
         }
-        let tokens = Tokens { prompt: 100, completion: words };
+        let tokens = match self.answer_tokens.get() {
+            0 => Tokens { prompt: 100, completion: words },
+            completion => {
+                let prompt = generation.messages.iter().map(|message| estimated_tokens(&message.content)).sum();
+                Tokens { prompt, completion }
+            }
+        };
         self.bill(generation.price.neurons(tokens));
         if broken { Err(Failure::transient("AI: broke off")) } else { Ok(tokens) }
     }
+}
+
+fn matches(filter: &Map<String, Json>, metadata: &str) -> bool {
+    if filter.is_empty() {
+        return true;
+    }
+    let metadata: Map<String, Json> = serde_json::from_str(metadata).unwrap_or_default();
+    filter.iter().all(|(name, wanted)| wanted.is_object() || metadata.get(name) == Some(wanted))
 }
 
 impl VectorIndex for Memory {
@@ -107,11 +128,7 @@ impl VectorIndex for Memory {
             let vectors = self.vectors.borrow();
             let mut matches: Vec<VectorMatch> = vectors
                 .iter()
-                .filter(|(_, (owner, record))| {
-                    let metadata: Map<String, Json> = serde_json::from_str(&record.metadata).unwrap_or_default();
-                    owner == namespace
-                        && filter.iter().all(|(name, wanted)| wanted.is_object() || metadata.get(name) == Some(wanted))
-                })
+                .filter(|(_, (owner, record))| owner == namespace && matches(&filter, &record.metadata))
                 .map(|(id, (_, record))| {
                     let score: f32 = record.values.iter().zip(vector).map(|(one, other)| one * other).sum();
                     VectorMatch { id: id.clone(), score: f64::from(score) }
