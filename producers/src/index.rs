@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     accept::Accepted,
-    estimate::Estimate,
+    estimate::{Estimate, Text},
     parse::Item,
     validate::{Description, Valid},
 };
@@ -114,7 +114,13 @@ pub async fn index<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
     }
     let sizes: Vec<usize> = queued.iter().map(|prepared| prepared.document.content.len()).collect();
     let batches = pack::plan(&sizes);
-    let texts: Vec<&[u8]> = queued.iter().map(|prepared| prepared.document.content.as_ref()).collect();
+    let texts: Vec<Text<'_>> = queued
+        .iter()
+        .map(|prepared| Text {
+            bytes: prepared.document.content.as_ref(),
+            is_html: prepared.document.description.media_type == "text/html",
+        })
+        .collect();
     let estimate = estimate::estimate(&texts, &batches);
     if call.parameter("dry_run").as_deref() == Some("true") {
         let answer =

@@ -45,6 +45,9 @@ impl From<Found> for Candidate<ChunkRow> {
 }
 
 /// Chunks that hold the query's words, best first by bm25 with the title weighted three times.
+///
+/// Ordered by `rank`, FTS5 sorts by itself and hands out what is wanted; ordered by `bm25()`, every
+/// chunk that holds one of the words would be a row read.
 pub async fn by_keyword<P: Database>(
     ports: &P,
     tenant: &Tenant,
@@ -60,8 +63,8 @@ pub async fn by_keyword<P: Database>(
     };
     let query = Statement::new(
         "SELECT f.rowid AS id, f.score, d.type = 'code' AS is_code
-         FROM (SELECT rowid, -bm25(chunks_fts, 0.0, 3.0, 1.0, 1.0) AS score FROM chunks_fts
-               WHERE chunks_fts MATCH ?1 ORDER BY bm25(chunks_fts, 0.0, 3.0, 1.0, 1.0) LIMIT ?2) f
+         FROM (SELECT rowid, -rank AS score FROM chunks_fts
+               WHERE chunks_fts MATCH ?1 AND rank MATCH 'bm25(0.0, 3.0, 1.0, 1.0)' ORDER BY rank LIMIT ?2) f
          CROSS JOIN chunks c ON c.id = f.rowid
          CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          LEFT JOIN job_items p ON p.id = d.latest_item

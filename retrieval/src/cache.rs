@@ -2,7 +2,7 @@
 //!
 //! A cached ranking holds chunk rows and scores, never text, and its name holds the version of the
 //! user's index, so that every publish and delete makes it unreachable. KV allows 1,000 writes a
-//! day, which are spent by value: a counter in D1 admits caches until four fifths of them are gone,
+//! day, which are spent by value: a counter in D1 admits caches until half of them are gone,
 //! and the budget ends caching when the day is nearly spent.
 
 use pipeline::{
@@ -22,7 +22,7 @@ use crate::request::Search;
 
 /// The share of a day's KV writes that caches may spend; the rest is for configuration, and for
 /// banning callers who hammer.
-const WRITES_SHARE: f64 = 0.8;
+const WRITES_SHARE: f64 = 0.5;
 const EMBEDDING_SECONDS: u32 = 7 * 86_400;
 const RANKING_SECONDS: u32 = 3_600;
 

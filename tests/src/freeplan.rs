@@ -3,7 +3,12 @@
 //! Texts are real files of this machine, cut and numbered. A day is 288 steps of five minutes; each
 //! does its part of the mix, works off what is queued, and lets the clockwork run. It ends when the
 //! first allowance is reached.
-#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a simulation that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    clippy::cast_precision_loss,
+    reason = "a simulation that cannot go on fails; its counts are far below 2^52"
+)]
 
 use pipeline::{
     allowances::{Allowances, Resource},
@@ -62,11 +67,11 @@ pub const MIXES: [Mix; 3] = [
         ingest_share: 1.0,
     },
     Mix {
-        name: "mixed: 5,000 small, 40 long, 500 changed, 3,000 searches, 300 chats",
+        name: "mixed: 5,000 small, 40 long, 500 changed, 1,000 searches, 300 chats",
         small: 5_000,
         long: 40,
         changed: 500,
-        searches: 3_000,
+        searches: 1_000,
         chats: 300,
         ingest_share: 0.7,
     },
@@ -83,6 +88,8 @@ pub struct Day {
     pub documents: usize,
     /// Used share of each resource.
     pub shares: Vec<(Resource, f64)>,
+    /// Rows of D1 read and written, by route or stage, those that took most first.
+    pub d1: Vec<(String, u64, u64)>,
 }
 
 impl Day {
@@ -169,7 +176,47 @@ pub fn day(mix: Mix, texts: &mut Texts) -> Day {
     let documents = rig.memory.look("SELECT count(*) AS count FROM documents WHERE current IS NOT NULL")[0]["count"]
         .as_u64()
         .unwrap();
-    Day { steps, rounds: steps as f64 / STEPS as f64, documents: usize::try_from(documents).unwrap(), shares }
+    Day {
+        steps,
+        rounds: steps as f64 / STEPS as f64,
+        documents: usize::try_from(documents).unwrap(),
+        shares,
+        d1: d1_by_source(&rig),
+    }
+}
+
+/// What `dry_run` says of documents and what indexing them then takes: `(name, said, taken)`.
+pub fn estimate(documents: &Value) -> Vec<(&'static str, f64, f64)> {
+    let rig = Rig::new(1);
+    let body = json!({ "documents": documents });
+    let said = rig.request("POST", "/api/index?dry_run=true", &body).body;
+    rig.upload(documents);
+    rig.drain();
+    let taken = rig.memory.look(
+        "SELECT (SELECT total(neurons) FROM usage_log) AS neurons, (SELECT total(queue_operations) FROM usage_log) AS queue_operations,
+                (SELECT total(d1_rows_written) FROM usage_log WHERE source IN ('/api/index', 'chunk', 'embed', 'upsert')) AS d1_rows_written,
+                (SELECT count(*) FROM chunks) AS chunks",
+    );
+    ["neurons", "chunks", "queue_operations", "d1_rows_written"]
+        .into_iter()
+        .map(|name| (name, said["estimate"][name].as_f64().unwrap_or(0.0), taken[0][name].as_f64().unwrap()))
+        .collect()
+}
+
+fn d1_by_source(rig: &Rig) -> Vec<(String, u64, u64)> {
+    rig.memory
+        .look(
+            "SELECT source, sum(read) AS read, sum(written) AS written FROM (
+                 SELECT source, d1_rows_read AS read, d1_rows_written AS written FROM usage_hourly
+                 UNION ALL SELECT source, d1_rows_read, d1_rows_written FROM usage_log)
+             GROUP BY source ORDER BY read DESC LIMIT 8",
+        )
+        .iter()
+        .map(|row| {
+            let number = |field: &str| row[field].as_u64().unwrap_or(0);
+            (row["source"].as_str().unwrap_or_default().to_owned(), number("read"), number("written"))
+        })
+        .collect()
 }
 
 fn used(rig: &Rig, ingest_share: f64) -> Vec<(Resource, f64)> {

@@ -4,7 +4,7 @@
 //! Real routes, real stages, real SQL. Workers run interleaved: a call may pause its worker while
 //! others go on, past its lease. A client that did not hear back asks again. What a worker has left
 //! behind when it dies is whatever it left.
-#![expect(clippy::unwrap_used, reason = "a simulation that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a simulation that cannot go on fails")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,6 +1,6 @@
 //! The budget and the clockwork on the real workerd: an allowance that ends in mid-upload, a day that
 //! begins, bursts, and archives whose worker is killed.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::{
     path::PathBuf,

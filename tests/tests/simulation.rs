@@ -3,7 +3,7 @@
 //!
 //! `SEED=17 cargo test -p tests --test simulation -- --nocapture` replays one history, `SEEDS=100000`
 //! runs more of them.
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "tests; seeds and duration are part of the result")]
+#![expect(clippy::print_stdout, clippy::panic, reason = "tests; seeds and duration are part of the result")]
 
 use std::{
     ops::Not as _,

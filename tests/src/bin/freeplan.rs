@@ -1,6 +1,6 @@
 //! `make freeplan`: three days on the Free plan, the same for the obvious design, and the counts of the
 //! simulation beside those of workerd.
-#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a report")]
+#![expect(clippy::print_stdout, clippy::unwrap_used, clippy::cast_precision_loss, reason = "a report")]
 
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,9 @@ use tests::{
 const OTHERS: f64 = 0.6;
 
 fn main() {
+    if std::env::var_os("ESTIMATES").is_some() {
+        return estimates();
+    }
     let mut texts = Texts::default();
     let mut holds = true;
     for mix in MIXES {
@@ -44,12 +47,17 @@ fn main() {
                 of_obvious * 100.0
             );
         }
+        for (source, read, written) in &day.d1 {
+            println!("    D1 of {source:<22} {read:>9} read {written:>8} written");
+        }
         let (first, _) = day.first();
         let others = day.shares.iter().filter(|(resource, _)| *resource != Resource::Neurons);
         let worst = others.map(|(_, share)| *share).fold(0.0, f64::max);
         println!("  first: {}; the worst of the others: {:.1} %", first.name(), worst * 100.0);
         holds &= first == Resource::Neurons && worst < OTHERS;
     }
+    println!();
+    estimates();
     println!();
     compare();
     println!("\n{}", if holds { "neurons are first, everything else below 60 %" } else { "NOT as it should be" });
@@ -66,6 +74,36 @@ const COUNTED: [&str; 8] = [
     "r2_class_b",
     "queue_operations",
 ];
+
+/// What `dry_run` says, and what is then taken, on real texts.
+fn estimates() {
+    println!("dry_run: said / taken");
+    let files = corpus::mixed(200);
+    let documents = files
+        .iter()
+        .map(|file| json!({ "external_id": file.path, "content": String::from_utf8_lossy(&file.content) }))
+        .collect();
+    show_estimate("200 real files", &documents);
+    let data = std::env::var("EVAL_DATA").unwrap_or_else(|_| "../shared/data".to_owned());
+    for set in ["cranfield", "scifact", "cosqa", "chunking_eval"] {
+        let Ok(text) = std::fs::read_to_string(format!("{data}/{set}/corpus.jsonl")) else { continue };
+        let documents: Vec<Value> = text
+            .lines()
+            .take(400)
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .map(|line| json!({ "external_id": line["_id"], "title": line["title"], "content": line["text"] }))
+            .collect();
+        show_estimate(set, &Value::from(documents));
+    }
+}
+
+fn show_estimate(name: &str, documents: &Value) {
+    let shown: Vec<String> = freeplan::estimate(documents)
+        .into_iter()
+        .map(|(name, said, taken)| format!("{name} {said:.0} / {taken:.0} ({:+.0} %)", (said / taken - 1.0) * 100.0))
+        .collect();
+    println!("  {name:<15} {}", shown.join(", "));
+}
 
 /// The same 50 files through the simulation and through workerd, per stage.
 fn compare() {

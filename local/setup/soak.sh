@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# The long proofs, printed with their counts and durations.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+say() { printf '==> %s\n' "$*" >&2; }
+
+say "T1 long: ${SEEDS:-100000} histories (about 100 minutes)"
+SEEDS=${SEEDS:-100000} cargo test --quiet -p tests --test simulation ten_thousand -- --nocapture
+say 'T5: ten thousand messages, one in a hundred of them poison (about 1 minute)'
+cargo test --quiet -p tests --test poison -- --ignored --nocapture
