@@ -1,5 +1,6 @@
 //! Jobs: how far an upload or an answer is, following it, stopping it, trying again.
 
+mod cancel;
 mod view;
 
 use bytes::Bytes;
@@ -8,20 +9,21 @@ use pipeline::{
     chat::{Turn, TurnResult},
     failure::Failure,
     fingerprint,
-    garbage::{RetireJob, Work},
     ids::{ItemId, JobId, UserId},
-    item::{self, Woken},
     message::{Message, Stage},
-    ports::{Clock, Database, Queue, Random, Rooms},
+    ports::{Clock, Database, Queue},
     problem::{Code, Problem},
-    room::{Room, Telling, TurnEvent},
+    room::{Room, TurnEvent},
     statement::Statement,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::view::{Counts, JobView, StageView, Status};
 use self::view::{ItemRow, JobRow};
+pub use self::{
+    cancel::cancel,
+    view::{Counts, JobView, StageView, Status},
+};
 use crate::{
     reply::{Answer, Body, Refusal, Reply, TurnStream},
     routes::{Call, parameter},
@@ -247,103 +249,6 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     .bind(limit + 1);
     let entries: Vec<Entry> = ports.batch(vec![query]).await?.at(0)?.all()?;
     Ok(crate::documents::page_reply(entries, limit, |entry| entry.id.to_string()))
-}
-
-/// `POST /api/jobs/{id}/cancel`: stops at once what is not running, and what is at its next write.
-///
-/// One transaction: the items' claims are void from then on, the revisions they were making are
-/// garbage, and documents that were never published are gone.
-pub async fn cancel<P: Database + Queue + Rooms + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
-    let job = id_of(call)?;
-    let user = &call.tenant.user;
-    let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
-    if view.kind == "chat" && !view.status.is_terminal() {
-        cancel_turn(ports, user, &job).await?;
-        let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
-        return reply(StatusCode::OK, &view).map_err(Refusal::from);
-    }
-    if view.status.is_terminal() || view.kind != "index" {
-        return reply(StatusCode::OK, &view).map_err(Refusal::from);
-    }
-    let now = ports.now();
-    // What the job still works on: documents whose latest revision is in a pack of a batch that is not done.
-    let garbage = Statement::new(
-        "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)
-         SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), d.id, d.latest, p.id, d.user_id
-         FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item AND p.batch IS NOT NULL
-         JOIN job_items b ON b.id = p.batch AND b.state NOT IN ('done', 'failed')
-         JOIN json_each(p.documents) packed
-         CROSS JOIN documents d ON d.user_id = j.user_id AND d.id = packed.value ->> 'id' AND d.latest_item = p.id
-         WHERE j.id = ?1 AND j.user_id = ?2 AND j.cancelled_at IS NULL AND d.deleted_at IS NULL AND d.latest IS NOT d.current",
-    )
-    .bind(&job)
-    .bind(user);
-    let retire_job = JobId::new(now, ports.bytes());
-    let mut work = Work::from(vec![garbage]);
-    work.statements.push(
-        Statement::new(
-            "UPDATE documents SET pending = NULL, latest_item = current_item, latest_hash = content_hash,
-                 deleted_at = CASE WHEN current IS NULL THEN ?3 END
-             WHERE user_id = ?1 AND (id, latest) IN (SELECT g.document_id, g.revision FROM garbage g, counters c
-                                                     WHERE c.name = 'item' AND g.retire_item = c.value + 1 AND g.user_id = ?2)",
-        )
-        .bind(user)
-        .bind(user)
-        .bind(now),
-    );
-    work.schedule_retirement(RetireJob { job: &retire_job, user, kind: "retire", due: now, now });
-    work.statements.extend(cancel_items(user, &job, now));
-    work.statements.push(pipeline::index_version::bump(user));
-    let retire = work.retire();
-    let answers = ports.batch(work.statements).await?;
-    let message = Work::retire_message(retire, &answers, user)?;
-    let _ = ports.send(Vec::from_iter(message)).await;
-    let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
-    reply(StatusCode::OK, &view).map_err(Refusal::from)
-}
-
-/// A job's claims are void from then on, and it is finished.
-fn cancel_items(user: &UserId, job: &JobId, now: Timestamp) -> [Statement; 2] {
-    [
-        Statement::new(
-            "UPDATE job_items SET state = 'cancelled', token = NULL, updated_at = ?3
-             WHERE id BETWEEN (SELECT first_item FROM jobs WHERE id = ?1 AND user_id = ?2) AND (SELECT last_item FROM jobs WHERE id = ?1 AND user_id = ?2)
-               AND state NOT IN ('done', 'failed', 'cancelled')",
-        )
-        .bind(job)
-        .bind(user)
-        .bind(now),
-        Statement::new("UPDATE jobs SET cancelled_at = ?3, finished_at = ?3 WHERE id = ?1 AND user_id = ?2 AND cancelled_at IS NULL AND finished_at IS NULL")
-            .bind(job)
-            .bind(user)
-            .bind(now),
-    ]
-}
-
-/// Stops a turn: its worker stops at the room's next answer, its next question goes on.
-async fn cancel_turn<P: Database + Queue + Rooms + Clock>(
-    ports: &P,
-    user: &UserId,
-    job: &JobId,
-) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        first_item: ItemId,
-    }
-    let now = ports.now();
-    let Some(turn) = turn_of(ports, user, job).await? else { return Ok(()) };
-    let item = Statement::new("SELECT first_item FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user);
-    let row: Option<Row> = ports.batch(vec![item]).await?.at(0)?.first()?;
-    let Some(row) = row else { return Ok(()) };
-    let mut statements = Vec::from(cancel_items(user, job, now));
-    statements.push(item::wake_waiting(row.first_item, now));
-    let answers = ports.batch(statements).await?;
-    let woken: Option<Woken> = answers.at(2)?.first()?;
-    let _ = ports.send(woken.map(|woken| woken.message(user)).into_iter().collect()).await;
-    // Sorts after every worker's attempt.
-    let telling = Telling { job: job.clone(), attempt: "~".to_owned(), events: vec![TurnEvent::Cancelled] };
-    let _ = ports.tell(&Room::of_turn(user, job, turn.session_id.as_ref()), telling).await;
-    Ok(())
 }
 
 /// `POST /api/jobs/{id}/retry`: failed items try again from where they failed.

@@ -1,6 +1,6 @@
 //! The budget and the clockwork on the real workerd: an allowance that ends in mid-upload, a day that
 //! begins, bursts, and archives whose worker is killed.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     path::PathBuf,
@@ -16,6 +16,7 @@ use local_dev::{
     product::{Options, Product},
 };
 use serde_json::{Value, json};
+use tests::report;
 
 const DEADLINE: Duration = Duration::from_mins(3);
 const DAY_SECONDS: i64 = 86_400;
@@ -66,7 +67,7 @@ fn an_allowance_that_ends_in_mid_upload() {
     let view = || client.get(&format!("/api/jobs/{job}")).unwrap().json();
     until("the job parks", || view()["status"] == "parked");
     let parked = view();
-    println!("parked until {}: {}", parked["parked_until"], parked["parked_why"]);
+    report(&format!("parked until {}: {}", parked["parked_until"], parked["parked_why"]));
     assert!(parked["parked_until"].as_str().unwrap().ends_with("T00:00:00Z"), "{parked}");
     assert!(parked["parked_why"].as_str().unwrap().contains("neurons for indexing"), "{parked}");
     let usage = || client.get("/api/usage").unwrap().json();
@@ -107,7 +108,7 @@ fn an_allowance_that_ends_in_mid_upload() {
     let chunks: u64 = product.query("SELECT count(*) FROM chunks").unwrap()[0][0].parse().unwrap();
     let texts = product.model_use().unwrap()["texts"].as_u64().unwrap();
     let queries = 1;
-    println!("{chunks} chunks, {texts} texts embedded, {queries} of them a query");
+    report(&format!("{chunks} chunks, {texts} texts embedded, {queries} of them a query"));
     assert_eq!(texts, chunks + queries, "each chunk was embedded once");
     assert_eq!(product.vector_ids().unwrap().len() as u64, chunks);
 }
@@ -179,5 +180,5 @@ fn archives_survive_their_worker() {
     for (id, messages) in conversations.iter().zip(&before) {
         assert_eq!(read(&client, id), *messages, "nothing is lost of {id}");
     }
-    println!("{} conversations put away under 8 kills, all of them read back whole", conversations.len());
+    report(&format!("{} conversations put away under 8 kills, all of them read back whole", conversations.len()));
 }

@@ -11,7 +11,10 @@ use pipeline::{
 };
 use producers::cron::Schedule;
 use serde_json::{Value, json};
-use tests::rig::{Rig, prose};
+use tests::{
+    report,
+    rig::{Rig, prose},
+};
 
 /// A count; `total` gives it as a float.
 fn count(rig: &Rig, sql: &'static str) -> usize {
@@ -122,7 +125,7 @@ fn archival_may_die_at_every_call() {
         victim += 1;
     }
     assert!(total >= 6, "{total}");
-    println!("archival: {total} calls x 4 fates: nothing lost, nothing twice");
+    report(&format!("archival: {total} calls x 4 fates: nothing lost, nothing twice"));
 }
 
 #[test]

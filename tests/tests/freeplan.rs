@@ -1,5 +1,4 @@
 //! Neurons run out first on every kind of day, and what `dry_run` says is what indexing takes.
-#![expect(clippy::print_stdout, reason = "the measured shares are the result")]
 
 use local_dev::client::Upload;
 use pipeline::allowances::Resource;
@@ -7,6 +6,7 @@ use serde_json::{Value, json};
 use tests::{
     corpus,
     freeplan::{self, MIXES, Texts},
+    report,
 };
 
 #[test]
@@ -15,7 +15,7 @@ fn neurons_are_first_and_all_else_is_below_sixty_percent() {
     for mix in MIXES {
         let day = freeplan::day(mix, &mut texts);
         let (first, share) = day.first();
-        println!("{}: {} first; {:?}", mix.name, first.name(), day.shares);
+        report(&format!("{}: {} first; {:?}", mix.name, first.name(), day.shares));
         assert_eq!(first, Resource::Neurons, "{}", mix.name);
         assert!(share > 0.95, "{}: the day ended at {share} of the neurons", mix.name);
         for (resource, share) in day.shares.iter().filter(|(resource, _)| *resource != Resource::Neurons) {
@@ -30,7 +30,7 @@ fn what_is_said_beforehand_is_within_fifteen_percent() {
         |file: &Upload| json!({ "external_id": file.path, "content": String::from_utf8_lossy(&file.content) });
     let documents: Vec<Value> = corpus::mixed(200).iter().map(document).collect();
     for (name, said, taken) in freeplan::estimate(&Value::from(documents)) {
-        println!("{name}: {said} said, {taken} taken");
+        report(&format!("{name}: {said} said, {taken} taken"));
         assert!((said / taken - 1.0).abs() < 0.15, "{name}: {said} said, {taken} taken");
     }
 }

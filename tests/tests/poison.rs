@@ -1,12 +1,12 @@
 //! T5: unreadable messages among many: each is recorded once, and nothing healthy is lost.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests; counts and duration are part of the result")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Instant;
 
 use consumers::consume;
 use pipeline::{outcome::Outcome, testing::ready};
 use serde_json::json;
-use tests::rig::Rig;
+use tests::{report, rig::Rig};
 
 const POISONS: [&str; 6] =
     ["", "not JSON", "{}", r#"{"v":1,"stage":"dance","item":1,"user":"usr_x"}"#, r#"{"v":"1"}"#, "[1,2,3]"];
@@ -41,10 +41,10 @@ fn among(uploads: usize) {
     assert_eq!(count("SELECT count(*) AS count FROM documents WHERE current IS NOT NULL"), worked);
     assert_eq!(count("SELECT count(*) AS count FROM jobs WHERE finished_at IS NULL"), 0);
     assert_eq!(rig.search(&json!({"query": "number7", "mode": "keyword"}))[0], "7.md");
-    println!(
+    report(&format!(
         "{healthy} messages and {poisons} poisons in {} s: none lost, each recorded once",
         started.elapsed().as_secs()
-    );
+    ));
 }
 
 #[test]

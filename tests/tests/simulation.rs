@@ -15,7 +15,10 @@ use std::{
 };
 
 use pipeline::testing::Mutation;
-use tests::simulation::{self, Tally};
+use tests::{
+    report,
+    simulation::{self, Tally},
+};
 
 const SEEDS: u64 = 10_000;
 /// Histories in which a missing rule must be missed.
@@ -64,14 +67,14 @@ fn ten_thousand_histories_keep_every_promise() {
         tally.add(serde_json::from_str(line).unwrap());
     }
     assert_eq!(tally.seeds, seeds);
-    println!(
+    report(&format!(
         "simulation: {} seeds x 120 operations, {} deliveries, {} revisions, {} questions in {} s: 0 violations",
         tally.seeds,
         tally.deliveries,
         tally.revisions,
         tally.turns,
         started.elapsed().as_secs()
-    );
+    ));
 }
 
 fn run_range(first: u64, last: u64) -> Tally {
@@ -180,11 +183,11 @@ fn every_rule_that_is_taken_out_is_missed() {
                     let mut found = Vec::new();
                     while let Some(mutation) = MUTATIONS.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let seed = first_violation(*mutation);
-                        println!(
+                        report(&format!(
                             "without `{}`: {}",
                             mutation.name,
                             seed.map_or("not missed".to_owned(), |seed| format!("missed by seed {seed}"))
-                        );
+                        ));
                         found.push((mutation.name, seed));
                     }
                     found
@@ -194,7 +197,7 @@ fn every_rule_that_is_taken_out_is_missed() {
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     let _ = panic::take_hook();
-    println!("{} rules taken out in {} s", found.len(), started.elapsed().as_secs());
+    report(&format!("{} rules taken out in {} s", found.len(), started.elapsed().as_secs()));
     let unwatched: Vec<&str> = found.iter().filter(|(_, seed)| seed.is_none()).map(|(name, _)| *name).collect();
     assert!(unwatched.is_empty(), "nothing misses: {unwatched:?}");
     assert_eq!(found.len(), MUTATIONS.len());
