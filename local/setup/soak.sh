@@ -9,4 +9,4 @@ SEEDS=${SEEDS:-100000} cargo test --quiet -p tests --test simulation ten_thousan
 say 'T5: ten thousand messages, one in a hundred of them poison (about 1 minute)'
 cargo test --quiet -p tests --test poison -- --ignored --nocapture
 say "T3 long: ${MESSAGES:-10000} messages while workerd is killed every five seconds (about 1 hour)"
-MESSAGES=${MESSAGES:-10000} cargo test --quiet -p tests --test kills -- --nocapture
+MESSAGES=${MESSAGES:-10000} cargo test --quiet -p tests --test kills -- --ignored --nocapture
