@@ -9,7 +9,7 @@ use std::{
 };
 
 use local_dev::{
-    clockwork::Schedule,
+    configuration::Profile,
     language_model::LanguageModel,
     product::{Options, Product},
 };
@@ -31,7 +31,9 @@ fn a_thousand_messages_while_workerd_is_killed_every_five_seconds() {
     let started = Instant::now();
     let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("kills");
     let _ = std::fs::remove_dir_all(&state);
-    let options = Options { language_model: LanguageModel::None, ..Options::for_tests(state) };
+    // The clockwork runs every two seconds here: a day's rows would not last.
+    let profile = Profile { limits: r#"{"d1_rows_read": 1e9}"#.to_owned(), ..Profile::default() };
+    let options = Options { profile, language_model: LanguageModel::None, ..Options::for_tests(state) };
     let mut product = Product::start(options).unwrap();
     let client = product.client().unwrap();
     // Each its own job; a client that does not hear back asks again with the same key.
@@ -66,8 +68,7 @@ fn a_thousand_messages_while_workerd_is_killed_every_five_seconds() {
             continue;
         }
         // What was lost with the queues comes back with the sweep, once it is taken for lost.
-        let _ = product.run_cron(Schedule::Frequent);
-        thread::sleep(Duration::from_millis(200));
+        thread::sleep(Duration::from_millis(500));
     }
     let count = |sql: &str| -> usize { product.query(sql).unwrap()[0][0].parse().unwrap() };
     let done = count("SELECT count(*) FROM documents WHERE current IS NOT NULL");
