@@ -13,6 +13,8 @@
 //! What a crash leaves between 2 and 3 is an object that nothing points at; its note lets the
 //! collector find it. No turn is removed that the object does not hold: both are the same reading.
 
+use std::collections::HashSet;
+
 use pipeline::{
     archive::{self, ArchivedConversation, ArchivedTurn},
     failure::Failure,
@@ -22,12 +24,12 @@ use pipeline::{
     object_keys,
     outcome::Outcome,
     ports::{Clock, Database, ObjectStore, PutIf, Queue},
-    statement::Statement,
+    statement::{Statement, json},
 };
 use serde::{Deserialize, Serialize};
 
 /// Turns removed by one message: each costs a row, and a transaction should stay short.
-const SLICE: i64 = 500;
+const SLICE: usize = 500;
 
 /// Which conversation, as cron found it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,15 +60,22 @@ where
         return settle(ports, claim, Work::default(), &Progress::default(), Move::Finish).await;
     };
     let turns: Vec<ArchivedTurn> = answers.at(1)?.all()?;
-    let more = i64::try_from(turns.len()).unwrap_or(i64::MAX) > SLICE;
-    let next = if more { Move::Continue(text.to_owned()) } else { Move::Finish };
-    let work = if let Some(key) = conversation.archived_key {
-        // An earlier message put it away; its slices are left.
-        vec![remove_slice(claim, &cursor, &key)]
+    let mut numbers: Vec<i64> = turns.iter().map(|turn| turn.number).collect();
+    let mut work = Vec::new();
+    let key = if let Some(key) = conversation.archived_key {
+        // An earlier message put it away; its slices are left, and perhaps an answer that came late.
+        let held: HashSet<i64> = held(ports, &key).await?;
+        numbers.retain(|number| held.contains(number));
+        key
     } else {
         let key = put_away(ports, claim, &cursor, conversation.title, turns).await?;
-        vec![point_at(claim, &cursor, &key), keep(claim, &cursor, &key), remove_slice(claim, &cursor, &key)]
+        work.extend([point_at(claim, &cursor, &key), keep(claim, &cursor, &key)]);
+        key
     };
+    let more = numbers.len() > SLICE;
+    numbers.truncate(SLICE);
+    work.push(remove(claim, &cursor, &key, &numbers)?);
+    let next = if more { Move::Continue(text.to_owned()) } else { Move::Finish };
     settle(ports, claim, work.into(), &Progress::default(), next).await
 }
 
@@ -97,8 +106,7 @@ async fn put_away<P: Database + ObjectStore + Clock>(
     };
     let bytes = archive::encode(&conversation)?;
     let now = ports.now();
-    let date: String = now.to_rfc3339().chars().take("2026-11-23".len()).collect();
-    let key = object_keys::archived_conversation(&claim.user, &date, &cursor.conversation_id, &claim.token);
+    let key = object_keys::archived_conversation(&claim.user, &now.date(), &cursor.conversation_id, &claim.token);
     let note = Statement::new(
         "INSERT OR IGNORE INTO archives (key, user_id, kind, subject, state, updated_at)
          VALUES (?1, ?2, 'conversation', ?3, 'writing', ?4)",
@@ -114,6 +122,13 @@ async fn put_away<P: Database + ObjectStore + Clock>(
         Some(object) if object.bytes == bytes => Ok(key),
         _ => Err(Failure::transient(format!("{key} does not hold what was written"))),
     }
+}
+
+/// The turns an archive holds, by their numbers.
+async fn held<P: ObjectStore>(ports: &P, key: &str) -> Result<HashSet<i64>, Failure> {
+    let object = ports.get(key, None).await?.ok_or_else(|| Failure::bug(format!("the archive {key} is not in R2")))?;
+    let archived: ArchivedConversation = archive::decode(&object.bytes)?;
+    Ok(archived.turns.into_iter().map(|turn| turn.number).collect())
 }
 
 /// Step 3, first: the compare-and-set everything after it hangs on.
@@ -143,18 +158,18 @@ fn keep(claim: &Claim, cursor: &Cursor, key: &str) -> Statement {
         .bind(key)
 }
 
-/// Only while the conversation points at the object: one that was restored keeps its turns.
-fn remove_slice(claim: &Claim, cursor: &Cursor, key: &str) -> Statement {
-    claim
+/// Only what the object holds: a question that had failed may have been answered since. And only while
+/// the conversation points at the object: one that was restored keeps its turns.
+fn remove(claim: &Claim, cursor: &Cursor, key: &str, numbers: &[i64]) -> Result<Statement, Failure> {
+    Ok(claim
         .fenced(
             "DELETE FROM turns
-             WHERE user_id = ?3 AND conversation_id = ?4
-               AND number IN (SELECT number FROM turns WHERE user_id = ?3 AND conversation_id = ?4 ORDER BY number LIMIT ?6)
+             WHERE user_id = ?3 AND conversation_id = ?4 AND number IN (SELECT value FROM json_each(?6))
                AND EXISTS (SELECT 1 FROM conversations WHERE user_id = ?3 AND id = ?4 AND archived_key = ?5)
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
         )
         .bind(&claim.user)
         .bind(&cursor.conversation_id)
         .bind(key)
-        .bind(SLICE)
+        .bind(json(&numbers)?))
 }

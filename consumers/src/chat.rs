@@ -42,7 +42,10 @@ use pipeline::{
     item::{Claim, Move, Progress, commit, settle},
     ledger, object_keys,
     outcome::Outcome,
-    ports::{Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, Queue, Random, Rooms, VectorIndex},
+    ports::{
+        Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random, Rooms,
+        VectorIndex,
+    },
     profile::Profile,
     room::{Room, Telling, TurnEvent},
     statement::{Statement, json},
@@ -81,7 +84,18 @@ struct Findings {
 /// Runs the stage. See the module for its steps.
 pub async fn chat<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
 where
-    P: Database + KeyValue + Embedder + Generator + Rooms + VectorIndex + Queue + Deployment + Meter + Clock + Random,
+    P: Database
+        + ObjectStore
+        + KeyValue
+        + Embedder
+        + Generator
+        + Rooms
+        + VectorIndex
+        + Queue
+        + Deployment
+        + Meter
+        + Clock
+        + Random,
 {
     let Some(context) = context::read(ports, claim).await? else {
         // The conversation was deleted: nobody waits for an answer.
@@ -366,7 +380,7 @@ async fn remember<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: 
 }
 
 /// Tells the room that a turn was given up.
-pub async fn tell_failure<P: Database + Rooms>(ports: &P, claim: &Claim, why: &str) {
+pub async fn tell_failure<P: Database + ObjectStore + Rooms + Clock>(ports: &P, claim: &Claim, why: &str) {
     if let Ok(Some(context)) = context::read(ports, claim).await {
         let room = Room::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
         let events = vec![TurnEvent::Failed { detail: why.to_owned() }];

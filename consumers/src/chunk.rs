@@ -126,7 +126,7 @@ async fn wanted_documents<P: Database>(ports: &P, claim: &Claim) -> Result<HashM
          FROM json_each(?1) wanted
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value
          JOIN users u ON u.id = d.user_id
-         WHERE d.latest_item = ?3 AND d.deleted_at IS NULL",
+         WHERE d.latest_item = ?3",
     )
     .bind(json(&ids)?)
     .bind(&claim.user)
@@ -221,7 +221,7 @@ fn insert_full_text(claim: &Claim, rows: &str) -> Statement {
              SELECT r.value ->> 'id', r.value ->> 'scope', r.value ->> 'title', r.value ->> 'text', r.value ->> 'ident'
              FROM json_each(?3) r
              CROSS JOIN documents d ON d.user_id = ?4 AND d.id = r.value ->> 'document'
-             WHERE d.latest_item = ?1 AND d.latest = r.value ->> 'revision' AND d.deleted_at IS NULL
+             WHERE d.latest_item = ?1 AND d.latest = r.value ->> 'revision'
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)
                AND NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.id = r.value ->> 'id')",
         )
@@ -237,7 +237,7 @@ fn insert_chunks(claim: &Claim, rows: String) -> Statement {
                     r.value ->> 'end', r.value ->> 'text'
              FROM json_each(?3) r
              CROSS JOIN documents d ON d.user_id = ?4 AND d.id = r.value ->> 'document'
-             WHERE d.latest_item = ?1 AND d.latest = r.value ->> 'revision' AND d.deleted_at IS NULL
+             WHERE d.latest_item = ?1 AND d.latest = r.value ->> 'revision'
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
         )
         .bind(rows)

@@ -17,7 +17,7 @@ use pipeline::{
     budget::Purpose,
     failure::Failure,
     garbage::Work,
-    ids::{ChunkRow, ItemId},
+    ids::{ChunkRow, ClaimToken, ItemId},
     item::{Claim, Move, Progress, settle},
     ledger, limits,
     message::Stage,
@@ -37,12 +37,12 @@ use crate::upsert;
 const CHUNKS_PER_MESSAGE: i64 = 200;
 
 /// Where the next message goes on.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cursor {
     /// Chunks before this row are done.
     pub next: ChunkRow,
-    /// Number of the next slice of vectors.
-    pub slice: i64,
+    /// The claims that made the slices of vectors so far, which name them.
+    pub slices: Vec<ClaimToken>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,10 +59,10 @@ where
 {
     let packs = claim.packs.ok_or_else(|| Failure::bug("a batch without packs"))?;
     let cursor = read_cursor(claim, packs.0)?;
-    let chunks = wanted_chunks(ports, claim, packs, cursor).await?;
+    let chunks = wanted_chunks(ports, claim, packs, cursor.next).await?;
     if chunks.is_empty() {
         // Nothing was wanted, or the last message ended exactly with the last chunk.
-        let next = if cursor.slice == 0 { Move::Finish } else { to_upsert(cursor.slice)? };
+        let next = if cursor.slices.is_empty() { Move::Finish } else { to_upsert(cursor.slices)? };
         return settle(ports, claim, Work::default(), &Progress::default(), next).await;
     }
     let mut plan = plan(&chunks);
@@ -73,25 +73,23 @@ where
     let embedded = run_model(ports, &chunks, &plan).await?;
     let last = embedded.last().map_or(cursor.next, |(row, _)| *row);
     let passed = i64::try_from(embedded.len()).unwrap_or(0);
-    // Overwrites its own earlier attempt; the upsert stage reads only what this claim settled.
-    let key = object_keys::vectors(&claim.user, claim.item, cursor.slice);
+    // The upsert stage reads only slices of claims that were settled; the collector removes others.
+    let key = object_keys::vectors(&claim.user, claim.item, &claim.token);
     ports.put(&key, vectors::encode(EMBEDDING.dimensions, &embedded), PutIf::Always).await?;
     let more = passed < i64::try_from(chunks.len()).unwrap_or(0) || passed >= CHUNKS_PER_MESSAGE;
-    let next = if more {
-        Move::Continue(json(&Cursor { next: ChunkRow(last.0 + 1), slice: cursor.slice + 1 })?)
-    } else {
-        to_upsert(cursor.slice + 1)?
-    };
+    let slices = [cursor.slices, vec![claim.token.clone()]].concat();
+    let next =
+        if more { Move::Continue(json(&Cursor { next: ChunkRow(last.0 + 1), slices })?) } else { to_upsert(slices)? };
     let progress = Progress { chunks_passed: passed, ..Progress::default() };
     settle(ports, claim, Work::default(), &progress, next).await
 }
 
-fn to_upsert(slices: i64) -> Result<Move, Failure> {
+fn to_upsert(slices: Vec<ClaimToken>) -> Result<Move, Failure> {
     Ok(Move::To(Stage::Upsert, json(&upsert::Cursor { slice: 0, slices })?))
 }
 
 fn read_cursor(claim: &Claim, first_pack: ItemId) -> Result<Cursor, Failure> {
-    let start = Cursor { next: ChunkRow::first(first_pack), slice: 0 };
+    let start = Cursor { next: ChunkRow::first(first_pack), slices: Vec::new() };
     claim.cursor.as_deref().map_or(Ok(start), |text| {
         serde_json::from_str(text).map_err(|error| Failure::bug(format!("cursor of item {}: {error}", claim.item)))
     })
@@ -101,22 +99,24 @@ async fn wanted_chunks<P: Database>(
     ports: &P,
     claim: &Claim,
     packs: (ItemId, ItemId),
-    cursor: Cursor,
+    next: ChunkRow,
 ) -> Result<Vec<Chunk>, Failure> {
     let query = Statement::new(
         "SELECT c.id, c.text, CASE WHEN d.pending IS NULL THEN d.title ELSE d.pending ->> '$.title' END AS title
          FROM chunks c
          JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          WHERE c.id >= ?1 AND c.id < ?2 AND c.user_id = ?3
-           AND d.latest = c.revision AND d.latest_item = c.id >> 14 AND d.deleted_at IS NULL
+           AND d.latest_item = c.id >> 14
            -- Of a pack that is embedded again only what was evicted and is wanted back.
-           AND (d.current IS NOT d.latest OR d.hit_at > d.evicted_at)
+           AND (d.current_item IS NOT d.latest_item
+                OR (d.hit_at > d.evicted_at AND d.hit_at <= (SELECT created_at FROM jobs WHERE id = ?5)))
          ORDER BY c.id LIMIT ?4",
     )
-    .bind(cursor.next)
+    .bind(next)
     .bind(ChunkRow::first(ItemId(packs.1.0 + 1)))
     .bind(&claim.user)
-    .bind(CHUNKS_PER_MESSAGE);
+    .bind(CHUNKS_PER_MESSAGE)
+    .bind(&claim.job);
     ports.batch(vec![query]).await?.at(0)?.all()
 }
 

@@ -13,9 +13,9 @@
 use pipeline::{
     failure::Failure,
     garbage::{RetireJob, Work},
-    ids::{ChunkRow, DocumentId, ItemId, JobId, vector_id},
+    ids::{ChunkRow, ClaimToken, DocumentId, ItemId, JobId, vector_id},
     index_version,
-    item::{Claim, Move, Progress, settle},
+    item::{Claim, Move, Progress, commit, settle},
     limits, object_keys,
     outcome::Outcome,
     ports::{Clock, Database, ObjectStore, Queue, Random, VectorIndex, VectorRecord},
@@ -56,13 +56,13 @@ struct Metadata<'a> {
     created_at: i64,
 }
 
-/// Where the stage is: the embed stage says how many slices there are.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// Where the stage is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cursor {
-    /// The next slice of vectors.
-    pub slice: i64,
-    /// One past the last.
-    pub slices: i64,
+    /// The next slice of vectors, counted from 0.
+    pub slice: usize,
+    /// All slices, by the claims of the embed stage that made them.
+    pub slices: Vec<ClaimToken>,
 }
 
 /// Runs the stage. See the module for its steps.
@@ -71,20 +71,23 @@ where
     P: Database + ObjectStore + Queue + VectorIndex + Clock + Random,
 {
     let cursor = read_cursor(claim)?;
-    let key = object_keys::vectors(&claim.user, claim.item, cursor.slice);
-    let slice = ports.get(&key, None).await?.ok_or_else(|| Failure::bug(format!("vectors {key} are not in R2")))?;
+    let keys: Vec<String> =
+        cursor.slices.iter().map(|made_by| object_keys::vectors(&claim.user, claim.item, made_by)).collect();
+    let key = keys.get(cursor.slice).ok_or_else(|| Failure::bug("there is no such slice of vectors"))?;
+    let slice = ports.get(key, None).await?.ok_or_else(|| Failure::bug(format!("vectors {key} are not in R2")))?;
     let passed = upsert_slice(ports, claim, &slice.bytes).await?;
     let progress = Progress { chunks_passed: passed, ..Progress::default() };
     let next = Cursor { slice: cursor.slice + 1, ..cursor };
-    if next.slice < next.slices {
+    if next.slice < keys.len() {
         return settle(ports, claim, Work::default(), &progress, Move::Continue(json(&next)?)).await;
     }
-    let outcome = publish(ports, claim, &progress).await?;
+    if !publish(ports, claim, &progress).await? {
+        // The claim was lost: whoever has the item now, or tries it again, still reads the slices.
+        return Ok(Outcome::Done);
+    }
     // Nothing reads them any more; if this is lost the collector removes them.
-    let keys: Vec<String> =
-        (0..cursor.slices).map(|slice| object_keys::vectors(&claim.user, claim.item, slice)).collect();
     let _ = ports.delete(&keys).await;
-    Ok(outcome)
+    Ok(Outcome::Done)
 }
 
 fn read_cursor(claim: &Claim) -> Result<Cursor, Failure> {
@@ -127,7 +130,7 @@ async fn descriptions<P: Database>(
          FROM json_each(?1) wanted
          CROSS JOIN chunks c ON c.id = wanted.value
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = c.document_id
-         WHERE d.latest = c.revision AND d.latest_item = c.id >> 14 AND d.deleted_at IS NULL
+         WHERE d.latest_item = c.id >> 14
          ORDER BY c.id",
     )
     .bind(json(&rows)?)
@@ -150,12 +153,13 @@ fn record(description: &Description, values: Vec<f32>) -> Result<VectorRecord, F
 }
 
 /// One transaction: what was current becomes garbage, what was pending becomes current, the content
-/// hash that makes a re-upload a duplicate with it. A document without chunks stays unpublished.
+/// hash that makes a re-upload a duplicate with it. A document without chunks stays unpublished. False
+/// if the claim was lost.
 async fn publish<P: Database + Queue + Clock + Random>(
     ports: &P,
     claim: &Claim,
     progress: &Progress,
-) -> Result<Outcome, Failure> {
+) -> Result<bool, Failure> {
     let (first, last) = claim.packs.ok_or_else(|| Failure::bug("a batch without packs"))?;
     let replaced = claim
         .fenced(
@@ -163,8 +167,7 @@ async fn publish<P: Database + Queue + Clock + Random>(
              SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), d.id, d.current, d.current_item, d.user_id
              FROM job_items p, json_each(p.documents) packed
              CROSS JOIN documents d ON d.user_id = ?3 AND d.id = packed.value ->> 'id'
-             WHERE p.id BETWEEN ?4 AND ?5 AND d.latest_item = p.id AND d.deleted_at IS NULL AND d.current IS NOT NULL
-               AND d.current <> d.latest
+             WHERE p.id BETWEEN ?4 AND ?5 AND d.latest_item = p.id AND d.current IS NOT NULL AND d.current_item <> p.id
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)
                AND EXISTS (SELECT 1 FROM chunks c WHERE c.id BETWEEN p.id * ?6 AND p.id * ?6 + ?6 - 1 AND c.document_id = d.id)",
         )
@@ -178,16 +181,16 @@ async fn publish<P: Database + Queue + Clock + Random>(
     work.schedule_retirement(RetireJob { job: &job, user: &claim.user, kind: "retire", due: now, now });
     work.statements.push(publish_statement(claim, first, last));
     work.statements.push(index_version::bump_by(claim));
-    settle(ports, claim, work, progress, Move::Finish).await
+    commit(ports, claim, work, progress, Move::Finish).await
 }
 
 fn publish_statement(claim: &Claim, first: ItemId, last: ItemId) -> Statement {
     claim
         .fenced(
             "WITH published AS MATERIALIZED (
-                 SELECT c.document_id AS id, c.id >> 14 AS pack, min(c.id) AS first, count(*) AS chunks FROM chunks c
+                 SELECT c.document_id AS id, c.id >> 14 AS pack, c.revision, min(c.id) AS first, count(*) AS chunks FROM chunks c
                  WHERE c.id BETWEEN ?4 * ?6 AND ?5 * ?6 + ?6 - 1
-                 GROUP BY 1, 2)
+                 GROUP BY 1, 2, 3)
              UPDATE documents SET
                  external_id = CASE WHEN pending IS NULL THEN external_id ELSE pending ->> '$.external_id' END,
                  title = CASE WHEN pending IS NULL THEN title ELSE pending ->> '$.title' END,
@@ -200,16 +203,18 @@ fn publish_statement(claim: &Claim, first: ItemId, last: ItemId) -> Statement {
                  uploaded_at = CASE WHEN pending IS NULL THEN uploaded_at ELSE pending ->> '$.uploaded_at' END,
                  bytes = CASE WHEN pending IS NULL THEN bytes ELSE pending ->> '$.bytes' END,
                  pending = NULL,
-                 current = latest, current_item = latest_item, current_first = published.first,
+                 current = published.revision, current_item = latest_item, current_first = published.first,
                  chunk_count = published.chunks, content_hash = latest_hash,
-                 evicted_at = CASE WHEN current IS NOT latest OR hit_at > evicted_at THEN NULL ELSE evicted_at END
+                 evicted_at = CASE WHEN current_item IS NOT latest_item
+                                     OR (hit_at > evicted_at AND hit_at <= (SELECT created_at FROM jobs WHERE id = ?7))
+                                   THEN NULL ELSE evicted_at END
              FROM published
              WHERE documents.user_id = ?3 AND documents.id = published.id AND documents.latest_item = published.pack
-               AND documents.deleted_at IS NULL
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
         )
         .bind(&claim.user)
         .bind(first)
         .bind(last)
         .bind(ChunkRow::PER_ITEM)
+        .bind(&claim.job)
 }

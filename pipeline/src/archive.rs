@@ -1,10 +1,13 @@
 //! What is put away: rows as gzipped JSON, and back.
 
+mod restore;
+
 use std::io::{Read as _, Write as _};
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub use self::restore::restore;
 use crate::{failure::Failure, time::Timestamp};
 
 /// Most bytes an archive unfolds to: what an isolate can hold beside everything else.

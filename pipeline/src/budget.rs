@@ -16,8 +16,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     allowances::{Allowances, Resource},
-    failure::Failure,
-    ports::{Clock, Database, Deployment, KeyValue},
     statement::Statement,
     time::Timestamp,
 };
@@ -40,6 +38,16 @@ pub enum Level {
 impl Level {
     /// The levels that are told, and from which share of the allowance on.
     pub const THRESHOLDS: [(Self, f64); 3] = [(Self::Tight, 0.8), (Self::Scarce, 0.9), (Self::Spent, 1.0)];
+
+    /// Its name in answers and alerts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plenty => "plenty",
+            Self::Tight => "tight",
+            Self::Scarce => "scarce",
+            Self::Spent => "spent",
+        }
+    }
 
     /// The level of a share, 1.0 being all.
     pub fn of(share: f64) -> Self {
@@ -132,13 +140,6 @@ impl Budget {
         Self { allowances, shares, ingest_share }
     }
 
-    /// Reads both.
-    pub async fn read<P: Database + KeyValue + Deployment + Clock>(ports: &P) -> Result<Self, Failure> {
-        let answers = ports.batch(vec![Day::select(ports.now())]).await?;
-        let day = answers.at(0)?.first()?.unwrap_or_default();
-        Ok(Self::new(Allowances::load(ports).await.allowances, &day))
-    }
-
     /// The used share of a resource, 1.0 being all.
     pub fn share(&self, resource: Resource) -> f64 {
         self.shares.get(&resource).copied().unwrap_or(0.0)
@@ -147,12 +148,6 @@ impl Budget {
     /// How near its end a resource is.
     pub fn level(&self, resource: Resource) -> Level {
         Level::of(self.share(resource))
-    }
-
-    /// The resource nearest to its end.
-    pub fn nearest(&self) -> (Resource, f64) {
-        let shares = Resource::ALL.into_iter().map(|resource| (resource, self.share(resource)));
-        shares.max_by(|one, other| one.1.total_cmp(&other.1)).unwrap_or((Resource::Neurons, 0.0))
     }
 
     /// True if no neuron should be spent on a search or an answer.

@@ -231,7 +231,7 @@ pub async fn commit<P: Database + Queue + Clock>(
     let moved = statements.len();
     statements.push(move_statement(claim, progress, &next, now)?);
     statements.push(wake_waiting(claim.item, now));
-    statements.push(finish_job(&claim.job, now));
+    statements.push(finish_job_of(claim.item, now));
     let answers = ports.batch(statements).await?;
     if answers.at(moved)?.changes == 0 {
         return Ok(false);
@@ -294,16 +294,16 @@ pub fn wake_waiting(item: ItemId, now: Timestamp) -> Statement {
     .bind(now)
 }
 
-/// Marks a job finished when every item of it is terminal.
-pub fn finish_job(job: &JobId, now: Timestamp) -> Statement {
+/// Marks an item's job finished when every item of it is terminal.
+pub fn finish_job_of(item: ItemId, now: Timestamp) -> Statement {
     Statement::new(
         "UPDATE jobs SET finished_at = ?2
-         WHERE id = ?1 AND finished_at IS NULL AND accepted_at IS NOT NULL
+         WHERE id = (SELECT job_id FROM job_items WHERE id = ?1) AND finished_at IS NULL AND accepted_at IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM job_items
                            WHERE id BETWEEN jobs.first_item AND jobs.last_item
                              AND state NOT IN ('done', 'failed', 'cancelled'))",
     )
-    .bind(job)
+    .bind(item)
     .bind(now)
 }
 
@@ -328,7 +328,24 @@ pub async fn release<P: Database + Queue + Clock>(ports: &P, claim: &Claim, outc
     .bind(next_at)
     .bind(now)
     .bind(why.as_str());
-    ports.batch(vec![release]).await.map(drop)
+    let mut statements = vec![release];
+    if state == ItemState::Parked {
+        statements.push(park_job_of(claim.item));
+    }
+    ports.batch(statements).await.map(drop)
+}
+
+/// Hides an item's job from the sweep until the first of its parked items is due, if nothing else of
+/// it is left to do.
+fn park_job_of(item: ItemId) -> Statement {
+    Statement::new(
+        "UPDATE jobs SET due_at = (SELECT min(next_at) FROM job_items
+                                   WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state = 'parked')
+         WHERE id = (SELECT job_id FROM job_items WHERE id = ?1 AND state = 'parked')
+           AND NOT EXISTS (SELECT 1 FROM job_items
+                           WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state IN ('queued', 'running'))",
+    )
+    .bind(item)
 }
 
 /// Holds on to a claim for another lease; false if it was lost, and the work is no longer wanted.
@@ -338,11 +355,6 @@ pub async fn renew<P: Database + Clock>(ports: &P, claim: &Claim) -> Result<bool
         .bind(&claim.token)
         .bind(ports.now().plus(limits::LEASE));
     Ok(ports.batch(vec![renew]).await?.at(0)?.changes > 0)
-}
-
-#[derive(Deserialize)]
-struct FailedItem {
-    job_id: JobId,
 }
 
 /// Gives an item up: its state, a dead letter its owner can see and replay, and whatever waited for
@@ -369,19 +381,15 @@ pub async fn fail<P: Database + Queue + Clock>(
     .bind(user);
     let fail = Statement::new(
         "UPDATE job_items SET state = 'failed', token = NULL, error = ?3, updated_at = ?4
-         WHERE id = ?1 AND user_id = ?5 AND (token = ?2 OR ?2 IS NULL) AND state NOT IN ('done', 'failed', 'cancelled')
-         RETURNING job_id",
+         WHERE id = ?1 AND user_id = ?5 AND (token = ?2 OR ?2 IS NULL) AND state NOT IN ('done', 'failed', 'cancelled')",
     )
     .bind(item)
     .bind(token)
     .bind(why)
     .bind(now)
     .bind(user);
-    let answers = ports.batch(vec![dead_letter, fail, wake_waiting(item, now)]).await?;
-    let Some(failed) = answers.at(1)?.first::<FailedItem>()? else { return Ok(()) };
-    let woken: Option<Woken> = answers.at(2)?.first()?;
-    ports.batch(vec![finish_job(&failed.job_id, now)]).await?;
-    if let Some(woken) = woken {
+    let answers = ports.batch(vec![dead_letter, fail, wake_waiting(item, now), finish_job_of(item, now)]).await?;
+    if let Some(woken) = answers.at(2)?.first::<Woken>()? {
         ports.send(vec![woken.message(user)]).await?;
     }
     Ok(())

@@ -90,15 +90,15 @@ pub struct Entry<'a> {
 pub async fn record<P: Database + Meter + Clock>(ports: &P, entry: Entry<'_>) -> Result<(), Failure> {
     let mut usage = ports.usage();
     let neurons = usage.neurons;
-    usage.d1_rows_written += if neurons > 0.0 { 3 } else { 1 };
+    usage.d1_rows_written += 1 + u64::from(neurons > 0.0) + u64::from(ports.has_reserved());
     let now = ports.now();
     let invocation = ports.invocation();
     let mut statements = Vec::new();
     if neurons > 0.0 {
         // First: it looks whether the usage row is there already.
         statements.push(spend(&invocation, entry.purpose, neurons, now));
-        statements.push(Statement::new("DELETE FROM reservations WHERE id = ?1").bind(invocation.as_str()));
-    } else if ports.has_reserved() {
+    }
+    if ports.has_reserved() {
         statements.push(Statement::new("DELETE FROM reservations WHERE id = ?1").bind(invocation.as_str()));
     }
     statements.push(usage.row(now, &invocation, entry));

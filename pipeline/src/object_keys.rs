@@ -11,9 +11,10 @@ pub fn pack(user: &UserId, item: ItemId) -> String {
 /// behind can be listed and collected cheaply.
 pub const VECTORS_PREFIX: &str = "vectors/";
 
-/// One slice of a batch's vectors on their way into the index.
-pub fn vectors(user: &UserId, item: ItemId, slice: i64) -> String {
-    format!("{VECTORS_PREFIX}u/{user}/{item}/{slice}")
+/// One slice of a batch's vectors on their way into the index, named by the claim that made it: a
+/// worker that lost its claim cannot overwrite what another made since.
+pub fn vectors(user: &UserId, item: ItemId, claim: &ClaimToken) -> String {
+    format!("{VECTORS_PREFIX}u/{user}/{item}/{claim}")
 }
 
 /// The batch a [`vectors`] key belongs to.
@@ -71,7 +72,8 @@ mod tests {
     #[test]
     fn a_vectors_key_names_its_item() {
         let user = UserId::parse("usr_00000000000000000000000000").unwrap();
-        assert_eq!(vectors_item(&vectors(&user, ItemId(12), 3)), Some(ItemId(12)));
+        let claim = ClaimToken::parse("clm_00000000000000000000000000").unwrap();
+        assert_eq!(vectors_item(&vectors(&user, ItemId(12), &claim)), Some(ItemId(12)));
         assert_eq!(vectors_item("u/usr_x/packs/12"), None);
     }
 }

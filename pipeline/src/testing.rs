@@ -117,7 +117,7 @@ impl std::fmt::Debug for Memory {
 /// More than the product has: preparing them again and again is what a simulation would spend its time on.
 const STATEMENTS: usize = 1_000;
 
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/0001_users_and_keys.sql"),
     include_str!("../../migrations/0002_jobs_and_documents.sql"),
     include_str!("../../migrations/0003_chunks.sql"),
@@ -126,6 +126,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/0006_sessions.sql"),
     include_str!("../../migrations/0007_budget.sql"),
     include_str!("../../migrations/0008_clockwork.sql"),
+    include_str!("../../migrations/0009_less_to_look_through.sql"),
 ];
 
 impl Default for Memory {

@@ -56,6 +56,16 @@ impl Timestamp {
         i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
     }
 
+    /// The day: `2026-11-23`.
+    pub fn date(self) -> String {
+        self.to_rfc3339().chars().take("2026-11-23".len()).collect()
+    }
+
+    /// The month: `2026-11`.
+    pub fn month(self) -> String {
+        self.to_rfc3339().chars().take("2026-11".len()).collect()
+    }
+
     /// RFC 3339 text, UTC.
     pub fn to_rfc3339(self) -> String {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)

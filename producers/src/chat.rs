@@ -11,6 +11,7 @@ pub mod cached;
 use data_encoding::HEXLOWER;
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
+    archive,
     catalogue::{Catalogue, RouteName},
     chat::{Ask, CachedAnswer, Turn, TurnResult},
     failure::Failure,
@@ -28,9 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use self::accept::{Accepted, Question};
 use crate::{
-    body,
-    conversations::restore,
-    idempotency, jobs,
+    body, idempotency, jobs,
     reply::{Answer, Refusal, Reply},
     routes::{Call, Platform},
     search::request::check_filters,
@@ -202,7 +201,7 @@ pub async fn begin<P: Platform>(
         answer: cached.as_ref(),
     };
     let mut accepted = accept::accept(ports, &question).await?;
-    if accepted == Accepted::NoConversation && restore::restore(ports, &tenant.user, &turn.conversation_id).await? {
+    if accepted == Accepted::NoConversation && archive::restore(ports, &tenant.user, &turn.conversation_id).await? {
         accepted = accept::accept(ports, &question).await?;
     }
     match accepted {

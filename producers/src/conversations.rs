@@ -1,9 +1,8 @@
 //! Conversations: list, read, delete.
 
-pub mod restore;
-
 use http::StatusCode;
 use pipeline::{
+    archive,
     failure::Failure,
     ids::{ConversationId, TurnId, UserId},
     ports::{Clock, Database, ObjectStore},
@@ -93,7 +92,7 @@ pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) 
     let after: i64 = cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
     let user = &call.tenant.user;
     let (mut conversation, mut rows) = read(ports, user, &id, after, limit).await?;
-    if conversation.entry.archived && restore::restore(ports, user, &id).await? {
+    if conversation.entry.archived && archive::restore(ports, user, &id).await? {
         (conversation, rows) = read(ports, user, &id, after, limit).await?;
     }
     let wanted = usize::try_from(limit).unwrap_or(0);

@@ -91,6 +91,7 @@ pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<
             report.alerted = steps.note(alert::alert(ports).await).unwrap_or(0);
         }
         Schedule::Hourly => {
+            steps.note(sweep::wake_and_finish(ports).await);
             report.aggregated = steps.note(aggregate::aggregate(ports).await).unwrap_or(0);
             report.evicted = steps.note(evict::evict(ports, false).await).unwrap_or_default();
         }

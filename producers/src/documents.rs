@@ -60,7 +60,6 @@ struct Row {
     created_at: Timestamp,
     uploaded_at: Timestamp,
     bytes: i64,
-    latest: i64,
     latest_item: Option<ItemId>,
     current: Option<i64>,
     current_item: Option<ItemId>,
@@ -73,7 +72,7 @@ struct Row {
 impl From<Row> for DocumentView {
     fn from(row: Row) -> Self {
         let status = match (row.pack_state, row.batch_state) {
-            _ if row.current == Some(row.latest) || row.latest_item == row.current_item => "indexed",
+            _ if row.latest_item == row.current_item => "indexed",
             (Some(ItemState::Failed), _) | (_, Some(ItemState::Failed | ItemState::Done)) => "failed",
             (Some(ItemState::Cancelled), _) | (_, Some(ItemState::Cancelled)) => "cancelled",
             _ => "indexing",
@@ -101,7 +100,7 @@ impl From<Row> for DocumentView {
 
 const SELECT: &str =
     "SELECT d.id, d.external_id, d.title, d.type, d.language, d.media_type, d.tags, d.metadata, d.created_at,
-        d.uploaded_at, d.bytes, d.latest, d.latest_item, d.current, d.current_item, d.chunk_count, d.evicted_at,
+        d.uploaded_at, d.bytes, d.latest_item, d.current, d.current_item, d.chunk_count, d.evicted_at,
         p.state AS pack_state, b.state AS batch_state
  FROM documents d LEFT JOIN job_items p ON p.id = d.latest_item LEFT JOIN job_items b ON b.id = p.batch
  WHERE d.user_id = ?1 AND d.deleted_at IS NULL AND (?2 IS NULL OR d.id = ?2) AND (?3 IS NULL OR d.id > ?3)
@@ -278,7 +277,8 @@ pub async fn remove<P: Database + Queue + Clock + Random>(
         Statement::new(
             "UPDATE documents SET deleted_at = ?3, latest = latest + 1, latest_item = NULL, latest_hash = NULL, current = NULL,
                  current_item = NULL, current_first = NULL, chunk_count = NULL, content_hash = NULL, pending = NULL,
-                 external_id = NULL, title = NULL, language = NULL, tags = '[]', metadata = NULL, bytes = 0
+                 external_id = NULL, title = NULL, language = NULL, tags = '[]', metadata = NULL, bytes = 0, evicted_at = NULL,
+                 evicting = NULL
              WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL",
         )
         .bind(user)

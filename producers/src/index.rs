@@ -237,7 +237,7 @@ async fn duplicates<P: Database>(
          LEFT JOIN job_items p ON p.id = d.latest_item
          LEFT JOIN job_items b ON b.id = p.batch
          WHERE d.deleted_at IS NULL AND d.latest_hash = wanted.value ->> 1
-           AND (d.content_hash = d.latest_hash AND d.current = d.latest
+           AND (d.content_hash = d.latest_hash AND d.current_item = d.latest_item
                 OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN ('done', 'failed', 'cancelled')))",
     )
     .bind(json(&wanted)?)

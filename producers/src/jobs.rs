@@ -267,8 +267,8 @@ struct Requeued {
     stage: Stage,
 }
 
-/// Queues a job's failed items again, or one of them, and sends their messages. A batch that ended
-/// without its failed pack waits for it again.
+/// Queues a job's failed items again, or one of them, and sends their messages. A batch waits for its
+/// failed pack again, wherever it had got to without it.
 pub async fn requeue<P: Database + Queue + Clock>(
     ports: &P,
     user: &UserId,
@@ -277,8 +277,9 @@ pub async fn requeue<P: Database + Queue + Clock>(
 ) -> Result<(), Failure> {
     let now = ports.now();
     let reopen_batches = Statement::new(
-        "UPDATE job_items SET stage = 'embed', state = 'waiting', cursor = NULL, progress = 0, updated_at = ?3
-         WHERE state = 'done' AND stage IN ('embed', 'upsert') AND id IN (
+        "UPDATE job_items SET stage = 'embed', state = 'waiting', token = NULL, cursor = NULL, progress = 0, attempts = 0,
+             error = NULL, updated_at = ?3
+         WHERE state <> 'cancelled' AND stage IN ('embed', 'upsert') AND id IN (
              SELECT p.batch FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item
              WHERE j.id = ?1 AND j.user_id = ?2 AND p.state = 'failed' AND (?4 IS NULL OR p.id = ?4))",
     )
@@ -297,7 +298,7 @@ pub async fn requeue<P: Database + Queue + Clock>(
     .bind(now)
     .bind(only);
     let reopen_job = Statement::new(
-        "UPDATE jobs SET finished_at = NULL WHERE id = ?1 AND user_id = ?2 AND EXISTS (
+        "UPDATE jobs SET finished_at = NULL, due_at = 0 WHERE id = ?1 AND user_id = ?2 AND EXISTS (
              SELECT 1 FROM job_items WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state NOT IN ('done', 'failed', 'cancelled'))",
     )
     .bind(job)

@@ -12,7 +12,7 @@ use http::{HeaderName, Request, header};
 use pipeline::{
     budget::Budget,
     limits, object_keys,
-    ports::{Burst, Clock, Database, KeyValue, RateLimiter},
+    ports::{Burst, Clock, KeyValue, RateLimiter},
     problem::{Code, Problem},
     time::{SECOND, Timestamp},
 };
@@ -54,7 +54,7 @@ pub fn address<B>(request: &Request<B>) -> &str {
 /// Admits a caller, or says for how long not.
 pub async fn admit<P>(ports: &P, burst: Burst, caller: &str) -> Result<(), Limited>
 where
-    P: Database + KeyValue + RateLimiter + Clock,
+    P: KeyValue + RateLimiter + Clock,
 {
     if let Some(seconds) = banned_for(ports, caller).await {
         let detail = format!("too many requests, and many after they were refused; try again in {seconds} s");
@@ -110,7 +110,7 @@ async fn banned_for<P: KeyValue + Clock>(ports: &P, caller: &str) -> Option<i64>
 }
 
 /// A write that fails bans nobody; the burst limit holds all the same.
-async fn ban<P: Database + KeyValue + Clock>(ports: &P, caller: &str) {
+async fn ban<P: KeyValue + Clock>(ports: &P, caller: &str) {
     let until = ports.now().plus(i64::from(limits::BAN_SECONDS) * SECOND);
     let value = until.milliseconds().to_string().into_bytes();
     let _ = ports.put_value(&object_keys::penalty(caller), value, limits::BAN_SECONDS).await;

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use pipeline::{
     allowances::{Allowances, Resource},
-    budget::Level,
+    budget::{Day, Level},
     ports::{Clock, Database},
     statement::Statement,
     time::{DAY, Timestamp},
@@ -62,12 +62,6 @@ struct Vectors {
 }
 
 #[derive(Debug, Deserialize)]
-struct Day {
-    neurons: f64,
-    ingest_neurons: f64,
-}
-
-#[derive(Debug, Deserialize)]
 struct AlertRow {
     body: String,
 }
@@ -86,14 +80,14 @@ pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let statements = vec![
         Totals::select(since, None),
         Totals::select(since, Some(&call.tenant.user)),
-        pipeline::budget::Day::select(now),
+        Day::select(now),
         alerts,
         stored,
     ];
     let answers = ports.batch(statements).await?;
     let all: Totals = answers.at(0)?.first()?.unwrap_or_default();
     let own: Totals = answers.at(1)?.first()?.unwrap_or_default();
-    let day: Day = answers.at(2)?.first()?.unwrap_or(Day { neurons: 0.0, ingest_neurons: 0.0 });
+    let day: Day = answers.at(2)?.first()?.unwrap_or_default();
     let alerts: Vec<AlertRow> = answers.at(3)?.all()?;
     let stored: Option<Stored> = answers.at(4)?.first()?;
     let allowances = &call.budget.allowances;

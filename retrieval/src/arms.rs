@@ -69,7 +69,7 @@ pub async fn by_keyword<P: Database>(
          CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          LEFT JOIN job_items p ON p.id = d.latest_item
          WHERE c.user_id = ?3 AND d.deleted_at IS NULL
-           AND CASE WHEN p.state = 'done' AND (d.current IS NULL OR p.job_id = ?4) THEN c.revision = d.latest ELSE c.revision = d.current END
+           AND CASE WHEN p.state = 'done' AND (d.current IS NULL OR p.job_id = ?4) THEN c.id >> 14 = d.latest_item ELSE c.revision = d.current END
            AND (?5 IS NULL OR d.created_at >= ?5) AND (?6 IS NULL OR d.created_at < ?6)
            AND (?7 IS NULL OR d.id IN (SELECT value FROM json_each(?7)))
          ORDER BY f.score DESC LIMIT ?8",
@@ -121,7 +121,7 @@ pub async fn by_vector<P: Database + VectorIndex>(
          CROSS JOIN chunks c ON c.id = d.current_first + (m.value ->> 2) AND c.document_id = d.id AND c.user_id = d.user_id
          LEFT JOIN job_items p ON p.id = d.latest_item
          WHERE d.deleted_at IS NULL AND d.current = m.value ->> 1
-           AND NOT (p.state = 'done' AND p.job_id = coalesce(?3, '') AND d.latest <> d.current)
+           AND NOT (p.state = 'done' AND p.job_id = coalesce(?3, '') AND d.latest_item <> d.current_item)
            AND (?4 IS NULL OR d.created_at >= ?4) AND (?5 IS NULL OR d.created_at < ?5)
            AND (?6 IS NULL OR d.id IN (SELECT value FROM json_each(?6)))
            AND (?7 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?7) wanted
@@ -259,7 +259,7 @@ pub async fn read_chunks<P: Database>(
          CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          LEFT JOIN job_items p ON p.id = d.latest_item
          WHERE d.deleted_at IS NULL
-           AND CASE WHEN p.state = 'done' AND (d.current IS NULL OR p.job_id = ?3) THEN c.revision = d.latest ELSE c.revision = d.current END",
+           AND CASE WHEN p.state = 'done' AND (d.current IS NULL OR p.job_id = ?3) THEN c.id >> 14 = d.latest_item ELSE c.revision = d.current END",
     )
     .bind(json(&rows)?)
     .bind(&tenant.user)

@@ -1,7 +1,7 @@
 //! The whole product over ports in memory: real routes, real stages, real SQL.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
-use std::{cell::Cell, fmt::Write as _};
+use std::{cell::Cell, fmt::Write as _, pin::Pin};
 
 use bytes::Bytes;
 use consumers::{Report, consume};
@@ -46,6 +46,9 @@ fn settings() -> Settings {
         ..Settings::default()
     }
 }
+
+/// A worker in the middle of a message; polled, it works until it pauses, dies or ends.
+pub type Worker = Pin<Box<dyn Future<Output = Outcome>>>;
 
 /// An answer: status, headers, body.
 #[derive(Debug)]
@@ -142,6 +145,30 @@ impl Rig {
     pub fn user(&self) -> UserId {
         let me = self.request("GET", "/api/me", &Value::Null);
         UserId::parse(me.body["user_id"].as_str().unwrap()).unwrap()
+    }
+
+    /// A worker of its own at a message: it can pause in the middle while others go on.
+    pub fn worker(&self, name: &str, message: &Message) -> Worker {
+        let worker = self.memory.worker(name);
+        let (id, body, stage) = (name.to_owned(), message.encode(), message.stage);
+        Box::pin(async move {
+            let report = consume(&worker, &id, &body).await;
+            worker.count_delivery(!matches!(report.outcome, Outcome::Retry { .. }));
+            let entry = Entry { user: report.user.as_ref(), key: None, source: stage.name(), purpose: stage.purpose() };
+            let _ = ledger::record(&worker, entry).await;
+            report.outcome
+        })
+    }
+
+    /// The clockwork in a worker of its own.
+    pub fn cron_worker(&self, name: &str, schedule: Schedule) -> Worker {
+        let worker = self.memory.worker(name);
+        Box::pin(async move {
+            let _ = cron::run(&worker, schedule).await;
+            let entry = Entry { user: None, key: None, source: "cron", purpose: Purpose::Interactive };
+            let _ = ledger::record(&worker, entry).await;
+            Outcome::Done
+        })
     }
 
     /// Processes one message; what became of it.

@@ -143,6 +143,35 @@ fn what_everything_needs_parks_indexing_before_it_runs_out() {
     assert_eq!(rig.job(&job)["status"], "succeeded");
 }
 
+/// Hundreds of jobs may wait for tomorrow, and the sweep runs 288 times a day.
+#[test]
+fn the_sweep_does_not_read_what_is_parked() {
+    let rig = Rig::new(9);
+    rig.memory.set_limits(r#"{"neurons": 0.001}"#);
+    let reads = || {
+        count_now(&rig);
+        let rows = rig
+            .memory
+            .look("SELECT d1_rows_read AS rows FROM usage_log WHERE source = 'cron' ORDER BY at DESC, id DESC LIMIT 1");
+        number(&rows[0]["rows"])
+    };
+    let parked = |jobs: usize| {
+        for number in 0..jobs {
+            rig.upload(
+                &json!([{"external_id": format!("{}-{number}", rig.memory.now().milliseconds()), "content": "Tides."}]),
+            );
+        }
+        rig.drain();
+        rig.memory.advance(MINUTE);
+        // The usage rows it sums up are read by time, and there are more of them every time.
+        rig.memory.change("DELETE FROM usage_log");
+        reads()
+    };
+    let (few, many) = (parked(10), parked(100));
+    assert_eq!(rig.memory.look("SELECT id FROM job_items WHERE state = 'parked'").len(), 110);
+    assert!((many - few).abs() < 10.0, "{few} rows read with 10 parked jobs, {many} with 110");
+}
+
 #[test]
 fn parked_work_comes_back_one_of_each_user_in_turn() {
     let rig = Rig::new(6);

@@ -5,13 +5,31 @@
 //! and lost messages. A failing seed is printed and replays by itself.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
 
-use pipeline::{outcome::Outcome, testing::Fate};
+use pipeline::{
+    limits,
+    outcome::Outcome,
+    ports::Clock as _,
+    testing::Fate,
+    time::{DAY, MINUTE, SECOND},
+};
+use producers::cron::Schedule;
 use serde_json::{Value, json};
-use tests::rig::{Rig, prose};
+use tests::{
+    report,
+    rig::{Rig, Worker, prose},
+};
 
 const SEED: u64 = 7;
+/// How often the sweep runs when it is deployed.
+const SWEEP: i64 = 5 * MINUTE;
+/// Orders, duplicates and losses of messages in which each call breaks off.
+const SCHEDULES: u64 = 20;
 
 fn documents() -> Value {
     json!([
@@ -27,7 +45,7 @@ fn calm() -> Value {
     scenario(&rig);
     assert!(rig.converge());
     // Garbage is visited twice, the second time when nothing unseen can write.
-    rig.memory.advance(2 * pipeline::limits::SETTLE);
+    rig.memory.advance(2 * limits::SETTLE);
     assert!(rig.converge());
     comparable(&rig)
 }
@@ -58,72 +76,155 @@ fn comparable(rig: &Rig) -> Value {
     state
 }
 
-/// Runs the scenario with faults in the stages only: requests that fail are their client's to repeat.
-fn run(fates: impl FnMut() -> Fate + 'static, mut shuffle: impl FnMut() -> u64) -> Value {
-    let rig = Rig::new(SEED);
-    rig.upload(&documents());
-    let fates = Rc::new(std::cell::RefCell::new(fates));
-    let under_fire = |rig: &Rig, shuffle: &mut dyn FnMut() -> u64| {
-        let mut budget = 400;
-        while let Some(message) = rig.memory.receive() {
-            budget -= 1;
-            let drawn = shuffle();
-            if drawn % 50 == 1 {
-                continue; // Lost.
-            }
-            if drawn % 7 == 2 && budget > 100 {
-                rig.memory.redeliver(message); // Later.
-                continue;
-            }
-            if drawn % 5 == 3 && budget > 100 {
-                rig.memory.redeliver(message.clone()); // Twice.
-            }
-            let fates = Rc::clone(&fates);
-            rig.memory.set_fates(move || (fates.borrow_mut())());
-            let outcome = rig.process(&message).outcome;
-            rig.memory.heal();
-            if let Outcome::Retry { after, .. } = outcome {
-                rig.memory.advance(i64::from(after) * 1_000);
-                rig.memory.redeliver(message);
-            }
-            if drawn % 11 == 5 {
-                rig.memory.advance(pipeline::limits::LEASE + 1_000); // A pause past the lease.
-            }
-        }
-    };
-    under_fire(&rig, &mut shuffle);
-    assert!(rig.converge());
-    replace_and_delete(&rig);
-    under_fire(&rig, &mut shuffle);
-    assert!(rig.converge());
-    rig.memory.advance(2 * pipeline::limits::SETTLE);
-    assert!(rig.converge());
-    comparable(&rig)
+/// What came of a run under fire.
+struct Survived {
+    /// The final state.
+    state: Value,
+    /// The longest that accepted work took to end, once no call failed any more.
+    to_rest: i64,
 }
 
-#[test]
-fn every_call_can_go_wrong_in_every_way() {
-    let expected = calm();
+/// Works off all messages under fire; workers that hang are returned.
+fn work(
+    rig: &Rig,
+    fates: &Rc<RefCell<impl FnMut() -> Fate + 'static>>,
+    shuffle: &mut impl FnMut() -> u64,
+) -> Vec<Worker> {
+    let mut hung = Vec::new();
+    let mut budget = 400;
+    while let Some(message) = rig.memory.receive() {
+        budget -= 1;
+        let drawn = shuffle();
+        if drawn % 50 == 1 {
+            continue; // Lost.
+        }
+        if drawn % 7 == 2 && budget > 100 {
+            rig.memory.redeliver(message); // Later.
+            continue;
+        }
+        if drawn % 5 == 3 && budget > 100 {
+            rig.memory.redeliver(message.clone()); // Twice.
+        }
+        let fates = Rc::clone(fates);
+        rig.memory.set_fates(move || (fates.borrow_mut())());
+        let mut worker = rig.worker(&format!("worker-{budget}-{}", rig.memory.now().milliseconds()), &message);
+        let outcome = worker.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        rig.memory.heal();
+        match outcome {
+            Poll::Pending => hung.push(worker),
+            Poll::Ready(Outcome::Retry { after, .. }) => {
+                rig.memory.advance(i64::from(after) * SECOND);
+                rig.memory.redeliver(message);
+            }
+            Poll::Ready(_) => {}
+        }
+        if drawn % 11 == 5 {
+            rig.memory.advance(limits::LEASE + SECOND); // A pause past the lease.
+        }
+    }
+    hung
+}
+
+/// Lets the clockwork run every five minutes until nothing accepted is left; how long that took.
+fn rest(rig: &Rig) -> i64 {
+    let begin = rig.memory.now();
+    while !rig.memory.look("SELECT id FROM jobs WHERE finished_at IS NULL AND kind = 'index'").is_empty() {
+        assert!(rig.memory.now().since(begin) < DAY, "work is left");
+        rig.memory.advance(SWEEP);
+        let _ = rig.run_cron(Schedule::Frequent);
+        rig.drain();
+    }
+    rig.memory.now().since(begin)
+}
+
+/// Runs the scenario with faults in the stages only: requests that fail are their client's to repeat.
+fn run(fates: impl FnMut() -> Fate + 'static, mut shuffle: impl FnMut() -> u64) -> Survived {
+    let rig = Rig::new(SEED);
+    let fates = Rc::new(RefCell::new(fates));
+    let mut to_rest = 0;
+    rig.upload(&documents());
+    for step in [None, Some(replace_and_delete)] {
+        if let Some(step) = step {
+            step(&rig);
+        }
+        let hung = work(&rig, &fates, &mut shuffle);
+        to_rest = to_rest.max(rest(&rig));
+        // Who hung goes on when everything is done, and must not change it.
+        for mut worker in hung {
+            let mut context = Context::from_waker(Waker::noop());
+            while worker.as_mut().poll(&mut context).is_pending() {}
+        }
+        assert!(rig.converge());
+    }
+    rig.memory.advance(2 * limits::SETTLE);
+    assert!(rig.converge());
+    Survived { state: comparable(&rig), to_rest }
+}
+
+fn count_calls(expected: &Value) -> u64 {
     let calls = Rc::new(Cell::new(0u64));
     let counted = Rc::clone(&calls);
     let counting = move || {
         counted.set(counted.get() + 1);
         Fate::Works
     };
-    assert_eq!(run(counting, || 0), expected);
-    let total = calls.get();
-    assert!(total > 40, "{total} calls");
+    assert_eq!(run(counting, || 0).state, *expected);
+    assert!(calls.get() > 40, "{} calls", calls.get());
+    calls.get()
+}
+
+/// One call meets its fate; the others work.
+fn at(victim: u64, fate: Fate) -> impl FnMut() -> Fate + 'static {
+    let mut call = 0;
+    move || {
+        call += 1;
+        if call == victim + 1 { fate } else { Fate::Works }
+    }
+}
+
+/// xorshift. Source: Marsaglia, "Xorshift RNGs", 2003.
+fn draws(seed: u64) -> impl FnMut() -> u64 + Clone + 'static {
+    let mut state: u64 = u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15);
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state >> 11
+    }
+}
+
+#[test]
+fn every_call_can_go_wrong_in_every_way() {
+    let expected = calm();
+    let total = count_calls(&expected);
     for fate in [Fate::Fails, Fate::AnswerLost, Fate::Crashes, Fate::CrashesAfter] {
         for victim in 0..total {
-            let mut call = 0;
-            let fates = move || {
-                call += 1;
-                if call == victim + 1 { fate } else { Fate::Works }
-            };
-            assert_eq!(run(fates, || 0), expected, "{fate:?} at call {victim} of {total}");
+            assert_eq!(run(at(victim, fate), || 0).state, expected, "{fate:?} at call {victim} of {total}");
         }
     }
-    println!("{total} calls x 4 fates: the same final state");
+    report(&format!("{total} calls x 4 fates: the same final state"));
+}
+
+/// T4: a worker panics, fails or hangs at each of its calls, in twenty schedules.
+#[test]
+fn whatever_breaks_off_comes_to_rest_within_two_leases_and_sweeps() {
+    let expected = calm();
+    let total = count_calls(&expected);
+    let mut longest = 0;
+    for fate in [Fate::Crashes, Fate::Fails, Fate::Pauses] {
+        for victim in 0..total {
+            for schedule in 1..=SCHEDULES {
+                let survived = run(at(victim, fate), draws(victim * SCHEDULES + schedule));
+                assert_eq!(survived.state, expected, "{fate:?} at call {victim} of {total}, schedule {schedule}");
+                longest = longest.max(survived.to_rest);
+            }
+        }
+    }
+    report(&format!(
+        "crash matrix: {total} calls x (panic, error, hang) x {SCHEDULES} schedules: at rest after at most {} s",
+        longest / SECOND
+    ));
+    assert!(longest <= 2 * (limits::LEASE + SWEEP), "{longest} ms");
 }
 
 #[test]
@@ -131,14 +232,8 @@ fn random_faults_duplicates_reorderings_and_losses() {
     let expected = calm();
     let seeds = 200;
     for seed in 1..=seeds {
-        let mut state: u64 = u64::wrapping_mul(seed, 0x9e37_79b9_7f4a_7c15);
-        let mut draw = move || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            state >> 11
-        };
-        let mut fate_draw = draw;
+        let mut draw = draws(seed);
+        let mut fate_draw = draw.clone();
         let fates = move || match fate_draw() % 100 {
             0..=2 => Fate::Fails,
             3..=4 => Fate::AnswerLost,
@@ -147,7 +242,7 @@ fn random_faults_duplicates_reorderings_and_losses() {
             _ => Fate::Works,
         };
         draw();
-        assert_eq!(run(fates, draw), expected, "seed {seed}");
+        assert_eq!(run(fates, draw).state, expected, "seed {seed}");
     }
-    println!("{seeds} seeds: the same final state");
+    report(&format!("{seeds} schedules with duplicates, losses and faults: the same final state"));
 }

@@ -1,13 +1,15 @@
 //! What a turn stands on: the question, what was said before it, and who asks.
 
 use pipeline::{
+    archive,
     chat::Turn,
     failure::Failure,
     generation::{PromptMessage, Role},
+    ids::ConversationId,
     item::Claim,
     limits,
-    ports::Database,
-    statement::Statement,
+    ports::{Clock, Database, ObjectStore},
+    statement::{Answers, Statement},
     tenant::Tenant,
 };
 use serde::Deserialize;
@@ -31,8 +33,47 @@ pub struct Context {
     pub said: Vec<Numbered>,
 }
 
-/// Reads it; `None` if the conversation is gone.
-pub async fn read<P: Database>(ports: &P, claim: &Claim) -> Result<Option<Context>, Failure> {
+/// Reads it; `None` if the conversation is gone. One that was put away while its question had failed
+/// comes back first.
+pub async fn read<P: Database + ObjectStore + Clock>(ports: &P, claim: &Claim) -> Result<Option<Context>, Failure> {
+    #[derive(Deserialize)]
+    struct Conversation {
+        id: ConversationId,
+        archived_key: Option<String>,
+    }
+    let answers = ports.batch(select(claim)).await?;
+    match answers.at(1)?.first()? {
+        Some(Conversation { id, archived_key: Some(_) }) => {
+            archive::restore(ports, &claim.user, &id).await?;
+            context(&ports.batch(select(claim)).await?)
+        }
+        _ => context(&answers),
+    }
+}
+
+/// The job, its conversation, what was said in it.
+fn select(claim: &Claim) -> Vec<Statement> {
+    let of_job = |sql| Statement::new(sql).bind(&claim.job).bind(&claim.user);
+    vec![
+        of_job(
+            "SELECT j.turn, u.id AS user, u.number, u.index_version, u.document_count, u.profile
+             FROM jobs j JOIN users u ON u.id = j.user_id WHERE j.id = ?1 AND j.user_id = ?2",
+        ),
+        of_job(
+            "SELECT c.id, c.summary, c.archived_key FROM jobs j JOIN conversations c ON c.user_id = j.user_id AND c.id = j.turn ->> '$.conversation_id'
+             WHERE j.id = ?1 AND j.user_id = ?2",
+        ),
+        of_job(
+            "SELECT t.number, t.role, t.content
+             FROM jobs j JOIN conversations c ON c.user_id = j.user_id AND c.id = j.turn ->> '$.conversation_id'
+             JOIN turns t ON t.user_id = c.user_id AND t.conversation_id = c.id
+                  AND t.number > c.summarised_through AND t.number <= j.turn ->> '$.number'
+             WHERE j.id = ?1 AND j.user_id = ?2 ORDER BY t.number",
+        ),
+    ]
+}
+
+fn context(answers: &Answers) -> Result<Option<Context>, Failure> {
     #[derive(Deserialize)]
     struct JobRow {
         turn: Option<String>,
@@ -49,28 +90,6 @@ pub async fn read<P: Database>(ports: &P, claim: &Claim) -> Result<Option<Contex
         role: Role,
         content: String,
     }
-    let job = Statement::new(
-        "SELECT j.turn, u.id AS user, u.number, u.index_version, u.document_count, u.profile
-         FROM jobs j JOIN users u ON u.id = j.user_id WHERE j.id = ?1 AND j.user_id = ?2",
-    )
-    .bind(&claim.job)
-    .bind(&claim.user);
-    let conversation = Statement::new(
-        "SELECT c.summary FROM jobs j JOIN conversations c ON c.user_id = j.user_id AND c.id = j.turn ->> '$.conversation_id'
-         WHERE j.id = ?1 AND j.user_id = ?2",
-    )
-    .bind(&claim.job)
-    .bind(&claim.user);
-    let turns = Statement::new(
-        "SELECT t.number, t.role, t.content
-         FROM jobs j JOIN conversations c ON c.user_id = j.user_id AND c.id = j.turn ->> '$.conversation_id'
-         JOIN turns t ON t.user_id = c.user_id AND t.conversation_id = c.id
-              AND t.number > c.summarised_through AND t.number <= j.turn ->> '$.number'
-         WHERE j.id = ?1 AND j.user_id = ?2 ORDER BY t.number",
-    )
-    .bind(&claim.job)
-    .bind(&claim.user);
-    let answers = ports.batch(vec![job, conversation, turns]).await?;
     let Some(job) = answers.at(0)?.first::<JobRow>()? else { return Ok(None) };
     let text = job.turn.ok_or_else(|| Failure::bug("a chat job without a turn"))?;
     let turn: Turn =

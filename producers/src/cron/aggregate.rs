@@ -26,18 +26,12 @@ pub async fn aggregate<P: Database + Clock>(ports: &P) -> Result<u64, Failure> {
 
 fn hours(open: Timestamp) -> Statement {
     Statement::new(
-        "INSERT INTO usage_hourly
+        "INSERT OR REPLACE INTO usage_hourly
          SELECT at / 3600000 * 3600000, coalesce(user_id, ''), coalesce(key_id, ''), source, count(*), total(neurons),
                 sum(d1_rows_read), sum(d1_rows_written), sum(kv_reads), sum(kv_writes), sum(r2_class_a), sum(r2_class_b),
                 sum(queue_operations), sum(vectors_queried), sum(vectors_upserted), sum(object_requests)
          FROM usage_log WHERE at < ?1
-         GROUP BY 1, 2, 3, 4
-         ON CONFLICT DO UPDATE SET
-             invocations = excluded.invocations, neurons = excluded.neurons, d1_rows_read = excluded.d1_rows_read,
-             d1_rows_written = excluded.d1_rows_written, kv_reads = excluded.kv_reads, kv_writes = excluded.kv_writes,
-             r2_class_a = excluded.r2_class_a, r2_class_b = excluded.r2_class_b,
-             queue_operations = excluded.queue_operations, vectors_queried = excluded.vectors_queried,
-             vectors_upserted = excluded.vectors_upserted, object_requests = excluded.object_requests",
+         GROUP BY 1, 2, 3, 4",
     )
     .bind(open)
 }
@@ -49,18 +43,12 @@ fn forget_rows(open: Timestamp) -> Statement {
 /// Days that are over, all of whose hours are summed up.
 fn days(today: Timestamp) -> Statement {
     Statement::new(
-        "INSERT INTO usage_daily
+        "INSERT OR REPLACE INTO usage_daily
          SELECT hour / 86400000 * 86400000, user_id, source, sum(invocations), total(neurons), sum(d1_rows_read),
                 sum(d1_rows_written), sum(kv_reads), sum(kv_writes), sum(r2_class_a), sum(r2_class_b),
                 sum(queue_operations), sum(vectors_queried), sum(vectors_upserted), sum(object_requests)
          FROM usage_hourly WHERE hour < ?1
-         GROUP BY 1, 2, 3
-         ON CONFLICT DO UPDATE SET
-             invocations = excluded.invocations, neurons = excluded.neurons, d1_rows_read = excluded.d1_rows_read,
-             d1_rows_written = excluded.d1_rows_written, kv_reads = excluded.kv_reads, kv_writes = excluded.kv_writes,
-             r2_class_a = excluded.r2_class_a, r2_class_b = excluded.r2_class_b,
-             queue_operations = excluded.queue_operations, vectors_queried = excluded.vectors_queried,
-             vectors_upserted = excluded.vectors_upserted, object_requests = excluded.object_requests",
+         GROUP BY 1, 2, 3",
     )
     .bind(today)
 }

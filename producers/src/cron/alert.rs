@@ -5,11 +5,11 @@
 use pipeline::{
     failure::Failure,
     ports::{Clock, Database, Deployment, Outside},
-    statement::Statement,
+    statement::{Statement, json},
     time::Timestamp,
     webhook,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Deliveries of one run; each is a request to the outside, of which an invocation has 50.
 const DELIVERIES: i64 = 10;
@@ -19,6 +19,33 @@ struct Due {
     id: String,
     body: String,
     attempts: usize,
+}
+
+/// What an alert says; the shape Standard Webhooks recommends.
+#[derive(Debug, Serialize)]
+struct Alert<T> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    timestamp: Timestamp,
+    data: T,
+}
+
+/// The statement that raises an alert; one that was raised under this id before stays as it was.
+/// Without anybody to tell, it is kept for who asks.
+pub fn raise<P: Deployment>(
+    ports: &P,
+    id: String,
+    kind: &'static str,
+    data: impl Serialize,
+    now: Timestamp,
+) -> Result<Statement, Failure> {
+    Ok(Statement::new(
+        "INSERT OR IGNORE INTO alerts (id, body, created_at, attempts, next_at) VALUES (?1, ?2, ?3, 0, ?4)",
+    )
+    .bind(id)
+    .bind(json(&Alert { kind, timestamp: now, data })?)
+    .bind(now)
+    .bind(ports.webhook().map(|_| now)))
 }
 
 /// Delivers what is due. Returns how many were taken.

@@ -54,7 +54,7 @@ where
 async fn idle<P: Database>(ports: &P, before: Timestamp) -> Result<Vec<Idle>, Failure> {
     let query = Statement::new(
         "SELECT user_id, id, last_number FROM conversations
-         WHERE archived_key IS NULL AND max(updated_at, coalesce(restored_at, 0)) < ?1
+         WHERE origin = 'chat' AND archived_key IS NULL AND max(updated_at, coalesce(restored_at, 0)) < ?1
            AND id NOT IN (SELECT i.cursor ->> '$.conversation_id' FROM jobs j
                           JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
                           WHERE j.finished_at IS NULL AND j.kind = 'archive' AND i.cursor IS NOT NULL)

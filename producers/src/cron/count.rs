@@ -19,6 +19,8 @@ use pipeline::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::alert;
+
 /// The share of its quota from which on a key's requests are told to those who hold it to it.
 const TOLD_SHARE: u64 = 2;
 
@@ -67,17 +69,9 @@ fn keys(today: Timestamp, from: u64) -> Statement {
     .bind(i64::try_from(from).unwrap_or(i64::MAX))
 }
 
-/// What an alert says; the shape Standard Webhooks recommends.
+/// A threshold that was passed.
 #[derive(Debug, Serialize)]
-struct Alert {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    timestamp: Timestamp,
-    data: AlertData,
-}
-
-#[derive(Debug, Serialize)]
-struct AlertData {
+struct Passed {
     resource: Resource,
     level: Level,
     used: f64,
@@ -93,13 +87,11 @@ async fn raise_alerts<P: Database + Deployment>(
     now: Timestamp,
 ) -> Result<usize, Failure> {
     let used = day.used();
-    let date = now.to_rfc3339().chars().take(10).collect::<String>();
-    // Without anybody to tell, it is kept for who asks.
-    let next_at = ports.webhook().map(|_| now);
+    let date = now.date();
     let mut statements = Vec::new();
     for resource in Resource::ALL {
         for (level, _) in Level::THRESHOLDS.into_iter().filter(|(level, _)| *level <= budget.level(resource)) {
-            let data = AlertData {
+            let passed = Passed {
                 resource,
                 level,
                 used: used.get(&resource).copied().unwrap_or(0.0),
@@ -107,17 +99,8 @@ async fn raise_alerts<P: Database + Deployment>(
                 percent: (budget.share(resource) * 1_000.0).round() / 10.0,
                 degraded: budget.degradations(),
             };
-            let alert = Alert { kind: "budget.threshold_passed", timestamp: now, data };
-            let id = format!("{date}-{}-{}", resource.name(), json(&level)?.trim_matches('"'));
-            statements.push(
-                Statement::new(
-                    "INSERT OR IGNORE INTO alerts (id, body, created_at, attempts, next_at) VALUES (?1, ?2, ?3, 0, ?4)",
-                )
-                .bind(id)
-                .bind(json(&alert)?)
-                .bind(now)
-                .bind(next_at),
-            );
+            let id = format!("{date}-{}-{}", resource.name(), level.name());
+            statements.push(alert::raise(ports, id, "budget.threshold_passed", passed, now)?);
         }
     }
     if statements.is_empty() {

@@ -15,10 +15,11 @@ use pipeline::{
     message::{Message, Stage},
     ports::{Clock, Database, Deployment, KeyValue, Queue, Random, VectorIndex},
     statement::{Statement, json},
-    time::Timestamp,
     usage::Totals,
 };
 use serde::{Deserialize, Serialize};
+
+use super::alert;
 
 /// Share of the index above which documents are evicted.
 const FULL: f64 = 0.9;
@@ -73,15 +74,17 @@ pub async fn evict<P: Platform>(ports: &P, count: bool) -> Result<Evicted, Failu
     Ok(evicted)
 }
 
+/// The counted vectors, as a row of `counters`.
+#[derive(Deserialize)]
+struct Counted {
+    value: f64,
+}
+
 /// Vectors as last counted, and all that were upserted today: no fewer than there are.
 async fn known<P: Database + Clock>(ports: &P) -> Result<f64, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        value: f64,
-    }
     let counted = Statement::new("SELECT value FROM counters WHERE name = 'vectors_stored'");
     let answers = ports.batch(vec![counted, Totals::select(ports.now().start_of_day(), None)]).await?;
-    let counted = answers.at(0)?.first::<Row>()?.map_or(0.0, |row| row.value);
+    let counted = answers.at(0)?.first::<Counted>()?.map_or(0.0, |row| row.value);
     let today: Totals = answers.at(1)?.first()?.unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "vectors of a day are far below 2^52")]
     let upserted = today.usage.vectors_upserted as f64;
@@ -89,17 +92,13 @@ async fn known<P: Database + Clock>(ports: &P) -> Result<f64, Failure> {
 }
 
 async fn recount<P: Database>(ports: &P) -> Result<f64, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        value: f64,
-    }
     let count = Statement::new(
         "INSERT INTO counters (name, value)
          SELECT 'vectors_stored', total(chunk_count) FROM documents
          WHERE current IS NOT NULL AND deleted_at IS NULL AND (evicted_at IS NULL OR evicting = 1)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value RETURNING value",
     );
-    Ok(ports.batch(vec![count]).await?.at(0)?.first::<Row>()?.map_or(0.0, |row| row.value))
+    Ok(ports.batch(vec![count]).await?.at(0)?.first::<Counted>()?.map_or(0.0, |row| row.value))
 }
 
 /// Marks the least recently useful documents whose vectors together make room.
@@ -109,7 +108,7 @@ async fn mark<P: Database + Clock>(ports: &P, surplus: f64) -> Result<(), Failur
              SELECT user_id, id FROM (
                  SELECT user_id, id, sum(chunk_count) OVER (ORDER BY coalesce(hit_at, uploaded_at), id) - chunk_count AS before
                  FROM documents
-                 WHERE current IS NOT NULL AND deleted_at IS NULL AND evicted_at IS NULL AND current = latest)
+                 WHERE current IS NOT NULL AND deleted_at IS NULL AND evicted_at IS NULL AND current_item = latest_item)
              WHERE before < ?2 ORDER BY before LIMIT ?3)",
     )
     .bind(ports.now())
@@ -122,7 +121,7 @@ async fn mark<P: Database + Clock>(ports: &P, surplus: f64) -> Result<(), Failur
 async fn finish<P: Database + VectorIndex>(ports: &P, evicted: &mut Evicted) -> Result<(), Failure> {
     let query = Statement::new(
         "SELECT user_id, id, current, chunk_count FROM documents
-         WHERE evicting = 1 AND current IS NOT NULL AND deleted_at IS NULL",
+         WHERE evicted_at IS NOT NULL AND evicting = 1 AND current IS NOT NULL AND deleted_at IS NULL",
     );
     let victims: Vec<Victim> = ports.batch(vec![query]).await?.at(0)?.all()?;
     if victims.is_empty() {
@@ -154,13 +153,6 @@ async fn announce<P: Database + Deployment + Clock>(
     evicted: Evicted,
 ) -> Result<(), Failure> {
     #[derive(Serialize)]
-    struct Alert {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        timestamp: Timestamp,
-        data: Data,
-    }
-    #[derive(Serialize)]
     struct Data {
         stored: f64,
         allowance: f64,
@@ -169,18 +161,12 @@ async fn announce<P: Database + Deployment + Clock>(
     }
     let now = ports.now();
     let data = Data { stored, allowance: most, documents: evicted.documents, vectors: evicted.vectors };
-    let alert = Alert { kind: "index.evicted", timestamp: now, data };
-    let insert = Statement::new(
-        "INSERT OR IGNORE INTO alerts (id, body, created_at, attempts, next_at) VALUES (?1, ?2, ?3, 0, ?4)",
-    )
-    .bind(format!("{}-vectors-evicted", now.to_rfc3339()))
-    .bind(json(&alert)?)
-    .bind(now)
-    .bind(ports.webhook().map(|_| now));
-    ports.batch(vec![insert]).await.map(drop)
+    let id = format!("{}-vectors-evicted", now.to_rfc3339());
+    ports.batch(vec![alert::raise(ports, id, "index.evicted", data, now)?]).await.map(drop)
 }
 
-/// Evicted documents that were hit since, a job for each of their packs.
+/// Evicted documents that were hit since, a job for each of their packs. Not at once: a run of this step
+/// that was held up may still remove their vectors while its invocation lives.
 async fn restore<P: Database + Queue + Clock + Random>(ports: &P, room: f64) -> Result<usize, Failure> {
     #[derive(Deserialize)]
     struct Wanted {
@@ -190,12 +176,13 @@ async fn restore<P: Database + Queue + Clock + Random>(ports: &P, room: f64) -> 
     }
     let query = Statement::new(
         "SELECT user_id, current_item AS pack, total(chunk_count) AS chunks FROM documents
-         WHERE hit_at > evicted_at AND evicting IS NULL AND current = latest AND deleted_at IS NULL
+         WHERE evicted_at < ?2 AND hit_at > evicted_at AND evicting IS NULL AND current_item = latest_item AND deleted_at IS NULL
            AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.finished_at IS NULL AND j.kind = 'restore'
                              AND EXISTS (SELECT 1 FROM job_items i WHERE i.id = j.first_item AND i.first_pack = current_item))
          GROUP BY user_id, current_item ORDER BY max(hit_at) DESC LIMIT ?1",
     )
-    .bind(RESTORED_AT_ONCE);
+    .bind(RESTORED_AT_ONCE)
+    .bind(ports.now().plus(-limits::SETTLE));
     let wanted: Vec<Wanted> = ports.batch(vec![query]).await?.at(0)?.all()?;
     let mut left = room;
     let mut restored = 0;

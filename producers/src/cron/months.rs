@@ -33,7 +33,7 @@ pub async fn archive<P: Database + ObjectStore + Clock>(ports: &P) -> Result<Opt
     let now = ports.now();
     let oldest = Statement::new("SELECT min(day) AS day FROM usage_daily");
     let oldest = ports.batch(vec![oldest]).await?.at(0)?.first::<Oldest>()?.and_then(|row| row.day);
-    let Some(month) = oldest.map(month_of).filter(|month| *month < month_of(now.plus(-KEPT_DAYS * DAY))) else {
+    let Some(month) = oldest.map(Timestamp::month).filter(|month| *month < now.plus(-KEPT_DAYS * DAY).month()) else {
         return Ok(None);
     };
     let days = Statement::new(
@@ -59,8 +59,4 @@ pub async fn archive<P: Database + ObjectStore + Clock>(ports: &P) -> Result<Opt
         .bind(month.as_str());
     ports.batch(vec![keep, forget]).await?;
     Ok(Some(month))
-}
-
-fn month_of(time: Timestamp) -> String {
-    time.to_rfc3339().chars().take("2026-11".len()).collect()
 }

@@ -4,8 +4,7 @@
 //! the item's row still says what should happen:
 //! 1. an upload whose packs were never all stored is removed, objects first;
 //! 2. an item out of attempts is given up, so that its job ends;
-//! 3. a batch whose packs are all done is woken, a job whose items are all done is finished;
-//! 4. an item that is due and was not claimed, or whose claim ran out, gets a new message: the oldest
+//! 3. an item that is due and was not claimed, or whose claim ran out, gets a new message: the oldest
 //!    first, one of each user before the second of any.
 //!
 //! A doubled message is harmless: the claim is a compare-and-set.
@@ -52,7 +51,6 @@ pub async fn sweep<P: Database + ObjectStore + Queue + Clock>(ports: &P) -> Resu
         item::fail(ports, item.id, &item.user_id, why, None).await?;
     }
     resend(ports, &alive, now).await?;
-    wake_and_finish(ports, now).await?;
     Ok(Report { resent: alive.len(), failed: dead.len(), abandoned, ..Report::default() })
 }
 
@@ -60,8 +58,9 @@ pub async fn sweep<P: Database + ObjectStore + Queue + Clock>(ports: &P) -> Resu
 async fn abandoned<P: Database + ObjectStore>(ports: &P, now: Timestamp) -> Result<usize, Failure> {
     let query = Statement::new(
         "SELECT id, user_id, first_item, last_item FROM jobs
-         WHERE finished_at IS NULL AND accepted_at IS NULL AND created_at < ?1 LIMIT 10",
+         WHERE finished_at IS NULL AND due_at <= ?1 AND accepted_at IS NULL AND created_at < ?2 LIMIT 10",
     )
+    .bind(now)
     .bind(now.plus(-limits::SETTLE));
     let jobs: Vec<Abandoned> = ports.batch(vec![query]).await?.at(0)?.all()?;
     for job in &jobs {
@@ -96,7 +95,7 @@ async fn stuck<P: Database>(ports: &P, now: Timestamp) -> Result<Vec<Stuck>, Fai
     let query = Statement::new(
         "SELECT i.id, i.stage, i.user_id, i.attempts, i.error, row_number() OVER (PARTITION BY i.user_id ORDER BY i.id) AS turn
          FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
-         WHERE j.finished_at IS NULL AND j.accepted_at IS NOT NULL
+         WHERE j.finished_at IS NULL AND j.due_at <= ?1 AND j.accepted_at IS NOT NULL
            AND ((i.state = 'queued' AND i.next_at <= ?1 AND (i.sent_at IS NULL OR max(i.sent_at, i.next_at) < ?2))
                 OR (i.state = 'parked' AND i.next_at <= ?1)
                 OR (i.state = 'running' AND i.lease < ?1))
@@ -121,8 +120,11 @@ async fn resend<P: Database + Queue>(ports: &P, items: &[Stuck], now: Timestamp)
     ports.send(messages.collect()).await
 }
 
-/// What the last write of a stage does by itself, for the case that it was the last before a crash.
-async fn wake_and_finish<P: Database>(ports: &P, now: Timestamp) -> Result<(), Failure> {
+/// What every move of an item does in its own transaction, done again: wakes batches whose packs are
+/// all done, finishes jobs whose items are, and shows jobs to the sweep that are not all parked. A net
+/// under those, hourly: it looks at every unfinished job, and many may be parked until tomorrow.
+pub async fn wake_and_finish<P: Database + Clock>(ports: &P) -> Result<(), Failure> {
+    let now = ports.now();
     let wake = Statement::new(
         "UPDATE job_items SET state = 'queued', next_at = ?1, sent_at = NULL, updated_at = ?1,
              chunk_count = (SELECT total(p.chunk_count) FROM job_items p WHERE p.id BETWEEN job_items.first_pack AND job_items.last_pack)
@@ -132,11 +134,17 @@ async fn wake_and_finish<P: Database>(ports: &P, now: Timestamp) -> Result<(), F
                              AND p.state NOT IN ('done', 'failed', 'cancelled'))",
     )
     .bind(now);
+    let show = Statement::new(
+        "UPDATE jobs SET due_at = ?1 WHERE finished_at IS NULL AND due_at > ?1
+           AND EXISTS (SELECT 1 FROM job_items WHERE id BETWEEN jobs.first_item AND jobs.last_item
+                         AND state IN ('queued', 'running'))",
+    )
+    .bind(now);
     let finish = Statement::new(
         "UPDATE jobs SET finished_at = ?1 WHERE finished_at IS NULL AND accepted_at IS NOT NULL
            AND NOT EXISTS (SELECT 1 FROM job_items WHERE id BETWEEN jobs.first_item AND jobs.last_item
                              AND state NOT IN ('done', 'failed', 'cancelled'))",
     )
     .bind(now);
-    ports.batch(vec![wake, finish]).await.map(drop)
+    ports.batch(vec![wake, show, finish]).await.map(drop)
 }

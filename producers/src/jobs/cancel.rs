@@ -44,7 +44,7 @@ pub async fn cancel<P: Database + Queue + Rooms + Clock + Random>(ports: &P, cal
          JOIN job_items b ON b.id = p.batch AND b.state NOT IN ('done', 'failed')
          JOIN json_each(p.documents) packed
          CROSS JOIN documents d ON d.user_id = j.user_id AND d.id = packed.value ->> 'id' AND d.latest_item = p.id
-         WHERE j.id = ?1 AND j.user_id = ?2 AND j.cancelled_at IS NULL AND d.deleted_at IS NULL AND d.latest IS NOT d.current",
+         WHERE j.id = ?1 AND j.user_id = ?2 AND j.cancelled_at IS NULL AND d.current_item IS NOT p.id",
     )
     .bind(&job)
     .bind(user);

@@ -5,11 +5,18 @@ use std::{
     task::{Context, Waker},
 };
 
-use pipeline::{limits, ports::Clock as _, time::HOUR};
+use pipeline::{
+    limits,
+    ports::Clock as _,
+    time::{HOUR, SECOND},
+};
 use producers::cron::Schedule;
 use serde_json::{Value, json};
 
-use super::{LONGEST_LIFE, Simulation};
+use super::{LONGEST_LIFE, PLENTY, Simulation, clients::unique_word};
+
+/// More than any history needs to index what it parked.
+const DAYS_PARKED: u32 = 60;
 
 impl Simulation {
     /// A document that searches see is there whole.
@@ -36,6 +43,7 @@ impl Simulation {
             }
         }
         for _ in 0..5 {
+            self.wait_for_tomorrow()?;
             if !self.rig.converge() {
                 let open = self.rig.memory.look(
                     "SELECT j.kind, i.stage, i.state, i.attempts, i.error FROM jobs j
@@ -67,6 +75,20 @@ impl Simulation {
         Ok(())
     }
 
+    /// Every day brings neurons for some of what is parked.
+    fn wait_for_tomorrow(&mut self) -> Result<(), String> {
+        self.rig.converge();
+        while !self.rig.memory.look("SELECT id FROM job_items WHERE state = 'parked'").is_empty() {
+            self.days_parked += 1;
+            if self.days_parked > DAYS_PARKED {
+                return self.violated("work is parked for ever");
+            }
+            self.a_day_passes();
+            self.rig.converge();
+        }
+        Ok(())
+    }
+
     pub(super) fn erase_everything(&mut self) {
         self.rig.memory.heal();
         let listed = self.rig.request("GET", "/api/documents", &Value::Null).body;
@@ -92,7 +114,10 @@ impl Simulation {
 
     pub(super) fn check(&mut self) -> Result<(), String> {
         self.never_half_visible()?;
+        // A hit in the millisecond of an eviction is not after it.
+        self.rig.memory.advance(SECOND);
         self.check_documents()?;
+        self.vectors_come_back()?;
         self.check_leftovers()?;
         self.check_conversations()?;
         // Reading brought back what was archived; that leaves nothing either.
@@ -118,17 +143,31 @@ impl Simulation {
                     return self.violated(&format!("the original of {name} is not what was uploaded"));
                 }
             }
-            let Some(word) =
-                published.as_deref().and_then(|text| text.split_whitespace().find(|word| word.contains("unique")))
-            else {
-                continue;
-            };
+            let Some(word) = published.as_deref().and_then(unique_word) else { continue };
             let query = json!({"query": word, "mode": "keyword", "group_by": "document"});
             if !self.rig.search(&query).contains(name) {
                 return self.violated(&format!("{name} is not found by {word}"));
             }
         }
         Ok(())
+    }
+
+    /// What was evicted was found just now, by keyword: given room it is embedded again.
+    fn vectors_come_back(&mut self) -> Result<(), String> {
+        self.none(
+            "an eviction was not finished",
+            "SELECT id FROM documents WHERE evicting = 1 AND evicted_at IS NOT NULL",
+        )?;
+        self.rig.memory.set_limits(PLENTY);
+        self.rig.memory.advance(limits::SETTLE);
+        self.rig.run_cron(Schedule::Hourly).1.map_err(|failure| failure.to_string())?;
+        if !self.rig.converge() {
+            return self.violated("embedding again does not end");
+        }
+        self.none(
+            "vectors did not come back",
+            "SELECT id, external_id, current, latest, hit_at, evicted_at, evicting, current_item FROM documents WHERE evicted_at IS NOT NULL AND deleted_at IS NULL",
+        )
     }
 
     /// Every question once, with one answer, in order; archived or not.
@@ -155,6 +194,7 @@ impl Simulation {
     /// No orphan in any store.
     fn check_leftovers(&self) -> Result<(), String> {
         self.none("a claim was stolen", "SELECT * FROM stolen")?;
+        self.none("what had ended was given up", "SELECT * FROM undone")?;
         self.none("garbage is left", "SELECT * FROM garbage")?;
         self.none("a job is left", "SELECT id, kind FROM jobs WHERE finished_at IS NULL")?;
         self.none(

@@ -1,13 +1,14 @@
-//! Bringing an archived conversation back, for who reads it or goes on with it.
+//! Bringing an archived conversation back, for who reads it, goes on with it or still owes it an answer.
 
-use pipeline::{
-    archive::{self, ArchivedConversation, ArchivedTurn},
+use serde::{Deserialize, Serialize};
+
+use super::{ArchivedConversation, ArchivedTurn, decode};
+use crate::{
     failure::Failure,
     ids::{ConversationId, UserId},
     ports::{Clock, Database, ObjectStore},
     statement::{Statement, json},
 };
-use serde::{Deserialize, Serialize};
 
 /// A message, for one parameter that holds them all; D1's times are numbers.
 #[derive(Serialize)]
@@ -54,7 +55,7 @@ pub async fn restore<P: Database + ObjectStore + Clock>(
     let archived: Option<Archived> = ports.batch(vec![query]).await?.at(0)?.first()?;
     let Some(Archived { archived_key: key }) = archived else { return Ok(false) };
     let object = ports.get(&key, None).await?.ok_or_else(|| Failure::bug(format!("the archive {key} is not in R2")))?;
-    let archived: ArchivedConversation = archive::decode(&object.bytes)?;
+    let archived: ArchivedConversation = decode(&object.bytes)?;
     let rows: Vec<Row<'_>> = archived.turns.iter().map(Row::from).collect();
     let bound = |sql| Statement::new(sql).bind(user).bind(conversation).bind(key.as_str());
     let put_back = bound(

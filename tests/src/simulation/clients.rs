@@ -1,0 +1,184 @@
+//! What clients ask for, and what they may expect from then on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pipeline::time::MINUTE;
+use producers::cron::Schedule;
+use serde_json::{Value, json};
+
+use super::{Simulation, chaos};
+use crate::rig::prose;
+
+/// Names that clients give their documents: few, so that revisions, deletes and cancels meet.
+const NAMES: u64 = 5;
+
+impl Simulation {
+    /// A request under fire; a client that did not hear back asks again, calmly.
+    fn request(&mut self, method: &str, path: &str, key: Option<&str>, body: &Value) -> crate::rig::Answer {
+        self.rig.memory.set_fates(chaos(self.draw.next()));
+        let first = self.rig.request_with_key(method, path, key, body);
+        self.rig.memory.heal();
+        if first.status < 500 {
+            return first;
+        }
+        let mut answer = self.rig.request_with_key(method, path, key, body);
+        // The first may have died while it held the key: it is let go after a while.
+        for _ in 0..20 {
+            if answer.status != 409 {
+                break;
+            }
+            self.rig.memory.advance(5 * MINUTE);
+            let _ = self.rig.run_cron(Schedule::Frequent);
+            answer = self.rig.request_with_key(method, path, key, body);
+        }
+        answer
+    }
+
+    fn name(&mut self) -> String {
+        format!("doc-{}.md", self.draw.below(NAMES))
+    }
+
+    pub(super) fn upload(&mut self) {
+        let mut documents = Vec::new();
+        let mut contents = BTreeMap::new();
+        for _ in 0..=self.draw.below(3) {
+            let name = self.name();
+            self.written += 1;
+            let word = format!("unique{}x{}", self.seed, self.written);
+            let content = match self.draw.below(10) {
+                0 => prose(&word, 14),
+                1 => format!("fn {word}() {{ sail(); }}\n"),
+                // Something it held before: what it holds now, or what it goes back to.
+                2 | 3 => self.earlier(&name).unwrap_or(word),
+                _ => format!("About {word}, in a few words."),
+            };
+            contents.insert(name, content);
+        }
+        for (name, content) in &contents {
+            documents.push(json!({"external_id": name, "content": content}));
+        }
+        let key = self.draw.percent(50).then(|| format!("key-{}", self.written));
+        let answer = self.request("POST", "/api/index", key.as_deref(), &json!({ "documents": documents }));
+        assert!(matches!(answer.status, 200 | 202), "seed {}: {}", self.seed, answer.body);
+        for (name, content) in contents {
+            self.contents.entry(name.clone()).or_default().push(content.clone());
+            self.expected.insert(name.clone(), BTreeSet::from([Some(content)]));
+            let is_queued = answer.body["items"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|item| item["external_id"] == json!(name) && item["status"] == "queued");
+            // What is on its way already stays the business of the job that brings it.
+            if let (true, Some(job)) = (is_queued, answer.body["job_id"].as_str()) {
+                self.jobs.insert(name, job.to_owned());
+            }
+        }
+    }
+
+    fn earlier(&mut self, name: &str) -> Option<String> {
+        let contents = self.contents.get(name)?;
+        let place = usize::try_from(self.draw.below(contents.len() as u64)).unwrap();
+        contents.get(place).cloned()
+    }
+
+    pub(super) fn document_id(&self, name: &str) -> Option<String> {
+        let found = self.rig.request("GET", &format!("/api/documents?external_id={name}"), &Value::Null);
+        found.body["data"][0]["id"].as_str().map(str::to_owned)
+    }
+
+    pub(super) fn delete(&mut self) {
+        let name = self.name();
+        // By its id: the name of a revision that is on its way is not listed yet.
+        let Some(id) = self.document_id(&name) else { return };
+        let answer = self.request("DELETE", &format!("/api/documents/{id}"), None, &Value::Null);
+        assert!(matches!(answer.status, 202 | 404), "seed {}: {}", self.seed, answer.body);
+        self.expected.insert(name.clone(), BTreeSet::from([None]));
+        self.jobs.remove(&name);
+    }
+
+    /// What the cancelled job wrote may be there or not; what was there before it may be, too.
+    pub(super) fn cancel(&mut self) {
+        let name = self.name();
+        let Some(job) = self.jobs.get(&name).cloned() else { return };
+        let before: Vec<(String, Option<String>)> = self
+            .jobs
+            .iter()
+            .filter(|(_, of)| **of == job)
+            .map(|(name, _)| (name.clone(), self.published(name)))
+            .collect();
+        let answer = self.request("POST", &format!("/api/jobs/{job}/cancel"), None, &Value::Null);
+        assert!(matches!(answer.status, 200 | 202 | 404 | 409), "seed {}: {}", self.seed, answer.body);
+        for (name, published) in before {
+            self.expected.entry(name.clone()).or_default().insert(published);
+            self.jobs.remove(&name);
+        }
+    }
+
+    /// The text searches see of a name's document.
+    pub(super) fn published(&self, name: &str) -> Option<String> {
+        let id = self.document_id(name)?;
+        let document = self.rig.request("GET", &format!("/api/documents/{id}?text=true"), &Value::Null).body;
+        document["revision"].as_i64()?;
+        let chunks = document["chunks"].as_array()?;
+        Some(chunks.iter().map(|chunk| chunk["text"].as_str().unwrap_or_default()).collect())
+    }
+
+    pub(super) fn ask(&mut self) {
+        self.written += 1;
+        let going_on = self.turns.keys().nth(usize::try_from(self.draw.below(4)).unwrap()).cloned();
+        // Each is new, so that none is answered from the cache.
+        let message = format!("What about question number {}?", self.written);
+        let key = format!("ask-{}", self.written);
+        let body = json!({"message": message, "conversation_id": going_on});
+        let answer = self.request("POST", "/api/chat", Some(&key), &body);
+        assert!(matches!(answer.status, 200 | 202), "seed {}: {}", self.seed, answer.body);
+        let conversation = answer.body["conversation_id"].as_str().unwrap_or_default().to_owned();
+        *self.turns.entry(conversation).or_default() += 1;
+    }
+
+    pub(super) fn read(&mut self) {
+        let Some(id) = self.turns.keys().next().cloned() else { return };
+        let answer = self.request("GET", &format!("/api/conversations/{id}"), None, &Value::Null);
+        assert_eq!(answer.status, 200, "seed {}: {}", self.seed, answer.body);
+    }
+
+    /// What is deleted is never found, and what is found is what was written.
+    pub(super) fn search(&mut self) -> Result<(), String> {
+        let name = self.name();
+        // Some look for one document, which alone is noted as found then.
+        let word = self.contents.get(&name).and_then(|contents| unique_word(contents.last()?));
+        let query = match word {
+            Some(word) if self.draw.percent(50) => json!({"query": word, "mode": "keyword"}),
+            _ => json!({"query": "about unique words", "top_k": 50}),
+        };
+        let answer = self.request("POST", "/api/search", None, &query);
+        for hit in answer.body["hits"].as_array().into_iter().flatten() {
+            let name = hit["external_id"].as_str().unwrap_or_default();
+            let gone = BTreeSet::from([None]);
+            if self.expected.get(name).is_none_or(|expected| *expected == gone) {
+                return self.violated(&format!("{name} is found, and was deleted"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn failed_jobs(&self) -> Vec<String> {
+        self.rig
+            .memory
+            .look("SELECT DISTINCT job_id FROM job_items WHERE state = 'failed'")
+            .iter()
+            .filter_map(|row| row["job_id"].as_str().map(str::to_owned))
+            .collect()
+    }
+
+    pub(super) fn retry(&mut self) {
+        for job in self.failed_jobs().into_iter().take(1) {
+            self.request("POST", &format!("/api/jobs/{job}/retry"), None, &Value::Null);
+        }
+    }
+}
+
+/// The word that only this content holds.
+pub(super) fn unique_word(content: &str) -> Option<&str> {
+    content.split_whitespace().find(|word| word.contains("unique"))
+}
