@@ -64,7 +64,7 @@ where
     let mut work = Vec::new();
     let key = if let Some(key) = conversation.archived_key {
         // An earlier message put it away; its slices are left, and perhaps an answer that came late.
-        let held: HashSet<i64> = held(ports, &key).await?;
+        let held = held(ports, &key).await?;
         numbers.retain(|number| held.contains(number));
         key
     } else {
@@ -126,8 +126,7 @@ async fn put_away<P: Database + ObjectStore + Clock>(
 
 /// The turns an archive holds, by their numbers.
 async fn held<P: ObjectStore>(ports: &P, key: &str) -> Result<HashSet<i64>, Failure> {
-    let object = ports.get(key, None).await?.ok_or_else(|| Failure::bug(format!("the archive {key} is not in R2")))?;
-    let archived: ArchivedConversation = archive::decode(&object.bytes)?;
+    let archived = archive::load(ports, key).await?;
     Ok(archived.turns.into_iter().map(|turn| turn.number).collect())
 }
 

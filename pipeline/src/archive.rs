@@ -8,7 +8,7 @@ use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use self::restore::restore;
-use crate::{failure::Failure, time::Timestamp};
+use crate::{failure::Failure, ports::ObjectStore, time::Timestamp};
 
 /// Most bytes an archive unfolds to: what an isolate can hold beside everything else.
 const UNFOLDED_BYTES: u64 = 32 * 1024 * 1024;
@@ -65,6 +65,12 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     let unreadable = |why: String| Failure::bug(format!("an archive cannot be read: {why}"));
     GzDecoder::new(bytes).take(UNFOLDED_BYTES).read_to_end(&mut text).map_err(|error| unreadable(error.to_string()))?;
     serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))
+}
+
+/// Reads an archived conversation; one that something points at is in R2.
+pub async fn load<P: ObjectStore>(ports: &P, key: &str) -> Result<ArchivedConversation, Failure> {
+    let object = ports.get(key, None).await?.ok_or_else(|| Failure::bug(format!("the archive {key} is not in R2")))?;
+    decode(&object.bytes)
 }
 
 #[cfg(test)]

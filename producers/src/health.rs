@@ -35,6 +35,7 @@ struct Waiting {
 struct Health {
     status: &'static str,
     version: &'static str,
+    /// What waits, of the five hundred items that wait longest.
     work: Vec<Waiting>,
     /// Configuration that is not in force because it does not hold together.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,13 +54,20 @@ pub async fn health<P: Database + KeyValue + Deployment + Clock>(ports: &P) -> A
     Ok(Reply::json(code, &Health { status, version: env!("CARGO_PKG_VERSION"), work, configuration }))
 }
 
+/// Items that are counted, those of the longest due jobs first: nobody needs a key to ask, and
+/// thousands may be parked until tomorrow.
+const COUNTED: i64 = 500;
+
 async fn work<P: Database + Clock>(ports: &P) -> Result<Vec<Waiting>, Failure> {
     let query = Statement::new(
-        "SELECT i.stage, i.state, count(*) AS count, min(i.updated_at) AS oldest
-         FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
-         WHERE j.finished_at IS NULL AND i.state NOT IN ('done', 'failed', 'cancelled')
-         GROUP BY i.stage, i.state ORDER BY i.stage, i.state",
-    );
+        "SELECT stage, state, count(*) AS count, min(updated_at) AS oldest
+         FROM (SELECT i.stage, i.state, i.updated_at
+               FROM jobs j CROSS JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
+               WHERE j.finished_at IS NULL AND i.state NOT IN ('done', 'failed', 'cancelled')
+               ORDER BY j.due_at LIMIT ?1)
+         GROUP BY stage, state ORDER BY stage, state",
+    )
+    .bind(COUNTED);
     let rows: Vec<Row> = ports.batch(vec![query]).await?.at(0)?.all()?;
     let now = ports.now();
     let age = |row: &Row| now.since(row.oldest).max(0) / pipeline::time::SECOND;

@@ -6,12 +6,13 @@ mod view;
 use bytes::Bytes;
 use http::{HeaderName, Request, StatusCode, header};
 use pipeline::{
+    archive,
     chat::{Turn, TurnResult},
     failure::Failure,
     fingerprint,
     ids::{ItemId, JobId, UserId},
     message::{Message, Stage},
-    ports::{Clock, Database, Queue},
+    ports::{Clock, Database, ObjectStore, Queue},
     problem::{Code, Problem},
     room::{Room, TurnEvent},
     statement::Statement,
@@ -61,10 +62,17 @@ fn not_found() -> Problem {
     Problem::new(Code::NotFound, "there is no such job")
 }
 
-/// `GET /api/jobs/{id}`
-pub async fn get<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
+/// `GET /api/jobs/{id}`. An answer that lies in an archive is brought back with its conversation.
+pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
-    let view = read(ports, &call.tenant.user, &job).await?.ok_or_else(not_found)?;
+    let user = &call.tenant.user;
+    let mut view = read(ports, user, &job).await?.ok_or_else(not_found)?;
+    if view.answer_is_elsewhere()
+        && let Some(turn) = turn_of(ports, user, &job).await?
+        && archive::restore(ports, user, &turn.conversation_id).await?
+    {
+        view = read(ports, user, &job).await?.ok_or_else(not_found)?;
+    }
     let reply = reply(StatusCode::OK, &view)?;
     let unchanged = call
         .request

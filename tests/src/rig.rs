@@ -149,24 +149,15 @@ impl Rig {
 
     /// A worker of its own at a message: it can pause in the middle while others go on.
     pub fn worker(&self, name: &str, message: &Message) -> Worker {
-        let worker = self.memory.worker(name);
-        let (id, body, stage) = (name.to_owned(), message.encode(), message.stage);
-        Box::pin(async move {
-            let report = consume(&worker, &id, &body).await;
-            worker.count_delivery(!matches!(report.outcome, Outcome::Retry { .. }));
-            let entry = Entry { user: report.user.as_ref(), key: None, source: stage.name(), purpose: stage.purpose() };
-            let _ = ledger::record(&worker, entry).await;
-            report.outcome
-        })
+        let (worker, name, message) = (self.memory.worker(name), name.to_owned(), message.clone());
+        Box::pin(async move { work(&worker, &name, &message).await.outcome })
     }
 
     /// The clockwork in a worker of its own.
     pub fn cron_worker(&self, name: &str, schedule: Schedule) -> Worker {
         let worker = self.memory.worker(name);
         Box::pin(async move {
-            let _ = cron::run(&worker, schedule).await;
-            let entry = Entry { user: None, key: None, source: "cron", purpose: Purpose::Interactive };
-            let _ = ledger::record(&worker, entry).await;
+            let _ = tick(&worker, schedule).await;
             Outcome::Done
         })
     }
@@ -175,22 +166,14 @@ impl Rig {
     pub fn process(&self, message: &Message) -> Report {
         self.deliveries.set(self.deliveries.get() + 1);
         self.memory.begin(&format!("message-{}", self.deliveries.get()));
-        let report = ready(consume(&self.memory, "message", &message.encode()));
-        self.memory.count_delivery(!matches!(report.outcome, Outcome::Retry { .. }));
-        let stage = message.stage;
-        let entry = Entry { user: report.user.as_ref(), key: None, source: stage.name(), purpose: stage.purpose() };
-        let _ = ready(ledger::record(&self.memory, entry));
-        report
+        ready(work(&self.memory, "message", message))
     }
 
     /// Lets the clockwork run, as a trigger of this schedule does.
     pub fn run_cron(&self, schedule: Schedule) -> (cron::Report, Result<(), Failure>) {
         self.deliveries.set(self.deliveries.get() + 1);
         self.memory.begin(&format!("cron-{}", self.deliveries.get()));
-        let done = ready(cron::run(&self.memory, schedule));
-        let entry = Entry { user: None, key: None, source: "cron", purpose: Purpose::Interactive };
-        let _ = ready(ledger::record(&self.memory, entry));
-        done
+        ready(tick(&self.memory, schedule))
     }
 
     /// Processes messages until there are none; retries come after their time.
@@ -249,6 +232,24 @@ impl Rig {
             "objects": self.memory.object_keys().len(),
         })
     }
+}
+
+/// An invocation at a message, as the consumer Worker runs it.
+async fn work(ports: &Memory, id: &str, message: &Message) -> Report {
+    let report = consume(ports, id, &message.encode()).await;
+    ports.count_delivery(!matches!(report.outcome, Outcome::Retry { .. }));
+    let stage = message.stage;
+    let entry = Entry { user: report.user.as_ref(), key: None, source: stage.name(), purpose: stage.purpose() };
+    let _ = ledger::record(ports, entry).await;
+    report
+}
+
+/// An invocation by cron, as the gateway Worker runs it.
+async fn tick(ports: &Memory, schedule: Schedule) -> (cron::Report, Result<(), Failure>) {
+    let done = cron::run(ports, schedule).await;
+    let entry = Entry { user: None, key: None, source: "cron", purpose: Purpose::Interactive };
+    let _ = ledger::record(ports, entry).await;
+    done
 }
 
 /// A paragraph that is long enough to make chunks of its own when repeated.

@@ -93,6 +93,24 @@ fn deleting_an_archived_conversation_removes_the_archive() {
     assert_eq!(rig.request("GET", &format!("/api/conversations/{id}"), &Value::Null).status, 404);
 }
 
+/// Where conversations are put away before their jobs expire.
+#[test]
+fn asking_for_the_answer_alone_brings_it_back_too() {
+    let rig = Rig::new(5);
+    let asked = rig.ask(&json!({"message": "What is the tide at noon?"})).body;
+    rig.drain();
+    let answer = || rig.job(asked["job_id"].as_str().unwrap())["result"]["answer"].clone();
+    let before = answer();
+    assert!(before.is_string());
+    rig.memory.set_limits(r#"{"archive_after_days": 1}"#);
+    rig.memory.advance(2 * DAY);
+    assert_eq!(rig.run_cron(Schedule::Daily).0.archived, 1);
+    settle(&rig);
+    assert!(rig.memory.look("SELECT * FROM turns").is_empty());
+    assert_eq!(answer(), before);
+    assert_eq!(messages(&rig, asked["conversation_id"].as_str().unwrap()).len(), 2);
+}
+
 /// For every call of the archive stage and each fate: afterwards the conversation exists once, whole.
 #[test]
 fn archival_may_die_at_every_call() {

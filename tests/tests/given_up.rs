@@ -34,11 +34,6 @@ fn hold(rig: &Rig, message: &Message, call: u64) -> Option<Worker> {
     if polled.is_pending() { Some(worker) } else { None }
 }
 
-fn let_go(mut worker: Worker) {
-    let mut context = Context::from_waker(Waker::noop());
-    while worker.as_mut().poll(&mut context).is_pending() {}
-}
-
 /// The queue's last word on a message.
 fn give_up(rig: &Rig, message: &Message) {
     ready(dead_letter::record(&rig.memory.worker("given-up"), "given-up", &message.encode()));
@@ -70,11 +65,11 @@ fn held(rig: &Rig, job: &str, victim: usize, call: u64, goes_on_first: bool) -> 
     give_up(rig, &message);
     try_again(rig, job);
     if goes_on_first {
-        let_go(worker);
+        ready(worker);
         assert!(rig.converge());
     } else {
         assert!(rig.converge());
-        let_go(worker);
+        ready(worker);
         assert!(rig.converge());
     }
     Held::Rested
@@ -174,7 +169,7 @@ fn put_away_at_every_call(rig: impl Fn() -> Rig) -> usize {
         let Some(worker) = hold(&rig, &rig.memory.receive().unwrap(), call) else { break };
         try_again(&rig, first.body["job_id"].as_str().unwrap());
         rig.drain();
-        let_go(worker);
+        ready(worker);
         assert!(rig.converge());
         let read = rig.request("GET", &format!("/api/conversations/{conversation}"), &Value::Null).body;
         let numbers: Vec<i64> =
@@ -192,6 +187,36 @@ fn an_answer_that_comes_while_its_conversation_is_put_away_is_kept() {
     report(&format!("an answer while its conversation is put away: {calls} ways"));
     let held = "AND number IN (SELECT value FROM json_each(?6))";
     assert!(is_missed(|| put_away_at_every_call(|| without(held, "AND ?6 = ?6"))));
+}
+
+/// A conversation goes on while it is put away: it stays at hand, unless that was done already.
+fn gone_on_with_at_every_call(rig: impl Fn() -> Rig) -> usize {
+    let mut kept = 0;
+    for call in 1.. {
+        let rig = rig();
+        let conversation = rig.chat(&json!({"message": "When is high tide?"}))["conversation_id"].clone();
+        rig.memory.set_limits(r#"{"archive_after_days": 1}"#);
+        rig.memory.advance(2 * DAY);
+        assert_eq!(rig.run_cron(Schedule::Daily).0.archived, 1);
+        let Some(worker) = hold(&rig, &rig.memory.receive().unwrap(), call) else { break };
+        let archived = || rig.memory.look("SELECT archived_key FROM conversations")[0]["archived_key"].is_string();
+        let too_late = archived();
+        rig.chat(&json!({"message": "And low tide?", "conversation_id": conversation}));
+        ready(worker);
+        assert!(rig.converge());
+        assert!(!archived(), "call {call}");
+        kept += usize::from(!too_late);
+    }
+    kept
+}
+
+#[test]
+fn a_conversation_that_goes_on_is_not_put_away() {
+    let kept = gone_on_with_at_every_call(|| Rig::new(14));
+    assert!(kept >= 4, "{kept}");
+    report(&format!("a conversation goes on while it is put away: {kept} ways"));
+    let nobody_went_on = "AND last_number = ?6 AND archived_key IS NULL";
+    assert!(is_missed(|| gone_on_with_at_every_call(|| without(nobody_went_on, "AND ?6 = ?6"))));
 }
 
 /// A revision that was cancelled took a number: what is current is older than the latest, and is

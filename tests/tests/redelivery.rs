@@ -15,7 +15,7 @@ use pipeline::{
     limits,
     outcome::Outcome,
     ports::Clock as _,
-    testing::Fate,
+    testing::{Fate, ready},
     time::{DAY, MINUTE, SECOND},
 };
 use producers::cron::Schedule;
@@ -150,9 +150,8 @@ fn run(fates: impl FnMut() -> Fate + 'static, mut shuffle: impl FnMut() -> u64) 
         let hung = work(&rig, &fates, &mut shuffle);
         to_rest = to_rest.max(rest(&rig));
         // Who hung goes on when everything is done, and must not change it.
-        for mut worker in hung {
-            let mut context = Context::from_waker(Waker::noop());
-            while worker.as_mut().poll(&mut context).is_pending() {}
+        for worker in hung {
+            ready(worker);
         }
         assert!(rig.converge());
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchivedConversation, ArchivedTurn, decode};
+use super::{ArchivedTurn, load};
 use crate::{
     failure::Failure,
     ids::{ConversationId, UserId},
@@ -54,8 +54,7 @@ pub async fn restore<P: Database + ObjectStore + Clock>(
     .bind(conversation);
     let archived: Option<Archived> = ports.batch(vec![query]).await?.at(0)?.first()?;
     let Some(Archived { archived_key: key }) = archived else { return Ok(false) };
-    let object = ports.get(&key, None).await?.ok_or_else(|| Failure::bug(format!("the archive {key} is not in R2")))?;
-    let archived: ArchivedConversation = decode(&object.bytes)?;
+    let archived = load(ports, &key).await?;
     let rows: Vec<Row<'_>> = archived.turns.iter().map(Row::from).collect();
     let bound = |sql| Statement::new(sql).bind(user).bind(conversation).bind(key.as_str());
     let put_back = bound(

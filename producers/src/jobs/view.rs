@@ -86,6 +86,13 @@ pub struct JobView {
     pub(super) result: Option<TurnResult>,
 }
 
+impl JobView {
+    /// True for a question that was answered, and whose answer is not among its conversation's rows.
+    pub(super) fn answer_is_elsewhere(&self) -> bool {
+        self.kind == "chat" && self.status == Status::Succeeded && self.result.is_none()
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct JobRow {
     id: JobId,
