@@ -25,6 +25,9 @@ const KILL_EVERY: Duration = Duration::from_secs(5);
 /// later. Kills every five seconds would leave no time for anything to come back.
 const AWAY_SECONDS: i64 = 120;
 
+/// How often the long form says how far it is.
+const KILLS_PER_LINE: usize = 10;
+
 /// A product under fire.
 struct Killed {
     product: Product,
@@ -44,9 +47,10 @@ impl Killed {
         Self { product: Product::start(options).unwrap(), profile, kills: 0, last: Instant::now() }
     }
 
-    fn kill_when_it_is_time(&mut self) {
+    /// True if it was.
+    fn kill_when_it_is_time(&mut self) -> bool {
         if self.last.elapsed() < KILL_EVERY {
-            return;
+            return false;
         }
         self.product.kill_workers();
         self.profile.clock_shift_seconds += AWAY_SECONDS;
@@ -54,6 +58,7 @@ impl Killed {
         self.product.restart_workers().unwrap();
         self.kills += 1;
         self.last = Instant::now();
+        true
     }
 
     fn count(&self, sql: &str) -> usize {
@@ -80,7 +85,11 @@ fn a_thousand_messages_while_workerd_is_killed_every_five_seconds() {
     let mut accepted = 0;
     while accepted < uploads || killed.count("SELECT count(*) FROM jobs WHERE finished_at IS NULL") > 0 {
         assert!(Instant::now() < deadline, "{accepted} of {uploads} accepted, {} kills", killed.kills);
-        killed.kill_when_it_is_time();
+        if killed.kill_when_it_is_time() && killed.kills.is_multiple_of(KILLS_PER_LINE) {
+            let rest = killed.count("SELECT count(*) FROM jobs WHERE finished_at IS NULL");
+            let (kills, seconds) = (killed.kills, started.elapsed().as_secs());
+            report(&format!("{kills} kills, {seconds} s: {accepted} of {uploads} accepted, {rest} jobs unfinished"));
+        }
         if accepted < uploads {
             accepted += usize::from(upload(&client, accepted));
         } else {
