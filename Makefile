@@ -34,7 +34,7 @@ bench: build ## speed and Free-plan cost (QUICK=1 for a smaller run)
 freeplan: build ## a day on the Free plan, simulated: which allowance runs out first
 	@cargo run --quiet -p tests --bin freeplan
 
-soak: build ## the long proofs: more histories, poison, kills of workerd (about 30 minutes)
+soak: build ## the long proofs: more histories, poison, kills of workerd (about 25 minutes)
 	@local/setup/soak.sh
 
 deploy: build ## create what is missing in your Cloudflare account, migrate, deploy both Workers

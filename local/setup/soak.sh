@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 say() { printf '==> %s\n' "$*" >&2; }
 
-say "T1 long: ${SEEDS:-30000} histories (about 25 minutes on two cores)"
+say "T1 long: ${SEEDS:-30000} histories (about 20 minutes on two cores)"
 SEEDS=${SEEDS:-30000} cargo test --quiet -p tests --test simulation ten_thousand -- --nocapture
 say 'T5: ten thousand messages, one in a hundred of them poison (about 1 minute)'
 cargo test --quiet -p tests --test poison -- --ignored --nocapture
