@@ -37,7 +37,7 @@ freeplan: build ## a day on the Free plan, simulated: which allowance runs out f
 soak: build ## the long proofs: more histories, poison, kills of workerd (about 25 minutes)
 	@local/setup/soak.sh
 
-deploy: build ## create what is missing in your Cloudflare account, migrate, deploy both Workers
+deploy: build ## create what is missing in your Cloudflare account, migrate, deploy both Workers (ENVIRONMENT=staging)
 	@local/setup/deploy.sh
 
 clean: ## remove what was built and the local state, keep what was installed

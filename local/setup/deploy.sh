@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
 # Deploys to your Cloudflare account: creates what is missing, migrates, deploys both Workers.
+# ENVIRONMENT=staging deploys that section of both configurations: all of its own beside what is live.
 # Needs `npx wrangler login` before, or CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID. May be run again.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-wrangler() { node_modules/node/bin/node node_modules/wrangler/bin/wrangler.js "$@"; }
+environment=${ENVIRONMENT:-}
+# What is live has no suffix; what an environment owns has the environment's name after "friend".
+friend=friend${environment:+-$environment}
+wrangler() { node_modules/node/bin/node node_modules/wrangler/bin/wrangler.js "$@" --env "$environment"; }
 say() { printf '==> %s\n' "$*" >&2; }
 # try WHAT COMMAND…: "already exists" is what we want too.
 try() {
@@ -14,27 +18,35 @@ try() {
     printf '%s\n' "$output" >&2
     exit 1
 }
-# set_id FIELD VALUE: into both configurations.
-set_id() { sed -i -E "s/^($1 = )\"[^\"]*\"/\1\"$2\"/" wrangler.toml wrangler.consumers.toml; }
+# set_id FIELD VALUE: into both configurations, before the first environment or after its header.
+set_id() {
+    local lines='1,/^\[env\./'
+    if [ -n "$environment" ]; then lines="/^\[env\.$environment\]/,\$"; fi
+    sed -i -E "$lines s/(^|[ {])($1 = )\"[^\"]*\"/\1\2\"$2\"/" wrangler.toml wrangler.consumers.toml
+}
+if [ -n "$environment" ] && ! grep -q "^\[env\.$environment\]" wrangler.toml; then
+    say "wrangler.toml has no [env.$environment]"
+    exit 1
+fi
 
-try 'D1 database' wrangler d1 create claudes-friend
-database=$(wrangler d1 list --json | python3 -c 'import json,sys; print(next(d["uuid"] for d in json.load(sys.stdin) if d["name"] == "claudes-friend"))')
+try 'D1 database' wrangler d1 create "claudes-$friend"
+database=$(wrangler d1 list --json | python3 -c 'import json,sys; print(next(d["uuid"] for d in json.load(sys.stdin) if d["name"] == sys.argv[1]))' "claudes-$friend")
 set_id database_id "$database"
 
-try 'KV namespace' wrangler kv namespace create claudes-friend-cache
-namespace=$(wrangler kv namespace list | python3 -c 'import json,sys; print(next(n["id"] for n in json.load(sys.stdin) if n["title"].endswith("claudes-friend-cache")))')
+try 'KV namespace' wrangler kv namespace create "claudes-$friend-cache"
+namespace=$(wrangler kv namespace list | python3 -c 'import json,sys; print(next(n["id"] for n in json.load(sys.stdin) if n["title"].endswith(sys.argv[1])))' "claudes-$friend-cache")
 set_id id "$namespace"
 
-try 'R2 bucket' wrangler r2 bucket create claudes-friend
+try 'R2 bucket' wrangler r2 bucket create "claudes-$friend"
 for queue in chunk embed upsert retire chat archive; do
-    try "queue $queue" wrangler queues create "friend-$queue"
-    try "queue $queue-dlq" wrangler queues create "friend-$queue-dlq"
+    try "queue $queue" wrangler queues create "$friend-$queue"
+    try "queue $queue-dlq" wrangler queues create "$friend-$queue-dlq"
 done
 
-try 'Vectorize index' wrangler vectorize create claudes-friend --dimensions=384 --metric=cosine
+try 'Vectorize index' wrangler vectorize create "claudes-$friend" --dimensions=384 --metric=cosine
 # Before the first insert: a metadata index sees only vectors that are upserted after it.
 for property in type:string language:string docId:string createdAt:number; do
-    try "metadata index ${property%%:*}" wrangler vectorize create-metadata-index claudes-friend \
+    try "metadata index ${property%%:*}" wrangler vectorize create-metadata-index "claudes-$friend" \
         --property-name="${property%%:*}" --type="${property##*:}"
 done
 
@@ -42,7 +54,7 @@ say 'migrations'
 wrangler d1 migrations apply DB --remote --config wrangler.toml
 
 # The consumers tell turns to the gateway's Durable Object, which must be there before they are.
-if ! wrangler deployments list --name claudes-friend >/dev/null 2>&1; then
+if ! wrangler deployments list --config wrangler.toml >/dev/null 2>&1; then
     say 'the gateway, for the first time'
     wrangler deploy --config wrangler.toml
 fi
@@ -59,4 +71,4 @@ for secret in KEY_PEPPER ADMIN_TOKEN; do
         say "ADMIN_TOKEN (shown once; it creates users): $value"
     fi
 done
-say 'create the first user and key:  curl -X POST -H "Authorization: Bearer $ADMIN_TOKEN" -d "{\"name\": \"me\"}" https://claudes-friend.<your subdomain>.workers.dev/api/keys'
+say 'create the first user and key:  curl -X POST -H "Authorization: Bearer $ADMIN_TOKEN" -d "{\"name\": \"me\"}" '"https://claudes-$friend.<your subdomain>.workers.dev/api/keys"

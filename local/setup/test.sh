@@ -15,10 +15,12 @@ if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1
 fi
 
 say 'the deployed configuration: wrangler deploy --dry-run'
-node_modules/node/bin/node node_modules/wrangler/bin/wrangler.js deploy --dry-run --config wrangler.toml --outdir .tools/dry-run/gateway >.tools/dry-run.log 2>&1 ||
-    { cat .tools/dry-run.log; exit 1; }
-node_modules/node/bin/node node_modules/wrangler/bin/wrangler.js deploy --dry-run --config wrangler.consumers.toml --outdir .tools/dry-run/consumers >>.tools/dry-run.log 2>&1 ||
-    { cat .tools/dry-run.log; exit 1; }
+for environment in '' staging; do
+    for configuration in wrangler.toml wrangler.consumers.toml; do
+        node_modules/node/bin/node node_modules/wrangler/bin/wrangler.js deploy --dry-run --env "$environment" \
+            --config "$configuration" --outdir .tools/dry-run >.tools/dry-run.log 2>&1 || { cat .tools/dry-run.log; exit 1; }
+    done
+done
 
 say 'tests: native, then end to end on workerd (about 10 minutes at first, 3 after)'
 status=0

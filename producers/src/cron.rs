@@ -34,7 +34,7 @@ pub enum Schedule {
     Frequent,
     /// Every hour: sums, and room in the index.
     Hourly,
-    /// Every night: what is old.
+    /// Every night: what is old; and what is due every hour, for a deployment without a trigger left for it.
     Daily,
 }
 
@@ -91,11 +91,11 @@ pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<
             report.alerted = steps.note(alert::alert(ports).await).unwrap_or(0);
         }
         Schedule::Hourly => {
-            steps.note(sweep::wake_and_finish(ports).await);
-            report.aggregated = steps.note(aggregate::aggregate(ports).await).unwrap_or(0);
+            report.aggregated = every_hour(ports, &mut steps).await;
             report.evicted = steps.note(evict::evict(ports, false).await).unwrap_or_default();
         }
         Schedule::Daily => {
+            report.aggregated = every_hour(ports, &mut steps).await;
             report.retained = steps.note(retain::retain(ports).await).unwrap_or_default();
             report.archived = steps.note(archive::archive(ports).await).unwrap_or(0);
             report.evicted = steps.note(evict::evict(ports, true).await).unwrap_or_default();
@@ -104,6 +104,11 @@ pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<
         }
     }
     (report, steps.outcome)
+}
+
+async fn every_hour<P: Platform>(ports: &P, steps: &mut Steps) -> u64 {
+    steps.note(sweep::wake_and_finish(ports).await);
+    steps.note(aggregate::aggregate(ports).await).unwrap_or(0)
 }
 
 /// The first failure of several steps.

@@ -1,7 +1,12 @@
 //! What `wrangler.toml` says and what the code believes are the same.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use pipeline::{limits, message::Stage};
+use local_dev::configuration::limits_of;
+use pipeline::{
+    allowances::{Allowances, Resource},
+    limits,
+    message::Stage,
+};
 use producers::cron::Schedule;
 use toml::{Table, Value};
 
@@ -11,6 +16,10 @@ fn configuration(name: &str) -> Table {
 
 fn strings(value: &Value, field: &str) -> Vec<String> {
     value.as_array().unwrap().iter().map(|entry| entry[field].as_str().unwrap().to_owned()).collect()
+}
+
+fn strings_of(value: &Value) -> Vec<&str> {
+    value.as_array().unwrap().iter().map(|entry| entry.as_str().unwrap()).collect()
 }
 
 #[test]
@@ -36,8 +45,7 @@ fn bursts_are_those_the_code_tells() {
 #[test]
 fn every_trigger_is_known_and_there_are_no_more_than_the_plan_gives() {
     let consumers = configuration("wrangler.consumers.toml");
-    let crons: Vec<&str> =
-        consumers["triggers"]["crons"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let crons = strings_of(&consumers["triggers"]["crons"]);
     assert_eq!(crons, Schedule::CRONS.map(|(_, cron)| cron));
     assert!(crons.len() <= 5);
     for (schedule, cron) in Schedule::CRONS {
@@ -59,4 +67,69 @@ fn every_stage_has_its_queue_and_its_dead_letters() {
             );
         }
     }
+}
+
+/// What an environment must repeat, because wrangler inherits none of it.
+const REPEATED: [&str; 10] = [
+    "name",
+    "kv_namespaces",
+    "r2_buckets",
+    "vectorize",
+    "ai",
+    "d1_databases",
+    "queues",
+    "ratelimits",
+    "durable_objects",
+    "vars",
+];
+
+/// A configuration without what staging has of its own, its names changed.
+fn comparable(value: &Value, friend: &str) -> Value {
+    let own = ["id", "database_id", "namespace_id", "LIMITS", "ENVIRONMENT"];
+    match value {
+        Value::String(text) => Value::String(text.replace("friend", friend)),
+        Value::Array(entries) => Value::Array(entries.iter().map(|entry| comparable(entry, friend)).collect()),
+        Value::Table(fields) => Value::Table(
+            fields
+                .iter()
+                .filter(|(name, _)| !own.contains(&name.as_str()))
+                .map(|(name, value)| (name.clone(), comparable(value, friend)))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn staging_is_what_is_live_with_names_and_limits_of_its_own() {
+    for name in ["wrangler.toml", "wrangler.consumers.toml"] {
+        let live = configuration(name);
+        let staging = live["env"]["staging"].as_table().unwrap();
+        for field in REPEATED.into_iter().filter(|field| live.contains_key(*field)) {
+            assert_eq!(
+                comparable(&live[field], "friend-staging"),
+                comparable(&staging[field], "friend"),
+                "{field} in {name}"
+            );
+        }
+        let known = |field: &String| REPEATED.contains(&field.as_str()) || field == "triggers";
+        assert!(staging.keys().all(known), "{name} has something that live has not");
+    }
+}
+
+#[test]
+fn staging_has_a_tenth_of_the_day_and_the_triggers_that_live_leaves() {
+    let root = local_dev::product::root();
+    let limits = limits_of(&root, "staging").unwrap();
+    let (live, staging) = (Allowances::default(), Allowances::default().overlaid(limits.as_bytes()).unwrap());
+    for resource in Resource::ALL {
+        let share = staging.of(resource) / live.of(resource);
+        assert!((0.09..=0.1).contains(&share), "{}: {share}", resource.name());
+    }
+    let consumers = configuration("wrangler.consumers.toml");
+    assert_eq!(consumers["env"]["staging"]["vars"]["LIMITS"].as_str(), Some(limits.as_str()));
+    let crons = strings_of(&consumers["env"]["staging"]["triggers"]["crons"]);
+    assert_eq!(crons.iter().map(|cron| Schedule::of(cron)).collect::<Vec<_>>(), [Schedule::Frequent, Schedule::Daily]);
+    assert!(crons.len() + Schedule::CRONS.len() <= 5, "an account of the Free plan has five");
+    assert!(limits_of(&root, "nowhere").is_err());
 }

@@ -29,10 +29,27 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// As the environment says: `LIMITS`.
-    pub fn from_environment() -> Self {
-        Self { limits: std::env::var("LIMITS").unwrap_or_default(), ..Self::default() }
+    /// As the environment says: `LIMITS`, or the limits of `ENVIRONMENT`, a section of `wrangler.toml`.
+    pub fn from_environment(root: &Path) -> Result<Self, Error> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let limits = match (variable("LIMITS"), variable("ENVIRONMENT")) {
+            (Some(limits), _) => limits,
+            (None, Some(environment)) => limits_of(root, &environment)?,
+            (None, None) => String::new(),
+        };
+        Ok(Self { limits, ..Self::default() })
     }
+}
+
+/// `LIMITS` of an environment that is deployed.
+pub fn limits_of(root: &Path, environment: &str) -> Result<String, Error> {
+    let gateway: Table = fs::read_to_string(root.join("wrangler.toml"))?.parse()?;
+    let limits = ["env", environment, "vars", "LIMITS"]
+        .iter()
+        .try_fold(&Value::Table(gateway), |value, key| value.get(key))
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    Ok(limits.ok_or_else(|| format!("wrangler.toml has no [env.{environment}] with LIMITS"))?)
 }
 
 /// Secrets of a local deployment: made once, kept in its state folder.
@@ -101,6 +118,7 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
     table.remove("ai");
     table.remove("vectorize");
     table.remove("observability");
+    table.remove("env");
     let variables = [
         ("ENVIRONMENT".to_owned(), Value::from("local")),
         ("LIMITS".to_owned(), Value::from(profile.limits.as_str())),

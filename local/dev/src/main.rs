@@ -62,12 +62,12 @@ fn main() -> Result<(), Error> {
     let root = root();
     let language_model = LanguageModel::from_environment(&root);
     let options = Options {
+        profile: Profile::from_environment(&root)?,
         root,
         state: arguments.state,
         port: arguments.port,
         cron_every: CRON_EVERY,
         language_model,
-        profile: Profile::from_environment(),
     };
     if !matches!(arguments.command, Command::Serve) {
         ctrlc::set_handler(|| {
