@@ -1,6 +1,10 @@
 //! [`Embedder`] over Workers AI.
 
-use pipeline::{failure::Failure, model::EmbeddingModel, ports::Embedder, statement::json};
+use pipeline::{
+    failure::Failure,
+    model::EmbeddingModel,
+    platform::{ports::Embedder, statement::json},
+};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use worker::{

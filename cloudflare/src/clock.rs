@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pipeline::{
     failure::Failure,
-    ports::{Clock, Random, Sha256},
+    platform::ports::{Clock, Random, Sha256},
     time::{SECOND, Timestamp},
 };
 use wasm_bindgen::prelude::*;

@@ -2,8 +2,10 @@
 
 use pipeline::{
     failure::Failure,
-    ports::Database,
-    statement::{Answers, Rows, Statement, Value},
+    platform::{
+        ports::Database,
+        statement::{Answers, Rows, Statement, Value},
+    },
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;

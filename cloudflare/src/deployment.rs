@@ -1,6 +1,6 @@
 //! [`Deployment`] over the Worker's variables and secrets.
 
-use pipeline::ports::{Deployment, Webhook};
+use pipeline::platform::ports::{Deployment, Webhook};
 
 use crate::Workers;
 

@@ -2,10 +2,14 @@
 
 use futures_util::future::{Either, select};
 use pipeline::{
+    chat::generation::{
+        EventReader, Flow, Generation, PromptMessage, STALL_MILLISECONDS, Sink, Tokens, estimated_tokens,
+    },
     failure::Failure,
-    generation::{EventReader, Flow, Generation, PromptMessage, STALL_MILLISECONDS, Sink, Tokens, estimated_tokens},
-    ports::{Clock, Generator},
-    statement::json,
+    platform::{
+        ports::{Clock, Generator},
+        statement::json,
+    },
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;

@@ -7,8 +7,10 @@ use std::{cell::RefCell, collections::HashMap};
 
 use pipeline::{
     failure::Failure,
-    object_keys,
-    ports::{Clock, KeyValue},
+    platform::{
+        object_keys,
+        ports::{Clock, KeyValue},
+    },
     time::{MINUTE, Timestamp},
 };
 use wasm_bindgen::prelude::*;

@@ -5,6 +5,7 @@
 //! into plain objects. Every call is counted where it is made.
 
 mod ai;
+mod channels;
 mod clock;
 mod d1;
 mod deployment;
@@ -15,16 +16,17 @@ mod outside;
 mod queues;
 mod r2;
 mod rate_limiter;
-mod rooms;
 mod vectorize;
 
 use std::{cell::Cell, rc::Rc};
 
 use pipeline::{
+    budget::{
+        ledger::{self, Entry},
+        usage::Usage,
+    },
     failure::Failure,
-    ledger::{self, Entry},
-    ports::Meter,
-    usage::Usage,
+    platform::ports::Meter,
 };
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{

@@ -3,7 +3,7 @@
 use futures_util::future::{Either, select};
 use pipeline::{
     failure::Failure,
-    ports::{Clock, Outside},
+    platform::ports::{Clock, Outside},
 };
 use worker::{Fetch, Headers, Method, Request, RequestInit};
 

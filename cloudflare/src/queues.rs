@@ -1,10 +1,10 @@
 //! [`Queue`] over Queues, and a consumer's view of a batch.
 
 use pipeline::{
+    constants,
     failure::Failure,
-    limits,
-    message::{Message, Stage},
-    ports::Queue,
+    job::message::{Message, Stage},
+    platform::ports::Queue,
 };
 use wasm_bindgen::prelude::*;
 use worker::{
@@ -26,7 +26,7 @@ impl Queue for Workers {
         for stage in Stage::ALL {
             let bodies: Vec<String> =
                 messages.iter().filter(|message| message.stage == stage).map(Message::encode).collect();
-            for bodies in bodies.chunks(limits::MESSAGES_PER_SEND) {
+            for bodies in bodies.chunks(constants::MESSAGES_PER_SEND) {
                 self.send_to(stage, bodies).await?;
             }
         }
@@ -60,7 +60,7 @@ impl Workers {
 
 /// An operation is counted for every 64 KB of a message.
 fn operations(body: &str) -> u64 {
-    body.len().div_ceil(limits::QUEUE_OPERATION_BYTES).max(1) as u64
+    body.len().div_ceil(constants::QUEUE_OPERATION_BYTES).max(1) as u64
 }
 
 const fn binding(stage: Stage) -> &'static str {
@@ -68,7 +68,7 @@ const fn binding(stage: Stage) -> &'static str {
         Stage::Chunk => "CHUNK_QUEUE",
         Stage::Embed => "EMBED_QUEUE",
         Stage::Upsert => "UPSERT_QUEUE",
-        Stage::Retire => "RETIRE_QUEUE",
+        Stage::Purge => "RETIRE_QUEUE",
         Stage::Chat => "CHAT_QUEUE",
         Stage::Archive => "ARCHIVE_QUEUE",
     }
@@ -106,7 +106,7 @@ extern "C" {
 impl Delivery {
     /// It will come again after so many seconds.
     pub fn retry_after(&self, seconds: u32) {
-        let seconds = seconds.min(limits::QUEUE_DELAY_SECONDS);
+        let seconds = seconds.min(constants::QUEUE_DELAY_SECONDS);
         let options = plain_object(&format!(r#"{{"delaySeconds":{seconds}}}"#)).unwrap_or(JsValue::UNDEFINED);
         self.retry(&options);
     }

@@ -2,7 +2,7 @@
 
 use pipeline::{
     failure::Failure,
-    ports::{Object, ObjectStore, PutIf},
+    platform::ports::{Object, ObjectStore, PutIf},
 };
 use wasm_bindgen::prelude::*;
 use worker::{

@@ -1,6 +1,6 @@
 //! [`RateLimiter`] over the rate-limit bindings.
 
-use pipeline::ports::{Burst, RateLimiter};
+use pipeline::platform::ports::{Burst, RateLimiter};
 use wasm_bindgen::prelude::*;
 use worker::{js_sys::Promise, wasm_bindgen_futures::JsFuture};
 

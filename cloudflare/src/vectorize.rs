@@ -2,7 +2,7 @@
 
 use pipeline::{
     failure::Failure,
-    ports::{VectorIndex, VectorMatch, VectorRecord},
+    platform::ports::{VectorIndex, VectorMatch, VectorRecord},
 };
 use wasm_bindgen::prelude::*;
 use worker::{

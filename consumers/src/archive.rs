@@ -18,13 +18,17 @@ use std::collections::HashSet;
 use pipeline::{
     archive::{self, ArchivedConversation, ArchivedTurn},
     failure::Failure,
-    garbage::Work,
     ids::ConversationId,
-    item::{Claim, Move, Progress, settle},
-    object_keys,
-    outcome::Outcome,
-    ports::{Clock, Database, ObjectStore, PutIf, Queue},
-    statement::{Statement, json},
+    job::{
+        item::{Claim, Move, Progress, settle},
+        outcome::Outcome,
+    },
+    platform::{
+        object_keys,
+        ports::{Clock, Database, ObjectStore, PutIf, Queue},
+        statement::{Statement, json},
+        transaction::Work,
+    },
 };
 use serde::{Deserialize, Serialize};
 

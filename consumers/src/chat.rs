@@ -5,50 +5,55 @@
 //! 1. reads the question and what was said before it;
 //! 2. finds memories and sources that are about it ([`sources`]);
 //! 3. chooses the route ([`route`]) from the catalogue;
-//! 4. if the conversation outgrew its room, summarises its beginning ([`history`]), and goes on in
+//! 4. if the conversation outgrew its channel, summarises its beginning ([`history`]), and goes on in
 //!    another message;
-//! 5. builds the prompt ([`prompt`]) and asks the route's models in turn, telling the room as they
+//! 5. builds the prompt ([`prompt`]) and asks the route's models in turn, update the channel as they
 //!    answer ([`teller`]); if none can, what was found is the answer ([`fallback`]);
 //! 6. settles the citations ([`citations`]) and commits answer, offered memories and the end of the
 //!    job in one fenced transaction;
-//! 7. tells the room, and remembers the answer for who asks the same within the hour.
+//! 7. tells the channel, and remembers the answer for who asks the same within the hour.
 //!
 //! Sends on: the next question of the conversation, if one waits.
 
-pub mod candidates;
 pub mod citations;
 pub mod context;
 pub mod fallback;
 pub mod history;
-pub mod offers;
+pub mod memory_proposals;
 pub mod prompt;
+pub mod publisher;
 pub mod quote;
 pub mod route;
 pub mod sources;
-pub mod teller;
+pub mod statements;
 pub mod thinking;
 pub mod write;
 
 use futures_util::future::join;
 use pipeline::{
-    allowances::Allowances,
-    budget::{Budget, Purpose},
-    catalogue::{Catalogue, Route},
-    chat::{Ask, CachedAnswer, Detail, Routed, Spent, TurnResult},
-    failure::{Failure, FailureKind},
-    garbage::Work,
-    generation::{Collect, Generation, PromptMessage},
-    ids::MemoryId,
-    item::{Claim, Move, Progress, commit, settle},
-    ledger, object_keys,
-    outcome::Outcome,
-    ports::{
-        Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random, Rooms,
-        VectorIndex,
+    budget::{allowances::Allowances, day::Budget, ledger, purpose::Purpose},
+    chat::{
+        catalogue::{Catalogue, Route},
+        channel::{Channel, TurnEvent, Update},
+        generation::{Collect, Generation, PromptMessage},
+        profile::Profile,
+        turn::{Ask, CachedAnswer, Detail, Routed, Spent, TurnResult},
     },
-    profile::Profile,
-    room::{Room, Telling, TurnEvent},
-    statement::{Statement, json},
+    failure::{Failure, FailureKind},
+    ids::MemoryId,
+    job::{
+        item::{Claim, Move, Progress, commit, settle},
+        outcome::Outcome,
+    },
+    platform::{
+        object_keys,
+        ports::{
+            Channels, Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random,
+            VectorIndex,
+        },
+        statement::{Statement, json},
+        transaction::Work,
+    },
     time::DAY,
 };
 use retrieval::{Mode, Search, SearchRequest, memories};
@@ -66,7 +71,7 @@ use crate::chunk::tokens;
 const SOURCES: i64 = 8;
 /// Attempts after which an answer is made of what was found, if no model answers.
 const MODEL_ATTEMPTS: i64 = 3;
-/// Share of a route's room that the conversation may take before it is summarised.
+/// Share of a route's channel that the conversation may take before it is summarised.
 const HISTORY_SHARE: u64 = 3;
 /// Why an answer may be worse than on another day.
 const SMALLER: &str = "the smallest model answered, because the day's neurons are nearly spent";
@@ -89,7 +94,7 @@ where
         + KeyValue
         + Embedder
         + Generator
-        + Rooms
+        + Channels
         + VectorIndex
         + Queue
         + Deployment
@@ -116,8 +121,8 @@ where
         return Ok(outcome);
     }
     let prompt = build_prompt(&context, &findings, &route);
-    let room = Room::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
-    let asked = Asked { context: &context, catalogue: &catalogue, route: &route, choice: &choice, room: &room };
+    let channel = Channel::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
+    let asked = Asked { context: &context, catalogue: &catalogue, route: &route, choice: &choice, channel: &channel };
     let written = match write::write(ports, claim, &asked, &prompt).await {
         // Cancelled, or another worker has taken over: the fence would refuse all that follows.
         Err(Unwritten::Unwanted) => return Ok(Outcome::Done),
@@ -126,7 +131,7 @@ where
         Ok(written) => Ok(written),
     };
     let answer = compose(&context, &findings, &prompt, &choice, written);
-    finish(ports, claim, &context, &room, answer, &budget).await
+    finish(ports, claim, &context, &channel, answer, &budget).await
 }
 
 /// A passing failure is tried again a few times; a spent allowance or an unknown model is not.
@@ -189,18 +194,18 @@ async fn summarise<P>(
 where
     P: Database + KeyValue + Generator + Queue + Deployment + Meter + Clock,
 {
-    let room = usize::try_from(route.window / HISTORY_SHARE).unwrap_or(0);
+    let channel = usize::try_from(route.window / HISTORY_SHARE).unwrap_or(0);
     // What a client keeps itself is its own to shorten.
     if context.said.first().is_none_or(|said| said.number == 0) {
         return Ok(None);
     }
-    let count = history::outgrown(&context.said, room, &tokens::count);
+    let count = history::outgrown(&context.said, channel, &tokens::count);
     let Some(through) = context.said[..count].last().map(|said| said.number) else { return Ok(None) };
     let gone = &context.said[..count];
     let previous = context.summary.as_deref();
-    let small = catalogue.route(pipeline::catalogue::RouteName::Simple);
-    let room = usize::try_from(small.window).unwrap_or(0).saturating_sub(history::SUMMARY_TOKENS as usize + 100);
-    let messages = history::summary_prompt(previous, gone, room, &tokens::count);
+    let small = catalogue.route(pipeline::chat::catalogue::RouteName::Simple);
+    let channel = usize::try_from(small.window).unwrap_or(0).saturating_sub(history::SUMMARY_TOKENS as usize + 100);
+    let messages = history::summary_prompt(previous, gone, channel, &tokens::count);
     let mut summary = None;
     for model in &small.models {
         let mut text = Collect::default();
@@ -244,8 +249,8 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt
         history: &said,
         question: &context.question,
     };
-    let room = route.window.saturating_sub(u64::from(write::max_tokens(&context.turn.request, route)));
-    prompt::build(&parts, usize::try_from(room).unwrap_or(0), &tokens::count)
+    let channel = route.window.saturating_sub(u64::from(write::max_tokens(&context.turn.request, route)));
+    prompt::build(&parts, usize::try_from(channel).unwrap_or(0), &tokens::count)
 }
 
 /// Said before an answer to a question about facts for which nothing was found.
@@ -303,15 +308,15 @@ async fn finish<P>(
     ports: &P,
     claim: &Claim,
     context: &Context,
-    room: &Room,
+    channel: &Channel,
     mut answer: CachedAnswer,
     budget: &Budget,
 ) -> Result<Outcome, Failure>
 where
-    P: Database + KeyValue + Embedder + Rooms + Queue + Clock + Random,
+    P: Database + KeyValue + Embedder + Channels + Queue + Clock + Random,
 {
-    let offered = offers::offers(ports, context).await?;
-    let mut work = offers::keep(ports, claim, context, &offered).await;
+    let offered = memory_proposals::offers(ports, context).await?;
+    let mut work = memory_proposals::keep(ports, claim, context, &offered).await;
     work.extend(
         (!answer.detail.memories.is_empty())
             .then(|| mark_recalled(ports, claim, &answer.detail.memories))
@@ -341,9 +346,10 @@ where
     }
     let result = serde_json::to_value(&result).map_err(|error| Failure::bug(error.to_string()))?;
     let events = vec![TurnEvent::Done { result: Box::new(result) }];
-    // The answer stands in D1: a room that is not told is asked there by who waits.
-    let _ =
-        ports.tell(room, Telling { job: claim.job.clone(), attempt: teller::attempt_name(claim, 99), events }).await;
+    // The answer stands in D1: a channel that is not told is asked there by who waits.
+    let _ = ports
+        .publish(channel, Update { job: claim.job.clone(), attempt: publisher::attempt_name(claim, 99), events })
+        .await;
     remember(ports, &turn.request, &answer, budget).await;
     Ok(Outcome::Done)
 }
@@ -379,13 +385,13 @@ async fn remember<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: 
     }
 }
 
-/// Tells the room that a turn was given up.
-pub async fn tell_failure<P: Database + ObjectStore + Rooms + Clock>(ports: &P, claim: &Claim, why: &str) {
+/// Tells the channel that a turn was given up.
+pub async fn publish_failure<P: Database + ObjectStore + Channels + Clock>(ports: &P, claim: &Claim, why: &str) {
     if let Ok(Some(context)) = context::read(ports, claim).await {
-        let room = Room::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
+        let channel = Channel::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
         let events = vec![TurnEvent::Failed { detail: why.to_owned() }];
         let _ = ports
-            .tell(&room, Telling { job: claim.job.clone(), attempt: teller::attempt_name(claim, 99), events })
+            .publish(&channel, Update { job: claim.job.clone(), attempt: publisher::attempt_name(claim, 99), events })
             .await;
     }
 }

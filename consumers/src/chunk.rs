@@ -19,16 +19,20 @@ use std::collections::HashMap;
 
 use pipeline::{
     failure::Failure,
-    garbage::Work,
     identifiers,
     ids::{ChunkRow, DocumentId},
-    index_version,
-    item::{Claim, DocumentFailure, Move, PackedDocument, Progress, settle},
-    object_keys,
-    outcome::Outcome,
-    ports::{Clock, Database, ObjectStore, Queue},
+    job::{
+        item::{Claim, DocumentFailure, Move, PackedDocument, Progress, settle},
+        outcome::Outcome,
+    },
+    platform::{
+        object_keys,
+        ports::{Clock, Database, ObjectStore, Queue},
+        statement::{Statement, json},
+        transaction::Work,
+    },
     scope::Scope,
-    statement::{Statement, json},
+    store::users,
 };
 use serde::{Deserialize, Serialize};
 
@@ -102,8 +106,7 @@ pub async fn chunk<P: Database + ObjectStore + Queue + Clock>(ports: &P, claim: 
     let pack = pack.ok_or_else(|| Failure::bug(format!("pack {key} is not in R2")))?;
     let chunked = chunk_pack(claim, &plan, &pack.bytes, &documents, &cursor)?;
     // One transaction, fenced by the claim and by each document's revision: a repeat writes nothing.
-    let work =
-        vec![insert_full_text(claim, &chunked.rows), insert_chunks(claim, chunked.rows), index_version::bump_by(claim)];
+    let work = vec![insert_full_text(claim, &chunked.rows), insert_chunks(claim, chunked.rows), users::bump_by(claim)];
     let progress = Progress { chunks_made: chunked.count, failures: chunked.failures, ..Progress::default() };
     settle(ports, claim, work.into(), &progress, chunked.next).await
 }

@@ -1,23 +1,26 @@
 //! One queue message, from its body to its outcome.
 
 use pipeline::{
-    allowances::Allowances,
-    budget::Budget,
+    budget::{allowances::Allowances, day::Budget},
     failure::Failure,
     ids::UserId,
-    item::{self, Claim},
-    message::{Decoded, Message, Stage},
-    outcome::{Outcome, fate},
-    ports::{
-        Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random, Rooms,
-        VectorIndex,
+    job::{
+        item::{self, Claim},
+        message::{Decoded, Message, Stage},
+        outcome::{Outcome, fate},
     },
-    statement::Statement,
+    platform::{
+        ports::{
+            Channels, Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random,
+            VectorIndex,
+        },
+        statement::Statement,
+    },
     time::{SECOND, Timestamp},
 };
 use serde::Deserialize;
 
-use crate::{archive, chat, chunk, dead_letter, embed, retire, upsert};
+use crate::{archive, chat, chunk, dead_letter, embed, purge, upsert};
 
 /// Everything the stages ask of the platform.
 pub trait Platform:
@@ -28,7 +31,7 @@ pub trait Platform:
     + Embedder
     + Generator
     + VectorIndex
-    + Rooms
+    + Channels
     + Deployment
     + Meter
     + Clock
@@ -43,7 +46,7 @@ impl<P> Platform for P where
         + Embedder
         + Generator
         + VectorIndex
-        + Rooms
+        + Channels
         + Deployment
         + Meter
         + Clock
@@ -107,7 +110,7 @@ async fn attempt<P: Platform>(ports: &P, message: &Message) -> Outcome {
         Err(failure) => {
             let outcome = decide(ports, &failure, claim.attempts);
             if let (Stage::Chat, Outcome::Dead { why }) = (claim.stage, &outcome) {
-                chat::tell_failure(ports, &claim, why).await;
+                chat::publish_failure(ports, &claim, why).await;
             }
             match item::release(ports, &claim, &outcome).await {
                 Ok(()) => outcome,
@@ -132,7 +135,7 @@ async fn unclaimed<P: Database + Clock>(ports: &P, message: &Message) -> Outcome
         .bind(message.item)
         .bind(&message.user);
     let row = match ports.batch(vec![query]).await {
-        Ok(answers) => answers.at(0).and_then(pipeline::statement::Rows::first::<Row>),
+        Ok(answers) => answers.at(0).and_then(pipeline::platform::statement::Rows::first::<Row>),
         Err(failure) => Err(failure),
     };
     let Ok(Some(row)) = row else { return Outcome::Done };
@@ -155,7 +158,7 @@ async fn run<P: Platform>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> 
         Stage::Chunk => chunk::chunk(ports, claim).await,
         Stage::Embed => embed::embed(ports, claim).await,
         Stage::Upsert => upsert::upsert(ports, claim).await,
-        Stage::Retire => retire::retire(ports, claim).await,
+        Stage::Purge => purge::purge(ports, claim).await,
         Stage::Chat => chat::chat(ports, claim).await,
         Stage::Archive => archive::archive(ports, claim).await,
     }

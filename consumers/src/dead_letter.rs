@@ -6,11 +6,15 @@
 
 use pipeline::{
     failure::Failure,
-    item,
-    message::{Decoded, Message},
-    outcome::{Outcome, backoff},
-    ports::{Clock, Database, Queue},
-    statement::Statement,
+    job::{
+        item,
+        message::{Decoded, Message},
+        outcome::{Outcome, backoff},
+    },
+    platform::{
+        ports::{Clock, Database, Queue},
+        statement::Statement,
+    },
 };
 
 /// What is kept of an unreadable body.

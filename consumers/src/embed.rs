@@ -13,19 +13,22 @@ pub mod windows;
 pub mod word_pieces;
 
 use pipeline::{
-    allowances::Allowances,
-    budget::Purpose,
+    budget::{allowances::Allowances, ledger, purpose::Purpose},
+    constants,
     failure::Failure,
-    garbage::Work,
     ids::{ChunkRow, ClaimToken, ItemId},
-    item::{Claim, Move, Progress, settle},
-    ledger, limits,
-    message::Stage,
+    job::{
+        item::{Claim, Move, Progress, settle},
+        message::Stage,
+        outcome::Outcome,
+    },
     model::EMBEDDING,
-    object_keys,
-    outcome::Outcome,
-    ports::{Clock, Database, Deployment, Embedder, KeyValue, Meter, ObjectStore, PutIf, Queue},
-    statement::{Statement, json},
+    platform::{
+        object_keys,
+        ports::{Clock, Database, Deployment, Embedder, KeyValue, Meter, ObjectStore, PutIf, Queue},
+        statement::{Statement, json},
+        transaction::Work,
+    },
     vectors,
 };
 use serde::{Deserialize, Serialize};
@@ -127,7 +130,7 @@ fn plan(chunks: &[Chunk]) -> Vec<Vec<Window>> {
     for chunk in chunks {
         let windows = windows::windows(&EMBEDDING, chunk.title.as_deref().unwrap_or_default(), &chunk.text);
         total += windows.len();
-        if total > limits::WINDOWS_PER_MESSAGE && !plan.is_empty() {
+        if total > constants::WINDOWS_PER_MESSAGE && !plan.is_empty() {
             break;
         }
         plan.push(windows);
@@ -161,7 +164,7 @@ async fn run_model<P: Embedder>(
 ) -> Result<Vec<(ChunkRow, Vec<f32>)>, Failure> {
     let windows: Vec<&Window> = plan.iter().flatten().collect();
     let mut vectors = Vec::with_capacity(windows.len());
-    for call in windows.chunks(limits::TEXTS_PER_EMBEDDING_CALL) {
+    for call in windows.chunks(constants::TEXTS_PER_EMBEDDING_CALL) {
         let texts: Vec<String> = call.iter().map(|window| window.text.clone()).collect();
         let pieces: usize = call.iter().map(|window| window.pieces).sum();
         let answer = ports.embed(&EMBEDDING, &texts, pieces as u64).await?;

@@ -10,7 +10,7 @@ pub mod chunk;
 pub mod consume;
 pub mod dead_letter;
 pub mod embed;
-pub mod retire;
+pub mod purge;
 pub mod upsert;
 
 pub use consume::{Report, consume};

@@ -11,15 +11,20 @@
 //! Sends on: upsert again while slices are left; retire for what was replaced.
 
 use pipeline::{
+    constants,
     failure::Failure,
-    garbage::{RetireJob, Work},
     ids::{ChunkRow, ClaimToken, DocumentId, ItemId, JobId, vector_id},
-    index_version,
-    item::{Claim, Move, Progress, commit, settle},
-    limits, object_keys,
-    outcome::Outcome,
-    ports::{Clock, Database, ObjectStore, Queue, Random, VectorIndex, VectorRecord},
-    statement::{Statement, json},
+    job::{
+        item::{Claim, Move, Progress, commit, settle},
+        outcome::Outcome,
+    },
+    platform::{
+        object_keys,
+        ports::{Clock, Database, ObjectStore, Queue, Random, VectorIndex, VectorRecord},
+        statement::{Statement, json},
+        transaction::{RetireJob, Work},
+    },
+    store::users,
     time::Timestamp,
     vectors,
 };
@@ -108,7 +113,7 @@ async fn upsert_slice<P: Database + VectorIndex>(ports: &P, claim: &Claim, bytes
             records.push(record(&description, values)?);
         }
     }
-    for records in records.chunks(limits::VECTORS_PER_UPSERT) {
+    for records in records.chunks(constants::VECTORS_PER_UPSERT) {
         VectorIndex::upsert(ports, claim.user.as_str(), records).await?;
     }
     Ok(passed)
@@ -180,7 +185,7 @@ async fn publish<P: Database + Queue + Clock + Random>(
     let mut work = Work::from(vec![replaced]);
     work.schedule_retirement(RetireJob { job: &job, user: &claim.user, kind: "retire", due: now, now });
     work.statements.push(publish_statement(claim, first, last));
-    work.statements.push(index_version::bump_by(claim));
+    work.statements.push(users::bump_by(claim));
     commit(ports, claim, work, progress, Move::Finish).await
 }
 

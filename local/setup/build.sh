@@ -14,7 +14,7 @@ export PATH=$PWD/node_modules/node/bin:$PATH
 # What a Worker is built from: shared sources without those for tests, its own crate, the lock file and the tools.
 fingerprint() {
     { cat Cargo.lock Cargo.toml .cargo/config.toml "$tools/stamps/wasm_tools"
-      find pipeline retrieval producers consumers cloudflare/src cloudflare/Cargo.toml "cloudflare/$1" \( -path '*/build' -o -path 'pipeline/src/testing*' \) -prune -o -type f -print | LC_ALL=C sort | xargs cat
+      find pipeline retrieval producers consumers cloudflare/src cloudflare/Cargo.toml "cloudflare/$1" -path '*/build' -prune -o -type f -print | LC_ALL=C sort | xargs cat
     } | sha256sum | cut -d' ' -f1
 }
 

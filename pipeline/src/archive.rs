@@ -1,14 +1,11 @@
 //! What is put away: rows as gzipped JSON, and back.
 
-mod restore;
-
 use std::io::{Read as _, Write as _};
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub use self::restore::restore;
-use crate::{failure::Failure, ports::ObjectStore, time::Timestamp};
+use crate::{failure::Failure, platform::ports::ObjectStore, time::Timestamp};
 
 /// Most bytes an archive unfolds to: what an isolate can hold beside everything else.
 const UNFOLDED_BYTES: u64 = 32 * 1024 * 1024;

@@ -225,7 +225,7 @@ mod tests {
         let user = UserId::new(Timestamp::from_milliseconds(0), [1; RANDOM_BYTES]);
         let document = DocumentId::from_external_id(&user, "a.md");
         let id = vector_id(&document, i64::from(u32::MAX), ChunkRow::PER_ITEM);
-        assert!(id.len() <= crate::limits::VECTOR_ID_BYTES, "{id}");
+        assert!(id.len() <= crate::constants::VECTOR_ID_BYTES, "{id}");
         assert_eq!(parse_vector_id(&id), Some((document, i64::from(u32::MAX), ChunkRow::PER_ITEM)));
         assert_eq!(parse_vector_id("doc_x-1"), None);
     }

@@ -2,7 +2,11 @@
 
 use serde::Deserialize;
 
-use crate::{failure::Failure, ids::UserId, ports::Database, statement::Statement};
+use crate::{
+    failure::Failure,
+    ids::UserId,
+    platform::{ports::Database, statement::Statement},
+};
 
 /// The user for whom something is looked up or written: the unit of isolation.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -13,7 +17,7 @@ pub struct Tenant {
     pub number: i64,
     /// Grows with every change to what their searches can find.
     pub index_version: i64,
-    /// Their documents, counted up to [`crate::index_version::COUNTED_DOCUMENTS`].
+    /// Their documents, counted up to [`crate::store::users::COUNTED_DOCUMENTS`].
     pub document_count: i64,
     /// What they said about themselves and how they want answers (JSON).
     pub profile: Option<String>,

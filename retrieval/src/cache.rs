@@ -6,14 +6,16 @@
 //! and the budget ends caching when the day is nearly spent.
 
 use pipeline::{
-    budget::Budget,
+    budget::day::Budget,
     failure::Failure,
     fingerprint,
     ids::ChunkRow,
     model::EMBEDDING,
-    object_keys,
-    ports::{Clock, Database, KeyValue},
-    statement::{Statement, json},
+    platform::{
+        object_keys,
+        ports::{Clock, Database, KeyValue},
+        statement::{Statement, json},
+    },
     tenant::Tenant,
 };
 use serde::{Deserialize, Serialize};

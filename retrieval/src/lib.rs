@@ -7,28 +7,28 @@
 //! If the model or Vectorize fails, or the day's neurons are spent, words alone answer, and
 //! [`Found::mode`] says so.
 
-pub mod arms;
 pub mod cache;
 pub mod fuse;
 pub mod keyword;
 pub mod memories;
 pub mod request;
+pub mod retrievers;
 
 use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join;
 use pipeline::{
-    budget::Budget,
+    budget::day::Budget,
     failure::Failure,
     ids::ChunkRow,
     model::EMBEDDING,
-    ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
+    platform::ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
     tenant::Tenant,
 };
 use serde::Serialize;
 
-pub use self::arms::FoundChunk;
 pub use self::request::{Filters, GroupBy, Mode, Search, SearchRequest};
+pub use self::retrievers::FoundChunk;
 use self::{
     cache::{Memory, Ranked},
     fuse::{Candidate, Fused, PARAMETERS},
@@ -79,7 +79,7 @@ where
     let hits = hits(ports, tenant, search, &ranking.hits).await?;
     cache::remember(ports, ranking.memory, budget).await;
     if budget.may_cache() {
-        arms::note_hits(ports, tenant, &hits).await;
+        retrievers::note_hits(ports, tenant, &hits).await;
     }
     Ok(Found { hits, mode: ranking.mode, cached: ranking.cached })
 }
@@ -100,7 +100,7 @@ where
     let ranking = both_arms(ports, tenant, search, std::future::ready(vector)).await?;
     let hits = hits(ports, tenant, search, &ranking.hits).await?;
     if budget.may_cache() {
-        arms::note_hits(ports, tenant, &hits).await;
+        retrievers::note_hits(ports, tenant, &hits).await;
     }
     Ok(Found { hits, mode: ranking.mode, cached: false })
 }
@@ -134,13 +134,14 @@ where
 {
     let mode = search.request.mode;
     let wants_words = mode != Mode::Vector;
-    let words = async { if wants_words { arms::by_keyword(ports, tenant, search).await } else { Ok(Vec::new()) } };
+    let words =
+        async { if wants_words { retrievers::by_keyword(ports, tenant, search).await } else { Ok(Vec::new()) } };
     let meaning = async {
         if mode == Mode::Keyword {
             return Ok((Vec::new(), Memory::default()));
         }
         let (vector, memory) = vector.await?;
-        Ok::<_, Failure>((arms::by_vector(ports, tenant, search, &vector).await?, memory))
+        Ok::<_, Failure>((retrievers::by_vector(ports, tenant, search, &vector).await?, memory))
     };
     let (words, meaning) = join(words, meaning).await;
     let mut words = words?;
@@ -149,7 +150,7 @@ where
     } else {
         // Degraded: words alone, also for who asked for meaning alone.
         if !wants_words {
-            words = arms::by_keyword(ports, tenant, search).await?;
+            words = retrievers::by_keyword(ports, tenant, search).await?;
         }
         (Vec::new(), Memory::default(), Mode::Keyword)
     };
@@ -216,7 +217,7 @@ async fn hits<P: Database>(
     ranked: &[Ranked],
 ) -> Result<Vec<Hit>, Failure> {
     let rows: Vec<ChunkRow> = ranked.iter().map(|hit| hit.row).collect();
-    let chunks = arms::read_chunks(ports, tenant, search, &rows).await?;
+    let chunks = retrievers::read_chunks(ports, tenant, search, &rows).await?;
     let mut by_row: HashMap<ChunkRow, FoundChunk> = chunks.into_iter().map(|chunk| (chunk.id, chunk)).collect();
     let mut documents = HashSet::new();
     let grouped = search.request.group_by == Some(GroupBy::Document);

@@ -1,6 +1,6 @@
 //! Recalling what a user wants remembered.
 //!
-//! A user has at most [`limits::MEMORIES`] memories, so all of them are compared: the cosine to
+//! A user has at most [`constants::MEMORIES`] memories, so all of them are compared: the cosine to
 //! each, from the embedding beside its text, and the keyword score from FTS5, fused as chunks are.
 //! Nothing lags behind a write, and what was forgotten is forgotten at once.
 
@@ -8,7 +8,12 @@ use std::collections::HashMap;
 
 use data_encoding::BASE64;
 use pipeline::{
-    failure::Failure, ids::MemoryId, limits, ports::Database, scope::Scope, statement::Statement, tenant::Tenant,
+    constants,
+    failure::Failure,
+    ids::MemoryId,
+    platform::{ports::Database, statement::Statement},
+    scope::Scope,
+    tenant::Tenant,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -106,7 +111,7 @@ pub async fn recall<P: Database>(
     Ok(rank(query, answers.at(0)?.all()?, &answers.at(1)?.all()?, vector))
 }
 
-/// All that a user has and has not corrected: at most [`limits::MEMORIES`].
+/// All that a user has and has not corrected: at most [`constants::MEMORIES`].
 fn all(tenant: &Tenant) -> Statement {
     Statement::new(concat!(
         "SELECT number, embedding, ",
@@ -114,7 +119,7 @@ fn all(tenant: &Tenant) -> Statement {
         " FROM memories WHERE user_id = ?1 AND state <> 'superseded' LIMIT ?2"
     ))
     .bind(&tenant.user)
-    .bind(limits::MEMORIES)
+    .bind(constants::MEMORIES)
 }
 
 fn rank(query: &str, rows: Vec<Row>, worded: &[Worded], vector: Option<&[f32]>) -> Vec<Recalled> {

@@ -1,7 +1,7 @@
-//! A day on the Free plan, over the real routes, stages and clockwork: what runs out first?
+//! A day on the Free plan, over the real routes, stages and schedule: what runs out first?
 //!
 //! Texts are real files of this machine, cut and numbered. A day is 288 steps of five minutes; each
-//! does its part of the mix, works off what is queued, and lets the clockwork run. It ends when the
+//! does its part of the mix, works off what is queued, and lets the schedule run. It ends when the
 //! first allowance is reached.
 #![expect(
     clippy::unwrap_used,
@@ -11,14 +11,16 @@
 )]
 
 use pipeline::{
-    allowances::{Allowances, Resource},
-    ports::{Clock as _, Database as _},
-    testing::ready,
+    budget::{
+        allowances::{Allowances, Resource},
+        usage::Totals,
+    },
+    platform::ports::{Clock as _, Database as _},
     time::MINUTE,
-    usage::Totals,
 };
-use producers::cron::Schedule;
+use producers::schedule::Schedule;
 use serde_json::{Value, json};
+use test_platform::ready;
 
 use crate::{corpus, rig::Rig};
 

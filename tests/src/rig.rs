@@ -7,28 +7,27 @@ use bytes::Bytes;
 use consumers::{Report, consume};
 use http::Request;
 use pipeline::{
-    budget::Purpose,
+    budget::{
+        ledger::{self, Entry},
+        purpose::Purpose,
+    },
     failure::Failure,
     ids::{RequestId, UserId},
-    ledger::{self, Entry},
-    message::Message,
-    outcome::Outcome,
-    ports::{Clock as _, Random as _},
-    testing::{Memory, ready},
+    job::{message::Message, outcome::Outcome},
+    platform::ports::{Clock as _, Random as _},
 };
 use producers::{
-    Settings,
-    cron::{self, Schedule},
-    handle,
-    reply::Body,
+    http::{call::Settings, handle::handle, reply::Body},
+    schedule::{self, Schedule},
 };
 use serde_json::{Value, json};
+use test_platform::{InMemory, ready};
 
 /// A product and the key of its first user.
 #[derive(Debug)]
 pub struct Rig {
     /// The platform.
-    pub memory: Memory,
+    pub memory: InMemory,
     key: String,
     deliveries: Cell<u64>,
 }
@@ -64,7 +63,7 @@ pub struct Answer {
 impl Rig {
     /// A product with one user; `seed` decides its ids.
     pub fn new(seed: u64) -> Self {
-        let mut rig = Self { memory: Memory::new(seed), key: ADMIN.to_owned(), deliveries: Cell::new(0) };
+        let mut rig = Self { memory: InMemory::new(seed), key: ADMIN.to_owned(), deliveries: Cell::new(0) };
         rig.key = rig.new_user();
         rig
     }
@@ -113,10 +112,10 @@ impl Rig {
                 serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes)))
             }
             Body::JobEvents(job) => Value::from(job.to_string()),
-            Body::TurnEvents(turn) => json!({ "job": turn.job, "room": turn.room.name(), "since": turn.since }),
+            Body::TurnEvents(turn) => json!({ "job": turn.job, "channel": turn.channel.name(), "since": turn.since }),
             Body::Join(participant) => json!(participant),
             Body::Session(view, _) => json!(view),
-            Body::CloseRoom(room) => Value::from(room.name()),
+            Body::CloseChannel(channel) => Value::from(channel.name()),
         };
         Answer { status: reply.status.as_u16(), headers: reply.headers, body }
     }
@@ -153,7 +152,7 @@ impl Rig {
         Box::pin(async move { work(&worker, &name, &message).await.outcome })
     }
 
-    /// The clockwork in a worker of its own.
+    /// The schedule in a worker of its own.
     pub fn cron_worker(&self, name: &str, schedule: Schedule) -> Worker {
         let worker = self.memory.worker(name);
         Box::pin(async move {
@@ -169,8 +168,8 @@ impl Rig {
         ready(work(&self.memory, "message", message))
     }
 
-    /// Lets the clockwork run, as a trigger of this schedule does.
-    pub fn run_cron(&self, schedule: Schedule) -> (cron::Report, Result<(), Failure>) {
+    /// Lets the schedule run, as a trigger of this schedule does.
+    pub fn run_cron(&self, schedule: Schedule) -> (schedule::Report, Result<(), Failure>) {
         self.deliveries.set(self.deliveries.get() + 1);
         self.memory.begin(&format!("cron-{}", self.deliveries.get()));
         ready(tick(&self.memory, schedule))
@@ -188,7 +187,7 @@ impl Rig {
         panic!("messages without end");
     }
 
-    /// Drains, lets the clockwork run and time pass, until nothing is left to do. True if that comes.
+    /// Drains, lets the schedule run and time pass, until nothing is left to do. True if that comes.
     pub fn converge(&self) -> bool {
         for _ in 0..60 {
             self.drain();
@@ -235,7 +234,7 @@ impl Rig {
 }
 
 /// An invocation at a message, as the consumer Worker runs it.
-async fn work(ports: &Memory, id: &str, message: &Message) -> Report {
+async fn work(ports: &InMemory, id: &str, message: &Message) -> Report {
     let report = consume(ports, id, &message.encode()).await;
     ports.count_delivery(!matches!(report.outcome, Outcome::Retry { .. }));
     let stage = message.stage;
@@ -245,8 +244,8 @@ async fn work(ports: &Memory, id: &str, message: &Message) -> Report {
 }
 
 /// An invocation by cron, as the gateway Worker runs it.
-async fn tick(ports: &Memory, schedule: Schedule) -> (cron::Report, Result<(), Failure>) {
-    let done = cron::run(ports, schedule).await;
+async fn tick(ports: &InMemory, schedule: Schedule) -> (schedule::Report, Result<(), Failure>) {
+    let done = schedule::run(ports, schedule).await;
     let entry = Entry { user: None, key: None, source: "cron", purpose: Purpose::Interactive };
     let _ = ledger::record(ports, entry).await;
     done

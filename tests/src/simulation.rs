@@ -18,15 +18,14 @@ use std::{
 
 use consumers::{consume, dead_letter};
 use pipeline::{
-    limits,
-    message::Message,
-    outcome::Outcome,
-    ports::Clock as _,
-    testing::{Fate, Mutation, ready},
+    constants,
+    job::{message::Message, outcome::Outcome},
+    platform::ports::Clock as _,
     time::{DAY, HOUR, MINUTE, SECOND, Timestamp},
 };
-use producers::cron::Schedule;
+use producers::schedule::Schedule;
 use serde::{Deserialize, Serialize};
+use test_platform::{Fate, Mutation, ready};
 
 use self::draw::Draw;
 use crate::rig::{Rig, Worker};
@@ -39,7 +38,7 @@ const LONGEST_LIFE: i64 = 15 * MINUTE;
 /// Allowances that do not run out.
 const PLENTY: &str = r#"{"archive_after_days": 1}"#;
 
-/// A worker in the middle of a message, or of the clockwork.
+/// A worker in the middle of a message, or of the schedule.
 struct Running {
     future: Worker,
     message: Option<Message>,
@@ -213,7 +212,7 @@ impl Simulation {
             78..=85 => self.cron(Schedule::Frequent),
             86..=88 => self.cron(Schedule::Hourly),
             89..=90 => self.cron(Schedule::Daily),
-            91..=93 => self.rig.memory.advance(limits::LEASE + SECOND),
+            91..=93 => self.rig.memory.advance(constants::LEASE + SECOND),
             94 => self.rig.memory.advance(20 * MINUTE),
             95 => self.a_day_passes(),
             96 => self.poison(),

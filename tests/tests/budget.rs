@@ -2,13 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use pipeline::{
-    limits,
-    ports::{Burst, Clock as _, Webhook},
-    testing::Fate,
+    constants,
+    platform::ports::{Burst, Clock as _, Webhook},
     time::{DAY, HOUR, MINUTE},
 };
-use producers::cron::Schedule;
+use producers::schedule::Schedule;
 use serde_json::{Value, json};
+use test_platform::Fate;
 use tests::rig::{Rig, prose};
 
 fn number(value: &Value) -> f64 {
@@ -202,7 +202,8 @@ fn parked_work_comes_back_one_of_each_user_in_turn() {
 
 #[test]
 fn concurrent_reservations_never_pass_the_share_together() {
-    use pipeline::{budget::Purpose, ledger, testing::ready};
+    use pipeline::budget::{ledger, purpose::Purpose};
+    use test_platform::ready;
     let rig = Rig::new(7);
     rig.memory.set_limits(r#"{"neurons": 100, "ingest_share": 0.7}"#);
     let user = rig.user();
@@ -216,7 +217,7 @@ fn concurrent_reservations_never_pass_the_share_together() {
     let refused = reserve("chat 2", Purpose::Interactive, 8.0).unwrap_err();
     assert_eq!(refused.why, "today's neurons are spent: 93 of 100, and this needs 8.0");
     // None of them ever says what it spent: taken for spent, once.
-    rig.memory.advance(limits::SETTLE + MINUTE);
+    rig.memory.advance(constants::MAX_WRITER_LIFE + MINUTE);
     count_now(&rig);
     count_now(&rig);
     let (day, rows, reserved) = ledger(&rig);
@@ -245,13 +246,13 @@ fn usage_rows_become_hours_and_days_and_count_once_whatever_breaks_off() {
                 if call % 2 == 1 { fate } else { Fate::Works }
             });
             rig.memory.begin("aggregation");
-            let _ = pipeline::testing::ready(producers::cron::aggregate::aggregate(&rig.memory));
+            let _ = test_platform::ready(producers::schedule::aggregate_usage::aggregate(&rig.memory));
             rig.memory.heal();
             rig.memory.advance(HOUR);
         }
         rig.memory.advance(2 * DAY);
         rig.memory.begin("aggregation");
-        pipeline::testing::ready(producers::cron::aggregate::aggregate(&rig.memory)).unwrap();
+        test_platform::ready(producers::schedule::aggregate_usage::aggregate(&rig.memory)).unwrap();
         assert_eq!(sums(&rig), before, "{fate:?}");
         assert!(rig.memory.look("SELECT * FROM usage_log").is_empty());
         assert!(rig.memory.look("SELECT * FROM usage_hourly").is_empty());
@@ -317,7 +318,7 @@ fn a_burst_is_refused_and_who_hammers_is_banned_with_one_write() {
         assert_eq!((banned.status, banned.headers["retry-after"].as_bytes()), (429, &b"601"[..]));
     }
     assert!((writes() - 1.0).abs() < 1e-9, "one write for the whole ban");
-    rig.memory.advance(i64::from(limits::BAN_SECONDS + 60) * 1_000);
+    rig.memory.advance(i64::from(constants::BAN_SECONDS + 60) * 1_000);
     assert_eq!(ask().status, 200);
 }
 

@@ -1,4 +1,4 @@
-//! The budget and the clockwork on the real workerd: an allowance that ends in mid-upload, a day that
+//! The budget and the schedule on the real workerd: an allowance that ends in mid-upload, a day that
 //! begins, bursts, and archives whose worker is killed.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -10,10 +10,10 @@ use std::{
 
 use local_dev::{
     client::{Client, Upload},
-    clockwork::Schedule,
     configuration::Profile,
     language_model::LanguageModel,
     product::{Options, Product},
+    schedule::Schedule,
 };
 use serde_json::{Value, json};
 use tests::report;

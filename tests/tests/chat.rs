@@ -2,20 +2,20 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use pipeline::{
+    chat::channel::{Channel, TurnEvent},
     failure::Failure,
     ids::JobId,
-    object_keys,
-    room::{Room, TurnEvent},
-    testing::{Fate, Script},
+    platform::object_keys,
 };
 use serde_json::{Value, json};
+use test_platform::{Fate, Script};
 use tests::rig::{Rig, prose};
 
 /// What a listener of a turn has read in the end, and how often it had to begin anew.
 fn heard(rig: &Rig, job: &Value) -> (String, usize, Vec<String>) {
     let job = JobId::parse(job.as_str().unwrap()).unwrap();
     let (mut text, mut restarts, mut kinds) = (String::new(), 0, Vec::new());
-    for event in rig.memory.heard(&Room::Turn(rig.user(), job)) {
+    for event in rig.memory.heard(&Channel::Turn(rig.user(), job)) {
         kinds.push(serde_json::to_value(&event).unwrap()["type"].as_str().unwrap().to_owned());
         match event {
             TurnEvent::Delta { text: more, .. } => text.push_str(&more),

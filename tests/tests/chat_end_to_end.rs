@@ -154,10 +154,10 @@ fn a_question_is_answered_with_its_source_on_every_way() {
     );
 }
 
-/// Two people in one room: messages, a streamed answer seen by both, the shared text edited by both
+/// Two people in one channel: messages, a streamed answer seen by both, the shared text edited by both
 /// at once, a ticket that is good once, somebody who comes back.
 fn over_a_session(client: &Client) {
-    let session = client.post("/api/session", &json!({"title": "A room"})).unwrap().success().unwrap();
+    let session = client.post("/api/session", &json!({"title": "A channel"})).unwrap().success().unwrap();
     let id = session["id"].as_str().unwrap();
     let (url, key) = (client.url().to_owned(), client.key().to_owned());
     let invite = |body: &Value| {
@@ -373,55 +373,55 @@ fn many_conversations_under_fire() {
     println!("{} turns, {restarted} of them begun anew", jobs.len());
 }
 
-/// Three in one room, one of them twice away while an answer is written: all end with the same log.
+/// Three in one channel, one of them twice away while an answer is written: all end with the same log.
 /// A hundred edits at once: all end with the same text.
 #[test]
 fn three_participants_see_the_same() {
-    let product = start("room");
+    let product = start("channel");
     let client = product.client().unwrap();
     let session = client.post("/api/session", &json!({"title": "Three"})).unwrap().success().unwrap();
     let id = session["id"].as_str().unwrap();
     let (url, key) = (client.url().to_owned(), client.key().to_owned());
     let join = |since| Participant::join(&url, id, &Knock { key: Some(&key), since, ..Knock::default() }).unwrap();
     let wait = Duration::from_mins(1);
-    let mut room = [join(0), join(0), join(0)];
-    for participant in &mut room {
+    let mut channel = [join(0), join(0), join(0)];
+    for participant in &mut channel {
         participant.wait_for("all three", wait, |event| {
             event["type"] == "joined" && event["participants"].as_array().unwrap().len() == 3
         });
     }
     for number in 0..100 {
-        room[number % 3].send(&json!({"type": "edit", "revision": 0, "operation": [format!("<{number}>")]}));
+        channel[number % 3].send(&json!({"type": "edit", "revision": 0, "operation": [format!("<{number}>")]}));
     }
-    for participant in &mut room {
+    for participant in &mut channel {
         participant.wait_for("a hundred edits", wait, |event| event["revision"] == 100);
     }
     product.set_faults(&json!({"llm_token_ms": 150})).unwrap();
-    room[0].send(&json!({"type": "say", "text": "Tell me a story about a whale and a ship.", "ask": true}));
+    channel[0].send(&json!({"type": "say", "text": "Tell me a story about a whale and a ship.", "ask": true}));
     let last = |participant: &Participant| {
         participant.seen.iter().filter_map(|event| event["seq"].as_u64()).max().unwrap_or(0)
     };
     let mut earlier = Vec::new();
     for _ in 0..2 {
-        let heard = last(&room[2]);
-        room[2].wait_for("a piece", wait, |event| event["type"] == "delta" && event["seq"].as_u64() > Some(heard));
-        let since = last(&room[2]);
-        earlier.append(&mut room[2].seen);
-        room[2] = join(since);
+        let heard = last(&channel[2]);
+        channel[2].wait_for("a piece", wait, |event| event["type"] == "delta" && event["seq"].as_u64() > Some(heard));
+        let since = last(&channel[2]);
+        earlier.append(&mut channel[2].seen);
+        channel[2] = join(since);
     }
-    for participant in &mut room {
+    for participant in &mut channel {
         participant.wait_for("the end", DEADLINE, |event| event["type"] == "done");
     }
-    earlier.append(&mut room[2].seen);
-    room[2].seen = earlier;
-    let end = room[0].wait_for("the end", wait, |event| event["type"] == "done")["seq"].as_u64().unwrap();
+    earlier.append(&mut channel[2].seen);
+    channel[2].seen = earlier;
+    let end = channel[0].wait_for("the end", wait, |event| event["type"] == "done")["seq"].as_u64().unwrap();
     let log = |participant: &Participant| -> Vec<Value> {
         let numbered = participant.seen.iter().filter(|event| event["seq"].as_u64().is_some_and(|seq| seq <= end));
         let mut log: Vec<Value> = numbered.cloned().collect();
         log.sort_by_key(|event| event["seq"].as_u64());
         log
     };
-    let logs = room.each_ref().map(log);
+    let logs = channel.each_ref().map(log);
     // The first to join has everything, the others everything since.
     for log in &logs[1..] {
         let from = logs[0].len() - log.len();

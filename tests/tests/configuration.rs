@@ -3,11 +3,11 @@
 
 use local_dev::configuration::limits_of;
 use pipeline::{
-    allowances::{Allowances, Resource},
-    limits,
-    message::Stage,
+    budget::allowances::{Allowances, Resource},
+    constants,
+    job::message::Stage,
 };
-use producers::cron::Schedule;
+use producers::schedule::Schedule;
 use toml::{Table, Value};
 
 fn configuration(name: &str) -> Table {
@@ -35,9 +35,9 @@ fn bursts_are_those_the_code_tells() {
         })
         .collect();
     let expected = [
-        ("BURST_ADDRESS", limits::BURST_PER_ADDRESS, limits::BURST_SECONDS),
-        ("BURST_KEY", limits::BURST_PER_KEY, limits::BURST_SECONDS),
-        ("BURST_REFUSED", limits::REFUSALS_BEFORE_BAN, 60),
+        ("BURST_ADDRESS", constants::BURST_PER_ADDRESS, constants::BURST_SECONDS),
+        ("BURST_KEY", constants::BURST_PER_KEY, constants::BURST_SECONDS),
+        ("BURST_REFUSED", constants::REFUSALS_BEFORE_BAN, 60),
     ];
     assert_eq!(limiters, expected.map(|(name, limit, period)| (name.to_owned(), i64::from(limit), period)));
 }

@@ -5,9 +5,9 @@ use std::{path::PathBuf, time::Duration};
 
 use local_dev::{
     client::{Client, Upload},
-    clockwork::Schedule,
     demo,
     product::{Options, Product, root},
+    schedule::Schedule,
 };
 use serde_json::{Value, json};
 use tests::{
@@ -103,7 +103,7 @@ fn under_fire(files: &[Upload]) -> Stored {
     }
     let view = client.follow(&job, DEADLINE, |_| {}).unwrap();
     assert_eq!((view["status"].as_str(), view["items"]["done"].as_i64()), (Some("succeeded"), Some(200)), "{view}");
-    // What a crash left in the vectors' waiting room goes with the next run of the clockwork.
+    // What a crash left in the vectors' waiting room goes with the next run of the schedule.
     product.run_cron(Schedule::Frequent).unwrap();
     let end = std::time::Instant::now() + Duration::from_mins(1);
     while product.object_keys().unwrap().iter().any(|key| key.starts_with("vectors/")) {

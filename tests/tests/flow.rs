@@ -147,7 +147,8 @@ fn delete_hides_at_once_and_removes_everywhere() {
         [json!({"n": 0})]
     );
     let key = rig.memory.object_keys().remove(0);
-    let pack = pipeline::testing::ready(pipeline::ports::ObjectStore::get(&rig.memory, &key, None)).unwrap().unwrap();
+    let pack =
+        test_platform::ready(pipeline::platform::ports::ObjectStore::get(&rig.memory, &key, None)).unwrap().unwrap();
     assert_eq!(String::from_utf8_lossy(&pack.bytes).replace('\0', "."), "............about bees");
     // It can come back, as a revision that nothing of the old one can touch.
     rig.upload(&json!([{"external_id": "a.md", "content": "about apples"}]));
@@ -206,7 +207,7 @@ fn cancel_stops_at_the_next_boundary_and_leaves_nothing() {
 
 #[test]
 fn failed_items_are_dead_letters_and_can_be_retried() {
-    use pipeline::testing::Fate;
+    use test_platform::Fate;
     let rig = Rig::new(1);
     let job = rig.upload(&json!([{"external_id": "a.md", "content": "about apples"}]));
     for _ in 0..100 {
@@ -215,7 +216,7 @@ fn failed_items_are_dead_letters_and_can_be_retried() {
         }
         let Some(message) = rig.memory.receive() else {
             rig.memory.advance(400_000);
-            rig.run_cron(producers::cron::Schedule::Frequent).1.unwrap();
+            rig.run_cron(producers::schedule::Schedule::Frequent).1.unwrap();
             continue;
         };
         // The claim works, and nothing after it.
@@ -262,7 +263,7 @@ fn idempotency_keys_replay_refuse_and_conflict() {
 
 #[test]
 fn an_upload_that_dies_half_way_is_collected() {
-    use pipeline::testing::Fate;
+    use test_platform::Fate;
     // Calls of an upload: hash of the body's documents aside, announce, put, make the job, send.
     for crash_at in 0..8 {
         let rig = Rig::new(1);
@@ -274,7 +275,7 @@ fn an_upload_that_dies_half_way_is_collected() {
         let answer = rig.request("POST", "/api/index", &json!({"external_id": "a.md", "content": "about apples"}));
         rig.memory.heal();
         rig.memory.lose_messages();
-        rig.memory.advance(pipeline::limits::SETTLE + 1_000);
+        rig.memory.advance(pipeline::constants::MAX_WRITER_LIFE + 1_000);
         assert!(rig.converge(), "crash after {crash_at} calls");
         let found = rig.search(&json!({"query": "apples"}));
         if answer.status == 202 {
@@ -309,7 +310,7 @@ fn keys_can_be_listed_and_revoked() {
 
 #[test]
 fn a_model_that_fails_leaves_words() {
-    use pipeline::testing::Fate;
+    use test_platform::Fate;
     let rig = Rig::new(1);
     rig.upload(&json!([{"external_id": "a.md", "content": "about apples"}]));
     rig.drain();

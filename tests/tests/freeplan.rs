@@ -1,7 +1,7 @@
 //! Neurons run out first on every kind of day, and what `dry_run` says is what indexing takes.
 
 use local_dev::client::Upload;
-use pipeline::allowances::Resource;
+use pipeline::budget::allowances::Resource;
 use serde_json::{Value, json};
 use tests::{
     corpus,

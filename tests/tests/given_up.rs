@@ -1,4 +1,4 @@
-//! What is tried again while somebody is still at it: a queue gives a message up, or the clockwork puts
+//! What is tried again while somebody is still at it: a queue gives a message up, or the schedule puts
 //! something away, and its owner does not wait for the worker that holds it. At every call of every
 //! stage the end is the same; and without the rules that are made for this, it is not.
 #![expect(clippy::unwrap_used, reason = "tests")]
@@ -10,12 +10,12 @@ use std::{
 
 use consumers::dead_letter;
 use pipeline::{
-    message::Message,
-    testing::{Fate, Mutation, ready},
+    job::message::Message,
     time::{DAY, HOUR, MINUTE},
 };
-use producers::cron::Schedule;
+use producers::schedule::Schedule;
 use serde_json::{Value, json};
+use test_platform::{Fate, Mutation, ready};
 use tests::{
     report,
     rig::{Rig, Worker, prose},

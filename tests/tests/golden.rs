@@ -2,13 +2,13 @@
 
 use pipeline::{
     ids::ItemId,
-    message::{Decoded, Message, Stage},
+    job::message::{Decoded, Message, Stage},
 };
 
 #[test]
 fn every_message_ever_written_is_read() {
     let lines = include_str!("../golden/message_v1.jsonl").lines();
-    let expected = [(Stage::Chunk, 1), (Stage::Embed, 549_755_813_888), (Stage::Upsert, 3), (Stage::Retire, 4)];
+    let expected = [(Stage::Chunk, 1), (Stage::Embed, 549_755_813_888), (Stage::Upsert, 3), (Stage::Purge, 4)];
     assert_eq!(lines.clone().count(), expected.len());
     for (line, (stage, item)) in lines.zip(expected) {
         let Decoded::Known(message) = Message::decode(line) else { panic!("{line} is not read") };

@@ -25,7 +25,7 @@ const KILL_EVERY: Duration = Duration::from_secs(5);
 /// later. Kills every five seconds would leave no time for anything to come back.
 const AWAY_SECONDS: i64 = 120;
 
-/// What a day does not hold: the clockwork runs every two seconds here and reads, and an upload of a
+/// What a day does not hold: the schedule runs every two seconds here and reads, and an upload of a
 /// single document takes nine queue operations, so that the rest would rightly wait for midnight.
 const ABUNDANCE: &str = r#"{"d1_rows_read": 1e9, "d1_rows_written": 1e9, "queue_operations": 1e9}"#;
 

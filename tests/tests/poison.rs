@@ -4,8 +4,9 @@
 use std::time::Instant;
 
 use consumers::consume;
-use pipeline::{outcome::Outcome, testing::ready};
+use pipeline::job::outcome::Outcome;
 use serde_json::json;
+use test_platform::ready;
 use tests::{report, rig::Rig};
 
 const POISONS: [&str; 6] =

@@ -12,14 +12,14 @@ use std::{
 };
 
 use pipeline::{
-    limits,
-    outcome::Outcome,
-    ports::Clock as _,
-    testing::{Fate, ready},
+    constants,
+    job::outcome::Outcome,
+    platform::ports::Clock as _,
     time::{DAY, MINUTE, SECOND},
 };
-use producers::cron::Schedule;
+use producers::schedule::Schedule;
 use serde_json::{Value, json};
+use test_platform::{Fate, ready};
 use tests::{
     report,
     rig::{Rig, Worker, prose},
@@ -45,7 +45,7 @@ fn calm() -> Value {
     scenario(&rig);
     assert!(rig.converge());
     // Garbage is visited twice, the second time when nothing unseen can write.
-    rig.memory.advance(2 * limits::SETTLE);
+    rig.memory.advance(2 * constants::MAX_WRITER_LIFE);
     assert!(rig.converge());
     comparable(&rig)
 }
@@ -119,13 +119,13 @@ fn work(
             Poll::Ready(_) => {}
         }
         if drawn % 11 == 5 {
-            rig.memory.advance(limits::LEASE + SECOND); // A pause past the lease.
+            rig.memory.advance(constants::LEASE + SECOND); // A pause past the lease.
         }
     }
     hung
 }
 
-/// Lets the clockwork run every five minutes until nothing accepted is left; how long that took.
+/// Lets the schedule run every five minutes until nothing accepted is left; how long that took.
 fn rest(rig: &Rig) -> i64 {
     let begin = rig.memory.now();
     while !rig.memory.look("SELECT id FROM jobs WHERE finished_at IS NULL AND kind = 'index'").is_empty() {
@@ -155,7 +155,7 @@ fn run(fates: impl FnMut() -> Fate + 'static, mut shuffle: impl FnMut() -> u64) 
         }
         assert!(rig.converge());
     }
-    rig.memory.advance(2 * limits::SETTLE);
+    rig.memory.advance(2 * constants::MAX_WRITER_LIFE);
     assert!(rig.converge());
     Survived { state: comparable(&rig), to_rest }
 }
@@ -223,7 +223,7 @@ fn whatever_breaks_off_comes_to_rest_within_two_leases_and_sweeps() {
         "crash matrix: {total} calls x (panic, error, hang) x {SCHEDULES} schedules: at rest after at most {} s",
         longest / SECOND
     ));
-    assert!(longest <= 2 * (limits::LEASE + SWEEP), "{longest} ms");
+    assert!(longest <= 2 * (constants::LEASE + SWEEP), "{longest} ms");
 }
 
 #[test]

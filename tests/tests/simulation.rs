@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use pipeline::testing::Mutation;
+use test_platform::Mutation;
 use tests::{
     report,
     simulation::{self, Tally, Without},

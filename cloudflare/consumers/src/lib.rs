@@ -3,13 +3,14 @@
 use cloudflare::{Batch, Delivery, Workers, log};
 use consumers::{Report, consume, dead_letter};
 use pipeline::{
-    budget::Purpose,
-    ledger::Entry,
-    message::{Decoded, Message},
-    outcome::Outcome,
-    ports::{Clock as _, Meter as _},
+    budget::{ledger::Entry, purpose::Purpose},
+    job::{
+        message::{Decoded, Message},
+        outcome::Outcome,
+    },
+    platform::ports::{Clock as _, Meter as _},
 };
-use producers::cron::Schedule;
+use producers::schedule::Schedule;
 use serde_json::json;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 // The export macro names js_sys when it builds for wasm.
@@ -72,7 +73,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let platform = Workers::new(env);
     let started = platform.now();
     let platform = platform.named(&format!("cron-{}-{}", event.cron(), started.milliseconds()));
-    let (report, done) = producers::cron::run(&platform, Schedule::of(&event.cron())).await;
+    let (report, done) = producers::schedule::run(&platform, Schedule::of(&event.cron())).await;
     let failure = done.err().map(|failure| failure.to_string());
     log(&json!({
         "cron": event.cron(), "report": report, "failure": failure,

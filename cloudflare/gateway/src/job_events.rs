@@ -4,9 +4,9 @@ use cloudflare::Workers;
 use futures_util::stream;
 use pipeline::{
     ids::{JobId, UserId},
-    ports::Clock as _,
+    platform::ports::Clock as _,
 };
-use producers::jobs;
+use producers::api::jobs;
 
 /// Milliseconds between two looks at a job.
 const LOOK_EVERY: u64 = 500;

@@ -1,7 +1,7 @@
 //! The gateway Worker: HTTP in, replies out. Thin: routing and all decisions are in `producers`.
 
+mod channel_log;
 mod job_events;
-mod room_log;
 mod session;
 mod turn_events;
 
@@ -9,18 +9,19 @@ use bytes::Bytes;
 use cloudflare::{Workers, log};
 use http::{Request, StatusCode};
 use pipeline::{
-    budget::Purpose,
+    budget::{ledger::Entry, purpose::Purpose},
+    constants,
     ids::RequestId,
-    ledger::Entry,
-    limits,
-    ports::{Clock as _, Meter as _, Random as _},
+    platform::ports::{Clock as _, Meter as _, Random as _},
     problem::{Code, Problem},
 };
 use producers::{
-    Settings, handle,
-    reply::{Body, Reply},
-    routes::Summary,
-    sessions::{Participant, SessionView},
+    api::sessions::{Participant, SessionView},
+    http::{
+        call::Settings,
+        handle::{Summary, handle},
+        reply::{Body, Reply},
+    },
 };
 use serde_json::json;
 use worker::{Context, Env, Response, event};
@@ -37,7 +38,7 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
     let platform = platform.named(request_id.as_str());
     let started = platform.now();
     let settings = settings(&env);
-    // What becomes a WebSocket is passed on to its room as it came. Nothing else is: a clone would
+    // What becomes a WebSocket is passed on to its channel as it came. Nothing else is: a clone would
     // keep the body of every upload a second time.
     let original = if request.headers().get("upgrade")?.is_some() { Some(request.clone()?) } else { None };
     let (reply, summary) = match read(request).await {
@@ -86,14 +87,14 @@ async fn read(mut request: worker::Request) -> Result<Request<Bytes>, Box<Proble
         builder = builder.header(name, value);
     }
     let too_large = |bytes: usize| {
-        let detail = format!("a body of {bytes} bytes; the limit is {}", limits::REQUEST_BYTES);
+        let detail = format!("a body of {bytes} bytes; the limit is {}", constants::REQUEST_BYTES);
         Box::new(Problem::field(Code::TooLarge, "Content-Length", detail))
     };
-    if announced > limits::REQUEST_BYTES {
+    if announced > constants::REQUEST_BYTES {
         return Err(too_large(announced));
     }
     let body = request.bytes().await.map_err(|error| malformed(format!("the body cannot be read: {error}")))?;
-    if body.len() > limits::REQUEST_BYTES {
+    if body.len() > constants::REQUEST_BYTES {
         return Err(too_large(body.len()));
     }
     builder.body(Bytes::from(body)).map_err(|error| malformed(error.to_string()))
@@ -124,10 +125,10 @@ async fn respond(
         (Body::TurnEvents(turn), Some(user)) => {
             Response::from_stream(turn_events::turn_events(platform.clone(), user, turn))?
         }
-        (Body::Session(view, room), _) => Response::from_bytes(session_body(platform, &view, &room).await)?,
-        (Body::CloseRoom(room), _) => {
-            // D1 says that it is closed; a room that is not reached lets nobody in any more either.
-            if platform.ask_room(&room, "/close", None).await.is_err() {
+        (Body::Session(view, channel), _) => Response::from_bytes(session_body(platform, &view, &channel).await)?,
+        (Body::CloseChannel(channel), _) => {
+            // D1 says that it is closed; a channel that is not reached lets nobody in any more either.
+            if platform.ask_channel(&channel, "/close", None).await.is_err() {
                 status = StatusCode::ACCEPTED.as_u16();
             }
             Response::empty()?
@@ -145,18 +146,18 @@ async fn respond(
 async fn join(platform: &Workers, participant: &Participant, original: worker::Request) -> worker::Result<Response> {
     let mut request = original.clone_mut()?;
     request.headers_mut()?.set(session::PARTICIPANT_HEADER, &participant.to_header())?;
-    // The room needs no key to know who comes.
+    // The channel needs no key to know who comes.
     request.headers_mut()?.delete("authorization")?;
     platform
-        .pass_to_room(&participant.room(), request)
+        .pass_to_channel(&participant.channel(), request)
         .await
         .map_err(|failure| worker::Error::RustError(failure.to_string()))
 }
 
-/// What D1 knows of a session, with what its room knows laid over it.
-async fn session_body(platform: &Workers, view: &SessionView, room: &pipeline::room::Room) -> Vec<u8> {
+/// What D1 knows of a session, with what its channel knows laid over it.
+async fn session_body(platform: &Workers, view: &SessionView, channel: &pipeline::chat::channel::Channel) -> Vec<u8> {
     let mut body = json!(view);
-    if let Ok(mut response) = platform.ask_room(room, "/state", None).await
+    if let Ok(mut response) = platform.ask_channel(channel, "/state", None).await
         && let Ok(serde_json::Value::Object(live)) = response.json().await
     {
         for (name, value) in live {

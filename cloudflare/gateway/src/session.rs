@@ -1,8 +1,8 @@
-//! The room: a Durable Object with `SQLite` storage and hibernating `WebSockets`.
+//! The channel: a Durable Object with `SQLite` storage and hibernating `WebSockets`.
 //!
-//! One class for both kinds of room: of a live session, where people and agents meet, and of a
+//! One class for both kinds of channel: of a live session, where people and agents meet, and of a
 //! single turn, where its tokens are told. It numbers events, keeps them, and passes them on; what
-//! a frame or a telling means is decided in `producers::sessions::live` and `pipeline::room`.
+//! a frame or a update means is decided in `producers::api::sessions::live` and `pipeline::chat::channel`.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -11,17 +11,19 @@ use futures_channel::mpsc;
 use futures_util::StreamExt;
 use operational_transform::OperationSeq;
 use pipeline::{
-    budget::Purpose,
-    chat::Ask,
+    budget::{ledger, purpose::Purpose},
+    chat::{
+        channel::{self, StreamState, TurnEvent, Update},
+        turn::Ask,
+    },
+    constants,
     ids::{JobId, SessionId, UserId},
-    ledger, limits,
-    ports::Clock as _,
+    platform::ports::Clock as _,
     problem::{Code, Problem},
-    room::{self, Telling, Told, TurnEvent},
     tenant::Tenant,
     time::{HOUR, Timestamp},
 };
-use producers::{
+use producers::api::{
     chat::{self, Checked},
     sessions::{
         self, Participant,
@@ -35,11 +37,11 @@ use worker::{
     WebSocketPair, durable_object, worker_sys::WebSocketRequestResponsePair,
 };
 
-use crate::room_log::{Entry, Log};
+use crate::channel_log::{Entry, Log};
 
 /// Header with the [`Participant`] that the gateway let in.
 pub const PARTICIPANT_HEADER: &str = "x-friend-participant";
-/// Milliseconds after which the room of a single turn is forgotten: D1 has the answer.
+/// Milliseconds after which the channel of a single turn is forgotten: D1 has the answer.
 const TURN_ROOM_LIFE: i64 = HOUR;
 
 /// Who is behind a connection; survives hibernation as its attachment.
@@ -50,7 +52,7 @@ struct Attachment {
     session: SessionId,
 }
 
-/// Which session the room is of.
+/// Which session the channel is of.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Identity {
     owner: UserId,
@@ -69,7 +71,7 @@ pub struct Session {
     state: State,
     env: Env,
     log: Log,
-    told: RefCell<HashMap<String, Told>>,
+    told: RefCell<HashMap<String, StreamState>>,
     listeners: RefCell<Vec<Listener>>,
     rates: RefCell<HashMap<String, Rate>>,
 }
@@ -90,8 +92,8 @@ impl DurableObject for Session {
             |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         match url.path() {
             "/tell" => {
-                let telling = serde_json::from_str(&request.text().await?)?;
-                let wanted = self.tell(telling).await?;
+                let update = serde_json::from_str(&request.text().await?)?;
+                let wanted = self.publish(update).await?;
                 Response::from_json(&json!({ "wanted": wanted }))
             }
             "/listen" => {
@@ -145,9 +147,9 @@ impl DurableObject for Session {
     }
 }
 
-/// What somebody is told who comes to a full room.
+/// What somebody is told who comes to a full channel.
 fn full() -> Result<Response> {
-    let detail = format!("the session is full: {} participants", limits::PARTICIPANTS);
+    let detail = format!("the session is full: {} participants", constants::PARTICIPANTS);
     let problem = Problem::new(Code::Conflict, detail);
     let mut response = Response::from_json(&problem)?.with_status(problem.status);
     response.headers_mut().set("content-type", "application/problem+json")?;
@@ -156,14 +158,14 @@ fn full() -> Result<Response> {
 
 impl Session {
     /// A turn's worker tells its events; false if it should stop.
-    async fn tell(&self, telling: Telling) -> Result<bool> {
-        let job = telling.job.clone();
+    async fn publish(&self, update: Update) -> Result<bool> {
+        let job = update.job.clone();
         let known = self.told(&job)?;
-        let admission = room::admit(Some(&known), telling);
+        let admission = channel::admit(Some(&known), update);
         for event in &admission.events {
-            self.pass_on_turn(&job, &admission.told, event)?;
+            self.pass_on_turn(&job, &admission.state, event)?;
         }
-        self.told.borrow_mut().insert(job.to_string(), admission.told);
+        self.told.borrow_mut().insert(job.to_string(), admission.state);
         if self.identity()?.is_none() && self.state.storage().get_alarm().await?.is_none() {
             self.wake_in(TURN_ROOM_LIFE).await?;
         }
@@ -171,14 +173,14 @@ impl Session {
     }
 
     /// What was told of a turn so far; after hibernation from the log.
-    fn told(&self, job: &JobId) -> Result<Told> {
+    fn told(&self, job: &JobId) -> Result<StreamState> {
         if let Some(told) = self.told.borrow().get(job.as_str()) {
             return Ok(told.clone());
         }
         self.log.told(job.as_str())
     }
 
-    fn pass_on_turn(&self, job: &JobId, told: &Told, event: &TurnEvent) -> Result<()> {
+    fn pass_on_turn(&self, job: &JobId, told: &StreamState, event: &TurnEvent) -> Result<()> {
         let mut data = serde_json::to_value(event)?;
         data["job_id"] = json!(job);
         let length = if let TurnEvent::Delta { text, .. } = event { text.len() } else { 0 };
@@ -209,7 +211,7 @@ impl Session {
         let header = request.headers().get(PARTICIPANT_HEADER)?.unwrap_or_default();
         let participant = Participant::from_header(&header)
             .ok_or_else(|| Error::RustError("a participant that cannot be read".to_owned()))?;
-        if self.state.get_websockets().len() >= limits::PARTICIPANTS {
+        if self.state.get_websockets().len() >= constants::PARTICIPANTS {
             return full();
         }
         if self.identity()?.is_none() {
@@ -247,7 +249,7 @@ impl Session {
         }
         match message {
             WebSocketIncomingMessage::Binary(_) => Err(Close::Binary),
-            WebSocketIncomingMessage::String(text) if text.len() > limits::FRAME_BYTES => Err(Close::TooLarge),
+            WebSocketIncomingMessage::String(text) if text.len() > constants::FRAME_BYTES => Err(Close::TooLarge),
             WebSocketIncomingMessage::String(text) => Ok(text),
         }
     }
@@ -300,7 +302,7 @@ impl Session {
         let unavailable = |_| live::problem("unavailable", "the question was not accepted; ask again");
         let tenant = Tenant::read(&platform, &attachment.owner).await.map_err(unavailable)?;
         let Some(tenant) = tenant else { return Err(live::problem("not_found", "the session's owner is gone")) };
-        let told = |refusal: producers::reply::Refusal| {
+        let told = |refusal: producers::http::reply::Refusal| {
             let (problem, _) = refusal.into_problem();
             live::problem(&problem.code, &problem.detail)
         };
@@ -313,7 +315,7 @@ impl Session {
         Ok(())
     }
 
-    /// Appends an event and passes it on to everybody in the room.
+    /// Appends an event and passes it on to everybody in the channel.
     fn announce(&self, data: &Value) -> Result<()> {
         let entry = self.log.append(data, None)?;
         self.send_to_all(&entry);
@@ -340,7 +342,7 @@ impl Session {
         let nobody = participants.is_empty();
         self.announce(&json!({ "type": "left", "from": attachment.sender, "participants": participants }))?;
         if nobody {
-            self.wake_in(limits::SESSION_IDLE).await?;
+            self.wake_in(constants::SESSION_IDLE).await?;
         }
         Ok(())
     }
@@ -365,7 +367,7 @@ impl Session {
         Response::empty()
     }
 
-    /// Forgets everything, and is a new room from then on.
+    /// Forgets everything, and is a new channel from then on.
     async fn forget(&self) -> Result<()> {
         self.state.storage().delete_all().await?;
         self.told.borrow_mut().clear();
@@ -373,7 +375,7 @@ impl Session {
         Ok(())
     }
 
-    /// Keeps in D1 what outlives the room.
+    /// Keeps in D1 what outlives the channel.
     async fn persist(&self, identity: &Identity) -> Result<()> {
         let platform = Workers::new(self.env.clone());
         let scratch = self.log.scratch()?;
@@ -396,7 +398,7 @@ impl Session {
     }
 }
 
-/// What a room does is its owner's.
+/// What a channel does is its owner's.
 fn ledger_entry(owner: &UserId) -> ledger::Entry<'_> {
     ledger::Entry { user: Some(owner), key: None, source: "session", purpose: Purpose::Interactive }
 }

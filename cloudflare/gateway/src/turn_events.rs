@@ -1,4 +1,4 @@
-//! A turn as server-sent events: what its room tells, and what D1 says where the room is silent.
+//! A turn as server-sent events: what its channel tells, and what D1 says where the channel is silent.
 
 use std::{future::Future, pin::Pin};
 
@@ -8,17 +8,20 @@ use futures_util::{
     future::{Either, select},
     stream,
 };
-use pipeline::{ids::UserId, ports::Clock as _, room::TurnEvent};
-use producers::{jobs, openai::Progress, reply::TurnStream};
+use pipeline::{chat::channel::TurnEvent, ids::UserId, platform::ports::Clock as _};
+use producers::{
+    api::{jobs, openai::Progress},
+    http::reply::TurnStream,
+};
 use serde::Deserialize;
 use worker::{ByteStream, Error};
 
 /// Milliseconds of silence after which D1 is asked whether the turn has ended.
 const SILENCE: u64 = 5_000;
-/// Milliseconds before a room that closed its stream is asked again.
+/// Milliseconds before a channel that closed its stream is asked again.
 const REOPEN_AFTER: u64 = 500;
 
-/// The next piece of the room's stream; owned, so that a time-out loses nothing of it.
+/// The next piece of the channel's stream; owned, so that a time-out loses nothing of it.
 type Next = Pin<Box<dyn Future<Output = (Option<Result<Vec<u8>, Error>>, ByteStream)>>>;
 
 struct Follow {
@@ -31,7 +34,7 @@ struct Follow {
     ended: bool,
 }
 
-/// An event as the room sends it.
+/// An event as the channel sends it.
 #[derive(Deserialize)]
 struct Line {
     seq: i64,
@@ -79,7 +82,7 @@ impl Follow {
                         return text;
                     }
                 }
-                // The room let go: it is asked again from the last event on.
+                // The channel let go: it is asked again from the last event on.
                 Either::Left(_) => {}
                 Either::Right(((), next)) => {
                     self.next = Some(next);
@@ -91,7 +94,7 @@ impl Follow {
 
     async fn open(&mut self) -> bool {
         let path = format!("/listen?since={}&job={}", self.stream.since, self.stream.job);
-        let Ok(mut response) = self.platform.ask_room(&self.stream.room, &path, None).await else { return false };
+        let Ok(mut response) = self.platform.ask_channel(&self.stream.channel, &path, None).await else { return false };
         match response.stream() {
             Ok(stream) => {
                 self.rest.clear();
@@ -108,7 +111,7 @@ impl Follow {
         while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.rest.drain(..=end).collect();
             let Ok(Line { seq, event }) = serde_json::from_slice(&line) else { continue };
-            // A room that was asked again may repeat itself.
+            // A channel that was asked again may repeat itself.
             if seq <= self.stream.since || self.ended {
                 continue;
             }

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use pipeline::chat::Citation;
+use pipeline::chat::turn::Citation;
 use retrieval::keyword;
 
 use super::sources::Source;
@@ -19,7 +19,7 @@ pub struct Cited {
 
 /// Share of a sentence's telling words that a source must hold to be cited for it.
 const SAID_BY: f64 = 0.7;
-/// Telling words a sentence must have to be looked for.
+/// Update words a sentence must have to be looked for.
 const FEWEST_WORDS: usize = 2;
 
 /// Settles an answer's citations. `sources` are those of the prompt, in its order.
@@ -117,7 +117,8 @@ fn said_by(sentence: &str, sources: &[HashSet<String>]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::sources, *};
+    use super::super::sources;
+    use super::*;
 
     fn two() -> Vec<Source> {
         let hits = ["The capital of Freedonia is Glorp.", "Queues hold messages for a day."]

@@ -1,15 +1,19 @@
 //! What a turn stands on: the question, what was said before it, and who asks.
 
 use pipeline::{
-    archive,
-    chat::Turn,
+    chat::{
+        generation::{PromptMessage, Role},
+        restore,
+        turn::Turn,
+    },
+    constants,
     failure::Failure,
-    generation::{PromptMessage, Role},
     ids::ConversationId,
-    item::Claim,
-    limits,
-    ports::{Clock, Database, ObjectStore},
-    statement::{Answers, Statement},
+    job::item::Claim,
+    platform::{
+        ports::{Clock, Database, ObjectStore},
+        statement::{Answers, Statement},
+    },
     tenant::Tenant,
 };
 use serde::Deserialize;
@@ -44,7 +48,7 @@ pub async fn read<P: Database + ObjectStore + Clock>(ports: &P, claim: &Claim) -
     let answers = ports.batch(select(claim)).await?;
     match answers.at(1)?.first()? {
         Some(Conversation { id, archived_key: Some(_) }) => {
-            archive::restore(ports, &claim.user, &id).await?;
+            restore::restore(ports, &claim.user, &id).await?;
             context(&ports.batch(select(claim)).await?)
         }
         _ => context(&answers),
@@ -115,5 +119,5 @@ pub fn query(context: &Context) -> String {
         }
         _ => question.clone(),
     };
-    history::beginning(&query, limits::QUERY_BYTES).to_owned()
+    history::beginning(&query, constants::QUERY_BYTES).to_owned()
 }

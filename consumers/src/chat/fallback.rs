@@ -1,7 +1,7 @@
 //! The answer when no model gives one: what was found, word for word.
 
 use pipeline::{
-    chat::Citation,
+    chat::turn::Citation,
     failure::{Failure, FailureKind},
 };
 
@@ -53,7 +53,8 @@ pub fn asks_for_facts(question: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::sources, *};
+    use super::super::sources;
+    use super::*;
 
     #[test]
     fn quotes_with_citations_or_says_that_there_is_nothing() {

@@ -1,6 +1,6 @@
 //! Which route a question takes: the smallest that fits, and why.
 
-use pipeline::{catalogue::RouteName, identifiers};
+use pipeline::{chat::catalogue::RouteName, identifiers};
 
 /// What of a question decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use pipeline::{chat::Citation, ids::MemoryId};
+use pipeline::{chat::turn::Citation, ids::MemoryId};
 use retrieval::{Hit, fuse::PARAMETERS, keyword, memories::Recalled};
 
 /// Share of the question's telling words that a text found by words alone must hold.

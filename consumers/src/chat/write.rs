@@ -1,18 +1,19 @@
 //! Asking a route's models in turn, until one answers.
 
 use pipeline::{
-    budget::Purpose,
-    catalogue::{Catalogue, Route},
-    chat::{Ask, Spent},
+    budget::{ledger, purpose::Purpose},
+    chat::{
+        catalogue::{Catalogue, Route},
+        channel::{Channel, TurnEvent},
+        generation::{Generation, Tokens, estimated_tokens},
+        turn::{Ask, Spent},
+    },
     failure::{Failure, FailureKind},
-    generation::{Generation, Tokens, estimated_tokens},
-    item::{self, Claim},
-    ledger,
-    ports::{Clock, Database, Deployment, Generator, KeyValue, Meter, Rooms},
-    room::{Room, TurnEvent},
+    job::item::{self, Claim},
+    platform::ports::{Channels, Clock, Database, Deployment, Generator, KeyValue, Meter},
 };
 
-use super::{context::Context, prompt::Prompt, route::Choice, teller::Teller, thinking};
+use super::{context::Context, prompt::Prompt, publisher::StreamPublisher, route::Choice, thinking};
 
 /// What a model made of a prompt.
 #[derive(Debug)]
@@ -53,14 +54,14 @@ pub struct Asked<'a> {
     /// Why this route.
     pub choice: &'a Choice,
     /// Where it is told.
-    pub room: &'a Room,
+    pub channel: &'a Channel,
 }
 
-/// Asks them. Asking again after a crash is billed again; the room hears `restarted`, and only one
+/// Asks them. Asking again after a crash is billed again; the channel hears `restarted`, and only one
 /// answer is ever committed.
 pub async fn write<P>(ports: &P, claim: &Claim, asked: &Asked<'_>, prompt: &Prompt) -> Result<Written, Unwritten>
 where
-    P: Database + KeyValue + Generator + Rooms + Deployment + Meter + Clock,
+    P: Database + KeyValue + Generator + Channels + Deployment + Meter + Clock,
 {
     let turn = &asked.context.turn;
     let max_tokens = max_tokens(&turn.request, asked.route);
@@ -85,7 +86,7 @@ where
             route: asked.choice.route.name().to_owned(),
             model: model.clone(),
         };
-        let mut teller = Teller::new(ports, claim, asked.room, place, started);
+        let mut teller = StreamPublisher::new(ports, claim, asked.channel, place, started);
         let generated = ports.generate(&generation, &mut teller).await;
         if teller.unwanted {
             return Err(Unwritten::Unwanted);

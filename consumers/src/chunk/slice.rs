@@ -3,7 +3,7 @@
 //! A pack of small documents goes in one. A long document is alone in its pack and goes in slices of
 //! about 64 KB, each ending where its text has a seam, so that a message stays within its CPU time.
 
-use pipeline::{item::PackedDocument, limits::CHUNK_SLICE_BYTES};
+use pipeline::{constants::CHUNK_SLICE_BYTES, job::item::PackedDocument};
 
 /// The part of a pack to read.
 #[derive(Clone, Debug, PartialEq, Eq)]

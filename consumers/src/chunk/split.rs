@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use pipeline::limits::{CHUNK_TOKENS_MAX, CHUNK_TOKENS_MIN};
+use pipeline::constants::{CHUNK_TOKENS_MAX, CHUNK_TOKENS_MIN};
 use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 
 use super::tokens::TokenCounts;

@@ -28,10 +28,10 @@ pub fn windows(model: &EmbeddingModel, title: &str, text: &str) -> Vec<Window> {
     let title_pieces = word_pieces::count(title);
     let words = word_pieces::words(text);
     let total: usize = words.iter().map(|word| word.pieces).sum();
-    let room = model.window.saturating_sub(SPECIAL + title_pieces).max(1);
+    let capacity = model.window.saturating_sub(SPECIAL + title_pieces).max(1);
     // Even windows: 520 pieces are two of 260, not one of 508 and one of 12.
-    let target = total.div_ceil(total.div_ceil(room).max(1)).max(1);
-    cuts(&words, target, room)
+    let target = total.div_ceil(total.div_ceil(capacity).max(1)).max(1);
+    cuts(&words, target, capacity)
         .windows(2)
         .map(|pair| {
             let (from, to) = (pair[0], pair[1]);
@@ -44,13 +44,13 @@ pub fn windows(model: &EmbeddingModel, title: &str, text: &str) -> Vec<Window> {
         .collect()
 }
 
-/// Word indices where windows begin, the end included. A word longer than the room is cut short by
+/// Word indices where windows begin, the end included. A word longer than the capacity is cut short by
 /// the model; no word of real text is.
-fn cuts(words: &[Word], target: usize, room: usize) -> Vec<usize> {
+fn cuts(words: &[Word], target: usize, capacity: usize) -> Vec<usize> {
     let mut cuts = vec![0];
     let mut filled = 0;
     for (index, word) in words.iter().enumerate() {
-        let full = filled >= target || filled + word.pieces > room;
+        let full = filled >= target || filled + word.pieces > capacity;
         if filled > 0 && full {
             cuts.push(index);
             filled = 0;

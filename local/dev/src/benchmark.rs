@@ -13,7 +13,7 @@ use consumers::chunk::{
     split::{Structure, split},
     tokens,
 };
-use pipeline::limits;
+use pipeline::constants;
 use serde_json::{Value, json};
 
 use crate::{
@@ -201,15 +201,15 @@ fn indexing(product: &Product, count: usize) -> Result<(), Error> {
 /// A column of `usage_log` and its allowance a day; monthly ones by the thirtieth part.
 #[expect(clippy::cast_precision_loss, reason = "allowances are far below 2^52")]
 const RESOURCES: [(&str, f64); 9] = [
-    ("neurons", limits::NEURONS_PER_DAY as f64),
-    ("queue_operations", limits::QUEUE_OPERATIONS_PER_DAY as f64),
-    ("d1_rows_read", limits::D1_ROWS_READ_PER_DAY as f64),
-    ("d1_rows_written", limits::D1_ROWS_WRITTEN_PER_DAY as f64),
-    ("kv_reads", limits::KV_READS_PER_DAY as f64),
-    ("kv_writes", limits::KV_WRITES_PER_DAY as f64),
-    ("r2_class_a", limits::R2_CLASS_A_PER_MONTH as f64 / 30.0),
-    ("r2_class_b", limits::R2_CLASS_B_PER_MONTH as f64 / 30.0),
-    ("vectors_queried", limits::VECTOR_QUERIED_DIMENSIONS_PER_MONTH as f64 / 384.0 / 30.0),
+    ("neurons", constants::NEURONS_PER_DAY as f64),
+    ("queue_operations", constants::QUEUE_OPERATIONS_PER_DAY as f64),
+    ("d1_rows_read", constants::D1_ROWS_READ_PER_DAY as f64),
+    ("d1_rows_written", constants::D1_ROWS_WRITTEN_PER_DAY as f64),
+    ("kv_reads", constants::KV_READS_PER_DAY as f64),
+    ("kv_writes", constants::KV_WRITES_PER_DAY as f64),
+    ("r2_class_a", constants::R2_CLASS_A_PER_MONTH as f64 / 30.0),
+    ("r2_class_b", constants::R2_CLASS_B_PER_MONTH as f64 / 30.0),
+    ("vectors_queried", constants::VECTOR_QUERIED_DIMENSIONS_PER_MONTH as f64 / 384.0 / 30.0),
 ];
 
 /// CPU milliseconds of workerd so far: its ticks of a hundredth of a second, all threads.
@@ -274,7 +274,7 @@ fn stage_cpu(product: &Product, text: &str) -> Result<(), Error> {
     let upload = |label: &str| -> Result<String, Error> {
         let slices: Vec<Value> = (0..PACKS)
             .map(|number| {
-                let slice = cut(after(text, number as usize * 1_000), limits::PACK_BYTES - 32);
+                let slice = cut(after(text, number as usize * 1_000), constants::PACK_BYTES - 32);
                 json!({"external_id": format!("{label}-{number}.md"), "content": format!("{label} {number}\n{slice}")})
             })
             .collect();

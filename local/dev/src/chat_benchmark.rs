@@ -11,8 +11,8 @@ use std::{
 };
 
 use pipeline::{
-    catalogue::{Catalogue, RouteName},
-    limits,
+    chat::catalogue::{Catalogue, RouteName},
+    constants,
 };
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ fn measure(
     product: &Product,
     client: &Client,
     route: RouteName,
-    price: pipeline::generation::Price,
+    price: pipeline::chat::generation::Price,
 ) -> Result<(), Error> {
     let columns = "total(queue_operations), total(d1_rows_read), total(d1_rows_written), total(kv_writes), total(object_requests)";
     let sums = || -> Result<Vec<f64>, Error> {
@@ -88,11 +88,11 @@ fn measure(
     let prompt = prompt / TURNS_PER_ROUTE as f64;
     let neurons = (prompt * price.input + ANSWER_TOKENS as f64 * price.output) / 1e6;
     let allowances = [
-        limits::QUEUE_OPERATIONS_PER_DAY,
-        limits::D1_ROWS_READ_PER_DAY,
-        limits::D1_ROWS_WRITTEN_PER_DAY,
-        limits::KV_WRITES_PER_DAY,
-        limits::OBJECT_REQUESTS_PER_DAY,
+        constants::QUEUE_OPERATIONS_PER_DAY,
+        constants::D1_ROWS_READ_PER_DAY,
+        constants::D1_ROWS_WRITTEN_PER_DAY,
+        constants::KV_WRITES_PER_DAY,
+        constants::OBJECT_REQUESTS_PER_DAY,
     ];
     // Caches stop writing when the day's KV writes are spent; turns do not.
     let others = per_turn.iter().zip(allowances).enumerate().filter(|(place, _)| *place != 3);
@@ -108,7 +108,7 @@ fn measure(
         per_turn[2],
         per_turn[3],
         per_turn[4],
-        limits::NEURONS_PER_DAY as f64 / neurons,
+        constants::NEURONS_PER_DAY as f64 / neurons,
     );
     Ok(())
 }

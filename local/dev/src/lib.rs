@@ -6,7 +6,6 @@
 pub mod benchmark;
 mod chat_benchmark;
 pub mod client;
-pub mod clockwork;
 pub mod configuration;
 pub mod corpus;
 pub mod demo;
@@ -14,6 +13,7 @@ pub mod evaluation;
 pub mod language_model;
 pub mod process;
 pub mod product;
+pub mod schedule;
 
 /// Anything that can go wrong on the way.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

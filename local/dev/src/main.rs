@@ -51,7 +51,7 @@ enum Command {
     },
 }
 
-/// Between two runs of the clockwork on one machine; deployed it is five minutes.
+/// Between two runs of the schedule on one machine; deployed it is five minutes.
 const CRON_EVERY: Duration = Duration::from_secs(30);
 
 /// The status shells give a program that Ctrl-C ended.

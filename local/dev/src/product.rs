@@ -13,10 +13,10 @@ use rusqlite::{Connection, OpenFlags, types::ValueRef};
 use crate::{
     Error,
     client::Client,
-    clockwork::{Cron, Schedule, trigger, trigger_duplicates},
     configuration::{self, Profile, Secrets},
     language_model::{LanguageModel, start_language_model},
     process::Process,
+    schedule::{Cron, Schedule, trigger, trigger_duplicates},
 };
 
 /// How to start.
@@ -28,7 +28,7 @@ pub struct Options {
     pub state: PathBuf,
     /// Loopback port of the gateway; 0 takes a free one.
     pub port: u16,
-    /// How often the clockwork runs; cron does not fire by itself here.
+    /// How often the schedule runs; cron does not fire by itself here.
     pub cron_every: Duration,
     /// The language model.
     pub language_model: LanguageModel,
@@ -37,7 +37,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// For a state folder, with a free port and a quick clockwork, as tests want it.
+    /// For a state folder, with a free port and a quick schedule, as tests want it.
     pub fn for_tests(state: PathBuf) -> Self {
         let root = root();
         let language_model = LanguageModel::from_environment(&root);
@@ -142,7 +142,7 @@ impl Product {
         Ok(())
     }
 
-    /// Runs the clockwork now.
+    /// Runs the schedule now.
     pub fn run_cron(&self, schedule: Schedule) -> Result<(), Error> {
         trigger(self.port, schedule)
     }

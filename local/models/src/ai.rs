@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use pipeline::{limits, model::EMBEDDING};
+use pipeline::{constants, model::EMBEDDING};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -90,11 +90,11 @@ impl Ai {
             Texts::One(text) => vec![text],
             Texts::Many(texts) => texts,
         };
-        if texts.is_empty() || texts.len() > limits::TEXTS_PER_EMBEDDING_CALL {
+        if texts.is_empty() || texts.len() > constants::TEXTS_PER_EMBEDDING_CALL {
             return Err(format!(
                 "5004: Invalid data: {} texts; from 1 to {} are allowed",
                 texts.len(),
-                limits::TEXTS_PER_EMBEDDING_CALL
+                constants::TEXTS_PER_EMBEDDING_CALL
             ));
         }
         if texts.iter().any(String::is_empty) {

@@ -12,7 +12,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use pipeline::{
+use pipeline::chat::{
     catalogue::Catalogue,
     generation::{EventReader, PromptMessage, Tokens, estimated_tokens},
 };

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pipeline::{limits, model::EMBEDDING};
+use pipeline::{constants, model::EMBEDDING};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -144,11 +144,11 @@ impl Index {
 
     /// Stores or overwrites vectors, all or none; they are found after `visible_after`.
     pub fn upsert(&mut self, vectors: Vec<NewVector>, visible_after: Duration) -> Result<Mutation, String> {
-        if vectors.len() > limits::VECTORS_PER_UPSERT {
+        if vectors.len() > constants::VECTORS_PER_UPSERT {
             return Err(format!(
                 "VECTOR_UPSERT_ERROR (code = 40007): {} vectors; at most {} are allowed",
                 vectors.len(),
-                limits::VECTORS_PER_UPSERT
+                constants::VECTORS_PER_UPSERT
             ));
         }
         vectors.iter().try_for_each(check)?;
@@ -175,11 +175,11 @@ impl Index {
 
     /// Removes vectors; ids that are not there are no error.
     pub fn delete(&mut self, ids: &[String]) -> Result<Mutation, String> {
-        if ids.len() > limits::VECTORS_PER_UPSERT {
+        if ids.len() > constants::VECTORS_PER_UPSERT {
             return Err(format!(
                 "VECTOR_DELETE_ERROR (code = 40007): {} ids; at most {} are allowed",
                 ids.len(),
-                limits::VECTORS_PER_UPSERT
+                constants::VECTORS_PER_UPSERT
             ));
         }
         let transaction = self.connection.unchecked_transaction().map_err(|error| error.to_string())?;
@@ -205,7 +205,7 @@ impl Index {
         let with_more = query.return_values
             || query.return_metadata.as_str() == Some("all")
             || query.return_metadata == Value::Bool(true);
-        let most = if with_more { 50 } else { limits::VECTOR_TOP_K };
+        let most = if with_more { 50 } else { constants::VECTOR_TOP_K };
         if query.top_k == 0 || query.top_k > most {
             return Err(format!("VECTOR_QUERY_ERROR (code = 40025): topK is {}; the most is {most}", query.top_k));
         }
@@ -241,8 +241,12 @@ impl Index {
 
 fn check(vector: &NewVector) -> Result<(), String> {
     let refuse = |why: String| Err(format!("VECTOR_UPSERT_ERROR (code = 40008): {why}"));
-    if vector.id.is_empty() || vector.id.len() > limits::VECTOR_ID_BYTES {
-        return refuse(format!("an id of {} bytes; at most {} are allowed", vector.id.len(), limits::VECTOR_ID_BYTES));
+    if vector.id.is_empty() || vector.id.len() > constants::VECTOR_ID_BYTES {
+        return refuse(format!(
+            "an id of {} bytes; at most {} are allowed",
+            vector.id.len(),
+            constants::VECTOR_ID_BYTES
+        ));
     }
     if vector.namespace.len() > 64 {
         return refuse("a namespace of more than 64 bytes".to_owned());
@@ -251,8 +255,8 @@ fn check(vector: &NewVector) -> Result<(), String> {
         return refuse(format!("{} values; the index has {} dimensions", vector.values.len(), EMBEDDING.dimensions));
     }
     let bytes = Value::Object(vector.metadata.clone()).to_string().len();
-    if bytes > limits::VECTOR_METADATA_BYTES {
-        return refuse(format!("{bytes} bytes of metadata; at most {} are allowed", limits::VECTOR_METADATA_BYTES));
+    if bytes > constants::VECTOR_METADATA_BYTES {
+        return refuse(format!("{bytes} bytes of metadata; at most {} are allowed", constants::VECTOR_METADATA_BYTES));
     }
     Ok(())
 }
@@ -274,7 +278,7 @@ fn passes(filter: &Map<String, Value>, metadata: &Map<String, Value>) -> bool {
 fn indexed(value: &Value) -> Value {
     match value {
         Value::String(text) => {
-            let mut end = text.len().min(limits::VECTOR_INDEXED_BYTES);
+            let mut end = text.len().min(constants::VECTOR_INDEXED_BYTES);
             while !text.is_char_boundary(end) {
                 end -= 1;
             }

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use pipeline::{generation::Tokens, model::EMBEDDING};
+use pipeline::{chat::generation::Tokens, model::EMBEDDING};
 use serde::Serialize;
 
 use crate::{

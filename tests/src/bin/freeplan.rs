@@ -8,7 +8,7 @@ use local_dev::{
     language_model::LanguageModel,
     product::{Options, Product},
 };
-use pipeline::allowances::Resource;
+use pipeline::budget::allowances::Resource;
 use serde_json::{Value, json};
 use tests::{
     corpus,

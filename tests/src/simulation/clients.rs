@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::time::MINUTE;
-use producers::cron::Schedule;
+use producers::schedule::Schedule;
 use serde_json::{Value, json};
 
 use super::{Simulation, chaos};

@@ -6,11 +6,11 @@ use std::{
 };
 
 use pipeline::{
-    limits,
-    ports::Clock as _,
+    constants,
+    platform::ports::Clock as _,
     time::{HOUR, SECOND},
 };
-use producers::cron::Schedule;
+use producers::schedule::Schedule;
 use serde_json::{Value, json};
 
 use super::{LONGEST_LIFE, PLENTY, Simulation, clients::unique_word};
@@ -59,7 +59,7 @@ impl Simulation {
                 self.rig.request("POST", &format!("/api/jobs/{job}/retry"), &Value::Null);
             }
         }
-        self.rig.memory.advance(2 * limits::SETTLE);
+        self.rig.memory.advance(2 * constants::MAX_WRITER_LIFE);
         if !self.rig.converge() {
             return self.violated("the second visit does not end");
         }
@@ -159,7 +159,7 @@ impl Simulation {
             "SELECT id FROM documents WHERE evicting = 1 AND evicted_at IS NOT NULL",
         )?;
         self.rig.memory.set_limits(PLENTY);
-        self.rig.memory.advance(limits::SETTLE);
+        self.rig.memory.advance(constants::MAX_WRITER_LIFE);
         // A hit while its pack is on its way puts a document off to the next run.
         for _ in 0..2 {
             self.rig.run_cron(Schedule::Hourly).1.map_err(|failure| failure.to_string())?;

@@ -1,0 +1,74 @@
+//! [`Channels`] over Durable Objects.
+
+use pipeline::{
+    chat::channel::{Channel, Update},
+    failure::Failure,
+    platform::{ports::Channels, statement::json},
+};
+use wasm_bindgen::prelude::*;
+use worker::{Response, js_sys::Promise, wasm_bindgen_futures::JsFuture};
+
+use crate::{Workers, message, plain_object};
+
+#[wasm_bindgen]
+extern "C" {
+    type Namespace;
+    #[wasm_bindgen(method, catch, js_name = idFromName)]
+    fn id_from_name(this: &Namespace, name: &str) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn get(this: &Namespace, id: &JsValue) -> Result<Stub, JsValue>;
+
+    type Stub;
+    #[wasm_bindgen(method, catch)]
+    fn fetch(this: &Stub, request: &JsValue, options: &JsValue) -> Result<Promise, JsValue>;
+}
+
+/// Channels know no host; a request needs one.
+const HOST: &str = "http://channel";
+
+fn failure(error: &JsValue) -> Failure {
+    Failure::transient(format!("channel: {}", message(error)))
+}
+
+impl Workers {
+    /// Sends a request to a channel: a path with its query, and a JSON body if there is one.
+    pub async fn ask_channel(&self, channel: &Channel, path: &str, body: Option<&str>) -> Result<Response, Failure> {
+        let options = match body {
+            Some(body) => format!(r#"{{"method":"POST","body":{}}}"#, serde_json::Value::from(body)),
+            None => "{}".to_owned(),
+        };
+        let url = JsValue::from_str(&format!("{HOST}{path}"));
+        let promise = self.stub(channel)?.fetch(&url, &plain_object(&options)?).map_err(|error| failure(&error))?;
+        let answer = JsFuture::from(promise).await.map_err(|error| failure(&error))?;
+        Ok(Response::from(answer.unchecked_into::<worker::worker_sys::web_sys::Response>()))
+    }
+
+    /// Passes a request on to a channel as it is, such as one that becomes a WebSocket.
+    pub async fn pass_to_channel(&self, channel: &Channel, request: worker::Request) -> Result<Response, Failure> {
+        let request: JsValue = AsRef::<JsValue>::as_ref(request.inner()).clone();
+        let promise = self.stub(channel)?.fetch(&request, &JsValue::UNDEFINED).map_err(|error| failure(&error))?;
+        let answer = JsFuture::from(promise).await.map_err(|error| failure(&error))?;
+        Ok(Response::from(answer.unchecked_into::<worker::worker_sys::web_sys::Response>()))
+    }
+
+    fn stub(&self, channel: &Channel) -> Result<Stub, Failure> {
+        let namespace: Namespace = self.binding("SESSIONS")?;
+        self.count(|usage| usage.object_requests += 1);
+        let id = namespace.id_from_name(&channel.name()).map_err(|error| failure(&error))?;
+        namespace.get(&id).map_err(|error| failure(&error))
+    }
+}
+
+impl Channels for Workers {
+    async fn publish(&self, channel: &Channel, update: Update) -> Result<bool, Failure> {
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            wanted: bool,
+        }
+        let mut response = self.ask_channel(channel, "/tell", Some(&json(&update)?)).await?;
+        let text = response.text().await.map_err(|error| Failure::transient(format!("channel: {error}")))?;
+        let answer: Answer =
+            serde_json::from_str(&text).map_err(|_| Failure::transient("channel: it answered something else"))?;
+        Ok(answer.wanted)
+    }
+}

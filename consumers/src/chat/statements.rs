@@ -1,0 +1,156 @@
+//! What a user states about themselves that may be worth remembering.
+//!
+//! Found by how it is said, not by a model: it costs nothing, and the same message always offers
+//! the same. Offered memories wait for their owner's yes unless the owner said yes to all.
+
+/// Something stated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// `fact` or `preference`.
+    pub kind: &'static str,
+    /// The statement, as it was made.
+    pub text: String,
+}
+
+const PREFERENCES: [&str; 16] = [
+    "i prefer ",
+    "i like ",
+    "i love ",
+    "i hate ",
+    "i dislike ",
+    "i don't like ",
+    "i do not like ",
+    "i always ",
+    "i never ",
+    "please always ",
+    "please never ",
+    "always use ",
+    "never use ",
+    "call me ",
+    "my favorite ",
+    "my favourite ",
+];
+const FACTS: [&str; 19] = [
+    "i am ",
+    "i'm ",
+    "my name is ",
+    "i work ",
+    "i live ",
+    "i use ",
+    "i have ",
+    "we use ",
+    "we are ",
+    "we have ",
+    "our team ",
+    "our project ",
+    "my team ",
+    "my project ",
+    "my company ",
+    "our company ",
+    "my job ",
+    "we work ",
+    "my goal ",
+];
+/// Beginnings of passing states, which are no facts.
+const PASSING: [&str; 14] = [
+    "i am trying",
+    "i'm trying",
+    "i am not sure",
+    "i'm not sure",
+    "i am looking",
+    "i'm looking",
+    "i am getting",
+    "i'm getting",
+    "i have a question",
+    "i have to",
+    "i am wondering",
+    "i'm wondering",
+    "we have to",
+    "i'm sorry",
+];
+const REMEMBER: [&str; 4] = ["remember that ", "remember: ", "please remember ", "keep in mind that "];
+/// Most candidates of one message.
+const MOST: usize = 3;
+const SHORTEST: usize = 8;
+const LONGEST: usize = 300;
+
+/// The candidates in a message, in its order.
+pub fn statements(message: &str) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for sentence in sentences(message) {
+        if let Some(candidate) = candidate(sentence)
+            && !found.contains(&candidate)
+        {
+            found.push(candidate);
+        }
+    }
+    found.truncate(MOST);
+    found
+}
+
+fn candidate(sentence: &str) -> Option<Candidate> {
+    let sentence = sentence.trim().trim_start_matches(['-', '*', ' ']);
+    if sentence.ends_with('?') || !(SHORTEST..=LONGEST).contains(&sentence.len()) {
+        return None;
+    }
+    let lower = sentence.to_lowercase();
+    // A lower-cased sentence may differ in length; only ASCII beginnings are cut off.
+    let stated = REMEMBER.iter().find_map(|lead| lower.starts_with(lead).then(|| sentence.get(lead.len()..)).flatten());
+    let begins = |leads: &[&str]| leads.iter().any(|lead| lower.starts_with(lead));
+    let kind = if begins(&PREFERENCES) {
+        "preference"
+    } else if stated.is_some() || (begins(&FACTS) && !begins(&PASSING)) {
+        "fact"
+    } else {
+        return None;
+    };
+    let text = stated.unwrap_or(sentence).trim().trim_end_matches(['.', '!']).to_owned();
+    (text.len() >= SHORTEST).then_some(Candidate { kind, text })
+}
+
+/// Cut at line ends and after `.`, `!` and `?` before a space.
+fn sentences(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| {
+        let mut rest = line;
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let end =
+                [". ", "! ", "? "].iter().filter_map(|mark| rest.find(mark)).min().map_or(rest.len(), |at| at + 1);
+            let (sentence, after) = rest.split_at(end);
+            rest = after.trim_start();
+            Some(sentence)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_offered_and_questions_are_not() {
+        let found = statements(
+            "Hi! My name is Ada. I prefer short answers! Am I right? I'm trying to build it. What is a queue?",
+        );
+        assert_eq!(
+            found,
+            [
+                Candidate { kind: "fact", text: "My name is Ada".to_owned() },
+                Candidate { kind: "preference", text: "I prefer short answers".to_owned() },
+            ]
+        );
+        assert_eq!(
+            statements("Remember that the deploy key is rotated monthly.")[0].text,
+            "the deploy key is rotated monthly"
+        );
+        assert!(statements("Tell me about whales.").is_empty());
+        assert!(statements("I am a. ").is_empty());
+    }
+
+    #[test]
+    fn at_most_three_of_a_message() {
+        assert_eq!(statements("I use Rust.\nI use Python.\nI use Go daily.\nI use Zig now.").len(), 3);
+    }
+}

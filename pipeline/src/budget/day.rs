@@ -1,0 +1,245 @@
+//! The day's budget: what is spent, how near its end it is, and what is given up for it.
+//!
+//! One row of D1 (`budget`) says what the day has cost; every decision reads it with a statement it
+//! runs anyway. Neurons in it are exact ([`crate::budget::ledger`]); the rest is counted by cron, every five
+//! minutes. The published order in which things are given up, per resource:
+//!
+//! | Used | What happens |
+//! | --- | --- |
+//! | 80 % | an alert, and a header on every answer |
+//! | 90 % | smaller models, no cache writes; work that is not neurons' parks the rest of indexing |
+//! | 100 % | indexing waits for 00:00 UTC, search is by keyword, answers quote what was found |
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    budget::allowances::{Allowances, Resource},
+    platform::statement::Statement,
+    time::Timestamp,
+};
+
+/// How near its end a resource is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Below 80 %.
+    #[default]
+    Plenty,
+    /// From 80 %: told.
+    Tight,
+    /// From 90 %: what is dear is given up.
+    Scarce,
+    /// All of it.
+    Spent,
+}
+
+impl Level {
+    /// The levels that are told, and from which share of the allowance on.
+    pub const THRESHOLDS: [(Self, f64); 3] = [(Self::Tight, 0.8), (Self::Scarce, 0.9), (Self::Spent, 1.0)];
+
+    /// Its name in answers and alerts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plenty => "plenty",
+            Self::Tight => "tight",
+            Self::Scarce => "scarce",
+            Self::Spent => "spent",
+        }
+    }
+
+    /// The level of a share, 1.0 being all.
+    pub fn of(share: f64) -> Self {
+        Self::THRESHOLDS.into_iter().rev().find(|(_, from)| share >= *from).map_or(Self::Plenty, |(level, _)| level)
+    }
+}
+
+/// The day's row of `budget`, beside what is reserved right now.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct Day {
+    /// Neurons spent or reserved.
+    pub neurons: f64,
+    /// Of them, for indexing.
+    pub ingest_neurons: f64,
+    /// What cron last counted of the rest (JSON: name to number).
+    #[serde(rename = "budget_used")]
+    pub used: Option<String>,
+    /// Requests of keys that made many (JSON: id to number).
+    #[serde(rename = "budget_keys")]
+    pub requests_by_key: Option<String>,
+}
+
+/// The columns of [`Day`], for a statement that reads it along: `?1` must be the day.
+/// One row, whatever there is.
+pub const DAY: &str =
+    "SELECT coalesce((SELECT neurons FROM budget WHERE day = ?1), 0) + (SELECT total(neurons) FROM reservations WHERE day = ?1) AS neurons,
+        coalesce((SELECT ingest_neurons FROM budget WHERE day = ?1), 0)
+            + (SELECT total(neurons) FROM reservations WHERE day = ?1 AND purpose = 'ingest') AS ingest_neurons,
+        (SELECT used FROM budget WHERE day = ?1) AS budget_used,
+        (SELECT requests_by_key FROM budget WHERE day = ?1) AS budget_keys";
+
+impl Day {
+    /// The statement that reads the day of `now`.
+    pub fn select(now: Timestamp) -> Statement {
+        Statement::new(DAY).bind(now.start_of_day())
+    }
+
+    /// What has been used of each resource.
+    pub fn used(&self) -> BTreeMap<Resource, f64> {
+        let mut used: BTreeMap<Resource, f64> =
+            self.used.as_deref().and_then(|used| serde_json::from_str(used).ok()).unwrap_or_default();
+        used.insert(Resource::Neurons, self.neurons);
+        used
+    }
+
+    /// Requests a key made today, as far as they are worth counting.
+    pub fn requests_of_key(&self, key: &str) -> u64 {
+        let keys: BTreeMap<String, u64> =
+            self.requests_by_key.as_deref().and_then(|keys| serde_json::from_str(keys).ok()).unwrap_or_default();
+        keys.get(key).copied().unwrap_or(0)
+    }
+}
+
+/// A day against its allowances: what every decision about spending asks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Budget {
+    /// What the day may cost.
+    pub allowances: Allowances,
+    shares: BTreeMap<Resource, f64>,
+    ingest_share: f64,
+}
+
+impl Budget {
+    /// The day against what it may cost.
+    pub fn new(allowances: Allowances, day: &Day) -> Self {
+        let shares =
+            day.used().into_iter().map(|(resource, used)| (resource, used / allowances.of(resource))).collect();
+        let ingest = allowances.ingest_neurons();
+        let ingest_share = if ingest > 0.0 { day.ingest_neurons / ingest } else { 1.0 };
+        Self { allowances, shares, ingest_share }
+    }
+
+    /// The used share of a resource, 1.0 being all.
+    pub fn share(&self, resource: Resource) -> f64 {
+        self.shares.get(&resource).copied().unwrap_or(0.0)
+    }
+
+    /// How near its end a resource is.
+    pub fn level(&self, resource: Resource) -> Level {
+        Level::of(self.share(resource))
+    }
+
+    /// True if no neuron should be spent on a search or an answer.
+    pub fn is_without_neurons(&self) -> bool {
+        self.level(Resource::Neurons) == Level::Spent
+    }
+
+    /// True if the smallest route must do.
+    pub fn wants_smaller_models(&self) -> bool {
+        self.level(Resource::Neurons) >= Level::Scarce
+    }
+
+    /// True if caches may be written: they are the first of KV's writes to be given up, and cost D1
+    /// rows too.
+    pub fn may_cache(&self) -> bool {
+        [Resource::KvWrites, Resource::D1RowsWritten, Resource::Neurons]
+            .into_iter()
+            .all(|resource| self.level(resource) < Level::Scarce)
+    }
+
+    /// Why indexing must wait for tomorrow, if it must. Neurons are not asked about here: chunking
+    /// needs none, and embedding reserves its own.
+    ///
+    /// What everything needs stops indexing at 90 %: the rest of the day is for those who wait.
+    pub fn parks_ingest(&self) -> Option<String> {
+        let shared = [
+            Resource::D1RowsWritten,
+            Resource::D1RowsRead,
+            Resource::QueueOperations,
+            Resource::Requests,
+            Resource::R2ClassA,
+        ];
+        let resource = shared.into_iter().find(|resource| self.level(*resource) >= Level::Scarce)?;
+        Some(format!("{:.0}% of today's {} are used", self.share(resource) * 100.0, resource.name()))
+    }
+
+    /// What is given up at present, in words; empty on an ordinary day.
+    pub fn degradations(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        for resource in Resource::ALL {
+            let percent = (self.share(resource) * 100.0).floor();
+            let consequence = match (resource, self.level(resource)) {
+                (_, Level::Plenty) => continue,
+                (Resource::Neurons, Level::Spent) => "search by keyword, answers quote what is found, indexing waits",
+                (Resource::Neurons, Level::Scarce) => "smaller models, no cache writes",
+                (Resource::KvWrites, Level::Scarce | Level::Spent) => "no cache writes",
+                (
+                    Resource::D1RowsWritten
+                    | Resource::D1RowsRead
+                    | Resource::QueueOperations
+                    | Resource::Requests
+                    | Resource::R2ClassA,
+                    Level::Scarce | Level::Spent,
+                ) => "indexing waits for 00:00 UTC",
+                _ => "nothing is given up yet",
+            };
+            told.push(format!("{} at {percent:.0}%: {consequence}", resource.name()));
+        }
+        // The last of a share is seldom exactly what a chunk needs.
+        if Level::of(self.ingest_share) >= Level::Scarce && !self.is_without_neurons() {
+            let percent = (self.ingest_share * 100.0).floor();
+            told.push(format!(
+                "indexing at {percent:.0}% of its share of the neurons: what does not fit waits for 00:00 UTC"
+            ));
+        }
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn budget(neurons: f64, used: &str) -> Budget {
+        let day = Day { neurons, ingest_neurons: neurons, used: Some(used.to_owned()), requests_by_key: None };
+        Budget::new(Allowances::default(), &day)
+    }
+
+    #[test]
+    fn each_step_of_the_ladder_is_where_it_is_published() {
+        assert!(budget(7_999.0, "{}").wants_smaller_models().eq(&false));
+        assert_eq!(budget(8_000.0, "{}").level(Resource::Neurons), Level::Tight);
+        assert!(budget(9_000.0, "{}").wants_smaller_models());
+        assert!(!budget(9_000.0, "{}").is_without_neurons());
+        assert!(budget(10_000.0, "{}").is_without_neurons());
+        assert!(!budget(0.0, r#"{"kv_writes": 900}"#).may_cache());
+        assert!(budget(0.0, r#"{"kv_writes": 899}"#).may_cache());
+        assert!(budget(0.0, r#"{"d1_rows_written": 89999}"#).parks_ingest().is_none());
+        let parked = budget(0.0, r#"{"d1_rows_written": 90000}"#).parks_ingest();
+        assert_eq!(parked.as_deref(), Some("90% of today's d1_rows_written are used"));
+    }
+
+    #[test]
+    fn an_ordinary_day_tells_nothing() {
+        assert!(Budget::new(Allowances::default(), &Day::default()).degradations().is_empty());
+        let told = budget(9_500.0, r#"{"kv_writes": 950}"#).degradations();
+        assert_eq!(
+            told,
+            [
+                "neurons at 95%: smaller models, no cache writes",
+                "kv_writes at 95%: no cache writes",
+                "indexing at 135% of its share of the neurons: what does not fit waits for 00:00 UTC"
+            ]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_level_never_falls_while_the_share_grows(share in 0.0f64..2.0, more in 0.0f64..2.0) {
+            prop_assert!(Level::of(share + more) >= Level::of(share));
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! What is state about a turn while it is being answered, and to whom.
+//!
+//! A channel is a Durable Object that numbers events, keeps them, and passes them to whoever listens.
+//! A turn that names a session is state there; any other has a channel of its own. D1 is the truth: a
+//! channel that loses everything costs its listeners the live view, not the answer.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::{ConversationId, JobId, SessionId, TurnId, UserId};
+
+/// Which channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// Of a session, by the user who opened it.
+    Session(UserId, SessionId),
+    /// Of a single turn.
+    Turn(UserId, JobId),
+}
+
+impl Channel {
+    /// The object's name: it holds the user, so that nobody's id leads into another's channel.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Session(user, session) => format!("u/{user}/{session}"),
+            Self::Turn(user, job) => format!("u/{user}/{job}"),
+        }
+    }
+
+    /// The channel in which a turn is state.
+    pub fn of_turn(user: &UserId, job: &JobId, session: Option<&SessionId>) -> Self {
+        match session {
+            Some(session) => Self::Session(user.clone(), session.clone()),
+            None => Self::Turn(user.clone(), job.clone()),
+        }
+    }
+}
+
+/// An event of a turn.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum TurnEvent {
+    /// A model begins to answer.
+    Started {
+        /// The turn.
+        turn_id: TurnId,
+        /// Its conversation.
+        conversation_id: ConversationId,
+        /// The route's name.
+        route: String,
+        /// The model.
+        model: String,
+    },
+    /// What was state so far does not count: another attempt begins.
+    Restarted,
+    /// More of the answer.
+    Delta {
+        /// Bytes of the answer before it, in this attempt: a piece that is state twice is passed on once.
+        at: usize,
+        /// The text.
+        text: String,
+    },
+    /// The answer, whole, with its sources.
+    Done {
+        /// As the job's `result`.
+        result: Box<Value>,
+    },
+    /// There is no answer.
+    Failed {
+        /// Why.
+        detail: String,
+    },
+    /// Its owner stopped it.
+    Cancelled,
+}
+
+impl TurnEvent {
+    /// True if nothing follows.
+    pub const fn is_last(&self) -> bool {
+        matches!(self, Self::Done { .. } | Self::Failed { .. } | Self::Cancelled)
+    }
+}
+
+/// What one attempt at a turn tells a channel.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Update {
+    /// The job.
+    pub job: JobId,
+    /// Sorts after every earlier attempt's: a channel listens to the latest only.
+    pub attempt: String,
+    /// The events.
+    pub events: Vec<TurnEvent>,
+}
+
+/// What a channel knows of a turn.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamState {
+    /// The latest attempt.
+    pub attempt: String,
+    /// Bytes of the answer it has state.
+    pub length: usize,
+    /// Nothing may follow: it was answered or cancelled. What failed may be tried again.
+    pub ended: bool,
+}
+
+/// What becomes of a update.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// False: its teller should stop.
+    pub wanted: bool,
+    /// What is to be passed on.
+    pub events: Vec<TurnEvent>,
+    /// What is known of the turn from now on.
+    pub state: StreamState,
+}
+
+/// Decides what of a update is passed on: nothing after the end, nothing of an attempt that
+/// another has replaced, and `restarted` before the second attempt at an answer.
+pub fn admit(state: Option<&StreamState>, update: Update) -> Admission {
+    let known = state.cloned().unwrap_or_default();
+    if known.ended || update.attempt < known.attempt {
+        // An end that is state again is not news, and no reason to stop either.
+        return Admission { wanted: false, events: Vec::new(), state: known };
+    }
+    let is_new = update.attempt > known.attempt;
+    let ends_only = update.events.iter().all(TurnEvent::is_last);
+    let restarts = is_new && known.length > 0 && !ends_only;
+    let mut length = if is_new && !ends_only { 0 } else { known.length };
+    let is_final = |event: &TurnEvent| matches!(event, TurnEvent::Done { .. } | TurnEvent::Cancelled);
+    let ended = update.events.iter().any(is_final);
+    let fresh: Vec<TurnEvent> = update.events.into_iter().filter_map(|event| news(event, &mut length)).collect();
+    let events = restarts.then_some(TurnEvent::Restarted).into_iter().chain(fresh).collect();
+    Admission { wanted: true, events, state: StreamState { attempt: update.attempt, length, ended } }
+}
+
+/// An event without what was state before.
+fn news(event: TurnEvent, length: &mut usize) -> Option<TurnEvent> {
+    let TurnEvent::Delta { at, text } = event else { return Some(event) };
+    let text = text.get(length.saturating_sub(at)..).unwrap_or_default().to_owned();
+    let at = at.max(*length);
+    *length = at + text.len();
+    (!text.is_empty()).then_some(TurnEvent::Delta { at, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(attempt: &str, events: Vec<TurnEvent>) -> Update {
+        Update { job: JobId::parse("job_00000000000000000000000000").unwrap(), attempt: attempt.to_owned(), events }
+    }
+
+    fn delta(at: usize, text: &str) -> TurnEvent {
+        TurnEvent::Delta { at, text: text.to_owned() }
+    }
+
+    /// What a reader who obeys `restarted` has read.
+    fn read(events: &[TurnEvent]) -> String {
+        events.iter().fold(String::new(), |mut text, event| {
+            match event {
+                TurnEvent::Delta { text: more, .. } => text.push_str(more),
+                TurnEvent::Restarted => text.clear(),
+                _ => {}
+            }
+            text
+        })
+    }
+
+    #[test]
+    fn a_second_attempt_never_doubles_the_text() {
+        let mut state = None;
+        let mut events = Vec::new();
+        for (attempt, at, text) in [
+            ("a", 0, "Hel"),
+            ("a", 0, "Hello"),
+            ("b", 0, "Hello"),
+            ("a", 5, " lost"),
+            ("b", 0, "Hello"),
+            ("b", 5, " world"),
+        ] {
+            let admission = admit(state.as_ref(), update(attempt, vec![delta(at, text)]));
+            assert_eq!(admission.wanted, text != " lost");
+            events.extend(admission.events);
+            state = Some(admission.state);
+        }
+        assert_eq!(read(&events), "Hello world");
+        assert_eq!(events.iter().filter(|event| matches!(event, TurnEvent::Restarted)).count(), 1);
+    }
+
+    #[test]
+    fn nothing_follows_the_end() {
+        let ended = admit(None, update("a", vec![delta(0, "x"), TurnEvent::Cancelled])).state;
+        let late = admit(Some(&ended), update("b", vec![delta(0, "y")]));
+        assert!(!late.wanted && late.events.is_empty());
+    }
+
+    #[test]
+    fn an_end_alone_does_not_restart() {
+        let state = admit(None, update("a", vec![delta(0, "x")])).state;
+        let failed = admit(Some(&state), update("b", vec![TurnEvent::Failed { detail: "x".into() }]));
+        assert!(failed.events.len() == 1 && !failed.state.ended);
+    }
+}

@@ -1,0 +1,174 @@
+//! What a chat turn is asked with and answered by: what producers write, consumers read, and the
+//! other way round.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    chat::{catalogue::RouteName, generation::PromptMessage},
+    filters::Filters,
+    ids::{ConversationId, DocumentId, JobId, MemoryId, SessionId, TurnId},
+};
+
+/// What a chat job is about: `jobs.turn`, written when the question is accepted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// The turn.
+    pub turn_id: TurnId,
+    /// The question's number; the answer's is the next.
+    pub number: i64,
+    /// The session in which it is told.
+    pub session_id: Option<SessionId>,
+    /// How the question is to be answered.
+    pub request: Ask,
+}
+
+/// How a question is to be answered.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ask {
+    /// The route, if the caller chose one.
+    pub route: Option<RouteName>,
+    /// What sources must be.
+    pub filters: Filters,
+    /// Whether memories are recalled and offered.
+    pub use_memory: bool,
+    /// Most tokens of the answer, if the caller chose.
+    pub max_tokens: Option<u32>,
+    /// Under which name the answer may be given again, if it may.
+    pub cache_key: Option<String>,
+    /// What the client says was said before: of a client that keeps the history itself.
+    pub history: Vec<PromptMessage>,
+    /// What the client tells the model to be: of a client of `/v1`.
+    pub instructions: Option<String>,
+    /// Accept what the user states about themselves without asking.
+    pub accept_memories: bool,
+}
+
+/// Where a statement of an answer comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Citation {
+    /// The `[n]` in the answer.
+    pub n: usize,
+    /// The document, unless it is a memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document_id: Option<DocumentId>,
+    /// The memory, unless it is a document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_id: Option<MemoryId>,
+    /// The owner's name for the document.
+    pub external_id: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// Place of the chunk in it.
+    pub chunk_index: i64,
+    /// First byte in the document's extracted text.
+    pub start: i64,
+    /// One past the last.
+    pub end: i64,
+}
+
+/// Which model answered, and why that one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routed {
+    /// The route.
+    pub name: RouteName,
+    /// The model; nothing if the answer is made of what was found alone.
+    pub model: Option<String>,
+    /// Why.
+    pub why: String,
+}
+
+/// What an answer took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Tokens of the prompt.
+    pub prompt_tokens: u64,
+    /// Tokens of the answer.
+    pub completion_tokens: u64,
+    /// Neurons of both.
+    pub neurons: f64,
+}
+
+/// Something the user stated that may be worth remembering.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Offered {
+    /// The memory.
+    pub id: MemoryId,
+    /// `fact` or `preference`.
+    pub kind: String,
+    /// What would be remembered.
+    pub text: String,
+    /// `proposed` until it is confirmed, or `active`.
+    pub state: String,
+}
+
+/// What is kept beside an answer's text: `turns.detail`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Detail {
+    /// Its sources.
+    pub citations: Vec<Citation>,
+    /// Who answered.
+    pub route: Routed,
+    /// What it took.
+    pub usage: Spent,
+    /// False if nothing relevant was found in documents and memories.
+    pub grounded: bool,
+    /// What is less than it could be, and why.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub degraded: Option<String>,
+    /// Memories that were in the prompt.
+    #[serde(default)]
+    pub memories: Vec<MemoryId>,
+    /// What it offers to remember.
+    #[serde(default)]
+    pub offered: Vec<Offered>,
+    /// Why the model stopped: `stop`, or `length` at its token limit.
+    #[serde(default)]
+    pub finish: String,
+}
+
+/// A finished turn as its job's `result` and as `POST /api/chat` answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TurnResult {
+    /// The job.
+    pub job_id: JobId,
+    /// The turn.
+    pub turn_id: TurnId,
+    /// Its conversation.
+    pub conversation_id: ConversationId,
+    /// `succeeded`.
+    pub status: String,
+    /// The text.
+    pub answer: String,
+    /// What is told beside it.
+    #[serde(flatten)]
+    pub detail: Detail,
+    /// Given before, to the same question in the same state of things.
+    pub cached: bool,
+}
+
+impl TurnResult {
+    /// The result of a turn that was answered.
+    pub fn new(job: &JobId, turn: &Turn, answer: CachedAnswer, cached: bool) -> Self {
+        Self {
+            job_id: job.clone(),
+            turn_id: turn.turn_id.clone(),
+            conversation_id: turn.conversation_id.clone(),
+            status: "succeeded".to_owned(),
+            answer: answer.answer,
+            detail: answer.detail,
+            cached,
+        }
+    }
+}
+
+/// What is remembered of an answer that may be given again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CachedAnswer {
+    /// The text.
+    pub answer: String,
+    /// What is told beside it.
+    pub detail: Detail,
+}

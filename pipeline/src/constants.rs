@@ -1,0 +1,183 @@
+//! Every number that the platform or this product sets, in one place.
+//!
+//! Platform numbers carry the page of Cloudflare's documentation that states them, as read in
+//! autumn 2026. Our own carry the reason for their size.
+
+use crate::time::{MINUTE, SECOND};
+
+// --- Vectorize: https://developers.cloudflare.com/vectorize/platform/limits/
+
+/// Longest id of a vector, in bytes.
+pub const VECTOR_ID_BYTES: usize = 64;
+/// Most results of a query that returns neither values nor metadata.
+pub const VECTOR_TOP_K: usize = 100;
+/// Most vectors in one upsert from a Worker, and ids in one delete.
+pub const VECTORS_PER_UPSERT: usize = 1_000;
+/// Most metadata of one vector, in bytes of JSON.
+pub const VECTOR_METADATA_BYTES: usize = 10 * 1024;
+/// Bytes of a metadata string that a metadata index looks at.
+pub const VECTOR_INDEXED_BYTES: usize = 64;
+/// Stored dimensions on the Free plan. <https://developers.cloudflare.com/vectorize/platform/pricing>/
+pub const VECTOR_STORED_DIMENSIONS: u64 = 5_000_000;
+/// Queried dimensions on the Free plan per month. <https://developers.cloudflare.com/vectorize/platform/pricing>/
+pub const VECTOR_QUERIED_DIMENSIONS_PER_MONTH: u64 = 30_000_000;
+
+// --- Queues: https://developers.cloudflare.com/queues/platform/limits/
+
+/// Most messages in one `send_batch`.
+pub const MESSAGES_PER_SEND: usize = 100;
+/// A queue operation is counted per message and this many bytes of it.
+/// <https://developers.cloudflare.com/queues/platform/pricing>/
+pub const QUEUE_OPERATION_BYTES: usize = 64 * 1024;
+/// Operations a message costs when all goes well: one write, one read, one delete.
+pub const OPERATIONS_PER_MESSAGE: u64 = 3;
+/// Queue operations on the Free plan per day. <https://developers.cloudflare.com/queues/platform/pricing>/
+pub const QUEUE_OPERATIONS_PER_DAY: u64 = 10_000;
+/// Longest delay of a retry, in seconds.
+pub const QUEUE_DELAY_SECONDS: u32 = 86_400;
+
+// --- Workers AI: https://developers.cloudflare.com/workers-ai/platform/pricing/
+
+/// Neurons on the Free plan per day.
+pub const NEURONS_PER_DAY: u64 = 10_000;
+/// Most texts in one embedding call.
+/// <https://developers.cloudflare.com/workers-ai/models/bge-small-en-v1.5>/
+pub const TEXTS_PER_EMBEDDING_CALL: usize = 100;
+
+// --- D1, KV, R2, Workers
+
+/// Rows read on the Free plan per day. <https://developers.cloudflare.com/d1/platform/pricing>/
+pub const D1_ROWS_READ_PER_DAY: u64 = 5_000_000;
+/// Rows written on the Free plan per day. <https://developers.cloudflare.com/d1/platform/pricing>/
+pub const D1_ROWS_WRITTEN_PER_DAY: u64 = 100_000;
+/// KV reads on the Free plan per day. <https://developers.cloudflare.com/kv/platform/limits>/
+pub const KV_READS_PER_DAY: u64 = 100_000;
+/// KV writes on the Free plan per day. <https://developers.cloudflare.com/kv/platform/limits>/
+pub const KV_WRITES_PER_DAY: u64 = 1_000;
+/// R2 class A operations on the Free plan per month. <https://developers.cloudflare.com/r2/pricing>/
+pub const R2_CLASS_A_PER_MONTH: u64 = 1_000_000;
+/// R2 class B operations on the Free plan per month. <https://developers.cloudflare.com/r2/pricing>/
+pub const R2_CLASS_B_PER_MONTH: u64 = 10_000_000;
+/// Requests on the Free plan per day. <https://developers.cloudflare.com/workers/platform/limits>/
+pub const REQUESTS_PER_DAY: u64 = 100_000;
+/// Requests to Durable Objects on the Free plan per day.
+/// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
+pub const OBJECT_REQUESTS_PER_DAY: u64 = 100_000;
+/// Most keys in one R2 delete. <https://developers.cloudflare.com/r2/api/workers/workers-api-reference>/
+pub const OBJECTS_PER_DELETE: usize = 1_000;
+
+// --- Requests: our own
+
+/// Largest request body. An isolate has 128 MB for the body, its decoded copy and all else in flight.
+pub const REQUEST_BYTES: usize = 32 * 1024 * 1024;
+/// Largest document. Twice the largest page of the Rust standard library's documentation.
+pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
+/// Most documents in one request: keeps its D1 batch and its answer small.
+pub const DOCUMENTS_PER_REQUEST: usize = 1_000;
+/// Longest title and external id, in bytes.
+pub const TITLE_BYTES: usize = 1_024;
+/// Most tags of one document.
+pub const TAGS: usize = 32;
+/// Longest tag and language name, in bytes; what a metadata index of Vectorize looks at.
+pub const TAG_BYTES: usize = VECTOR_INDEXED_BYTES;
+/// Largest metadata of one document, as JSON.
+pub const METADATA_BYTES: usize = 4 * 1024;
+/// Longest search query, in bytes. The embedding model reads 512 word pieces, about 2 KB.
+pub const QUERY_BYTES: usize = 8 * 1024;
+/// Most hits of one search.
+pub const TOP_K: usize = 100;
+/// Longest `Prefer: wait`, in seconds.
+pub const WAIT_SECONDS: u32 = 60;
+/// The share of the day's neurons that indexing may use; chat and search keep the rest.
+pub const INGEST_SHARE: f64 = 0.7;
+/// Requests one API key may make a day: a fifth of everybody's.
+pub const REQUESTS_PER_KEY_AND_DAY: u64 = 20_000;
+/// Seconds over which a burst is counted: a period the rate-limit binding knows.
+/// <https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit>/
+pub const BURST_SECONDS: i64 = 10;
+/// Requests of one API key in that time. As in `wrangler.toml`, where the binding is told.
+pub const BURST_PER_KEY: u32 = 100;
+/// Requests of one address in that time: several people may share one.
+pub const BURST_PER_ADDRESS: u32 = 300;
+/// Refused requests of one caller in a minute; who goes on is banned.
+pub const REFUSALS_BEFORE_BAN: u32 = 50;
+/// How long a ban lasts, in seconds.
+pub const BAN_SECONDS: u32 = 600;
+/// Days after which a conversation nobody continued is archived.
+pub const ARCHIVE_AFTER_DAYS: u32 = 30;
+/// Longest `Idempotency-Key`, in bytes.
+pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
+/// Most entries on one page of a list.
+pub const PAGE: usize = 100;
+
+/// Longest chat message, in bytes: about a fourth of it in tokens, within every route's window.
+pub const CHAT_MESSAGE_BYTES: usize = 16 * 1024;
+/// Most bytes of history that a client of `/v1` may send along; what does not fit a prompt is left out.
+/// The largest route reads 12,288 tokens, about 48 KB; counting more would cost CPU for nothing.
+pub const CHAT_HISTORY_BYTES: usize = 48 * 1024;
+/// Longest memory, in bytes.
+pub const MEMORY_BYTES: usize = 2 * 1024;
+/// Most memories of one user: recall compares them all.
+pub const MEMORIES: i64 = 1_000;
+/// Largest profile, as JSON.
+pub const PROFILE_BYTES: usize = 8 * 1024;
+
+// --- Live sessions: our own
+
+/// Most participants of one session.
+pub const PARTICIPANTS: usize = 32;
+/// Largest frame a participant may send, in bytes.
+pub const FRAME_BYTES: usize = 32 * 1024;
+/// Frames a participant may send in [`FRAME_WINDOW`]; more closes the connection.
+pub const FRAMES_PER_WINDOW: u32 = 100;
+/// Milliseconds over which frames are counted.
+pub const FRAME_WINDOW: i64 = 10 * SECOND;
+/// Largest shared text, in bytes.
+pub const SCRATCH_BYTES: usize = 128 * 1024;
+/// Events a channel keeps for those who come back; older ones are forgotten.
+pub const CHANNEL_EVENTS: i64 = 2_000;
+/// Milliseconds after which a session nobody is in is persisted and let go.
+pub const SESSION_IDLE: i64 = 5 * MINUTE;
+/// Milliseconds an invitation is good for.
+pub const TICKET_LIFE: i64 = 30 * SECOND;
+
+// --- Work units: our own
+
+/// Source text in one pack. 64 KB is chunked within the 10 ms of CPU a message may use.
+pub const PACK_BYTES: usize = 64 * 1024;
+/// Source text in one batch of packs: about 130 chunks, two embedding calls, one message each for
+/// embed and upsert. 1,000 files of 2 KB are then 32 + 8 + 8 messages: 144 queue operations.
+pub const BATCH_BYTES: usize = 4 * PACK_BYTES;
+/// Source that one chunk message of a long document works through.
+pub const CHUNK_SLICE_BYTES: usize = PACK_BYTES;
+/// Windows one embed message sends to the model.
+pub const WINDOWS_PER_MESSAGE: usize = 200;
+
+// --- Chunks: our own (DESIGN section 7)
+
+/// A chunk is filled to at least this many cl100k tokens where the text allows.
+pub const CHUNK_TOKENS_MIN: usize = 500;
+/// And never beyond this many.
+pub const CHUNK_TOKENS_MAX: usize = 1_000;
+
+// --- Retries: our own (RELIABILITY: with a crash in ten at every await, six are too few)
+
+/// Attempts without progress before an item is given up.
+pub const ATTEMPTS: i64 = 16;
+/// Attempts before an item is given up for a failure that looks like a bug.
+pub const ATTEMPTS_AFTER_BUG: i64 = 3;
+/// First ceiling of the backoff.
+pub const BACKOFF_BASE_SECONDS: u64 = 1;
+/// Last ceiling of the backoff.
+pub const BACKOFF_CEILING_SECONDS: u64 = 300;
+/// How long a claim holds: above the slowest stage, below what a user would call stuck.
+pub const LEASE: i64 = 60 * SECOND;
+/// A message is taken for lost when its item was not claimed for this long after it was sent.
+pub const MESSAGE_LOST_AFTER: i64 = 90 * SECOND;
+/// The longest an invocation can live (15 minutes) and a margin: after it, nothing unseen still writes.
+/// <https://developers.cloudflare.com/workers/platform/limits>/
+pub const MAX_WRITER_LIFE: i64 = 17 * MINUTE;
+/// Items one sweep looks at.
+pub const SWEEP_ITEMS: i64 = 100;
+/// Revisions one retire message removes.
+pub const PURGED_PER_MESSAGE: i64 = 50;

@@ -1,0 +1,5 @@
+//! The job protocol: what is to be done, who may do it, and what became of it.
+
+pub mod item;
+pub mod message;
+pub mod outcome;

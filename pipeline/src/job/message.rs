@@ -1,0 +1,166 @@
+//! Queue messages: claim checks that name a job item. Never text, never vectors.
+//!
+//! Versioned. A consumer learns to read a version before any producer writes it (consumers deploy
+//! first), so a message from a newer producer is retried later, not lost.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    budget::purpose::Purpose,
+    ids::{ItemId, UserId},
+};
+
+/// The newest version this code reads. What it writes depends on the stage: see [`Stage::version`].
+pub const VERSION: u32 = 3;
+
+/// A stage of the pipeline; each has its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// A pack's text into chunks.
+    Chunk,
+    /// A batch's chunks into vectors.
+    Embed,
+    /// A batch's vectors into the index, and the documents' new revisions into view.
+    Upsert,
+    /// Replaced, deleted and cancelled revisions out of every store.
+    Purge,
+    /// A question into an answer.
+    Chat,
+    /// A conversation nobody continued into an archive.
+    Archive,
+}
+
+impl Stage {
+    /// All stages, in the order of the data path.
+    pub const ALL: [Self; 6] = [Self::Chunk, Self::Embed, Self::Upsert, Self::Purge, Self::Chat, Self::Archive];
+
+    /// The version its messages are written in: the first whose readers know the stage.
+    pub const fn version(self) -> u32 {
+        match self {
+            Self::Chunk | Self::Embed | Self::Upsert | Self::Purge => 1,
+            Self::Chat => 2,
+            Self::Archive => 3,
+        }
+    }
+
+    /// The stage's name: of its queue, in D1, in messages and in answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chunk => "chunk",
+            Self::Embed => "embed",
+            Self::Upsert => "upsert",
+            Self::Purge => "retire",
+            Self::Chat => "chat",
+            Self::Archive => "archive",
+        }
+    }
+
+    /// What the stage's neurons are for.
+    pub const fn purpose(self) -> Purpose {
+        match self {
+            Self::Chunk | Self::Embed | Self::Upsert | Self::Purge | Self::Archive => Purpose::Ingest,
+            Self::Chat => Purpose::Interactive,
+        }
+    }
+
+    /// Reads a [`name`](Self::name).
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.name() == name)
+    }
+}
+
+/// "Look at this item": all a message says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The stage it is for, and so its queue.
+    pub stage: Stage,
+    /// The item to look at.
+    pub item: ItemId,
+    /// The item's owner, so that every statement can carry the predicate.
+    pub user: UserId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<M> {
+    v: u32,
+    #[serde(flatten)]
+    message: M,
+}
+
+/// What a message body turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// A message this code understands.
+    Known(Message),
+    /// Written by newer code: deliver again when this code has been replaced.
+    TooNew {
+        /// Its version.
+        version: u32,
+    },
+    /// No message of ours: recorded as a dead letter.
+    Malformed {
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Message {
+    /// The body to send.
+    pub fn encode(&self) -> String {
+        // A struct of numbers and strings always serialises.
+        serde_json::to_string(&Envelope { v: self.stage.version(), message: self }).unwrap_or_default()
+    }
+
+    /// Reads a body.
+    pub fn decode(body: &str) -> Decoded {
+        #[derive(Deserialize)]
+        struct Version {
+            v: u32,
+        }
+        match serde_json::from_str::<Version>(body) {
+            Err(error) => Decoded::Malformed { why: format!("no version: {error}") },
+            Ok(Version { v }) if v > VERSION => Decoded::TooNew { version: v },
+            Ok(_) => match serde_json::from_str::<Envelope<Self>>(body) {
+                Ok(envelope) => Decoded::Known(envelope.message),
+                Err(error) => Decoded::Malformed { why: error.to_string() },
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_newer_version_is_told_from_a_malformed_one() {
+        assert_eq!(Message::decode(r#"{"v":4,"anything":[]}"#), Decoded::TooNew { version: 4 });
+        for malformed in [
+            "",
+            "null",
+            "{}",
+            r#"{"v":"1"}"#,
+            r#"{"v":1,"stage":"chunk"}"#,
+            r#"{"v":1,"stage":"dance","item":1,"user":"usr_x"}"#,
+        ] {
+            assert!(matches!(Message::decode(malformed), Decoded::Malformed { .. }), "{malformed}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_never_panics(body in ".*") {
+            let _ = Message::decode(&body);
+        }
+
+        #[test]
+        fn what_is_encoded_reads_back(item in 0i64..1 << 39, stage in 0usize..6) {
+            let user = UserId::parse("usr_00000000000000000000000000").unwrap();
+            let message = Message { stage: Stage::ALL[stage], item: ItemId(item), user };
+            prop_assert_eq!(Message::decode(&message.encode()), Decoded::Known(message));
+        }
+    }
+}

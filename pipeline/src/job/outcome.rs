@@ -1,0 +1,101 @@
+//! What a stage made of a message. Only the batch loop turns it into ack and retry.
+
+use crate::{
+    constants,
+    failure::{Failure, FailureKind},
+    time::Timestamp,
+};
+
+/// What became of one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The work is done, or was done before, or is no longer wanted.
+    Done,
+    /// Deliver again after this many seconds.
+    Retry {
+        /// Seconds until the next delivery.
+        after: u32,
+        /// What failed.
+        why: String,
+    },
+    /// Wait in D1 (not in the queue, which forgets after a day) until this time.
+    Park {
+        /// When the work may go on.
+        until: Timestamp,
+        /// Which allowance is spent.
+        why: String,
+    },
+    /// It will never work: recorded as a dead letter.
+    Dead {
+        /// A message its owner can act on.
+        why: String,
+    },
+}
+
+impl Outcome {
+    /// The name the log line carries.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retry { .. } => "retried",
+            Self::Park { .. } => "parked",
+            Self::Dead { .. } => "dead",
+        }
+    }
+
+    /// What the batch loop says of it.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Done => None,
+            Self::Retry { why, .. } | Self::Park { why, .. } | Self::Dead { why } => Some(why),
+        }
+    }
+}
+
+/// Decides a failed attempt's fate: the failure's kind and how often it was tried.
+///
+/// `jitter` is uniform in 0..=255 and spreads the retries of a burst (full jitter).
+pub fn fate(failure: &Failure, attempts: i64, now: Timestamp, jitter: u8) -> Outcome {
+    let why = failure.why.clone();
+    match failure.kind {
+        FailureKind::Exhausted => Outcome::Park { until: now.next_day(), why },
+        FailureKind::Input => Outcome::Dead { why },
+        FailureKind::Bug if attempts >= constants::ATTEMPTS_AFTER_BUG => Outcome::Dead { why },
+        FailureKind::Transient if attempts >= constants::ATTEMPTS => Outcome::Dead { why },
+        FailureKind::Transient | FailureKind::Bug => Outcome::Retry { after: backoff(attempts, jitter), why },
+    }
+}
+
+/// Seconds before the next attempt: full jitter under an exponential ceiling.
+///
+/// Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+pub fn backoff(attempts: i64, jitter: u8) -> u32 {
+    let exponent = attempts.clamp(0, 16).unsigned_abs();
+    let ceiling = (constants::BACKOFF_BASE_SECONDS << exponent).min(constants::BACKOFF_CEILING_SECONDS);
+    let scaled = ceiling * (u64::from(jitter) + 1) / 256;
+    u32::try_from(scaled).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_grows_to_its_ceiling_and_is_spread() {
+        assert_eq!(backoff(0, 255), 1);
+        assert_eq!(backoff(4, 255), 16);
+        assert_eq!(backoff(40, 255), 300);
+        assert_eq!(backoff(40, 0), 1);
+    }
+
+    #[test]
+    fn the_kind_decides() {
+        let now = Timestamp::from_milliseconds(0);
+        let transient = Failure::transient("busy");
+        assert!(matches!(fate(&transient, 1, now, 0), Outcome::Retry { .. }));
+        assert!(matches!(fate(&transient, constants::ATTEMPTS, now, 0), Outcome::Dead { .. }));
+        assert!(matches!(fate(&Failure::input("not text"), 1, now, 0), Outcome::Dead { .. }));
+        let parked = fate(&Failure::exhausted("neurons"), 1, now, 0);
+        assert_eq!(parked, Outcome::Park { until: now.next_day(), why: "neurons".into() });
+    }
+}

@@ -1,0 +1,328 @@
+//! `POST /api/chat`: a question in, a turn out.
+//!
+//! 1. Check the question and where it belongs.
+//! 2. Asked before in the same state of things: the answer is there already ([`cached`]).
+//! 3. Commit the turn ([`accept`]): only then is the answer 202, and only then is a message sent.
+//! 4. `Prefer: wait=N` waits for the end.
+
+pub mod accept;
+pub mod cached;
+
+use data_encoding::HEXLOWER;
+use http::{HeaderName, StatusCode, header};
+use pipeline::{
+    chat::{
+        catalogue::{Catalogue, RouteName},
+        generation::PromptMessage,
+        profile::Profile,
+        restore,
+        turn::{Ask, CachedAnswer, Turn, TurnResult},
+    },
+    constants,
+    failure::Failure,
+    filters::Filters,
+    ids::{ConversationId, JobId, SessionId, TurnId, UserId},
+    platform::{
+        ports::Database,
+        statement::{Statement, json},
+    },
+    problem::{Code, Problem},
+    tenant::Tenant,
+};
+use serde::{Deserialize, Serialize};
+
+use self::accept::{Accepted, Question};
+use crate::{
+    api::{jobs, search::request::check_filters},
+    http::{
+        body,
+        call::{Call, Platform},
+        idempotency,
+        reply::{Answer, Refusal, Reply},
+    },
+};
+
+/// A question as a client sends it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ChatRequest {
+    /// What is asked.
+    pub message: String,
+    /// The conversation it goes on with; without one a new one begins.
+    pub conversation_id: Option<String>,
+    /// The live session in which the answer is told.
+    pub session_id: Option<String>,
+    /// `simple`, `general`, `code` or `complex`; without one the question decides.
+    pub route: Option<String>,
+    /// What sources must be.
+    #[serde(default)]
+    pub filters: Filters,
+    /// Whether memories are recalled and offered.
+    #[serde(default = "yes")]
+    pub use_memory: bool,
+    /// Most tokens of the answer.
+    pub max_tokens: Option<i64>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A question that may be asked.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The question, trimmed.
+    pub message: String,
+    /// The conversation, if it goes on with one.
+    pub conversation: Option<ConversationId>,
+    /// The session, if it is told in one.
+    pub session: Option<SessionId>,
+    /// How it is to be answered.
+    pub ask: Ask,
+}
+
+/// The body of the 202.
+#[derive(Debug, Serialize)]
+struct ChatAnswer<'a> {
+    job_id: &'a JobId,
+    turn_id: &'a TurnId,
+    conversation_id: &'a ConversationId,
+    status: &'static str,
+}
+
+/// Reads and checks a question.
+pub fn parse(text: &[u8]) -> Result<Checked, Problem> {
+    let request: ChatRequest = body::parse(text)?;
+    let message = body::text("/message", &request.message, constants::CHAT_MESSAGE_BYTES)?;
+    check_filters(&request.filters)?;
+    let not_found =
+        |pointer: &str, what: &str| Problem::field(Code::NotFound, pointer, format!("there is no such {what}"));
+    let conversation = request
+        .conversation_id
+        .map(|id| ConversationId::parse(&id).ok_or_else(|| not_found("/conversation_id", "conversation")))
+        .transpose()?;
+    let session = request
+        .session_id
+        .map(|id| SessionId::parse(&id).ok_or_else(|| not_found("/session_id", "session")))
+        .transpose()?;
+    let route = request.route.as_deref().map(route).transpose()?;
+    let max_tokens = request.max_tokens.map(max_tokens).transpose()?;
+    let ask = Ask { route, filters: request.filters, use_memory: request.use_memory, max_tokens, ..Ask::default() };
+    Ok(Checked { message, conversation, session, ask })
+}
+
+fn route(name: &str) -> Result<RouteName, Problem> {
+    RouteName::parse(name).ok_or_else(|| {
+        let names = RouteName::ALL.map(RouteName::name).join(", ");
+        Problem::field(
+            Code::Invalid,
+            "/route",
+            format!("{:?} is none of {names}", name.chars().take(60).collect::<String>()),
+        )
+    })
+}
+
+/// Checks a limit of tokens; a route's own limit cuts it down later.
+pub fn max_tokens(wanted: i64) -> Result<u32, Problem> {
+    u32::try_from(wanted).ok().filter(|tokens| *tokens > 0).ok_or_else(|| {
+        Problem::field(Code::Invalid, "/max_tokens", format!("{wanted} is not a number of tokens from 1"))
+    })
+}
+
+/// Answers the route. See the module for its steps.
+pub async fn chat<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
+    let checked = parse(call.request.body())?;
+    let key = idempotency::key(call)?;
+    let body_hash = match &key {
+        Some(_) => HEXLOWER.encode(&ports.sha256(call.request.body()).await?),
+        None => String::new(),
+    };
+    if let Some(key) = &key
+        && let Some(reply) = idempotency::replay(ports, &call.tenant, key, &body_hash).await?
+    {
+        return Ok(reply);
+    }
+    let begun =
+        begin(ports, &call.tenant, checked, key.as_deref().map(|key| (key, body_hash.as_str())), "chat").await?;
+    answer(ports, &call.tenant.user, &begun, call.wait_seconds()).await
+}
+
+/// A turn that was accepted.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// Its job.
+    pub job: JobId,
+    /// What it is about.
+    pub turn: Turn,
+    /// Its answer, if it was there already.
+    pub result: Option<TurnResult>,
+}
+
+/// Accepts a question: from the cache, or as a job. `origin` is `chat`, or `openai` for a
+/// conversation whose client keeps the history.
+pub async fn begin<P: Platform>(
+    ports: &P,
+    tenant: &Tenant,
+    checked: Checked,
+    idempotency: Option<(&str, &str)>,
+    origin: &str,
+) -> Result<Begun, Refusal> {
+    let Checked { message, conversation, session, mut ask } = checked;
+    ask.accept_memories = Profile::of(tenant).preferences.accept_memories;
+    if let Some(session) = &session {
+        check_session(ports, &tenant.user, session).await?;
+    }
+    let now = ports.now();
+    if conversation.is_none() && session.is_none() {
+        let catalogue = Catalogue::load(ports).await.catalogue;
+        ask.cache_key = Some(cached::key(tenant, &message, &ask, &catalogue)?);
+    }
+    let cached = match &ask.cache_key {
+        Some(key) => cached::read(ports, key).await,
+        None => None,
+    };
+    let is_new = conversation.is_none();
+    let turn = Turn {
+        conversation_id: conversation.unwrap_or_else(|| ConversationId::new(now, ports.bytes())),
+        turn_id: TurnId::new(now, ports.bytes()),
+        // Given out by the commit.
+        number: 0,
+        session_id: session,
+        request: ask,
+    };
+    let job = JobId::new(now, ports.bytes());
+    let response = json(&ChatAnswer {
+        job_id: &job,
+        turn_id: &turn.turn_id,
+        conversation_id: &turn.conversation_id,
+        status: "queued",
+    })?;
+    let question = Question {
+        job: &job,
+        user: &tenant.user,
+        turn: &turn,
+        message: &message,
+        is_new,
+        origin,
+        idempotency,
+        response: &response,
+        answer: cached.as_ref(),
+    };
+    let mut accepted = accept::accept(ports, &question).await?;
+    if accepted == Accepted::NoConversation && restore::restore(ports, &tenant.user, &turn.conversation_id).await? {
+        accepted = accept::accept(ports, &question).await?;
+    }
+    match accepted {
+        Accepted::Yes => {}
+        Accepted::NoConversation => {
+            return Err(Problem::field(Code::NotFound, "/conversation_id", "there is no such conversation").into());
+        }
+        Accepted::KeyInFlight => {
+            return Err(Problem::field(
+                Code::Conflict,
+                "Idempotency-Key",
+                "another request with this key is being worked on",
+            )
+            .into());
+        }
+    }
+    let result = cached.map(|cached| TurnResult::new(&job, &turn, cached, true));
+    Ok(Begun { job, turn, result })
+}
+
+async fn check_session<P: Database>(ports: &P, user: &UserId, session: &SessionId) -> Result<(), Refusal> {
+    let query = Statement::new("SELECT 1 AS found FROM sessions WHERE user_id = ?1 AND id = ?2 AND state = 'open'")
+        .bind(user)
+        .bind(session);
+    if ports.batch(vec![query]).await?.at(0)?.rows.is_empty() {
+        return Err(Problem::field(Code::NotFound, "/session_id", "there is no such open session").into());
+    }
+    Ok(())
+}
+
+async fn answer<P: Platform>(ports: &P, user: &UserId, begun: &Begun, wait: u32) -> Answer {
+    let location = format!("/api/jobs/{}", begun.job);
+    if let Some(result) = &begun.result {
+        return Ok(Reply::json(StatusCode::OK, result).with(header::LOCATION, &location));
+    }
+    if wait > 0
+        && let Some(result) = wait_for(ports, user, begun, wait).await?
+    {
+        return Ok(Reply::json(StatusCode::OK, &result)
+            .with(header::LOCATION, &location)
+            .with(HeaderName::from_static("preference-applied"), &format!("wait={wait}")));
+    }
+    let Turn { turn_id, conversation_id, .. } = &begun.turn;
+    let answer = ChatAnswer { job_id: &begun.job, turn_id, conversation_id, status: "queued" };
+    Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location).with(header::RETRY_AFTER, "1"))
+}
+
+/// Waits for a turn's answer; `None` if it is not there by then. A turn that ended without one is a
+/// problem.
+pub async fn wait_for<P: Platform>(
+    ports: &P,
+    user: &UserId,
+    begun: &Begun,
+    seconds: u32,
+) -> Result<Option<TurnResult>, Refusal> {
+    if let Some(result) = &begun.result {
+        return Ok(Some(result.clone()));
+    }
+    let deadline = ports.now().plus(i64::from(seconds) * pipeline::time::SECOND);
+    let mut pause = 150;
+    loop {
+        match jobs::turn_state(ports, user, &begun.job).await? {
+            jobs::TurnState::Answered(result) => return Ok(Some(*result)),
+            jobs::TurnState::Ended(why) => return Err(Problem::new(Code::Unavailable, why).into()),
+            jobs::TurnState::Open if ports.now() >= deadline => return Ok(None),
+            jobs::TurnState::Open => {}
+        }
+        ports.sleep(pause).await;
+        pause = (pause * 3 / 2).min(1_000);
+    }
+}
+
+/// The messages that a client of `/v1` sends along, cut to what a prompt may take of them: the newest.
+pub fn cut_history(messages: Vec<PromptMessage>) -> Vec<PromptMessage> {
+    let mut bytes = 0;
+    let mut kept: Vec<PromptMessage> = messages
+        .into_iter()
+        .rev()
+        .take_while(|message| {
+            bytes += message.content.len();
+            bytes <= constants::CHAT_HISTORY_BYTES
+        })
+        .collect();
+    kept.reverse();
+    kept
+}
+
+/// A result as its owner reads it again.
+pub fn result_of(job: &JobId, turn: &Turn, answer: String, detail: &str) -> Result<TurnResult, Failure> {
+    let detail = serde_json::from_str(detail).map_err(|error| Failure::bug(format!("detail of a turn: {error}")))?;
+    Ok(TurnResult::new(job, turn, CachedAnswer { answer, detail }, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_names_its_field() {
+        let long = format!(r#"{{"message":"{}"}}"#, "x".repeat(1_000_000));
+        for (body, status, pointer) in [
+            (r#"{"message":" "}"#, 422, "/message"),
+            (r#"{"message":1}"#, 422, "/message"),
+            (long.as_str(), 413, "/message"),
+            (r#"{"message":"a","route":"magic"}"#, 422, "/route"),
+            (r#"{"message":"a","max_tokens":0}"#, 422, "/max_tokens"),
+            (r#"{"message":"a","conversation_id":"x"}"#, 404, "/conversation_id"),
+            (r#"{"message":"a","session_id":"../x"}"#, 404, "/session_id"),
+            (r#"{"message":"a","filters":{"type":"poem"}}"#, 422, "/filters/type"),
+        ] {
+            let problem = parse(body.as_bytes()).unwrap_err();
+            assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (status, pointer), "{body:.80}");
+        }
+        assert_eq!(parse(b"{}").unwrap_err().status, 422);
+        assert_eq!(parse(b"").unwrap_err().status, 400);
+    }
+}

@@ -1,0 +1,267 @@
+//! `POST /api/index`: documents in, a job out.
+//!
+//! 1. Parse and validate, each document alone ([`parse`], [`validate`]).
+//! 2. Hash, and look for what is there already: duplicates cost nothing.
+//! 3. Plan packs and batches by bytes ([`pack`]), estimate the cost ([`estimate`]).
+//! 4. Commit: rows that announce the packs, the packs in R2, then the rows that make the job
+//!    ([`accept`]). Only then is the answer 202, and only then are messages sent.
+
+pub mod accept;
+pub mod estimate;
+pub mod media;
+pub mod pack;
+pub mod parse;
+pub mod validate;
+
+use std::collections::{HashMap, HashSet};
+
+use data_encoding::HEXLOWER;
+use http::{StatusCode, header};
+use pipeline::{
+    failure::Failure,
+    ids::{DocumentId, JobId},
+    platform::{
+        ports::{Database, Sha256},
+        statement::{Statement, json},
+    },
+    problem::{Code, Problem},
+    tenant::Tenant,
+};
+use serde::{Deserialize, Serialize};
+
+use self::{
+    accept::Accepted,
+    estimate::{Estimate, Text},
+    parse::Item,
+    validate::{Description, Valid},
+};
+use crate::{
+    api::jobs,
+    http::{
+        call::{Call, Platform},
+        idempotency,
+        reply::{Answer, Reply},
+    },
+};
+
+/// What became of one document of a request.
+#[derive(Clone, Debug, Serialize)]
+pub struct ItemAnswer {
+    /// Its place in the request.
+    pub index: usize,
+    /// The client's name for it.
+    pub external_id: Option<String>,
+    /// Ours.
+    pub document_id: Option<DocumentId>,
+    /// `queued`, `duplicate` or `rejected`.
+    pub status: &'static str,
+    /// Why it was rejected.
+    pub error: Option<Problem>,
+}
+
+/// The body of the 202.
+#[derive(Debug, Serialize)]
+struct IndexAnswer<'a> {
+    job_id: Option<&'a JobId>,
+    status: &'static str,
+    consistency_token: Option<String>,
+    estimate: Estimate,
+    items: &'a [ItemAnswer],
+}
+
+/// A document that will be indexed.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Its id.
+    pub id: DocumentId,
+    /// Hex SHA-256 of content and description: equal means nothing to do.
+    pub fingerprint: String,
+    /// The document.
+    pub document: Valid,
+}
+
+/// A consistency token is the job's id in another coat; searches pass it as `after`.
+const TOKEN_PREFIX: &str = "ct_";
+
+/// The token that lets a search see what this job has written.
+pub fn consistency_token(job: &JobId) -> String {
+    format!("{TOKEN_PREFIX}{}", job.as_str().trim_start_matches(JobId::PREFIX))
+}
+
+/// The job behind a token.
+pub fn job_of_token(token: &str) -> Option<JobId> {
+    JobId::parse(&format!("{}{}", JobId::PREFIX, token.strip_prefix(TOKEN_PREFIX)?))
+}
+
+/// Answers the route. See the module for its steps.
+pub async fn index<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
+    let body = call.request.body();
+    let key = idempotency::key(call)?;
+    let body_hash = match &key {
+        Some(_) => HEXLOWER.encode(&ports.sha256(body).await?),
+        None => String::new(),
+    };
+    if let Some(key) = &key
+        && let Some(reply) = idempotency::replay(ports, &call.tenant, key, &body_hash).await?
+    {
+        return Ok(reply);
+    }
+    let items = parse::parse(call.request.headers(), body).await?;
+    let (mut answers, documents) = prepare(ports, &call.tenant, items).await?;
+    let duplicates = duplicates(ports, &call.tenant, &documents).await?;
+    let mut queued = Vec::new();
+    for (index, prepared) in documents {
+        if duplicates.contains(&prepared.id) {
+            answers[index].status = "duplicate";
+        } else {
+            queued.push(prepared);
+        }
+    }
+    let sizes: Vec<usize> = queued.iter().map(|prepared| prepared.document.content.len()).collect();
+    let batches = pack::plan(&sizes);
+    let texts: Vec<Text<'_>> = queued
+        .iter()
+        .map(|prepared| Text {
+            bytes: prepared.document.content.as_ref(),
+            is_html: prepared.document.description.media_type == "text/html",
+        })
+        .collect();
+    let estimate = estimate::estimate(&texts, &batches);
+    if call.parameter("dry_run").as_deref() == Some("true") {
+        let answer =
+            IndexAnswer { job_id: None, status: "dry_run", consistency_token: None, estimate, items: &answers };
+        return Ok(Reply::json(StatusCode::OK, &answer));
+    }
+    if queued.is_empty() {
+        return nothing_queued(&answers, estimate);
+    }
+    let job = JobId::new(ports.now(), ports.bytes());
+    let answer = IndexAnswer {
+        job_id: Some(&job),
+        status: "queued",
+        consistency_token: Some(consistency_token(&job)),
+        estimate,
+        items: &answers,
+    };
+    let accepted = Accepted {
+        job: &job,
+        tenant: &call.tenant,
+        documents: &queued,
+        batches: &batches,
+        idempotency: key.as_deref().map(|key| (key, body_hash.as_str())),
+        response: &json(&answer)?,
+    };
+    accept::accept(ports, accepted).await?;
+    let location = format!("/api/jobs/{job}");
+    match call.wait_seconds() {
+        0 => Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location)),
+        seconds => jobs::wait(ports, &call.tenant.user, &job, seconds, &answer).await,
+    }
+}
+
+/// Nothing to do is no job: 200 if any was there already, else the problem.
+fn nothing_queued(answers: &[ItemAnswer], estimate: Estimate) -> Answer {
+    if answers.iter().any(|answer| answer.status == "duplicate") {
+        let answer =
+            IndexAnswer { job_id: None, status: "succeeded", consistency_token: None, estimate, items: answers };
+        return Ok(Reply::json(StatusCode::OK, &answer));
+    }
+    if let [ItemAnswer { error: Some(problem), .. }] = answers {
+        return Err(problem.clone().into());
+    }
+    let mut problem = Problem::new(Code::Invalid, format!("none of the {} documents can be indexed", answers.len()));
+    let errors = answers.iter().filter_map(|answer| answer.error.as_ref());
+    problem.errors = errors.flat_map(|error| error.errors.clone()).take(100).collect();
+    Err(problem.into())
+}
+
+/// Validates and fingerprints; a document named twice is taken once.
+async fn prepare<P: Sha256>(
+    ports: &P,
+    tenant: &Tenant,
+    items: Vec<Item>,
+) -> Result<(Vec<ItemAnswer>, Vec<(usize, Prepared)>), Failure> {
+    let mut answers = Vec::with_capacity(items.len());
+    let mut documents = Vec::with_capacity(items.len());
+    let mut seen: HashMap<DocumentId, usize> = HashMap::new();
+    for (index, item) in items.into_iter().enumerate() {
+        let external_id = item.document.as_ref().ok().and_then(|document| document.external_id.clone());
+        let mut answer = ItemAnswer { index, external_id, document_id: None, status: "queued", error: None };
+        match item.document.and_then(|document| validate::validate(&item.pointer, document)) {
+            Ok(document) => {
+                let content_hash = ports.sha256(&document.content).await?;
+                let id = document.id(&tenant.user, &content_hash);
+                if let Some(first) = seen.get(&id) {
+                    let detail = format!("the same document stands at index {first} of this request");
+                    reject(
+                        &mut answer,
+                        Problem::field(Code::Duplicate, format!("{}/external_id", item.pointer), detail),
+                    );
+                } else {
+                    seen.insert(id.clone(), index);
+                    answer.document_id = Some(id.clone());
+                    let fingerprint = fingerprint(&document.description, &content_hash)?;
+                    documents.push((index, Prepared { id, fingerprint, document }));
+                }
+            }
+            Err(problem) => reject(&mut answer, problem),
+        }
+        answers.push(answer);
+    }
+    Ok((answers, documents))
+}
+
+fn reject(answer: &mut ItemAnswer, problem: Problem) {
+    answer.status = "rejected";
+    answer.error = Some(problem);
+}
+
+fn fingerprint(description: &Description, content_hash: &[u8; 32]) -> Result<String, Failure> {
+    let described = json(&(description, description.created_at))?;
+    Ok(pipeline::fingerprint::of(&[content_hash, described.as_bytes()]))
+}
+
+/// The documents whose latest revision has this fingerprint and is published or on its way.
+async fn duplicates<P: Database>(
+    ports: &P,
+    tenant: &Tenant,
+    documents: &[(usize, Prepared)],
+) -> Result<HashSet<DocumentId>, Failure> {
+    #[derive(Deserialize)]
+    struct Row {
+        id: DocumentId,
+    }
+    if documents.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let wanted: Vec<(&DocumentId, &str)> =
+        documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
+    let query = Statement::new(
+        "SELECT d.id FROM json_each(?1) wanted
+         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
+         LEFT JOIN job_items p ON p.id = d.latest_item
+         LEFT JOIN job_items b ON b.id = p.batch
+         WHERE d.deleted_at IS NULL AND d.latest_hash = wanted.value ->> 1
+           AND (d.content_hash = d.latest_hash AND d.current_item = d.latest_item
+                OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN ('done', 'failed', 'cancelled')))",
+    )
+    .bind(json(&wanted)?)
+    .bind(&tenant.user);
+    let rows: Vec<Row> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{ids::RANDOM_BYTES, time::Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn a_token_names_its_job_and_nothing_else() {
+        let job = JobId::new(Timestamp::from_milliseconds(5), [3; RANDOM_BYTES]);
+        assert_eq!(job_of_token(&consistency_token(&job)), Some(job));
+        assert_eq!(job_of_token("ct_'; DROP TABLE jobs"), None);
+        assert_eq!(job_of_token("job_0"), None);
+    }
+}

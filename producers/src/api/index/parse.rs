@@ -1,0 +1,293 @@
+//! Request bodies to documents, each on its own: one that cannot be read fails alone.
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, header};
+use pipeline::{
+    constants,
+    problem::{Code, Problem},
+    time::Timestamp,
+};
+use serde::Deserialize;
+use serde_json::{Map, value::RawValue};
+
+/// A document as a client sends it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct DocumentInput {
+    /// The client's name for it: a path, a URL, a key. Uploading it again makes a new revision.
+    pub external_id: Option<String>,
+    /// Defaults to the last part of the external id.
+    pub title: Option<String>,
+    /// The text.
+    pub content: Content,
+    /// `code`, `doc` or `conversation`; by default what the name's ending says.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Programming or natural language; by default what the name's ending says.
+    pub language: Option<String>,
+    /// Media type of the content; by default what the name's ending says.
+    pub media_type: Option<String>,
+    /// Free words to filter by.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Anything the client wants back with the document.
+    pub metadata: Option<Map<String, serde_json::Value>>,
+    /// The document's own date; by default the time of the upload.
+    pub created_at: Option<Timestamp>,
+}
+
+/// Content as bytes: a JSON string's or a file's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub struct Content(pub Bytes);
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self(Bytes::from(text))
+    }
+}
+
+/// One item of a request.
+#[derive(Debug)]
+pub struct Item {
+    /// Where it stands in the request: a JSON Pointer, or `files/3`.
+    pub pointer: String,
+    /// The document, or why it is none.
+    pub document: Result<DocumentInput, Problem>,
+}
+
+/// Reads a body by its content type.
+pub async fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Item>, Problem> {
+    if body.is_empty() {
+        return Err(Problem::new(Code::Malformed, "the body is empty"));
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_lowercase();
+    let items = match essence.as_str() {
+        "application/json" => parse_json(body)?,
+        "application/x-ndjson" | "application/jsonl" => parse_lines(body),
+        "multipart/form-data" => parse_multipart(content_type, body).await?,
+        other => {
+            let detail =
+                format!("expected application/json, application/x-ndjson or multipart/form-data, not {other:?}");
+            return Err(Problem::field(Code::UnsupportedType, "Content-Type", detail));
+        }
+    };
+    match items.len() {
+        0 => Err(Problem::new(Code::Invalid, "the request holds no documents")),
+        count if count > constants::DOCUMENTS_PER_REQUEST => {
+            let limit = constants::DOCUMENTS_PER_REQUEST;
+            Err(Problem::field(
+                Code::TooLarge,
+                "/documents",
+                format!("{count} documents in one request; the limit is {limit}"),
+            ))
+        }
+        _ => Ok(items),
+    }
+}
+
+fn parse_json(body: &[u8]) -> Result<Vec<Item>, Problem> {
+    #[derive(Deserialize)]
+    struct Wrapped<'a> {
+        #[serde(borrow)]
+        documents: Vec<&'a RawValue>,
+    }
+    let text = utf8(body)?;
+    let malformed = |error: &serde_json::Error| {
+        Problem::new(Code::Malformed, format!("the body is not the JSON expected: {error}"))
+    };
+    match text.trim_start().as_bytes().first() {
+        Some(b'[') => {
+            let documents: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+            Ok(documents.into_iter().enumerate().map(|(index, raw)| item(format!("/{index}"), raw.get())).collect())
+        }
+        Some(b'{') if has_documents(text).map_err(|error| malformed(&error))? => {
+            let wrapped: Wrapped<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+            let items = wrapped.documents.into_iter().enumerate();
+            Ok(items.map(|(index, raw)| item(format!("/documents/{index}"), raw.get())).collect())
+        }
+        Some(b'{') => Ok(vec![item(String::new(), text)]),
+        _ => Err(Problem::new(Code::Malformed, "the body is neither a JSON object nor an array")),
+    }
+}
+
+/// True for `{"documents": [...]}`; a single document has content instead.
+fn has_documents(text: &str) -> Result<bool, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Shape {
+        documents: Option<serde::de::IgnoredAny>,
+        content: Option<serde::de::IgnoredAny>,
+    }
+    // A single document starts with one of its short fields; most need no look further than that.
+    let shape: Shape = serde_json::from_str(text)?;
+    Ok(shape.documents.is_some() && shape.content.is_none())
+}
+
+fn parse_lines(body: &[u8]) -> Vec<Item> {
+    let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
+    lines
+        .enumerate()
+        .map(|(index, line)| match std::str::from_utf8(line) {
+            Ok(text) => item(format!("/{index}"), text),
+            Err(error) => Item {
+                pointer: format!("/{index}"),
+                document: Err(Problem::new(
+                    Code::Malformed,
+                    format!("the line is not UTF-8 at byte {}", error.valid_up_to()),
+                )),
+            },
+        })
+        .collect()
+}
+
+fn item(pointer: String, text: &str) -> Item {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let document = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let field =
+            if path == "." { String::new() } else { format!("/{}", path.replace(['.', '['], "/").replace(']', "")) };
+        Problem::field(Code::Invalid, format!("{pointer}{field}"), error.into_inner().to_string())
+    });
+    Item { pointer, document }
+}
+
+/// Fields that are no files apply to every file of the request.
+#[derive(Debug, Default)]
+struct Shared {
+    tags: Vec<String>,
+    kind: Option<String>,
+    language: Option<String>,
+}
+
+async fn parse_multipart(content_type: &str, body: &Bytes) -> Result<Vec<Item>, Problem> {
+    let malformed =
+        |error: &multer::Error| Problem::new(Code::Malformed, format!("the multipart body cannot be read: {error}"));
+    let boundary = multer::parse_boundary(content_type).map_err(|error| malformed(&error))?;
+    let whole = stream::iter([Ok::<_, std::io::Error>(body.clone())]);
+    let mut multipart = multer::Multipart::new(whole, boundary);
+    let mut shared = Shared::default();
+    let mut files = Vec::new();
+    while let Some(field) = multipart.next_field().await.map_err(|error| malformed(&error))? {
+        let name = field.name().unwrap_or_default().to_owned();
+        let file_name = field.file_name().map(str::to_owned);
+        let media_type = field.content_type().map(ToString::to_string);
+        let bytes = field.bytes().await.map_err(|error| malformed(&error))?;
+        match file_name {
+            Some(file_name) => files.push(file(file_name, media_type, bytes)),
+            None => share(&mut shared, &name, &bytes)?,
+        }
+    }
+    Ok(files
+        .into_iter()
+        .enumerate()
+        .map(|(index, mut document)| {
+            document.tags.clone_from(&shared.tags);
+            document.kind.clone_from(&shared.kind);
+            document.language.clone_from(&shared.language);
+            Item { pointer: format!("/files/{index}"), document: Ok(document) }
+        })
+        .collect())
+}
+
+fn file(file_name: String, media_type: Option<String>, bytes: Bytes) -> DocumentInput {
+    // A browser names every file's type; only one that is indexed says more than the name's ending.
+    let media_type =
+        media_type.filter(|given| super::media::by_media_type(given).is_some_and(|known| known != "text/plain"));
+    DocumentInput { external_id: Some(file_name), content: Content(bytes), media_type, ..DocumentInput::default() }
+}
+
+fn share(shared: &mut Shared, name: &str, bytes: &[u8]) -> Result<(), Problem> {
+    let value = utf8(bytes)?.trim();
+    match name {
+        "tags" if value.starts_with('[') => {
+            let tags: Vec<String> = serde_json::from_str(value)
+                .map_err(|error| Problem::field(Code::Invalid, "tags", format!("not an array of strings: {error}")))?;
+            shared.tags.extend(tags);
+        }
+        "tags" => shared.tags.extend(value.split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty())),
+        "type" => shared.kind = Some(value.to_owned()),
+        "language" => shared.language = Some(value.to_owned()),
+        // Unknown fields are ignored, as in JSON.
+        _ => {}
+    }
+    Ok(())
+}
+
+fn utf8(body: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(body).map_err(|error| {
+        Problem::new(Code::Malformed, format!("the body is not UTF-8: invalid byte at offset {}", error.valid_up_to()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use test_platform::ready;
+
+    use super::*;
+
+    fn read(content_type: &str, body: &str) -> Result<Vec<Item>, Problem> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+        ready(parse(&headers, &Bytes::copy_from_slice(body.as_bytes())))
+    }
+
+    #[test]
+    fn one_document_an_array_wrapped_and_lines() {
+        for (content_type, body, count) in [
+            ("application/json", r#"{"content":"a","unknown":{}}"#, 1),
+            ("application/json; charset=utf-8", r#" [{"content":"a"},{"content":"b"}]"#, 2),
+            ("application/json", r#"{"documents":[{"content":"a"}]}"#, 1),
+            ("application/x-ndjson", "{\"content\":\"a\"}\n\n{\"content\":\"b\"}\r\n", 2),
+        ] {
+            let items = read(content_type, body).unwrap();
+            assert_eq!(items.len(), count, "{body}");
+            assert!(items.iter().all(|item| item.document.is_ok()), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_bad_item_fails_alone_and_names_its_field() {
+        let items =
+            read("application/json", r#"[{"content":"a"},{"content":"b","tags":[1]},{"title":"x"},7]"#).unwrap();
+        assert!(items[0].document.is_ok());
+        let pointer = |index: usize| items[index].document.as_ref().unwrap_err().errors[0].pointer.clone();
+        assert_eq!(pointer(1), "/1/tags/0");
+        assert_eq!(pointer(2), "/2");
+        assert_eq!(pointer(3), "/3");
+    }
+
+    #[test]
+    fn files_and_shared_fields() {
+        let body = "--X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"src/a.rs\"\r\nContent-Type: application/octet-stream\r\n\r\nfn a() {}\r\n\
+            --X\r\nContent-Disposition: form-data; name=\"tags\"\r\n\r\none, two\r\n\
+            --X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"empty.md\"\r\n\r\n\r\n--X--\r\n";
+        let items = read("multipart/form-data; boundary=X", body).unwrap();
+        let documents: Vec<_> = items.iter().map(|item| item.document.as_ref().unwrap()).collect();
+        assert_eq!(documents[0].external_id.as_deref(), Some("src/a.rs"));
+        assert_eq!(documents[0].tags, ["one", "two"]);
+        assert!(documents[1].content.0.is_empty());
+    }
+
+    #[test]
+    fn bodies_that_are_nothing() {
+        let status = |content_type: &str, body: &str| read(content_type, body).unwrap_err().status;
+        assert_eq!(status("application/json", ""), 400);
+        assert_eq!(status("application/json", "hello"), 400);
+        assert_eq!(status("application/json", &("[".repeat(100_000))), 400);
+        assert_eq!(status("application/json", "[]"), 422);
+        assert_eq!(status("text/plain", "hello"), 415);
+        assert_eq!(status("multipart/form-data", "x"), 400);
+        assert_eq!(status("multipart/form-data; boundary=X", "no parts"), 400);
+        let many = format!("[{}]", vec!["{}"; constants::DOCUMENTS_PER_REQUEST + 1].join(","));
+        assert_eq!(status("application/json", &many), 413);
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics(body in "\\PC*", multipart: bool) {
+            let _ = read(if multipart { "multipart/form-data; boundary=X" } else { "application/json" }, &body);
+        }
+    }
+}

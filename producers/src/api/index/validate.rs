@@ -1,0 +1,183 @@
+//! A document that could be read to one that is accepted: every limit with its field.
+
+use bytes::Bytes;
+use pipeline::{
+    constants,
+    ids::{DocumentId, UserId},
+    problem::{Code, Problem},
+    time::Timestamp,
+};
+use serde::Serialize;
+
+use super::{
+    media::{self, Media},
+    parse::DocumentInput,
+};
+
+/// The types a document can have.
+pub const KINDS: [&str; 3] = ["code", "doc", "conversation"];
+
+/// What is stored of a document beside its content. Part of the fingerprint that makes an upload a
+/// duplicate.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Description {
+    /// The client's name for it.
+    pub external_id: Option<String>,
+    /// Shown with hits, and indexed.
+    pub title: Option<String>,
+    /// One of [`KINDS`].
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Programming or natural language.
+    pub language: Option<String>,
+    /// As extraction and splitting know it.
+    pub media_type: String,
+    /// Words to filter by.
+    pub tags: Vec<String>,
+    /// The client's own.
+    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The document's own date, if the client gave one.
+    #[serde(skip)]
+    pub created_at: Option<Timestamp>,
+}
+
+/// A document within every limit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Valid {
+    /// What it is.
+    pub description: Description,
+    /// Its UTF-8 text.
+    pub content: Bytes,
+}
+
+impl Valid {
+    /// Its id: derived from the external id, or from the content.
+    pub fn id(&self, user: &UserId, content_hash: &[u8; 32]) -> DocumentId {
+        match &self.description.external_id {
+            Some(external_id) => DocumentId::from_external_id(user, external_id),
+            None => DocumentId::from_content(user, content_hash),
+        }
+    }
+}
+
+/// Checks a document; `pointer` is where it stands in the request.
+pub fn validate(pointer: &str, input: DocumentInput) -> Result<Valid, Problem> {
+    let field = |name: &str, code: Code, detail: String| Problem::field(code, format!("{pointer}/{name}"), detail);
+    let external_id = input.external_id.filter(|id| !id.is_empty());
+    for (name, value) in [("external_id", &external_id), ("title", &input.title), ("language", &input.language)] {
+        check_line(value.as_deref(), if name == "language" { constants::TAG_BYTES } else { constants::TITLE_BYTES })
+            .map_err(|detail| field(name, Code::Invalid, detail))?;
+    }
+    check_tags(&input.tags).map_err(|(index, detail)| field(&format!("tags{index}"), Code::Invalid, detail))?;
+    if let Some(kind) = input.kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
+        return Err(field("type", Code::Invalid, format!("{:?} is none of {}", shortened(kind), KINDS.join(", "))));
+    }
+    let metadata_bytes =
+        input.metadata.as_ref().map_or(0, |metadata| serde_json::to_string(metadata).map_or(0, |text| text.len()));
+    if metadata_bytes > constants::METADATA_BYTES {
+        let detail = format!("{metadata_bytes} bytes of JSON; the limit is {}", constants::METADATA_BYTES);
+        return Err(field("metadata", Code::TooLarge, detail));
+    }
+    let content = input.content.0;
+    if content.len() > constants::DOCUMENT_BYTES {
+        let detail = format!("{} bytes; the limit for one document is {}", content.len(), constants::DOCUMENT_BYTES);
+        return Err(field("content", Code::TooLarge, detail));
+    }
+    media::text(&content).map_err(|problem| at(problem, format!("{pointer}/content")))?;
+    let media = media(external_id.as_deref(), input.media_type.as_deref())
+        .map_err(|problem| at(problem, format!("{pointer}/media_type")))?;
+    let title = input.title.filter(|title| !title.is_empty()).or_else(|| external_id.as_deref().map(last_part));
+    let description = Description {
+        external_id,
+        title,
+        kind: input.kind.unwrap_or_else(|| media.kind.to_owned()),
+        language: input.language.or_else(|| media.language.map(str::to_owned)),
+        media_type: media.media_type.to_owned(),
+        tags: input.tags,
+        metadata: input.metadata,
+        created_at: input.created_at,
+    };
+    Ok(Valid { description, content })
+}
+
+fn media(external_id: Option<&str>, given: Option<&str>) -> Result<Media, Problem> {
+    let by_name = media::by_name(external_id.unwrap_or_default());
+    let Some(given) = given else { return Ok(by_name) };
+    let media_type = media::by_media_type(given).ok_or_else(|| {
+        let detail = format!("{:?} is not indexed; text/plain, text/markdown, text/html, text/csv, text/x-source and application/json are", shortened(given));
+        Problem::new(Code::UnsupportedType, detail)
+    })?;
+    Ok(Media { media_type, ..by_name })
+}
+
+fn at(mut problem: Problem, pointer: String) -> Problem {
+    let detail = problem.detail.clone();
+    problem.errors.push(pipeline::problem::FieldError { pointer, detail });
+    problem
+}
+
+fn check_line(value: Option<&str>, limit: usize) -> Result<(), String> {
+    let Some(value) = value else { return Ok(()) };
+    if value.len() > limit {
+        return Err(format!("{} bytes; the limit is {limit}", value.len()));
+    }
+    match value.chars().find(|character| character.is_control()) {
+        Some(character) => Err(format!("contains the control character U+{:04X}", u32::from(character))),
+        None => Ok(()),
+    }
+}
+
+fn check_tags(tags: &[String]) -> Result<(), (String, String)> {
+    if tags.len() > constants::TAGS {
+        return Err((String::new(), format!("{} tags; the limit is {}", tags.len(), constants::TAGS)));
+    }
+    for (index, tag) in tags.iter().enumerate() {
+        let detail =
+            if tag.is_empty() { Err("an empty tag".to_owned()) } else { check_line(Some(tag), constants::TAG_BYTES) };
+        detail.map_err(|detail| (format!("/{index}"), detail))?;
+    }
+    Ok(())
+}
+
+fn last_part(path: &str) -> String {
+    path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path).to_owned()
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::index::parse::Content;
+
+    fn input(content: &str) -> DocumentInput {
+        DocumentInput { content: Content(Bytes::copy_from_slice(content.as_bytes())), ..DocumentInput::default() }
+    }
+
+    fn pointer(input: DocumentInput) -> String {
+        validate("/3", input).unwrap_err().errors[0].pointer.clone()
+    }
+
+    #[test]
+    fn names_give_the_defaults() {
+        let valid =
+            validate("", DocumentInput { external_id: Some("src/lib.rs".into()), ..input("fn x() {}") }).unwrap();
+        let description = valid.description;
+        assert_eq!((description.kind.as_str(), description.language.as_deref()), ("code", Some("rust")));
+        assert_eq!(description.title.as_deref(), Some("lib.rs"));
+    }
+
+    #[test]
+    fn every_limit_names_its_field() {
+        assert_eq!(pointer(DocumentInput { title: Some("x".repeat(100_000)), ..input("a") }), "/3/title");
+        assert_eq!(pointer(DocumentInput { title: Some("a\0b".into()), ..input("a") }), "/3/title");
+        assert_eq!(pointer(DocumentInput { tags: vec!["x".repeat(65)], ..input("a") }), "/3/tags/0");
+        assert_eq!(pointer(DocumentInput { tags: vec!["x".into(); 33], ..input("a") }), "/3/tags");
+        assert_eq!(pointer(DocumentInput { kind: Some("poem".into()), ..input("a") }), "/3/type");
+        assert_eq!(pointer(DocumentInput { media_type: Some("image/png".into()), ..input("a") }), "/3/media_type");
+        assert_eq!(pointer(input("")), "/3/content");
+        assert_eq!(pointer(input(&"x".repeat(constants::DOCUMENT_BYTES + 1))), "/3/content");
+    }
+}

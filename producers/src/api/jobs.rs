@@ -1,0 +1,322 @@
+//! Jobs: how far an upload or an answer is, following it, stopping it, trying again.
+
+mod cancel;
+mod view;
+
+use bytes::Bytes;
+use http::{HeaderName, Request, StatusCode, header};
+use pipeline::{
+    chat::{
+        channel::{Channel, TurnEvent},
+        restore,
+        turn::{Turn, TurnResult},
+    },
+    failure::Failure,
+    fingerprint,
+    ids::{ItemId, JobId, UserId},
+    job::message::{Message, Stage},
+    platform::{
+        ports::{Clock, Database, ObjectStore, Queue},
+        statement::Statement,
+    },
+    problem::{Code, Problem},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use self::view::{ItemRow, JobRow};
+pub use self::{
+    cancel::cancel,
+    view::{Counts, JobView, StageView, Status},
+};
+use crate::http::{
+    call::{Call, parameter},
+    reply::{Answer, Body, Refusal, Reply, TurnStream},
+};
+
+/// Reads a job; `None` if there is none or it is another's.
+pub async fn read<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<JobView>, Failure> {
+    let select_job = Statement::new(
+        "SELECT j.id, j.kind, j.created_at, j.finished_at, j.cancelled_at, j.receipt, j.turn, t.content AS answer, t.detail
+         FROM jobs j LEFT JOIN turns t ON t.user_id = j.user_id AND t.conversation_id = j.turn ->> '$.conversation_id'
+              AND t.number = (j.turn ->> '$.number') + 1
+         WHERE j.id = ?1 AND j.user_id = ?2 AND j.accepted_at IS NOT NULL",
+    )
+    .bind(job)
+    .bind(user);
+    let select_items = Statement::new(
+        "SELECT i.id, i.stage, i.state, i.batch, i.document_count, i.chunk_count, i.progress, i.attempts, i.next_at,
+                i.updated_at, i.error, i.failures
+         FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
+         WHERE j.id = ?1 AND j.user_id = ?2",
+    )
+    .bind(job)
+    .bind(user);
+    let answers = ports.batch(vec![select_job, select_items]).await?;
+    let Some(row) = answers.at(0)?.first::<JobRow>()? else { return Ok(None) };
+    let items: Vec<ItemRow> = answers.at(1)?.all()?;
+    Ok(Some(view::view(row, &items)))
+}
+
+fn id_of(call: &Call<'_>) -> Result<JobId, Problem> {
+    JobId::parse(call.id).ok_or_else(not_found)
+}
+
+fn not_found() -> Problem {
+    Problem::new(Code::NotFound, "there is no such job")
+}
+
+/// `GET /api/jobs/{id}`. An answer that lies in an archive is brought back with its conversation.
+pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) -> Answer {
+    let job = id_of(call)?;
+    let user = &call.tenant.user;
+    let mut view = read(ports, user, &job).await?.ok_or_else(not_found)?;
+    if view.answer_is_elsewhere()
+        && let Some(turn) = turn_of(ports, user, &job).await?
+        && restore::restore(ports, user, &turn.conversation_id).await?
+    {
+        view = read(ports, user, &job).await?.ok_or_else(not_found)?;
+    }
+    let reply = reply(StatusCode::OK, &view)?;
+    let unchanged = call
+        .request
+        .headers()
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|given| reply.headers.get(header::ETAG) == Some(given));
+    if unchanged {
+        let headers = reply.headers;
+        return Ok(Reply { status: StatusCode::NOT_MODIFIED, headers, body: Body::Bytes(Vec::new()) });
+    }
+    Ok(reply)
+}
+
+/// Seconds after which asking again is worth it.
+const POLL_SECONDS: &str = "1";
+
+fn reply(status: StatusCode, view: &JobView) -> Result<Reply, Failure> {
+    let text = pipeline::platform::statement::json(view)?;
+    let etag = format!("\"{}\"", &fingerprint::of(&[text.as_bytes()])[..32]);
+    let reply = Reply::bytes(status, "application/json", text.into_bytes())
+        .with(header::ETAG, &etag)
+        .with(header::CACHE_CONTROL, "no-cache");
+    Ok(if view.status.is_terminal() { reply } else { reply.with(header::RETRY_AFTER, POLL_SECONDS) })
+}
+
+/// Waits for a job's end, at most so many seconds. Answers 200 with the job if it ended, else 202.
+/// `accepted` is what the 202 says beside it.
+pub async fn wait<P: Database + Clock>(
+    ports: &P,
+    user: &UserId,
+    job: &JobId,
+    seconds: u32,
+    accepted: &impl Serialize,
+) -> Answer {
+    let deadline = ports.now().plus(i64::from(seconds) * pipeline::time::SECOND);
+    let mut pause = 100;
+    loop {
+        let view = read(ports, user, job).await?.ok_or_else(not_found)?;
+        let ended = view.status.is_terminal();
+        if ended || ports.now() >= deadline {
+            let status = if ended { StatusCode::OK } else { StatusCode::ACCEPTED };
+            return Ok(Reply::json(status, &with_job(accepted, &view)?)
+                .with(HeaderName::from_static("preference-applied"), &format!("wait={seconds}"))
+                .with(header::LOCATION, &format!("/api/jobs/{job}")));
+        }
+        ports.sleep(pause).await;
+        pause = (pause * 3 / 2).min(1_000);
+    }
+}
+
+/// What was accepted, with the job and its present status.
+fn with_job(accepted: &impl Serialize, view: &JobView) -> Result<serde_json::Value, Failure> {
+    let bug = |error: serde_json::Error| Failure::bug(error.to_string());
+    let mut answer = serde_json::to_value(accepted).map_err(bug)?;
+    answer["status"] = serde_json::to_value(view.status).map_err(bug)?;
+    answer["job"] = serde_json::to_value(view).map_err(bug)?;
+    Ok(answer)
+}
+
+/// `GET /api/jobs/{id}/events`: the edge streams a job's states, or what is told about a turn.
+///
+/// `Last-Event-ID` or `?since=` goes on after that event of a turn.
+pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+    let job = id_of(call)?;
+    let user = &call.tenant.user;
+    let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
+    let reply = Reply::bytes(StatusCode::OK, "text/event-stream", Vec::new()).with(header::CACHE_CONTROL, "no-store");
+    if view.kind != "chat" {
+        return Ok(Reply { body: Body::JobEvents(job), ..reply });
+    }
+    let turn = turn_of(ports, user, &job).await?.ok_or_else(not_found)?;
+    let channel = Channel::of_turn(user, &job, turn.session_id.as_ref());
+    let since = since(call.request)?;
+    Ok(Reply { body: Body::TurnEvents(TurnStream { job, channel, since, openai: None }), ..reply })
+}
+
+/// The number of the last event a listener has.
+pub fn since(request: &Request<Bytes>) -> Result<i64, Problem> {
+    let header = || request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    match parameter(request, "since").or_else(header) {
+        None => Ok(0),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|since| *since >= 0)
+            .ok_or_else(|| Problem::field(Code::Invalid, "since", "expected the number of an event")),
+    }
+}
+
+/// What a chat job is about.
+async fn turn_of<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<Turn>, Failure> {
+    #[derive(Deserialize)]
+    struct Row {
+        turn: Option<String>,
+    }
+    let query = Statement::new("SELECT turn FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user);
+    let row: Option<Row> = ports.batch(vec![query]).await?.at(0)?.first()?;
+    let Some(text) = row.and_then(|row| row.turn) else { return Ok(None) };
+    serde_json::from_str(&text).map(Some).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))
+}
+
+/// How far a turn is.
+#[derive(Clone, Debug)]
+pub enum TurnState {
+    /// Not answered yet.
+    Open,
+    /// Answered.
+    Answered(Box<TurnResult>),
+    /// Ended without an answer, and why.
+    Ended(String),
+}
+
+/// Looks whether a turn is answered.
+pub async fn turn_state<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<TurnState, Failure> {
+    let Some(view) = read(ports, user, job).await? else {
+        return Ok(TurnState::Ended("the conversation was deleted".to_owned()));
+    };
+    Ok(match (view.result, view.status) {
+        (Some(result), _) => TurnState::Answered(Box::new(result)),
+        (None, Status::Cancelled) => TurnState::Ended("the turn was cancelled".to_owned()),
+        (None, status) if status.is_terminal() => {
+            let why = view.errors.first().map_or("there is no answer", |problem| problem.detail.as_str());
+            TurnState::Ended(why.to_owned())
+        }
+        (None, _) => TurnState::Open,
+    })
+}
+
+/// The end of a turn as an event, for listeners whose channel was not told; `None` while it is open.
+pub async fn turn_end<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<TurnEvent>, Failure> {
+    Ok(match turn_state(ports, user, job).await? {
+        TurnState::Open => None,
+        TurnState::Ended(detail) => Some(TurnEvent::Failed { detail }),
+        TurnState::Answered(result) => {
+            let result = serde_json::to_value(&result).map_err(|error| Failure::bug(error.to_string()))?;
+            Some(TurnEvent::Done { result: Box::new(result) })
+        }
+    })
+}
+
+/// One state of a job as a server-sent event.
+#[derive(Debug)]
+pub struct JobEvent {
+    /// `event:`, `id:` and `data:` lines.
+    pub text: String,
+    /// Tells one state from the next.
+    pub etag: String,
+    /// The stream ends with it.
+    pub is_last: bool,
+}
+
+/// The job's present state as an event.
+pub async fn event<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<JobEvent>, Failure> {
+    let Some(view) = read(ports, user, job).await? else { return Ok(None) };
+    let data = pipeline::platform::statement::json(&view)?;
+    let etag = fingerprint::of(&[data.as_bytes()]);
+    Ok(Some(JobEvent {
+        text: format!("event: job\nid: {}\ndata: {data}\n\n", &etag[..16]),
+        etag,
+        is_last: view.status.is_terminal(),
+    }))
+}
+
+/// `GET /api/jobs`: the newest first.
+pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+    #[derive(Serialize, Deserialize)]
+    struct Entry {
+        id: JobId,
+        kind: String,
+        documents: i64,
+        created_at: Timestamp,
+        finished_at: Option<Timestamp>,
+        cancelled_at: Option<Timestamp>,
+    }
+    let (limit, cursor) = crate::http::paging::page(call)?;
+    let query = Statement::new(
+        "SELECT id, kind, documents, created_at, finished_at, cancelled_at FROM jobs
+         WHERE user_id = ?1 AND kind <> 'retire' AND accepted_at IS NOT NULL AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
+    )
+    .bind(&call.tenant.user)
+    .bind(cursor)
+    .bind(limit + 1);
+    let entries: Vec<Entry> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    Ok(crate::http::paging::page_reply(entries, limit, |entry| entry.id.to_string()))
+}
+
+/// `POST /api/jobs/{id}/retry`: failed items try again from where they failed.
+pub async fn retry<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> Answer {
+    let job = id_of(call)?;
+    let user = &call.tenant.user;
+    read(ports, user, &job).await?.ok_or_else(not_found)?;
+    requeue(ports, user, &job, None).await?;
+    let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
+    reply(StatusCode::ACCEPTED, &view).map_err(Refusal::from)
+}
+
+#[derive(Deserialize)]
+struct Requeued {
+    id: ItemId,
+    stage: Stage,
+}
+
+/// Queues a job's failed items again, or one of them, and sends their messages. A batch waits for its
+/// failed pack again, wherever it had got to without it.
+pub async fn requeue<P: Database + Queue + Clock>(
+    ports: &P,
+    user: &UserId,
+    job: &JobId,
+    only: Option<ItemId>,
+) -> Result<(), Failure> {
+    let now = ports.now();
+    let reopen_batches = Statement::new(
+        "UPDATE job_items SET stage = 'embed', state = 'waiting', token = NULL, cursor = NULL, progress = 0, attempts = 0,
+             error = NULL, updated_at = ?3
+         WHERE state <> 'cancelled' AND stage IN ('embed', 'upsert') AND id IN (
+             SELECT p.batch FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item
+             WHERE j.id = ?1 AND j.user_id = ?2 AND p.state = 'failed' AND (?4 IS NULL OR p.id = ?4))",
+    )
+    .bind(job)
+    .bind(user)
+    .bind(now)
+    .bind(only);
+    let requeue = Statement::new(
+        "UPDATE job_items SET state = 'queued', attempts = 0, error = NULL, next_at = ?3, sent_at = ?3, updated_at = ?3
+         WHERE state = 'failed' AND user_id = ?2 AND (?4 IS NULL OR id = ?4)
+           AND id BETWEEN (SELECT first_item FROM jobs WHERE id = ?1 AND user_id = ?2) AND (SELECT last_item FROM jobs WHERE id = ?1 AND user_id = ?2)
+         RETURNING id, stage",
+    )
+    .bind(job)
+    .bind(user)
+    .bind(now)
+    .bind(only);
+    let reopen_job = Statement::new(
+        "UPDATE jobs SET finished_at = NULL, due_at = 0 WHERE id = ?1 AND user_id = ?2 AND EXISTS (
+             SELECT 1 FROM job_items WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state NOT IN ('done', 'failed', 'cancelled'))",
+    )
+    .bind(job)
+    .bind(user);
+    let answers = ports.batch(vec![reopen_batches, requeue, reopen_job]).await?;
+    let requeued: Vec<Requeued> = answers.at(1)?.all()?;
+    let messages = requeued.into_iter().map(|item| Message { stage: item.stage, item: item.id, user: user.clone() });
+    ports.send(messages.collect()).await
+}

@@ -1,0 +1,286 @@
+//! A job's rows as its owner sees them.
+
+use pipeline::{
+    chat::turn::{Turn, TurnResult},
+    ids::{ItemId, JobId},
+    job::{
+        item::{DocumentFailure, ItemState},
+        message::Stage,
+    },
+    problem::{Code, Problem},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::api::chat;
+
+/// A job's state as its owner sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Accepted; no item has been claimed.
+    Queued,
+    /// Being worked on.
+    Running,
+    /// All that is left waits for a time.
+    Parked,
+    /// Everything went well.
+    Succeeded,
+    /// Some documents failed, some did not.
+    Partial,
+    /// Every document failed.
+    Failed,
+    /// Stopped by its owner.
+    Cancelled,
+}
+
+impl Status {
+    /// True if nothing will change it but its owner.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Partial | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// One stage of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StageView {
+    name: Stage,
+    state: ItemState,
+    /// Documents (chunk) or chunks (embed, upsert) done.
+    done: i64,
+    /// Of so many known so far.
+    total: i64,
+    /// Most attempts any item of the stage needs at present.
+    attempts: i64,
+    /// Why the last failed attempt failed.
+    error: Option<String>,
+}
+
+/// Documents of a job by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    queued: i64,
+    running: i64,
+    done: i64,
+    failed: i64,
+    cancelled: i64,
+}
+
+/// A job as `GET /api/jobs/{id}` answers.
+#[derive(Debug, Serialize)]
+pub struct JobView {
+    pub(super) id: JobId,
+    pub(super) kind: String,
+    pub(super) status: Status,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    finished_at: Option<Timestamp>,
+    parked_until: Option<Timestamp>,
+    parked_why: Option<String>,
+    stages: Vec<StageView>,
+    items: Counts,
+    pub(super) errors: Vec<Problem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<Box<RawValue>>,
+    /// Of a chat that was answered: the turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) result: Option<TurnResult>,
+}
+
+impl JobView {
+    /// True for a question that was answered, and whose answer is not among its conversation's rows.
+    pub(super) fn answer_is_elsewhere(&self) -> bool {
+        self.kind == "chat" && self.status == Status::Succeeded && self.result.is_none()
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct JobRow {
+    id: JobId,
+    kind: String,
+    created_at: Timestamp,
+    finished_at: Option<Timestamp>,
+    cancelled_at: Option<Timestamp>,
+    receipt: Option<String>,
+    turn: Option<String>,
+    answer: Option<String>,
+    detail: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct ItemRow {
+    id: ItemId,
+    stage: Stage,
+    state: ItemState,
+    batch: Option<ItemId>,
+    document_count: i64,
+    chunk_count: i64,
+    progress: i64,
+    attempts: i64,
+    next_at: Timestamp,
+    updated_at: Timestamp,
+    error: Option<String>,
+    failures: Option<String>,
+}
+
+impl ItemRow {
+    fn document_failures(&self) -> Vec<DocumentFailure> {
+        self.failures.as_deref().and_then(|failures| serde_json::from_str(failures).ok()).unwrap_or_default()
+    }
+}
+
+/// A job's rows as its owner sees them.
+pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
+    let counts = counts(items);
+    let status = status(&job, items, counts);
+    let parked = items.iter().filter(|item| item.state == ItemState::Parked).min_by_key(|item| item.next_at);
+    let stages = match job.kind.as_str() {
+        "index" => [Stage::Chunk, Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
+        "chat" => vec![stage_view(Stage::Chat, items)],
+        "archive" => vec![stage_view(Stage::Archive, items)],
+        "restore" => [Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
+        _ => vec![stage_view(Stage::Purge, items)],
+    };
+    let result = result(&job);
+    JobView {
+        status,
+        result,
+        updated_at: items.iter().map(|item| item.updated_at).max().unwrap_or(job.created_at),
+        parked_until: parked.map(|item| item.next_at),
+        parked_why: parked.and_then(|item| item.error.clone()),
+        stages,
+        items: counts,
+        errors: errors(items),
+        receipt: job.receipt.and_then(|receipt| RawValue::from_string(receipt).ok()),
+        id: job.id,
+        kind: job.kind,
+        created_at: job.created_at,
+        finished_at: job.finished_at,
+    }
+}
+
+/// The answer of a chat, once it is there.
+fn result(job: &JobRow) -> Option<TurnResult> {
+    let turn: Turn = serde_json::from_str(job.turn.as_deref()?).ok()?;
+    chat::result_of(&job.id, &turn, job.answer.clone()?, job.detail.as_deref()?).ok()
+}
+
+/// What became of a pack's documents: what became of its batch, unless the pack got no further.
+fn fate_of_pack(pack: &ItemRow, items: &[ItemRow]) -> ItemState {
+    let batch = pack.batch.and_then(|batch| items.iter().find(|item| item.id == batch));
+    match (pack.state, batch) {
+        (ItemState::Done, Some(batch)) if batch.state == ItemState::Waiting => ItemState::Running,
+        (ItemState::Done, Some(batch)) => batch.state,
+        (state, _) => state,
+    }
+}
+
+fn counts(items: &[ItemRow]) -> Counts {
+    let mut counts = Counts::default();
+    for item in items.iter().filter(|item| item.document_count > 0) {
+        let failed = i64::try_from(item.document_failures().len()).unwrap_or(0);
+        let others = item.document_count - failed;
+        counts.failed += failed;
+        match fate_of_pack(item, items) {
+            ItemState::Done => counts.done += others,
+            ItemState::Failed => counts.failed += others,
+            ItemState::Cancelled => counts.cancelled += others,
+            ItemState::Queued | ItemState::Waiting | ItemState::Uploading => counts.queued += others,
+            ItemState::Running | ItemState::Parked => counts.running += others,
+        }
+    }
+    counts
+}
+
+fn status(job: &JobRow, items: &[ItemRow], counts: Counts) -> Status {
+    if items.iter().all(|item| item.state.is_terminal()) {
+        return match counts {
+            _ if job.cancelled_at.is_some() => Status::Cancelled,
+            Counts { failed: 0, .. } => Status::Succeeded,
+            Counts { done: 0, .. } => Status::Failed,
+            _ => Status::Partial,
+        };
+    }
+    let open = || items.iter().filter(|item| !item.state.is_terminal());
+    if open().any(|item| item.state == ItemState::Parked)
+        && open().all(|item| matches!(item.state, ItemState::Parked | ItemState::Waiting))
+    {
+        return Status::Parked;
+    }
+    let untouched = items.iter().all(|item| {
+        matches!(item.state, ItemState::Queued | ItemState::Waiting) && item.progress == 0 && item.attempts == 0
+    });
+    if untouched { Status::Queued } else { Status::Running }
+}
+
+fn stage_view(stage: Stage, items: &[ItemRow]) -> StageView {
+    let belongs = |item: &&ItemRow| match stage {
+        Stage::Chunk => item.batch.is_some(),
+        Stage::Embed | Stage::Upsert | Stage::Purge => item.batch.is_none(),
+        Stage::Chat | Stage::Archive => true,
+    };
+    let relevant: Vec<&ItemRow> = items.iter().filter(belongs).collect();
+    let at_stage: Vec<&&ItemRow> = relevant.iter().filter(|item| item.stage == stage).collect();
+    let (mut done, mut total) = (0, 0);
+    for item in &relevant {
+        let passed = item.stage as u8 > stage as u8 || item.state == ItemState::Done;
+        if matches!(stage, Stage::Chunk | Stage::Purge | Stage::Chat | Stage::Archive) {
+            total += item.document_count;
+            done += if item.state == ItemState::Done { item.document_count } else { 0 };
+        } else {
+            total += item.chunk_count;
+            done += if passed {
+                item.chunk_count
+            } else if item.stage == stage {
+                item.progress
+            } else {
+                0
+            };
+        }
+    }
+    let state = |wanted: ItemState| at_stage.iter().any(|item| item.state == wanted);
+    let order = [
+        ItemState::Running,
+        ItemState::Queued,
+        ItemState::Parked,
+        ItemState::Failed,
+        ItemState::Cancelled,
+        ItemState::Waiting,
+    ];
+    let finished = relevant.iter().all(|item| item.stage as u8 > stage as u8 || item.state == ItemState::Done);
+    StageView {
+        name: stage,
+        state: if finished {
+            ItemState::Done
+        } else {
+            order.into_iter().find(|wanted| state(*wanted)).unwrap_or(ItemState::Waiting)
+        },
+        done,
+        total,
+        attempts: at_stage.iter().map(|item| item.attempts).max().unwrap_or(0),
+        error: at_stage.iter().find_map(|item| item.error.clone()),
+    }
+}
+
+/// The most errors one answer lists.
+const ERRORS: usize = 100;
+
+fn errors(items: &[ItemRow]) -> Vec<Problem> {
+    let documents = items.iter().flat_map(ItemRow::document_failures).map(|failure| {
+        let mut problem = Problem::new(Code::Invalid, failure.detail);
+        problem.code = failure.code;
+        problem.instance = Some(format!("/api/documents/{}", failure.document_id));
+        problem
+    });
+    let failed = items.iter().filter(|item| item.state == ItemState::Failed).map(|item| {
+        let why = item.error.as_deref().unwrap_or("it failed");
+        let in_batch: i64 =
+            items.iter().filter(|pack| pack.batch == Some(item.id)).map(|pack| pack.document_count).sum();
+        let documents = item.document_count + in_batch;
+        let what = if item.stage == Stage::Chat { "the answer".to_owned() } else { format!("{documents} documents") };
+        let detail = format!("{what}, {} stage: {why}; POST to the job's /retry tries again", item.stage.name());
+        Problem::new(Code::Unavailable, detail)
+    });
+    failed.chain(documents).take(ERRORS).collect()
+}

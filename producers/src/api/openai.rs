@@ -1,0 +1,318 @@
+//! `/v1`: the same chat in the words of `OpenAI`'s API, for SDKs and tools that speak it.
+//!
+//! A client keeps its history itself and sends it along; each request is a conversation of its own.
+//! Models are our routes: `friend` lets the question decide, `friend-code` and the like choose.
+//! <https://platform.openai.com/docs/api-reference/chat>
+
+mod completion;
+
+use http::{HeaderName, StatusCode, header};
+use pipeline::{
+    chat::{
+        catalogue::RouteName,
+        channel::Channel,
+        generation::{PromptMessage, Role},
+        turn::Ask,
+    },
+    constants,
+    failure::Failure,
+    platform::ports::Clock,
+    problem::{Code, Problem},
+    time::SECOND,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+pub use self::completion::{Completion, Progress};
+use self::completion::{finish, usage};
+
+use crate::{
+    api::chat::{self, Checked},
+    http::{
+        body,
+        call::{Call, Platform},
+        reply::{Answer, Body, Reply, TurnStream},
+    },
+};
+
+/// The model that lets the question decide its route.
+const MODEL: &str = "friend";
+/// Seconds a request waits for its answer.
+const WAIT_SECONDS: u32 = 110;
+
+#[derive(Debug, Deserialize)]
+struct CompletionRequest {
+    model: String,
+    messages: Vec<Message>,
+    #[serde(default)]
+    stream: bool,
+    stream_options: Option<StreamOptions>,
+    max_tokens: Option<i64>,
+    max_completion_tokens: Option<i64>,
+    n: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message {
+    role: String,
+    content: Option<Content>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Debug, Deserialize)]
+struct Part {
+    #[serde(rename = "type")]
+    kind: String,
+    text: Option<String>,
+}
+
+/// What a request asks: the question with all that goes with it, and how it wants to be answered.
+struct Asked {
+    checked: Checked,
+    model: String,
+    stream: bool,
+    include_usage: bool,
+}
+
+fn parse(text: &[u8]) -> Result<Asked, Problem> {
+    let request: CompletionRequest = body::parse(text)?;
+    let route = model_route(&request.model)?;
+    if request.n.is_some_and(|n| n != 1) {
+        return Err(Problem::field(Code::Invalid, "/n", "one choice is answered; n must be 1"));
+    }
+    let max_tokens = request.max_completion_tokens.or(request.max_tokens).map(chat::max_tokens).transpose()?;
+    let (instructions, mut messages) = split(request.messages)?;
+    let question = messages
+        .pop()
+        .filter(|message| message.role == Role::User)
+        .ok_or_else(|| Problem::field(Code::Invalid, "/messages", "the last message must be the user's"))?;
+    let message = body::text("/messages", &question.content, constants::CHAT_MESSAGE_BYTES)?;
+    let ask = Ask {
+        route,
+        max_tokens,
+        use_memory: true,
+        history: chat::cut_history(messages),
+        instructions: (!instructions.is_empty()).then_some(instructions),
+        ..Ask::default()
+    };
+    Ok(Asked {
+        checked: Checked { message, conversation: None, session: None, ask },
+        model: request.model,
+        stream: request.stream,
+        include_usage: request.stream_options.is_some_and(|options| options.include_usage),
+    })
+}
+
+fn model_route(model: &str) -> Result<Option<RouteName>, Problem> {
+    if model == MODEL {
+        return Ok(None);
+    }
+    let name = model.strip_prefix("friend-").and_then(RouteName::parse);
+    name.map(Some).ok_or_else(|| {
+        let shown: String = model.chars().take(60).collect();
+        Problem::field(
+            Code::NotFound,
+            "/model",
+            format!("the model {shown:?} does not exist; GET /v1/models lists those that do"),
+        )
+    })
+}
+
+/// The system messages, joined, and the others.
+fn split(messages: Vec<Message>) -> Result<(String, Vec<PromptMessage>), Problem> {
+    let mut instructions = String::new();
+    let mut said: Vec<PromptMessage> = Vec::new();
+    for (place, message) in messages.into_iter().enumerate() {
+        let content = content(place, message.content)?;
+        let role = match message.role.as_str() {
+            "system" | "developer" => {
+                instructions.push_str(if instructions.is_empty() { "" } else { "\n" });
+                instructions.push_str(&content);
+                continue;
+            }
+            "user" => Role::User,
+            "assistant" => Role::Assistant,
+            other => {
+                let shown: String = other.chars().take(40).collect();
+                let detail = format!("the role {shown:?} is none of system, developer, user, assistant");
+                return Err(Problem::field(Code::Invalid, format!("/messages/{place}/role"), detail));
+            }
+        };
+        // Two in a row by the same side are one message.
+        match said.last_mut().filter(|last| last.role == role) {
+            Some(last) => {
+                last.content.push_str("\n\n");
+                last.content.push_str(&content);
+            }
+            None => said.push(PromptMessage { role, content }),
+        }
+    }
+    Ok((instructions, said))
+}
+
+fn content(place: usize, content: Option<Content>) -> Result<String, Problem> {
+    let parts = match content {
+        None => return Ok(String::new()),
+        Some(Content::Text(text)) => return Ok(text),
+        Some(Content::Parts(parts)) => parts,
+    };
+    let mut text = String::new();
+    for (index, part) in parts.into_iter().enumerate() {
+        if part.kind != "text" {
+            let pointer = format!("/messages/{place}/content/{index}/type");
+            return Err(Problem::field(Code::Invalid, pointer, "only text is understood"));
+        }
+        text.push_str(part.text.as_deref().unwrap_or_default());
+    }
+    Ok(text)
+}
+
+/// `POST /v1/chat/completions`
+pub async fn complete<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
+    let asked = parse(call.request.body())?;
+    let begun = chat::begin(ports, &call.tenant, asked.checked, None, "openai").await?;
+    let completion = Completion::new(&begun.job, ports.now(), &asked.model, asked.include_usage);
+    if asked.stream {
+        return stream(&begun, completion, call);
+    }
+    let result = chat::wait_for(ports, &call.tenant.user, &begun, WAIT_SECONDS).await?;
+    let result =
+        result.ok_or_else(|| Problem::new(Code::Unavailable, "the answer takes too long; stream it instead"))?;
+    let answer = json!({
+        "id": completion.id, "object": "chat.completion", "created": completion.created, "model": completion.model,
+        "choices": [{
+            "index": 0, "finish_reason": finish(&result), "logprobs": null,
+            "message": { "role": "assistant", "content": result.answer, "refusal": null },
+        }],
+        "usage": usage(&result),
+        // Beyond OpenAI's answer; its clients ignore what they do not know.
+        "citations": result.detail.citations, "route": result.detail.route,
+    });
+    Ok(Reply::json(StatusCode::OK, &answer).with(HeaderName::from_static("x-job-id"), begun.job.as_str()))
+}
+
+fn stream(begun: &chat::Begun, completion: Completion, call: &Call<'_>) -> Answer {
+    let reply = Reply::bytes(StatusCode::OK, "text/event-stream", Vec::new())
+        .with(header::CACHE_CONTROL, "no-store")
+        .with(HeaderName::from_static("x-job-id"), begun.job.as_str());
+    if let Some(result) = &begun.result {
+        let result = serde_json::to_value(result).map_err(|error| Failure::bug(error.to_string()))?;
+        return Ok(Reply { body: Body::Bytes(completion.end(&result, "").into_bytes()), ..reply });
+    }
+    let channel = Channel::of_turn(&call.tenant.user, &begun.job, None);
+    let stream = TurnStream { job: begun.job.clone(), channel, since: 0, openai: Some(completion) };
+    Ok(Reply { body: Body::TurnEvents(stream), ..reply })
+}
+
+#[derive(Serialize)]
+struct Model {
+    id: String,
+    object: &'static str,
+    created: i64,
+    owned_by: &'static str,
+}
+
+/// `GET /v1/models`
+pub fn models<P: Clock>(ports: &P) -> Reply {
+    let created = ports.now().start_of_day().milliseconds() / SECOND;
+    let routes = RouteName::ALL.iter().map(|route| format!("{MODEL}-{}", route.name()));
+    let models: Vec<Model> = std::iter::once(MODEL.to_owned())
+        .chain(routes)
+        .map(|id| Model { id, object: "model", created, owned_by: "claudes-friend" })
+        .collect();
+    Reply::json(StatusCode::OK, &json!({ "object": "list", "data": models }))
+}
+
+/// A problem in `OpenAI`'s shape, which its SDKs turn into their exceptions.
+pub fn refuse_problem(problem: &Problem) -> Reply {
+    let kind = match problem.status {
+        401 => "authentication_error",
+        429 => "rate_limit_error",
+        500.. => "server_error",
+        _ => "invalid_request_error",
+    };
+    // OpenAI answers 400 where a field is wrong.
+    let status = if problem.status == 422 { 400 } else { problem.status };
+    let param = problem.errors.first().map(|error| error.pointer.trim_start_matches('/').replace('/', "."));
+    let code =
+        if problem.status == 404 && param.as_deref() == Some("model") { "model_not_found" } else { &problem.code };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Reply::json(status, &json!({ "error": { "message": problem.detail, "type": kind, "param": param, "code": code } }))
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{chat::channel::TurnEvent, ids::JobId, time::Timestamp};
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_request_becomes_a_question_with_history() {
+        let body = r#"{"model":"friend-code","stream":true,"max_tokens":50,"messages":[
+            {"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"},
+            {"role":"user","content":[{"type":"text","text":"What "},{"type":"text","text":"now?"}]}]}"#;
+        let asked = parse(body.as_bytes()).unwrap();
+        let ask = &asked.checked.ask;
+        assert_eq!(
+            (asked.checked.message.as_str(), ask.instructions.as_deref(), ask.history.len()),
+            ("What now?", Some("Be brief."), 2)
+        );
+        assert_eq!((ask.route, ask.max_tokens, asked.stream), (Some(RouteName::Code), Some(50), true));
+    }
+
+    #[test]
+    fn bad_requests_are_refused_in_openais_shape() {
+        for (body, status, param) in [
+            (r#"{"model":"gpt-9","messages":[]}"#, 404, "model"),
+            (r#"{"model":"friend","messages":[]}"#, 400, "messages"),
+            (r#"{"model":"friend","messages":[{"role":"assistant","content":"x"}]}"#, 400, "messages"),
+            (r#"{"model":"friend","messages":[{"role":"tool","content":"x"}]}"#, 400, "messages.0.role"),
+            (
+                r#"{"model":"friend","messages":[{"role":"user","content":[{"type":"image_url"}]}]}"#,
+                400,
+                "messages.0.content.0.type",
+            ),
+            (r#"{"model":"friend","messages":[{"role":"user","content":"x"}],"n":2}"#, 400, "n"),
+            (r#"{"model":"friend","messages":[{"role":"user","content":"  "}]}"#, 400, "messages"),
+        ] {
+            let reply = refuse_problem(&parse(body.as_bytes()).err().unwrap());
+            let Body::Bytes(bytes) = &reply.body else { panic!() };
+            let value: Value = serde_json::from_slice(bytes).unwrap();
+            assert_eq!((reply.status.as_u16(), value["error"]["param"].as_str().unwrap()), (status, param), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_restarted_stream_is_not_doubled() {
+        let job = JobId::parse("job_00000000000000000000000000").unwrap();
+        let completion = Completion::new(&job, Timestamp::from_milliseconds(0), MODEL, false);
+        let mut progress = Progress::default();
+        let mut text = String::new();
+        for event in [
+            TurnEvent::Delta { at: 0, text: "Hel".into() },
+            TurnEvent::Restarted,
+            TurnEvent::Delta { at: 0, text: "Hello".into() },
+            TurnEvent::Delta { at: 5, text: " world".into() },
+        ] {
+            text.push_str(&completion.events(&event, &mut progress));
+        }
+        assert_eq!(progress.sent, "Hello world");
+        assert_eq!(text.matches("data:").count(), 3);
+        completion.events(&TurnEvent::Restarted, &mut progress);
+        let other = completion.events(&TurnEvent::Delta { at: 0, text: "Good day".into() }, &mut progress);
+        assert!(progress.ended && other.contains("begun anew"), "{other}");
+    }
+}

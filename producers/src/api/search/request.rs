@@ -1,0 +1,90 @@
+//! What a search may ask, within which limits.
+
+use pipeline::{
+    constants,
+    problem::{Code, Problem},
+};
+use retrieval::{Filters, Search, SearchRequest};
+
+use crate::{
+    api::index::{self, validate::KINDS},
+    http::body,
+};
+
+/// Most documents one filter names.
+const DOCUMENT_IDS: usize = 100;
+
+/// Reads and checks a search.
+pub fn parse(body: &[u8]) -> Result<Search, Problem> {
+    let invalid = |pointer: &str, detail: String| Problem::field(Code::Invalid, pointer, detail);
+    let mut request: SearchRequest = body::parse(body)?;
+    request.query = body::text("/query", &request.query, constants::QUERY_BYTES)?;
+    let top_k = usize::try_from(request.top_k).ok().filter(|top_k| (1..=constants::TOP_K).contains(top_k));
+    let top_k =
+        top_k.ok_or_else(|| invalid("/top_k", format!("{} is not from 1 to {}", request.top_k, constants::TOP_K)))?;
+    check_filters(&request.filters)?;
+    let after = match request.after.as_deref() {
+        None => None,
+        Some(token) => Some(
+            index::job_of_token(token)
+                .ok_or_else(|| invalid("/after", "this is not a consistency token".to_owned()))?,
+        ),
+    };
+    Ok(Search { request, top_k, after })
+}
+
+/// Checks what hits shall be, here as in a chat.
+pub fn check_filters(filters: &Filters) -> Result<(), Problem> {
+    let invalid = |pointer: &str, detail: String| Problem::field(Code::Invalid, pointer, detail);
+    if let Some(kind) = filters.kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
+        return Err(invalid(
+            "/filters/type",
+            format!("{:?} is none of {}", kind.chars().take(60).collect::<String>(), KINDS.join(", ")),
+        ));
+    }
+    if filters.tags.len() > constants::TAGS {
+        return Err(invalid("/filters/tags", format!("{} tags; the limit is {}", filters.tags.len(), constants::TAGS)));
+    }
+    if filters.document_ids.len() > DOCUMENT_IDS {
+        return Err(invalid(
+            "/filters/document_ids",
+            format!("{} ids; the limit is {DOCUMENT_IDS}", filters.document_ids.len()),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use retrieval::Mode;
+
+    use super::*;
+
+    #[test]
+    fn defaults() {
+        let search = parse(br#"{"query":" what? ","unknown":1}"#).unwrap();
+        assert_eq!((search.request.query.as_str(), search.top_k, search.request.mode), ("what?", 10, Mode::Hybrid));
+    }
+
+    #[test]
+    fn every_limit_names_its_field() {
+        let long = format!(r#"{{"query":"{}"}}"#, "x".repeat(100_000));
+        for (body, status, pointer) in [
+            (r#"{"query":"  "}"#, 422, "/query"),
+            (long.as_str(), 413, "/query"),
+            (r#"{"query":"a","top_k":-1}"#, 422, "/top_k"),
+            (r#"{"query":"a","top_k":101}"#, 422, "/top_k"),
+            (r#"{"query":"a","top_k":"9"}"#, 422, "/top_k"),
+            (r#"{"query":"a","mode":"magic"}"#, 422, "/mode"),
+            (r#"{"query":"a","filters":{"type":"poem"}}"#, 422, "/filters/type"),
+            (r#"{"query":"a","filters":{"created_after":"soon"}}"#, 422, "/filters/created_after"),
+            (r#"{"query":"a","filters":{"tags":[1]}}"#, 422, "/filters/tags/0"),
+            (r#"{"query":"a","after":"x"}"#, 422, "/after"),
+        ] {
+            let problem = parse(body.as_bytes()).unwrap_err();
+            assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (status, pointer), "{body:.80}");
+        }
+        assert_eq!(parse(b"{").unwrap_err().status, 400);
+        assert_eq!(parse(b"").unwrap_err().status, 400);
+    }
+}

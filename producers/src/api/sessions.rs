@@ -1,0 +1,393 @@
+//! Live sessions: open, list, look, invite, join, close.
+//!
+//! The channel itself is a Durable Object ([`live`] decides what it does); these routes keep what
+//! outlives it in D1, and let people in: the owner by their key, others by a ticket that is good
+//! once and for half a minute, so that no key travels in a URL or to a guest.
+
+pub mod live;
+pub mod scratch;
+
+use bytes::Bytes;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use http::{HeaderMap, Request, StatusCode, header};
+use pipeline::{
+    chat::channel::Channel,
+    constants,
+    ids::{ConversationId, SessionId, UserId},
+    platform::{
+        ports::{Clock, Database, Random, Sha256},
+        statement::Statement,
+    },
+    problem::{Code, Problem},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::jobs,
+    http::{
+        authenticate, body,
+        call::{Call, Settings},
+        paging::{page, page_reply},
+        reply::{Answer, Body, Refusal, Reply},
+    },
+};
+
+/// What a participant may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParticipantRole {
+    /// Opened the session; its turns are theirs.
+    Owner,
+    /// Speaks, asks and edits.
+    Editor,
+    /// Looks on.
+    Viewer,
+}
+
+/// Somebody who joins a channel, and which.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Participant {
+    /// The session's owner.
+    pub owner: UserId,
+    /// The session.
+    pub session: SessionId,
+    /// Told apart from others of the same name.
+    pub id: String,
+    /// What the others see.
+    pub name: String,
+    /// What they may do.
+    pub role: ParticipantRole,
+    /// The last event they have.
+    pub since: i64,
+    /// The subprotocol to answer with, if they asked for one.
+    pub protocol: Option<String>,
+}
+
+impl Participant {
+    /// As the value of a header, which takes ASCII only: names are in any script.
+    pub fn to_header(&self) -> String {
+        BASE64URL_NOPAD.encode(&serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Reads [`to_header`](Self::to_header).
+    pub fn from_header(value: &str) -> Option<Self> {
+        serde_json::from_slice(&BASE64URL_NOPAD.decode(value.as_bytes()).ok()?).ok()
+    }
+
+    /// The channel they join.
+    pub fn channel(&self) -> Channel {
+        Channel::Session(self.owner.clone(), self.session.clone())
+    }
+}
+
+/// Longest title and name, in bytes.
+const NAME_BYTES: usize = 120;
+/// What a client asks for beside its ticket; browsers want an answer to one they offered.
+const PROTOCOL: &str = "claudes-friend";
+const TICKET_PREFIX: &str = "ticket.";
+const TICKET_BYTES: usize = 32;
+
+/// A session as its owner sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SessionView {
+    /// Its id.
+    pub id: SessionId,
+    /// Its title.
+    pub title: String,
+    /// What is asked in it.
+    pub conversation_id: ConversationId,
+    /// `open` or `closed`.
+    pub state: String,
+    /// The shared text when it last fell idle.
+    pub scratch: Option<String>,
+    /// Of its event log, then.
+    pub last_sequence: i64,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it last fell idle.
+    pub updated_at: Timestamp,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct NewSession {
+    title: Option<String>,
+}
+
+/// `POST /api/session`: opens one, with a conversation of its own.
+pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
+    let new: NewSession = body::parse_or_default(call.request.body())?;
+    let title = body::text("/title", new.title.as_deref().unwrap_or("Session"), NAME_BYTES)?;
+    let now = ports.now();
+    let user = &call.tenant.user;
+    let view = SessionView {
+        id: SessionId::new(now, ports.bytes()),
+        conversation_id: ConversationId::new(now, ports.bytes()),
+        state: "open".to_owned(),
+        scratch: None,
+        last_sequence: 0,
+        created_at: now,
+        updated_at: now,
+        title,
+    };
+    let conversation = Statement::new(
+        "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number, summarised_through)
+         VALUES (?1, ?2, ?3, 'chat', ?4, ?4, 0, 0)",
+    )
+    .bind(user)
+    .bind(&view.conversation_id)
+    .bind(view.title.as_str())
+    .bind(now);
+    let session = Statement::new(
+        "INSERT INTO sessions (user_id, id, title, conversation_id, state, last_sequence, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, 'open', 0, ?5, ?5)",
+    )
+    .bind(user)
+    .bind(&view.id)
+    .bind(view.title.as_str())
+    .bind(&view.conversation_id)
+    .bind(now);
+    ports.batch(vec![conversation, session]).await?;
+    let location = format!("/api/session/{}", view.id);
+    Ok(Reply::json(StatusCode::CREATED, &view).with(header::LOCATION, &location))
+}
+
+const COLUMNS: &str =
+    "SELECT id, title, conversation_id, state, scratch, last_sequence, created_at, updated_at FROM sessions
+     WHERE user_id = ?1 AND (?2 IS NULL OR id = ?2) AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4";
+
+/// Reads a user's session.
+pub async fn read<P: Database>(ports: &P, user: &UserId, id: &SessionId) -> Result<SessionView, Refusal> {
+    let query = Statement::new(COLUMNS).bind(user).bind(id).bind(None::<i64>).bind(1);
+    let row: Option<SessionView> = ports.batch(vec![query]).await?.at(0)?.first()?;
+    Ok(row.ok_or_else(not_found)?)
+}
+
+fn not_found() -> Problem {
+    Problem::new(Code::NotFound, "there is no such session")
+}
+
+fn id_of(id: &str) -> Result<SessionId, Problem> {
+    SessionId::parse(id).ok_or_else(not_found)
+}
+
+/// `GET /api/session`: the newest first.
+pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+    let (limit, cursor) = page(call)?;
+    let query = Statement::new(COLUMNS).bind(&call.tenant.user).bind(None::<i64>).bind(cursor).bind(limit + 1);
+    let entries: Vec<SessionView> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    Ok(page_reply(entries, limit, |session| session.id.to_string()))
+}
+
+/// `GET /api/session/{id}`: the edge adds what the channel knows: who is there, the text, the log.
+pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+    let view = read(ports, &call.tenant.user, &id_of(call.id)?).await?;
+    let channel = Channel::Session(call.tenant.user.clone(), view.id.clone());
+    let reply = Reply::json(StatusCode::OK, &view);
+    Ok(if view.state == "open" { Reply { body: Body::Session(Box::new(view), channel), ..reply } } else { reply })
+}
+
+/// `DELETE /api/session/{id}`: closes it for everybody. The log ends; the conversation stays.
+pub async fn close<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
+    let id = id_of(call.id)?;
+    let user = &call.tenant.user;
+    let close = Statement::new("UPDATE sessions SET state = 'closed', updated_at = ?3 WHERE user_id = ?1 AND id = ?2")
+        .bind(user)
+        .bind(&id)
+        .bind(ports.now());
+    let tickets =
+        Statement::new("DELETE FROM session_tickets WHERE owner_id = ?1 AND session_id = ?2").bind(user).bind(&id);
+    if ports.batch(vec![close, tickets]).await?.at(0)?.changes == 0 {
+        return Err(not_found().into());
+    }
+    let reply = Reply::bytes(StatusCode::NO_CONTENT, "application/json", Vec::new());
+    Ok(Reply { body: Body::CloseChannel(Channel::Session(user.clone(), id)), ..reply })
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct NewTicket {
+    name: Option<String>,
+    role: Option<ParticipantRole>,
+}
+
+/// `POST /api/session/{id}/tickets`: an invitation, shown once.
+pub async fn invite<P: Database + Clock + Random + Sha256>(ports: &P, call: &Call<'_>) -> Answer {
+    #[derive(Serialize)]
+    struct Ticket {
+        ticket: String,
+        /// To be sent as `Sec-WebSocket-Protocol`.
+        protocol: String,
+        expires_at: Timestamp,
+    }
+    let new: NewTicket = body::parse_or_default(call.request.body())?;
+    let name = body::text("/name", new.name.as_deref().unwrap_or("guest"), NAME_BYTES)?;
+    let role = new.role.unwrap_or(ParticipantRole::Editor);
+    let session = read(ports, &call.tenant.user, &id_of(call.id)?).await?;
+    if session.state != "open" {
+        return Err(Problem::new(Code::Conflict, "the session is closed").into());
+    }
+    let ticket = BASE64URL_NOPAD.encode(&ports.bytes::<TICKET_BYTES>());
+    let expires_at = ports.now().plus(constants::TICKET_LIFE);
+    let insert = Statement::new(
+        "INSERT INTO session_tickets (digest, owner_id, session_id, participant, role, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )
+    .bind(digest(ports, &ticket).await?)
+    .bind(&call.tenant.user)
+    .bind(&session.id)
+    .bind(name)
+    .bind(role_name(role))
+    .bind(expires_at);
+    // Those that are over are of no use to anybody.
+    let forget = Statement::new("DELETE FROM session_tickets WHERE owner_id = ?1 AND expires_at < ?2")
+        .bind(&call.tenant.user)
+        .bind(ports.now());
+    ports.batch(vec![forget, insert]).await?;
+    let protocol = format!("{PROTOCOL}, {TICKET_PREFIX}{ticket}");
+    Ok(Reply::json(StatusCode::CREATED, &Ticket { ticket, protocol, expires_at }))
+}
+
+const fn role_name(role: ParticipantRole) -> &'static str {
+    match role {
+        ParticipantRole::Owner => "owner",
+        ParticipantRole::Editor => "editor",
+        ParticipantRole::Viewer => "viewer",
+    }
+}
+
+async fn digest<P: Sha256>(ports: &P, ticket: &str) -> Result<String, pipeline::failure::Failure> {
+    Ok(HEXLOWER.encode(&ports.sha256(ticket.as_bytes()).await?))
+}
+
+/// `GET /api/session/{id}/ws`: lets in whoever has a ticket or is the owner.
+pub async fn join<P: Database + Clock + Random + Sha256>(
+    ports: &P,
+    settings: &Settings,
+    request: &Request<Bytes>,
+    id: &str,
+) -> Answer {
+    let since = jobs::since(request)?;
+    let headers = request.headers();
+    if !headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+        return Err(Problem::field(Code::Invalid, "Upgrade", "this path answers to WebSocket requests").into());
+    }
+    check_origin(settings, request)?;
+    let session = id_of(id)?;
+    let offered = protocols(headers);
+    let protocol = offered.iter().any(|offered| offered == PROTOCOL).then(|| PROTOCOL.to_owned());
+    let [a, b, c, d] = ports.bytes::<4>();
+    let number = HEXLOWER.encode(&[a, b, c, d]);
+    let participant = |owner, name, role| Participant {
+        owner,
+        session: session.clone(),
+        id: number.clone(),
+        name,
+        role,
+        since,
+        protocol,
+    };
+    let ticket = offered.iter().find_map(|offered| offered.strip_prefix(TICKET_PREFIX));
+    let participant = if let Some(ticket) = ticket {
+        let (owner, name, role) = redeem(ports, &session, ticket).await?;
+        participant(owner, name, role)
+    } else {
+        let tenant = authenticate::authenticate(ports, settings, headers).await?.tenant;
+        if read(ports, &tenant.user, &session).await?.state != "open" {
+            return Err(Problem::new(Code::Conflict, "the session is closed").into());
+        }
+        participant(tenant.user, "owner".to_owned(), ParticipantRole::Owner)
+    };
+    let reply = Reply::bytes(StatusCode::SWITCHING_PROTOCOLS, "application/json", Vec::new());
+    Ok(Reply { body: Body::Join(participant), ..reply })
+}
+
+fn protocols(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all("sec-websocket-protocol").iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(|protocol| protocol.trim().to_owned()).collect()
+}
+
+/// A browser says where its page comes from; a page of somebody else's may not ride on a ticket.
+fn check_origin(settings: &Settings, request: &Request<Bytes>) -> Result<(), Problem> {
+    let Some(origin) = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok()) else {
+        return Ok(());
+    };
+    let own = request
+        .uri()
+        .authority()
+        .map(|authority| format!("{}://{authority}", request.uri().scheme_str().unwrap_or("https")));
+    let allowed = own.as_deref() == Some(origin) || settings.allowed_origins.iter().any(|allowed| allowed == origin);
+    if allowed { Ok(()) } else { Err(Problem::field(Code::Forbidden, "Origin", "this origin is not allowed")) }
+}
+
+/// Compare-and-set: of two that come with the same ticket one gets in.
+async fn redeem<P: Database + Clock + Sha256>(
+    ports: &P,
+    session: &SessionId,
+    ticket: &str,
+) -> Result<(UserId, String, ParticipantRole), Refusal> {
+    #[derive(Deserialize)]
+    struct Row {
+        owner_id: UserId,
+        participant: String,
+        role: ParticipantRole,
+    }
+    let redeem = Statement::new(
+        "UPDATE session_tickets SET redeemed_at = ?3
+         WHERE digest = ?1 AND session_id = ?2 AND redeemed_at IS NULL AND expires_at > ?3
+           AND EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = owner_id AND s.id = ?2 AND s.state = 'open')
+         RETURNING owner_id, participant, role",
+    )
+    .bind(digest(ports, ticket).await?)
+    .bind(session)
+    .bind(ports.now());
+    let row: Option<Row> = ports.batch(vec![redeem]).await?.at(0)?.first()?;
+    let refused = || {
+        Problem::field(
+            Code::Unauthorized,
+            "Sec-WebSocket-Protocol",
+            "this ticket is not good, or not any more; ask for another",
+        )
+    };
+    let row = row.ok_or_else(refused)?;
+    Ok((row.owner_id, row.participant, row.role))
+}
+
+/// Keeps what a channel that fell idle knows.
+pub async fn persist<P: Database + Clock>(
+    ports: &P,
+    user: &UserId,
+    session: &SessionId,
+    scratch: &str,
+    last_sequence: i64,
+) -> Result<(), pipeline::failure::Failure> {
+    let update = Statement::new(
+        "UPDATE sessions SET scratch = ?3, last_sequence = ?4, updated_at = ?5 WHERE user_id = ?1 AND id = ?2 AND last_sequence <= ?4",
+    )
+    .bind(user)
+    .bind(session)
+    .bind(scratch)
+    .bind(last_sequence)
+    .bind(ports.now());
+    ports.batch(vec![update]).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_participant_of_any_name_fits_a_header() {
+        let participant = Participant {
+            owner: UserId::parse("usr_00000000000000000000000000").unwrap(),
+            session: SessionId::parse("ses_00000000000000000000000000").unwrap(),
+            id: "1".to_owned(),
+            name: "Zoë 李 🐋".to_owned(),
+            role: ParticipantRole::Editor,
+            since: 3,
+            protocol: None,
+        };
+        let header = participant.to_header();
+        assert!(header.is_ascii());
+        assert_eq!(Participant::from_header(&header), Some(participant));
+        assert_eq!(Participant::from_header("{}"), None);
+    }
+}

@@ -1,0 +1,172 @@
+//! `GET /api/usage`: today against every allowance, and what is given up for it.
+
+use http::StatusCode;
+use pipeline::{
+    budget::{
+        allowances::{Allowances, Resource},
+        day::{Day, Level},
+        usage::{Totals, Usage},
+    },
+    platform::{
+        ports::{Clock, Database},
+        statement::Statement,
+    },
+    time::{DAY, Timestamp},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::http::{
+    call::Call,
+    reply::{Answer, Reply},
+};
+
+/// One resource of the plan, as used today by everybody of this deployment.
+#[derive(Debug, Serialize)]
+struct ResourceView {
+    name: &'static str,
+    used: f64,
+    allowance: f64,
+    share: f64,
+    level: Level,
+    /// When it runs out at today's pace, if that is today.
+    runs_out_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct UsageView {
+    since: Timestamp,
+    until: Timestamp,
+    invocations: u64,
+    resources: Vec<ResourceView>,
+    /// The resource nearest to its end.
+    first_to_run_out: &'static str,
+    /// The part of the neurons that indexing may use, and has used or reserved.
+    ingest: Ingest,
+    /// What is stored in the index, as last counted, of what it holds.
+    vectors: Vectors,
+    /// What is given up at present.
+    degraded: Vec<String>,
+    /// Thresholds passed today.
+    alerts: Vec<Box<RawValue>>,
+    /// What the tenant's own requests and jobs took of it.
+    own: Usage,
+}
+
+#[derive(Debug, Serialize)]
+struct Ingest {
+    neurons: f64,
+    allowance: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Vectors {
+    stored: f64,
+    allowance: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct AlertRow {
+    body: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Stored {
+    value: f64,
+}
+
+/// `GET /api/usage`
+pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
+    let now = ports.now();
+    let since = now.start_of_day();
+    let alerts = Statement::new("SELECT body FROM alerts WHERE created_at >= ?1 ORDER BY created_at, id").bind(since);
+    let stored = Statement::new("SELECT value FROM counters WHERE name = 'vectors_stored'");
+    let statements = vec![
+        Totals::select(since, None),
+        Totals::select(since, Some(&call.tenant.user)),
+        Day::select(now),
+        alerts,
+        stored,
+    ];
+    let answers = ports.batch(statements).await?;
+    let all: Totals = answers.at(0)?.first()?.unwrap_or_default();
+    let own: Totals = answers.at(1)?.first()?.unwrap_or_default();
+    let day: Day = answers.at(2)?.first()?.unwrap_or_default();
+    let alerts: Vec<AlertRow> = answers.at(3)?.all()?;
+    let stored: Option<Stored> = answers.at(4)?.first()?;
+    let allowances = &call.budget.allowances;
+    let resources = resources(&all, day.neurons, allowances, since, now);
+    let first =
+        resources.iter().max_by(|one, other| one.share.total_cmp(&other.share)).map_or("", |resource| resource.name);
+    let view = UsageView {
+        since,
+        until: now.next_day(),
+        invocations: all.invocations,
+        first_to_run_out: first,
+        resources,
+        ingest: Ingest { neurons: day.ingest_neurons, allowance: allowances.ingest_neurons() },
+        vectors: Vectors { stored: stored.map_or(0.0, |row| row.value), allowance: allowances.vectors_stored },
+        degraded: call.budget.degradations(),
+        alerts: alerts.into_iter().filter_map(|alert| RawValue::from_string(alert.body).ok()).collect(),
+        own: own.usage,
+    };
+    Ok(Reply::json(StatusCode::OK, &view))
+}
+
+/// Neurons as the ledger has them, reservations included; the rest as counted.
+fn resources(
+    all: &Totals,
+    neurons: f64,
+    allowances: &Allowances,
+    since: Timestamp,
+    now: Timestamp,
+) -> Vec<ResourceView> {
+    let view = |resource: Resource| {
+        let counted = resource.used(&all.usage, all.invocations);
+        let used = if resource == Resource::Neurons { neurons } else { counted };
+        let allowance = allowances.of(resource);
+        let share = used / allowance;
+        ResourceView {
+            name: resource.name(),
+            used,
+            allowance,
+            share,
+            level: Level::of(share),
+            runs_out_at: runs_out_at(share, since, now),
+        }
+    };
+    Resource::ALL.into_iter().map(view).collect()
+}
+
+/// When all is used, if it goes on as it went since midnight; `None` if that is another day.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "milliseconds of a day")]
+fn runs_out_at(share: f64, since: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    if share <= 0.0 {
+        return None;
+    }
+    let at = now.since(since).max(1) as f64 / share;
+    (at < DAY as f64).then(|| since.plus(at as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forecast_goes_on_as_it_went() {
+        let since = Timestamp::parse("2026-11-23T00:00:00Z").unwrap();
+        let noon = since.plus(DAY / 2);
+        assert_eq!(runs_out_at(0.75, since, noon), Some(since.plus(DAY / 2 * 4 / 3)));
+        assert_eq!(runs_out_at(0.5, since, noon), None);
+        assert_eq!(runs_out_at(0.0, since, noon), None);
+    }
+
+    #[test]
+    fn neurons_are_the_ledgers() {
+        let now = Timestamp::parse("2026-11-23T12:00:00Z").unwrap();
+        let totals = Totals { invocations: 50_000, usage: Usage { neurons: 1.0, ..Usage::default() } };
+        let views = resources(&totals, 9_000.0, &Allowances::default(), now.start_of_day(), now);
+        assert_eq!((views[0].name, views[0].level), ("neurons", Level::Scarce));
+        assert!((views[1].share - 0.5).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,12 @@
+//! HTTP: the table of operations, and what every request goes through.
+
+pub mod authenticate;
+pub mod body;
+pub mod call;
+pub mod handle;
+pub mod idempotency;
+pub mod openapi;
+pub mod operations;
+pub mod paging;
+pub mod rate_limit;
+pub mod reply;

@@ -1,0 +1,142 @@
+//! How often a caller may ask: bursts by the rate-limit binding, a day's quota by the ledger.
+//!
+//! 1. Whoever sits in the penalty box (KV, `cache:rate:{caller}`) is refused without a look.
+//! 2. Addresses, then API keys, have a burst of requests in ten seconds.
+//! 3. A key has a quota of requests a day, as cron last counted them.
+//! 4. Who goes on after many refusals is put into the penalty box: one write for the whole ban.
+//!
+//! Headers as in draft-ietf-httpapi-ratelimit-headers:
+//! <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>
+
+use http::{HeaderName, Request, header};
+use pipeline::{
+    budget::day::Budget,
+    constants,
+    platform::{
+        object_keys,
+        ports::{Burst, Clock, KeyValue, RateLimiter},
+    },
+    problem::{Code, Problem},
+    time::{SECOND, Timestamp},
+};
+
+use crate::http::reply::Reply;
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// A request too many.
+#[derive(Debug)]
+pub struct Limited {
+    /// Seconds until it may be tried again.
+    pub retry_after: i64,
+    /// Which policy it broke.
+    policy: &'static str,
+    /// For its sender.
+    detail: String,
+}
+
+impl Limited {
+    /// As a problem.
+    pub fn problem(&self) -> Problem {
+        Problem::new(Code::RateLimited, self.detail.clone())
+    }
+
+    /// Its headers on the answer that carries the problem.
+    pub fn mark(&self, reply: Reply) -> Reply {
+        let left = format!("\"{}\";r=0;t={}", self.policy, self.retry_after);
+        reply.with(header::RETRY_AFTER, &self.retry_after.to_string()).with(LIMIT, &left)
+    }
+}
+
+/// The address a request comes from, as Cloudflare tells it.
+pub fn address<B>(request: &Request<B>) -> &str {
+    request.headers().get("cf-connecting-ip").and_then(|value| value.to_str().ok()).unwrap_or("unknown")
+}
+
+/// Admits a caller, or says for how long not.
+pub async fn admit<P>(ports: &P, burst: Burst, caller: &str) -> Result<(), Limited>
+where
+    P: KeyValue + RateLimiter + Clock,
+{
+    if let Some(seconds) = banned_for(ports, caller).await {
+        let detail = format!("too many requests, and many after they were refused; try again in {seconds} s");
+        return Err(Limited { retry_after: seconds, policy: "ban", detail });
+    }
+    if ports.admit(burst, caller).await {
+        return Ok(());
+    }
+    if !ports.admit(Burst::Refused, caller).await {
+        ban(ports, caller).await;
+    }
+    let (quota, of) = match burst {
+        Burst::Key => (constants::BURST_PER_KEY, "an API key"),
+        Burst::Address | Burst::Refused => (constants::BURST_PER_ADDRESS, "an address"),
+    };
+    let seconds = constants::BURST_SECONDS;
+    let detail = format!("more than {quota} requests of {of} in {seconds} s");
+    Err(Limited { retry_after: seconds, policy: "burst", detail })
+}
+
+/// Holds a key to its quota of the day.
+pub fn hold_to_quota(budget: &Budget, used: u64, now: Timestamp) -> Result<(), Limited> {
+    let quota = budget.allowances.requests_per_key;
+    if used < quota {
+        return Ok(());
+    }
+    let detail = format!("this API key has made its {quota} requests of the day; the next day begins at 00:00 UTC");
+    Err(Limited { retry_after: seconds_left(now), policy: "day", detail })
+}
+
+/// What every answer to a key says of its limits.
+pub fn announce(reply: Reply, budget: &Budget, used: u64, now: Timestamp) -> Reply {
+    let quota = budget.allowances.requests_per_key;
+    let policy =
+        format!("\"burst\";q={};w={}, \"day\";q={quota};w=86400", constants::BURST_PER_KEY, constants::BURST_SECONDS);
+    let reply = reply.with(POLICY, &policy);
+    if reply.headers.contains_key(LIMIT) {
+        return reply;
+    }
+    reply.with(LIMIT, &format!("\"day\";r={};t={}", quota.saturating_sub(used), seconds_left(now)))
+}
+
+fn seconds_left(now: Timestamp) -> i64 {
+    now.next_day().since(now) / SECOND
+}
+
+/// Seconds for which a caller stays in the penalty box. A KV that does not answer holds nobody.
+async fn banned_for<P: KeyValue + Clock>(ports: &P, caller: &str) -> Option<i64> {
+    let value = ports.get_value(&object_keys::penalty(caller)).await.ok()??;
+    let until = Timestamp::from_milliseconds(std::str::from_utf8(&value).ok()?.parse().ok()?);
+    let left = until.since(ports.now());
+    (left > 0).then_some(left / SECOND + 1)
+}
+
+/// A write that fails bans nobody; the burst limit holds all the same.
+async fn ban<P: KeyValue + Clock>(ports: &P, caller: &str) {
+    let until = ports.now().plus(i64::from(constants::BAN_SECONDS) * SECOND);
+    let value = until.milliseconds().to_string().into_bytes();
+    let _ = ports.put_value(&object_keys::penalty(caller), value, constants::BAN_SECONDS).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use pipeline::budget::{allowances::Allowances, day::Day};
+
+    use super::*;
+
+    #[test]
+    fn what_a_key_has_left_of_the_day() {
+        let now = Timestamp::parse("2026-11-23T23:00:00Z").unwrap();
+        let allowances = Allowances { requests_per_key: 10, ..Allowances::default() };
+        let budget = Budget::new(allowances, &Day::default());
+        assert!(hold_to_quota(&budget, 9, now).is_ok());
+        let limited = hold_to_quota(&budget, 10, now).unwrap_err();
+        let reply = announce(limited.mark(Reply::from(limited.problem())), &budget, 10, now);
+        assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(reply.headers["retry-after"], "3600");
+        assert_eq!(reply.headers["ratelimit"], "\"day\";r=0;t=3600");
+        assert_eq!(reply.headers["ratelimit-policy"], "\"burst\";q=100;w=10, \"day\";q=10;w=86400");
+    }
+}

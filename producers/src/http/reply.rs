@@ -1,0 +1,135 @@
+//! Answers, before they become HTTP: a status, headers, a body.
+
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use pipeline::{
+    chat::channel::Channel,
+    failure::{Failure, FailureKind},
+    ids::JobId,
+    problem::{Code, Problem},
+};
+use serde::Serialize;
+
+use crate::api::{
+    openai::Completion,
+    sessions::{Participant, SessionView},
+};
+
+/// What an answer carries.
+#[derive(Debug)]
+pub enum Body {
+    /// Bytes, JSON most of the time.
+    Bytes(Vec<u8>),
+    /// A stream of a job's states, until it is terminal.
+    JobEvents(JobId),
+    /// A stream of what is told about a turn, until it ends.
+    TurnEvents(TurnStream),
+    /// The request goes on as a participant's connection to a session's channel.
+    Join(Participant),
+    /// A session, with what its channel knows of it.
+    Session(Box<SessionView>, Channel),
+    /// Nothing, once the channel has sent everybody away.
+    CloseChannel(Channel),
+}
+
+/// What of a channel is streamed, and how.
+#[derive(Clone, Debug)]
+pub struct TurnStream {
+    /// The turn's job.
+    pub job: JobId,
+    /// Where it is told.
+    pub channel: Channel,
+    /// The last event the listener has.
+    pub since: i64,
+    /// In the words of `OpenAI`'s API, for clients of `/v1`.
+    pub openai: Option<Completion>,
+}
+
+/// An answer to a request.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers, the content type included.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Body,
+}
+
+impl Reply {
+    /// JSON with a status.
+    pub fn json(status: StatusCode, data: &impl Serialize) -> Self {
+        match serde_json::to_vec(data) {
+            Ok(bytes) => Self::bytes(status, "application/json", bytes),
+            Err(error) => Self::from(Problem::new(Code::Internal, format!("an answer that cannot be JSON: {error}"))),
+        }
+    }
+
+    /// Bytes with a content type.
+    pub fn bytes(status: StatusCode, content_type: &str, bytes: Vec<u8>) -> Self {
+        Self { status, headers: HeaderMap::new(), body: Body::Bytes(bytes) }.with(header::CONTENT_TYPE, content_type)
+    }
+
+    /// The same with one more header; a value that cannot be one is left out.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+}
+
+impl From<Problem> for Reply {
+    fn from(problem: Problem) -> Self {
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let bytes = serde_json::to_vec(&problem).unwrap_or_default();
+        let reply = Self::bytes(status, "application/problem+json", bytes);
+        if status == StatusCode::UNAUTHORIZED { reply.with(header::WWW_AUTHENTICATE, "Bearer") } else { reply }
+    }
+}
+
+/// Why a request is not answered as it wished.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The tenant can do something about it.
+    Problem(Box<Problem>),
+    /// A port failed.
+    Failure(Failure),
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl Refusal {
+    /// As problem details; a port's words stay in the log.
+    pub fn into_problem(self) -> (Problem, Option<Failure>) {
+        match self {
+            Self::Problem(problem) => (*problem, None),
+            Self::Failure(failure) => {
+                let problem = match failure.kind {
+                    FailureKind::Transient | FailureKind::Exhausted => {
+                        Problem::new(Code::Unavailable, "a part of the service is not answering; try again")
+                    }
+                    FailureKind::Input => Problem::new(Code::Invalid, failure.why.clone()),
+                    FailureKind::Bug => Problem::new(
+                        Code::Internal,
+                        "something went wrong on our side; the request id finds it in the log",
+                    ),
+                };
+                (problem, Some(failure))
+            }
+        }
+    }
+}
+
+/// What a route gives back.
+pub type Answer = Result<Reply, Refusal>;

@@ -1,0 +1,237 @@
+//! Evict: when the vector index is nearly full, what was least useful lately gives its vectors up, and
+//! gets them back when it is looked for again.
+//!
+//! 1. Vectors are counted: once a night, and whenever the day's upserts could have filled the index.
+//! 2. Above 90 % documents are evicted, least recently hit first, until 80 % are reached: marked, then
+//!    their vectors removed, then unmarked, so that a crash in between is seen and finished. They stay
+//!    documents, found by keyword, and an alert says so.
+//! 3. An evicted document that was hit since gets a job that embeds it again, as long as there is room.
+
+use pipeline::{
+    budget::{allowances::Allowances, usage::Totals},
+    constants,
+    failure::Failure,
+    ids::{DocumentId, ItemId, JobId, UserId, vector_id},
+    job::message::{Message, Stage},
+    platform::{
+        ports::{Clock, Database, Deployment, KeyValue, Queue, Random, VectorIndex},
+        statement::{Statement, json},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use super::alerts;
+
+/// Share of the index above which documents are evicted.
+const FULL: f64 = 0.9;
+/// Share down to which they are.
+const EVICT_TO: f64 = 0.8;
+/// Documents evicted at most by one run; the next goes on.
+const AT_ONCE: i64 = 500;
+/// Packs whose documents are embedded again at most by one run.
+const RESTORED_AT_ONCE: i64 = 20;
+
+/// What one run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Evicted {
+    /// Documents that gave up their vectors.
+    pub documents: usize,
+    /// Vectors removed.
+    pub vectors: usize,
+    /// Packs on their way back.
+    pub restored: usize,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct Victim {
+    user_id: UserId,
+    id: DocumentId,
+    current: i64,
+    chunk_count: i64,
+}
+
+/// Everything the step asks of the platform.
+pub trait Platform: Database + KeyValue + Queue + VectorIndex + Deployment + Clock + Random {}
+impl<P: Database + KeyValue + Queue + VectorIndex + Deployment + Clock + Random> Platform for P {}
+
+/// Runs once; `count` makes it count the vectors whatever it knows.
+pub async fn evict<P: Platform>(ports: &P, count: bool) -> Result<Evicted, Failure> {
+    let most = Allowances::load(ports).await.allowances.vectors_stored;
+    let mut evicted = Evicted::default();
+    // What an earlier run left half done.
+    finish(ports, &mut evicted).await?;
+    let mut stored = known(ports).await?;
+    if count || stored > EVICT_TO * most {
+        stored = recount(ports).await?;
+    }
+    if stored > FULL * most {
+        mark(ports, stored - EVICT_TO * most).await?;
+        finish(ports, &mut evicted).await?;
+        recount(ports).await?;
+        announce(ports, stored, most, evicted).await?;
+    } else {
+        evicted.restored = restore(ports, FULL * most - stored).await?;
+    }
+    Ok(evicted)
+}
+
+/// The counted vectors, as a row of `counters`.
+#[derive(Deserialize)]
+struct Counted {
+    value: f64,
+}
+
+/// Vectors as last counted, and all that were upserted today: no fewer than there are.
+async fn known<P: Database + Clock>(ports: &P) -> Result<f64, Failure> {
+    let counted = Statement::new("SELECT value FROM counters WHERE name = 'vectors_stored'");
+    let answers = ports.batch(vec![counted, Totals::select(ports.now().start_of_day(), None)]).await?;
+    let counted = answers.at(0)?.first::<Counted>()?.map_or(0.0, |row| row.value);
+    let today: Totals = answers.at(1)?.first()?.unwrap_or_default();
+    #[expect(clippy::cast_precision_loss, reason = "vectors of a day are far below 2^52")]
+    let upserted = today.usage.vectors_upserted as f64;
+    Ok(counted + upserted)
+}
+
+async fn recount<P: Database>(ports: &P) -> Result<f64, Failure> {
+    let count = Statement::new(
+        "INSERT INTO counters (name, value)
+         SELECT 'vectors_stored', total(chunk_count) FROM documents
+         WHERE current IS NOT NULL AND deleted_at IS NULL AND (evicted_at IS NULL OR evicting = 1)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value RETURNING value",
+    );
+    Ok(ports.batch(vec![count]).await?.at(0)?.first::<Counted>()?.map_or(0.0, |row| row.value))
+}
+
+/// Marks the least recently useful documents whose vectors together make room.
+async fn mark<P: Database + Clock>(ports: &P, surplus: f64) -> Result<(), Failure> {
+    let mark = Statement::new(
+        "UPDATE documents SET evicted_at = ?1, evicting = 1 WHERE (user_id, id) IN (
+             SELECT user_id, id FROM (
+                 SELECT user_id, id, sum(chunk_count) OVER (ORDER BY coalesce(hit_at, uploaded_at), id) - chunk_count AS before
+                 FROM documents
+                 WHERE current IS NOT NULL AND deleted_at IS NULL AND evicted_at IS NULL AND current_item = latest_item)
+             WHERE before < ?2 ORDER BY before LIMIT ?3)",
+    )
+    .bind(ports.now())
+    .bind(surplus)
+    .bind(AT_ONCE);
+    ports.batch(vec![mark]).await.map(drop)
+}
+
+/// Removes the vectors of what is marked. Idempotent: ids that are gone are no error.
+async fn finish<P: Database + VectorIndex>(ports: &P, evicted: &mut Evicted) -> Result<(), Failure> {
+    let query = Statement::new(
+        "SELECT user_id, id, current, chunk_count FROM documents
+         WHERE evicted_at IS NOT NULL AND evicting = 1 AND current IS NOT NULL AND deleted_at IS NULL",
+    );
+    let victims: Vec<Victim> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    if victims.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = victims
+        .iter()
+        .flat_map(|victim| (0..victim.chunk_count).map(|index| vector_id(&victim.id, victim.current, index)))
+        .collect();
+    for ids in ids.chunks(constants::VECTORS_PER_UPSERT) {
+        ports.remove(ids).await?;
+    }
+    let unmark = Statement::new(
+        "UPDATE documents SET evicting = NULL WHERE (user_id, id, current) IN (
+             SELECT v.value ->> 'user_id', v.value ->> 'id', v.value ->> 'current' FROM json_each(?1) v)",
+    )
+    .bind(json(&victims)?);
+    ports.batch(vec![unmark]).await?;
+    evicted.documents += victims.len();
+    evicted.vectors += ids.len();
+    Ok(())
+}
+
+/// Never silently.
+async fn announce<P: Database + Deployment + Clock>(
+    ports: &P,
+    stored: f64,
+    most: f64,
+    evicted: Evicted,
+) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Data {
+        stored: f64,
+        allowance: f64,
+        documents: usize,
+        vectors: usize,
+    }
+    let now = ports.now();
+    let data = Data { stored, allowance: most, documents: evicted.documents, vectors: evicted.vectors };
+    let id = format!("{}-vectors-evicted", now.to_rfc3339());
+    ports.batch(vec![alerts::raise(ports, id, "index.evicted", data, now)?]).await.map(drop)
+}
+
+/// Evicted documents that were hit since, a job for each of their packs. Not at once: a run of this step
+/// that was held up may still remove their vectors while its invocation lives.
+async fn restore<P: Database + Queue + Clock + Random>(ports: &P, room: f64) -> Result<usize, Failure> {
+    #[derive(Deserialize)]
+    struct Wanted {
+        user_id: UserId,
+        pack: ItemId,
+        chunks: f64,
+    }
+    let query = Statement::new(
+        "SELECT user_id, current_item AS pack, total(chunk_count) AS chunks FROM documents
+         WHERE evicted_at < ?2 AND hit_at > evicted_at AND evicting IS NULL AND current_item = latest_item AND deleted_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.finished_at IS NULL AND j.kind = 'restore'
+                             AND EXISTS (SELECT 1 FROM job_items i WHERE i.id = j.first_item AND i.first_pack = current_item))
+         GROUP BY user_id, current_item ORDER BY max(hit_at) DESC LIMIT ?1",
+    )
+    .bind(RESTORED_AT_ONCE)
+    .bind(ports.now().plus(-constants::MAX_WRITER_LIFE));
+    let wanted: Vec<Wanted> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    let mut left = room;
+    let mut restored = 0;
+    for pack in wanted {
+        left -= pack.chunks;
+        if left < 0.0 {
+            break;
+        }
+        embed_again(ports, &pack.user_id, pack.pack).await?;
+        restored += 1;
+    }
+    Ok(restored)
+}
+
+/// A job whose one item is a batch of this pack, at the embed stage.
+async fn embed_again<P: Database + Queue + Clock + Random>(
+    ports: &P,
+    user: &UserId,
+    pack: ItemId,
+) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct Row {
+        id: ItemId,
+    }
+    let now = ports.now();
+    let job = JobId::new(now, ports.bytes());
+    let count_up = Statement::new("UPDATE counters SET value = value + 1 WHERE name = 'item'");
+    let insert_job = Statement::new(
+        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
+         SELECT ?1, ?2, 'restore', ?3, ?3, value, value, 0 FROM counters WHERE name = 'item'",
+    )
+    .bind(&job)
+    .bind(user)
+    .bind(now);
+    let insert_item = Statement::new(
+        "INSERT INTO job_items (id, job_id, user_id, stage, state, first_pack, last_pack, documents, document_count, chunk_count,
+                                progress, lease, attempts, next_at, sent_at, updated_at)
+         SELECT j.first_item, j.id, j.user_id, 'embed', 'queued', ?2, ?2, '[]', 0,
+                (SELECT total(chunk_count) FROM documents WHERE user_id = j.user_id AND current_item = ?2 AND hit_at > evicted_at),
+                0, 0, 0, ?3, ?3, ?3
+         FROM jobs j WHERE j.id = ?1 RETURNING id",
+    )
+    .bind(&job)
+    .bind(pack)
+    .bind(now);
+    let answers = ports.batch(vec![count_up, insert_job, insert_item]).await?;
+    let item: Row = answers.at(2)?.first()?.ok_or_else(|| Failure::bug("a job without its item"))?;
+    // A lost message costs a sweep.
+    let _ = ports.send(vec![Message { stage: Stage::Embed, item: item.id, user: user.clone() }]).await;
+    Ok(())
+}

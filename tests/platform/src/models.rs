@@ -1,0 +1,151 @@
+//! The models and the index in memory: bags of words for embeddings, scripts for answers.
+
+use serde_json::{Map, Value as Json};
+
+use super::InMemory;
+use pipeline::{
+    chat::generation::{Flow, Generation, Sink, Tokens, estimated_tokens},
+    failure::Failure,
+    model::EmbeddingModel,
+    platform::ports::{Embedder, Generator, VectorIndex, VectorMatch, VectorRecord},
+};
+
+/// What the language model does when it is asked next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// Says this, word by word.
+    Says(&'static str),
+    /// Fails at once.
+    Fails(Failure),
+    /// Says this and then breaks off.
+    BreaksOff(&'static str),
+}
+
+/// A bag of hashed words: texts that share words are near each other.
+fn bag_of_words(dimensions: usize, text: &str) -> Vec<f32> {
+    let mut vector = vec![1e-3; dimensions];
+    for word in text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        let hash = word
+            .to_lowercase()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let place = usize::try_from(hash % dimensions as u64).unwrap_or(0);
+        vector[place] += 1.0;
+    }
+    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+    vector.iter().map(|value| value / length).collect()
+}
+
+impl InMemory {
+    /// Makes every answer cost its prompt and so many tokens, whatever it says.
+    pub fn set_answer_tokens(&self, tokens: u64) {
+        self.answer_tokens.set(tokens);
+    }
+}
+
+impl Embedder for InMemory {
+    async fn embed(
+        &self,
+        model: &EmbeddingModel,
+        texts: &[String],
+        word_pieces: u64,
+    ) -> Result<Vec<Vec<f32>>, Failure> {
+        self.call("AI", || {
+            self.bill(model.neurons(word_pieces));
+            self.embedded.set(self.embedded.get() + texts.len());
+            Ok(texts.iter().map(|text| bag_of_words(model.dimensions, text)).collect())
+        })
+        .await
+    }
+}
+
+impl Generator for InMemory {
+    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure> {
+        self.call("AI", || {
+            self.generations.borrow_mut().push(generation.clone());
+            Ok(())
+        })
+        .await?;
+        let script = self.scripts.borrow_mut().pop_front();
+        let last = generation.messages.last().map(|message| message.content.clone()).unwrap_or_default();
+        let (text, broken) = match script {
+            Some(Script::Fails(failure)) => return Err(failure),
+            Some(Script::Says(text)) => (text.to_owned(), false),
+            Some(Script::BreaksOff(text)) => (text.to_owned(), true),
+            None => (last.lines().last().unwrap_or_default().to_owned(), false),
+        };
+        let mut words = 0;
+        for word in text.split_inclusive(' ') {
+            self.advance(50);
+            words += 1;
+            if sink.accept(word).await == Flow::Stop {
+                break;
+            }
+        }
+        let tokens = match self.answer_tokens.get() {
+            0 => Tokens { prompt: 100, completion: words },
+            completion => {
+                let prompt = generation.messages.iter().map(|message| estimated_tokens(&message.content)).sum();
+                Tokens { prompt, completion }
+            }
+        };
+        self.bill(generation.price.neurons(tokens));
+        if broken { Err(Failure::transient("AI: broke off")) } else { Ok(tokens) }
+    }
+}
+
+fn matches(filter: &Map<String, Json>, metadata: &str) -> bool {
+    if filter.is_empty() {
+        return true;
+    }
+    let metadata: Map<String, Json> = serde_json::from_str(metadata).unwrap_or_default();
+    filter.iter().all(|(name, wanted)| wanted.is_object() || metadata.get(name) == Some(wanted))
+}
+
+impl VectorIndex for InMemory {
+    async fn upsert(&self, namespace: &str, vectors: &[VectorRecord]) -> Result<(), Failure> {
+        self.count(|usage| usage.vectors_upserted += vectors.len() as u64);
+        self.call("Vectorize", || {
+            for vector in vectors {
+                self.vectors.borrow_mut().insert(vector.id.clone(), (namespace.to_owned(), vector.clone()));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn query(
+        &self,
+        namespace: &str,
+        vector: &[f32],
+        top_k: usize,
+        filter: Option<String>,
+    ) -> Result<Vec<VectorMatch>, Failure> {
+        self.count(|usage| usage.vectors_queried += 1);
+        self.call("Vectorize", || {
+            let filter: Map<String, Json> =
+                filter.and_then(|filter| serde_json::from_str(&filter).ok()).unwrap_or_default();
+            let vectors = self.vectors.borrow();
+            let mut matches: Vec<VectorMatch> = vectors
+                .iter()
+                .filter(|(_, (owner, record))| owner == namespace && matches(&filter, &record.metadata))
+                .map(|(id, (_, record))| {
+                    let score: f32 = record.values.iter().zip(vector).map(|(one, other)| one * other).sum();
+                    VectorMatch { id: id.clone(), score: f64::from(score) }
+                })
+                .collect();
+            matches.sort_by(|one, other| other.score.total_cmp(&one.score));
+            matches.truncate(top_k);
+            Ok(matches)
+        })
+        .await
+    }
+
+    async fn remove(&self, ids: &[String]) -> Result<(), Failure> {
+        self.call("Vectorize", || {
+            self.vectors.borrow_mut().retain(|id, _| !ids.contains(id));
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,76 @@
+//! The deployment and the world outside of it, in memory.
+
+use super::InMemory;
+use pipeline::{
+    failure::Failure,
+    platform::ports::{Burst, Deployment, Outside, RateLimiter, Webhook},
+};
+
+/// What was posted to the outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// Where to.
+    pub url: String,
+    /// With which headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// What.
+    pub body: String,
+}
+
+impl InMemory {
+    /// Sets the deployment's `LIMITS`.
+    pub fn set_limits(&self, limits: &str) {
+        *self.limits.borrow_mut() = Some(limits.as_bytes().to_vec());
+    }
+
+    /// Says where alerts go.
+    pub fn set_webhook(&self, webhook: Webhook) {
+        *self.webhook.borrow_mut() = Some(webhook);
+    }
+
+    /// Everything posted to the outside so far.
+    pub fn posted(&self) -> Vec<Delivered> {
+        self.posted.borrow().clone()
+    }
+
+    /// Lets the next so many deliveries fail.
+    pub fn fail_outside(&self, deliveries: usize) {
+        self.failing_outside.set(deliveries);
+    }
+
+    /// Makes these bursts be over their limit.
+    pub fn refuse_bursts(&self, bursts: &[Burst]) {
+        *self.refused_bursts.borrow_mut() = bursts.to_vec();
+    }
+}
+
+impl Deployment for InMemory {
+    fn limits(&self) -> Option<Vec<u8>> {
+        self.limits.borrow().clone()
+    }
+
+    fn webhook(&self) -> Option<Webhook> {
+        self.webhook.borrow().clone()
+    }
+}
+
+impl Outside for InMemory {
+    async fn post(&self, url: &str, headers: &[(&'static str, String)], body: String) -> Result<u16, Failure> {
+        self.call("outside", || {
+            let failing = self.failing_outside.get();
+            if failing > 0 {
+                self.failing_outside.set(failing - 1);
+                return Ok(503);
+            }
+            self.posted.borrow_mut().push(Delivered { url: url.to_owned(), headers: headers.to_vec(), body });
+            Ok(200)
+        })
+        .await
+    }
+}
+
+impl RateLimiter for InMemory {
+    async fn admit(&self, burst: Burst, _caller: &str) -> bool {
+        !self.refused_bursts.borrow().contains(&burst)
+    }
+}

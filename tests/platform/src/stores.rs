@@ -1,0 +1,101 @@
+//! Objects, values and messages in memory.
+
+use super::InMemory;
+use pipeline::{
+    failure::Failure,
+    job::message::Message,
+    platform::{
+        object_keys,
+        ports::{Clock as _, KeyValue, Object, ObjectStore, PutIf, Queue},
+    },
+    time::MINUTE,
+};
+
+impl ObjectStore for InMemory {
+    async fn get(&self, key: &str, range: Option<(u64, u64)>) -> Result<Option<Object>, Failure> {
+        self.count(|usage| usage.r2_class_b += 1);
+        self.call("R2", || {
+            let objects = self.objects.borrow();
+            let Some((bytes, version)) = objects.get(key) else { return Ok(None) };
+            let bytes = match range {
+                Some((start, end)) => {
+                    let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                    bytes[at(start)..at(end)].to_vec()
+                }
+                None => bytes.clone(),
+            };
+            Ok(Some(Object { bytes, etag: version.to_string() }))
+        })
+        .await
+    }
+
+    async fn put(&self, key: &str, bytes: Vec<u8>, condition: PutIf) -> Result<bool, Failure> {
+        self.count(|usage| usage.r2_class_a += 1);
+        self.call("R2", || {
+            let mut objects = self.objects.borrow_mut();
+            let holds = match (&condition, objects.get(key)) {
+                (PutIf::Always, _) | (PutIf::Absent, None) => true,
+                (PutIf::Absent, Some(_)) | (PutIf::Unchanged(_), None) => false,
+                (PutIf::Unchanged(etag), Some((_, version))) => *etag == version.to_string(),
+            };
+            if holds {
+                self.versions.set(self.versions.get() + 1);
+                objects.insert(key.to_owned(), (bytes, self.versions.get()));
+            }
+            Ok(holds)
+        })
+        .await
+    }
+
+    async fn delete(&self, keys: &[String]) -> Result<(), Failure> {
+        self.call("R2", || {
+            self.objects.borrow_mut().retain(|key, _| !keys.contains(key));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Vec<String>, Failure> {
+        self.count(|usage| usage.r2_class_a += 1);
+        self.call("R2", || {
+            let objects = self.objects.borrow();
+            let keys = objects
+                .keys()
+                .filter(|key| key.starts_with(prefix) && start_after.is_none_or(|start| key.as_str() > start));
+            Ok(keys.take(1_000).cloned().collect())
+        })
+        .await
+    }
+}
+
+impl Queue for InMemory {
+    async fn send(&self, messages: Vec<Message>) -> Result<(), Failure> {
+        self.count(|usage| usage.queue_operations += messages.len() as u64);
+        self.call("queue", || {
+            self.queue.borrow_mut().extend(messages);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl KeyValue for InMemory {
+    async fn get_value(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+        // As an isolate does, which asks KV once a minute about what every request asks.
+        let fresh = self.asked.borrow().get(key).is_some_and(|at| self.now().since(*at) < MINUTE);
+        if !fresh || !object_keys::is_asked_always(key) {
+            self.count(|usage| usage.kv_reads += 1);
+            self.asked.borrow_mut().insert(key.to_owned(), self.now());
+        }
+        self.call("KV", || Ok(self.values.borrow().get(key).cloned())).await
+    }
+
+    async fn put_value(&self, key: &str, value: Vec<u8>, _seconds: u32) -> Result<(), Failure> {
+        self.count(|usage| usage.kv_writes += 1);
+        self.call("KV", || {
+            self.values.borrow_mut().insert(key.to_owned(), value);
+            Ok(())
+        })
+        .await
+    }
+}
