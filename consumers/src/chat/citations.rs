@@ -19,7 +19,7 @@ pub struct Cited {
 
 /// Share of a sentence's telling words that a source must hold to be cited for it.
 const SAID_BY: f64 = 0.7;
-/// Update words a sentence must have to be looked for.
+/// Telling words a sentence must have to be looked for.
 const FEWEST_WORDS: usize = 2;
 
 /// Settles an answer's citations. `sources` are those of the prompt, in its order.

@@ -1,7 +1,7 @@
-//! What is state about a turn while it is being answered, and to whom.
+//! What is published about a turn while it is being answered, and to whom.
 //!
 //! A channel is a Durable Object that numbers events, keeps them, and passes them to whoever listens.
-//! A turn that names a session is state there; any other has a channel of its own. D1 is the truth: a
+//! A turn that names a session is published there; any other has a channel of its own. D1 is the truth: a
 //! channel that loses everything costs its listeners the live view, not the answer.
 
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ impl Channel {
         }
     }
 
-    /// The channel in which a turn is state.
+    /// The channel in which a turn is published.
     pub fn of_turn(user: &UserId, job: &JobId, session: Option<&SessionId>) -> Self {
         match session {
             Some(session) => Self::Session(user.clone(), session.clone()),
@@ -51,11 +51,11 @@ pub enum TurnEvent {
         /// The model.
         model: String,
     },
-    /// What was state so far does not count: another attempt begins.
+    /// What was published so far does not count: another attempt begins.
     Restarted,
     /// More of the answer.
     Delta {
-        /// Bytes of the answer before it, in this attempt: a piece that is state twice is passed on once.
+        /// Bytes of the answer before it, in this attempt: a piece that is published twice is passed on once.
         at: usize,
         /// The text.
         text: String,
@@ -97,7 +97,7 @@ pub struct Update {
 pub struct StreamState {
     /// The latest attempt.
     pub attempt: String,
-    /// Bytes of the answer it has state.
+    /// Bytes of the answer it has published.
     pub length: usize,
     /// Nothing may follow: it was answered or cancelled. What failed may be tried again.
     pub ended: bool,
@@ -119,7 +119,7 @@ pub struct Admission {
 pub fn admit(state: Option<&StreamState>, update: Update) -> Admission {
     let known = state.cloned().unwrap_or_default();
     if known.ended || update.attempt < known.attempt {
-        // An end that is state again is not news, and no reason to stop either.
+        // An end that is published again is not news, and no reason to stop either.
         return Admission { wanted: false, events: Vec::new(), state: known };
     }
     let is_new = update.attempt > known.attempt;
@@ -133,7 +133,7 @@ pub fn admit(state: Option<&StreamState>, update: Update) -> Admission {
     Admission { wanted: true, events, state: StreamState { attempt: update.attempt, length, ended } }
 }
 
-/// An event without what was state before.
+/// An event without what was published before.
 fn news(event: TurnEvent, length: &mut usize) -> Option<TurnEvent> {
     let TurnEvent::Delta { at, text } = event else { return Some(event) };
     let text = text.get(length.saturating_sub(at)..).unwrap_or_default().to_owned();

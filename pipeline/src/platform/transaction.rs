@@ -71,7 +71,7 @@ impl Work {
             .bind(due)
             .bind(now),
         );
-        // StreamState only if it is due: what waits is sent by the sweeper.
+        // Told only if it is due: what waits is sent by the sweeper.
         self.retire = (due <= now).then_some(self.statements.len());
         self.statements.push(Statement::new(
             "UPDATE counters SET value = value + 1
