@@ -20,14 +20,15 @@ use pipeline::{
     failure::Failure,
     ids::ConversationId,
     job::{
-        item::{Claim, Move, Progress, settle},
+        item::{Claim, Move, Progress},
         outcome::Outcome,
+        protocol::complete,
     },
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore, PutIf, Queue},
         statement::{Statement, json},
-        transaction::Work,
+        transaction::Transaction,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -61,7 +62,7 @@ where
     let answers = ports.batch(read(claim, &cursor)).await?;
     let Some(conversation) = answers.at(0)?.first::<Conversation>()? else {
         // Continued, deleted: nothing to do.
-        return settle(ports, claim, Work::default(), &Progress::default(), Move::Finish).await;
+        return complete(ports, claim, Transaction::default(), &Progress::default(), Move::Finish).await;
     };
     let turns: Vec<ArchivedTurn> = answers.at(1)?.all()?;
     let mut numbers: Vec<i64> = turns.iter().map(|turn| turn.number).collect();
@@ -80,7 +81,7 @@ where
     numbers.truncate(SLICE);
     work.push(remove(claim, &cursor, &key, &numbers)?);
     let next = if more { Move::Continue(text.to_owned()) } else { Move::Finish };
-    settle(ports, claim, work.into(), &Progress::default(), next).await
+    complete(ports, claim, work.into(), &Progress::default(), next).await
 }
 
 fn read(claim: &Claim, cursor: &Cursor) -> Vec<Statement> {
@@ -137,7 +138,7 @@ async fn held<P: ObjectStore>(ports: &P, key: &str) -> Result<HashSet<i64>, Fail
 /// Step 3, first: the compare-and-set everything after it hangs on.
 fn point_at(claim: &Claim, cursor: &Cursor, key: &str) -> Statement {
     claim
-        .fenced(
+        .fenced_statement(
             "UPDATE conversations SET archived_key = ?5
              WHERE user_id = ?3 AND id = ?4 AND last_number = ?6 AND archived_key IS NULL
                AND EXISTS (SELECT 1 FROM archives WHERE key = ?5 AND state = 'writing')
@@ -151,7 +152,7 @@ fn point_at(claim: &Claim, cursor: &Cursor, key: &str) -> Statement {
 
 fn keep(claim: &Claim, cursor: &Cursor, key: &str) -> Statement {
     claim
-        .fenced(
+        .fenced_statement(
             "UPDATE archives SET state = 'kept'
              WHERE key = ?5 AND EXISTS (SELECT 1 FROM conversations WHERE user_id = ?3 AND id = ?4 AND archived_key = ?5)
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
@@ -165,7 +166,7 @@ fn keep(claim: &Claim, cursor: &Cursor, key: &str) -> Statement {
 /// the conversation points at the object: one that was restored keeps its turns.
 fn remove(claim: &Claim, cursor: &Cursor, key: &str, numbers: &[i64]) -> Result<Statement, Failure> {
     Ok(claim
-        .fenced(
+        .fenced_statement(
             "DELETE FROM turns
              WHERE user_id = ?3 AND conversation_id = ?4 AND number IN (SELECT value FROM json_each(?6))
                AND EXISTS (SELECT 1 FROM conversations WHERE user_id = ?3 AND id = ?4 AND archived_key = ?5)

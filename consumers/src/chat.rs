@@ -42,8 +42,9 @@ use pipeline::{
     failure::{Failure, FailureKind},
     ids::MemoryId,
     job::{
-        item::{Claim, Move, Progress, commit, settle},
+        item::{Claim, Move, Progress},
         outcome::Outcome,
+        protocol::{commit, complete},
     },
     platform::{
         object_keys,
@@ -52,7 +53,7 @@ use pipeline::{
             VectorIndex,
         },
         statement::{Statement, json},
-        transaction::Work,
+        transaction::Transaction,
     },
     time::DAY,
 };
@@ -104,7 +105,7 @@ where
 {
     let Some(context) = context::read(ports, claim).await? else {
         // The conversation was deleted: nobody waits for an answer.
-        return settle(ports, claim, Work::default(), &Progress::default(), Move::Finish).await;
+        return complete(ports, claim, Transaction::default(), &Progress::default(), Move::Finish).await;
     };
     let budget = Budget::new(Allowances::load(ports).await.allowances, &claim.day);
     let mut findings = find(ports, &context, &budget).await?;
@@ -225,7 +226,7 @@ where
     }
     let summary = summary.unwrap_or_else(|| history::excerpts(previous, gone));
     let keep = claim
-        .fenced(
+        .fenced_statement(
             "UPDATE conversations SET summary = ?3, summarised_through = ?4
              WHERE user_id = ?5 AND id = ?6 AND summarised_through < ?4
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
@@ -234,7 +235,7 @@ where
         .bind(through)
         .bind(&claim.user)
         .bind(&context.turn.conversation_id);
-    settle(ports, claim, vec![keep].into(), &Progress::default(), Move::Continue("{}".to_owned())).await.map(Some)
+    complete(ports, claim, vec![keep].into(), &Progress::default(), Move::Continue("{}".to_owned())).await.map(Some)
 }
 
 fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt {
@@ -326,7 +327,7 @@ where
     let turn = &context.turn;
     work.push(
         claim
-            .fenced(
+            .fenced_statement(
                 "INSERT INTO turns (user_id, conversation_id, number, id, role, content, detail, created_at)
                  SELECT user_id, id, ?5 + 1, ?6, 'assistant', ?7, ?8, ?9 FROM conversations
                  WHERE user_id = ?3 AND id = ?4 AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)
@@ -358,7 +359,7 @@ where
 fn mark_recalled<P: Clock>(ports: &P, claim: &Claim, memories: &[MemoryId]) -> Result<Statement, Failure> {
     let now = ports.now();
     Ok(claim
-        .fenced(
+        .fenced_statement(
             "UPDATE memories SET recalled_at = ?4
              WHERE user_id = ?3 AND id IN (SELECT value FROM json_each(?5)) AND (recalled_at IS NULL OR recalled_at < ?6)
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",

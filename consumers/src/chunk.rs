@@ -22,14 +22,15 @@ use pipeline::{
     identifiers,
     ids::{ChunkRow, DocumentId},
     job::{
-        item::{Claim, DocumentFailure, Move, PackedDocument, Progress, settle},
+        item::{Claim, DocumentFailure, Move, PackedDocument, Progress},
         outcome::Outcome,
+        protocol::complete,
     },
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore, Queue},
         statement::{Statement, json},
-        transaction::Work,
+        transaction::Transaction,
     },
     scope::Scope,
     store::users,
@@ -101,14 +102,15 @@ pub async fn chunk<P: Database + ObjectStore + Queue + Clock>(ports: &P, claim: 
     let documents = wanted_documents(ports, claim).await?;
     if documents.is_empty() {
         // Every document was deleted or replaced meanwhile; the retire stage removes what is here.
-        return settle(ports, claim, Work::default(), &Progress::default(), Move::Finish).await;
+        return complete(ports, claim, Transaction::default(), &Progress::default(), Move::Finish).await;
     }
     let pack = pack.ok_or_else(|| Failure::bug(format!("pack {key} is not in R2")))?;
     let chunked = chunk_pack(claim, &plan, &pack.bytes, &documents, &cursor)?;
     // One transaction, fenced by the claim and by each document's revision: a repeat writes nothing.
-    let work = vec![insert_full_text(claim, &chunked.rows), insert_chunks(claim, chunked.rows), users::bump_by(claim)];
+    let work =
+        vec![insert_full_text(claim, &chunked.rows), insert_chunks(claim, chunked.rows), users::bump_by(claim).into()];
     let progress = Progress { chunks_made: chunked.count, failures: chunked.failures, ..Progress::default() };
-    settle(ports, claim, work.into(), &progress, chunked.next).await
+    complete(ports, claim, work.into(), &progress, chunked.next).await
 }
 
 fn read_cursor(claim: &Claim) -> Result<Cursor, Failure> {
@@ -219,7 +221,7 @@ fn failure(packed: &PackedDocument, code: &str, detail: &str) -> DocumentFailure
 /// Before [`insert_chunks`] in the batch: a chunk that is there already has its full-text row.
 fn insert_full_text(claim: &Claim, rows: &str) -> Statement {
     claim
-        .fenced(
+        .fenced_statement(
             "INSERT INTO chunks_fts (rowid, scope, title, body, ident)
              SELECT r.value ->> 'id', r.value ->> 'scope', r.value ->> 'title', r.value ->> 'text', r.value ->> 'ident'
              FROM json_each(?3) r
@@ -234,7 +236,7 @@ fn insert_full_text(claim: &Claim, rows: &str) -> Statement {
 
 fn insert_chunks(claim: &Claim, rows: String) -> Statement {
     claim
-        .fenced(
+        .fenced_statement(
             "INSERT OR IGNORE INTO chunks (id, user_id, document_id, revision, chunk_index, start, \"end\", text)
              SELECT r.value ->> 'id', d.user_id, d.id, d.latest, r.value ->> 'index', r.value ->> 'start',
                     r.value ->> 'end', r.value ->> 'text'

@@ -18,16 +18,17 @@ use pipeline::{
     failure::Failure,
     ids::{ChunkRow, ClaimToken, ItemId},
     job::{
-        item::{Claim, Move, Progress, settle},
+        item::{Claim, Move, Progress},
         message::Stage,
         outcome::Outcome,
+        protocol::complete,
     },
     model::EMBEDDING,
     platform::{
         object_keys,
         ports::{Clock, Database, Deployment, Embedder, KeyValue, Meter, ObjectStore, PutIf, Queue},
         statement::{Statement, json},
-        transaction::Work,
+        transaction::Transaction,
     },
     vectors,
 };
@@ -66,7 +67,7 @@ where
     if chunks.is_empty() {
         // Nothing was wanted, or the last message ended exactly with the last chunk.
         let next = if cursor.slices.is_empty() { Move::Finish } else { to_upsert(cursor.slices)? };
-        return settle(ports, claim, Work::default(), &Progress::default(), next).await;
+        return complete(ports, claim, Transaction::default(), &Progress::default(), next).await;
     }
     let mut plan = plan(&chunks);
     let left = Allowances::load(ports).await.allowances.ingest_neurons() - claim.day.ingest_neurons;
@@ -84,7 +85,7 @@ where
     let next =
         if more { Move::Continue(json(&Cursor { next: ChunkRow(last.0 + 1), slices })?) } else { to_upsert(slices)? };
     let progress = Progress { chunks_passed: passed, ..Progress::default() };
-    settle(ports, claim, Work::default(), &progress, next).await
+    complete(ports, claim, Transaction::default(), &progress, next).await
 }
 
 fn to_upsert(slices: Vec<ClaimToken>) -> Result<Move, Failure> {

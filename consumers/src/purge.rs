@@ -15,19 +15,21 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use pipeline::job::purge::{self, Purge};
 use pipeline::{
     constants,
     failure::Failure,
     ids::{ChunkRow, DocumentId, ItemId, JobId, vector_id},
     job::{
-        item::{Claim, ItemState, Move, PackedDocument, Progress, settle},
+        item::{Claim, ItemState, Move, PackedDocument, Progress},
         outcome::Outcome,
+        protocol::complete,
     },
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore, PutIf, Queue, Random, VectorIndex},
         statement::{Statement, json},
-        transaction::{RetireJob, Work},
+        transaction::Transaction,
     },
     time::Timestamp,
 };
@@ -91,8 +93,8 @@ where
     let more = i64::try_from(revisions.len()).unwrap_or(0) == constants::PURGED_PER_MESSAGE;
     let next = if more { Move::Continue("{}".to_owned()) } else { Move::Finish };
     let mut work = settle_garbage(ports, claim, &revisions, &removed)?;
-    work.statements.push(forget_packs(claim, &emptied)?);
-    settle(ports, claim, work, &Progress::default(), next).await
+    work.push(forget_packs(claim, &emptied)?);
+    complete(ports, claim, work, &Progress::default(), next).await
 }
 
 async fn revisions<P: Database>(ports: &P, claim: &Claim) -> Result<Vec<Revision>, Failure> {
@@ -171,7 +173,7 @@ async fn packs_with_wanted<P: Database>(ports: &P, claim: &Claim, packs: &[ItemI
 /// A pack that is gone holds no documents: its job may expire.
 fn forget_packs(claim: &Claim, packs: &[ItemId]) -> Result<Statement, Failure> {
     Ok(claim
-        .fenced(
+        .fenced_statement(
             "UPDATE job_items SET documents = '[]'
              WHERE id IN (SELECT value FROM json_each(?3)) AND documents <> '[]'
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
@@ -208,7 +210,7 @@ fn settle_garbage<P: Clock + Random>(
     claim: &Claim,
     revisions: &[Revision],
     removed: &Removed,
-) -> Result<Work, Failure> {
+) -> Result<Transaction, Failure> {
     #[derive(Serialize)]
     struct Row<'a> {
         document: &'a DocumentId,
@@ -229,7 +231,7 @@ fn settle_garbage<P: Clock + Random>(
         })
         .collect();
     let rows = json(&rows)?;
-    let with_rows = |sql| claim.fenced(sql).bind(rows.as_str()).bind(ChunkRow::PER_ITEM);
+    let with_rows = |sql| claim.fenced_statement(sql).bind(rows.as_str()).bind(ChunkRow::PER_ITEM);
     let again = with_rows(
         "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id, chunk_count)
          SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), r.value ->> 'document', r.value ->> 'revision',
@@ -237,37 +239,37 @@ fn settle_garbage<P: Clock + Random>(
          FROM json_each(?3) r JOIN job_items j ON j.id = ?1 AND j.token = ?2
          WHERE NOT r.value ->> 'settled' AND ?4",
     );
-    let mut work = Work::from(vec![again]);
+    let mut work = Transaction::from(vec![again]);
     let job = JobId::new(now, ports.bytes());
     let due = now.plus(constants::MAX_WRITER_LIFE);
-    work.schedule_retirement(RetireJob { job: &job, user: &claim.user, kind: "retire", due, now });
-    work.statements.push(with_rows(
+    purge::schedule(&mut work, Purge { job: &job, user: &claim.user, kind: "retire", due, now })?;
+    work.push(with_rows(
         "DELETE FROM chunks_fts WHERE rowid IN (
              SELECT c.id FROM json_each(?3) r
              CROSS JOIN chunks c ON c.id BETWEEN r.value ->> 'pack' * ?4 AND r.value ->> 'pack' * ?4 + ?4 - 1
                           AND c.document_id = r.value ->> 'document' AND c.revision = r.value ->> 'revision'
              WHERE EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2))",
     ));
-    work.statements.push(with_rows(
+    work.push(with_rows(
         "DELETE FROM chunks WHERE id IN (
              SELECT c.id FROM json_each(?3) r
              CROSS JOIN chunks c ON c.id BETWEEN r.value ->> 'pack' * ?4 AND r.value ->> 'pack' * ?4 + ?4 - 1
                           AND c.document_id = r.value ->> 'document' AND c.revision = r.value ->> 'revision'
              WHERE EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2))",
     ));
-    work.statements.push(with_rows(
+    work.push(with_rows(
         "DELETE FROM garbage WHERE retire_item = ?1 AND ?4
              AND (document_id, revision) IN (SELECT r.value ->> 'document', r.value ->> 'revision' FROM json_each(?3) r)
              AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
     ));
-    work.statements.push(add_to_receipt(claim, removed)?);
+    work.push(add_to_receipt(claim, removed)?);
     Ok(work)
 }
 
 /// Sums what each message removed; the owner of a delete reads it with the job.
 fn add_to_receipt(claim: &Claim, removed: &Removed) -> Result<Statement, Failure> {
     Ok(claim
-        .fenced(
+        .fenced_statement(
             "UPDATE jobs SET receipt = json_object(
                  'vectors', coalesce(receipt ->> '$.vectors', 0) + (?3 ->> '$.vectors'),
                  'chunks', coalesce(receipt ->> '$.chunks', 0) + (?3 ->> '$.chunks'),

@@ -10,19 +10,21 @@
 //!
 //! Sends on: upsert again while slices are left; retire for what was replaced.
 
+use pipeline::job::purge::{self, Purge};
 use pipeline::{
     constants,
     failure::Failure,
     ids::{ChunkRow, ClaimToken, DocumentId, ItemId, JobId, vector_id},
     job::{
-        item::{Claim, Move, Progress, commit, settle},
+        item::{Claim, Move, Progress},
         outcome::Outcome,
+        protocol::{commit, complete},
     },
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore, Queue, Random, VectorIndex, VectorRecord},
         statement::{Statement, json},
-        transaction::{RetireJob, Work},
+        transaction::Transaction,
     },
     store::users,
     time::Timestamp,
@@ -84,7 +86,7 @@ where
     let progress = Progress { chunks_passed: passed, ..Progress::default() };
     let next = Cursor { slice: cursor.slice + 1, ..cursor };
     if next.slice < keys.len() {
-        return settle(ports, claim, Work::default(), &progress, Move::Continue(json(&next)?)).await;
+        return complete(ports, claim, Transaction::default(), &progress, Move::Continue(json(&next)?)).await;
     }
     if !publish(ports, claim, &progress).await? {
         // The claim was lost: whoever has the item now, or tries it again, still reads the slices.
@@ -167,7 +169,7 @@ async fn publish<P: Database + Queue + Clock + Random>(
 ) -> Result<bool, Failure> {
     let (first, last) = claim.packs.ok_or_else(|| Failure::bug("a batch without packs"))?;
     let replaced = claim
-        .fenced(
+        .fenced_statement(
             "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)
              SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), d.id, d.current, d.current_item, d.user_id
              FROM job_items p, json_each(p.documents) packed
@@ -182,16 +184,16 @@ async fn publish<P: Database + Queue + Clock + Random>(
         .bind(ChunkRow::PER_ITEM);
     let now = ports.now();
     let job = JobId::new(now, ports.bytes());
-    let mut work = Work::from(vec![replaced]);
-    work.schedule_retirement(RetireJob { job: &job, user: &claim.user, kind: "retire", due: now, now });
-    work.statements.push(publish_statement(claim, first, last));
-    work.statements.push(users::bump_by(claim));
+    let mut work = Transaction::from(vec![replaced]);
+    purge::schedule(&mut work, Purge { job: &job, user: &claim.user, kind: "retire", due: now, now })?;
+    work.push(publish_statement(claim, first, last));
+    work.push(users::bump_by(claim));
     commit(ports, claim, work, progress, Move::Finish).await
 }
 
 fn publish_statement(claim: &Claim, first: ItemId, last: ItemId) -> Statement {
     claim
-        .fenced(
+        .fenced_statement(
             "WITH published AS MATERIALIZED (
                  SELECT c.document_id AS id, c.id >> 14 AS pack, c.revision, min(c.id) AS first, count(*) AS chunks FROM chunks c
                  WHERE c.id BETWEEN ?4 * ?6 AND ?5 * ?6 + ?6 - 1

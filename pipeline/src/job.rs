@@ -3,3 +3,5 @@
 pub mod item;
 pub mod message;
 pub mod outcome;
+pub mod protocol;
+pub mod purge;

@@ -1,3 +1,14 @@
-//! Every table and its one owner: the statements that write it, and the rows it returns.
+//! Every table and its one owner: the statements that write it, and the rows they return.
+//!
+//! A module owns a table, or a family of tables that always move together. Its functions return single
+//! statements ([`Query`](crate::platform::transaction::Query) and
+//! [`Write`](crate::platform::transaction::Write)); callers put them into a
+//! [`Transaction`](crate::platform::transaction::Transaction) or run them alone. Reads that join tables
+//! live with the noun that they return.
 
+pub mod conditions;
+pub mod dead_letters;
+pub mod idempotency;
+pub mod jobs;
+pub mod usage;
 pub mod users;

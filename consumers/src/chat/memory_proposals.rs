@@ -82,7 +82,7 @@ pub async fn keep<P: Embedder + Clock>(
         }
     }
     // What can be recalled has changed: answers from before are out of reach.
-    statements.extend(accepted.then(|| users::bump_by(claim)));
+    statements.extend(accepted.then(|| users::bump_by(claim).into()));
     statements
 }
 
@@ -94,7 +94,7 @@ fn propose<P: Clock>(
     embedding: Option<String>,
 ) -> Statement {
     claim
-        .fenced(
+        .fenced_statement(
             "INSERT INTO memories (id, user_id, kind, text, hash, source, confidence, state, pinned, embedding, created_at)
              SELECT ?3, ?4, ?5, ?6, ?7, ?8, 0.6, ?9, 0, ?12, ?10
              WHERE EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)
@@ -115,7 +115,7 @@ fn propose<P: Clock>(
 
 fn index(claim: &Claim, context: &Context, memory: &Offered) -> Statement {
     claim
-        .fenced(
+        .fenced_statement(
             "INSERT OR REPLACE INTO memories_fts (rowid, scope, body)
              SELECT number, ?4, text FROM memories WHERE id = ?3 AND state = 'active'
                AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",

@@ -6,7 +6,7 @@ use pipeline::{
         generation::{Flow, Sink},
     },
     failure::Failure,
-    job::item::{self, Claim},
+    job::{item::Claim, protocol},
     platform::ports::{Channels, Clock, Database},
     time::{SECOND, Timestamp},
 };
@@ -94,7 +94,7 @@ impl<'a, P: Database + Channels + Clock> StreamPublisher<'a, P> {
 
     async fn renew(&mut self) -> Result<(), Failure> {
         self.last_renewed = self.ports.now();
-        self.unwanted |= !item::renew(self.ports, self.claim).await?;
+        self.unwanted |= !protocol::renew(self.ports, self.claim).await?;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use pipeline::{
         turn::{Ask, Spent},
     },
     failure::{Failure, FailureKind},
-    job::item::{self, Claim},
+    job::{item::Claim, protocol},
     platform::ports::{Channels, Clock, Database, Deployment, Generator, KeyValue, Meter},
 };
 
@@ -67,7 +67,7 @@ where
     let max_tokens = max_tokens(&turn.request, asked.route);
     let mut failure = Failure::bug("the route names no model");
     for (place, model) in asked.route.models.iter().enumerate() {
-        if place > 0 && !item::renew(ports, claim).await.map_err(Unwritten::Failed)? {
+        if place > 0 && !protocol::renew(ports, claim).await.map_err(Unwritten::Failed)? {
             return Err(Unwritten::Unwanted);
         }
         let price = asked.catalogue.price(model);

@@ -1,13 +1,13 @@
 //! A number that changes whenever what a user's searches can find does.
 
-use crate::{ids::UserId, job::item::Claim, platform::statement::Statement};
+use crate::{ids::UserId, job::item::Claim, platform::transaction::Write};
 
 /// Counts a user's documents no further than this: searches only ask whether there are few.
 pub const COUNTED_DOCUMENTS: i64 = 1_700;
 
 /// Moves the version on, and counts the user's documents anew.
-pub fn bump(user: &UserId) -> Statement {
-    Statement::new(
+pub fn bump(user: &UserId) -> Write {
+    Write::new(
         "UPDATE users SET index_version = index_version + 1,
              document_count = (SELECT count(*) FROM (SELECT 1 FROM documents WHERE user_id = ?1 AND deleted_at IS NULL LIMIT ?2))
          WHERE id = ?1",
@@ -18,7 +18,7 @@ pub fn bump(user: &UserId) -> Statement {
 
 /// The same by a stage that holds a claim. A count that has reached its end stays there: indexing
 /// only adds, and counting again would be what a long upload reads most rows for.
-pub fn bump_by(claim: &Claim) -> Statement {
+pub fn bump_by(claim: &Claim) -> Write {
     claim
         .fenced(
             "UPDATE users SET index_version = index_version + 1,

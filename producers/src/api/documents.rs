@@ -1,6 +1,8 @@
 //! Documents: what a user has, reading one, its original bytes, deleting it.
 
 use http::{HeaderName, StatusCode, header};
+use pipeline::job::purge::{self, Purge};
+use pipeline::platform::transaction::Write;
 use pipeline::{
     failure::Failure,
     ids::{DocumentId, ItemId, JobId, UserId},
@@ -9,7 +11,7 @@ use pipeline::{
         object_keys,
         ports::{Clock, Database, ObjectStore, Queue, Random},
         statement::Statement,
-        transaction::{RetireJob, Work},
+        transaction::Transaction,
     },
     problem::{Code, Problem},
     store::users,
@@ -249,11 +251,10 @@ pub async fn remove<P: Database + Queue + Clock + Random>(
     )
     .bind(user)
     .bind(id);
-    let mut work = Work::from(vec![garbage]);
-    work.schedule_retirement(RetireJob { job: &job, user, kind: "delete", due: now, now });
-    let tombstone = work.statements.len();
-    work.statements.push(
-        Statement::new(
+    let mut work = Transaction::from(vec![garbage]);
+    purge::schedule(&mut work, Purge { job: &job, user, kind: "delete", due: now, now })?;
+    let tombstone = work.write(
+        Write::new(
             "UPDATE documents SET deleted_at = ?3, latest = latest + 1, latest_item = NULL, latest_hash = NULL, current = NULL,
                  current_item = NULL, current_first = NULL, chunk_count = NULL, content_hash = NULL, pending = NULL,
                  external_id = NULL, title = NULL, language = NULL, tags = '[]', metadata = NULL, bytes = 0, evicted_at = NULL,
@@ -264,13 +265,12 @@ pub async fn remove<P: Database + Queue + Clock + Random>(
         .bind(id)
         .bind(now),
     );
-    work.statements.push(users::bump(user));
-    let retire = work.retire();
-    let answers = ports.batch(work.statements).await?;
-    if answers.at(tombstone)?.changes == 0 {
+    work.write(users::bump(user));
+    let done = work.commit(ports).await?;
+    if done.changes(tombstone) == 0 {
         return Ok(None);
     }
     // A lost message costs a sweep.
-    let _ = ports.send(Vec::from_iter(Work::retire_message(retire, &answers, user)?)).await;
+    let _ = ports.send(done.messages()?).await;
     Ok(Some(job))
 }

@@ -3,6 +3,7 @@
 mod cancel;
 mod view;
 
+use crate::http::paging;
 use bytes::Bytes;
 use http::{HeaderName, Request, StatusCode, header};
 use pipeline::{
@@ -14,17 +15,15 @@ use pipeline::{
     failure::Failure,
     fingerprint,
     ids::{ItemId, JobId, UserId},
-    job::message::{Message, Stage},
-    platform::{
-        ports::{Clock, Database, ObjectStore, Queue},
-        statement::Statement,
-    },
+    platform::ports::{Clock, Database, ObjectStore, Queue},
     problem::{Code, Problem},
-    time::Timestamp,
 };
-use serde::{Deserialize, Serialize};
+use pipeline::{
+    platform::transaction::Transaction,
+    store::{self, jobs::read::TurnRow},
+};
+use serde::Serialize;
 
-use self::view::{ItemRow, JobRow};
 pub use self::{
     cancel::cancel,
     view::{Counts, JobView, StageView, Status},
@@ -36,25 +35,12 @@ use crate::http::{
 
 /// Reads a job; `None` if there is none or it is another's.
 pub async fn read<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<JobView>, Failure> {
-    let select_job = Statement::new(
-        "SELECT j.id, j.kind, j.created_at, j.finished_at, j.cancelled_at, j.receipt, j.turn, t.content AS answer, t.detail
-         FROM jobs j LEFT JOIN turns t ON t.user_id = j.user_id AND t.conversation_id = j.turn ->> '$.conversation_id'
-              AND t.number = (j.turn ->> '$.number') + 1
-         WHERE j.id = ?1 AND j.user_id = ?2 AND j.accepted_at IS NOT NULL",
-    )
-    .bind(job)
-    .bind(user);
-    let select_items = Statement::new(
-        "SELECT i.id, i.stage, i.state, i.batch, i.document_count, i.chunk_count, i.progress, i.attempts, i.next_at,
-                i.updated_at, i.error, i.failures
-         FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
-         WHERE j.id = ?1 AND j.user_id = ?2",
-    )
-    .bind(job)
-    .bind(user);
-    let answers = ports.batch(vec![select_job, select_items]).await?;
-    let Some(row) = answers.at(0)?.first::<JobRow>()? else { return Ok(None) };
-    let items: Vec<ItemRow> = answers.at(1)?.all()?;
+    let mut transaction = Transaction::default();
+    let job_row = transaction.query(store::jobs::read::job(user, job));
+    let item_rows = transaction.query(store::jobs::read::items(user, job));
+    let done = transaction.commit(ports).await?;
+    let Some(row) = done.first(job_row)? else { return Ok(None) };
+    let items = done.all(item_rows)?;
     Ok(Some(view::view(row, &items)))
 }
 
@@ -168,14 +154,14 @@ pub fn since(request: &Request<Bytes>) -> Result<i64, Problem> {
 
 /// What a chat job is about.
 async fn turn_of<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<Turn>, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        turn: Option<String>,
-    }
-    let query = Statement::new("SELECT turn FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user);
-    let row: Option<Row> = ports.batch(vec![query]).await?.at(0)?.first()?;
-    let Some(text) = row.and_then(|row| row.turn) else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))
+    let row = store::jobs::read::turn(user, job).first(ports).await?;
+    row.map_or(Ok(None), |row| turn_in(&row))
+}
+
+/// The turn that a chat job's row holds.
+fn turn_in(row: &TurnRow) -> Result<Option<Turn>, Failure> {
+    let Some(text) = &row.turn else { return Ok(None) };
+    serde_json::from_str(text).map(Some).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))
 }
 
 /// How far a turn is.
@@ -242,25 +228,9 @@ pub async fn event<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result
 
 /// `GET /api/jobs`: the newest first.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize, Deserialize)]
-    struct Entry {
-        id: JobId,
-        kind: String,
-        documents: i64,
-        created_at: Timestamp,
-        finished_at: Option<Timestamp>,
-        cancelled_at: Option<Timestamp>,
-    }
-    let (limit, cursor) = crate::http::paging::page(call)?;
-    let query = Statement::new(
-        "SELECT id, kind, documents, created_at, finished_at, cancelled_at FROM jobs
-         WHERE user_id = ?1 AND kind <> 'retire' AND accepted_at IS NOT NULL AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
-    )
-    .bind(&call.tenant.user)
-    .bind(cursor)
-    .bind(limit + 1);
-    let entries: Vec<Entry> = ports.batch(vec![query]).await?.at(0)?.all()?;
-    Ok(crate::http::paging::page_reply(entries, limit, |entry| entry.id.to_string()))
+    let (limit, cursor) = paging::page(call)?;
+    let entries = store::jobs::read::list(&call.tenant.user, cursor, limit + 1).all(ports).await?;
+    Ok(paging::page_reply(entries, limit, |entry| entry.id.to_string()))
 }
 
 /// `POST /api/jobs/{id}/retry`: failed items try again from where they failed.
@@ -273,12 +243,6 @@ pub async fn retry<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> A
     reply(StatusCode::ACCEPTED, &view).map_err(Refusal::from)
 }
 
-#[derive(Deserialize)]
-struct Requeued {
-    id: ItemId,
-    stage: Stage,
-}
-
 /// Queues a job's failed items again, or one of them, and sends their messages. A batch waits for its
 /// failed pack again, wherever it had got to without it.
 pub async fn requeue<P: Database + Queue + Clock>(
@@ -288,35 +252,10 @@ pub async fn requeue<P: Database + Queue + Clock>(
     only: Option<ItemId>,
 ) -> Result<(), Failure> {
     let now = ports.now();
-    let reopen_batches = Statement::new(
-        "UPDATE job_items SET stage = 'embed', state = 'waiting', token = NULL, cursor = NULL, progress = 0, attempts = 0,
-             error = NULL, updated_at = ?3
-         WHERE state <> 'cancelled' AND stage IN ('embed', 'upsert') AND id IN (
-             SELECT p.batch FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item
-             WHERE j.id = ?1 AND j.user_id = ?2 AND p.state = 'failed' AND (?4 IS NULL OR p.id = ?4))",
-    )
-    .bind(job)
-    .bind(user)
-    .bind(now)
-    .bind(only);
-    let requeue = Statement::new(
-        "UPDATE job_items SET state = 'queued', attempts = 0, error = NULL, next_at = ?3, sent_at = ?3, updated_at = ?3
-         WHERE state = 'failed' AND user_id = ?2 AND (?4 IS NULL OR id = ?4)
-           AND id BETWEEN (SELECT first_item FROM jobs WHERE id = ?1 AND user_id = ?2) AND (SELECT last_item FROM jobs WHERE id = ?1 AND user_id = ?2)
-         RETURNING id, stage",
-    )
-    .bind(job)
-    .bind(user)
-    .bind(now)
-    .bind(only);
-    let reopen_job = Statement::new(
-        "UPDATE jobs SET finished_at = NULL, due_at = 0 WHERE id = ?1 AND user_id = ?2 AND EXISTS (
-             SELECT 1 FROM job_items WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state NOT IN ('done', 'failed', 'cancelled'))",
-    )
-    .bind(job)
-    .bind(user);
-    let answers = ports.batch(vec![reopen_batches, requeue, reopen_job]).await?;
-    let requeued: Vec<Requeued> = answers.at(1)?.all()?;
-    let messages = requeued.into_iter().map(|item| Message { stage: item.stage, item: item.id, user: user.clone() });
-    ports.send(messages.collect()).await
+    let mut transaction = Transaction::default();
+    transaction.write(store::jobs::retry::reopen_batches(user, job, only, now));
+    transaction.announce(store::jobs::retry::requeue(user, job, only, now));
+    transaction.write(store::jobs::retry::reopen_job(user, job));
+    let messages = transaction.commit(ports).await?.messages()?;
+    ports.send(messages).await
 }

@@ -144,7 +144,7 @@ where
     )
     .bind(&tenant.user)
     .bind(new.supersedes.as_ref());
-    let answers = ports.batch(vec![insert, index, supersede, unindex, users::bump(&tenant.user)]).await?;
+    let answers = ports.batch(vec![insert, index, supersede, unindex, users::bump(&tenant.user).into()]).await?;
     if answers.at(0)?.changes == 0 {
         let detail = format!("{} memories are the most a user can have; forget some first", constants::MEMORIES);
         return Err(Problem::field(Code::TooLarge, "/text", detail).into());
@@ -259,7 +259,7 @@ pub async fn one<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     .bind(user)
     .bind(&id);
     let forget = Statement::new("DELETE FROM memories WHERE user_id = ?1 AND id = ?2").bind(user).bind(&id);
-    let answers = ports.batch(vec![unindex, forget, users::bump(user)]).await?;
+    let answers = ports.batch(vec![unindex, forget, users::bump(user).into()]).await?;
     if answers.at(1)?.changes == 0 {
         return Err(not_found().into());
     }
@@ -290,7 +290,7 @@ where
     .bind(&memory.id)
     .bind(vector);
     let index = index_by_hash(call.tenant.number, &fingerprint::of_words(&memory.text), call);
-    ports.batch(vec![activate, index, users::bump(user)]).await?;
+    ports.batch(vec![activate, index, users::bump(user).into()]).await?;
     Ok(read(ports, call, &memory.id).await?.ok_or_else(not_found)?)
 }
 

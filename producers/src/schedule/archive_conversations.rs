@@ -1,12 +1,16 @@
 //! Archive: conversations nobody continued are handed to the archive stage.
 
+use pipeline::{
+    platform::transaction::Transaction,
+    store::jobs::create::{self, NewItem, NewJob},
+};
 use std::collections::BTreeMap;
 
 use pipeline::{
     budget::allowances::Allowances,
     failure::Failure,
-    ids::{ConversationId, ItemId, JobId, UserId},
-    job::message::{Message, Stage},
+    ids::{ConversationId, JobId, UserId},
+    job::message::Stage,
     platform::{
         ports::{Clock, Database, Deployment, KeyValue, Queue, Random},
         statement::{Statement, json},
@@ -75,35 +79,28 @@ async fn begin<P: Database + Queue + Clock + Random>(
     conversations: &[Cursor],
     now: Timestamp,
 ) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        id: ItemId,
-    }
     let job = JobId::new(now, ports.bytes());
-    let count = i64::try_from(conversations.len()).unwrap_or(i64::MAX);
-    let count_up = Statement::new("UPDATE counters SET value = value + ?1 WHERE name = 'item'").bind(count);
-    let insert_job = Statement::new(
-        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
-         SELECT ?1, ?2, 'archive', ?3, ?3, value - ?4 + 1, value, 0 FROM counters WHERE name = 'item'",
-    )
-    .bind(&job)
-    .bind(user)
-    .bind(now)
-    .bind(count);
-    let insert_items = Statement::new(
-        "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress, cursor,
-                                lease, attempts, next_at, sent_at, updated_at)
-         SELECT j.first_item + c.key, j.id, j.user_id, 'archive', 'queued', '[]', 1, 0, 0, c.value, 0, 0, ?3, ?3, ?3
-         FROM jobs j CROSS JOIN json_each(?2) c WHERE j.id = ?1
-         RETURNING id",
-    )
-    .bind(&job)
-    .bind(json(&conversations)?)
-    .bind(now);
-    let answers = ports.batch(vec![count_up, insert_job, insert_items]).await?;
-    let items: Vec<Row> = answers.at(2)?.all()?;
-    let messages = items.into_iter().map(|row| Message { stage: Stage::Archive, item: row.id, user: user.clone() });
+    let items: Vec<NewItem> = conversations
+        .iter()
+        .map(|conversation| {
+            let cursor = Some(json(conversation)?);
+            Ok(NewItem { cursor, document_count: Some(1), ..NewItem::queued(Stage::Archive, now) })
+        })
+        .collect::<Result<_, Failure>>()?;
+    let mut transaction = Transaction::default();
+    transaction.query(create::job(NewJob {
+        id: &job,
+        user,
+        kind: "archive",
+        is_accepted: true,
+        items: items.len(),
+        documents: 0,
+        key: None,
+        now,
+    }));
+    transaction.write(create::take_numbers(&job, items.len()));
+    transaction.announce(create::items(&job, &items, now)?);
     // A lost message costs a sweep.
-    let _ = ports.send(messages.collect()).await;
+    let _ = ports.send(transaction.commit(ports).await?.messages()?).await;
     Ok(())
 }

@@ -12,11 +12,15 @@ use pipeline::{
     constants,
     failure::Failure,
     ids::{DocumentId, ItemId, JobId, UserId, vector_id},
-    job::message::{Message, Stage},
+    job::message::Stage,
     platform::{
         ports::{Clock, Database, Deployment, KeyValue, Queue, Random, VectorIndex},
         statement::{Statement, json},
     },
+};
+use pipeline::{
+    platform::transaction::Transaction,
+    store::jobs::create::{self, NewItem, NewJob},
 };
 use serde::{Deserialize, Serialize};
 
@@ -166,15 +170,17 @@ async fn announce<P: Database + Deployment + Clock>(
     ports.batch(vec![alerts::raise(ports, id, "index.evicted", data, now)?]).await.map(drop)
 }
 
+/// A pack whose evicted documents are wanted again.
+#[derive(Deserialize)]
+struct Wanted {
+    user_id: UserId,
+    pack: ItemId,
+    chunks: f64,
+}
+
 /// Evicted documents that were hit since, a job for each of their packs. Not at once: a run of this step
 /// that was held up may still remove their vectors while its invocation lives.
 async fn restore<P: Database + Queue + Clock + Random>(ports: &P, room: f64) -> Result<usize, Failure> {
-    #[derive(Deserialize)]
-    struct Wanted {
-        user_id: UserId,
-        pack: ItemId,
-        chunks: f64,
-    }
     let query = Statement::new(
         "SELECT user_id, current_item AS pack, total(chunk_count) AS chunks FROM documents
          WHERE evicted_at < ?2 AND hit_at > evicted_at AND evicting IS NULL AND current_item = latest_item AND deleted_at IS NULL
@@ -192,46 +198,33 @@ async fn restore<P: Database + Queue + Clock + Random>(ports: &P, room: f64) -> 
         if left < 0.0 {
             break;
         }
-        embed_again(ports, &pack.user_id, pack.pack).await?;
+        embed_again(ports, &pack).await?;
         restored += 1;
     }
     Ok(restored)
 }
 
 /// A job whose one item is a batch of this pack, at the embed stage.
-async fn embed_again<P: Database + Queue + Clock + Random>(
-    ports: &P,
-    user: &UserId,
-    pack: ItemId,
-) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        id: ItemId,
-    }
+async fn embed_again<P: Database + Queue + Clock + Random>(ports: &P, wanted: &Wanted) -> Result<(), Failure> {
     let now = ports.now();
     let job = JobId::new(now, ports.bytes());
-    let count_up = Statement::new("UPDATE counters SET value = value + 1 WHERE name = 'item'");
-    let insert_job = Statement::new(
-        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
-         SELECT ?1, ?2, 'restore', ?3, ?3, value, value, 0 FROM counters WHERE name = 'item'",
-    )
-    .bind(&job)
-    .bind(user)
-    .bind(now);
-    let insert_item = Statement::new(
-        "INSERT INTO job_items (id, job_id, user_id, stage, state, first_pack, last_pack, documents, document_count, chunk_count,
-                                progress, lease, attempts, next_at, sent_at, updated_at)
-         SELECT j.first_item, j.id, j.user_id, 'embed', 'queued', ?2, ?2, '[]', 0,
-                (SELECT total(chunk_count) FROM documents WHERE user_id = j.user_id AND current_item = ?2 AND hit_at > evicted_at),
-                0, 0, 0, ?3, ?3, ?3
-         FROM jobs j WHERE j.id = ?1 RETURNING id",
-    )
-    .bind(&job)
-    .bind(pack)
-    .bind(now);
-    let answers = ports.batch(vec![count_up, insert_job, insert_item]).await?;
-    let item: Row = answers.at(2)?.first()?.ok_or_else(|| Failure::bug("a job without its item"))?;
+    #[expect(clippy::cast_possible_truncation, reason = "a pack holds at most 16,384 chunks")]
+    let chunk_count = wanted.chunks as i64;
+    let item = NewItem { pack: Some(wanted.pack), chunk_count, ..NewItem::queued(Stage::Embed, now) };
+    let mut transaction = Transaction::default();
+    transaction.query(create::job(NewJob {
+        id: &job,
+        user: &wanted.user_id,
+        kind: "restore",
+        is_accepted: true,
+        items: 1,
+        documents: 0,
+        key: None,
+        now,
+    }));
+    transaction.write(create::take_numbers(&job, 1));
+    transaction.announce(create::items(&job, &[item], now)?);
     // A lost message costs a sweep.
-    let _ = ports.send(vec![Message { stage: Stage::Embed, item: item.id, user: user.clone() }]).await;
+    let _ = ports.send(transaction.commit(ports).await?.messages()?).await;
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! A job's rows as its owner sees them.
 
+use pipeline::store::jobs::read::{ItemRow, JobRow};
 use pipeline::{
     chat::turn::{Turn, TurnResult},
-    ids::{ItemId, JobId},
+    ids::JobId,
     job::{
         item::{DocumentFailure, ItemState},
         message::Stage,
@@ -10,7 +11,7 @@ use pipeline::{
     problem::{Code, Problem},
     time::Timestamp,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::api::chat;
@@ -95,39 +96,8 @@ impl JobView {
     }
 }
 
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct JobRow {
-    id: JobId,
-    kind: String,
-    created_at: Timestamp,
-    finished_at: Option<Timestamp>,
-    cancelled_at: Option<Timestamp>,
-    receipt: Option<String>,
-    turn: Option<String>,
-    answer: Option<String>,
-    detail: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct ItemRow {
-    id: ItemId,
-    stage: Stage,
-    state: ItemState,
-    batch: Option<ItemId>,
-    document_count: i64,
-    chunk_count: i64,
-    progress: i64,
-    attempts: i64,
-    next_at: Timestamp,
-    updated_at: Timestamp,
-    error: Option<String>,
-    failures: Option<String>,
-}
-
-impl ItemRow {
-    fn document_failures(&self) -> Vec<DocumentFailure> {
-        self.failures.as_deref().and_then(|failures| serde_json::from_str(failures).ok()).unwrap_or_default()
-    }
+fn document_failures(item: &ItemRow) -> Vec<DocumentFailure> {
+    item.failures.as_deref().and_then(|failures| serde_json::from_str(failures).ok()).unwrap_or_default()
 }
 
 /// A job's rows as its owner sees them.
@@ -179,7 +149,7 @@ fn fate_of_pack(pack: &ItemRow, items: &[ItemRow]) -> ItemState {
 fn counts(items: &[ItemRow]) -> Counts {
     let mut counts = Counts::default();
     for item in items.iter().filter(|item| item.document_count > 0) {
-        let failed = i64::try_from(item.document_failures().len()).unwrap_or(0);
+        let failed = i64::try_from(document_failures(item).len()).unwrap_or(0);
         let others = item.document_count - failed;
         counts.failed += failed;
         match fate_of_pack(item, items) {
@@ -267,7 +237,7 @@ fn stage_view(stage: Stage, items: &[ItemRow]) -> StageView {
 const ERRORS: usize = 100;
 
 fn errors(items: &[ItemRow]) -> Vec<Problem> {
-    let documents = items.iter().flat_map(ItemRow::document_failures).map(|failure| {
+    let documents = items.iter().flat_map(document_failures).map(|failure| {
         let mut problem = Problem::new(Code::Invalid, failure.detail);
         problem.code = failure.code;
         problem.instance = Some(format!("/api/documents/{}", failure.document_id));
