@@ -153,7 +153,7 @@ pub const CHUNK_SLICE_BYTES: usize = PACK_BYTES;
 /// Windows one embed message sends to the model.
 pub const WINDOWS_PER_MESSAGE: usize = 200;
 
-// --- Chunks: our own. The model reads 512 word pieces, so a chunk becomes two or three windows.
+// --- Chunks: our own. The model reads 512 word pieces; a longer chunk is embedded as several windows.
 
 /// A chunk is filled to at least this many cl100k tokens where the text allows.
 pub const CHUNK_TOKENS_MIN: usize = 500;
