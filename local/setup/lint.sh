@@ -29,9 +29,10 @@ check() {
 # A build fetches the crates of one platform; licences are asked of all. Fetched once, then offline.
 cargo metadata --offline --locked --format-version 1 >/dev/null 2>&1 || cargo fetch --locked --quiet
 
-# cargo-deny's checks: advisories need their database, which only a network has.
+# cargo-deny's checks: advisories need their database, which only a network has. A folder alone is no database:
+# cargo-deny makes it when it looks for one.
 checks=(licenses bans sources)
-if [ -d .tools/advisories ]; then
+if compgen -G '.tools/advisories/*/.git/FETCH_HEAD' >/dev/null; then
     checks+=(advisories)
 else
     say 'known vulnerabilities: left out, their database is not here; to get it: cargo-deny fetch db'
