@@ -153,14 +153,15 @@ pub const CHUNK_SLICE_BYTES: usize = PACK_BYTES;
 /// Windows one embed message sends to the model.
 pub const WINDOWS_PER_MESSAGE: usize = 200;
 
-// --- Chunks: our own (DESIGN section 7)
+// --- Chunks: our own. The model reads 512 word pieces; a longer chunk is embedded as several windows.
 
 /// A chunk is filled to at least this many cl100k tokens where the text allows.
 pub const CHUNK_TOKENS_MIN: usize = 500;
 /// And never beyond this many.
 pub const CHUNK_TOKENS_MAX: usize = 1_000;
 
-// --- Retries: our own (RELIABILITY: with a crash in ten at every await, six are too few)
+// --- Retries: our own. With a crash in ten at every call, six attempts give up 2.5 % of healthy work:
+// docs/protocol.md.
 
 /// Attempts without progress before an item is given up.
 pub const ATTEMPTS: i64 = 16;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use pipeline::{identifiers, scope::Scope};
 
-/// English words that say nothing about a document, question words included (RETRIEVAL).
+/// English words that say nothing about a document, question words included: docs/retrieval.md.
 const STOP_WORDS: [&str; 97] = [
     "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been",
     "before", "being", "between", "both", "but", "by", "can", "could", "did", "do", "does", "doing", "for", "from",
