@@ -1,0 +1,75 @@
+//! The rules, held to the repository.
+
+use std::path::{Path, PathBuf};
+
+use tidy::{
+    Finding, circles::circles, docs::empty_docs, fence, map::unnamed_folders, sizes, sources::Sources, statements,
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn check(rule: impl Fn(&Sources) -> Vec<Finding>) {
+    report(&rule(&Sources::read(&root()).unwrap()));
+}
+
+fn report(findings: &[Finding]) {
+    let lines: String = findings.iter().map(|finding| format!("{finding}\n")).collect();
+    assert!(findings.is_empty(), "{} findings\n{lines}", findings.len());
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    check(circles);
+}
+
+#[test]
+fn sql_is_in_the_stores_alone() {
+    check(statements::outside_of_stores);
+}
+
+#[test]
+fn every_table_has_one_owner() {
+    check(statements::tables_of_several_owners);
+}
+
+#[test]
+fn what_must_not_drift_apart_is_said_once() {
+    check(statements::said_more_than_once);
+}
+
+#[test]
+fn no_answer_is_read_by_its_position() {
+    check(statements::answers_by_position);
+}
+
+#[test]
+fn the_map_names_every_folder_that_holds_sources() {
+    check(unnamed_folders);
+}
+
+#[test]
+fn no_file_is_too_long() {
+    check(sizes::long_files);
+}
+
+#[test]
+fn no_line_is_too_long() {
+    check(sizes::long_lines);
+}
+
+#[test]
+fn pure_crates_depend_on_no_platform_and_nothing_above() {
+    report(&fence::forbidden_dependencies(&fence::dependencies(&root()).unwrap()));
+}
+
+#[test]
+fn pure_crates_read_no_clock_and_draw_no_randomness() {
+    check(fence::clocks_and_randomness);
+}
+
+#[test]
+fn documentation_says_more_than_a_name() {
+    check(empty_docs);
+}
