@@ -27,7 +27,7 @@ pub trait Database {
 /// An object read from R2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// Its content.
+    /// Its content, all of it: no object is larger than memory allows.
     pub bytes: Vec<u8>,
     /// Its version, for [`PutIf::Unchanged`].
     pub etag: String,
@@ -180,7 +180,7 @@ pub trait RateLimiter {
     async fn admit(&self, burst: Burst, caller: &str) -> bool;
 }
 
-/// Time.
+/// The time of day, and waiting. Code that is tested in a simulated time reads no other clock.
 pub trait Clock {
     /// Now. Stands still during CPU work on Workers.
     fn now(&self) -> Timestamp;

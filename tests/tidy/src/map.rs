@@ -65,8 +65,9 @@ fn names<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Name<'a>> {
 
 /// The folders that hold sources: as they are, and as the map may name them.
 fn folders(sources: &Sources) -> BTreeSet<(&str, Vec<&str>)> {
-    let holds = sources.texts().filter(|(path, _)| SOURCE_EXTENSIONS.iter().any(|extension| path.ends_with(extension)));
-    let folders = holds.filter_map(|(path, _)| path.rsplit_once('/')).map(|(folder, _)| folder);
+    let is_source = |path: &str| SOURCE_EXTENSIONS.iter().any(|extension| path.ends_with(extension));
+    let paths = sources.texts().map(|(path, _)| path).filter(|path| is_source(path));
+    let folders = paths.filter_map(|path| path.rsplit_once('/')).map(|(folder, _)| folder);
     folders.map(|folder| (folder, folder_of(folder))).collect()
 }
 

@@ -13,10 +13,10 @@ use crate::{
 /// Where the tables of D1 are written and read, a module for a table or a family.
 const STORE: &str = "pipeline/src/store/";
 
-/// Other files that hold SQL, each with its own database.
+/// Other files and folders that hold SQL, each with a database of its own or none.
 const OTHER_STORES: [(&str, &str); 3] = [
     ("cloudflare/gateway/src/channel_log.rs", "a Durable Object's own SQLite, which D1 does not see"),
-    ("local/dev/src/product.rs", "reads the files of the simulators, for the tests"),
+    ("local/dev/src/", "reads the files of the simulators, for benchmarks and tests"),
     ("local/models/src/index.rs", "the vectors of the local Vectorize"),
 ];
 
@@ -57,8 +57,7 @@ fn held(sources: &Sources) -> impl Iterator<Item = (&str, &syn::File)> {
 
 /// A finding for each statement, and for each part of one, outside of the stores.
 pub fn outside_of_stores(sources: &Sources) -> Vec<Finding> {
-    let is_store = |path: &str| path.starts_with(STORE) || OTHER_STORES.iter().any(|(store, _)| *store == path);
-    let others = held(sources).filter(|(path, _)| !is_store(path));
+    let others = held(sources).filter(|(path, _)| !path.starts_with(STORE) && !is_other_store(path));
     others
         .flat_map(|(path, file)| {
             let literals = syntax::literals(file).into_iter().filter(is_sql).map(|literal| literal.line);
@@ -68,6 +67,10 @@ pub fn outside_of_stores(sources: &Sources) -> Vec<Finding> {
             lines.into_iter().map(move |line| Finding::new(path, line, what.as_str()))
         })
         .collect()
+}
+
+fn is_other_store(path: &str) -> bool {
+    OTHER_STORES.iter().any(|(store, _)| path.starts_with(store))
 }
 
 fn statement_new() -> [String; 2] {
@@ -85,7 +88,7 @@ fn is_sql(literal: &Literal) -> bool {
 pub fn tables_of_several_owners(sources: &Sources) -> Vec<Finding> {
     let mut writers: BTreeMap<String, BTreeMap<String, usize>> =
         tables(sources).into_iter().map(|table| (table, BTreeMap::new())).collect();
-    for (path, file) in held(sources).filter(|(path, _)| !OTHER_STORES.iter().any(|(store, _)| store == path)) {
+    for (path, file) in held(sources).filter(|(path, _)| !is_other_store(path)) {
         for literal in syntax::literals(file) {
             for table in written(&literal.text) {
                 let Some(writers) = writers.get_mut(&table) else { continue };
