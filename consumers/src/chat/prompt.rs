@@ -269,7 +269,7 @@ mod tests {
             question in 1usize..4_000,
         ) {
             let sources: Vec<Source> = lengths.iter().map(|length| source(&"word ".repeat(*length))).collect();
-            let role = |n: usize| if n % 2 == 0 { Role::User } else { Role::Assistant };
+            let role = |n: usize| if n.is_multiple_of(2) { Role::User } else { Role::Assistant };
             let history: Vec<PromptMessage> =
                 (0..turns * 2).map(|n| said(role(n), &"said ".repeat(n * 7))).collect();
             let question = "why ".repeat(question);

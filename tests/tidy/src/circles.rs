@@ -57,9 +57,10 @@ fn shortest_circle<'a>(start: &str, needs: &BTreeMap<&str, Vec<&'a Dependency>>)
 }
 
 fn finding(circle: &[&Dependency]) -> Finding {
-    let steps: String =
-        circle.iter().map(|step| format!("\n    {}:{} uses {}", step.from, step.line, step.to)).collect();
-    let what = format!("files use each other in a circle; move what they share into a module of its own:{steps}");
+    let steps: Vec<String> =
+        circle.iter().map(|step| format!("    {}:{} uses {}", step.from, step.line, step.to)).collect();
+    let advice = "files use each other in a circle; move what they share into a module of its own";
+    let what = format!("{advice}:\n{}", steps.join("\n"));
     Finding::new(&circle[0].from, circle[0].line, what)
 }
 

@@ -120,7 +120,10 @@ fn tables(sources: &Sources) -> BTreeSet<String> {
 
 /// The tables that a statement writes.
 fn written(sql: &str) -> Vec<String> {
-    names_after(sql, &["INSERT INTO", "INSERT OR IGNORE INTO", "INSERT OR REPLACE INTO", "UPDATE", "DELETE FROM"])
+    names_after(
+        sql,
+        &["INSERT INTO", "INSERT OR IGNORE INTO", "INSERT OR REPLACE INTO", "REPLACE INTO", "UPDATE", "DELETE FROM"],
+    )
 }
 
 fn names_after(sql: &str, words: &[&str]) -> Vec<String> {
