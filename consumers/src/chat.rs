@@ -7,8 +7,8 @@
 //! 3. chooses the route ([`route`]) from the catalogue;
 //! 4. if the conversation outgrew its channel, summarises its beginning ([`history`]), and goes on in
 //!    another message;
-//! 5. builds the prompt ([`prompt`]) and asks the route's models in turn, update the channel as they
-//!    answer ([`teller`]); if none can, what was found is the answer ([`fallback`]);
+//! 5. builds the prompt ([`prompt`]) and asks the route's models in turn, publishing in the channel as
+//!    they answer ([`publisher`]); if none can, what was found is the answer ([`fallback`]);
 //! 6. settles the citations ([`citations`]) and commits answer, offered memories and the end of the
 //!    job in one fenced transaction;
 //! 7. tells the channel, and remembers the answer for who asks the same within the hour.

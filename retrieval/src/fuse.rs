@@ -187,7 +187,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_candidate_comes_out_once_best_first(keyword in prop::collection::btree_map(0u32..200, 0.01f64..20.0, 0..100), dense in prop::collection::btree_map(0u32..200, -1f64..1.0, 0..100), documents in 0usize..100_000) {
+        fn every_candidate_comes_out_once_best_first(
+            keyword in prop::collection::btree_map(0u32..200, 0.01f64..20.0, 0..100),
+            dense in prop::collection::btree_map(0u32..200, -1f64..1.0, 0..100),
+            documents in 0usize..100_000,
+        ) {
             let sorted = |map: &std::collections::BTreeMap<u32, f64>| {
                 let mut list: Vec<(u32, f64)> = map.iter().map(|(id, score)| (*id, *score)).collect();
                 list.sort_by(|one, other| other.1.total_cmp(&one.1));

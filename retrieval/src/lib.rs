@@ -25,28 +25,13 @@ use pipeline::{
     platform::ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
     tenant::Tenant,
 };
-use serde::Serialize;
 
 pub use self::request::{Filters, GroupBy, Mode, Search, SearchRequest};
-pub use self::retrievers::FoundChunk;
+pub use self::retrievers::{FoundChunk, Hit};
 use self::{
     cache::{Memory, Ranked},
     fuse::{Candidate, Fused, PARAMETERS},
 };
-
-/// One hit.
-#[derive(Clone, Debug, Serialize)]
-pub struct Hit {
-    /// What was found.
-    #[serde(flatten)]
-    pub chunk: FoundChunk,
-    /// Its score, comparable within one answer.
-    pub score: f64,
-    /// Cosine to the query, if it was found by meaning.
-    pub similarity: Option<f64>,
-    /// Which ways led to it: `vector`, `keyword`.
-    pub found_by: Vec<&'static str>,
-}
 
 /// What a search found.
 #[derive(Debug)]

@@ -24,7 +24,6 @@ use pipeline::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Hit,
     fuse::{CANDIDATES, Candidate},
     keyword,
     request::{Filters, Search},
@@ -209,6 +208,20 @@ pub struct FoundChunk {
     /// When its document's vectors were given up.
     #[serde(skip_serializing)]
     pub evicted_at: Option<Timestamp>,
+}
+
+/// One hit.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hit {
+    /// What was found.
+    #[serde(flatten)]
+    pub chunk: FoundChunk,
+    /// Its score, comparable within one answer.
+    pub score: f64,
+    /// Cosine to the query, if it was found by meaning.
+    pub similarity: Option<f64>,
+    /// Which ways led to it: `vector`, `keyword`.
+    pub found_by: Vec<&'static str>,
 }
 
 impl FoundChunk {

@@ -222,9 +222,13 @@ impl Rig {
     pub fn state(&self) -> Value {
         json!({
             "documents": self.memory.look(
-                "SELECT id, external_id, title, latest = current AS published, latest_item = current_item AS same, chunk_count,
-                        content_hash IS NOT NULL AS hashed, deleted_at IS NOT NULL AS deleted, pending FROM documents ORDER BY id"),
-            "chunks": self.memory.look("SELECT document_id, revision, chunk_index, start, \"end\", text FROM chunks ORDER BY document_id, revision, chunk_index"),
+                "SELECT id, external_id, title, latest = current AS published, latest_item = current_item AS same,
+                        chunk_count, content_hash IS NOT NULL AS hashed, deleted_at IS NOT NULL AS deleted,
+                        pending
+                 FROM documents ORDER BY id"),
+            "chunks": self.memory.look(
+                "SELECT document_id, revision, chunk_index, start, \"end\", text FROM chunks
+                 ORDER BY document_id, revision, chunk_index"),
             "full_text": self.memory.look("SELECT count(*) AS rows FROM chunks_fts"),
             "garbage": self.memory.look("SELECT document_id, revision FROM garbage ORDER BY 1, 2"),
             "vectors": self.memory.vector_ids(),

@@ -4,6 +4,7 @@ mod channel_log;
 mod job_events;
 mod session;
 mod turn_events;
+mod turn_streams;
 
 use bytes::Bytes;
 use cloudflare::{Workers, log};

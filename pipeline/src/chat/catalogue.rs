@@ -154,7 +154,8 @@ impl Catalogue {
             if route.window < SMALLEST_WINDOW || u64::from(route.max_tokens) * 2 > route.window || route.max_tokens == 0
             {
                 return Err(format!(
-                    "the route {}: window {} and max_tokens {} leave no channel; at least {SMALLEST_WINDOW}, and half of it for the prompt",
+                    "the route {}: window {} and max_tokens {} leave no room; \
+                     at least {SMALLEST_WINDOW}, and half of it for the prompt",
                     name.name(),
                     route.window,
                     route.max_tokens
