@@ -77,5 +77,5 @@ downloads=$!
 trap 'kill $downloads 2>/dev/null || true' EXIT
 step kit kit
 place_of kit >/dev/null || kit --quiet
-wait $downloads
+wait $downloads || { say 'what failed to install is named above'; exit 1; }
 step workers workers

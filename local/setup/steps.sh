@@ -47,9 +47,9 @@ announce() {
     printf '[%d/%d] %s (%s)\n' $(($1 + 1)) ${#names[@]} "${messages[$1]}" "$when" >&2
 }
 
-# Shows every half minute what a step is at. Its sleep holds no pipe open when it outlives the step.
+# Shows every half minute what a step is at, as long as the script lives. Its sleep holds no pipe open.
 heartbeat() {
-    while sleep 30 >/dev/null 2>&1; do printf '      %.100s\n' "$(tail -n 1 "$1")" >&2; done
+    while sleep 30 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do printf '      %.100s\n' "$(tail -n 1 "$1")" >&2; done
 }
 
 # step NAME FUNCTION: runs the function if the step is on the plan, with its output in .tools/NAME.log.
