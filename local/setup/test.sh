@@ -14,6 +14,9 @@ if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1
     cargo clippy --workspace --all-targets --quiet -- -D warnings
 fi
 
+say 'what JavaScript does around the wasm'
+node_modules/node/bin/node --test --test-reporter=dot cloudflare/instance.test.js
+
 say 'the deployed configuration: wrangler deploy --dry-run'
 for environment in '' staging; do
     for configuration in wrangler.toml wrangler.consumers.toml; do
