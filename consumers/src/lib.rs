@@ -1,6 +1,6 @@
 //! What does work: one file per stage, named by its verb.
 //!
-//! [`chunk`] -> [`embed`] -> [`upsert`] -> [`retire`]; what none of them could do ends in
+//! [`chunk`] -> [`embed`] -> [`upsert`] -> [`purge`]; what none of them could do ends in
 //! [`dead_letter`]. Questions go through [`chat`], old conversations into the [`archive`]. [`consume`] is
 //! the one entrance.
 

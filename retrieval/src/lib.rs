@@ -27,8 +27,9 @@ use pipeline::{
 };
 use serde::Serialize;
 
+pub use pipeline::store::chunks::search::FoundChunk;
+
 pub use self::request::{Filters, GroupBy, Mode, Search, SearchRequest};
-pub use self::retrievers::FoundChunk;
 use self::{
     cache::{Memory, Ranked},
     fuse::{Candidate, Fused, PARAMETERS},
