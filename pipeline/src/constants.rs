@@ -180,5 +180,5 @@ pub const MESSAGE_LOST_AFTER: i64 = 90 * SECOND;
 pub const MAX_WRITER_LIFE: i64 = 17 * MINUTE;
 /// Items one sweep looks at.
 pub const SWEEP_ITEMS: i64 = 100;
-/// Revisions one retire message removes.
+/// Superseded revisions one purge message removes.
 pub const PURGED_PER_MESSAGE: i64 = 50;

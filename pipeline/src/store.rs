@@ -6,8 +6,10 @@
 //! [`Transaction`](crate::platform::transaction::Transaction) or run them alone. Reads that join tables
 //! live with the noun that they return.
 
+pub mod chunks;
 pub mod conditions;
 pub mod dead_letters;
+pub mod documents;
 pub mod idempotency;
 pub mod jobs;
 pub mod usage;

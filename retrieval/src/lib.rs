@@ -26,8 +26,10 @@ use pipeline::{
     tenant::Tenant,
 };
 
+pub use pipeline::store::chunks::search::FoundChunk;
+
 pub use self::request::{Filters, GroupBy, Mode, Search, SearchRequest};
-pub use self::retrievers::{FoundChunk, Hit};
+pub use self::retrievers::Hit;
 use self::{
     cache::{Memory, Ranked},
     fuse::{Candidate, Fused, PARAMETERS},

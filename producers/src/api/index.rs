@@ -22,12 +22,13 @@ use pipeline::{
     ids::{DocumentId, JobId},
     platform::{
         ports::{Database, Sha256},
-        statement::{Statement, json},
+        statement::json,
     },
     problem::{Code, Problem},
+    store::documents::upload,
     tenant::Tenant,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use self::{
     accept::Accepted,
@@ -227,27 +228,12 @@ async fn duplicates<P: Database>(
     tenant: &Tenant,
     documents: &[(usize, Prepared)],
 ) -> Result<HashSet<DocumentId>, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        id: DocumentId,
-    }
     if documents.is_empty() {
         return Ok(HashSet::new());
     }
     let wanted: Vec<(&DocumentId, &str)> =
         documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
-    let query = Statement::new(
-        "SELECT d.id FROM json_each(?1) wanted
-         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
-         LEFT JOIN job_items p ON p.id = d.latest_item
-         LEFT JOIN job_items b ON b.id = p.batch
-         WHERE d.deleted_at IS NULL AND d.latest_hash = wanted.value ->> 1
-           AND (d.content_hash = d.latest_hash AND d.current_item = d.latest_item
-                OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN ('done', 'failed', 'cancelled')))",
-    )
-    .bind(json(&wanted)?)
-    .bind(&tenant.user);
-    let rows: Vec<Row> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    let rows = upload::duplicates(&tenant.user, &wanted)?.all(ports).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 

@@ -5,14 +5,12 @@ pub mod request;
 use http::{HeaderName, StatusCode};
 use pipeline::{
     failure::Failure,
-    platform::{
-        ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
-        statement::Statement,
-    },
+    platform::ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
+    store::jobs,
     tenant::Tenant,
 };
 use retrieval::{Hit, Mode, Search};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::http::{
     call::Call,
@@ -52,14 +50,8 @@ where
 
 /// True if nothing the token stands for is still on its way.
 async fn is_complete<P: Database>(ports: &P, tenant: &Tenant, search: &Search) -> Result<bool, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        finished_at: Option<i64>,
-    }
     let Some(job) = &search.after else { return Ok(true) };
-    let query =
-        Statement::new("SELECT finished_at FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(&tenant.user);
-    let row: Option<Row> = ports.batch(vec![query]).await?.at(0)?.first()?;
+    let row = jobs::read::end(&tenant.user, job).first(ports).await?;
     // A token of nobody's job, or of another's, asks for nothing.
     Ok(row.is_none_or(|row| row.finished_at.is_some()))
 }

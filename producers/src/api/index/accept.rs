@@ -4,35 +4,36 @@
 //!    the intent: if what follows never ends, the sweeper knows which objects to remove.
 //! 2. The packs go to R2, each under its item's number, only if nothing is there.
 //! 3. One D1 transaction makes the job: it is accepted, its documents take their next revision, a
-//!    revision that was still in flight becomes garbage, its items are queued. A compare-and-set
+//!    revision that was still in flight is superseded, its items are queued. A compare-and-set
 //!    on the announcement guards it all. From here on the job will end.
 //! 4. Messages are sent. If that fails the sweeper sends them.
 
 use futures_util::future::join_all;
-use pipeline::job::purge::{self, Purge};
 use pipeline::{
     failure::Failure,
-    ids::{DocumentId, ItemId, JobId},
-    job::{item::PackedDocument, message::Stage},
+    ids::{ItemId, JobId},
+    job::{
+        item::{ItemState, PackedDocument},
+        message::Stage,
+        purge::{self, Purge},
+    },
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore, PutIf, Queue, Random},
-        statement::json,
         transaction::Transaction,
     },
     problem::{Code, Problem},
-    tenant::Tenant,
-    time::Timestamp,
-};
-use pipeline::{
-    job::item::ItemState,
-    platform::transaction::Write,
     store::{
+        documents::{
+            superseded,
+            upload::{self, NewRevision, Upload},
+        },
         idempotency::{self, NewKey},
         jobs::create::{self, NewItem, NewJob},
     },
+    tenant::Tenant,
+    time::Timestamp,
 };
-use serde::Serialize;
 
 use super::{Prepared, pack::Batch};
 use crate::http::reply::Refusal;
@@ -162,18 +163,6 @@ async fn store_packs<P: ObjectStore>(ports: &P, accepted: &Accepted<'_>, packs: 
     Ok(())
 }
 
-/// A document row for step 3.
-#[derive(Debug, Serialize)]
-struct DocumentRow<'a> {
-    id: &'a DocumentId,
-    pack: ItemId,
-    hash: &'a str,
-    bytes: usize,
-    created_at: i64,
-    #[serde(flatten)]
-    description: &'a super::validate::Description,
-}
-
 /// Step 3. Every statement is guarded by the first: `accepted_at` is this call's own.
 async fn make_job<P: Database + Queue + Clock + Random>(
     ports: &P,
@@ -182,26 +171,13 @@ async fn make_job<P: Database + Queue + Clock + Random>(
 ) -> Result<(), Refusal> {
     let now = ports.now();
     let user = &accepted.tenant.user;
-    let documents = json(&document_rows(accepted, packs, now))?;
+    let upload = Upload::new(user, accepted.job, &revisions(accepted, packs, now), now)?;
     let mut work = Transaction::default();
     let accept = work.write(create::accept(accepted.job, now));
-    // A revision that was still on its way will never be seen now.
-    let superseded = Write::new(
-        "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)
-         SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), d.id, d.latest, d.latest_item, d.user_id
-         FROM json_each(?1) r CROSS JOIN documents d ON d.user_id = ?2 AND d.id = r.value ->> 'id'
-         -- What a cancel went back to is no revision in flight, whatever number was given out last.
-         WHERE d.deleted_at IS NULL AND d.latest_item IS NOT NULL AND d.latest_item IS NOT d.current_item
-           AND EXISTS (SELECT 1 FROM jobs WHERE id = ?3 AND accepted_at = ?4)",
-    )
-    .bind(documents.as_str())
-    .bind(user)
-    .bind(accepted.job)
-    .bind(now);
-    work.write(superseded);
-    let retire_job = JobId::new(now, ports.bytes());
-    purge::schedule(&mut work, Purge { job: &retire_job, user, kind: "retire", due: now, now })?;
-    work.write(upsert_documents(&documents, accepted, now));
+    work.write(superseded::by_upload(&upload));
+    let purge_job = JobId::new(now, ports.bytes());
+    purge::schedule(&mut work, Purge { job: &purge_job, user, kind: "retire", due: now, now })?;
+    work.write(upload::take_revisions(&upload));
     work.announce(create::release_upload(accepted.job, now));
     let (key, _) = accepted.idempotency.unzip();
     work.write(idempotency::answer(user, key, accepted.job, accepted.response, now));
@@ -214,53 +190,31 @@ async fn make_job<P: Database + Queue + Clock + Random>(
     Ok(())
 }
 
-fn document_rows<'a>(accepted: &Accepted<'a>, packs: &[ItemId], now: Timestamp) -> Vec<DocumentRow<'a>> {
+/// The revisions that the upload's documents take, with the packs that hold them.
+fn revisions<'a>(accepted: &Accepted<'a>, packs: &[ItemId], now: Timestamp) -> Vec<NewRevision<'a>> {
     let planned = accepted.batches.iter().flatten();
     packs
         .iter()
         .zip(planned)
         .flat_map(|(item, pack)| pack.documents.iter().map(move |place| (*item, *place)))
-        .filter_map(|(pack, place)| accepted.documents.get(place).map(|prepared| (pack, prepared)))
-        .map(|(pack, prepared)| DocumentRow {
-            id: &prepared.id,
-            pack,
-            hash: &prepared.fingerprint,
-            bytes: prepared.document.content.len(),
-            created_at: prepared.document.description.created_at.unwrap_or(now).milliseconds(),
-            description: &prepared.document.description,
-        })
+        .filter_map(|(pack, place)| accepted.documents.get(place).map(|prepared| revision(prepared, pack, now)))
         .collect()
 }
 
-/// A new document, the next revision of one that is there, or the return of one that was deleted.
-/// While a revision is current, what describes the next one waits in `pending`.
-fn upsert_documents(documents: &str, accepted: &Accepted<'_>, now: Timestamp) -> Write {
-    Write::new(
-        "INSERT INTO documents (user_id, id, external_id, title, type, language, media_type, tags, metadata, created_at,
-                                uploaded_at, bytes, latest, latest_item, latest_hash)
-         SELECT ?2, r.value ->> 'id', r.value ->> 'external_id', r.value ->> 'title', r.value ->> 'type', r.value ->> 'language',
-                r.value ->> 'media_type', r.value ->> 'tags', r.value ->> 'metadata', r.value ->> 'created_at',
-                ?4, r.value ->> 'bytes', 1, r.value ->> 'pack', r.value ->> 'hash'
-         FROM json_each(?1) r WHERE EXISTS (SELECT 1 FROM jobs WHERE id = ?3 AND accepted_at = ?4)
-         ON CONFLICT (user_id, id) DO UPDATE SET
-             latest = latest + 1, latest_item = excluded.latest_item, latest_hash = excluded.latest_hash, deleted_at = NULL,
-             pending = CASE WHEN current IS NULL THEN NULL ELSE json_object(
-                 'external_id', excluded.external_id, 'title', excluded.title, 'type', excluded.type, 'language', excluded.language,
-                 'media_type', excluded.media_type, 'tags', json(excluded.tags), 'metadata', json(excluded.metadata),
-                 'created_at', excluded.created_at, 'uploaded_at', excluded.uploaded_at, 'bytes', excluded.bytes) END,
-             external_id = CASE WHEN current IS NULL THEN excluded.external_id ELSE external_id END,
-             title = CASE WHEN current IS NULL THEN excluded.title ELSE title END,
-             type = CASE WHEN current IS NULL THEN excluded.type ELSE type END,
-             language = CASE WHEN current IS NULL THEN excluded.language ELSE language END,
-             media_type = CASE WHEN current IS NULL THEN excluded.media_type ELSE media_type END,
-             tags = CASE WHEN current IS NULL THEN excluded.tags ELSE tags END,
-             metadata = CASE WHEN current IS NULL THEN excluded.metadata ELSE metadata END,
-             created_at = CASE WHEN current IS NULL THEN excluded.created_at ELSE created_at END,
-             uploaded_at = CASE WHEN current IS NULL THEN excluded.uploaded_at ELSE uploaded_at END,
-             bytes = CASE WHEN current IS NULL THEN excluded.bytes ELSE bytes END",
-    )
-    .bind(documents)
-    .bind(&accepted.tenant.user)
-    .bind(accepted.job)
-    .bind(now)
+fn revision(prepared: &Prepared, pack: ItemId, now: Timestamp) -> NewRevision<'_> {
+    let description = &prepared.document.description;
+    NewRevision {
+        id: &prepared.id,
+        pack,
+        hash: &prepared.fingerprint,
+        bytes: prepared.document.content.len(),
+        created_at: description.created_at.unwrap_or(now).milliseconds(),
+        external_id: description.external_id.as_deref(),
+        title: description.title.as_deref(),
+        kind: &description.kind,
+        language: description.language.as_deref(),
+        media_type: &description.media_type,
+        tags: &description.tags,
+        metadata: description.metadata.as_ref(),
+    }
 }
