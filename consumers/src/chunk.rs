@@ -22,6 +22,7 @@ use pipeline::{
     identifiers,
     ids::{ChunkRow, DocumentId},
     job::{
+        cursors::{self, ChunkCursor},
         item::{Claim, DocumentFailure, Move, PackedDocument, Progress},
         outcome::Outcome,
         protocol::complete,
@@ -37,10 +38,7 @@ use pipeline::{
 };
 use serde::{Deserialize, Serialize};
 
-use self::{
-    extract::{Extracted, HtmlState},
-    split::Structure,
-};
+use self::{extract::Extracted, split::Structure};
 
 /// A document of the pack as D1 knows it.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,19 +52,6 @@ struct Document {
     media_type: String,
     tags: String,
     user_number: i64,
-}
-
-/// Where a long document's next slice begins.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Cursor {
-    /// Byte in the source.
-    source: u64,
-    /// Byte in the extracted text.
-    text: usize,
-    /// Index of the next chunk.
-    index: i64,
-    /// What the extractor was inside of.
-    html: HtmlState,
 }
 
 /// A row of `chunks` and of its full-text index.
@@ -94,7 +79,7 @@ struct Chunked {
 
 /// Runs the stage. See the module for its steps.
 pub async fn chunk<P: Database + ObjectStore + Queue + Clock>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> {
-    let cursor = read_cursor(claim)?;
+    let cursor = cursors::read::<ChunkCursor>(claim)?.unwrap_or_default();
     let plan = slice::plan(&claim.documents, cursor.source);
     // Reading twice is harmless.
     let key = object_keys::pack(&claim.user, claim.item);
@@ -111,12 +96,6 @@ pub async fn chunk<P: Database + ObjectStore + Queue + Clock>(ports: &P, claim: 
         vec![insert_full_text(claim, &chunked.rows), insert_chunks(claim, chunked.rows), users::bump_by(claim).into()];
     let progress = Progress { chunks_made: chunked.count, failures: chunked.failures, ..Progress::default() };
     complete(ports, claim, work.into(), &progress, chunked.next).await
-}
-
-fn read_cursor(claim: &Claim) -> Result<Cursor, Failure> {
-    claim.cursor.as_deref().map_or(Ok(Cursor::default()), |text| {
-        serde_json::from_str(text).map_err(|error| Failure::bug(format!("cursor of item {}: {error}", claim.item)))
-    })
 }
 
 async fn wanted_documents<P: Database>(ports: &P, claim: &Claim) -> Result<HashMap<DocumentId, Document>, Failure> {
@@ -146,7 +125,7 @@ fn chunk_pack(
     plan: &slice::Plan,
     bytes: &[u8],
     documents: &HashMap<DocumentId, Document>,
-    cursor: &Cursor,
+    cursor: &ChunkCursor,
 ) -> Result<Chunked, Failure> {
     let mut rows: Vec<String> = Vec::new();
     let mut failures = Vec::new();
@@ -166,7 +145,7 @@ fn chunk_pack(
         let before = rows.len();
         place = split_document(claim, document, &extracted, cursor, place, &mut rows)?;
         if rest {
-            next = Move::Continue(json(&Cursor {
+            next = Move::Continue(json(&ChunkCursor {
                 source: cursor.source + source.len() as u64,
                 text: cursor.text + extracted.text.len(),
                 index: place,
@@ -183,7 +162,7 @@ fn split_document(
     claim: &Claim,
     document: &Document,
     extracted: &Extracted,
-    cursor: &Cursor,
+    cursor: &ChunkCursor,
     mut place: i64,
     rows: &mut Vec<String>,
 ) -> Result<i64, Failure> {

@@ -18,6 +18,7 @@ use pipeline::{
     failure::Failure,
     ids::{ChunkRow, ClaimToken, ItemId},
     job::{
+        cursors::{self, EmbedCursor, UpsertCursor},
         item::{Claim, Move, Progress},
         message::Stage,
         outcome::Outcome,
@@ -32,22 +33,12 @@ use pipeline::{
     },
     vectors,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use self::windows::Window;
-use crate::upsert;
 
 /// Chunks one message reads at most: with one window each they fill its calls.
 const CHUNKS_PER_MESSAGE: i64 = 200;
-
-/// Where the next message goes on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Cursor {
-    /// Chunks before this row are done.
-    pub next: ChunkRow,
-    /// The claims that made the slices of vectors so far, which name them.
-    pub slices: Vec<ClaimToken>,
-}
 
 #[derive(Debug, Deserialize)]
 struct Chunk {
@@ -62,7 +53,8 @@ where
     P: Database + ObjectStore + KeyValue + Queue + Embedder + Deployment + Meter + Clock,
 {
     let packs = claim.packs.ok_or_else(|| Failure::bug("a batch without packs"))?;
-    let cursor = read_cursor(claim, packs.0)?;
+    let start = EmbedCursor { next: ChunkRow::first(packs.0), slices: Vec::new() };
+    let cursor = cursors::read(claim)?.unwrap_or(start);
     let chunks = wanted_chunks(ports, claim, packs, cursor.next).await?;
     if chunks.is_empty() {
         // Nothing was wanted, or the last message ended exactly with the last chunk.
@@ -82,21 +74,17 @@ where
     ports.put(&key, vectors::encode(EMBEDDING.dimensions, &embedded), PutIf::Always).await?;
     let more = passed < i64::try_from(chunks.len()).unwrap_or(0) || passed >= CHUNKS_PER_MESSAGE;
     let slices = [cursor.slices, vec![claim.token.clone()]].concat();
-    let next =
-        if more { Move::Continue(json(&Cursor { next: ChunkRow(last.0 + 1), slices })?) } else { to_upsert(slices)? };
+    let next = if more {
+        Move::Continue(json(&EmbedCursor { next: ChunkRow(last.0 + 1), slices })?)
+    } else {
+        to_upsert(slices)?
+    };
     let progress = Progress { chunks_passed: passed, ..Progress::default() };
     complete(ports, claim, Transaction::default(), &progress, next).await
 }
 
 fn to_upsert(slices: Vec<ClaimToken>) -> Result<Move, Failure> {
-    Ok(Move::To(Stage::Upsert, json(&upsert::Cursor { slice: 0, slices })?))
-}
-
-fn read_cursor(claim: &Claim, first_pack: ItemId) -> Result<Cursor, Failure> {
-    let start = Cursor { next: ChunkRow::first(first_pack), slices: Vec::new() };
-    claim.cursor.as_deref().map_or(Ok(start), |text| {
-        serde_json::from_str(text).map_err(|error| Failure::bug(format!("cursor of item {}: {error}", claim.item)))
-    })
+    Ok(Move::To(Stage::Upsert, json(&UpsertCursor { slice: 0, slices })?))
 }
 
 async fn wanted_chunks<P: Database>(

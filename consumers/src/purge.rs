@@ -21,6 +21,7 @@ use pipeline::{
     failure::Failure,
     ids::{ChunkRow, DocumentId, ItemId, JobId, vector_id},
     job::{
+        cursors::PurgeCursor,
         item::{Claim, ItemState, Move, PackedDocument, Progress},
         outcome::Outcome,
         protocol::complete,
@@ -91,7 +92,7 @@ where
     removed.vectors = remove_vectors(ports, &revisions).await?;
     remove_bytes(ports, claim, &revisions, &mut removed, &mut emptied).await?;
     let more = i64::try_from(revisions.len()).unwrap_or(0) == constants::PURGED_PER_MESSAGE;
-    let next = if more { Move::Continue("{}".to_owned()) } else { Move::Finish };
+    let next = if more { Move::Continue(json(&PurgeCursor {})?) } else { Move::Finish };
     let mut work = settle_garbage(ports, claim, &revisions, &removed)?;
     work.push(forget_packs(claim, &emptied)?);
     complete(ports, claim, work, &Progress::default(), next).await

@@ -14,8 +14,9 @@ use pipeline::job::purge::{self, Purge};
 use pipeline::{
     constants,
     failure::Failure,
-    ids::{ChunkRow, ClaimToken, DocumentId, ItemId, JobId, vector_id},
+    ids::{ChunkRow, DocumentId, ItemId, JobId, vector_id},
     job::{
+        cursors::{self, UpsertCursor},
         item::{Claim, Move, Progress},
         outcome::Outcome,
         protocol::{commit, complete},
@@ -63,28 +64,19 @@ struct Metadata<'a> {
     created_at: i64,
 }
 
-/// Where the stage is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Cursor {
-    /// The next slice of vectors, counted from 0.
-    pub slice: usize,
-    /// All slices, by the claims of the embed stage that made them.
-    pub slices: Vec<ClaimToken>,
-}
-
 /// Runs the stage. See the module for its steps.
 pub async fn upsert<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
 where
     P: Database + ObjectStore + Queue + VectorIndex + Clock + Random,
 {
-    let cursor = read_cursor(claim)?;
+    let cursor: UpsertCursor = cursors::read(claim)?.ok_or_else(|| Failure::bug("a batch without vectors"))?;
     let keys: Vec<String> =
         cursor.slices.iter().map(|made_by| object_keys::vectors(&claim.user, claim.item, made_by)).collect();
     let key = keys.get(cursor.slice).ok_or_else(|| Failure::bug("there is no such slice of vectors"))?;
     let slice = ports.get(key, None).await?.ok_or_else(|| Failure::bug(format!("vectors {key} are not in R2")))?;
     let passed = upsert_slice(ports, claim, &slice.bytes).await?;
     let progress = Progress { chunks_passed: passed, ..Progress::default() };
-    let next = Cursor { slice: cursor.slice + 1, ..cursor };
+    let next = UpsertCursor { slice: cursor.slice + 1, ..cursor };
     if next.slice < keys.len() {
         return complete(ports, claim, Transaction::default(), &progress, Move::Continue(json(&next)?)).await;
     }
@@ -95,11 +87,6 @@ where
     // Nothing reads them any more; if this is lost the collector removes them.
     let _ = ports.delete(&keys).await;
     Ok(Outcome::Done)
-}
-
-fn read_cursor(claim: &Claim) -> Result<Cursor, Failure> {
-    let text = claim.cursor.as_deref().unwrap_or_default();
-    serde_json::from_str(text).map_err(|error| Failure::bug(format!("cursor of item {}: {error}", claim.item)))
 }
 
 /// Idempotent: ids derive from document, revision and index, and an upsert overwrites.
