@@ -82,9 +82,7 @@ pub async fn remember<P: Database + KeyValue + Clock>(ports: &P, new: NewEntries
         .embedding
         .map(|(key, vector)| (key, vector.iter().flat_map(|value| value.to_le_bytes()).collect(), EMBEDDING_SECONDS))
         .into_iter()
-        .chain(
-            new.ranking.and_then(|(key, ranking)| Some((key, serde_json::to_vec(&ranking).ok()?, RANKING_SECONDS))),
-        )
+        .chain(new.ranking.and_then(|(key, ranking)| Some((key, serde_json::to_vec(&ranking).ok()?, RANKING_SECONDS))))
         .collect();
     let wanted = i64::try_from(entries.len()).unwrap_or(0);
     if wanted == 0 || !admit(ports, wanted, budget).await.unwrap_or(false) {

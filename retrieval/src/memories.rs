@@ -106,7 +106,11 @@ const RELATED: f64 = 0.3;
 pub const SAME: f64 = 0.92;
 
 /// The memory, proposed ones included, nearest to a vector, if it says the same.
-pub async fn nearest_same<P: Database>(ports: &P, tenant: &Tenant, vector: &[f32]) -> Result<Option<MemoryRow>, Failure> {
+pub async fn nearest_same<P: Database>(
+    ports: &P,
+    tenant: &Tenant,
+    vector: &[f32],
+) -> Result<Option<MemoryRow>, Failure> {
     let rows = memories::all(&tenant.user).all(ports).await?;
     let scored = rows.into_iter().filter_map(|row| {
         let score = cosine(vector, &decode(row.embedding.as_deref()?)?);

@@ -66,13 +66,7 @@ pub fn open(user: &UserId, conversation: &ConversationId) -> Query<OpenConversat
 
 /// Takes the numbers of a question and its answer, if the job of the question was inserted. The next
 /// question waits for its item, unless it is answered already.
-pub fn advance(
-    user: &UserId,
-    conversation: &ConversationId,
-    job: &JobId,
-    is_answered: bool,
-    now: Timestamp,
-) -> Write {
+pub fn advance(user: &UserId, conversation: &ConversationId, job: &JobId, is_answered: bool, now: Timestamp) -> Write {
     Write::new(
         "UPDATE conversations SET last_number = last_number + 2, updated_at = ?4,
              last_item = CASE WHEN ?5 THEN last_item ELSE (SELECT first_item FROM jobs WHERE id = ?3) END

@@ -36,13 +36,7 @@ pub struct SessionRow {
 }
 
 /// Inserts an open session.
-pub fn insert(
-    user: &UserId,
-    session: &SessionId,
-    title: &str,
-    conversation: &ConversationId,
-    now: Timestamp,
-) -> Write {
+pub fn insert(user: &UserId, session: &SessionId, title: &str, conversation: &ConversationId, now: Timestamp) -> Write {
     Write::new(
         "INSERT INTO sessions (user_id, id, title, conversation_id, state, last_sequence, created_at, updated_at)
          VALUES (?1, ?2, ?3, ?4, 'open', 0, ?5, ?5)",

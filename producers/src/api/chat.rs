@@ -54,7 +54,7 @@ pub struct ChatRequest {
     /// What sources must be.
     #[serde(default)]
     pub filters: Filters,
-    /// Whether memories are recalled and offered.
+    /// Whether memories are recalled and proposed.
     #[serde(default = "yes")]
     pub use_memory: bool,
     /// Most tokens of the answer.
