@@ -15,7 +15,7 @@ use pipeline::{
     ids::{SessionId, UserId},
     platform::ports::Clock as _,
     problem::{Code, Problem},
-    tenant::Tenant,
+    store,
     time::{HOUR, Timestamp},
 };
 use producers::api::{
@@ -250,7 +250,7 @@ impl Session {
     async fn ask(&self, attachment: &Attachment, text: String) -> std::result::Result<(), Value> {
         let platform = Workers::new(self.env.clone());
         let unavailable = |_| live::problem("unavailable", "the question was not accepted; ask again");
-        let tenant = Tenant::read(&platform, &attachment.owner).await.map_err(unavailable)?;
+        let tenant = store::users::tenant(&attachment.owner).first(&platform).await.map_err(unavailable)?;
         let Some(tenant) = tenant else { return Err(live::problem("not_found", "the session's owner is gone")) };
         let told = |refusal: producers::http::reply::Refusal| {
             let (problem, _) = refusal.into_problem();

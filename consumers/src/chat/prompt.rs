@@ -1,4 +1,4 @@
-//! A prompt that fits: what is most needed first, everything quoted that others said.
+//! A prompt that fits: what is most needed first, everything quoted that others wrote.
 //!
 //! In order of need: rules and question, memories, sources, the conversation from its newest
 //! message back, its summary. Each has a share; what one leaves over the next may use.
@@ -71,7 +71,7 @@ Answer the user's question in their language, briefly.\n\
 - Nothing was found in the user's documents. \
 Do not claim that something stands there, and do not invent facts; if you do not know, say so.";
 
-/// Builds the prompt. `token budget` is what it may take in tokens, `count` counts them.
+/// Builds the prompt. `token_budget` is what it may take in tokens, `count` counts them.
 pub fn build(parts: &Parts<'_>, token_budget: usize, count: &dyn Fn(&str) -> usize) -> Prompt {
     let rules = if parts.sources.is_empty() { RULES_WITHOUT_SOURCES } else { RULES };
     let mut system = rules.to_owned();
@@ -105,13 +105,14 @@ pub fn build(parts: &Parts<'_>, token_budget: usize, count: &dyn Fn(&str) -> usi
     Prompt { messages, sources: source_count, memories: ids, history, tokens: token_budget.saturating_sub(left) }
 }
 
+/// A share of a token budget, in whole tokens.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
     reason = "token counts"
 )]
-fn share(token_budget: usize, share: f64) -> usize {
+pub fn share(token_budget: usize, share: f64) -> usize {
     (token_budget as f64 * share) as usize
 }
 

@@ -18,7 +18,7 @@ pub struct Turn {
     pub turn_id: TurnId,
     /// The question's number; the answer's is the next.
     pub number: i64,
-    /// The session in which it is told.
+    /// The session in which it is published.
     pub session_id: Option<SessionId>,
     /// How the question is to be answered.
     pub request: Ask,
@@ -32,13 +32,13 @@ pub struct Ask {
     pub route: Option<RouteName>,
     /// What sources must be.
     pub filters: Filters,
-    /// Whether memories are recalled and offered.
+    /// Whether memories are recalled and proposed.
     pub use_memory: bool,
     /// Most tokens of the answer, if the caller chose.
     pub max_tokens: Option<u32>,
     /// Under which name the answer may be given again, if it may.
     pub cache_key: Option<String>,
-    /// What the client says was said before: of a client that keeps the history itself.
+    /// The messages before the question, of a client that keeps them itself.
     pub history: Vec<PromptMessage>,
     /// What the client tells the model to be: of a client of `/v1`.
     pub instructions: Option<String>,
@@ -93,7 +93,7 @@ pub struct Spent {
 
 /// Something the user stated that may be worth remembering.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Offered {
+pub struct MemoryProposal {
     /// The memory.
     pub id: MemoryId,
     /// `fact` or `preference`.
@@ -121,9 +121,9 @@ pub struct Detail {
     /// Memories that were in the prompt.
     #[serde(default)]
     pub memories: Vec<MemoryId>,
-    /// What it offers to remember.
-    #[serde(default)]
-    pub offered: Vec<Offered>,
+    /// What it proposes to remember.
+    #[serde(default, rename = "offered")]
+    pub proposals: Vec<MemoryProposal>,
     /// Why the model stopped: `stop`, or `length` at its token limit.
     #[serde(default)]
     pub finish: String,
@@ -142,7 +142,7 @@ pub struct TurnResult {
     pub status: String,
     /// The text.
     pub answer: String,
-    /// What is told beside it.
+    /// What is kept beside it.
     #[serde(flatten)]
     pub detail: Detail,
     /// Given before, to the same question in the same state of things.
@@ -169,6 +169,6 @@ impl TurnResult {
 pub struct CachedAnswer {
     /// The text.
     pub answer: String,
-    /// What is told beside it.
+    /// What is kept beside it.
     pub detail: Detail,
 }

@@ -39,3 +39,20 @@ pub(in crate::store) use key_held_by;
 /// The number that the next job item will get: revisions that become superseded name the purge item that
 /// the same transaction makes for them.
 pub const NEXT_ITEM: &str = "(SELECT value + 1 FROM counters WHERE name = 'item')";
+
+/// The owner `u` of something that is as old as `$since` wants it no longer than `$days` of their profile
+/// says, and that is over. `?1` is now, `?2` the milliseconds of a day.
+macro_rules! past_retention {
+    ($days:literal, $since:literal) => {
+        concat!(
+            "u.profile ->> '$.retention.",
+            $days,
+            "' > 0 AND ",
+            $since,
+            " < ?1 - (u.profile ->> '$.retention.",
+            $days,
+            "') * ?2"
+        )
+    };
+}
+pub(in crate::store) use past_retention;

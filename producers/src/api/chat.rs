@@ -22,11 +22,9 @@ use pipeline::{
     failure::Failure,
     filters::Filters,
     ids::{ConversationId, JobId, SessionId, TurnId, UserId},
-    platform::{
-        ports::Database,
-        statement::{Statement, json},
-    },
+    platform::{ports::Database, statement::json},
     problem::{Code, Problem},
+    store::sessions,
     tenant::Tenant,
 };
 use serde::{Deserialize, Serialize};
@@ -49,14 +47,14 @@ pub struct ChatRequest {
     pub message: String,
     /// The conversation it goes on with; without one a new one begins.
     pub conversation_id: Option<String>,
-    /// The live session in which the answer is told.
+    /// The live session in which the answer is published.
     pub session_id: Option<String>,
     /// `simple`, `general`, `code` or `complex`; without one the question decides.
     pub route: Option<String>,
     /// What sources must be.
     #[serde(default)]
     pub filters: Filters,
-    /// Whether memories are recalled and offered.
+    /// Whether memories are recalled and proposed.
     #[serde(default = "yes")]
     pub use_memory: bool,
     /// Most tokens of the answer.
@@ -74,7 +72,7 @@ pub struct Checked {
     pub message: String,
     /// The conversation, if it goes on with one.
     pub conversation: Option<ConversationId>,
-    /// The session, if it is told in one.
+    /// The session, if it is published in one.
     pub session: Option<SessionId>,
     /// How it is to be answered.
     pub ask: Ask,
@@ -230,10 +228,7 @@ pub async fn begin<P: Platform>(
 }
 
 async fn check_session<P: Database>(ports: &P, user: &UserId, session: &SessionId) -> Result<(), Refusal> {
-    let query = Statement::new("SELECT 1 AS found FROM sessions WHERE user_id = ?1 AND id = ?2 AND state = 'open'")
-        .bind(user)
-        .bind(session);
-    if ports.batch(vec![query]).await?.at(0)?.rows.is_empty() {
+    if sessions::open(user, session).first(ports).await?.is_none() {
         return Err(Problem::field(Code::NotFound, "/session_id", "there is no such open session").into());
     }
     Ok(())

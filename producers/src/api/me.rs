@@ -5,11 +5,9 @@ use pipeline::{
     chat::profile::Profile,
     constants,
     ids::UserId,
-    platform::{
-        ports::Database,
-        statement::{Statement, json},
-    },
+    platform::{ports::Database, statement::json},
     problem::{Code, Problem},
+    store::users,
 };
 use serde::Serialize;
 
@@ -38,7 +36,6 @@ pub async fn me<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
         let detail = format!("{} bytes; the limit is {}", text.len(), constants::PROFILE_BYTES);
         return Err(Problem::field(Code::TooLarge, "/about", detail).into());
     }
-    let update = Statement::new("UPDATE users SET profile = ?2 WHERE id = ?1").bind(user).bind(text);
-    ports.batch(vec![update]).await?;
+    users::set_profile(user, &text).run(ports).await?;
     Ok(Reply::json(StatusCode::OK, &Me { user_id: user, profile }))
 }

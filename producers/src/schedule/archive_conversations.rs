@@ -1,42 +1,26 @@
 //! Archive: conversations nobody continued are handed to the archive stage.
 
-use pipeline::{
-    platform::transaction::Transaction,
-    store::jobs::create::{self, NewItem, NewJob},
-};
 use std::collections::BTreeMap;
 
 use pipeline::{
     budget::allowances::Allowances,
     failure::Failure,
-    ids::{ConversationId, JobId, UserId},
-    job::message::Stage,
+    ids::{JobId, UserId},
+    job::{cursors::ArchiveCursor, message::Stage},
     platform::{
         ports::{Clock, Database, Deployment, KeyValue, Queue, Random},
-        statement::{Statement, json},
+        statement::json,
+        transaction::Transaction,
+    },
+    store::{
+        conversations::archive::{self, IdleConversation},
+        jobs::create::{self, NewItem, NewJob},
     },
     time::{DAY, Timestamp},
 };
-use serde::{Deserialize, Serialize};
 
 /// Conversations of one night: each is a message, three queue operations of ten thousand.
 const CONVERSATIONS: i64 = 200;
-
-#[derive(Debug, Deserialize)]
-struct Idle {
-    user_id: UserId,
-    #[serde(flatten)]
-    conversation: Cursor,
-}
-
-/// As the archive stage reads it (`consumers::archive::Cursor`).
-#[derive(Debug, Serialize, Deserialize)]
-struct Cursor {
-    #[serde(rename(deserialize = "id"))]
-    conversation_id: ConversationId,
-    #[serde(rename(deserialize = "last_number"))]
-    number: i64,
-}
 
 /// Hands the oldest on. Returns how many.
 pub async fn archive<P>(ports: &P) -> Result<usize, Failure>
@@ -45,38 +29,29 @@ where
 {
     let now = ports.now();
     let days = Allowances::load(ports).await.allowances.archive_after_days;
-    let idle = idle(ports, now.plus(-i64::from(days) * DAY)).await?;
+    let idle = archive::idle(now.plus(-i64::from(days) * DAY), CONVERSATIONS).all(ports).await?;
     let count = idle.len();
-    let mut by_user: BTreeMap<String, (UserId, Vec<Cursor>)> = BTreeMap::new();
-    for Idle { user_id, conversation } in idle {
-        by_user.entry(user_id.to_string()).or_insert_with(|| (user_id, Vec::new())).1.push(conversation);
-    }
-    for (user, conversations) in by_user.into_values() {
+    for (user, conversations) in by_user(idle).into_values() {
         begin(ports, &user, &conversations, now).await?;
     }
     Ok(count)
 }
 
-async fn idle<P: Database>(ports: &P, before: Timestamp) -> Result<Vec<Idle>, Failure> {
-    let query = Statement::new(
-        "SELECT user_id, id, last_number FROM conversations
-         WHERE origin = 'chat' AND archived_key IS NULL AND max(updated_at, coalesce(restored_at, 0)) < ?1
-           AND id NOT IN (SELECT i.cursor ->> '$.conversation_id' FROM jobs j
-                          JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
-                          WHERE j.finished_at IS NULL AND j.kind = 'archive' AND i.cursor IS NOT NULL)
-           AND NOT EXISTS (SELECT 1 FROM job_items q WHERE q.id = last_item AND q.state NOT IN ('done', 'failed', 'cancelled'))
-         ORDER BY updated_at LIMIT ?2",
-    )
-    .bind(before)
-    .bind(CONVERSATIONS);
-    ports.batch(vec![query]).await?.at(0)?.all()
+/// Groups conversations by their owners, in the order of the owners' ids.
+fn by_user(idle: Vec<IdleConversation>) -> BTreeMap<String, (UserId, Vec<ArchiveCursor>)> {
+    let mut by_user: BTreeMap<String, (UserId, Vec<ArchiveCursor>)> = BTreeMap::new();
+    for IdleConversation { user_id, id, last_number } in idle {
+        let cursor = ArchiveCursor { conversation_id: id, number: last_number };
+        by_user.entry(user_id.to_string()).or_insert_with(|| (user_id, Vec::new())).1.push(cursor);
+    }
+    by_user
 }
 
-/// One job of a user's conversations, an item each: committed first, told after.
+/// One job of a user's conversations, an item each: committed first, announced after.
 async fn begin<P: Database + Queue + Clock + Random>(
     ports: &P,
     user: &UserId,
-    conversations: &[Cursor],
+    conversations: &[ArchiveCursor],
     now: Timestamp,
 ) -> Result<(), Failure> {
     let job = JobId::new(now, ports.bytes());

@@ -11,18 +11,15 @@ use pipeline::{
     job::message::Stage,
     platform::{
         ports::{Clock, Database, Queue},
-        statement::{Statement, json},
+        statement::json,
+        transaction::Transaction,
     },
-    time::Timestamp,
-};
-use pipeline::{
-    platform::transaction::{Query, Transaction},
     store::{
+        conversations::{self, NewConversation, messages},
         idempotency::{self, NewKey},
         jobs::create::{self, NewItem, NewTurnJob},
     },
 };
-use serde::Deserialize;
 
 /// What is to be committed.
 #[derive(Clone, Copy, Debug)]
@@ -66,11 +63,19 @@ pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<
     let now = ports.now();
     let (key, body_hash) = question.idempotency.unzip();
     let conversation = &question.turn.conversation_id;
+    let is_answered = question.answer.is_some();
     let mut transaction = Transaction::default();
     let new_key = NewKey { user: question.user, key, body_hash, job: question.job, now };
     transaction.write(idempotency::claim_answered(new_key, question.response, conversation, question.is_new));
     if question.is_new {
-        transaction.push(insert_conversation(question, now));
+        transaction.write(conversations::insert(NewConversation {
+            id: conversation,
+            user: question.user,
+            title: &title(question.message),
+            origin: question.origin,
+            key: key.map(|key| (key, question.job)),
+            now,
+        }));
     }
     // From here on everything hangs on the job's row, and that on key and conversation.
     let job = transaction.write(create::turn_job(NewTurnJob {
@@ -78,14 +83,14 @@ pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<
         user: question.user,
         turn: &json(question.turn)?,
         conversation,
-        is_answered: question.answer.is_some(),
+        is_answered,
         key,
         now,
     }));
     transaction.write(create::take_numbers(question.job, 1));
-    transaction.push(insert_question(question, now));
+    transaction.write(messages::insert_question(question.job, question.message, now));
     if let Some(answer) = question.answer {
-        transaction.push(insert_answer(question, answer, now)?);
+        transaction.write(messages::insert_known_answer(question.job, &answer.answer, &json(&answer.detail)?, now));
     } else {
         let item = NewItem { document_count: Some(1), ..NewItem::queued(Stage::Chat, now) };
         transaction.query(create::items(question.job, &[item], now)?);
@@ -94,11 +99,11 @@ pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<
         transaction.write(create::link_predecessor(question.job));
         transaction.announce(create::first_item(question.job));
     }
-    transaction.push(advance_conversation(question, now));
-    let found = transaction.query(find_conversation(question));
+    transaction.write(conversations::advance(question.user, conversation, question.job, is_answered, now));
+    let open = transaction.query(conversations::open(question.user, conversation));
     let done = transaction.commit(ports).await?;
     if done.changes(job) == 0 {
-        let is_there = done.first(found)?.is_some();
+        let is_there = done.first(open)?.is_some();
         return Ok(if is_there || question.is_new { Accepted::KeyInFlight } else { Accepted::NoConversation });
     }
     let messages = done.messages()?;
@@ -107,32 +112,6 @@ pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<
         let _ = ports.send(messages).await;
     }
     Ok(Accepted::Yes)
-}
-
-#[derive(Deserialize)]
-struct Found {}
-
-fn find_conversation(question: &Question<'_>) -> Query<Found> {
-    Query::new("SELECT 1 AS found FROM conversations WHERE user_id = ?1 AND id = ?2 AND archived_key IS NULL")
-        .bind(question.user)
-        .bind(&question.turn.conversation_id)
-}
-
-fn insert_conversation(question: &Question<'_>, now: Timestamp) -> Statement {
-    let (key, _) = question.idempotency.unzip();
-    Statement::new(
-        "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number, summarised_through)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?5, 0, 0
-         WHERE ?6 IS NULL OR EXISTS (SELECT 1 FROM idempotency_keys WHERE user_id = ?1 AND key = ?6 AND job_id = ?7)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(question.user)
-    .bind(&question.turn.conversation_id)
-    .bind(title(question.message))
-    .bind(question.origin)
-    .bind(now)
-    .bind(key)
-    .bind(question.job)
 }
 
 /// The first line of the question, cut at a word.
@@ -147,42 +126,6 @@ fn title(message: &str) -> String {
     }
     let cut = line[..end].rfind(char::is_whitespace).filter(|at| *at > 0).unwrap_or(end);
     format!("{}…", line[..cut].trim_end())
-}
-
-fn insert_question(question: &Question<'_>, now: Timestamp) -> Statement {
-    Statement::new(
-        "INSERT INTO turns (user_id, conversation_id, number, id, role, content, created_at)
-         SELECT user_id, turn ->> '$.conversation_id', turn ->> '$.number', turn ->> '$.turn_id', 'user', ?2, ?3
-         FROM jobs WHERE id = ?1",
-    )
-    .bind(question.job)
-    .bind(question.message)
-    .bind(now)
-}
-
-fn insert_answer(question: &Question<'_>, answer: &CachedAnswer, now: Timestamp) -> Result<Statement, Failure> {
-    Ok(Statement::new(
-        "INSERT INTO turns (user_id, conversation_id, number, id, role, content, detail, created_at)
-         SELECT user_id, turn ->> '$.conversation_id', (turn ->> '$.number') + 1, turn ->> '$.turn_id', 'assistant', ?2, ?3, ?4
-         FROM jobs WHERE id = ?1",
-    )
-    .bind(question.job)
-    .bind(answer.answer.as_str())
-    .bind(json(&answer.detail)?)
-    .bind(now))
-}
-
-fn advance_conversation(question: &Question<'_>, now: Timestamp) -> Statement {
-    Statement::new(
-        "UPDATE conversations SET last_number = last_number + 2, updated_at = ?4,
-             last_item = CASE WHEN ?5 THEN last_item ELSE (SELECT first_item FROM jobs WHERE id = ?3) END
-         WHERE user_id = ?1 AND id = ?2 AND EXISTS (SELECT 1 FROM jobs WHERE id = ?3)",
-    )
-    .bind(question.user)
-    .bind(&question.turn.conversation_id)
-    .bind(question.job)
-    .bind(now)
-    .bind(question.answer.is_some())
 }
 
 #[cfg(test)]
