@@ -25,6 +25,7 @@ use pipeline::{
     platform::ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
     tenant::Tenant,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use self::request::{Filters, GroupBy, Mode, Search, SearchRequest};
@@ -35,7 +36,7 @@ use self::{
 };
 
 /// One hit.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Hit {
     /// What was found.
     #[serde(flatten)]

@@ -21,6 +21,7 @@ use pipeline::{
     tenant::Tenant,
     time::{DAY, Timestamp},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -184,10 +185,11 @@ fn vector_filter(filters: &Filters) -> Result<Option<String>, Failure> {
 }
 
 /// A found chunk as hits show it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct FoundChunk {
     /// Its row; its owner knows it by document and index.
     #[serde(skip_serializing)]
+    #[schemars(skip)]
     pub id: ChunkRow,
     /// Its document.
     pub document_id: DocumentId,
@@ -205,9 +207,11 @@ pub struct FoundChunk {
     pub text: String,
     /// When its document was last noted as found ([`note_hits`]).
     #[serde(skip_serializing)]
+    #[schemars(skip)]
     pub hit_at: Option<Timestamp>,
     /// When its document's vectors were given up.
     #[serde(skip_serializing)]
+    #[schemars(skip)]
     pub evicted_at: Option<Timestamp>,
 }
 

@@ -6,6 +6,7 @@
 //! lease ran out, or whose job was cancelled, changes nothing. Only an owner's retry leaves a
 //! terminal state.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// The state of a job item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ItemState {
     /// Its pack is being stored; if that never ends, the pack is garbage.

@@ -3,6 +3,7 @@
 //! Versioned. A consumer learns to read a version before any producer writes it (consumers deploy
 //! first), so a message from a newer producer is retried later, not lost.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 pub const VERSION: u32 = 3;
 
 /// A stage of the pipeline; each has its queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// A pack's text into chunks.
@@ -23,7 +24,8 @@ pub enum Stage {
     Embed,
     /// A batch's vectors into the index, and the documents' new revisions into view.
     Upsert,
-    /// Replaced, deleted and cancelled revisions out of every store.
+    /// Replaced, deleted and cancelled revisions out of every store. Stored and sent under its first name.
+    #[serde(rename = "retire")]
     Purge,
     /// A question into an answer.
     Chat,

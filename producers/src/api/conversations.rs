@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use pipeline::{
-    chat::restore,
+    chat::{restore, turn::Detail},
     failure::Failure,
     ids::{ConversationId, TurnId, UserId},
     platform::{
@@ -12,6 +12,7 @@ use pipeline::{
     problem::{Code, Problem},
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::http::{
@@ -21,8 +22,8 @@ use crate::http::{
 };
 
 /// A conversation in a list.
-#[derive(Debug, Serialize, Deserialize)]
-struct Entry {
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ConversationSummary {
     id: ConversationId,
     title: String,
     turns: i64,
@@ -39,7 +40,8 @@ fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
 }
 
 /// One message of a conversation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ConversationMessage")]
 struct Said {
     turn_id: TurnId,
     number: i64,
@@ -48,13 +50,15 @@ struct Said {
     created_at: Timestamp,
     /// Of an answer: citations, route, usage.
     #[serde(flatten)]
+    #[schemars(with = "Option<Detail>")]
     detail: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-#[derive(Debug, Serialize)]
-struct Conversation {
+/// A conversation with a page of its messages.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Conversation {
     #[serde(flatten)]
-    entry: Entry,
+    entry: ConversationSummary,
     summary: Option<String>,
     messages: Vec<Said>,
     next_cursor: Option<String>,
@@ -74,7 +78,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     .bind(cursor)
     .bind(limit + 1)
     .bind(call.parameter("title"));
-    let entries: Vec<Entry> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    let entries: Vec<ConversationSummary> = ports.batch(vec![query]).await?.at(0)?.all()?;
     Ok(page_reply(entries, limit, |entry| entry.id.to_string()))
 }
 
@@ -110,7 +114,7 @@ pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) 
 struct ConversationRow {
     summary: Option<String>,
     #[serde(flatten)]
-    entry: Entry,
+    entry: ConversationSummary,
 }
 
 #[derive(Deserialize)]
@@ -163,14 +167,17 @@ async fn read<P: Database>(
     Ok((conversation, answers.at(1)?.all()?))
 }
 
+/// What was deleted with a conversation.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeletedConversation")]
+pub struct Receipt<'a> {
+    conversation_id: &'a ConversationId,
+    messages_removed: u64,
+}
+
 /// `DELETE /api/conversations/{id}`: it and all that was said. A turn that is being answered is
 /// cancelled with it.
 pub async fn delete<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Receipt<'a> {
-        conversation_id: &'a ConversationId,
-        messages_removed: u64,
-    }
     let id = id_of(call)?;
     let messages_removed = remove(ports, &call.tenant.user, &id).await?.ok_or_else(not_found)?;
     Ok(Reply::json(StatusCode::OK, &Receipt { conversation_id: &id, messages_removed }))

@@ -10,6 +10,7 @@ use pipeline::{
     problem::{Code, Problem},
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -20,17 +21,25 @@ use crate::{
     },
 };
 
+/// What failed for good.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DeadLetter {
+    id: String,
+    stage: String,
+    job_id: Option<JobId>,
+    why: String,
+    created_at: Timestamp,
+    replayed_at: Option<Timestamp>,
+}
+
+/// The job that tries again.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Replayed {
+    job_id: JobId,
+}
+
 /// `GET /api/dead-letters`: the tenant's, by id.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize, Deserialize)]
-    struct Entry {
-        id: String,
-        stage: String,
-        job_id: Option<JobId>,
-        why: String,
-        created_at: Timestamp,
-        replayed_at: Option<Timestamp>,
-    }
     let (limit, cursor) = crate::http::paging::page(call)?;
     let query = Statement::new(
         "SELECT l.id, l.stage, i.job_id, l.why, l.created_at, l.replayed_at FROM dead_letters l LEFT JOIN job_items i ON i.id = l.item_id
@@ -39,7 +48,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     .bind(&call.tenant.user)
     .bind(cursor)
     .bind(limit + 1);
-    let entries: Vec<Entry> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    let entries: Vec<DeadLetter> = ports.batch(vec![query]).await?.at(0)?.all()?;
     Ok(crate::http::paging::page_reply(entries, limit, |entry| entry.id.clone()))
 }
 
@@ -48,10 +57,6 @@ pub async fn replay<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> 
     #[derive(Deserialize)]
     struct Row {
         item_id: ItemId,
-        job_id: JobId,
-    }
-    #[derive(Serialize)]
-    struct Replayed {
         job_id: JobId,
     }
     let mark = Statement::new(

@@ -1,7 +1,6 @@
 //! API keys: issue, list, revoke. The secret is shown once and stored nowhere.
 
-use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::StatusCode;
 use pipeline::{
     api_key::ApiKey,
     ids::UserId,
@@ -12,21 +11,26 @@ use pipeline::{
     problem::{Code, Problem},
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::http::{
     body,
-    call::{Call, Settings},
+    call::{Call, PublicCall, Settings},
     reply::{Answer, Refusal, Reply},
 };
 
-#[derive(Debug, Default, Deserialize)]
-struct NewKey {
+/// What a new key is called.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct NewKey {
+    #[schemars(length(max = NAME_BYTES))]
     name: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Issued<'a> {
+/// A new key. The secret is shown here and never again.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "IssuedKey")]
+pub struct Issued<'a> {
     id: &'a str,
     user_id: &'a UserId,
     name: &'a str,
@@ -50,23 +54,19 @@ fn name(text: &[u8]) -> Result<String, Problem> {
 }
 
 /// `POST /api/keys` by the administrator: a new user with their first key.
-pub async fn create_user<P: Database + Clock + Random>(
-    ports: &P,
-    settings: &Settings,
-    request: &Request<Bytes>,
-) -> Answer {
-    let name = name(request.body())?;
+pub async fn create_user<P: Database + Clock + Random>(ports: &P, call: &PublicCall<'_>) -> Answer {
+    let name = name(call.request.body())?;
     let user = UserId::new(ports.now(), ports.bytes());
     let insert = Statement::new("INSERT INTO users (id, name, created_at) VALUES (?1, ?2, ?3)")
         .bind(&user)
         .bind(name.as_str())
         .bind(ports.now());
-    issue(ports, settings, &user, &name, vec![insert]).await
+    issue(ports, call.settings, &user, &name, vec![insert]).await
 }
 
 /// `POST /api/keys` by a user: another key for the same user.
-pub async fn create<P: Database + Clock + Random>(ports: &P, settings: &Settings, call: &Call<'_>) -> Answer {
-    issue(ports, settings, &call.tenant.user, &name(call.request.body())?, Vec::new()).await
+pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
+    issue(ports, call.settings, &call.tenant.user, &name(call.request.body())?, Vec::new()).await
 }
 
 async fn issue<P: Database + Clock + Random>(
@@ -94,15 +94,18 @@ async fn issue<P: Database + Clock + Random>(
     ))
 }
 
+/// A key in a list, without its secret.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Key")]
+pub struct KeyView {
+    id: String,
+    name: String,
+    created_at: Timestamp,
+    revoked_at: Option<Timestamp>,
+}
+
 /// `GET /api/keys`
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize, Deserialize)]
-    struct Entry {
-        id: String,
-        name: String,
-        created_at: Timestamp,
-        revoked_at: Option<Timestamp>,
-    }
     let (limit, cursor) = crate::http::paging::page(call)?;
     let query = Statement::new(
         "SELECT id, name, created_at, revoked_at FROM api_keys WHERE user_id = ?1 AND (?2 IS NULL OR id > ?2) ORDER BY id LIMIT ?3",
@@ -110,7 +113,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     .bind(&call.tenant.user)
     .bind(cursor)
     .bind(limit + 1);
-    let entries: Vec<Entry> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    let entries: Vec<KeyView> = ports.batch(vec![query]).await?.at(0)?.all()?;
     Ok(crate::http::paging::page_reply(entries, limit, |entry| entry.id.clone()))
 }
 

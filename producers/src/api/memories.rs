@@ -1,6 +1,6 @@
 //! Memories: remember, recall, correct, confirm, forget.
 
-use http::{Method, StatusCode, header};
+use http::{StatusCode, header};
 use pipeline::{
     constants,
     failure::Failure,
@@ -12,6 +12,7 @@ use pipeline::{
         statement::Statement,
     },
     problem::{Code, Problem},
+    schema,
     scope::Scope,
     store::users,
 };
@@ -19,28 +20,36 @@ use retrieval::{
     memories::{self, Memory},
     memory_columns,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::http::{
     body,
     call::Call,
-    paging::{page, page_reply},
+    paging::{Page, page, page_reply},
     reply::{Answer, Refusal, Reply},
 };
 
 /// What can be remembered.
 pub const KINDS: [&str; 5] = ["fact", "preference", "decision", "instruction", "note"];
+const DEFAULT_KIND: &str = "fact";
 /// Longest `source`, in bytes.
 const SOURCE_BYTES: usize = 500;
 /// Most memories one recall answers with.
 const RECALLED: usize = 20;
 
-#[derive(Debug, Deserialize)]
-struct NewMemory {
+/// Something to remember.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct NewMemory {
+    #[schemars(length(max = constants::MEMORY_BYTES))]
     text: String,
+    #[schemars(extend("enum" = schema::one_of_or_null(&KINDS), "default" = DEFAULT_KIND))]
     kind: Option<String>,
+    #[schemars(length(max = SOURCE_BYTES))]
     source: Option<String>,
+    #[schemars(range(min = 0, max = 1), extend("default" = 1))]
     confidence: Option<f64>,
+    #[schemars(with = "Option<MemoryId>")]
     supersedes: Option<String>,
     #[serde(default)]
     pinned: bool,
@@ -56,8 +65,9 @@ struct Checked {
     pinned: bool,
 }
 
-#[derive(Serialize)]
-struct Remembered {
+/// What is remembered now, and whether it was before.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Remembered {
     /// `created`, or `duplicate` of the one that is answered.
     outcome: &'static str,
     #[serde(flatten)]
@@ -67,7 +77,7 @@ struct Remembered {
 fn parse(text: &[u8]) -> Result<Checked, Problem> {
     let new: NewMemory = body::parse(text)?;
     let text = body::text("/text", &new.text, constants::MEMORY_BYTES)?;
-    let kind = new.kind.unwrap_or_else(|| "fact".to_owned());
+    let kind = new.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned());
     if !KINDS.contains(&kind.as_str()) {
         let detail = format!("{:?} is none of {}", kind.chars().take(60).collect::<String>(), KINDS.join(", "));
         return Err(Problem::field(Code::Invalid, "/kind", detail));
@@ -239,19 +249,21 @@ where
     if let Some((_, memory)) = embedded {
         retrieval::cache::remember(ports, memory, &call.budget).await;
     }
-    let reply = Reply::json(StatusCode::OK, &serde_json::json!({ "data": recalled, "next_cursor": null }));
+    let reply = Reply::json(StatusCode::OK, &Page { data: recalled, next_cursor: None });
     let header = http::HeaderName::from_static("x-degraded");
     Ok(if degraded { reply.with(header, "the model is not answering; recalled by words alone") } else { reply })
 }
 
-/// `GET`, `DELETE /api/memory/{id}`. A delete forgets at once, everywhere: text, embedding and
-/// full-text entry go in one transaction, and cached answers are out of reach.
-pub async fn one<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+/// `GET /api/memory/{id}`
+pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+    let memory = read(ports, call, &id_of(call)?).await?.ok_or_else(not_found)?;
+    Ok(Reply::json(StatusCode::OK, &memory))
+}
+
+/// `DELETE /api/memory/{id}` forgets at once, everywhere: text, embedding and full-text entry go in one
+/// transaction, and cached answers are out of reach.
+pub async fn forget<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let id = id_of(call)?;
-    if *call.request.method() != Method::DELETE {
-        let memory = read(ports, call, &id).await?.ok_or_else(not_found)?;
-        return Ok(Reply::json(StatusCode::OK, &memory));
-    }
     let user = &call.tenant.user;
     let unindex = Statement::new(
         "DELETE FROM memories_fts WHERE rowid IN (SELECT number FROM memories WHERE user_id = ?1 AND id = ?2)",

@@ -12,6 +12,7 @@ use pipeline::{
     tenant::Tenant,
 };
 use retrieval::{Hit, Mode, Search};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::http::{
@@ -20,8 +21,8 @@ use crate::http::{
 };
 
 /// The answer. `freshness` is `partial` while the job behind `after` is still at work.
-#[derive(Debug, Serialize)]
-struct SearchAnswer {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SearchAnswer {
     hits: Vec<Hit>,
     mode: Mode,
     freshness: &'static str,

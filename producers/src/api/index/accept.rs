@@ -28,7 +28,7 @@ use pipeline::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Prepared, pack::Batch};
+use super::{pack::Batch, validate::Prepared};
 use crate::http::reply::Refusal;
 
 /// What is to be committed.
