@@ -83,7 +83,7 @@ impl RequestBody for Upload {
         }
         // What is announced is what comes, in one piece; nothing announced and no body is no body.
         if announced.is_some() || self.0.inner().body().is_none() {
-            return self.0.bytes().await.map(Bytes::from).map_err(broken);
+            return Bytes::from(self.0.bytes().await.map_err(broken)?).read(limit).await;
         }
         body::collect(self.0.stream().map_err(broken)?, limit).await
     }

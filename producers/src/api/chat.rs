@@ -86,7 +86,7 @@ pub struct Checked {
     pub ask: Ask,
 }
 
-/// The body of the 202.
+/// A question that was accepted.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct ChatAnswer<'a> {
     job_id: &'a JobId,

@@ -63,7 +63,7 @@ pub struct ItemAnswer {
     pub error: Option<Problem>,
 }
 
-/// The body of the 202.
+/// What becomes of an upload.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct IndexAnswer<'a> {
     job_id: Option<&'a JobId>,

@@ -129,14 +129,17 @@ pub async fn wait<P: Database + Clock>(
     }
 }
 
-/// What was accepted, with the job and its present status.
+/// What was accepted, with the job if it was waited for.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "{T}WithJob")]
 pub struct WithJob<T> {
     #[serde(flatten)]
     accepted: T,
+    /// The job's present status, or what is said in its place where there is no job.
+    #[schemars(with = "String")]
     status: Status,
-    job: JobView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<JobView>,
 }
 
 fn with_job(accepted: &impl Serialize, job: JobView) -> Result<WithJob<Map<String, Value>>, Failure> {
@@ -145,7 +148,7 @@ fn with_job(accepted: &impl Serialize, job: JobView) -> Result<WithJob<Map<Strin
         serde_json::to_value(accepted).and_then(serde_json::from_value).map_err(bug)?;
     // What it was when it was accepted.
     accepted.remove("status");
-    Ok(WithJob { accepted, status: job.status, job })
+    Ok(WithJob { accepted, status: job.status, job: Some(job) })
 }
 
 /// `GET /api/jobs/{id}/events`: the edge streams a job's states, or what is told about a turn.

@@ -127,22 +127,16 @@ impl<P: Platform> Exchange<'_, P> {
         self.summary.key = Some(key.clone());
         let budget = Budget::new(Allowances::load(ports).await.allowances, &day);
         let used = day.requests_of_key(&key);
-        let admitted = match rate_limit::admit(ports, Burst::Key, &key).await {
-            Ok(()) => rate_limit::hold_to_quota(&budget, used, ports.now()),
-            limited => limited,
-        };
-        let reply = match admitted {
-            Err(limited) => self.limited(&limited),
-            Ok(()) => {
-                let answer = async {
-                    let request = read(&asked.operation, request).await?;
-                    let call =
-                        Call { tenant, request: &request, id: asked.id, settings: self.settings, budget: &budget };
-                    handler(ports, &call).await
-                };
-                let answer = answer.await;
-                answer.unwrap_or_else(|refusal| self.refuse(refusal))
-            }
+        let reply = if let Err(limited) = admit_key(ports, &key, &budget, used).await {
+            self.limited(&limited)
+        } else {
+            let answer = async {
+                let request = read(&asked.operation, request).await?;
+                let call = Call { tenant, request: &request, id: asked.id, settings: self.settings, budget: &budget };
+                handler(ports, &call).await
+            };
+            let answer = answer.await;
+            answer.unwrap_or_else(|refusal| self.refuse(refusal))
         };
         let reply = rate_limit::announce(reply, &budget, used, ports.now());
         Ok(match budget.degradations() {
@@ -171,6 +165,12 @@ impl<P: Platform> Exchange<'_, P> {
     fn limited(&self, limited: &Limited) -> Reply {
         limited.mark(self.problem(limited.problem()))
     }
+}
+
+/// Admits a key that keeps to its burst and to its quota of the day.
+async fn admit_key<P: Platform>(ports: &P, key: &str, budget: &Budget, used: u64) -> Result<(), Limited> {
+    rate_limit::admit(ports, Burst::Key, key).await?;
+    rate_limit::hold_to_quota(budget, used, ports.now())
 }
 
 /// Reads the body that the operation takes; one that takes none has nothing to read.

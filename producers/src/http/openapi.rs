@@ -3,6 +3,8 @@
 //! Schemas come from the types that requests are parsed into and answers are made of, with the limits that
 //! the code checks against. <https://spec.openapis.org/oas/v3.1.0>
 
+use std::collections::HashSet;
+
 use http::{Method, StatusCode};
 use pipeline::problem::Problem;
 use schemars::{
@@ -44,7 +46,7 @@ fn describe<P>(operations: &[Operation<P>]) -> Value {
         "components": {
             "securitySchemes": {
                 "key": { "type": "http", "scheme": "bearer" },
-                "administrator": { "type": "http", "scheme": "bearer", "description": "the deployment's administration token" },
+                "administrator": { "type": "http", "scheme": "bearer", "description": "the administration token" },
                 "ticket": { "type": "apiKey", "in": "header", "name": "Sec-WebSocket-Protocol" },
             },
             "schemas": schemas.components(),
@@ -70,7 +72,7 @@ impl Schemas {
             settings.definitions_path = COMPONENTS.into();
             settings.meta_schema = None;
             settings.contract = contract;
-            settings.with_transform(RecursiveTransform(list_constants)).into_generator()
+            settings.with_transform(RecursiveTransform(tidy)).into_generator()
         };
         Self { requests: generator(Contract::Deserialize), answers: generator(Contract::Serialize) }
     }
@@ -156,6 +158,19 @@ fn security(access: Access) -> Option<Value> {
     }
 }
 
+/// Says the same with less.
+fn tidy(schema: &mut Schema) {
+    require_once(schema);
+    list_constants(schema);
+}
+
+/// A field that a flattened type has as well is required once.
+fn require_once(schema: &mut Schema) {
+    let Some(Value::Array(required)) = schema.get_mut("required") else { return };
+    let mut seen = HashSet::new();
+    required.retain(|name| seen.insert(name.clone()));
+}
+
 /// An enumeration as the list of its names. With a description for each it would be a choice among
 /// schemas, of which few tools make an enumeration.
 fn list_constants(schema: &mut Schema) {
@@ -169,6 +184,7 @@ fn list_constants(schema: &mut Schema) {
 
 #[cfg(test)]
 mod tests {
+    use pipeline::constants;
     use test_platform::InMemory;
 
     use super::*;
@@ -207,11 +223,32 @@ mod tests {
     }
 
     #[test]
-    fn the_schemas() {
+    fn schemas_are_named_after_one_type_each() {
         let description = describe(&operations::<InMemory>());
+        // A second type of the same name would have a number.
         let names: Vec<&String> = description["components"]["schemas"].as_object().unwrap().keys().collect();
         assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_alphabetic())), "{names:?}");
-        insta::assert_snapshot!(serde_json::to_string_pretty(&description["components"]["schemas"]).unwrap());
+    }
+
+    #[test]
+    fn limits_are_those_that_are_checked() {
+        let schemas = describe(&operations::<InMemory>())["components"]["schemas"].take();
+        let limit = |pointer: &str| schemas.pointer(pointer).and_then(Value::as_u64).map(usize::try_from);
+        for (pointer, expected) in [
+            ("/Document/properties/content/maxLength", constants::DOCUMENT_BYTES),
+            ("/Document/properties/external_id/maxLength", constants::TITLE_BYTES),
+            ("/Document/properties/tags/maxItems", constants::TAGS),
+            ("/Document/properties/tags/items/maxLength", constants::TAG_BYTES),
+            ("/Documents/oneOf/1/maxItems", constants::DOCUMENTS_PER_REQUEST),
+            ("/Search/properties/query/maxLength", constants::QUERY_BYTES),
+            ("/Search/properties/top_k/maximum", constants::TOP_K),
+            ("/Chat/properties/message/maxLength", constants::CHAT_MESSAGE_BYTES),
+            ("/NewMemory/properties/text/maxLength", constants::MEMORY_BYTES),
+        ] {
+            assert_eq!(limit(pointer), Some(Ok(expected)), "{pointer}");
+        }
+        let required = schemas["IndexAnswerWithJob"]["required"].as_array().unwrap();
+        assert_eq!(required.iter().filter(|name| *name == "status").count(), 1);
     }
 
     fn references(value: &Value, found: &mut Vec<String>) {

@@ -31,35 +31,33 @@ const OK: StatusCode = StatusCode::OK;
 const CREATED: StatusCode = StatusCode::CREATED;
 const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 
+// Which entries of a list are answered, and how many of them.
 const LIMIT: Parameter = query::<Limit>("limit");
 const CURSOR: Parameter = query::<String>("cursor");
-/// Asked words: of a conversation's title, of what is remembered.
 const TITLE: Parameter = query::<String>("title");
 const QUERY: Parameter = query::<String>("query");
-/// What entries of a list must be.
 const TYPE: Parameter = query::<String>("type");
 const LANGUAGE: Parameter = query::<String>("language");
 const TAG: Parameter = query::<String>("tag");
 const EXTERNAL_ID: Parameter = query::<String>("external_id");
 const STATE: Parameter = query::<String>("state");
-/// What is answered beyond, or instead of, the usual.
-const DRY_RUN: Parameter = query::<bool>("dry_run");
+// How a request is answered: with what beside it, after how long a wait, and again in the same words.
 const TEXT: Parameter = query::<bool>("text");
-/// `wait=N`
+const DRY_RUN: Parameter = query::<bool>("dry_run");
 const PREFER: Parameter = header("Prefer");
 const IDEMPOTENCY_KEY: Parameter = header("Idempotency-Key");
-/// The last event a listener has.
+// Where a stream of events goes on, and how a browser shows its ticket.
 const SINCE: Parameter = query::<u64>("since");
 const LAST_EVENT_ID: Parameter = header("Last-Event-ID");
 const PROTOCOL: Parameter = header("Sec-WebSocket-Protocol");
 
 /// A handler, its module and its own name. A module in several files may keep a handler in one of them.
 macro_rules! named {
-    ($door:ident, $module:ident $(::$file:ident)? => $function:ident $(, $other:path)?) => {
+    ($access:ident, $module:ident $(::$file:ident)? => $function:ident $(, $other:path)?) => {
         Named {
             module: stringify!($module),
             function: stringify!($function),
-            handler: Handler::$door(
+            handler: Handler::$access(
                 |ports, call| Box::pin($module $(::$file)? ::$function(ports, call)),
                 $(|ports, call| Box::pin($other(ports, call)),)?
             ),
