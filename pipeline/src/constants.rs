@@ -70,6 +70,12 @@ pub const OBJECTS_PER_DELETE: usize = 1_000;
 
 /// Largest request body. An isolate has 128 MB for the body, its decoded copy and all else in flight.
 pub const REQUEST_BYTES: usize = 32 * 1024 * 1024;
+/// Largest body that is not an upload: the longest text a field takes, six times over because JSON may
+/// escape every byte of it, and room for the fields beside it.
+pub const JSON_BYTES: usize = 8 * CHAT_MESSAGE_BYTES;
+/// Largest body of a chat whose client keeps the history and sends all of it along each time; what of it
+/// is read by a model is [`CHAT_HISTORY_BYTES`].
+pub const HISTORY_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Largest document. Twice the largest page of the Rust standard library's documentation.
 pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 /// Most documents in one request: keeps its D1 batch and its answer small.

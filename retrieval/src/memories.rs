@@ -14,6 +14,7 @@ use pipeline::{
     store::memories::{self, MemoryRow, RecallRow, WordMatch},
     tenant::Tenant,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// A memory that fits what was asked.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Recalled {
     /// The memory.
     #[serde(flatten)]

@@ -21,6 +21,7 @@ use pipeline::{
     tenant::Tenant,
     time::{DAY, Timestamp},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -128,7 +129,7 @@ fn vector_filter(filters: &Filters) -> Result<Option<String>, Failure> {
 }
 
 /// One hit.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Hit {
     /// What was found.
     #[serde(flatten)]

@@ -22,7 +22,7 @@ use producers::api::{
     chat::{self, Checked},
     sessions::{
         self, Participant,
-        live::{self, Close, Frame, Rate, Sender},
+        live::{self, ChannelState, Close, Frame, Rate, Sender},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -297,12 +297,14 @@ impl Session {
         Ok(())
     }
 
-    fn snapshot(&self) -> Result<Value> {
+    fn snapshot(&self) -> Result<ChannelState> {
         let scratch = self.log.scratch()?;
-        Ok(json!({
-            "participants": self.participants(), "sequence": self.log.last()?,
-            "scratch": scratch.text, "scratch_revision": scratch.revision,
-        }))
+        Ok(ChannelState {
+            participants: self.participants(),
+            sequence: self.log.last()?,
+            scratch: scratch.text,
+            scratch_revision: scratch.revision,
+        })
     }
 
     async fn close(&self) -> Result<Response> {

@@ -1,6 +1,7 @@
 //! What a chat turn is asked with and answered by: what producers write, consumers read, and the
 //! other way round.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -47,7 +48,7 @@ pub struct Ask {
 }
 
 /// Where a statement of an answer comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Citation {
     /// The `[n]` in the answer.
     pub n: usize,
@@ -70,7 +71,7 @@ pub struct Citation {
 }
 
 /// Which model answered, and why that one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Routed {
     /// The route.
     pub name: RouteName,
@@ -81,7 +82,7 @@ pub struct Routed {
 }
 
 /// What an answer took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spent {
     /// Tokens of the prompt.
     pub prompt_tokens: u64,
@@ -92,7 +93,7 @@ pub struct Spent {
 }
 
 /// Something the user stated that may be worth remembering.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryProposal {
     /// The memory.
     pub id: MemoryId,
@@ -105,7 +106,7 @@ pub struct MemoryProposal {
 }
 
 /// What is kept beside an answer's text: `turns.detail`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Detail {
     /// Its sources.
     pub citations: Vec<Citation>,
@@ -130,7 +131,7 @@ pub struct Detail {
 }
 
 /// A finished turn as its job's `result` and as `POST /api/chat` answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TurnResult {
     /// The job.
     pub job_id: JobId,

@@ -3,6 +3,7 @@
 //! Versioned. A consumer learns to read a version before any producer writes it (consumers deploy
 //! first), so a message from a newer producer is retried later, not lost.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 pub const VERSION: u32 = 3;
 
 /// A stage of the pipeline; each has its queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// A pack's text into chunks.

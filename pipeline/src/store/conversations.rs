@@ -7,6 +7,7 @@ pub mod archive;
 pub mod messages;
 
 use const_format::formatcp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
@@ -119,7 +120,8 @@ pub fn of_turn(user: &UserId, job: &JobId) -> Query<TurnConversation> {
 }
 
 /// A conversation in a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ConversationSummary")]
 pub struct ConversationEntry {
     /// Its id.
     pub id: ConversationId,

@@ -1,6 +1,7 @@
 //! What failed for good, and why: the table `dead_letters`.
 
 use const_format::formatcp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -38,7 +39,7 @@ pub fn record_unreadable(message_id: &str, why: &str, body: &str, now: Timestamp
 }
 
 /// A dead letter in a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetter {
     /// Its id.
     pub id: String,

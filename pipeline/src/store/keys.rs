@@ -1,6 +1,7 @@
 //! API keys, of which only a digest is kept: the table `api_keys`.
 
 use const_format::formatcp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -57,7 +58,8 @@ pub fn find(id: &str) -> Query<ApiKeyRow> {
 }
 
 /// A key in a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Key")]
 pub struct ApiKeyEntry {
     /// The public part of the key.
     pub id: String,

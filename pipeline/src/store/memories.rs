@@ -6,6 +6,7 @@
 pub mod proposals;
 
 use const_format::formatcp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
@@ -23,7 +24,8 @@ use crate::{
 };
 
 /// Something remembered.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Memory")]
 pub struct MemoryRow {
     /// Its id.
     pub id: MemoryId,

@@ -16,10 +16,9 @@ use pipeline::{
         generation::PromptMessage,
         profile::Profile,
         restore,
-        turn::{Ask, CachedAnswer, Turn, TurnResult},
+        turn::{Ask, Turn, TurnResult},
     },
     constants,
-    failure::Failure,
     filters::Filters,
     ids::{ConversationId, JobId, SessionId, TurnId, UserId},
     platform::{ports::Database, statement::json},
@@ -27,6 +26,7 @@ use pipeline::{
     store::sessions,
     tenant::Tenant,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::accept::{Accepted, Question};
@@ -41,15 +41,21 @@ use crate::{
 };
 
 /// A question as a client sends it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Chat")]
 pub struct ChatRequest {
     /// What is asked.
+    #[schemars(length(max = constants::CHAT_MESSAGE_BYTES))]
     pub message: String,
     /// The conversation it goes on with; without one a new one begins.
+    #[schemars(with = "Option<ConversationId>")]
     pub conversation_id: Option<String>,
     /// The live session in which the answer is published.
+
+    #[schemars(with = "Option<SessionId>")]
     pub session_id: Option<String>,
     /// `simple`, `general`, `code` or `complex`; without one the question decides.
+    #[schemars(with = "Option<RouteName>")]
     pub route: Option<String>,
     /// What sources must be.
     #[serde(default)]
@@ -58,6 +64,7 @@ pub struct ChatRequest {
     #[serde(default = "yes")]
     pub use_memory: bool,
     /// Most tokens of the answer.
+    #[schemars(range(min = 1))]
     pub max_tokens: Option<i64>,
 }
 
@@ -78,9 +85,9 @@ pub struct Checked {
     pub ask: Ask,
 }
 
-/// The body of the 202.
-#[derive(Debug, Serialize)]
-struct ChatAnswer<'a> {
+/// A question that was accepted.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ChatAnswer<'a> {
     job_id: &'a JobId,
     turn_id: &'a TurnId,
     conversation_id: &'a ConversationId,
@@ -289,12 +296,6 @@ pub fn cut_history(messages: Vec<PromptMessage>) -> Vec<PromptMessage> {
         .collect();
     kept.reverse();
     kept
-}
-
-/// A result as its owner reads it again.
-pub fn result_of(job: &JobId, turn: &Turn, answer: String, detail: &str) -> Result<TurnResult, Failure> {
-    let detail = serde_json::from_str(detail).map_err(|error| Failure::bug(format!("detail of a turn: {error}")))?;
-    Ok(TurnResult::new(job, turn, CachedAnswer { answer, detail }, false))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use pipeline::{
-    chat::restore,
+    chat::{restore, turn::Detail},
     failure::Failure,
     ids::{ConversationId, TurnId, UserId},
     platform::{
@@ -20,6 +20,7 @@ use pipeline::{
     },
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::http::{
@@ -29,7 +30,7 @@ use crate::http::{
 };
 
 /// One message of a conversation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct ConversationMessage {
     turn_id: TurnId,
     number: i64,
@@ -38,11 +39,13 @@ struct ConversationMessage {
     created_at: Timestamp,
     /// Of an answer: citations, route, usage.
     #[serde(flatten)]
+    #[schemars(with = "Option<Detail>")]
     detail: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-#[derive(Debug, Serialize)]
-struct Conversation {
+/// A conversation with a page of its messages.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Conversation {
     #[serde(flatten)]
     entry: ConversationEntry,
     summary: Option<String>,
@@ -115,13 +118,17 @@ async fn read<P: Database>(
 }
 
 /// `DELETE /api/conversations/{id}`: it and all its messages. A turn that is being answered is
+/// What was deleted with a conversation.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeletedConversation")]
+pub struct Receipt<'a> {
+    conversation_id: &'a ConversationId,
+    messages_removed: u64,
+}
+
+/// `DELETE /api/conversations/{id}`: it and all that was said. A turn that is being answered is
 /// cancelled with it.
 pub async fn delete<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Receipt<'a> {
-        conversation_id: &'a ConversationId,
-        messages_removed: u64,
-    }
     let id = id_of(call)?;
     let messages_removed = remove(ports, &call.tenant.user, &id).await?.ok_or_else(not_found)?;
     Ok(Reply::json(StatusCode::OK, &Receipt { conversation_id: &id, messages_removed }))

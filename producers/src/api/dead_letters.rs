@@ -7,6 +7,7 @@ use pipeline::{
     problem::{Code, Problem},
     store::dead_letters,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -18,6 +19,12 @@ use crate::{
     },
 };
 
+/// The job that tries again.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Replayed {
+    job_id: JobId,
+}
+
 /// `GET /api/dead-letters`: the tenant's, by id.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let (limit, cursor) = paging::page(call)?;
@@ -27,10 +34,6 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 
 /// `POST /api/dead-letters/{id}/replay`: its item tries again from where it failed.
 pub async fn replay<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Replayed {
-        job_id: JobId,
-    }
     let user = &call.tenant.user;
     let replayed = dead_letters::replay(user, call.id, ports.now()).first(ports).await?;
     let replayed = replayed.ok_or_else(|| Problem::new(Code::NotFound, "there is no such dead letter"))?;

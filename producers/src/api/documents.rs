@@ -25,8 +25,9 @@ use pipeline::{
     },
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     api::jobs,
@@ -38,7 +39,7 @@ use crate::{
 };
 
 /// A document in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DocumentView {
     id: DocumentId,
     external_id: Option<String>,
@@ -47,7 +48,9 @@ pub struct DocumentView {
     kind: String,
     language: Option<String>,
     media_type: String,
+    #[schemars(with = "Vec<String>")]
     tags: Box<RawValue>,
+    #[schemars(with = "Option<Map<String, Value>>")]
     metadata: Option<Box<RawValue>>,
     created_at: Timestamp,
     uploaded_at: Timestamp,
@@ -114,14 +117,17 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     Ok(paging::page_reply(views, limit, |view| view.id.to_string()))
 }
 
+/// A document with its chunks.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DocumentWithChunks")]
+pub struct Whole {
+    #[serde(flatten)]
+    document: DocumentView,
+    chunks: Vec<Span>,
+}
+
 /// `GET /api/documents/{id}`, with `?text=true` the extracted text by chunk.
 pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Whole {
-        #[serde(flatten)]
-        document: DocumentView,
-        chunks: Vec<Span>,
-    }
     let id = id_of(call)?;
     let with_text = call.parameter("text").as_deref() == Some("true");
     let user = &call.tenant.user;
@@ -147,15 +153,18 @@ pub async fn original<P: Database + ObjectStore>(ports: &P, call: &Call<'_>) -> 
         .with(HeaderName::from_static("x-content-type-options"), "nosniff"))
 }
 
+/// A document that is hidden, and the job that removes it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeletedDocument")]
+pub struct Deleted<'a> {
+    document_id: &'a DocumentId,
+    deleted_at: Timestamp,
+    job_id: &'a JobId,
+}
+
 /// `DELETE /api/documents/{id}`: hidden at once, removed everywhere by a job whose receipt says what
 /// was removed where.
 pub async fn delete<P: Database + Queue + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Deleted<'a> {
-        document_id: &'a DocumentId,
-        deleted_at: Timestamp,
-        job_id: &'a JobId,
-    }
     let id = id_of(call)?;
     let user = &call.tenant.user;
     let deleted_at = ports.now();

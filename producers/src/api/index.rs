@@ -11,6 +11,7 @@ pub mod estimate;
 pub mod media;
 pub mod pack;
 pub mod parse;
+pub mod token;
 pub mod validate;
 
 use std::collections::{HashMap, HashSet};
@@ -28,13 +29,16 @@ use pipeline::{
     store::documents::upload,
     tenant::Tenant,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use self::parse::Documents;
 use self::{
     accept::Accepted,
     estimate::{Estimate, Text},
     parse::Item,
-    validate::{Description, Valid},
+    token::consistency_token,
+    validate::{Description, Prepared},
 };
 use crate::{
     api::jobs,
@@ -46,7 +50,7 @@ use crate::{
 };
 
 /// What became of one document of a request.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ItemAnswer {
     /// Its place in the request.
     pub index: usize,
@@ -60,38 +64,14 @@ pub struct ItemAnswer {
     pub error: Option<Problem>,
 }
 
-/// The body of the 202.
-#[derive(Debug, Serialize)]
-struct IndexAnswer<'a> {
+/// What becomes of an upload.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct IndexAnswer<'a> {
     job_id: Option<&'a JobId>,
     status: &'static str,
     consistency_token: Option<String>,
     estimate: Estimate,
     items: &'a [ItemAnswer],
-}
-
-/// A document that will be indexed.
-#[derive(Debug)]
-pub struct Prepared {
-    /// Its id.
-    pub id: DocumentId,
-    /// Hex SHA-256 of content and description: equal means nothing to do.
-    pub fingerprint: String,
-    /// The document.
-    pub document: Valid,
-}
-
-/// A consistency token is the job's id in another coat; searches pass it as `after`.
-const TOKEN_PREFIX: &str = "ct_";
-
-/// The token that lets a search see what this job has written.
-pub fn consistency_token(job: &JobId) -> String {
-    format!("{TOKEN_PREFIX}{}", job.as_str().trim_start_matches(JobId::PREFIX))
-}
-
-/// The job behind a token.
-pub fn job_of_token(token: &str) -> Option<JobId> {
-    JobId::parse(&format!("{}{}", JobId::PREFIX, token.strip_prefix(TOKEN_PREFIX)?))
 }
 
 /// Answers the route. See the module for its steps.
@@ -235,19 +215,4 @@ async fn duplicates<P: Database>(
         documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
     let rows = upload::duplicates(&tenant.user, &wanted)?.all(ports).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use pipeline::{ids::RANDOM_BYTES, time::Timestamp};
-
-    use super::*;
-
-    #[test]
-    fn a_token_names_its_job_and_nothing_else() {
-        let job = JobId::new(Timestamp::from_milliseconds(5), [3; RANDOM_BYTES]);
-        assert_eq!(job_of_token(&consistency_token(&job)), Some(job));
-        assert_eq!(job_of_token("ct_'; DROP TABLE jobs"), None);
-        assert_eq!(job_of_token("job_0"), None);
-    }
 }

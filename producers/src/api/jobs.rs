@@ -1,11 +1,10 @@
 //! Jobs: how far an upload or an answer is, following it, stopping it, trying again.
 
-mod cancel;
+pub mod cancel;
+mod turn_writer;
 mod view;
 
-use crate::http::paging;
-use bytes::Bytes;
-use http::{HeaderName, Request, StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 use pipeline::{
     chat::{
         channel::{Channel, TurnEvent},
@@ -22,14 +21,15 @@ use pipeline::{
     platform::transaction::Transaction,
     store::{self, jobs::read::TurnRow},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-pub use self::{
-    cancel::cancel,
-    view::{Counts, JobView, StageView, Status},
-};
+use self::turn_writer::TurnWriter;
+pub use self::view::{Counts, JobView, StageView, Status};
 use crate::http::{
-    call::{Call, parameter},
+    call::{Call, since},
+    paging,
     reply::{Answer, Body, Refusal, Reply, TurnStream},
 };
 
@@ -104,7 +104,7 @@ pub async fn wait<P: Database + Clock>(
         let ended = view.status.is_terminal();
         if ended || ports.now() >= deadline {
             let status = if ended { StatusCode::OK } else { StatusCode::ACCEPTED };
-            return Ok(Reply::json(status, &with_job(accepted, &view)?)
+            return Ok(Reply::json(status, &with_job(accepted, view)?)
                 .with(HeaderName::from_static("preference-applied"), &format!("wait={seconds}"))
                 .with(header::LOCATION, &format!("/api/jobs/{job}")));
         }
@@ -113,13 +113,26 @@ pub async fn wait<P: Database + Clock>(
     }
 }
 
-/// What was accepted, with the job and its present status.
-fn with_job(accepted: &impl Serialize, view: &JobView) -> Result<serde_json::Value, Failure> {
+/// What was accepted, with the job if it was waited for.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}WithJob")]
+pub struct WithJob<T> {
+    #[serde(flatten)]
+    accepted: T,
+    /// The job's present status, or what is said in its place where there is no job.
+    #[schemars(with = "String")]
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<JobView>,
+}
+
+fn with_job(accepted: &impl Serialize, job: JobView) -> Result<WithJob<Map<String, Value>>, Failure> {
     let bug = |error: serde_json::Error| Failure::bug(error.to_string());
-    let mut answer = serde_json::to_value(accepted).map_err(bug)?;
-    answer["status"] = serde_json::to_value(view.status).map_err(bug)?;
-    answer["job"] = serde_json::to_value(view).map_err(bug)?;
-    Ok(answer)
+    let mut accepted: Map<String, Value> =
+        serde_json::to_value(accepted).and_then(serde_json::from_value).map_err(bug)?;
+    // What it was when it was accepted.
+    accepted.remove("status");
+    Ok(WithJob { accepted, status: job.status, job: Some(job) })
 }
 
 /// `GET /api/jobs/{id}/events`: the edge streams a job's states, or what is told about a turn.
@@ -136,20 +149,10 @@ pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let turn = turn_of(ports, user, &job).await?.ok_or_else(not_found)?;
     let channel = Channel::of_turn(user, &job, turn.session_id.as_ref());
     let since = since(call.request)?;
-    Ok(Reply { body: Body::TurnEvents(TurnStream { job, channel, since, openai: None }), ..reply })
-}
-
-/// The number of the last event a listener has.
-pub fn since(request: &Request<Bytes>) -> Result<i64, Problem> {
-    let header = || request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    match parameter(request, "since").or_else(header) {
-        None => Ok(0),
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|since| *since >= 0)
-            .ok_or_else(|| Problem::field(Code::Invalid, "since", "expected the number of an event")),
-    }
+    Ok(Reply {
+        body: Body::TurnEvents(TurnStream { writer: Box::new(TurnWriter::new(&job)), job, channel, since }),
+        ..reply
+    })
 }
 
 /// What a chat job is about.

@@ -1,7 +1,6 @@
 //! API keys: issue, list, revoke. The secret is shown once and stored nowhere.
 
-use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::StatusCode;
 use pipeline::{
     api_key::ApiKey,
     ids::UserId,
@@ -16,21 +15,26 @@ use pipeline::{
     },
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::http::{
     body,
-    call::{Call, Settings},
+    call::{Call, PublicCall, Settings},
     reply::{Answer, Refusal, Reply},
 };
 
-#[derive(Debug, Default, Deserialize)]
-struct NewKey {
+/// What a new key is called.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct NewKey {
+    #[schemars(length(max = NAME_BYTES))]
     name: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Issued<'a> {
+/// A new key. The secret is shown here and never again.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "IssuedKey")]
+pub struct Issued<'a> {
     id: &'a str,
     user_id: &'a UserId,
     name: &'a str,
@@ -54,21 +58,17 @@ fn name(text: &[u8]) -> Result<String, Problem> {
 }
 
 /// `POST /api/keys` by the administrator: a new user with their first key.
-pub async fn create_user<P: Database + Clock + Random>(
-    ports: &P,
-    settings: &Settings,
-    request: &Request<Bytes>,
-) -> Answer {
-    let name = name(request.body())?;
+pub async fn create_user<P: Database + Clock + Random>(ports: &P, call: &PublicCall<'_>) -> Answer {
+    let name = name(call.request.body())?;
     let user = UserId::new(ports.now(), ports.bytes());
     let mut transaction = Transaction::default();
     transaction.write(users::insert(&user, &name, ports.now()));
-    issue(ports, settings, &user, &name, transaction).await
+    issue(ports, call.settings, &user, &name, transaction).await
 }
 
 /// `POST /api/keys` by a user: another key for the same user.
-pub async fn create<P: Database + Clock + Random>(ports: &P, settings: &Settings, call: &Call<'_>) -> Answer {
-    issue(ports, settings, &call.tenant.user, &name(call.request.body())?, Transaction::default()).await
+pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
+    issue(ports, call.settings, &call.tenant.user, &name(call.request.body())?, Transaction::default()).await
 }
 
 /// Adds a new key to a transaction and commits it.

@@ -1,6 +1,6 @@
 //! Memories: remember, recall, correct, confirm, forget.
 
-use http::{Method, StatusCode, header};
+use http::{StatusCode, header};
 use pipeline::{
     constants,
     failure::Failure,
@@ -12,6 +12,7 @@ use pipeline::{
         transaction::Transaction,
     },
     problem::{Code, Problem},
+    schema,
     scope::Scope,
     store::{
         self,
@@ -20,28 +21,36 @@ use pipeline::{
     },
 };
 use retrieval::memories;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::http::{
     body,
     call::Call,
-    paging::{page, page_reply},
+    paging::{Page, page, page_reply},
     reply::{Answer, Refusal, Reply},
 };
 
 /// What can be remembered.
 pub const KINDS: [&str; 5] = ["fact", "preference", "decision", "instruction", "note"];
+const DEFAULT_KIND: &str = "fact";
 /// Longest `source`, in bytes.
 const SOURCE_BYTES: usize = 500;
 /// Most memories one recall answers with.
 const RECALLED: usize = 20;
 
-#[derive(Debug, Deserialize)]
-struct NewMemory {
+/// Something to remember.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct NewMemory {
+    #[schemars(length(max = constants::MEMORY_BYTES))]
     text: String,
+    #[schemars(extend("enum" = schema::one_of_or_null(&KINDS), "default" = DEFAULT_KIND))]
     kind: Option<String>,
+    #[schemars(length(max = SOURCE_BYTES))]
     source: Option<String>,
+    #[schemars(range(min = 0, max = 1), extend("default" = 1))]
     confidence: Option<f64>,
+    #[schemars(with = "Option<MemoryId>")]
     supersedes: Option<String>,
     #[serde(default)]
     pinned: bool,
@@ -57,8 +66,9 @@ struct Checked {
     pinned: bool,
 }
 
-#[derive(Serialize)]
-struct Remembered {
+/// What is remembered now, and whether it was before.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Remembered {
     /// `created`, or `duplicate` of the one that is answered.
     outcome: &'static str,
     #[serde(flatten)]
@@ -68,7 +78,7 @@ struct Remembered {
 fn parse(text: &[u8]) -> Result<Checked, Problem> {
     let new: NewMemory = body::parse(text)?;
     let text = body::text("/text", &new.text, constants::MEMORY_BYTES)?;
-    let kind = new.kind.unwrap_or_else(|| "fact".to_owned());
+    let kind = new.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned());
     if !KINDS.contains(&kind.as_str()) {
         let detail = format!("{:?} is none of {}", kind.chars().take(60).collect::<String>(), KINDS.join(", "));
         return Err(Problem::field(Code::Invalid, "/kind", detail));
@@ -193,27 +203,29 @@ where
     P: Database + KeyValue + Embedder + Clock,
 {
     let query = body::text("query", query, constants::QUERY_BYTES)?;
-    let embedded = retrieval::embed_query(ports, &query, &call.budget).await.ok();
+    let embedded = retrieval::embed_query(ports, &query, call.budget).await.ok();
     let vector = embedded.as_ref().map(|(vector, _)| vector.as_slice());
     let mut recalled = memories::recall(ports, &call.tenant, &query, vector).await?;
     recalled.truncate(RECALLED);
     let degraded = vector.is_none();
     if let Some((_, entries)) = embedded {
-        retrieval::cache::remember(ports, entries, &call.budget).await;
+        retrieval::cache::remember(ports, entries, call.budget).await;
     }
-    let reply = Reply::json(StatusCode::OK, &serde_json::json!({ "data": recalled, "next_cursor": null }));
+    let reply = Reply::json(StatusCode::OK, &Page { data: recalled, next_cursor: None });
     let header = http::HeaderName::from_static("x-degraded");
     Ok(if degraded { reply.with(header, "the model is not answering; recalled by words alone") } else { reply })
 }
 
-/// `GET`, `DELETE /api/memory/{id}`. A delete forgets at once, everywhere: text, embedding and
-/// full-text entry go in one transaction, and cached answers are out of reach.
-pub async fn one<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+/// `GET /api/memory/{id}`
+pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+    let memory = read(ports, call, &id_of(call)?).await?.ok_or_else(not_found)?;
+    Ok(Reply::json(StatusCode::OK, &memory))
+}
+
+/// `DELETE /api/memory/{id}` forgets at once, everywhere: text, embedding and full-text entry go in one
+/// transaction, and cached answers are out of reach.
+pub async fn forget<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let id = id_of(call)?;
-    if *call.request.method() != Method::DELETE {
-        let memory = read(ports, call, &id).await?.ok_or_else(not_found)?;
-        return Ok(Reply::json(StatusCode::OK, &memory));
-    }
     let user = &call.tenant.user;
     let mut transaction = Transaction::default();
     transaction.write(store::memories::unindex(user, &id));

@@ -10,6 +10,7 @@ use pipeline::{
     tenant::Tenant,
 };
 use retrieval::{Hit, Mode, Search};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::http::{
@@ -18,8 +19,8 @@ use crate::http::{
 };
 
 /// The answer. `freshness` is `partial` while the job behind `after` is still at work.
-#[derive(Debug, Serialize)]
-struct SearchAnswer {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SearchAnswer {
     hits: Vec<Hit>,
     mode: Mode,
     freshness: &'static str,
@@ -34,7 +35,7 @@ where
 {
     let started = ports.now();
     let search = request::parse(call.request.body())?;
-    let found = retrieval::search(ports, &call.tenant, &search, &call.budget).await?;
+    let found = retrieval::search(ports, &call.tenant, &search, call.budget).await?;
     let freshness = if is_complete(ports, &call.tenant, &search).await? { "complete" } else { "partial" };
     let degraded = found.mode != search.request.mode;
     let took_ms = ports.now().since(started);

@@ -29,20 +29,19 @@ use pipeline::{
     },
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::{
-    api::jobs,
-    http::{
-        authenticate, body,
-        call::{Call, Settings},
-        paging::{page, page_reply},
-        reply::{Answer, Body, Refusal, Reply},
-    },
+use crate::http::{
+    authenticate, body,
+    call::{Call, PublicCall, Settings, since},
+    paging::{page, page_reply},
+    reply::{Answer, Body, Joining, Refusal, Reply},
 };
 
 /// What a participant may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ParticipantRole {
     /// Opened the session; its turns are theirs.
@@ -116,7 +115,8 @@ const TICKET_PREFIX: &str = "ticket.";
 const TICKET_BYTES: usize = 32;
 
 /// A session as its owner sees it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Session")]
 pub struct SessionView {
     /// Its id.
     pub id: SessionId,
@@ -143,8 +143,10 @@ impl From<SessionRow> for SessionView {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct NewSession {
+/// A session to open.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct NewSession {
+    #[schemars(length(max = NAME_BYTES))]
     title: Option<String>,
 }
 
@@ -207,7 +209,7 @@ pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let view = read(ports, &call.tenant.user, &id_of(call.id)?).await?;
     let channel = Channel::Session(call.tenant.user.clone(), view.id.clone());
     let reply = Reply::json(StatusCode::OK, &view);
-    Ok(if view.state == "open" { Reply { body: Body::Session(Box::new(view), channel), ..reply } } else { reply })
+    Ok(if view.state == "open" { Reply { body: Body::WithChannel(json!(view), channel), ..reply } } else { reply })
 }
 
 /// `DELETE /api/session/{id}`: closes it for everybody. The log ends; the conversation stays.
@@ -224,21 +226,25 @@ pub async fn close<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     Ok(Reply { body: Body::CloseChannel(Channel::Session(user.clone(), id)), ..reply })
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct NewTicket {
+/// Whom a ticket is for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct NewTicket {
+    #[schemars(length(max = NAME_BYTES))]
     name: Option<String>,
     role: Option<ParticipantRole>,
 }
 
+/// An invitation.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Ticket {
+    ticket: String,
+    /// To be sent as `Sec-WebSocket-Protocol`.
+    protocol: String,
+    expires_at: Timestamp,
+}
+
 /// `POST /api/session/{id}/tickets`: an invitation, shown once.
 pub async fn invite<P: Database + Clock + Random + Sha256>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Ticket {
-        ticket: String,
-        /// To be sent as `Sec-WebSocket-Protocol`.
-        protocol: String,
-        expires_at: Timestamp,
-    }
     let new: NewTicket = body::parse_or_default(call.request.body())?;
     let name = body::text("/name", new.name.as_deref().unwrap_or("guest"), NAME_BYTES)?;
     let role = new.role.unwrap_or(ParticipantRole::Editor);
@@ -271,13 +277,9 @@ async fn digest<P: Sha256>(ports: &P, ticket: &str) -> Result<String, Failure> {
 }
 
 /// `GET /api/session/{id}/ws`: lets in whoever has a ticket or is the owner.
-pub async fn join<P: Database + Clock + Random + Sha256>(
-    ports: &P,
-    settings: &Settings,
-    request: &Request<Bytes>,
-    id: &str,
-) -> Answer {
-    let since = jobs::since(request)?;
+pub async fn join<P: Database + Clock + Random + Sha256>(ports: &P, call: &PublicCall<'_>) -> Answer {
+    let PublicCall { request, id, settings } = *call;
+    let since = since(request)?;
     let headers = request.headers();
     if !headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket")) {
         return Err(Problem::field(Code::Invalid, "Upgrade", "this path answers to WebSocket requests").into());
@@ -309,7 +311,8 @@ pub async fn join<P: Database + Clock + Random + Sha256>(
         participant(tenant.user, "owner".to_owned(), ParticipantRole::Owner)
     };
     let reply = Reply::bytes(StatusCode::SWITCHING_PROTOCOLS, "application/json", Vec::new());
-    Ok(Reply { body: Body::Join(participant), ..reply })
+    let joining = Joining { channel: participant.channel(), participant: participant.to_header() };
+    Ok(Reply { body: Body::Join(joining), ..reply })
 }
 
 fn protocols(headers: &HeaderMap) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! Chunks as the stages and their owners read them.
 
 use const_format::formatcp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -93,7 +94,8 @@ pub fn described(user: &UserId, rows: &[ChunkRow]) -> Result<Query<DescribedChun
 }
 
 /// A chunk's place in its document's extracted text.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ChunkSpan")]
 pub struct Span {
     /// Its place in the document.
     pub chunk_index: i64,

@@ -8,6 +8,7 @@
 //! token stands for.
 
 use const_format::formatcp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -159,10 +160,11 @@ pub fn by_vectors(sought: Sought<'_>, found: &[FoundVector]) -> Result<Query<Sco
 }
 
 /// A found chunk as hits show it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct FoundChunk {
     /// Its row; its owner knows it by document and index.
     #[serde(skip_serializing)]
+    #[schemars(skip)]
     pub id: ChunkRow,
     /// Its document.
     pub document_id: DocumentId,
@@ -180,9 +182,11 @@ pub struct FoundChunk {
     pub text: String,
     /// When its document was last noted as found ([`crate::store::documents::eviction::note_hits`]).
     #[serde(skip_serializing)]
+    #[schemars(skip)]
     pub hit_at: Option<Timestamp>,
     /// When its document's vectors were given up.
     #[serde(skip_serializing)]
+    #[schemars(skip)]
     pub evicted_at: Option<Timestamp>,
 }
 

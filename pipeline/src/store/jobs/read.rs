@@ -1,5 +1,6 @@
 //! Jobs as their owners see them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -86,7 +87,8 @@ pub fn items(user: &UserId, job: &JobId) -> Query<ItemRow> {
 }
 
 /// A job in a list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "JobSummary")]
 pub struct JobEntry {
     /// Its id.
     pub id: JobId,

@@ -35,7 +35,7 @@ use pipeline::{
     time::Timestamp,
 };
 
-use super::{Prepared, pack::Batch};
+use super::{pack::Batch, validate::Prepared};
 use crate::http::reply::Refusal;
 
 /// What is to be committed.

@@ -2,7 +2,7 @@
 
 use pipeline::store::jobs::read::{ItemRow, JobRow};
 use pipeline::{
-    chat::turn::{Turn, TurnResult},
+    chat::turn::{CachedAnswer, Turn, TurnResult},
     ids::JobId,
     job::{
         item::{DocumentFailure, ItemState},
@@ -11,14 +11,14 @@ use pipeline::{
     problem::{Code, Problem},
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::value::RawValue;
-
-use crate::api::chat;
+use serde_json::{Map, Value, value::RawValue};
 
 /// A job's state as its owner sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "JobStatus")]
 pub enum Status {
     /// Accepted; no item has been claimed.
     Queued,
@@ -44,7 +44,8 @@ impl Status {
 }
 
 /// One stage of a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "StageProgress")]
 pub struct StageView {
     name: Stage,
     state: ItemState,
@@ -59,7 +60,8 @@ pub struct StageView {
 }
 
 /// Documents of a job by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "DocumentCounts")]
 pub struct Counts {
     queued: i64,
     running: i64,
@@ -69,7 +71,8 @@ pub struct Counts {
 }
 
 /// A job as `GET /api/jobs/{id}` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Job")]
 pub struct JobView {
     pub(super) id: JobId,
     pub(super) kind: String,
@@ -83,6 +86,7 @@ pub struct JobView {
     items: Counts,
     pub(super) errors: Vec<Problem>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
     receipt: Option<Box<RawValue>>,
     /// Of a chat that was answered: the turn.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,7 +137,8 @@ pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
 /// The answer of a chat, once it is there.
 fn result(job: &JobRow) -> Option<TurnResult> {
     let turn: Turn = serde_json::from_str(job.turn.as_deref()?).ok()?;
-    chat::result_of(&job.id, &turn, job.answer.clone()?, job.detail.as_deref()?).ok()
+    let detail = serde_json::from_str(job.detail.as_deref()?).ok()?;
+    Some(TurnResult::new(&job.id, &turn, CachedAnswer { answer: job.answer.clone()?, detail }, false))
 }
 
 /// What became of a pack's documents: what became of its batch, unless the pack got no further.
