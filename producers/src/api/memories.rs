@@ -241,13 +241,13 @@ where
     P: Database + KeyValue + Embedder + Clock,
 {
     let query = body::text("query", query, constants::QUERY_BYTES)?;
-    let embedded = retrieval::embed_query(ports, &query, &call.budget).await.ok();
+    let embedded = retrieval::embed_query(ports, &query, call.budget).await.ok();
     let vector = embedded.as_ref().map(|(vector, _)| vector.as_slice());
     let mut recalled = memories::recall(ports, &call.tenant, &query, vector).await?;
     recalled.truncate(RECALLED);
     let degraded = vector.is_none();
     if let Some((_, memory)) = embedded {
-        retrieval::cache::remember(ports, memory, &call.budget).await;
+        retrieval::cache::remember(ports, memory, call.budget).await;
     }
     let reply = Reply::json(StatusCode::OK, &Page { data: recalled, next_cursor: None });
     let header = http::HeaderName::from_static("x-degraded");

@@ -37,7 +37,7 @@ where
 {
     let started = ports.now();
     let search = request::parse(call.request.body())?;
-    let found = retrieval::search(ports, &call.tenant, &search, &call.budget).await?;
+    let found = retrieval::search(ports, &call.tenant, &search, call.budget).await?;
     let freshness = if is_complete(ports, &call.tenant, &search).await? { "complete" } else { "partial" };
     let degraded = found.mode != search.request.mode;
     let took_ms = ports.now().since(started);

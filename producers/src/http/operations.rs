@@ -97,6 +97,7 @@ macro_rules! ticket {
 }
 
 /// All operations of the API.
+#[expect(clippy::too_many_lines, reason = "a table: as many rows as there are operations")]
 pub fn operations<P: Platform>() -> Vec<Operation<P>> {
     vec![
         operation(GET, "/health", public!(health::health), "Liveness, and the age of unfinished work")
