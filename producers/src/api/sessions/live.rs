@@ -55,7 +55,8 @@ pub struct ChannelState {
     pub participants: Vec<Sender>,
     /// The number of the last event.
     pub sequence: i64,
-    /// The shared text.
+    /// The shared text; null in a session that nobody has written in, once it is closed.
+    #[schemars(with = "Option<String>")]
     pub scratch: String,
     /// How many edits made it.
     pub scratch_revision: i64,
