@@ -10,6 +10,8 @@ pub mod chunk;
 pub mod consume;
 pub mod dead_letter;
 pub mod embed;
+#[cfg(test)]
+mod fixture;
 pub mod purge;
 pub mod upsert;
 

@@ -176,3 +176,99 @@ fn remove_rows<P: Clock + Random>(
     work.write(superseded::remove(claim, &purged));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use pipeline::{job::message::Stage, platform::ports::ObjectStore as _};
+    use test_platform::{Fate, ready};
+
+    use super::*;
+    use crate::fixture::Index;
+
+    /// Rows of everything a revision has in D1.
+    const ROWS: &str = "SELECT (SELECT count(*) FROM chunks) + (SELECT count(*) FROM chunks_fts) AS n";
+
+    #[test]
+    fn a_superseded_revision_is_gone_from_every_store() {
+        let index = Index::new();
+        let first = index.upload(&[("a.md", "ships sail")]);
+        index.publish(first);
+        let second = index.upload(&[("a.md", "ships sink")]);
+        index.publish(second);
+        assert_eq!((index.number(ROWS), index.memory.vector_ids().len()), (4, 2));
+        assert_eq!(index.consume(Stage::Purge, index.newest_purge()).outcome, Outcome::Done);
+        assert_eq!(index.number(ROWS), 2);
+        assert_eq!(index.number("SELECT revision FROM chunks"), 2);
+        assert_eq!(index.memory.vector_ids(), [vector_id(&index.document("a.md"), 2, 0)]);
+        assert_eq!(index.memory.object_keys(), [object_keys::pack(&index.user, second)]);
+        // Its pack's row holds no documents any more, so that its job may expire.
+        assert_eq!(index.memory.look("SELECT documents FROM job_items ORDER BY id LIMIT 1")[0]["documents"], "[]");
+    }
+
+    #[test]
+    fn what_an_unseen_writer_may_still_write_is_visited_again() {
+        let index = Index::new();
+        index.publish(index.upload(&[("a.md", "ships sail")]));
+        index.delete("a.md");
+        let first = index.newest_purge();
+        index.consume(Stage::Purge, first);
+        let second = index.newest_purge();
+        assert_ne!(first, second);
+        assert_eq!(index.number("SELECT chunk_count FROM garbage"), 1);
+        assert!(index.claim(Stage::Purge, second).is_none(), "nothing unseen has ended yet");
+        index.memory.advance(constants::MAX_WRITER_LIFE + 1);
+        index.consume(Stage::Purge, second);
+        assert_eq!(index.newest_purge(), second);
+        assert_eq!(index.number("SELECT count(*) AS n FROM garbage"), 0);
+    }
+
+    #[test]
+    fn bytes_beside_wanted_ones_are_zeros() {
+        let index = Index::new();
+        let pack = index.upload(&[("a.md", "ships sail"), ("b.md", "trains run")]);
+        index.publish(pack);
+        index.delete("a.md");
+        index.consume(Stage::Purge, index.newest_purge());
+        let object = ready(index.memory.get(&object_keys::pack(&index.user, pack), None)).unwrap().unwrap();
+        assert_eq!(object.bytes, [&[0; 10], "trains run".as_bytes()].concat());
+    }
+
+    #[test]
+    fn purged_twice_is_the_same() {
+        let index = Index::new();
+        index.publish(index.upload(&[("a.md", "ships sail")]));
+        index.delete("a.md");
+        let item = index.newest_purge();
+        let claim = index.claim(Stage::Purge, item).unwrap();
+        // The worker dies before its last call, the commit: of the stores only D1 still has something.
+        let calls = Cell::new(0);
+        index.memory.set_fates(move || {
+            calls.set(calls.get() + 1);
+            if calls.get() == 5 { Fate::Fails } else { Fate::Works }
+        });
+        ready(purge(&index.memory, &claim)).unwrap_err();
+        assert_eq!((index.number(ROWS), index.memory.vector_ids().len(), index.memory.object_keys().len()), (2, 0, 0));
+        index.memory.heal();
+        assert_eq!(ready(purge(&index.memory, &claim)).unwrap(), Outcome::Done);
+        assert_eq!(index.number(ROWS), 0);
+        // A message that comes again changes nothing, not even the receipt.
+        index.consume(Stage::Purge, item);
+        let receipts = index.memory.look("SELECT receipt FROM jobs WHERE kind = 'delete'");
+        assert_eq!(receipts[0]["receipt"], r#"{"vectors":1,"chunks":1,"objects":1,"objects_rewritten":0}"#);
+    }
+
+    #[test]
+    fn a_lost_claim_removes_no_rows() {
+        let index = Index::new();
+        index.publish(index.upload(&[("a.md", "ships sail")]));
+        index.delete("a.md");
+        let late = index.claim(Stage::Purge, index.newest_purge()).unwrap();
+        index.memory.advance(constants::LEASE + 1);
+        index.claim(Stage::Purge, index.newest_purge()).unwrap();
+        assert_eq!(ready(purge(&index.memory, &late)).unwrap(), Outcome::Done);
+        assert_eq!(index.number(ROWS), 2);
+        assert_eq!(index.number("SELECT count(*) AS n FROM garbage"), 1);
+    }
+}

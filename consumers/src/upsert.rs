@@ -127,3 +127,68 @@ async fn publish<P: Database + Queue + Clock + Random>(
     work.write(store::users::bump_by(claim));
     commit(ports, claim, work, progress, Move::Finish).await
 }
+
+#[cfg(test)]
+mod tests {
+    use test_platform::ready;
+
+    use super::*;
+    use crate::fixture::Index;
+    use pipeline::{constants::LEASE, job::message::Stage};
+
+    const PUBLISHED: &str = "SELECT count(*) AS n FROM documents WHERE current IS NOT NULL";
+
+    #[test]
+    fn a_batch_is_published_once() {
+        let index = Index::new();
+        let batch = index.embed(index.upload(&[("a.md", "ships sail"), ("b.md", "trains run")]));
+        assert_eq!(index.number(PUBLISHED), 0);
+        assert_eq!(index.consume(Stage::Upsert, batch).outcome, Outcome::Done);
+        assert_eq!(index.number(PUBLISHED), 2);
+        assert_eq!(index.memory.vector_ids().len(), 2);
+        let slices =
+            |index: &Index| index.memory.object_keys().iter().filter(|key| key.starts_with("vectors/")).count();
+        assert_eq!(slices(&index), 0);
+        // The message comes again: it finds nothing to claim, and changes nothing.
+        let version = index.number("SELECT index_version FROM users");
+        assert_eq!(index.consume(Stage::Upsert, batch).outcome, Outcome::Done);
+        assert_eq!(index.number("SELECT index_version FROM users"), version);
+        assert_eq!(index.number("SELECT count(*) AS n FROM garbage"), 0);
+    }
+
+    #[test]
+    fn a_lost_claim_publishes_nothing() {
+        let index = Index::new();
+        let batch = index.embed(index.upload(&[("a.md", "ships sail")]));
+        let late = index.claim(Stage::Upsert, batch).unwrap();
+        index.memory.advance(LEASE + 1);
+        let now = index.claim(Stage::Upsert, batch).unwrap();
+        assert_eq!(ready(upsert(&index.memory, &late)).unwrap(), Outcome::Done);
+        assert_eq!(index.number(PUBLISHED), 0);
+        // Whoever has the item now still finds the vectors.
+        assert_eq!(ready(upsert(&index.memory, &now)).unwrap(), Outcome::Done);
+        assert_eq!(index.number(PUBLISHED), 1);
+    }
+
+    #[test]
+    fn a_revision_that_was_uploaded_over_is_not_published() {
+        let index = Index::new();
+        let batch = index.embed(index.upload(&[("a.md", "ships sail")]));
+        let second = index.upload(&[("a.md", "ships sink")]);
+        index.consume(Stage::Upsert, batch);
+        assert_eq!(index.number(PUBLISHED), 0);
+        index.publish(second);
+        assert_eq!(index.number("SELECT current FROM documents"), 2);
+    }
+
+    #[test]
+    fn what_was_current_is_superseded() {
+        let index = Index::new();
+        let first = index.upload(&[("a.md", "ships sail")]);
+        index.publish(first);
+        index.publish(index.upload(&[("a.md", "ships sink")]));
+        assert_eq!(index.number("SELECT current FROM documents"), 2);
+        assert_eq!(index.number("SELECT pack FROM garbage WHERE revision = 1"), first.0);
+        assert_eq!(index.number("SELECT retire_item FROM garbage"), index.newest_purge().0);
+    }
+}

@@ -137,13 +137,15 @@ pub fn by_vectors(sought: Sought<'_>, found: &[FoundVector]) -> Result<Query<Sco
         "SELECT c.id, m.value ->> 3 AS score, d.type = 'code' AS is_code
          FROM json_each(?1) m
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = m.value ->> 0
-         CROSS JOIN chunks c ON c.id = d.current_first + (m.value ->> 2) AND c.document_id = d.id AND c.user_id = d.user_id
+         CROSS JOIN chunks c ON c.id = d.current_first + (m.value ->> 2)
+              AND c.document_id = d.id AND c.user_id = d.user_id
          LEFT JOIN job_items p ON p.id = d.latest_item
          WHERE d.deleted_at IS NULL AND d.current = m.value ->> 1
            AND NOT (p.state = 'done' AND p.job_id = coalesce(?3, '') AND d.latest_item <> d.current_item)
            AND {IS_WITHIN}
-           AND (?7 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?7) wanted
-                                          WHERE lower(wanted.value) NOT IN (SELECT lower(value) FROM json_each(d.tags))))
+           AND (?7 IS NULL OR NOT EXISTS (
+                SELECT 1 FROM json_each(?7) wanted
+                WHERE lower(wanted.value) NOT IN (SELECT lower(value) FROM json_each(d.tags))))
            AND (?8 IS NULL OR d.type = ?8) AND (?9 IS NULL OR d.language = ?9)
          ORDER BY m.value ->> 3 DESC",
         IS_WITHIN = is_within!("?4", "?5", "?6"),

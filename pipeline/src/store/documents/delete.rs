@@ -10,10 +10,11 @@ use crate::{
 /// flight can publish.
 pub fn tombstone(user: &UserId, document: &DocumentId, now: Timestamp) -> Write {
     Write::new(
-        "UPDATE documents SET deleted_at = ?3, latest = latest + 1, latest_item = NULL, latest_hash = NULL, current = NULL,
-             current_item = NULL, current_first = NULL, chunk_count = NULL, content_hash = NULL, pending = NULL,
-             external_id = NULL, title = NULL, language = NULL, tags = '[]', metadata = NULL, bytes = 0, evicted_at = NULL,
-             evicting = NULL
+        "UPDATE documents SET
+             deleted_at = ?3, latest = latest + 1, latest_item = NULL, latest_hash = NULL, pending = NULL,
+             current = NULL, current_item = NULL, current_first = NULL, chunk_count = NULL, content_hash = NULL,
+             external_id = NULL, title = NULL, language = NULL, tags = '[]', metadata = NULL, bytes = 0,
+             evicted_at = NULL, evicting = NULL
          WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL",
     )
     .bind(user)
@@ -27,8 +28,9 @@ pub fn withdraw(user: &UserId, now: Timestamp) -> Write {
     Write::new(
         "UPDATE documents SET pending = NULL, latest_item = current_item, latest_hash = content_hash,
              deleted_at = CASE WHEN current IS NULL THEN ?2 END
-         WHERE user_id = ?1 AND (id, latest) IN (SELECT g.document_id, g.revision FROM garbage g, counters c
-                                                 WHERE c.name = 'item' AND g.retire_item = c.value + 1 AND g.user_id = ?1)",
+         WHERE user_id = ?1 AND (id, latest) IN (
+             SELECT g.document_id, g.revision FROM garbage g, counters c
+             WHERE c.name = 'item' AND g.retire_item = c.value + 1 AND g.user_id = ?1)",
     )
     .bind(user)
     .bind(now)

@@ -84,9 +84,11 @@ pub fn mark(surplus: f64, limit: i64, now: Timestamp) -> Write {
     Write::new(
         "UPDATE documents SET evicted_at = ?1, evicting = 1 WHERE (user_id, id) IN (
              SELECT user_id, id FROM (
-                 SELECT user_id, id, sum(chunk_count) OVER (ORDER BY coalesce(hit_at, uploaded_at), id) - chunk_count AS before
+                 SELECT user_id, id,
+                        sum(chunk_count) OVER (ORDER BY coalesce(hit_at, uploaded_at), id) - chunk_count AS before
                  FROM documents
-                 WHERE current IS NOT NULL AND deleted_at IS NULL AND evicted_at IS NULL AND current_item = latest_item)
+                 WHERE current IS NOT NULL AND deleted_at IS NULL AND evicted_at IS NULL
+                   AND current_item = latest_item)
              WHERE before < ?2 ORDER BY before LIMIT ?3)",
     )
     .bind(now)
@@ -143,9 +145,11 @@ pub struct WantedPack {
 pub fn wanted_back(before: Timestamp, limit: i64) -> Query<WantedPack> {
     Query::new(
         "SELECT user_id, current_item AS pack, total(chunk_count) AS chunks FROM documents
-         WHERE evicted_at < ?2 AND hit_at > evicted_at AND evicting IS NULL AND current_item = latest_item AND deleted_at IS NULL
-           AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.finished_at IS NULL AND j.kind = 'restore'
-                             AND EXISTS (SELECT 1 FROM job_items i WHERE i.id = j.first_item AND i.first_pack = current_item))
+         WHERE evicted_at < ?2 AND hit_at > evicted_at AND evicting IS NULL
+           AND current_item = latest_item AND deleted_at IS NULL
+           AND NOT EXISTS (
+               SELECT 1 FROM jobs j WHERE j.finished_at IS NULL AND j.kind = 'restore' AND EXISTS (
+                   SELECT 1 FROM job_items i WHERE i.id = j.first_item AND i.first_pack = current_item))
          GROUP BY user_id, current_item ORDER BY max(hit_at) DESC LIMIT ?1",
     )
     .bind(limit)

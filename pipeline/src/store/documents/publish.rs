@@ -79,8 +79,8 @@ pub fn publish(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
     claim
         .fenced(formatcp!(
             "WITH published AS MATERIALIZED (
-                 SELECT c.document_id AS id, c.id >> 14 AS pack, c.revision, min(c.id) AS first, count(*) AS chunks FROM chunks c
-                 WHERE c.id BETWEEN ?4 * ?6 AND ?5 * ?6 + ?6 - 1
+                 SELECT c.document_id AS id, c.id >> 14 AS pack, c.revision, min(c.id) AS first, count(*) AS chunks
+                 FROM chunks c WHERE c.id BETWEEN ?4 * ?6 AND ?5 * ?6 + ?6 - 1
                  GROUP BY 1, 2, 3)
              UPDATE documents SET
                  {DESCRIBE_LATEST},

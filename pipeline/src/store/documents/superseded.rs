@@ -51,9 +51,11 @@ pub fn by_publishing(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
              SELECT {NEXT_ITEM}, d.id, d.current, d.current_item, d.user_id
              FROM job_items p, json_each(p.documents) packed
              CROSS JOIN documents d ON d.user_id = ?3 AND d.id = packed.value ->> 'id'
-             WHERE p.id BETWEEN ?4 AND ?5 AND d.latest_item = p.id AND d.current IS NOT NULL AND d.current_item <> p.id
+             WHERE p.id BETWEEN ?4 AND ?5 AND d.latest_item = p.id
+               AND d.current IS NOT NULL AND d.current_item <> p.id
                AND {HELD}
-               AND EXISTS (SELECT 1 FROM chunks c WHERE c.id BETWEEN p.id * ?6 AND p.id * ?6 + ?6 - 1 AND c.document_id = d.id)"
+               AND EXISTS (SELECT 1 FROM chunks c
+                           WHERE c.id BETWEEN p.id * ?6 AND p.id * ?6 + ?6 - 1 AND c.document_id = d.id)"
         ))
         .bind(&claim.user)
         .bind(first)
@@ -210,7 +212,8 @@ pub fn remove(claim: &Claim, purged: &Purged) -> Write {
     claim
         .fenced(formatcp!(
             "DELETE FROM garbage WHERE retire_item = ?1
-               AND (document_id, revision) IN (SELECT r.value ->> 'document', r.value ->> 'revision' FROM json_each(?3) r)
+               AND (document_id, revision) IN (
+                   SELECT r.value ->> 'document', r.value ->> 'revision' FROM json_each(?3) r)
                AND {HELD}"
         ))
         .bind(purged.rows())

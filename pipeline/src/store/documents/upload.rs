@@ -109,12 +109,13 @@ pub fn take_revisions(upload: &Upload<'_>) -> Write {
     Write::new(formatcp!(
         "INSERT INTO documents (user_id, id, external_id, title, type, language, media_type, tags, metadata, created_at,
                                 uploaded_at, bytes, latest, latest_item, latest_hash)
-         SELECT ?2, r.value ->> 'id', r.value ->> 'external_id', r.value ->> 'title', r.value ->> 'type', r.value ->> 'language',
-                r.value ->> 'media_type', r.value ->> 'tags', r.value ->> 'metadata', r.value ->> 'created_at',
-                ?4, r.value ->> 'bytes', 1, r.value ->> 'pack', r.value ->> 'hash'
+         SELECT ?2, r.value ->> 'id', r.value ->> 'external_id', r.value ->> 'title', r.value ->> 'type',
+                r.value ->> 'language', r.value ->> 'media_type', r.value ->> 'tags', r.value ->> 'metadata',
+                r.value ->> 'created_at', ?4, r.value ->> 'bytes', 1, r.value ->> 'pack', r.value ->> 'hash'
          FROM json_each(?1) r WHERE {ACCEPTED}
          ON CONFLICT (user_id, id) DO UPDATE SET
-             latest = latest + 1, latest_item = excluded.latest_item, latest_hash = excluded.latest_hash, deleted_at = NULL,
+             latest = latest + 1, latest_item = excluded.latest_item, latest_hash = excluded.latest_hash,
+             deleted_at = NULL,
              pending = CASE WHEN current IS NULL THEN NULL ELSE {PENDING} END,
              {DESCRIBE_FIRST}",
         ACCEPTED = accepted_at!("?3", "?4"),
@@ -128,6 +129,7 @@ pub fn take_revisions(upload: &Upload<'_>) -> Write {
 
 /// What describes the inserted revision. The tags and the metadata are JSON themselves.
 const PENDING: &str = "json_object(
-                 'external_id', excluded.external_id, 'title', excluded.title, 'type', excluded.type, 'language', excluded.language,
-                 'media_type', excluded.media_type, 'tags', json(excluded.tags), 'metadata', json(excluded.metadata),
+                 'external_id', excluded.external_id, 'title', excluded.title, 'type', excluded.type,
+                 'language', excluded.language, 'media_type', excluded.media_type,
+                 'tags', json(excluded.tags), 'metadata', json(excluded.metadata),
                  'created_at', excluded.created_at, 'uploaded_at', excluded.uploaded_at, 'bytes', excluded.bytes)";
