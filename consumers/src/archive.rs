@@ -132,14 +132,17 @@ mod tests {
     fn idle() -> (InMemory, Message) {
         let memory = InMemory::default();
         memory.change(
-            "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number, summarised_through)
-             VALUES ('usr_00000000000000000000000000', 'con_00000000000000000000000000', 'Tides', 'chat', 1, 1, 502, 0)",
+            "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number,
+                                        summarised_through)
+             VALUES ('usr_00000000000000000000000000', 'con_00000000000000000000000000', 'Tides', 'chat', 1, 1,
+                     502, 0)",
         );
         memory.change(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 502)
              INSERT INTO turns (user_id, conversation_id, number, id, role, content, created_at)
-             SELECT 'usr_00000000000000000000000000', 'con_00000000000000000000000000', n, 'trn_00000000000000000000000000',
-                    CASE WHEN n % 2 THEN 'user' ELSE 'assistant' END, 'Message ' || n, n FROM n",
+             SELECT 'usr_00000000000000000000000000', 'con_00000000000000000000000000', n,
+                    'trn_00000000000000000000000000', CASE WHEN n % 2 THEN 'user' ELSE 'assistant' END,
+                    'Message ' || n, n FROM n",
         );
         let user = UserId::parse(USER).unwrap();
         let now = memory.now();

@@ -70,11 +70,14 @@ mod tests {
         let memory = InMemory::default();
         memory.change("INSERT INTO users (id, name, created_at) VALUES ('usr_00000000000000000000000000', 'Ada', 0)");
         memory.change(
-            "INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest, current, current_item)
-             VALUES ('usr_00000000000000000000000000', 'doc_000000000000000000000001', 'doc', 'text/plain', '[]', 0, 0, 1, 1, 1, 1)",
+            "INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest,
+                                    current, current_item)
+             VALUES ('usr_00000000000000000000000000', 'doc_000000000000000000000001', 'doc', 'text/plain', '[]', 0, 0,
+                     1, 1, 1, 1)",
         );
         memory.change(
-            "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number, summarised_through)
+            "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number,
+                                        summarised_through)
              VALUES ('usr_00000000000000000000000000', 'con_00000000000000000000000000', 'Tides', 'chat', 0, 0, 0, 0)",
         );
         memory.change(
@@ -105,7 +108,8 @@ mod tests {
     fn what_is_older_than_its_owner_wants_goes() {
         let memory = with_one_of_each();
         memory.change(
-            r#"UPDATE users SET profile = '{"retention": {"document_days": 3, "conversation_days": 3, "memory_days": 3}}'"#,
+            r#"UPDATE users SET profile =
+                 '{"retention": {"document_days": 3, "conversation_days": 3, "memory_days": 3}}'"#,
         );
         let expected = Retained { documents: 1, conversations: 1, memories: 1 };
         assert_eq!(ready(enforce_retention(&memory)).unwrap(), expected);
@@ -118,7 +122,8 @@ mod tests {
     fn what_is_as_old_as_its_owner_wants_stays() {
         let memory = with_one_of_each();
         memory.change(
-            r#"UPDATE users SET profile = '{"retention": {"document_days": 4, "conversation_days": 4, "memory_days": 4}}'"#,
+            r#"UPDATE users SET profile =
+                 '{"retention": {"document_days": 4, "conversation_days": 4, "memory_days": 4}}'"#,
         );
         assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
     }
