@@ -346,7 +346,7 @@ where
 
 /// What became of the turn stands in D1: where this is not published, who waits looks there.
 async fn publish_end<P: Channels>(ports: &P, claim: &Claim, channel: &Channel, event: TurnEvent) {
-    let attempt = Attempt::End.name(claim);
+    let attempt = Attempt::End.name(&claim.token);
     let _ = ports.publish(channel, Update { job: claim.job.clone(), attempt, events: vec![event] }).await;
 }
 

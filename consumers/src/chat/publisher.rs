@@ -6,6 +6,7 @@ use pipeline::{
         generation::{Flow, Sink},
     },
     failure::Failure,
+    ids::ClaimToken,
     job::{item::Claim, protocol},
     platform::ports::{Channels, Clock, Database},
     time::{SECOND, Timestamp},
@@ -55,10 +56,10 @@ pub enum Attempt {
 
 impl Attempt {
     /// The name in updates: sorts by claim, then by model, the end last.
-    pub fn name(self, claim: &Claim) -> String {
+    pub fn name(self, claim: &ClaimToken) -> String {
         match self {
-            Self::Model(place) => format!("{}/{place:02}", claim.token),
-            Self::End => format!("{}/99", claim.token),
+            Self::Model(place) => format!("{claim}/{place:02}"),
+            Self::End => format!("{claim}/99"),
         }
     }
 }
@@ -70,7 +71,7 @@ impl<'a, P: Database + Channels + Clock> StreamPublisher<'a, P> {
             ports,
             claim,
             channel,
-            attempt: attempt.name(claim),
+            attempt: attempt.name(&claim.token),
             thinking: Thinking::default(),
             text: String::new(),
             published: 0,
@@ -128,5 +129,18 @@ impl<P: Database + Channels + Clock> Sink for StreamPublisher<'_, P> {
             let _ = self.renew().await;
         }
         if self.unwanted { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_sorts_after_every_model_of_its_claim() {
+        let token = ClaimToken::parse("clm_00000000000000000000000000").unwrap();
+        assert_eq!(Attempt::Model(0).name(&token), "clm_00000000000000000000000000/00");
+        assert_eq!(Attempt::End.name(&token), "clm_00000000000000000000000000/99");
+        assert!(Attempt::Model(12).name(&token) < Attempt::End.name(&token));
     }
 }

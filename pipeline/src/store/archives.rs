@@ -38,7 +38,8 @@ pub fn keep_conversation(claim: &Claim, conversation: &ConversationId, key: &str
     claim
         .fenced(formatcp!(
             "UPDATE archives SET state = 'kept'
-             WHERE key = ?5 AND EXISTS (SELECT 1 FROM conversations WHERE user_id = ?3 AND id = ?4 AND archived_key = ?5)
+             WHERE key = ?5
+               AND EXISTS (SELECT 1 FROM conversations WHERE user_id = ?3 AND id = ?4 AND archived_key = ?5)
                AND {HELD}"
         ))
         .bind(&claim.user)

@@ -151,7 +151,8 @@ pub struct NewMemoryRow<'a> {
 /// remembered once: what is known of them becomes active, and is corrected.
 pub fn insert(new: NewMemoryRow<'_>) -> Write {
     Write::new(
-        "INSERT INTO memories (id, user_id, kind, text, hash, source, confidence, state, pinned, supersedes, embedding, created_at)
+        "INSERT INTO memories (id, user_id, kind, text, hash, source, confidence, state, pinned, supersedes, embedding,
+                               created_at)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9, ?10, ?11
          WHERE (SELECT count(*) FROM memories WHERE user_id = ?2) < ?12
          ON CONFLICT (user_id, hash) DO UPDATE SET state = 'active', supersedes = excluded.supersedes,
@@ -190,7 +191,8 @@ pub fn supersede(user: &UserId, superseded: Option<&MemoryId>, hash: &str) -> [W
            AND EXISTS (SELECT 1 FROM memories WHERE user_id = ?1 AND hash = ?3 AND state = 'active')",
     );
     let unindex = Write::new(
-        "DELETE FROM memories_fts WHERE rowid IN (SELECT number FROM memories WHERE user_id = ?1 AND id = ?2 AND state = 'superseded')",
+        "DELETE FROM memories_fts WHERE rowid IN (
+             SELECT number FROM memories WHERE user_id = ?1 AND id = ?2 AND state = 'superseded')",
     );
     [supersede.bind(user).bind(superseded).bind(hash), unindex.bind(user).bind(superseded)]
 }
@@ -224,7 +226,8 @@ pub fn mark_recalled(claim: &Claim, memories: &[MemoryId], now: Timestamp) -> Re
     Ok(claim
         .fenced(formatcp!(
             "UPDATE memories SET recalled_at = ?4
-             WHERE user_id = ?3 AND id IN (SELECT value FROM json_each(?5)) AND (recalled_at IS NULL OR recalled_at < ?6)
+             WHERE user_id = ?3 AND id IN (SELECT value FROM json_each(?5))
+               AND (recalled_at IS NULL OR recalled_at < ?6)
                AND {HELD}"
         ))
         .bind(&claim.user)

@@ -59,7 +59,8 @@ pub fn set_profile(user: &UserId, profile: &str) -> Write {
 pub fn bump(user: &UserId) -> Write {
     Write::new(formatcp!(
         "{MOVE_VERSION_ON},
-             document_count = (SELECT count(*) FROM (SELECT 1 FROM documents WHERE user_id = ?1 AND deleted_at IS NULL LIMIT ?2))
+             document_count = (SELECT count(*) FROM (
+                 SELECT 1 FROM documents WHERE user_id = ?1 AND deleted_at IS NULL LIMIT ?2))
          WHERE id = ?1"
     ))
     .bind(user)
@@ -72,8 +73,8 @@ pub fn bump_by(claim: &Claim) -> Write {
     claim
         .fenced(formatcp!(
             "{MOVE_VERSION_ON},
-                 document_count = CASE WHEN document_count >= ?4 THEN document_count ELSE
-                     (SELECT count(*) FROM (SELECT 1 FROM documents WHERE user_id = ?3 AND deleted_at IS NULL LIMIT ?4)) END
+                 document_count = CASE WHEN document_count >= ?4 THEN document_count ELSE (SELECT count(*) FROM (
+                     SELECT 1 FROM documents WHERE user_id = ?3 AND deleted_at IS NULL LIMIT ?4)) END
              WHERE id = ?3 AND {HELD}"
         ))
         .bind(&claim.user)

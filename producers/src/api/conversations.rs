@@ -53,7 +53,8 @@ pub struct Conversation {
     next_cursor: Option<String>,
 }
 
-/// `GET /api/conversations?title=&limit=&cursor=`: the newest first. Those of `/v1` clients, who keep them, are not listed.
+/// `GET /api/conversations?title=&limit=&cursor=`: the newest first. Those of `/v1` clients, who keep
+/// them, are not listed.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let (limit, cursor) = page(call)?;
     let title = call.parameter("title");

@@ -79,3 +79,118 @@ async fn begin<P: Database + Queue + Clock + Random>(
     let _ = ports.send(transaction.commit(ports).await?.messages()?).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{
+        chat::turn::{Ask, Turn},
+        constants::ARCHIVE_AFTER_DAYS,
+        ids::{ConversationId, TurnId},
+    };
+    use serde_json::json;
+    use test_platform::{InMemory, ready};
+
+    use super::*;
+    use crate::api::chat::accept::{self, Question};
+
+    /// Begins a conversation with a question that is not answered.
+    fn ask(memory: &InMemory, user: &UserId) {
+        let now = memory.now();
+        let turn = Turn {
+            conversation_id: ConversationId::new(now, memory.bytes()),
+            turn_id: TurnId::new(now, memory.bytes()),
+            number: 0,
+            session_id: None,
+            request: Ask::default(),
+        };
+        let question = Question {
+            job: &JobId::new(now, memory.bytes()),
+            user,
+            turn: &turn,
+            message: "When is high tide?",
+            is_new: true,
+            origin: "chat",
+            idempotency: None,
+            response: "{}",
+            answer: None,
+        };
+        assert_eq!(ready(accept::accept(memory, &question)).unwrap(), accept::Accepted::Yes);
+    }
+
+    fn answer(memory: &InMemory) {
+        memory.change("UPDATE job_items SET state = 'done'");
+        memory.change("UPDATE jobs SET finished_at = created_at");
+    }
+
+    fn user(memory: &InMemory) -> UserId {
+        UserId::new(memory.now(), memory.bytes())
+    }
+
+    fn wait(memory: &InMemory, days: u32) {
+        memory.advance(i64::from(days) * DAY + 1);
+    }
+
+    #[test]
+    fn an_idle_conversation_gets_one_archive_item() {
+        let memory = InMemory::default();
+        ask(&memory, &user(&memory));
+        answer(&memory);
+        wait(&memory, ARCHIVE_AFTER_DAYS - 1);
+        assert_eq!(ready(archive(&memory)).unwrap(), 0);
+        wait(&memory, 1);
+        assert_eq!(ready(archive(&memory)).unwrap(), 1);
+        let cursors = memory.look("SELECT cursor FROM job_items WHERE stage = 'archive' AND state = 'queued'");
+        let cursor: ArchiveCursor = serde_json::from_str(cursors[0]["cursor"].as_str().unwrap()).unwrap();
+        assert_eq!(memory.look("SELECT id FROM conversations"), [json!({ "id": cursor.conversation_id })]);
+        assert_eq!((cursors.len(), cursor.number), (1, 2));
+        assert_eq!(ready(archive(&memory)).unwrap(), 0, "its item is on its way");
+    }
+
+    #[test]
+    fn one_that_owes_an_answer_gets_none() {
+        let memory = InMemory::default();
+        ask(&memory, &user(&memory));
+        wait(&memory, ARCHIVE_AFTER_DAYS);
+        assert_eq!(ready(archive(&memory)).unwrap(), 0);
+    }
+
+    #[test]
+    fn one_that_was_restored_lately_gets_none() {
+        let memory = InMemory::default();
+        ask(&memory, &user(&memory));
+        answer(&memory);
+        wait(&memory, ARCHIVE_AFTER_DAYS);
+        memory.change("UPDATE conversations SET restored_at = updated_at + 1000");
+        assert_eq!(ready(archive(&memory)).unwrap(), 0);
+        wait(&memory, 1);
+        assert_eq!(ready(archive(&memory)).unwrap(), 1);
+    }
+
+    #[test]
+    fn one_that_its_client_keeps_or_that_is_archived_gets_none() {
+        let memory = InMemory::default();
+        ask(&memory, &user(&memory));
+        ask(&memory, &user(&memory));
+        answer(&memory);
+        wait(&memory, ARCHIVE_AFTER_DAYS);
+        memory.change("UPDATE conversations SET origin = 'openai' WHERE id = (SELECT min(id) FROM conversations)");
+        memory
+            .change("UPDATE conversations SET archived_key = 'a name' WHERE id = (SELECT max(id) FROM conversations)");
+        assert_eq!(ready(archive(&memory)).unwrap(), 0);
+    }
+
+    #[test]
+    fn the_conversations_of_a_user_are_one_job() {
+        let memory = InMemory::default();
+        let users = [user(&memory), user(&memory)];
+        for user in [&users[0], &users[1], &users[0]] {
+            ask(&memory, user);
+        }
+        answer(&memory);
+        wait(&memory, ARCHIVE_AFTER_DAYS);
+        assert_eq!(ready(archive(&memory)).unwrap(), 3);
+        let jobs =
+            memory.look("SELECT last_item - first_item + 1 AS items FROM jobs WHERE kind = 'archive' ORDER BY 1");
+        assert_eq!(jobs, [json!({ "items": 1 }), json!({ "items": 2 })]);
+    }
+}

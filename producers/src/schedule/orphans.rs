@@ -60,3 +60,88 @@ async fn collect_vectors<P: Database + ObjectStore>(ports: &P) -> Result<usize, 
     }
     Ok(orphans.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{
+        ids::{ClaimToken, ConversationId, UserId},
+        platform::ports::PutIf,
+    };
+    use test_platform::{InMemory, ready};
+
+    use super::*;
+
+    const ARCHIVE: &str = "u/usr_x/archives/conversations/2026-11-22/con_x-clm_x.json.gz";
+
+    fn user() -> UserId {
+        UserId::parse("usr_00000000000000000000000000").unwrap()
+    }
+
+    fn store(memory: &InMemory, key: &str) {
+        ready(memory.put(key, vec![1], PutIf::Always)).unwrap();
+    }
+
+    /// An archive that was noted and written, and at which nothing points yet.
+    fn with_archive() -> InMemory {
+        let memory = InMemory::default();
+        let conversation = ConversationId::parse("con_00000000000000000000000000").unwrap();
+        ready(archives::note_conversation(ARCHIVE, &user(), &conversation, memory.now()).run(&memory)).unwrap();
+        store(&memory, ARCHIVE);
+        memory
+    }
+
+    #[test]
+    fn an_archive_whose_writer_died_is_removed_after_max_writer_life() {
+        let memory = with_archive();
+        memory.advance(constants::MAX_WRITER_LIFE);
+        assert_eq!(ready(collect(&memory)).unwrap(), 0, "its writer may live");
+        memory.advance(1);
+        assert_eq!(ready(collect(&memory)).unwrap(), 1);
+        assert!(memory.object_keys().is_empty() && memory.look("SELECT key FROM archives").is_empty());
+    }
+
+    #[test]
+    fn an_archive_that_is_kept_stays() {
+        let memory = with_archive();
+        memory.change("UPDATE archives SET state = 'kept'");
+        memory.advance(2 * constants::MAX_WRITER_LIFE);
+        assert_eq!(ready(collect(&memory)).unwrap(), 0);
+        assert_eq!(memory.object_keys(), [ARCHIVE]);
+    }
+
+    #[test]
+    fn a_superseded_archive_is_removed_at_once() {
+        let memory = with_archive();
+        memory.change("UPDATE archives SET state = 'garbage'");
+        assert_eq!(ready(collect(&memory)).unwrap(), 1);
+        assert!(memory.object_keys().is_empty());
+    }
+
+    #[test]
+    fn an_archive_that_is_kept_since_the_look_is_left_out() {
+        let memory = with_archive();
+        memory.change("UPDATE archives SET state = 'kept'");
+        let given_up = ready(archives::give_up(&[ARCHIVE.to_owned()]).unwrap().all(&memory)).unwrap();
+        assert!(given_up.is_empty());
+    }
+
+    #[test]
+    fn slices_of_vectors_stay_while_an_item_may_read_them() {
+        let memory = InMemory::default();
+        memory.change(
+            "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress,
+                                    lease, attempts, next_at, updated_at)
+             VALUES (7, 'job_x', 'usr_x', 'upsert', 'failed', '[]', 0, 0, 0, 0, 0, 0, 0)",
+        );
+        let claim = ClaimToken::parse("clm_00000000000000000000000000").unwrap();
+        let slice = object_keys::vectors(&user(), ItemId(7), &claim);
+        let of_nobody = object_keys::vectors(&user(), ItemId(8), &claim);
+        store(&memory, &slice);
+        store(&memory, &of_nobody);
+        assert_eq!(ready(collect(&memory)).unwrap(), 1);
+        assert_eq!(memory.object_keys(), [slice], "what failed may be tried again");
+        memory.change("UPDATE job_items SET state = 'done'");
+        assert_eq!(ready(collect(&memory)).unwrap(), 1);
+        assert!(memory.object_keys().is_empty());
+    }
+}

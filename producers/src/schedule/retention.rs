@@ -56,3 +56,87 @@ async fn remove_memories<P: Database>(ports: &P, now: Timestamp) -> Result<u64, 
     let removed = transaction.write(rows);
     Ok(transaction.commit(ports).await?.changes(removed))
 }
+
+#[cfg(test)]
+mod tests {
+    use pipeline::time::DAY;
+    use serde_json::json;
+    use test_platform::{InMemory, ready};
+
+    use super::*;
+
+    /// A user with one thing of each kind, made at the time 0, and one more memory that is pinned.
+    fn with_one_of_each() -> InMemory {
+        let memory = InMemory::default();
+        memory.change("INSERT INTO users (id, name, created_at) VALUES ('usr_00000000000000000000000000', 'Ada', 0)");
+        memory.change(
+            "INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest,
+                                    current, current_item)
+             VALUES ('usr_00000000000000000000000000', 'doc_000000000000000000000001', 'doc', 'text/plain', '[]', 0, 0,
+                     1, 1, 1, 1)",
+        );
+        memory.change(
+            "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number,
+                                        summarised_through)
+             VALUES ('usr_00000000000000000000000000', 'con_00000000000000000000000000', 'Tides', 'chat', 0, 0, 0, 0)",
+        );
+        memory.change(
+            "INSERT INTO memories (number, id, user_id, kind, text, hash, confidence, state, pinned, created_at)
+             VALUES (1, 'mem_1', 'usr_00000000000000000000000000', 'fact', 'one', 'a', 1, 'active', 0, 0),
+                    (2, 'mem_2', 'usr_00000000000000000000000000', 'fact', 'two', 'b', 1, 'active', 1, 0)",
+        );
+        memory.change("INSERT INTO memories_fts (rowid, scope, body) SELECT number, 'u1', text FROM memories");
+        // From the time 0 to a moment after midnight of the third day.
+        memory.advance(3 * DAY + 1 - memory.now().milliseconds());
+        memory
+    }
+
+    fn version(memory: &InMemory) -> i64 {
+        memory.look("SELECT index_version FROM users")[0]["index_version"].as_i64().unwrap()
+    }
+
+    #[test]
+    fn what_no_retention_was_set_for_stays() {
+        let memory = with_one_of_each();
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
+        memory.change(r#"UPDATE users SET profile = '{"retention": {"document_days": null}}'"#);
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
+        assert_eq!(version(&memory), 0);
+    }
+
+    #[test]
+    fn what_is_older_than_its_owner_wants_goes() {
+        let memory = with_one_of_each();
+        memory.change(
+            r#"UPDATE users SET profile =
+                 '{"retention": {"document_days": 3, "conversation_days": 3, "memory_days": 3}}'"#,
+        );
+        let expected = Retained { documents: 1, conversations: 1, memories: 1 };
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), expected);
+        assert!(memory.look("SELECT id FROM documents WHERE deleted_at IS NULL").is_empty());
+        assert!(memory.look("SELECT id FROM conversations").is_empty());
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
+    }
+
+    #[test]
+    fn what_is_as_old_as_its_owner_wants_stays() {
+        let memory = with_one_of_each();
+        memory.change(
+            r#"UPDATE users SET profile =
+                 '{"retention": {"document_days": 4, "conversation_days": 4, "memory_days": 4}}'"#,
+        );
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
+    }
+
+    #[test]
+    fn a_pinned_memory_stays_and_the_other_is_out_of_reach() {
+        let memory = with_one_of_each();
+        memory.change(r#"UPDATE users SET profile = '{"retention": {"memory_days": 1}}'"#);
+        assert_eq!(ready(enforce_retention(&memory)).unwrap().memories, 1);
+        assert_eq!(memory.look("SELECT id FROM memories"), [json!({ "id": "mem_2" })]);
+        assert_eq!(memory.look("SELECT rowid AS number FROM memories_fts"), [json!({ "number": 2 })]);
+        assert_eq!(version(&memory), 1, "cached answers from before are not given again");
+        assert_eq!(ready(enforce_retention(&memory)).unwrap().memories, 0);
+        assert_eq!(version(&memory), 1);
+    }
+}

@@ -31,7 +31,8 @@ pub fn insert_question(job: &JobId, content: &str, now: Timestamp) -> Write {
 pub fn insert_known_answer(job: &JobId, content: &str, detail: &str, now: Timestamp) -> Write {
     Write::new(
         "INSERT INTO turns (user_id, conversation_id, number, id, role, content, detail, created_at)
-         SELECT user_id, turn ->> '$.conversation_id', (turn ->> '$.number') + 1, turn ->> '$.turn_id', 'assistant', ?2, ?3, ?4
+         SELECT user_id, turn ->> '$.conversation_id', (turn ->> '$.number') + 1, turn ->> '$.turn_id', 'assistant',
+                ?2, ?3, ?4
          FROM jobs WHERE id = ?1",
     )
     .bind(job)

@@ -62,7 +62,8 @@ pub struct NewProposal<'a> {
 pub fn insert(claim: &Claim, new: NewProposal<'_>) -> Write {
     claim
         .fenced(formatcp!(
-            "INSERT INTO memories (id, user_id, kind, text, hash, source, confidence, state, pinned, embedding, created_at)
+            "INSERT INTO memories (id, user_id, kind, text, hash, source, confidence, state, pinned, embedding,
+                                   created_at)
              SELECT ?3, ?4, ?5, ?6, ?7, ?8, 0.6, ?9, 0, ?12, ?10
              WHERE {HELD}
                AND (SELECT count(*) FROM memories WHERE user_id = ?4) < ?11

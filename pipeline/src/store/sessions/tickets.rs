@@ -28,7 +28,8 @@ pub struct NewTicketRow<'a> {
 /// Inserts a ticket.
 pub fn insert(new: NewTicketRow<'_>) -> Write {
     Write::new(
-        "INSERT INTO session_tickets (digest, owner_id, session_id, participant, role, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO session_tickets (digest, owner_id, session_id, participant, role, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )
     .bind(new.digest)
     .bind(new.owner)
