@@ -6,9 +6,13 @@
 //! [`Transaction`](crate::platform::transaction::Transaction) or run them alone. Reads that join tables
 //! live with the noun that they return.
 
+pub mod archives;
 pub mod conditions;
+pub mod conversations;
 pub mod dead_letters;
+pub mod documents;
 pub mod idempotency;
 pub mod jobs;
+pub mod sessions;
 pub mod usage;
 pub mod users;

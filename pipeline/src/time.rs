@@ -38,6 +38,12 @@ impl Timestamp {
         self.0 - earlier.0
     }
 
+    /// The full hour that this lies in.
+    #[must_use]
+    pub const fn start_of_hour(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(HOUR))
+    }
+
     /// 00:00 UTC of this day, when every daily allowance starts anew.
     #[must_use]
     pub const fn start_of_day(self) -> Self {

@@ -11,11 +11,9 @@
 )]
 
 use pipeline::{
-    budget::{
-        allowances::{Allowances, Resource},
-        usage::Totals,
-    },
-    platform::ports::{Clock as _, Database as _},
+    budget::allowances::{Allowances, Resource},
+    platform::ports::Clock as _,
+    store::usage::sums,
     time::MINUTE,
 };
 use producers::schedule::Schedule;
@@ -223,8 +221,8 @@ fn d1_by_source(rig: &Rig) -> Vec<(String, u64, u64)> {
 
 fn used(rig: &Rig, ingest_share: f64) -> Vec<(Resource, f64)> {
     let allowances = Allowances { ingest_share, ..Allowances::default() };
-    let answers = ready(rig.memory.batch(vec![Totals::select(rig.memory.now().start_of_day(), None)])).unwrap();
-    let totals: Totals = answers.at(0).unwrap().first().unwrap().unwrap_or_default();
+    let today = rig.memory.now().start_of_day();
+    let totals = ready(sums::totals(today, None).first(&rig.memory)).unwrap().unwrap_or_default();
     Resource::ALL
         .into_iter()
         .map(|resource| (resource, resource.used(&totals.usage, totals.invocations) / allowances.of(resource)))

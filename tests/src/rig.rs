@@ -68,6 +68,11 @@ impl Rig {
         rig
     }
 
+    /// A product over a platform that is there already, and the key of a user it knows.
+    pub fn over(memory: InMemory, key: &str) -> Self {
+        Self { memory, key: key.to_owned(), deliveries: Cell::new(0) }
+    }
+
     /// Creates a user; their key.
     pub fn new_user(&self) -> String {
         self.request_as(ADMIN, "POST", "/api/keys", &[], b"{}").body["key"].as_str().unwrap().to_owned()
@@ -191,7 +196,9 @@ impl Rig {
     pub fn converge(&self) -> bool {
         for _ in 0..60 {
             self.drain();
-            if self.memory.look("SELECT id FROM jobs WHERE finished_at IS NULL").is_empty() && self.collect() == 0 {
+            if self.memory.look("SELECT id FROM jobs WHERE finished_at IS NULL").is_empty()
+                && self.remove_orphans() == 0
+            {
                 return true;
             }
             self.memory.advance(120_000);
@@ -200,9 +207,9 @@ impl Rig {
         false
     }
 
-    fn collect(&self) -> usize {
+    fn remove_orphans(&self) -> usize {
         let (report, done) = self.run_cron(Schedule::Frequent);
-        if done.is_ok() { report.collected } else { 1 }
+        if done.is_ok() { report.orphans } else { 1 }
     }
 
     /// A job as its owner sees it.

@@ -4,16 +4,23 @@ use http::StatusCode;
 use pipeline::{
     budget::{
         allowances::{Allowances, Resource},
-        day::{Day, Level},
-        usage::{Totals, Usage},
+        day::Level,
+        usage::Usage,
     },
     platform::{
         ports::{Clock, Database},
-        statement::Statement,
+        transaction::Transaction,
+    },
+    store::{
+        documents,
+        usage::{
+            alerts, budget,
+            sums::{self, Totals},
+        },
     },
     time::{DAY, Timestamp},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::http::{
@@ -65,35 +72,21 @@ struct Vectors {
     allowance: f64,
 }
 
-#[derive(Debug, Deserialize)]
-struct AlertRow {
-    body: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Stored {
-    value: f64,
-}
-
 /// `GET /api/usage`
 pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let now = ports.now();
     let since = now.start_of_day();
-    let alerts = Statement::new("SELECT body FROM alerts WHERE created_at >= ?1 ORDER BY created_at, id").bind(since);
-    let stored = Statement::new("SELECT value FROM counters WHERE name = 'vectors_stored'");
-    let statements = vec![
-        Totals::select(since, None),
-        Totals::select(since, Some(&call.tenant.user)),
-        Day::select(now),
-        alerts,
-        stored,
-    ];
-    let answers = ports.batch(statements).await?;
-    let all: Totals = answers.at(0)?.first()?.unwrap_or_default();
-    let own: Totals = answers.at(1)?.first()?.unwrap_or_default();
-    let day: Day = answers.at(2)?.first()?.unwrap_or_default();
-    let alerts: Vec<AlertRow> = answers.at(3)?.all()?;
-    let stored: Option<Stored> = answers.at(4)?.first()?;
+    let mut transaction = Transaction::default();
+    let all = transaction.query(sums::totals(since, None));
+    let own = transaction.query(sums::totals(since, Some(&call.tenant.user)));
+    let day = transaction.query(budget::day(now));
+    let alerts = transaction.query(alerts::since(since));
+    let stored = transaction.query(documents::stored_vectors());
+    let done = transaction.commit(ports).await?;
+    let all = done.first(all)?.unwrap_or_default();
+    let own = done.first(own)?.unwrap_or_default();
+    let day = done.first(day)?.unwrap_or_default();
+    let stored = done.first(stored)?;
     let allowances = &call.budget.allowances;
     let resources = resources(&all, day.neurons, allowances, since, now);
     let first =
@@ -107,13 +100,13 @@ pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
         ingest: Ingest { neurons: day.ingest_neurons, allowance: allowances.ingest_neurons() },
         vectors: Vectors { stored: stored.map_or(0.0, |row| row.value), allowance: allowances.vectors_stored },
         degraded: call.budget.degradations(),
-        alerts: alerts.into_iter().filter_map(|alert| RawValue::from_string(alert.body).ok()).collect(),
+        alerts: done.all(alerts)?.into_iter().filter_map(|alert| RawValue::from_string(alert.body).ok()).collect(),
         own: own.usage,
     };
     Ok(Reply::json(StatusCode::OK, &view))
 }
 
-/// Neurons as the ledger has them, reservations included; the rest as counted.
+/// Neurons as the ledger has them, reservations included; the rest as summed.
 fn resources(
     all: &Totals,
     neurons: f64,

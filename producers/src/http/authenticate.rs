@@ -6,9 +6,10 @@ use pipeline::{
     budget::day::Day,
     platform::{
         ports::{Clock, Database},
-        statement::Statement,
+        transaction::{Query, Transaction},
     },
     problem::{Code, Problem},
+    store::usage::budget,
     tenant::Tenant,
 };
 use serde::Deserialize;
@@ -41,15 +42,17 @@ pub async fn authenticate<P: Database + Clock>(
     }
     let key = bearer(headers).ok_or_else(|| unauthorized("send `Authorization: Bearer <API key>`"))?;
     let key = ApiKey::parse(key).ok_or_else(|| unauthorized("this is not an API key; is a character missing?"))?;
-    let query = Statement::new(
+    let query = Query::<Row>::new(
         "SELECT k.digest, k.revoked_at, u.id AS user, u.number, u.index_version, u.document_count, u.profile
          FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = ?1",
     )
     .bind(key.id());
-    let answers = ports.batch(vec![query, Day::select(ports.now())]).await?;
-    let row: Option<Row> = answers.at(0)?.first()?;
-    let day = answers.at(1)?.first()?.unwrap_or_default();
-    match row {
+    let mut transaction = Transaction::default();
+    let known = transaction.query(query);
+    let day = transaction.query(budget::day(ports.now()));
+    let done = transaction.commit(ports).await?;
+    let day = done.first(day)?.unwrap_or_default();
+    match done.first(known)? {
         Some(row) if key.matches(&settings.pepper, &row.digest) => match row.revoked_at {
             None => Ok(Caller { tenant: row.tenant, key: key.id().to_owned(), day }),
             Some(_) => Err(unauthorized("this API key was revoked").into()),

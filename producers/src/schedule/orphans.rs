@@ -1,8 +1,8 @@
-//! Collect: objects in R2 that nothing will read any more.
+//! Orphans: objects in R2 that nothing will read any more.
 //!
 //! * The upsert stage removes the slices of vectors it published; a crash right after, or a writer
-//!   that woke up late, leaves some behind. A slice is garbage when its batch has ended.
-//! * An archive is garbage when its conversation was restored or deleted, or when its writer died
+//!   that woke up late, leaves some behind. A slice is an orphan when its batch has ended.
+//! * An archive is one when its conversation was restored or deleted, or when its writer died
 //!   before anything pointed at it.
 
 use std::collections::HashSet;
@@ -16,16 +16,17 @@ use pipeline::{
         ports::{Clock, Database, ObjectStore},
         statement::{Statement, json},
     },
+    store::jobs::sweep,
 };
 use serde::Deserialize;
 
 /// Removes what one look shows; the next run sees the rest. Returns how many objects went.
-pub async fn collect<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
-    Ok(collect_vectors(ports).await? + collect_archives(ports).await?)
+pub async fn remove<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
+    Ok(remove_vectors(ports).await? + remove_archives(ports).await?)
 }
 
 /// Idempotent: the row, which says what to remove, goes last. A name is never used again.
-async fn collect_archives<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
+async fn remove_archives<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
     #[derive(Deserialize)]
     struct Row {
         key: String,
@@ -56,28 +57,21 @@ async fn collect_archives<P: Database + ObjectStore + Clock>(ports: &P) -> Resul
     Ok(keys.len())
 }
 
-async fn collect_vectors<P: Database + ObjectStore>(ports: &P) -> Result<usize, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        id: ItemId,
-    }
+async fn remove_vectors<P: Database + ObjectStore>(ports: &P) -> Result<usize, Failure> {
     let keys = ports.list(object_keys::VECTORS_PREFIX, None).await?;
     let items: HashSet<ItemId> = keys.iter().filter_map(|key| object_keys::vectors_item(key)).collect();
     if items.is_empty() {
         return Ok(0);
     }
-    let query = Statement::new(
-        "SELECT id FROM job_items WHERE id IN (SELECT value FROM json_each(?1)) AND state NOT IN ('done', 'cancelled')",
-    )
-    .bind(json(&items.iter().collect::<Vec<_>>())?);
-    let rows: Vec<Row> = ports.batch(vec![query]).await?.at(0)?.all()?;
-    let alive: HashSet<ItemId> = rows.into_iter().map(|row| row.id).collect();
-    let garbage: Vec<String> = keys
+    let items: Vec<ItemId> = items.into_iter().collect();
+    let readers = sweep::items_that_read(&items)?.all(ports).await?;
+    let alive: HashSet<ItemId> = readers.into_iter().map(|row| row.id).collect();
+    let orphans: Vec<String> = keys
         .into_iter()
         .filter(|key| object_keys::vectors_item(key).is_none_or(|item| !alive.contains(&item)))
         .collect();
-    if !garbage.is_empty() {
-        ports.delete(&garbage).await?;
+    if !orphans.is_empty() {
+        ports.delete(&orphans).await?;
     }
-    Ok(garbage.len())
+    Ok(orphans.len())
 }

@@ -1,4 +1,5 @@
-//! Retain: what users do not want to keep any longer, by kind (`retention` of their profile).
+//! Enforce retention: what users do not want to keep any longer, by kind (`retention` of their profile), is
+//! removed.
 //!
 //! A document goes as if its owner had deleted it, and its job's receipt says what was removed.
 
@@ -20,7 +21,7 @@ const AT_ONCE: i64 = 100;
 
 /// What one run removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Retained {
+pub struct Removed {
     /// Documents.
     pub documents: usize,
     /// Conversations.
@@ -30,7 +31,7 @@ pub struct Retained {
 }
 
 /// Removes what is older than its owner wants.
-pub async fn enforce_retention<P: Database + Queue + Clock + Random>(ports: &P) -> Result<Retained, Failure> {
+pub async fn enforce_retention<P: Database + Queue + Clock + Random>(ports: &P) -> Result<Removed, Failure> {
     #[derive(Deserialize)]
     struct DocumentRow {
         user_id: UserId,
@@ -43,7 +44,7 @@ pub async fn enforce_retention<P: Database + Queue + Clock + Random>(ports: &P) 
     }
     let now = ports.now();
     let answers = ports.batch(vec![old_documents(now), old_conversations(now)]).await?;
-    let mut removed = Retained::default();
+    let mut removed = Removed::default();
     for row in answers.at(0)?.all::<DocumentRow>()? {
         removed.documents += usize::from(documents::remove(ports, &row.user_id, &row.id).await?.is_some());
     }
