@@ -72,8 +72,8 @@ use crate::chunk::tokens;
 const SOURCES: i64 = 8;
 /// Attempts after which an answer is made of what was found, if no model answers.
 const MODEL_ATTEMPTS: i64 = 3;
-/// Share of a route's channel that the conversation may take before it is summarised.
-const HISTORY_SHARE: u64 = 3;
+/// The share of a route's window that the conversation may take before it is summarised.
+const HISTORY_SHARE: f64 = 1.0 / 3.0;
 /// Why an answer may be worse than on another day.
 const SMALLER: &str = "the smallest model answered, because the day's neurons are nearly spent";
 /// Seconds an answer may be given again.
@@ -195,18 +195,19 @@ async fn summarise<P>(
 where
     P: Database + KeyValue + Generator + Queue + Deployment + Meter + Clock,
 {
-    let channel = usize::try_from(route.window / HISTORY_SHARE).unwrap_or(0);
+    let token_budget = history::share_of(usize::try_from(route.window).unwrap_or(0), HISTORY_SHARE);
     // What a client keeps itself is its own to shorten.
     if context.said.first().is_none_or(|said| said.number == 0) {
         return Ok(None);
     }
-    let count = history::outgrown(&context.said, channel, &tokens::count);
+    let count = history::outgrown(&context.said, token_budget, &tokens::count);
     let Some(through) = context.said[..count].last().map(|said| said.number) else { return Ok(None) };
     let gone = &context.said[..count];
     let previous = context.summary.as_deref();
     let small = catalogue.route(pipeline::chat::catalogue::RouteName::Simple);
-    let channel = usize::try_from(small.window).unwrap_or(0).saturating_sub(history::SUMMARY_TOKENS as usize + 100);
-    let messages = history::summary_prompt(previous, gone, channel, &tokens::count);
+    let token_budget =
+        usize::try_from(small.window).unwrap_or(0).saturating_sub(history::SUMMARY_TOKENS as usize + 100);
+    let messages = history::summary_prompt(previous, gone, token_budget, &tokens::count);
     let mut summary = None;
     for model in &small.models {
         let mut text = Collect::default();

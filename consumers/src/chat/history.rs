@@ -11,8 +11,20 @@ pub struct Numbered {
     pub message: PromptMessage,
 }
 
-/// Summarising leaves this share of the token budget for what follows, so that it is not due every turn.
-const KEPT_SHARE: usize = 2;
+/// The share of the token budget that is left of a conversation when it is summarised: the rest is for what
+/// follows, so that it is not due every turn.
+const KEPT_SHARE: f64 = 0.5;
+
+/// A share of so many tokens, in whole ones.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "windows of models are far below 2^52 tokens"
+)]
+pub fn share_of(tokens: usize, share: f64) -> usize {
+    (tokens as f64 * share) as usize
+}
 
 /// How many of the oldest messages must be summarised so that the rest fits: none if all do. Whole
 /// exchanges only.
@@ -26,7 +38,7 @@ pub fn outgrown(messages: &[Numbered], token_budget: usize, count: &dyn Fn(&str)
     let mut first = messages.len();
     for (place, size) in tokens.iter().enumerate().rev() {
         kept += size;
-        if kept > token_budget / KEPT_SHARE {
+        if kept > share_of(token_budget, KEPT_SHARE) {
             break;
         }
         if messages[place].message.role == Role::User {
