@@ -116,22 +116,6 @@ impl std::fmt::Debug for InMemory {
     }
 }
 
-/// More than the product has: preparing them again and again is what a simulation would spend its time on.
-const STATEMENTS: usize = 1_000;
-
-const MIGRATIONS: [&str; 10] = [
-    include_str!("../../../migrations/0001_users_and_keys.sql"),
-    include_str!("../../../migrations/0002_jobs_and_documents.sql"),
-    include_str!("../../../migrations/0003_chunks.sql"),
-    include_str!("../../../migrations/0004_requests.sql"),
-    include_str!("../../../migrations/0005_conversations.sql"),
-    include_str!("../../../migrations/0006_sessions.sql"),
-    include_str!("../../../migrations/0007_budget.sql"),
-    include_str!("../../../migrations/0008_clockwork.sql"),
-    include_str!("../../../migrations/0009_less_to_look_through.sql"),
-    include_str!("../../../migrations/0010_waiting_turns.sql"),
-];
-
 impl Default for InMemory {
     fn default() -> Self {
         Self::new(1)
@@ -143,14 +127,20 @@ impl InMemory {
     ///
     /// # Panics
     /// If the migrations do not run.
-    #[expect(clippy::expect_used, reason = "a test cannot go on without its database")]
     pub fn new(seed: u64) -> Self {
-        let connection = Connection::open_in_memory().expect("SQLite opens in memory");
-        connection.execute_batch("PRAGMA foreign_keys = ON").expect("a pragma");
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        for migration in MIGRATIONS {
-            connection.execute_batch(migration).expect("the migrations run");
-        }
+        Self::over(database::empty(), seed)
+    }
+
+    /// A platform whose database an earlier version left: its first `migrations` had run, it held what
+    /// `dump` inserts, and the later migrations have run since.
+    ///
+    /// # Panics
+    /// If the dump or the migrations do not run.
+    pub fn upgraded(seed: u64, migrations: usize, dump: &str) -> Self {
+        Self::over(database::upgraded(migrations, dump), seed)
+    }
+
+    fn over(connection: Connection, seed: u64) -> Self {
         let shared = Shared {
             connection,
             objects: RefCell::default(),
