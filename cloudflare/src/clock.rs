@@ -5,7 +5,7 @@ use std::time::Duration;
 use pipeline::{
     failure::Failure,
     platform::ports::{Clock, Random, Sha256},
-    time::{SECOND, Timestamp},
+    time::{Span, Timestamp},
 };
 use wasm_bindgen::prelude::*;
 use worker::{
@@ -22,20 +22,20 @@ extern "C" {
     fn digest(algorithm: &str, data: &Uint8Array) -> Result<Promise, JsValue>;
 }
 
-/// Milliseconds by which a local deployment's clock is wrong on purpose: tests begin another day by
+/// By how much a local deployment's clock is wrong on purpose: tests begin another day by
 /// `CLOCK_SHIFT_SECONDS`. A deployment that is not local has the right time.
-pub(crate) fn shift(env: &Env) -> i64 {
+pub(crate) fn shift(env: &Env) -> Span {
     let variable = |name: &str| env.var(name).map(|value| value.to_string()).unwrap_or_default();
     if variable("ENVIRONMENT") != "local" {
-        return 0;
+        return Span::ZERO;
     }
-    variable("CLOCK_SHIFT_SECONDS").parse::<i64>().unwrap_or(0) * SECOND
+    Span::seconds(variable("CLOCK_SHIFT_SECONDS").parse().unwrap_or(0))
 }
 
 impl Clock for Workers {
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 are whole and below 2^53")]
     fn now(&self) -> Timestamp {
-        Timestamp::from_milliseconds(Date::now() as i64 + self.clock_shift)
+        Timestamp::from_milliseconds(Date::now() as i64).plus(self.clock_shift)
     }
 
     async fn sleep(&self, milliseconds: u64) {

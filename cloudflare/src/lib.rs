@@ -27,6 +27,7 @@ use pipeline::{
     },
     failure::Failure,
     platform::ports::Meter,
+    time::Span,
 };
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{
@@ -42,7 +43,7 @@ pub use queues::{Batch, Delivery};
 pub struct Workers {
     env: Env,
     invocation: Rc<str>,
-    clock_shift: i64,
+    clock_shift: Span,
     usage: Rc<Cell<Usage>>,
     reserved: Rc<Cell<bool>>,
 }

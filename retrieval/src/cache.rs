@@ -105,7 +105,7 @@ pub async fn admit<P: Database + Clock>(ports: &P, writes: i64, budget: &Budget)
          ON CONFLICT (name) DO UPDATE SET value = CASE WHEN value / 10000 = ?1 THEN value ELSE ?1 * 10000 END + ?2
          WHERE value / 10000 <> ?1 OR value % 10000 + ?2 <= ?3",
     )
-    .bind(day.milliseconds() / pipeline::time::DAY)
+    .bind(day.milliseconds() / pipeline::time::DAY.as_milliseconds())
     .bind(writes)
     .bind((budget.allowances.kv_writes * WRITES_SHARE).floor());
     Ok(ports.batch(vec![reserve]).await?.at(0)?.changes > 0)

@@ -14,7 +14,7 @@ use pipeline::{
     budget::allowances::{Allowances, Resource},
     platform::ports::Clock as _,
     store::usage::sums,
-    time::MINUTE,
+    time::{MILLISECOND, MINUTE},
 };
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
@@ -163,7 +163,7 @@ pub fn day(mix: Mix, texts: &mut Texts) -> Day {
         if step == 3 * 12 + 4 {
             rig.run_cron(Schedule::Daily).1.unwrap();
         }
-        rig.memory.advance(5 * MINUTE - 1);
+        rig.memory.advance(5 * MINUTE - MILLISECOND);
         steps = step + 1;
         shares = used(&rig, mix.ingest_share);
         let waits = !rig.memory.look("SELECT id FROM job_items WHERE state = 'parked' AND stage = 'embed'").is_empty();
@@ -171,7 +171,7 @@ pub fn day(mix: Mix, texts: &mut Texts) -> Day {
         if shares.iter().any(|(_, share)| *share >= 0.995) || no_more_ingest {
             break;
         }
-        rig.memory.advance(1);
+        rig.memory.advance(MILLISECOND);
     }
     let documents = rig.memory.look("SELECT count(*) AS count FROM documents WHERE current IS NOT NULL")[0]["count"]
         .as_u64()

@@ -15,6 +15,7 @@ use pipeline::{
     ids::{RequestId, UserId},
     job::{message::Message, outcome::Outcome},
     platform::ports::{Clock as _, Random as _},
+    time::Span,
 };
 use producers::{
     http::{call::Settings, handle::handle, reply::Body},
@@ -185,7 +186,7 @@ impl Rig {
         for _ in 0..MESSAGES {
             let Some(message) = self.memory.receive() else { return };
             if let Outcome::Retry { after, .. } = self.process(&message).outcome {
-                self.memory.advance(i64::from(after) * 1_000);
+                self.memory.advance(Span::seconds(i64::from(after)));
                 self.memory.redeliver(message);
             }
         }
@@ -201,7 +202,7 @@ impl Rig {
             {
                 return true;
             }
-            self.memory.advance(120_000);
+            self.memory.advance(Span::minutes(2));
             let _ = self.run_cron(Schedule::Frequent);
         }
         false

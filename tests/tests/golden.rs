@@ -160,7 +160,8 @@ fn what_was_uploaded_is_found_and_what_was_deleted_is_gone_everywhere() {
     let key = |place: usize| beside["keys"][place].as_str().unwrap();
     rest(&rig);
     let names = ["tide", "swallow", "parked", "embedded", "reserved", "dead", "lost", "queued", "live"];
-    let words = "tide swallow anchor lighthouse buoy wreck bottle pier ferry receipt deleting cancellation abandonment stranger";
+    let words = "tide swallow anchor lighthouse buoy wreck bottle pier ferry \
+                 receipt deleting cancellation abandonment stranger";
     assert_eq!(found(&rig, key(0), words), names.map(|name| format!("{name}.md")).into());
     assert_eq!(found(&rig, key(1), words), ["foreign.md".to_owned()].into());
     assert_eq!(rig.search(&json!({"query": "What the lighthouse does", "mode": "vector"}))[0], "embedded.md");

@@ -8,16 +8,16 @@ use pipeline::{
     failure::Failure,
     job::{item::Claim, protocol},
     platform::ports::{Channels, Clock, Database},
-    time::{SECOND, Timestamp},
+    time::{Span, Timestamp},
 };
 
 use super::thinking::Thinking;
 
-/// Milliseconds between two tellings: quick enough to read along, and some fifteen requests to the
-/// channel for an answer.
-const TELL_EVERY: i64 = 300;
-/// Milliseconds between two renewals of the lease.
-const RENEW_EVERY: i64 = 20 * SECOND;
+/// The time between two updates: quick enough to read along, and some fifteen requests to the channel for
+/// an answer.
+const PUBLISH_EVERY: Span = Span::milliseconds(300);
+/// The time between two renewals of the lease.
+const RENEW_EVERY: Span = Span::seconds(20);
 
 /// One model's attempt at an answer.
 pub struct StreamPublisher<'a, P> {
@@ -105,7 +105,7 @@ impl<P: Database + Channels + Clock> Sink for StreamPublisher<'_, P> {
         // An answer does not begin with the blank lines that follow thoughts.
         self.text.push_str(if self.text.is_empty() { said.trim_start() } else { &said });
         let now = self.ports.now();
-        if now.since(self.last_told) >= TELL_EVERY && self.text.len() > self.told {
+        if now.since(self.last_told) >= PUBLISH_EVERY && self.text.len() > self.told {
             self.publish().await;
         }
         if now.since(self.last_renewed) >= RENEW_EVERY {

@@ -7,7 +7,8 @@ use crate::{platform::transaction::Write, time::Timestamp};
 pub fn expire(before: Timestamp) -> [Write; 2] {
     [
         "DELETE FROM turns WHERE (user_id, conversation_id) IN (
-             SELECT user_id, id FROM conversations WHERE origin = 'openai' AND updated_at < ?1 AND archived_key IS NULL)",
+             SELECT user_id, id FROM conversations
+             WHERE origin = 'openai' AND updated_at < ?1 AND archived_key IS NULL)",
         "DELETE FROM conversations WHERE origin = 'openai' AND updated_at < ?1 AND archived_key IS NULL",
     ]
     .map(|sql| Write::new(sql).bind(before))

@@ -8,7 +8,7 @@ use pipeline::{
     job::{item::ItemState, message::Stage},
     platform::ports::{Clock, Database, Deployment, KeyValue},
     store::jobs::sweep::{self, WorkRow},
-    time::SECOND,
+    time::Span,
 };
 use serde::Serialize;
 
@@ -52,7 +52,7 @@ const COUNTED: i64 = 500;
 async fn work<P: Database + Clock>(ports: &P) -> Result<Vec<Waiting>, Failure> {
     let rows = sweep::unfinished_work(COUNTED).all(ports).await?;
     let now = ports.now();
-    let age = |row: &WorkRow| now.since(row.oldest).max(0) / SECOND;
+    let age = |row: &WorkRow| now.since(row.oldest).max(Span::ZERO).as_seconds();
     Ok(rows
         .into_iter()
         .map(|row| Waiting { oldest_seconds: age(&row), stage: row.stage, state: row.state, count: row.count })

@@ -18,7 +18,6 @@ use pipeline::{
     failure::Failure,
     platform::ports::Clock,
     problem::{Code, Problem},
-    time::SECOND,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -226,7 +225,7 @@ struct Model {
 
 /// `GET /v1/models`
 pub fn models<P: Clock>(ports: &P) -> Reply {
-    let created = ports.now().start_of_day().milliseconds() / SECOND;
+    let created = ports.now().start_of_day().seconds();
     let routes = RouteName::ALL.iter().map(|route| format!("{MODEL}-{}", route.name()));
     let models: Vec<Model> = std::iter::once(MODEL.to_owned())
         .chain(routes)

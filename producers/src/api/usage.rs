@@ -18,7 +18,7 @@ use pipeline::{
             sums::{self, Totals},
         },
     },
-    time::{DAY, Timestamp},
+    time::{DAY, MILLISECOND, Span, Timestamp},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -137,8 +137,8 @@ fn runs_out_at(share: f64, since: Timestamp, now: Timestamp) -> Option<Timestamp
     if share <= 0.0 {
         return None;
     }
-    let at = now.since(since).max(1) as f64 / share;
-    (at < DAY as f64).then(|| since.plus(at as i64))
+    let at = now.since(since).max(MILLISECOND).as_milliseconds() as f64 / share;
+    (at < DAY.as_milliseconds() as f64).then(|| since.plus(Span::milliseconds(at as i64)))
 }
 
 #[cfg(test)]
@@ -148,8 +148,8 @@ mod tests {
     #[test]
     fn the_forecast_goes_on_as_it_went() {
         let since = Timestamp::parse("2026-11-23T00:00:00Z").unwrap();
-        let noon = since.plus(DAY / 2);
-        assert_eq!(runs_out_at(0.75, since, noon), Some(since.plus(DAY / 2 * 4 / 3)));
+        let noon = since.plus(Span::hours(12));
+        assert_eq!(runs_out_at(0.75, since, noon), Some(since.plus(Span::hours(16))));
         assert_eq!(runs_out_at(0.5, since, noon), None);
         assert_eq!(runs_out_at(0.0, since, noon), None);
     }

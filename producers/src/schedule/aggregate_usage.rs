@@ -34,7 +34,7 @@ pub async fn aggregate<P: Database + Clock>(ports: &P) -> Result<u64, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::time::{DAY, HOUR};
+    use pipeline::time::{DAY, HOUR, MILLISECOND};
     use serde_json::json;
     use test_platform::{Fate, InMemory, ready};
 
@@ -52,9 +52,9 @@ mod tests {
     fn an_hour_is_summed_up_when_nobody_can_write_it_any_more() {
         let memory = InMemory::new(1);
         memory.change(ROWS);
-        memory.advance(HOUR + constants::MAX_WRITER_LIFE - 1);
+        memory.advance(HOUR + constants::MAX_WRITER_LIFE - MILLISECOND);
         assert_eq!(ready(aggregate(&memory)).unwrap(), 0);
-        memory.advance(1);
+        memory.advance(MILLISECOND);
         assert_eq!(ready(aggregate(&memory)).unwrap(), 2);
         assert_eq!(ready(aggregate(&memory)).unwrap(), 0, "once");
         let sums = memory.look(

@@ -5,7 +5,7 @@
 //! 2. Above 90 % documents are evicted, least recently hit first, until 80 % are reached: marked, then
 //!    their vectors removed, then unmarked, so that a crash in between is seen and finished. They stay
 //!    documents, found by keyword, and an alert says so.
-//! 3. An evicted document that was hit since gets a job that embeds it again, as long as there is room.
+//! 3. An evicted document that was hit since gets a job that embeds it again, as long as there is space.
 
 use pipeline::{
     budget::allowances::Allowances,
@@ -104,7 +104,7 @@ async fn recount<P: Database>(ports: &P) -> Result<f64, Failure> {
     Ok(ports.batch(vec![count]).await?.at(0)?.first::<StoredVectors>()?.map_or(0.0, |row| row.value))
 }
 
-/// Marks the least recently useful documents whose vectors together make room.
+/// Marks the least recently useful documents whose vectors together make space.
 async fn mark<P: Database + Clock>(ports: &P, surplus: f64) -> Result<(), Failure> {
     let mark = Statement::new(
         "UPDATE documents SET evicted_at = ?1, evicting = 1 WHERE (user_id, id) IN (
@@ -178,7 +178,7 @@ struct Wanted {
 
 /// Evicted documents that were hit since, a job for each of their packs. Not at once: a run of this step
 /// that was held up may still remove their vectors while its invocation lives.
-async fn restore<P: Database + Queue + Clock + Random>(ports: &P, room: f64) -> Result<usize, Failure> {
+async fn restore<P: Database + Queue + Clock + Random>(ports: &P, space: f64) -> Result<usize, Failure> {
     let query = Statement::new(
         "SELECT user_id, current_item AS pack, total(chunk_count) AS chunks FROM documents
          WHERE evicted_at < ?2 AND hit_at > evicted_at AND evicting IS NULL AND current_item = latest_item AND deleted_at IS NULL
@@ -189,7 +189,7 @@ async fn restore<P: Database + Queue + Clock + Random>(ports: &P, room: f64) -> 
     .bind(RESTORED_AT_ONCE)
     .bind(ports.now().plus(-constants::MAX_WRITER_LIFE));
     let wanted: Vec<Wanted> = ports.batch(vec![query]).await?.at(0)?.all()?;
-    let mut left = room;
+    let mut left = space;
     let mut restored = 0;
     for pack in wanted {
         left -= pack.chunks;
@@ -229,6 +229,7 @@ async fn embed_again<P: Database + Queue + Clock + Random>(ports: &P, wanted: &W
 
 #[cfg(test)]
 mod tests {
+    use pipeline::time::MILLISECOND;
     use test_platform::{InMemory, ready};
 
     use super::*;
@@ -238,9 +239,10 @@ mod tests {
         let memory = InMemory::new(1);
         memory.change(
             "WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 9)
-             INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest, latest_item,
-                                    current, current_item, chunk_count, hit_at)
-             SELECT 'user', 'document-' || n, 'doc', '', '[]', 0, n, 0, 1, n, 1, n, 10, CASE n WHEN 1 THEN 99 END FROM n",
+             INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest,
+                                    latest_item, current, current_item, chunk_count, hit_at)
+             SELECT 'user', 'document-' || n, 'doc', '', '[]', 0, n, 0, 1,
+                    n, 1, n, 10, CASE n WHEN 1 THEN 99 END FROM n",
         );
         memory.set_limits(&format!(r#"{{"vectors_stored": {most}}}"#));
         memory
@@ -272,7 +274,7 @@ mod tests {
     fn what_is_looked_for_again_is_embedded_again_once_there_is_space() {
         let memory = filled(100);
         ready(evict(&memory, true)).unwrap();
-        memory.advance(1);
+        memory.advance(MILLISECOND);
         memory.change("UPDATE documents SET hit_at = evicted_at + 1 WHERE id = 'document-2'");
         memory.set_limits(r#"{"vectors_stored": 200}"#);
         assert_eq!(ready(evict(&memory, true)).unwrap().restored, 0, "a run that was held up may still remove it");

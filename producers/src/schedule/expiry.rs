@@ -47,6 +47,7 @@ fn old(now: Timestamp) -> Vec<Write> {
 
 #[cfg(test)]
 mod tests {
+    use pipeline::time::MILLISECOND;
     use test_platform::{InMemory, ready};
 
     use super::*;
@@ -54,7 +55,8 @@ mod tests {
     /// A row of everything that goes, from when the platform's time begins; and jobs of indexing with and
     /// without a document in their pack.
     const ROWS: [&str; 10] = [
-        "INSERT INTO idempotency_keys (user_id, key, body_hash, job_id, created_at) VALUES ('user', 'key', '', 'job', 1795309200000)",
+        "INSERT INTO idempotency_keys (user_id, key, body_hash, job_id, created_at)
+         VALUES ('user', 'key', '', 'job', 1795309200000)",
         "INSERT INTO session_tickets VALUES ('digest', 'user', 'session', 'name', 'viewer', 1795309200000, NULL)",
         "INSERT INTO dead_letters (id, stage, why, created_at) VALUES ('one', 'chunk', '', 1795309200000)",
         "INSERT INTO alerts (id, body, created_at, attempts) VALUES ('one', '{}', 1795309200000, 0)",
@@ -63,15 +65,20 @@ mod tests {
          VALUES ('user', 'client', '', 'openai', 1795309200000, 1795309200000, 1, 0),
                 ('user', 'ours', '', 'chat', 1795309200000, 1795309200000, 1, 0)",
         "INSERT INTO turns (user_id, conversation_id, number, id, role, content, created_at)
-         VALUES ('user', 'client', 1, 'one', 'user', '', 1795309200000), ('user', 'ours', 1, 'two', 'user', '', 1795309200000)",
+         VALUES ('user', 'client', 1, 'one', 'user', '', 1795309200000),
+                ('user', 'ours', 1, 'two', 'user', '', 1795309200000)",
         "INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest, deleted_at)
-         VALUES ('user', 'gone', 'doc', '', '[]', 0, 0, 0, 1, 1795309200000), ('user', 'here', 'doc', '', '[]', 0, 0, 0, 1, NULL)",
+         VALUES ('user', 'gone', 'doc', '', '[]', 0, 0, 0, 1, 1795309200000),
+                ('user', 'here', 'doc', '', '[]', 0, 0, 0, 1, NULL)",
         "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents, finished_at)
-         VALUES ('chat', 'user', 'chat', 0, 0, 1, 1, 0, 1795309200000), ('empty', 'user', 'index', 0, 0, 2, 2, 0, 1795309200000),
-                ('held', 'user', 'index', 0, 0, 3, 3, 0, 1795309200000), ('open', 'user', 'chat', 0, 0, 4, 4, 0, NULL)",
-        "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress, lease,
-                                attempts, next_at, updated_at)
-         SELECT first_item, id, user_id, 'chunk', 'done', CASE id WHEN 'held' THEN '[1]' ELSE '[]' END, 0, 0, 0, 0, 0, 0, 0 FROM jobs",
+         VALUES ('chat', 'user', 'chat', 0, 0, 1, 1, 0, 1795309200000),
+                ('empty', 'user', 'index', 0, 0, 2, 2, 0, 1795309200000),
+                ('held', 'user', 'index', 0, 0, 3, 3, 0, 1795309200000),
+                ('open', 'user', 'chat', 0, 0, 4, 4, 0, NULL)",
+        "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress,
+                                lease, attempts, next_at, updated_at)
+         SELECT first_item, id, user_id, 'chunk', 'done', CASE id WHEN 'held' THEN '[1]' ELSE '[]' END, 0, 0, 0, 0,
+                0, 0, 0 FROM jobs",
     ];
 
     fn filled() -> InMemory {
@@ -93,9 +100,9 @@ mod tests {
             // The day's row is an hour older than the rest.
             let early = if days == 40 { 1 } else { 0 };
             assert_eq!(ready(expire(&memory)).unwrap(), early, "day {days}");
-            memory.advance(1);
+            memory.advance(MILLISECOND);
             assert_eq!(ready(expire(&memory)).unwrap(), rows - early, "day {days}");
-            memory.advance(-1);
+            memory.advance(-MILLISECOND);
         }
     }
 

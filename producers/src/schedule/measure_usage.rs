@@ -115,7 +115,10 @@ async fn raise_alerts<P: Database + Deployment>(
 
 #[cfg(test)]
 mod tests {
-    use pipeline::{constants, time::DAY};
+    use pipeline::{
+        constants,
+        time::{DAY, MILLISECOND},
+    };
     use test_platform::{InMemory, ready};
 
     use super::*;
@@ -159,12 +162,13 @@ mod tests {
     fn neurons_of_a_worker_that_died_are_taken_for_spent_once_it_cannot_be_alive() {
         let memory = InMemory::new(1);
         memory.change(
-            "INSERT INTO reservations (id, day, purpose, neurons, made_at) VALUES ('dead', 1795305600000, 'ingest', 7, 1795309200000)",
+            "INSERT INTO reservations (id, day, purpose, neurons, made_at)
+             VALUES ('dead', 1795305600000, 'ingest', 7, 1795309200000)",
         );
         memory.advance(constants::MAX_WRITER_LIFE);
         ready(measure(&memory)).unwrap();
         assert!(memory.look("SELECT * FROM usage_log").is_empty());
-        memory.advance(1);
+        memory.advance(MILLISECOND);
         for _ in 0..2 {
             ready(measure(&memory)).unwrap();
             assert!(memory.look("SELECT * FROM reservations").is_empty());

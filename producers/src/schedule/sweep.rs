@@ -108,7 +108,11 @@ pub async fn wake_and_finish<P: Database + Clock>(ports: &P) -> Result<(), Failu
 
 #[cfg(test)]
 mod tests {
-    use pipeline::{constants, platform::ports::PutIf, time::SECOND};
+    use pipeline::{
+        constants,
+        platform::ports::PutIf,
+        time::{MILLISECOND, SECOND},
+    };
     use test_platform::{InMemory, ready};
 
     use super::*;
@@ -116,9 +120,10 @@ mod tests {
     const JOB: &str = "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
          VALUES ('job', 'user', 'index', 1795309200000, 1795309200000, 1, 1, 1)";
     /// Sent when the platform's time begins.
-    const ITEM: &str = "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress,
-                                lease, attempts, next_at, sent_at, updated_at)
-         VALUES (1, 'job', 'user', 'chunk', 'queued', '[]', 1, 0, 0, 0, 0, 1795309200000, 1795309200000, 1795309200000)";
+    const ITEM: &str = "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count,
+                                chunk_count, progress, lease, attempts, next_at, sent_at, updated_at)
+         VALUES (1, 'job', 'user', 'chunk', 'queued', '[]', 1, 0,
+                 0, 0, 0, 1795309200000, 1795309200000, 1795309200000)";
 
     fn queued() -> InMemory {
         let memory = InMemory::new(1);
@@ -136,7 +141,7 @@ mod tests {
         let memory = queued();
         memory.advance(constants::MESSAGE_LOST_AFTER);
         assert_eq!(swept(&memory), Swept::default());
-        memory.advance(1);
+        memory.advance(MILLISECOND);
         assert_eq!(swept(&memory), Swept { resent: 1, ..Swept::default() });
         assert_eq!(memory.receive().unwrap().item, ItemId(1));
         assert_eq!(swept(&memory), Swept::default(), "it was sent just now");
@@ -156,7 +161,7 @@ mod tests {
     fn an_item_out_of_attempts_becomes_a_dead_letter_and_its_job_ends() {
         let memory = queued();
         memory.change("UPDATE job_items SET attempts = 16, error = 'no luck'");
-        memory.advance(constants::MESSAGE_LOST_AFTER + 1);
+        memory.advance(constants::MESSAGE_LOST_AFTER + MILLISECOND);
         assert_eq!(swept(&memory), Swept { failed: 1, ..Swept::default() });
         assert_eq!(memory.look("SELECT why FROM dead_letters")[0]["why"], "no luck");
         assert_eq!(memory.look("SELECT state FROM job_items")[0]["state"], "failed");
@@ -168,12 +173,15 @@ mod tests {
         let memory = queued();
         memory.change("UPDATE jobs SET accepted_at = NULL");
         memory.change("UPDATE job_items SET state = 'uploading'");
-        memory.change("INSERT INTO idempotency_keys (user_id, key, body_hash, job_id, created_at) VALUES ('user', 'key', '', 'job', 0)");
+        memory.change(
+            "INSERT INTO idempotency_keys (user_id, key, body_hash, job_id, created_at)
+             VALUES ('user', 'key', '', 'job', 0)",
+        );
         let user = serde_json::from_str(r#""user""#).unwrap();
         ready(memory.put(&object_keys::pack(&user, ItemId(1)), vec![1], PutIf::Always)).unwrap();
         memory.advance(constants::MAX_WRITER_LIFE);
         assert_eq!(swept(&memory).abandoned, 0, "its request may still be alive");
-        memory.advance(1);
+        memory.advance(MILLISECOND);
         assert_eq!(swept(&memory).abandoned, 1);
         assert!(memory.object_keys().is_empty());
         let rows = "SELECT id FROM jobs UNION ALL SELECT id FROM job_items UNION ALL SELECT key FROM idempotency_keys";

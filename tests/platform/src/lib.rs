@@ -28,7 +28,7 @@ use pipeline::{
     failure::Failure,
     job::message::Message,
     platform::ports::{Burst, Channels, Clock, Meter, Random, Sha256, VectorRecord, Webhook},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 /// Runs a future that never waits for anything outside of it.
@@ -81,7 +81,7 @@ pub struct Shared {
     queue: RefCell<VecDeque<Message>>,
     values: RefCell<BTreeMap<String, Vec<u8>>>,
     vectors: RefCell<BTreeMap<String, (String, VectorRecord)>>,
-    now: Cell<i64>,
+    now: Cell<Timestamp>,
     random: Cell<u64>,
     fates: RefCell<Box<dyn FnMut() -> Fate>>,
     embedded: Cell<usize>,
@@ -149,7 +149,7 @@ impl InMemory {
             values: RefCell::default(),
             vectors: RefCell::default(),
             // 2026-11-22T00:00:00Z and a bit.
-            now: Cell::new(1_795_305_600_000 + 3_600_000),
+            now: Cell::new(Timestamp::from_milliseconds(1_795_305_600_000 + 3_600_000)),
             random: Cell::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             fates: RefCell::new(Box::new(|| Fate::Works)),
             embedded: Cell::new(0),
@@ -238,8 +238,8 @@ impl InMemory {
     }
 
     /// Lets time pass.
-    pub fn advance(&self, milliseconds: i64) {
-        self.now.set(self.now.get() + milliseconds);
+    pub fn advance(&self, span: Span) {
+        self.now.set(self.now.get().plus(span));
     }
 
     /// Takes the next message off the queue.
@@ -372,11 +372,11 @@ impl Channels for InMemory {
 
 impl Clock for InMemory {
     fn now(&self) -> Timestamp {
-        Timestamp::from_milliseconds(self.now.get())
+        self.now.get()
     }
 
     async fn sleep(&self, milliseconds: u64) {
-        self.advance(i64::try_from(milliseconds).unwrap_or(i64::MAX));
+        self.advance(Span::milliseconds(i64::try_from(milliseconds).unwrap_or(i64::MAX)));
     }
 }
 

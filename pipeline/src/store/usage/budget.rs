@@ -128,7 +128,8 @@ pub fn spend(invocation: &str, purpose: Purpose, neurons: f64, now: Timestamp) -
 /// JSON.
 pub fn keep_measured(now: Timestamp, used: String, requests_by_key: String) -> Write {
     Write::new(
-        "INSERT INTO budget (day, neurons, ingest_neurons, counted_at, used, requests_by_key) VALUES (?1, 0, 0, ?2, ?3, ?4)
+        "INSERT INTO budget (day, neurons, ingest_neurons, counted_at, used, requests_by_key)
+         VALUES (?1, 0, 0, ?2, ?3, ?4)
          ON CONFLICT (day) DO UPDATE SET counted_at = excluded.counted_at, used = excluded.used,
                                          requests_by_key = excluded.requests_by_key",
     )

@@ -3,7 +3,7 @@
 use pipeline::{
     chat::{channel::TurnEvent, turn::TurnResult},
     ids::JobId,
-    time::{SECOND, Timestamp},
+    time::Timestamp,
 };
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ pub struct Progress {
 impl Completion {
     pub(super) fn new(job: &JobId, now: Timestamp, model: &str, include_usage: bool) -> Self {
         let id = format!("chatcmpl-{}", job.as_str().trim_start_matches(JobId::PREFIX));
-        Self { id, created: now.milliseconds() / SECOND, model: model.to_owned(), include_usage }
+        Self { id, created: now.seconds(), model: model.to_owned(), include_usage }
     }
 
     fn chunk(&self, delta: &Value, finish: Option<&str>) -> String {
