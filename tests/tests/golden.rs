@@ -3,7 +3,7 @@
 //!
 //! `database_v9.sql` was dumped by the last version before migration 10, in the middle of its work;
 //! `database_v9.json` holds what lay beside it: the time, keys, messages under way, objects and vectors.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 

@@ -98,7 +98,7 @@ mod tests {
             memory.advance((days - last) * DAY);
             last = days;
             // The day's row is an hour older than the rest.
-            let early = if days == 40 { 1 } else { 0 };
+            let early = u64::from(days == 40);
             assert_eq!(ready(expire(&memory)).unwrap(), early, "day {days}");
             memory.advance(MILLISECOND);
             assert_eq!(ready(expire(&memory)).unwrap(), rows - early, "day {days}");
