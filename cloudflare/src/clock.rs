@@ -25,7 +25,7 @@ extern "C" {
 impl Clock for Workers {
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 are whole and below 2^53")]
     fn now(&self) -> Timestamp {
-        Timestamp::from_milliseconds(Date::now() as i64 + self.clock_shift)
+        Timestamp::from_milliseconds(Date::now() as i64).plus(self.clock_shift)
     }
 
     async fn sleep(&self, milliseconds: u64) {

@@ -9,7 +9,7 @@ use pipeline::{
     },
     failure::Failure,
     platform::ports::Meter,
-    time::SECOND,
+    time::Span,
 };
 use wasm_bindgen::{JsCast, JsValue};
 use worker::{
@@ -23,8 +23,8 @@ use crate::log::log;
 #[derive(Clone)]
 pub struct Workers {
     pub(crate) env: Env,
-    /// Milliseconds by which its clock is wrong on purpose.
-    pub(crate) clock_shift: i64,
+    /// By how much its clock is wrong on purpose.
+    pub(crate) clock_shift: Span,
     invocation: Rc<str>,
     usage: Rc<Cell<Usage>>,
     reserved: Rc<Cell<bool>>,
@@ -99,12 +99,12 @@ pub(crate) fn plain_object(text: &str) -> Result<JsValue, Failure> {
     js_sys::JSON::parse(text).map_err(|error| Failure::bug(format!("not JSON: {}", message(&error))))
 }
 
-/// Milliseconds by which a local deployment's clock is wrong on purpose: tests begin another day by
+/// By how much a local deployment's clock is wrong on purpose: tests begin another day by
 /// `CLOCK_SHIFT_SECONDS`. A deployment that is not local has the right time.
-fn clock_shift(env: &Env) -> i64 {
+fn clock_shift(env: &Env) -> Span {
     let variable = |name: &str| env.var(name).map(|value| value.to_string()).unwrap_or_default();
     if variable("ENVIRONMENT") != "local" {
-        return 0;
+        return Span::ZERO;
     }
-    variable("CLOCK_SHIFT_SECONDS").parse::<i64>().unwrap_or(0) * SECOND
+    Span::seconds(variable("CLOCK_SHIFT_SECONDS").parse().unwrap_or(0))
 }

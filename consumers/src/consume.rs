@@ -15,7 +15,7 @@ use pipeline::{
         VectorIndex,
     },
     store::jobs::items,
-    time::SECOND,
+    time::Span,
 };
 
 use crate::{archive, chat, chunk, dead_letter, embed, purge, upsert};
@@ -127,7 +127,7 @@ async fn unclaimed<P: Database + Clock>(ports: &P, message: &Message) -> Outcome
     }
     let row = items::lease(message).first(ports).await;
     let Ok(Some(row)) = row else { return Outcome::Done };
-    let left = row.lease.since(ports.now()).max(0) / SECOND + 1;
+    let left = row.lease.since(ports.now()).max(Span::ZERO).as_seconds() + 1;
     Outcome::Retry { after: u32::try_from(left).unwrap_or(1), why: "another worker holds it".to_owned() }
 }
 

@@ -184,6 +184,8 @@ mod tests {
     use pipeline::{job::message::Stage, platform::ports::ObjectStore as _};
     use test_platform::{Fate, ready};
 
+    use pipeline::time::MILLISECOND;
+
     use super::*;
     use crate::fixture::Index;
 
@@ -218,7 +220,7 @@ mod tests {
         assert_ne!(first, second);
         assert_eq!(index.number("SELECT chunk_count FROM garbage"), 1);
         assert!(index.claim(Stage::Purge, second).is_none(), "nothing unseen has ended yet");
-        index.memory.advance(constants::MAX_WRITER_LIFE + 1);
+        index.memory.advance(constants::MAX_WRITER_LIFE + MILLISECOND);
         index.consume(Stage::Purge, second);
         assert_eq!(index.newest_purge(), second);
         assert_eq!(index.number("SELECT count(*) AS n FROM garbage"), 0);
@@ -265,7 +267,7 @@ mod tests {
         index.publish(index.upload(&[("a.md", "ships sail")]));
         index.delete("a.md");
         let late = index.claim(Stage::Purge, index.newest_purge()).unwrap();
-        index.memory.advance(constants::LEASE + 1);
+        index.memory.advance(constants::LEASE + MILLISECOND);
         index.claim(Stage::Purge, index.newest_purge()).unwrap();
         assert_eq!(ready(purge(&index.memory, &late)).unwrap(), Outcome::Done);
         assert_eq!(index.number(ROWS), 2);

@@ -132,6 +132,8 @@ async fn publish<P: Database + Queue + Clock + Random>(
 mod tests {
     use test_platform::ready;
 
+    use pipeline::time::MILLISECOND;
+
     use super::*;
     use crate::fixture::Index;
     use pipeline::{constants::LEASE, job::message::Stage};
@@ -161,7 +163,7 @@ mod tests {
         let index = Index::new();
         let batch = index.embed(index.upload(&[("a.md", "ships sail")]));
         let late = index.claim(Stage::Upsert, batch).unwrap();
-        index.memory.advance(LEASE + 1);
+        index.memory.advance(LEASE + MILLISECOND);
         let now = index.claim(Stage::Upsert, batch).unwrap();
         assert_eq!(ready(upsert(&index.memory, &late)).unwrap(), Outcome::Done);
         assert_eq!(index.number(PUBLISHED), 0);

@@ -3,7 +3,7 @@
 //! Platform numbers carry the page of Cloudflare's documentation that states them, as read in
 //! autumn 2026. Our own carry the reason for their size.
 
-use crate::time::{MINUTE, SECOND};
+use crate::time::Span;
 
 // --- Vectorize: https://developers.cloudflare.com/vectorize/platform/limits/
 
@@ -136,16 +136,16 @@ pub const PARTICIPANTS: usize = 32;
 pub const FRAME_BYTES: usize = 32 * 1024;
 /// Frames a participant may send in [`FRAME_WINDOW`]; more closes the connection.
 pub const FRAMES_PER_WINDOW: u32 = 100;
-/// Milliseconds over which frames are counted.
-pub const FRAME_WINDOW: i64 = 10 * SECOND;
+/// The time over which frames are counted.
+pub const FRAME_WINDOW: Span = Span::seconds(10);
 /// Largest shared text, in bytes.
 pub const SCRATCH_BYTES: usize = 128 * 1024;
 /// Events a channel keeps for those who come back; older ones are forgotten.
 pub const CHANNEL_EVENTS: i64 = 2_000;
-/// Milliseconds after which a session nobody is in is persisted and let go.
-pub const SESSION_IDLE: i64 = 5 * MINUTE;
-/// Milliseconds an invitation is good for.
-pub const TICKET_LIFE: i64 = 30 * SECOND;
+/// The time after which a session nobody is in is persisted and closed.
+pub const SESSION_IDLE: Span = Span::minutes(5);
+/// How long an invitation is good for.
+pub const TICKET_LIFE: Span = Span::seconds(30);
 
 // --- Work units: our own
 
@@ -178,12 +178,12 @@ pub const BACKOFF_BASE_SECONDS: u64 = 1;
 /// Last ceiling of the backoff.
 pub const BACKOFF_CEILING_SECONDS: u64 = 300;
 /// How long a claim holds: above the slowest stage, below what a user would call stuck.
-pub const LEASE: i64 = 60 * SECOND;
+pub const LEASE: Span = Span::seconds(60);
 /// A message is taken for lost when its item was not claimed for this long after it was sent.
-pub const MESSAGE_LOST_AFTER: i64 = 90 * SECOND;
+pub const MESSAGE_LOST_AFTER: Span = Span::seconds(90);
 /// The longest an invocation can live (15 minutes) and a margin: after it, nothing unseen still writes.
 /// <https://developers.cloudflare.com/workers/platform/limits>/
-pub const MAX_WRITER_LIFE: i64 = 17 * MINUTE;
+pub const MAX_WRITER_LIFE: Span = Span::minutes(17);
 /// Items one sweep looks at.
 pub const SWEEP_ITEMS: i64 = 100;
 /// Superseded revisions one purge message removes.

@@ -1,4 +1,6 @@
-//! Points in time as milliseconds since 1970, the form D1 stores and JavaScript speaks.
+//! Points in time, and spans between them, in milliseconds: the form D1 stores and JavaScript speaks.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use std::borrow::Cow;
 
@@ -6,14 +8,102 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// Milliseconds in a second.
-pub const SECOND: i64 = 1_000;
-/// Milliseconds in a minute.
-pub const MINUTE: i64 = 60 * SECOND;
-/// Milliseconds in an hour.
-pub const HOUR: i64 = 60 * MINUTE;
-/// Milliseconds in a day.
-pub const DAY: i64 = 24 * HOUR;
+/// The shortest span there is.
+pub const MILLISECOND: Span = Span::milliseconds(1);
+/// A second.
+pub const SECOND: Span = Span::seconds(1);
+/// A minute.
+pub const MINUTE: Span = Span::minutes(1);
+/// An hour.
+pub const HOUR: Span = Span::hours(1);
+/// A day.
+pub const DAY: Span = Span::days(1);
+
+/// A span of time in whole milliseconds; negative if it goes back. Unlike [`std::time::Duration`], which
+/// cannot say by how much something is late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(i64);
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// So many milliseconds.
+    pub const fn milliseconds(count: i64) -> Self {
+        Self(count)
+    }
+
+    /// So many seconds.
+    pub const fn seconds(count: i64) -> Self {
+        Self(count * 1_000)
+    }
+
+    /// So many minutes.
+    pub const fn minutes(count: i64) -> Self {
+        Self::seconds(count * 60)
+    }
+
+    /// So many hours.
+    pub const fn hours(count: i64) -> Self {
+        Self::minutes(count * 60)
+    }
+
+    /// So many days.
+    pub const fn days(count: i64) -> Self {
+        Self::hours(count * 24)
+    }
+
+    /// Its length in milliseconds.
+    pub const fn as_milliseconds(self) -> i64 {
+        self.0
+    }
+
+    /// Its length in whole seconds.
+    pub const fn as_seconds(self) -> i64 {
+        self.0 / 1_000
+    }
+}
+
+impl Neg for Span {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self(-self.0)
+    }
+}
+
+impl Add for Span {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl Sub for Span {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+
+impl Mul<Span> for i64 {
+    type Output = Span;
+
+    fn mul(self, span: Span) -> Span {
+        Span(self * span.0)
+    }
+}
+
+impl Div for Span {
+    type Output = i64;
+
+    /// How often `other` fits into it.
+    fn div(self, other: Self) -> i64 {
+        self.0 / other.0
+    }
+}
 
 /// A point in time, UTC. In JSON it is RFC 3339 text; in D1 the number of milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,21 +120,32 @@ impl Timestamp {
         self.0
     }
 
-    /// This many milliseconds later.
-    #[must_use]
-    pub const fn plus(self, milliseconds: i64) -> Self {
-        Self(self.0 + milliseconds)
+    /// Whole seconds since 1970.
+    pub const fn seconds(self) -> i64 {
+        self.0 / 1_000
     }
 
-    /// Milliseconds from `earlier` to this.
-    pub const fn since(self, earlier: Self) -> i64 {
-        self.0 - earlier.0
+    /// So much later.
+    #[must_use]
+    pub const fn plus(self, span: Span) -> Self {
+        Self(self.0 + span.0)
+    }
+
+    /// The span from `earlier` to this.
+    pub const fn since(self, earlier: Self) -> Span {
+        Span(self.0 - earlier.0)
+    }
+
+    /// The full hour that this lies in.
+    #[must_use]
+    pub const fn start_of_hour(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(HOUR.0))
     }
 
     /// 00:00 UTC of this day, when every daily allowance starts anew.
     #[must_use]
     pub const fn start_of_day(self) -> Self {
-        Self(self.0 - self.0.rem_euclid(DAY))
+        Self(self.0 - self.0.rem_euclid(DAY.0))
     }
 
     /// The next 00:00 UTC.
@@ -130,5 +231,15 @@ mod tests {
         assert_eq!(time.start_of_day().to_rfc3339(), "2026-11-22T00:00:00Z");
         assert_eq!(time.next_day().to_rfc3339(), "2026-11-23T00:00:00Z");
         assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn spans_add_up() {
+        assert_eq!(24 * HOUR - 60 * MINUTE + Span::minutes(60), DAY);
+        assert_eq!((DAY / HOUR, Span::milliseconds(1_999).as_seconds()), (24, 1));
+        let noon = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
+        assert_eq!(noon.plus(-12 * HOUR), noon.start_of_day());
+        assert_eq!(noon.since(noon.next_day()), -Span::hours(12));
+        assert!(noon.since(noon.next_day()) < Span::ZERO);
     }
 }

@@ -7,17 +7,26 @@ use sha2::Sha256;
 
 use crate::{
     failure::Failure,
-    time::{HOUR, MINUTE, SECOND, Timestamp},
+    time::{Span, Timestamp},
 };
 
-/// Milliseconds from a failed attempt to the next: the schedule the specification recommends. After
-/// the last the delivery is given up.
-pub const RETRIES: [i64; 9] =
-    [5 * SECOND, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR];
+/// The time from a failed attempt to the next: the schedule the specification recommends. After the last
+/// the delivery is given up.
+pub const RETRIES: [Span; 9] = [
+    Span::seconds(5),
+    Span::minutes(5),
+    Span::minutes(30),
+    Span::hours(2),
+    Span::hours(5),
+    Span::hours(10),
+    Span::hours(14),
+    Span::hours(20),
+    Span::hours(24),
+];
 
 /// The headers of a delivery. `secret` is `whsec_` and base64.
 pub fn headers(secret: &str, id: &str, now: Timestamp, body: &str) -> Result<Vec<(&'static str, String)>, Failure> {
-    let seconds = now.milliseconds() / SECOND;
+    let seconds = now.seconds();
     Ok(vec![
         ("content-type", "application/json".to_owned()),
         ("webhook-id", id.to_owned()),

@@ -32,7 +32,7 @@ impl<P: Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + O
 pub enum Schedule {
     /// Every five minutes: what somebody may be waiting for.
     Frequent,
-    /// Every hour: sums, and room in the index.
+    /// Every hour: sums, and free space in the index.
     Hourly,
     /// Every night: what is old; and what is due every hour, for a deployment without a trigger left for it.
     Daily,
@@ -52,43 +52,38 @@ impl Schedule {
 /// What a run of the schedule did, for its log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Items whose message was sent again.
-    pub resent: usize,
-    /// Items given up.
-    pub failed: usize,
-    /// Uploads that never ended, removed.
-    pub abandoned: usize,
+    /// What was stuck.
+    #[serde(flatten)]
+    pub swept: sweep::Swept,
     /// Objects that nothing refers to, removed.
-    pub collected: usize,
+    pub orphans: usize,
     /// Thresholds passed for the first time today.
-    pub alerts: usize,
+    pub alerts_raised: usize,
     /// Alerts that the webhook took.
-    pub alerted: usize,
+    pub alerts_delivered: usize,
     /// Usage rows summed up.
     pub aggregated: u64,
-    /// What made room in the index.
+    /// What gave its vectors up, and what gets them back.
     pub evicted: eviction::Evicted,
-    /// Conversations handed to the archive.
+    /// Conversations handed to the archive stage.
     pub archived: usize,
     /// Rows that had served their purpose.
     pub expired: u64,
     /// What its owner did not want to keep any longer.
-    pub retained: retention::Retained,
+    pub retention: retention::Removed,
 }
 
 /// Runs what is due; each step is cheap when there is nothing to do. A step that fails does not stop
-/// the others: the first failure is told when all have run.
+/// the others: the first failure is returned when all have run.
 pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<(), Failure>) {
     let mut report = Report::default();
     let mut steps = Steps::default();
     match schedule {
         Schedule::Frequent => {
-            if let Some(swept) = steps.note(sweep::sweep(ports).await) {
-                report = swept;
-            }
-            report.collected = steps.note(orphans::collect(ports).await).unwrap_or(0);
-            report.alerts = steps.note(measure_usage::measure(ports).await).unwrap_or(0);
-            report.alerted = steps.note(alerts::deliver(ports).await).unwrap_or(0);
+            report.swept = steps.note(sweep::sweep(ports).await).unwrap_or_default();
+            report.orphans = steps.note(orphans::remove(ports).await).unwrap_or(0);
+            report.alerts_raised = steps.note(measure_usage::measure(ports).await).unwrap_or(0);
+            report.alerts_delivered = steps.note(alerts::deliver(ports).await).unwrap_or(0);
         }
         Schedule::Hourly => {
             report.aggregated = every_hour(ports, &mut steps).await;
@@ -96,7 +91,7 @@ pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<
         }
         Schedule::Daily => {
             report.aggregated = every_hour(ports, &mut steps).await;
-            report.retained = steps.note(retention::enforce_retention(ports).await).unwrap_or_default();
+            report.retention = steps.note(retention::enforce_retention(ports).await).unwrap_or_default();
             report.archived = steps.note(archive_conversations::archive(ports).await).unwrap_or(0);
             report.evicted = steps.note(eviction::evict(ports, true).await).unwrap_or_default();
             report.expired = steps.note(expiry::expire(ports).await).unwrap_or(0);

@@ -11,12 +11,10 @@
 )]
 
 use pipeline::{
-    budget::{
-        allowances::{Allowances, Resource},
-        usage::Totals,
-    },
-    platform::ports::{Clock as _, Database as _},
-    time::MINUTE,
+    budget::allowances::{Allowances, Resource},
+    platform::ports::Clock as _,
+    store::usage::sums,
+    time::{MILLISECOND, MINUTE},
 };
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
@@ -165,7 +163,7 @@ pub fn day(mix: Mix, texts: &mut Texts) -> Day {
         if step == 3 * 12 + 4 {
             rig.run_cron(Schedule::Daily).1.unwrap();
         }
-        rig.memory.advance(5 * MINUTE - 1);
+        rig.memory.advance(5 * MINUTE - MILLISECOND);
         steps = step + 1;
         shares = used(&rig, mix.ingest_share);
         let waits = !rig.memory.look("SELECT id FROM job_items WHERE state = 'parked' AND stage = 'embed'").is_empty();
@@ -173,7 +171,7 @@ pub fn day(mix: Mix, texts: &mut Texts) -> Day {
         if shares.iter().any(|(_, share)| *share >= 0.995) || no_more_ingest {
             break;
         }
-        rig.memory.advance(1);
+        rig.memory.advance(MILLISECOND);
     }
     let documents = rig.memory.look("SELECT count(*) AS count FROM documents WHERE current IS NOT NULL")[0]["count"]
         .as_u64()
@@ -225,8 +223,8 @@ fn d1_by_source(rig: &Rig) -> Vec<(String, u64, u64)> {
 
 fn used(rig: &Rig, ingest_share: f64) -> Vec<(Resource, f64)> {
     let allowances = Allowances { ingest_share, ..Allowances::default() };
-    let answers = ready(rig.memory.batch(vec![Totals::select(rig.memory.now().start_of_day(), None)])).unwrap();
-    let totals: Totals = answers.at(0).unwrap().first().unwrap().unwrap_or_default();
+    let today = rig.memory.now().start_of_day();
+    let totals = ready(sums::totals(today, None).first(&rig.memory)).unwrap().unwrap_or_default();
     Resource::ALL
         .into_iter()
         .map(|resource| (resource, resource.used(&totals.usage, totals.invocations) / allowances.of(resource)))

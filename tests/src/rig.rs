@@ -15,6 +15,7 @@ use pipeline::{
     ids::{RequestId, UserId},
     job::{message::Message, outcome::Outcome},
     platform::ports::{Clock as _, Random as _},
+    time::Span,
 };
 use producers::{
     api::sessions::Participant,
@@ -67,6 +68,11 @@ impl Rig {
         let mut rig = Self { memory: InMemory::new(seed), key: ADMIN.to_owned(), deliveries: Cell::new(0) };
         rig.key = rig.new_user();
         rig
+    }
+
+    /// A product over a platform that is there already, and the key of a user it knows.
+    pub fn over(memory: InMemory, key: &str) -> Self {
+        Self { memory, key: key.to_owned(), deliveries: Cell::new(0) }
     }
 
     /// Creates a user; their key.
@@ -181,7 +187,7 @@ impl Rig {
         for _ in 0..MESSAGES {
             let Some(message) = self.memory.receive() else { return };
             if let Outcome::Retry { after, .. } = self.process(&message).outcome {
-                self.memory.advance(i64::from(after) * 1_000);
+                self.memory.advance(Span::seconds(i64::from(after)));
                 self.memory.redeliver(message);
             }
         }
@@ -192,18 +198,20 @@ impl Rig {
     pub fn converge(&self) -> bool {
         for _ in 0..60 {
             self.drain();
-            if self.memory.look("SELECT id FROM jobs WHERE finished_at IS NULL").is_empty() && self.collect() == 0 {
+            if self.memory.look("SELECT id FROM jobs WHERE finished_at IS NULL").is_empty()
+                && self.remove_orphans() == 0
+            {
                 return true;
             }
-            self.memory.advance(120_000);
+            self.memory.advance(Span::minutes(2));
             let _ = self.run_cron(Schedule::Frequent);
         }
         false
     }
 
-    fn collect(&self) -> usize {
+    fn remove_orphans(&self) -> usize {
         let (report, done) = self.run_cron(Schedule::Frequent);
-        if done.is_ok() { report.collected } else { 1 }
+        if done.is_ok() { report.orphans } else { 1 }
     }
 
     /// A job as its owner sees it.

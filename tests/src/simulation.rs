@@ -21,7 +21,7 @@ use pipeline::{
     constants,
     job::{message::Message, outcome::Outcome},
     platform::ports::Clock as _,
-    time::{DAY, HOUR, MINUTE, SECOND, Timestamp},
+    time::{DAY, HOUR, MINUTE, SECOND, Span, Timestamp},
 };
 use producers::schedule::Schedule;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ use crate::rig::{Rig, Worker};
 /// Operations of one history.
 const OPERATIONS: usize = 120;
 /// The longest an invocation lives: a worker that paused longer is gone.
-const LONGEST_LIFE: i64 = 15 * MINUTE;
+const LONGEST_LIFE: Span = Span::minutes(15);
 
 /// Allowances that do not run out.
 const PLENTY: &str = r#"{"archive_after_days": 1}"#;
@@ -198,7 +198,7 @@ impl Simulation {
     }
 
     fn operation(&mut self) -> Result<(), String> {
-        self.rig.memory.advance(i64::try_from(self.draw.below(4_000)).unwrap());
+        self.rig.memory.advance(Span::milliseconds(i64::try_from(self.draw.below(4_000)).unwrap()));
         match self.draw.below(100) {
             0..=13 => self.upload(),
             14..=17 => self.delete(),

@@ -4,7 +4,7 @@
 use pipeline::{
     constants,
     platform::ports::{Burst, Clock as _, Webhook},
-    time::{DAY, HOUR, MINUTE},
+    time::{DAY, HOUR, MINUTE, Span},
 };
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ fn resource<'a>(usage: &'a Value, name: &str) -> &'a Value {
     usage["resources"].as_array().unwrap().iter().find(|resource| resource["name"] == name).unwrap()
 }
 
-fn count_now(rig: &Rig) {
+fn measure_now(rig: &Rig) {
     rig.run_cron(Schedule::Frequent).1.unwrap();
 }
 
@@ -132,7 +132,7 @@ fn what_everything_needs_parks_indexing_before_it_runs_out() {
     for number in 0..6 {
         rig.upload(&json!([{"external_id": format!("{number}.md"), "content": prose("tides", 1)}]));
     }
-    count_now(&rig);
+    measure_now(&rig);
     let job = rig.upload(&json!([{"external_id": "late.md", "content": prose("tides", 1)}]));
     rig.drain();
     let view = rig.job(&job);
@@ -150,7 +150,7 @@ fn the_sweep_does_not_read_what_is_parked() {
     let rig = Rig::new(9);
     rig.memory.set_limits(r#"{"neurons": 0.001}"#);
     let reads = || {
-        count_now(&rig);
+        measure_now(&rig);
         let rows = rig
             .memory
             .look("SELECT d1_rows_read AS rows FROM usage_log WHERE source = 'cron' ORDER BY at DESC, id DESC LIMIT 1");
@@ -191,7 +191,7 @@ fn parked_work_comes_back_one_of_each_user_in_turn() {
     rig.drain();
     assert_eq!(rig.memory.look("SELECT id FROM job_items WHERE state = 'parked'").len(), 4);
     rig.memory.advance(DAY);
-    count_now(&rig);
+    measure_now(&rig);
     let mut users = Vec::new();
     while let Some(message) = rig.memory.receive() {
         users.push(message.user.to_string());
@@ -219,8 +219,8 @@ fn concurrent_reservations_never_pass_the_share_together() {
     assert_eq!(refused.why, "today's neurons are spent: 93 of 100, and this needs 8.0");
     // None of them ever says what it spent: taken for spent, once.
     rig.memory.advance(constants::MAX_WRITER_LIFE + MINUTE);
-    count_now(&rig);
-    count_now(&rig);
+    measure_now(&rig);
+    measure_now(&rig);
     let (day, rows, reserved) = ledger(&rig);
     assert_eq!((day, rows, reserved), (93.0, 93.0, 0.0));
 }
@@ -277,13 +277,13 @@ fn thresholds_are_told_once_signed_and_again_until_they_are_taken() {
     rig.memory.change("UPDATE budget SET neurons = 91");
     // The first delivery fails.
     rig.memory.fail_outside(1);
-    count_now(&rig);
-    count_now(&rig);
+    measure_now(&rig);
+    measure_now(&rig);
     let told = |rig: &Rig| rig.memory.posted().iter().map(|told| told.headers[1].1.clone()).collect::<Vec<_>>();
     assert_eq!(told(&rig).len(), 1, "80 % was not taken, 90 % was: {:?}", told(&rig));
     rig.memory.advance(MINUTE);
-    count_now(&rig);
-    count_now(&rig);
+    measure_now(&rig);
+    measure_now(&rig);
     let posted = rig.memory.posted();
     assert_eq!(posted.len(), 2);
     let date = rig.memory.now().to_rfc3339()[..10].to_owned();
@@ -322,7 +322,7 @@ fn a_burst_is_refused_and_who_hammers_is_banned_with_one_write() {
         assert_eq!((banned.status, banned.headers["retry-after"].as_bytes()), (429, &b"601"[..]));
     }
     assert!((writes() - 1.0).abs() < 1e-9, "one write for the whole ban");
-    rig.memory.advance(i64::from(constants::BAN_SECONDS + 60) * 1_000);
+    rig.memory.advance(Span::seconds(i64::from(constants::BAN_SECONDS + 60)));
     assert_eq!(ask().status, 200);
 }
 
@@ -334,7 +334,7 @@ fn a_key_has_a_quota_of_the_day() {
     for _ in 0..10 {
         assert_eq!(ask().status, 200);
     }
-    count_now(&rig);
+    measure_now(&rig);
     let refused = ask();
     assert_eq!(refused.status, 429);
     assert!(refused.body["detail"].as_str().unwrap().contains("10 requests of the day"));

@@ -215,7 +215,7 @@ fn failed_items_are_dead_letters_and_can_be_retried() {
             break;
         }
         let Some(message) = rig.memory.receive() else {
-            rig.memory.advance(400_000);
+            rig.memory.advance(pipeline::time::Span::seconds(400));
             rig.run_cron(producers::schedule::Schedule::Frequent).1.unwrap();
             continue;
         };
@@ -275,7 +275,7 @@ fn an_upload_that_dies_half_way_is_collected() {
         let answer = rig.request("POST", "/api/index", &json!({"external_id": "a.md", "content": "about apples"}));
         rig.memory.heal();
         rig.memory.lose_messages();
-        rig.memory.advance(pipeline::constants::MAX_WRITER_LIFE + 1_000);
+        rig.memory.advance(pipeline::constants::MAX_WRITER_LIFE + pipeline::time::SECOND);
         assert!(rig.converge(), "crash after {crash_at} calls");
         let found = rig.search(&json!({"query": "apples"}));
         if answer.status == 202 {

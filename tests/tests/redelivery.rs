@@ -15,7 +15,7 @@ use pipeline::{
     constants,
     job::outcome::Outcome,
     platform::ports::Clock as _,
-    time::{DAY, MINUTE, SECOND},
+    time::{DAY, SECOND, Span},
 };
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ use tests::{
 
 const SEED: u64 = 7;
 /// How often the sweep runs when it is deployed.
-const SWEEP: i64 = 5 * MINUTE;
+const SWEEP: Span = Span::minutes(5);
 /// Orders, duplicates and losses of messages in which each call breaks off.
 const SCHEDULES: u64 = 20;
 
@@ -81,7 +81,7 @@ struct Survived {
     /// The final state.
     state: Value,
     /// The longest that accepted work took to end, once no call failed any more.
-    to_rest: i64,
+    to_rest: Span,
 }
 
 /// Works off all messages under fire; workers that hang are returned.
@@ -126,7 +126,7 @@ fn work(
 }
 
 /// Lets the schedule run every five minutes until nothing accepted is left; how long that took.
-fn rest(rig: &Rig) -> i64 {
+fn rest(rig: &Rig) -> Span {
     let begin = rig.memory.now();
     while !rig.memory.look("SELECT id FROM jobs WHERE finished_at IS NULL AND kind = 'index'").is_empty() {
         assert!(rig.memory.now().since(begin) < DAY, "work is left");
@@ -141,7 +141,7 @@ fn rest(rig: &Rig) -> i64 {
 fn run(fates: impl FnMut() -> Fate + 'static, mut shuffle: impl FnMut() -> u64) -> Survived {
     let rig = Rig::new(SEED);
     let fates = Rc::new(RefCell::new(fates));
-    let mut to_rest = 0;
+    let mut to_rest = Span::ZERO;
     rig.upload(&documents());
     for step in [None, Some(replace_and_delete)] {
         if let Some(step) = step {
@@ -209,7 +209,7 @@ fn every_call_can_go_wrong_in_every_way() {
 fn whatever_breaks_off_comes_to_rest_within_two_leases_and_sweeps() {
     let expected = calm();
     let total = count_calls(&expected);
-    let mut longest = 0;
+    let mut longest = Span::ZERO;
     for fate in [Fate::Crashes, Fate::Fails, Fate::Pauses] {
         for victim in 0..total {
             for schedule in 1..=SCHEDULES {
@@ -221,9 +221,9 @@ fn whatever_breaks_off_comes_to_rest_within_two_leases_and_sweeps() {
     }
     report(&format!(
         "crash matrix: {total} calls x (panic, error, hang) x {SCHEDULES} schedules: at rest after at most {} s",
-        longest / SECOND
+        longest.as_seconds()
     ));
-    assert!(longest <= 2 * (constants::LEASE + SWEEP), "{longest} ms");
+    assert!(longest <= 2 * (constants::LEASE + SWEEP), "{longest:?}");
 }
 
 #[test]

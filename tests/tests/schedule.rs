@@ -252,7 +252,7 @@ fn retention_is_its_owners() {
         rig.memory.advance(days * DAY);
         let (report, done) = rig.run_cron(Schedule::Daily);
         done.unwrap();
-        assert_eq!(left(&rig), expected, "{:?}", report.retained);
+        assert_eq!(left(&rig), expected, "{:?}", report.retention);
     }
     settle(&rig);
     assert!(rig.memory.vector_ids().is_empty());

@@ -52,7 +52,7 @@ async fn process(queue: &str, delivery: &Delivery, env: &Env) {
     log(&json!({
         "message": delivery.id(), "queue": queue, "attempt": delivery.attempts(),
         "user": report.user, "item": report.item, "outcome": report.outcome.name(), "why": report.outcome.why(),
-        "ms": platform.now().since(started), "used": platform.usage(),
+        "ms": platform.now().since(started).as_milliseconds(), "used": platform.usage(),
     }));
     let (source, purpose) = match Message::decode(&body) {
         Decoded::Known(message) => (message.stage.name(), message.stage.purpose()),
@@ -78,7 +78,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let failure = done.err().map(|failure| failure.to_string());
     log(&json!({
         "cron": event.cron(), "report": report, "failure": failure,
-        "ms": platform.now().since(started), "used": platform.usage(),
+        "ms": platform.now().since(started).as_milliseconds(), "used": platform.usage(),
     }));
     platform.record(Entry { user: None, key: None, source: "cron", purpose: Purpose::Interactive }).await;
 }

@@ -48,7 +48,7 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
     let response = respond(&platform, &summary, reply, original).await?;
     context.wait_until(async move {
         let Summary { request_id, route, user, key, failure } = summary;
-        let milliseconds = platform.now().since(started);
+        let milliseconds = platform.now().since(started).as_milliseconds();
         log(&json!({
             "request_id": request_id, "user": user, "route": route, "status": status, "ms": milliseconds,
             "failure": failure.map(|failure| failure.to_string()), "used": platform.usage(),

@@ -16,7 +16,7 @@ use pipeline::{
     platform::ports::Clock as _,
     problem::{Code, Problem},
     store,
-    time::{HOUR, Timestamp},
+    time::{HOUR, Span, Timestamp},
 };
 use producers::api::{
     chat::{self, Checked},
@@ -39,8 +39,8 @@ use crate::{
 
 /// Header with the [`Participant`] that the gateway let in.
 pub const PARTICIPANT_HEADER: &str = "x-friend-participant";
-/// Milliseconds after which the channel of a single turn is forgotten: D1 has the answer.
-const TURN_CHANNEL_LIFE: i64 = HOUR;
+/// The time after which the channel of a single turn is forgotten: D1 has the answer.
+const TURN_CHANNEL_LIFE: Span = HOUR;
 
 /// Who is behind a connection; survives hibernation as its attachment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -194,7 +194,7 @@ impl Session {
     fn admit(&self, attachment: &Attachment, message: WebSocketIncomingMessage) -> std::result::Result<String, Close> {
         let mut rates = self.rates.borrow_mut();
         let rate = rates.entry(attachment.sender.id.clone()).or_default();
-        if !rate.admit(Workers::new(self.env.clone()).now().milliseconds()) {
+        if !rate.admit(Workers::new(self.env.clone()).now()) {
             return Err(Close::Flood);
         }
         match message {
@@ -342,8 +342,8 @@ impl Session {
         Ok(self.log.kept("identity")?.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
-    async fn wake_in(&self, milliseconds: i64) -> Result<()> {
-        let at: Timestamp = Workers::new(self.env.clone()).now().plus(milliseconds);
+    async fn wake_in(&self, span: Span) -> Result<()> {
+        let at: Timestamp = Workers::new(self.env.clone()).now().plus(span);
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are below 2^53")]
         let date = worker::js_sys::Date::new(&(at.milliseconds() as f64).into());
         self.state.storage().set_alarm(ScheduledTime::new(date)).await

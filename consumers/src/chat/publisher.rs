@@ -9,16 +9,16 @@ use pipeline::{
     ids::ClaimToken,
     job::{item::Claim, protocol},
     platform::ports::{Channels, Clock, Database},
-    time::{SECOND, Timestamp},
+    time::{Span, Timestamp},
 };
 
 use super::thinking::Thinking;
 
-/// Milliseconds between two updates: quick enough to read along, and some fifteen requests to the
-/// channel for an answer.
-const PUBLISH_EVERY: i64 = 300;
-/// Milliseconds between two renewals of the lease.
-const RENEW_EVERY: i64 = 20 * SECOND;
+/// The time between two updates: quick enough to read along, and some fifteen requests to the channel for
+/// an answer.
+const PUBLISH_EVERY: Span = Span::milliseconds(300);
+/// The time between two renewals of the lease.
+const RENEW_EVERY: Span = Span::seconds(20);
 
 /// One model's attempt at an answer.
 pub struct StreamPublisher<'a, P> {

@@ -1,8 +1,8 @@
 //! The day's budget: what is spent, how near its end it is, and what is given up for it.
 //!
 //! One row of D1 (`budget`) says what the day has cost; every decision reads it with a statement it
-//! runs anyway. Neurons in it are exact ([`crate::budget::ledger`]); the rest is counted by cron, every five
-//! minutes. The published order in which things are given up, per resource:
+//! runs anyway. Neurons in it are exact ([`crate::budget::ledger`]); the rest is measured by the schedule, every
+//! five minutes. The published order in which things are given up, per resource:
 //!
 //! | Used | What happens |
 //! | --- | --- |
@@ -15,11 +15,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    budget::allowances::{Allowances, Resource},
-    platform::statement::Statement,
-    time::Timestamp,
-};
+use crate::budget::allowances::{Allowances, Resource};
 
 /// How near its end a resource is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +59,7 @@ pub struct Day {
     pub neurons: f64,
     /// Of them, for indexing.
     pub ingest_neurons: f64,
-    /// What cron last counted of the rest (JSON: name to number).
+    /// What the schedule last measured of the rest (JSON: name to number).
     #[serde(rename = "budget_used")]
     pub used: Option<String>,
     /// Requests of keys that made many (JSON: id to number).
@@ -71,21 +67,7 @@ pub struct Day {
     pub requests_by_key: Option<String>,
 }
 
-/// The columns of [`Day`], for a statement that reads it along: `?1` must be the day.
-/// One row, whatever there is.
-pub const DAY: &str =
-    "SELECT coalesce((SELECT neurons FROM budget WHERE day = ?1), 0) + (SELECT total(neurons) FROM reservations WHERE day = ?1) AS neurons,
-        coalesce((SELECT ingest_neurons FROM budget WHERE day = ?1), 0)
-            + (SELECT total(neurons) FROM reservations WHERE day = ?1 AND purpose = 'ingest') AS ingest_neurons,
-        (SELECT used FROM budget WHERE day = ?1) AS budget_used,
-        (SELECT requests_by_key FROM budget WHERE day = ?1) AS budget_keys";
-
 impl Day {
-    /// The statement that reads the day of `now`.
-    pub fn select(now: Timestamp) -> Statement {
-        Statement::new(DAY).bind(now.start_of_day())
-    }
-
     /// What has been used of each resource.
     pub fn used(&self) -> BTreeMap<Resource, f64> {
         let mut used: BTreeMap<Resource, f64> =

@@ -9,56 +9,51 @@
 //!
 //! So the day's neurons are always the sum of its usage rows, and never less than the real spending.
 
-use serde::Deserialize;
-
 use crate::{
-    budget::{allowances::Allowances, day::Day, purpose::Purpose, usage::Usage},
+    budget::{allowances::Allowances, purpose::Purpose, usage::Usage},
     constants,
     failure::Failure,
     ids::UserId,
     platform::{
         ports::{Clock, Database, Deployment, KeyValue, Meter},
-        statement::Statement,
+        transaction::Transaction,
     },
-    time::Timestamp,
+    store::usage::{
+        budget::{self, NewReservation},
+        log::{self, NewUsage},
+    },
 };
 
 /// Sets neurons aside for this invocation, on top of what it has set aside before.
 ///
 /// # Errors
-/// [`crate::failure::FailureKind::Exhausted`] if they do not fit the purpose's share of the day.
+/// [`crate::failure::FailureKind::Exhausted`] if they do not fit the purpose's share of the day, or what
+/// the database fails with; they may then be set aside all the same.
 pub async fn reserve<P>(ports: &P, purpose: Purpose, user: &UserId, neurons: f64) -> Result<(), Failure>
 where
     P: Database + KeyValue + Deployment + Meter + Clock,
 {
     let allowances = Allowances::load(ports).await.allowances;
     let now = ports.now();
-    let reserve = Statement::new(
-        "WITH day AS (
-             SELECT coalesce((SELECT neurons FROM budget WHERE day = ?2), 0)
-                        + (SELECT total(neurons) FROM reservations WHERE day = ?2) AS neurons,
-                    coalesce((SELECT ingest_neurons FROM budget WHERE day = ?2), 0)
-                        + (SELECT total(neurons) FROM reservations WHERE day = ?2 AND purpose = 'ingest') AS ingest_neurons)
-         INSERT INTO reservations (id, day, purpose, user_id, neurons, made_at)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM day
-         WHERE day.neurons + ?5 <= ?7 AND (?3 <> 'ingest' OR day.ingest_neurons + ?5 <= ?8)
-         ON CONFLICT (id) DO UPDATE SET neurons = neurons + excluded.neurons",
-    )
-    .bind(ports.invocation())
-    .bind(now.start_of_day())
-    .bind(purpose.name())
-    .bind(user)
-    .bind(neurons)
-    .bind(now)
-    .bind(allowances.neurons)
-    .bind(allowances.ingest_neurons());
+    let invocation = ports.invocation();
+    let mut transaction = Transaction::default();
+    let reserved = transaction.write(budget::reserve(NewReservation {
+        invocation: &invocation,
+        purpose,
+        user,
+        neurons,
+        most: allowances.neurons,
+        most_for_ingest: allowances.ingest_neurons(),
+        now,
+    }));
+    let day = transaction.query(budget::day(now));
     // Before the answer is known: it may be lost.
     ports.note_reservation();
-    let answers = ports.batch(vec![reserve, Day::select(now)]).await?;
-    if answers.at(0)?.changes > 0 {
+    let done = transaction.commit(ports).await?;
+    if done.changes(reserved) > 0 {
         return Ok(());
     }
-    let day: Day = answers.at(1)?.first()?.unwrap_or_default();
+    let day = done.first(day)?.unwrap_or_default();
     Err(Failure::exhausted(match purpose {
         Purpose::Ingest => format!(
             "today's neurons for indexing are spent: {:.0} of {:.0}, and this needs {neurons:.1}",
@@ -87,62 +82,55 @@ pub struct Entry<'a> {
 
 /// Writes the invocation's usage row, in which it is contained itself, and gives its reservation up.
 /// Keyed by the invocation: twice is once.
+///
+/// # Errors
+/// What the database fails with; it may be repeated.
 pub async fn record<P: Database + Meter + Clock>(ports: &P, entry: Entry<'_>) -> Result<(), Failure> {
     let mut usage = ports.usage();
     let neurons = usage.neurons;
     usage.d1_rows_written += 1 + u64::from(neurons > 0.0) + u64::from(ports.has_reserved());
     let now = ports.now();
     let invocation = ports.invocation();
-    let mut statements = Vec::new();
+    let mut transaction = Transaction::default();
     if neurons > 0.0 {
         // First: it looks whether the usage row is there already.
-        statements.push(spend(&invocation, entry.purpose, neurons, now));
+        transaction.write(budget::spend(&invocation, entry.purpose, neurons, now));
     }
     if ports.has_reserved() {
-        statements.push(Statement::new("DELETE FROM reservations WHERE id = ?1").bind(invocation.as_str()));
+        transaction.write(budget::release(&invocation));
     }
-    statements.push(usage.row(now, &invocation, entry));
-    ports.batch(statements).await.map(drop)
-}
-
-fn spend(invocation: &str, purpose: Purpose, neurons: f64, now: Timestamp) -> Statement {
-    Statement::new(
-        "INSERT INTO budget (day, neurons, ingest_neurons)
-         SELECT ?1, ?2, CASE ?3 WHEN 'ingest' THEN ?2 ELSE 0 END
-         WHERE NOT EXISTS (SELECT 1 FROM usage_log WHERE at = ?4 AND id = ?5)
-         ON CONFLICT (day) DO UPDATE SET neurons = neurons + excluded.neurons,
-                                         ingest_neurons = ingest_neurons + excluded.ingest_neurons",
-    )
-    .bind(now.start_of_day())
-    .bind(neurons)
-    .bind(purpose.name())
-    .bind(now)
-    .bind(invocation)
+    transaction.write(log::insert(NewUsage {
+        at: now,
+        invocation: &invocation,
+        user: entry.user,
+        key: entry.key,
+        source: entry.source,
+        usage,
+    }));
+    transaction.commit(ports).await.map(drop)
 }
 
 /// Takes reservations for spent whose invocations cannot be alive any more. Returns how many.
+///
+/// # Errors
+/// What the database fails with; it may be repeated.
 pub async fn settle_abandoned<P: Database + Clock>(ports: &P) -> Result<usize, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        id: String,
-        purpose: Purpose,
-        user_id: Option<UserId>,
-        neurons: f64,
-    }
     let now = ports.now();
-    let query = Statement::new("SELECT id, purpose, user_id, neurons FROM reservations WHERE made_at < ?1")
-        .bind(now.plus(-constants::MAX_WRITER_LIFE));
-    let rows: Vec<Row> = ports.batch(vec![query]).await?.at(0)?.all()?;
-    for row in &rows {
-        let usage = Usage { neurons: row.neurons, ..Usage::default() };
-        let entry = Entry { user: row.user_id.as_ref(), key: None, source: "abandoned", purpose: row.purpose };
+    let reservations = budget::abandoned(now.plus(-constants::MAX_WRITER_LIFE)).all(ports).await?;
+    for reservation in &reservations {
         // On the day of its discovery: the hour of the call may be summed up already.
-        let statements = vec![
-            spend(&row.id, row.purpose, row.neurons, now),
-            usage.row(now, &row.id, entry),
-            Statement::new("DELETE FROM reservations WHERE id = ?1").bind(row.id.as_str()),
-        ];
-        ports.batch(statements).await?;
+        let mut transaction = Transaction::default();
+        transaction.write(budget::spend(&reservation.id, reservation.purpose, reservation.neurons, now));
+        transaction.write(log::insert(NewUsage {
+            at: now,
+            invocation: &reservation.id,
+            user: reservation.user_id.as_ref(),
+            key: None,
+            source: "abandoned",
+            usage: Usage { neurons: reservation.neurons, ..Usage::default() },
+        }));
+        transaction.write(budget::release(&reservation.id));
+        transaction.commit(ports).await?;
     }
-    Ok(rows.len())
+    Ok(reservations.len())
 }

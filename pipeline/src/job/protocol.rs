@@ -35,7 +35,7 @@ pub async fn claim<P: Database + Clock + Random>(ports: &P, message: &Message) -
     let token = ClaimToken::new(now, ports.bytes::<RANDOM_BYTES>());
     let mut transaction = Transaction::default();
     let claimed = transaction.query(items::claim(message, &token, now));
-    let day = transaction.query(usage::day(now));
+    let day = transaction.query(usage::budget::day(now));
     let done = transaction.commit(ports).await?;
     let Some(row) = done.first(claimed)? else { return Ok(None) };
     let documents = serde_json::from_str(&row.documents)

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::{
     failure::Failure,
     ids::{ChunkRow, ClaimToken, ConversationId, DocumentId, ItemId, JobId, MemoryId, SessionId, TurnId, UserId},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 /// A value bound to a statement's parameter.
@@ -121,6 +121,12 @@ impl From<bool> for Value {
 impl From<Timestamp> for Value {
     fn from(value: Timestamp) -> Self {
         Self::Integer(value.milliseconds())
+    }
+}
+
+impl From<Span> for Value {
+    fn from(value: Span) -> Self {
+        Self::Integer(value.as_milliseconds())
     }
 }
 

@@ -15,7 +15,7 @@ pub fn take(writes: i64, most: f64, now: Timestamp) -> Write {
          ON CONFLICT (name) DO UPDATE SET value = CASE WHEN value / 10000 = ?1 THEN value ELSE ?1 * 10000 END + ?2
          WHERE value / 10000 <> ?1 OR value % 10000 + ?2 <= ?3",
     )
-    .bind(now.start_of_day().milliseconds() / DAY)
+    .bind(now.start_of_day().milliseconds() / DAY.as_milliseconds())
     .bind(writes)
     .bind(most)
 }

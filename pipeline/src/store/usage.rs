@@ -1,17 +1,20 @@
 //! What was used, what the day has cost, and who must hear of it: the tables `usage_log`, `usage_hourly`,
 //! `usage_daily`, `budget`, `reservations` and `alerts`.
+//!
+//! An invocation writes one row of the log; hours are summed up from the log, days from the hours, and a
+//! finished month of days goes into an archive. Whatever is summed up is removed in the same transaction,
+//! so that everything counts once.
 
-use crate::{budget::day::Day, platform::transaction::Query, time::Timestamp};
+pub mod alerts;
+pub mod budget;
+pub mod log;
+pub mod months;
+pub mod sums;
 
-/// The day of `now`: one row, whatever there is.
-pub fn day(now: Timestamp) -> Query<Day> {
-    Query::new(
-        "SELECT coalesce((SELECT neurons FROM budget WHERE day = ?1), 0)
-                    + (SELECT total(neurons) FROM reservations WHERE day = ?1) AS neurons,
-                coalesce((SELECT ingest_neurons FROM budget WHERE day = ?1), 0)
-                    + (SELECT total(neurons) FROM reservations WHERE day = ?1 AND purpose = 'ingest') AS ingest_neurons,
-                (SELECT used FROM budget WHERE day = ?1) AS budget_used,
-                (SELECT requests_by_key FROM budget WHERE day = ?1) AS budget_keys",
-    )
-    .bind(now.start_of_day())
+/// The columns that count what was used, in the order of all three usage tables.
+const COUNTED: &str = "neurons, d1_rows_read, d1_rows_written, kv_reads, kv_writes, r2_class_a, r2_class_b, \
+     queue_operations, vectors_queried, vectors_upserted, object_requests";
+
+fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -269,7 +269,7 @@ pub async fn wait_for<P: Platform>(
     if let Some(result) = &begun.result {
         return Ok(Some(result.clone()));
     }
-    let deadline = ports.now().plus(i64::from(seconds) * pipeline::time::SECOND);
+    let deadline = ports.now().plus(pipeline::time::Span::seconds(i64::from(seconds)));
     let mut pause = 150;
     loop {
         match jobs::turn_state(ports, user, &begun.job).await? {

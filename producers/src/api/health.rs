@@ -6,27 +6,17 @@ use pipeline::{
     chat::catalogue::Catalogue,
     failure::Failure,
     job::{item::ItemState, message::Stage},
-    platform::{
-        ports::{Clock, Database, Deployment, KeyValue},
-        statement::Statement,
-    },
-    time::Timestamp,
+    platform::ports::{Clock, Database, Deployment, KeyValue},
+    store::jobs::sweep::{self, WorkRow},
+    time::Span,
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::http::{
     call::PublicCall,
     reply::{Answer, Reply},
 };
-
-#[derive(Debug, Deserialize)]
-struct Row {
-    stage: Stage,
-    state: ItemState,
-    count: i64,
-    oldest: Timestamp,
-}
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "WaitingWork")]
@@ -66,18 +56,9 @@ pub async fn health<P: Database + KeyValue + Deployment + Clock>(ports: &P, _: &
 const COUNTED: i64 = 500;
 
 async fn work<P: Database + Clock>(ports: &P) -> Result<Vec<Waiting>, Failure> {
-    let query = Statement::new(
-        "SELECT stage, state, count(*) AS count, min(updated_at) AS oldest
-         FROM (SELECT i.stage, i.state, i.updated_at
-               FROM jobs j CROSS JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
-               WHERE j.finished_at IS NULL AND i.state NOT IN ('done', 'failed', 'cancelled')
-               ORDER BY j.due_at LIMIT ?1)
-         GROUP BY stage, state ORDER BY stage, state",
-    )
-    .bind(COUNTED);
-    let rows: Vec<Row> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    let rows = sweep::unfinished_work(COUNTED).all(ports).await?;
     let now = ports.now();
-    let age = |row: &Row| now.since(row.oldest).max(0) / pipeline::time::SECOND;
+    let age = |row: &WorkRow| now.since(row.oldest).max(Span::ZERO).as_seconds();
     Ok(rows
         .into_iter()
         .map(|row| Waiting { oldest_seconds: age(&row), stage: row.stage, state: row.state, count: row.count })

@@ -97,7 +97,7 @@ pub async fn wait<P: Database + Clock>(
     seconds: u32,
     accepted: &impl Serialize,
 ) -> Answer {
-    let deadline = ports.now().plus(i64::from(seconds) * pipeline::time::SECOND);
+    let deadline = ports.now().plus(pipeline::time::Span::seconds(i64::from(seconds)));
     let mut pause = 100;
     loop {
         let view = read(ports, user, job).await?.ok_or_else(not_found)?;

@@ -20,7 +20,6 @@ use pipeline::{
     failure::Failure,
     platform::ports::Clock,
     problem::{Code, Problem},
-    time::SECOND,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -235,7 +234,7 @@ pub struct ModelList {
 
 /// `GET /v1/models`
 pub fn models<P: Clock>(ports: &P, _: &Call<'_>) -> Ready<Answer> {
-    let created = ports.now().start_of_day().milliseconds() / SECOND;
+    let created = ports.now().start_of_day().seconds();
     let routes = RouteName::ALL.iter().map(|route| format!("{MODEL}-{}", route.name()));
     let data = std::iter::once(MODEL.to_owned())
         .chain(routes)

@@ -38,7 +38,7 @@ where
     let found = retrieval::search(ports, &call.tenant, &search, call.budget).await?;
     let freshness = if is_complete(ports, &call.tenant, &search).await? { "complete" } else { "partial" };
     let degraded = found.mode != search.request.mode;
-    let took_ms = ports.now().since(started);
+    let took_ms = ports.now().since(started).as_milliseconds();
     let answer = SearchAnswer { hits: found.hits, mode: found.mode, freshness, cached: found.cached, took_ms };
     let reply = Reply::json(StatusCode::OK, &answer);
     let why = if call.budget.is_without_neurons() {

@@ -4,17 +4,24 @@ use http::StatusCode;
 use pipeline::{
     budget::{
         allowances::{Allowances, Resource},
-        day::{Day, Level},
-        usage::{Totals, Usage},
+        day::Level,
+        usage::Usage,
     },
     platform::{
         ports::{Clock, Database},
-        statement::Statement,
+        transaction::Transaction,
     },
-    time::{DAY, Timestamp},
+    store::{
+        documents,
+        usage::{
+            alerts, budget,
+            sums::{self, Totals},
+        },
+    },
+    time::{DAY, MILLISECOND, Span, Timestamp},
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::http::{
@@ -72,35 +79,21 @@ struct Vectors {
     allowance: f64,
 }
 
-#[derive(Debug, Deserialize)]
-struct AlertRow {
-    body: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Stored {
-    value: f64,
-}
-
 /// `GET /api/usage`
 pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let now = ports.now();
     let since = now.start_of_day();
-    let alerts = Statement::new("SELECT body FROM alerts WHERE created_at >= ?1 ORDER BY created_at, id").bind(since);
-    let stored = Statement::new("SELECT value FROM counters WHERE name = 'vectors_stored'");
-    let statements = vec![
-        Totals::select(since, None),
-        Totals::select(since, Some(&call.tenant.user)),
-        Day::select(now),
-        alerts,
-        stored,
-    ];
-    let answers = ports.batch(statements).await?;
-    let all: Totals = answers.at(0)?.first()?.unwrap_or_default();
-    let own: Totals = answers.at(1)?.first()?.unwrap_or_default();
-    let day: Day = answers.at(2)?.first()?.unwrap_or_default();
-    let alerts: Vec<AlertRow> = answers.at(3)?.all()?;
-    let stored: Option<Stored> = answers.at(4)?.first()?;
+    let mut transaction = Transaction::default();
+    let all = transaction.query(sums::totals(since, None));
+    let own = transaction.query(sums::totals(since, Some(&call.tenant.user)));
+    let day = transaction.query(budget::day(now));
+    let alerts = transaction.query(alerts::since(since));
+    let stored = transaction.query(documents::eviction::stored_vectors());
+    let done = transaction.commit(ports).await?;
+    let all = done.first(all)?.unwrap_or_default();
+    let own = done.first(own)?.unwrap_or_default();
+    let day = done.first(day)?.unwrap_or_default();
+    let stored = done.first(stored)?;
     let allowances = &call.budget.allowances;
     let resources = resources(&all, day.neurons, allowances, since, now);
     let first =
@@ -114,13 +107,13 @@ pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
         ingest: Ingest { neurons: day.ingest_neurons, allowance: allowances.ingest_neurons() },
         vectors: Vectors { stored: stored.map_or(0.0, |row| row.value), allowance: allowances.vectors_stored },
         degraded: call.budget.degradations(),
-        alerts: alerts.into_iter().filter_map(|alert| RawValue::from_string(alert.body).ok()).collect(),
+        alerts: done.all(alerts)?.into_iter().filter_map(|alert| RawValue::from_string(alert.body).ok()).collect(),
         own: own.usage,
     };
     Ok(Reply::json(StatusCode::OK, &view))
 }
 
-/// Neurons as the ledger has them, reservations included; the rest as counted.
+/// Neurons as the ledger has them, reservations included; the rest as summed.
 fn resources(
     all: &Totals,
     neurons: f64,
@@ -151,8 +144,8 @@ fn runs_out_at(share: f64, since: Timestamp, now: Timestamp) -> Option<Timestamp
     if share <= 0.0 {
         return None;
     }
-    let at = now.since(since).max(1) as f64 / share;
-    (at < DAY as f64).then(|| since.plus(at as i64))
+    let at = now.since(since).max(MILLISECOND).as_milliseconds() as f64 / share;
+    (at < DAY.as_milliseconds() as f64).then(|| since.plus(Span::milliseconds(at as i64)))
 }
 
 #[cfg(test)]
@@ -162,8 +155,8 @@ mod tests {
     #[test]
     fn the_forecast_goes_on_as_it_went() {
         let since = Timestamp::parse("2026-11-23T00:00:00Z").unwrap();
-        let noon = since.plus(DAY / 2);
-        assert_eq!(runs_out_at(0.75, since, noon), Some(since.plus(DAY / 2 * 4 / 3)));
+        let noon = since.plus(Span::hours(12));
+        assert_eq!(runs_out_at(0.75, since, noon), Some(since.plus(Span::hours(16))));
         assert_eq!(runs_out_at(0.5, since, noon), None);
         assert_eq!(runs_out_at(0.0, since, noon), None);
     }

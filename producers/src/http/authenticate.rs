@@ -9,7 +9,7 @@ use pipeline::{
         transaction::Transaction,
     },
     problem::{Code, Problem},
-    store::{keys, usage},
+    store::{keys, usage::budget},
     tenant::Tenant,
 };
 
@@ -36,7 +36,7 @@ pub async fn authenticate<P: Database + Clock>(
     let key = ApiKey::parse(key).ok_or_else(|| unauthorized("this is not an API key; is a character missing?"))?;
     let mut transaction = Transaction::default();
     let found = transaction.query(keys::find(key.id()));
-    let day = transaction.query(usage::day(ports.now()));
+    let day = transaction.query(budget::day(ports.now()));
     let done = transaction.commit(ports).await?;
     let day = done.first(day)?.unwrap_or_default();
     match done.first(found)? {

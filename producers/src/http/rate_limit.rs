@@ -17,7 +17,7 @@ use pipeline::{
         ports::{Burst, Clock, KeyValue, RateLimiter},
     },
     problem::{Code, Problem},
-    time::{SECOND, Timestamp},
+    time::{Span, Timestamp},
 };
 
 use crate::http::reply::Reply;
@@ -101,7 +101,7 @@ pub fn announce(reply: Reply, budget: &Budget, used: u64, now: Timestamp) -> Rep
 }
 
 fn seconds_left(now: Timestamp) -> i64 {
-    now.next_day().since(now) / SECOND
+    now.next_day().since(now).as_seconds()
 }
 
 /// Seconds for which a caller stays in the penalty box. A KV that does not answer holds nobody.
@@ -109,12 +109,12 @@ async fn banned_for<P: KeyValue + Clock>(ports: &P, caller: &str) -> Option<i64>
     let value = ports.get_value(&object_keys::penalty(caller)).await.ok()??;
     let until = Timestamp::from_milliseconds(std::str::from_utf8(&value).ok()?.parse().ok()?);
     let left = until.since(ports.now());
-    (left > 0).then_some(left / SECOND + 1)
+    (left > Span::ZERO).then_some(left.as_seconds() + 1)
 }
 
 /// A write that fails bans nobody; the burst limit holds all the same.
 async fn ban<P: KeyValue + Clock>(ports: &P, caller: &str) {
-    let until = ports.now().plus(i64::from(constants::BAN_SECONDS) * SECOND);
+    let until = ports.now().plus(Span::seconds(i64::from(constants::BAN_SECONDS)));
     let value = until.milliseconds().to_string().into_bytes();
     let _ = ports.put_value(&object_keys::penalty(caller), value, constants::BAN_SECONDS).await;
 }

@@ -1,4 +1,4 @@
-//! Aggregate: usage rows into hours, hours into days, finished months into an archive.
+//! Aggregate usage: usage rows into hours, hours into days.
 //!
 //! Sums are recomputed from their rows, and these removed in the same transaction: whatever is
 //! repeated or breaks off, every row counts once. An hour is summed up when no invocation of it can
@@ -9,52 +9,82 @@ use pipeline::{
     failure::Failure,
     platform::{
         ports::{Clock, Database},
-        statement::Statement,
+        transaction::Transaction,
     },
-    time::{HOUR, Timestamp},
+    store::usage::sums,
 };
 
 /// Sums up what is over. Returns how many usage rows went.
+///
+/// # Errors
+/// What the database fails with; the next run goes on.
 pub async fn aggregate<P: Database + Clock>(ports: &P) -> Result<u64, Failure> {
-    let now = ports.now();
-    let open = now.plus(-constants::MAX_WRITER_LIFE);
-    let open = open.plus(-open.milliseconds().rem_euclid(HOUR));
-    let answers = ports.batch(vec![hours(open), forget_rows(open)]).await?;
-    let gone = answers.at(1)?.changes;
+    let open = ports.now().plus(-constants::MAX_WRITER_LIFE).start_of_hour();
+    let mut hours = Transaction::default();
+    hours.write(sums::sum_hours(open));
+    let summed = hours.write(sums::delete_log(open));
+    let gone = hours.commit(ports).await?.changes(summed);
     let today = open.start_of_day();
-    ports.batch(vec![days(today), forget_hours(today)]).await?;
+    let mut days = Transaction::default();
+    days.write(sums::sum_days(today));
+    days.write(sums::delete_hours(today));
+    days.commit(ports).await?;
     Ok(gone)
 }
 
-fn hours(open: Timestamp) -> Statement {
-    Statement::new(
-        "INSERT OR REPLACE INTO usage_hourly
-         SELECT at / 3600000 * 3600000, coalesce(user_id, ''), coalesce(key_id, ''), source, count(*), total(neurons),
-                sum(d1_rows_read), sum(d1_rows_written), sum(kv_reads), sum(kv_writes), sum(r2_class_a), sum(r2_class_b),
-                sum(queue_operations), sum(vectors_queried), sum(vectors_upserted), sum(object_requests)
-         FROM usage_log WHERE at < ?1
-         GROUP BY 1, 2, 3, 4",
-    )
-    .bind(open)
-}
+#[cfg(test)]
+mod tests {
+    use pipeline::time::{DAY, HOUR, MILLISECOND};
+    use serde_json::json;
+    use test_platform::{Fate, InMemory, ready};
 
-fn forget_rows(open: Timestamp) -> Statement {
-    Statement::new("DELETE FROM usage_log WHERE at < ?1").bind(open)
-}
+    use super::*;
 
-/// Days that are over, all of whose hours are summed up.
-fn days(today: Timestamp) -> Statement {
-    Statement::new(
-        "INSERT OR REPLACE INTO usage_daily
-         SELECT hour / 86400000 * 86400000, user_id, source, sum(invocations), total(neurons), sum(d1_rows_read),
-                sum(d1_rows_written), sum(kv_reads), sum(kv_writes), sum(r2_class_a), sum(r2_class_b),
-                sum(queue_operations), sum(vectors_queried), sum(vectors_upserted), sum(object_requests)
-         FROM usage_hourly WHERE hour < ?1
-         GROUP BY 1, 2, 3",
-    )
-    .bind(today)
-}
+    /// Two rows of the platform's first hour, one of the next.
+    const ROWS: &str =
+        "INSERT INTO usage_log (at, id, source, neurons, d1_rows_read, d1_rows_written, kv_reads, kv_writes,
+                               r2_class_a, r2_class_b, queue_operations, vectors_queried, vectors_upserted)
+         VALUES (1795309200000, 'one', 'chat', 1.5, 1, 2, 3, 4, 5, 6, 7, 8, 9),
+                (1795309200001, 'two', 'chat', 1.5, 1, 2, 3, 4, 5, 6, 7, 8, 9),
+                (1795309200000 + 3600000, 'three', 'chat', 1.5, 1, 2, 3, 4, 5, 6, 7, 8, 9)";
 
-fn forget_hours(today: Timestamp) -> Statement {
-    Statement::new("DELETE FROM usage_hourly WHERE hour < ?1").bind(today)
+    #[test]
+    fn an_hour_is_summed_up_when_nobody_can_write_it_any_more() {
+        let memory = InMemory::new(1);
+        memory.change(ROWS);
+        memory.advance(HOUR + constants::MAX_WRITER_LIFE - MILLISECOND);
+        assert_eq!(ready(aggregate(&memory)).unwrap(), 0);
+        memory.advance(MILLISECOND);
+        assert_eq!(ready(aggregate(&memory)).unwrap(), 2);
+        assert_eq!(ready(aggregate(&memory)).unwrap(), 0, "once");
+        let sums = memory.look(
+            "SELECT invocations, neurons, d1_rows_read, d1_rows_written, kv_reads, kv_writes, r2_class_a, r2_class_b,
+                    queue_operations, vectors_queried, vectors_upserted, object_requests FROM usage_hourly",
+        );
+        let expected = json!({"invocations": 2, "neurons": 3.0, "d1_rows_read": 2, "d1_rows_written": 4, "kv_reads": 6,
+            "kv_writes": 8, "r2_class_a": 10, "r2_class_b": 12, "queue_operations": 14, "vectors_queried": 16,
+            "vectors_upserted": 18, "object_requests": 0});
+        assert_eq!(sums, [expected]);
+        assert_eq!(memory.look("SELECT id FROM usage_log").len(), 1);
+    }
+
+    #[test]
+    fn whatever_breaks_off_every_row_counts_once() {
+        for (fate, victim) in [(Fate::AnswerLost, 1), (Fate::Fails, 2), (Fate::AnswerLost, 2)] {
+            let memory = InMemory::new(1);
+            memory.change(ROWS);
+            memory.advance(DAY);
+            let mut call = 0;
+            memory.set_fates(move || {
+                call += 1;
+                if call == victim { fate } else { Fate::Works }
+            });
+            assert!(ready(aggregate(&memory)).is_err());
+            memory.heal();
+            ready(aggregate(&memory)).unwrap();
+            let days = memory.look("SELECT invocations, neurons FROM usage_daily");
+            assert_eq!(days, [json!({"invocations": 3, "neurons": 4.5})], "{fate:?} at {victim}");
+            assert!(memory.look("SELECT id FROM usage_log UNION ALL SELECT hour FROM usage_hourly").is_empty());
+        }
+    }
 }

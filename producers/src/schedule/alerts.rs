@@ -1,27 +1,22 @@
-//! Alert: what is due to be told goes to the webhook, signed, until it was taken.
+//! Alerts: what is due goes to the webhook, signed, until it was taken.
 //!
 //! At least once: a delivery whose answer was lost is repeated under the same `webhook-id`.
 
 use pipeline::{
     failure::Failure,
     platform::{
-        ports::{Clock, Database, Deployment, Outside},
-        statement::{Statement, json},
+        ports::{Clock, Database, Deployment, Outside, Webhook},
+        statement::json,
+        transaction::Write,
     },
+    store::usage::alerts::{self, DueAlert},
     time::Timestamp,
     webhook,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Deliveries of one run; each is a request to the outside, of which an invocation has 50.
 const DELIVERIES: i64 = 10;
-
-#[derive(Debug, Deserialize)]
-struct Due {
-    id: String,
-    body: String,
-    attempts: usize,
-}
 
 /// What an alert says; the shape Standard Webhooks recommends.
 #[derive(Debug, Serialize)]
@@ -32,53 +27,116 @@ struct Alert<T> {
     data: T,
 }
 
-/// The statement that raises an alert; one that was raised under this id before stays as it was.
-/// Without anybody to tell, it is kept for who asks.
+/// The write that raises an alert; one that was raised under this id before stays as it was. Without a
+/// webhook it is kept for who asks.
+///
+/// # Errors
+/// A bug if `data` cannot be JSON.
 pub fn raise<P: Deployment>(
     ports: &P,
-    id: String,
+    id: &str,
     kind: &'static str,
     data: impl Serialize,
     now: Timestamp,
-) -> Result<Statement, Failure> {
-    Ok(Statement::new(
-        "INSERT OR IGNORE INTO alerts (id, body, created_at, attempts, next_at) VALUES (?1, ?2, ?3, 0, ?4)",
-    )
-    .bind(id)
-    .bind(json(&Alert { kind, timestamp: now, data })?)
-    .bind(now)
-    .bind(ports.webhook().map(|_| now)))
+) -> Result<Write, Failure> {
+    let body = json(&Alert { kind, timestamp: now, data })?;
+    Ok(alerts::raise(id, body, ports.webhook().map(|_| now), now))
 }
 
 /// Delivers what is due. Returns how many were taken.
+///
+/// # Errors
+/// What the database fails with; a bug if the webhook's secret is not one.
 pub async fn deliver<P: Database + Deployment + Outside + Clock>(ports: &P) -> Result<usize, Failure> {
     let Some(hook) = ports.webhook() else { return Ok(0) };
     let now = ports.now();
-    let query = Statement::new("SELECT id, body, attempts FROM alerts WHERE next_at <= ?1 ORDER BY next_at LIMIT ?2")
-        .bind(now)
-        .bind(DELIVERIES);
-    let due: Vec<Due> = ports.batch(vec![query]).await?.at(0)?.all()?;
     let mut taken = 0;
-    for alert in due {
-        let headers = webhook::headers(&hook.secret, &alert.id, now, &alert.body)?;
-        let failed = match ports.post(&hook.url, &headers, alert.body.clone()).await {
-            Ok(200..=299) => None,
-            Ok(status) => Some(format!("the webhook answered {status}")),
-            Err(failure) => Some(failure.why),
-        };
+    for alert in alerts::due(now, DELIVERIES).all(ports).await? {
+        let failed = attempt(ports, &hook, &alert, now).await?;
         taken += usize::from(failed.is_none());
-        ports.batch(vec![note(&alert, failed.as_deref(), now)]).await?;
+        note(&alert, failed.as_deref(), now).run(ports).await?;
     }
     Ok(taken)
 }
 
-fn note(alert: &Due, failed: Option<&str>, now: Timestamp) -> Statement {
-    let next_at = failed.and_then(|_| webhook::RETRIES.get(alert.attempts)).map(|after| now.plus(*after));
-    Statement::new(
-        "UPDATE alerts SET attempts = attempts + 1, next_at = ?2, error = ?3, delivered_at = ?4 WHERE id = ?1",
-    )
-    .bind(alert.id.as_str())
-    .bind(next_at)
-    .bind(failed)
-    .bind(failed.is_none().then_some(now))
+/// One delivery; why it failed, if it did.
+async fn attempt<P: Outside>(
+    ports: &P,
+    hook: &Webhook,
+    alert: &DueAlert,
+    now: Timestamp,
+) -> Result<Option<String>, Failure> {
+    let headers = webhook::headers(&hook.secret, &alert.id, now, &alert.body)?;
+    Ok(match ports.post(&hook.url, &headers, alert.body.clone()).await {
+        Ok(200..=299) => None,
+        Ok(status) => Some(format!("the webhook answered {status}")),
+        Err(failure) => Some(failure.why),
+    })
+}
+
+fn note(alert: &DueAlert, failed: Option<&str>, now: Timestamp) -> Write {
+    let Some(why) = failed else { return alerts::note_delivered(&alert.id, now) };
+    let next_at = webhook::RETRIES.get(alert.attempts).map(|after| now.plus(*after));
+    alerts::note_failed(&alert.id, why, next_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::time::{DAY, HOUR};
+    use test_platform::{InMemory, ready};
+
+    use super::*;
+
+    fn with_webhook() -> InMemory {
+        let memory = InMemory::new(1);
+        memory.set_webhook(Webhook {
+            url: "https://example.com/hook".to_owned(),
+            secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(),
+        });
+        memory
+    }
+
+    fn raised(memory: &InMemory) {
+        ready(raise(memory, "one", "budget.threshold_passed", "data", memory.now()).unwrap().run(memory)).unwrap();
+    }
+
+    #[test]
+    fn an_alert_is_delivered_signed_and_once() {
+        let memory = with_webhook();
+        raised(&memory);
+        raised(&memory);
+        assert_eq!(ready(deliver(&memory)).unwrap(), 1);
+        assert_eq!(ready(deliver(&memory)).unwrap(), 0);
+        let posted = memory.posted();
+        assert_eq!(posted.len(), 1);
+        assert!(posted[0].headers.contains(&("webhook-id", "one".to_owned())));
+        assert!(posted[0].headers.iter().any(|(name, value)| *name == "webhook-signature" && value.starts_with("v1,")));
+    }
+
+    #[test]
+    fn a_delivery_that_fails_is_repeated_when_it_is_due_and_given_up_in_the_end() {
+        let memory = with_webhook();
+        raised(&memory);
+        memory.fail_outside(usize::MAX);
+        assert_eq!(ready(deliver(&memory)).unwrap(), 0);
+        assert_eq!(memory.look("SELECT attempts FROM alerts")[0]["attempts"], 1);
+        ready(deliver(&memory)).unwrap();
+        assert_eq!(memory.look("SELECT attempts FROM alerts")[0]["attempts"], 1, "it is not due");
+        for _ in 0..20 {
+            memory.advance(DAY);
+            ready(deliver(&memory)).unwrap();
+        }
+        let attempts = memory.look("SELECT attempts, next_at FROM alerts");
+        assert_eq!((&attempts[0]["attempts"], attempts[0]["next_at"].is_null()), (&10.into(), true));
+    }
+
+    #[test]
+    fn without_a_webhook_an_alert_is_kept_for_who_asks() {
+        let memory = InMemory::new(1);
+        raised(&memory);
+        assert_eq!(ready(deliver(&memory)).unwrap(), 0);
+        memory.advance(HOUR);
+        let kept = ready(alerts::since(memory.now().start_of_day()).all(&memory)).unwrap();
+        assert!(kept[0].body.contains("budget.threshold_passed"));
+    }
 }

@@ -90,6 +90,8 @@ mod tests {
     use serde_json::json;
     use test_platform::{InMemory, ready};
 
+    use pipeline::time::MILLISECOND;
+
     use super::*;
     use crate::api::chat::accept::{self, Question};
 
@@ -127,7 +129,7 @@ mod tests {
     }
 
     fn wait(memory: &InMemory, days: u32) {
-        memory.advance(i64::from(days) * DAY + 1);
+        memory.advance(i64::from(days) * DAY + MILLISECOND);
     }
 
     #[test]

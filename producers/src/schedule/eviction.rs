@@ -5,22 +5,22 @@
 //! 2. Above 90 % documents are evicted, least recently hit first, until 80 % are reached: marked, then
 //!    their vectors removed, then unmarked, so that a crash in between is seen and finished. They stay
 //!    documents, found by keyword, and an alert says so.
-//! 3. An evicted document that was hit since gets a job that embeds it again, as long as there is room.
+//! 3. An evicted document that was hit since gets a job that embeds it again, as long as there is space.
 
 use pipeline::{
-    budget::{allowances::Allowances, usage::Totals},
+    budget::allowances::Allowances,
     constants,
     failure::Failure,
     ids::{JobId, vector_id},
     job::message::Stage,
     platform::{
         ports::{Clock, Database, Deployment, KeyValue, Queue, Random, VectorIndex},
-        statement::Statement,
         transaction::Transaction,
     },
     store::{
-        documents::eviction::{self, StoredVectors, WantedPack},
+        documents::eviction::{self, WantedPack},
         jobs::create::{self, NewItem, NewJob},
+        usage::sums,
     },
 };
 use serde::Serialize;
@@ -74,10 +74,12 @@ pub async fn evict<P: Platform>(ports: &P, count: bool) -> Result<Evicted, Failu
 
 /// Vectors as last counted, and all that were upserted today: no fewer than there are.
 async fn known<P: Database + Clock>(ports: &P) -> Result<f64, Failure> {
-    let counted = Statement::new("SELECT value FROM counters WHERE name = 'vectors_stored'");
-    let answers = ports.batch(vec![counted, Totals::select(ports.now().start_of_day(), None)]).await?;
-    let counted = answers.at(0)?.first::<StoredVectors>()?.map_or(0.0, |row| row.value);
-    let today: Totals = answers.at(1)?.first()?.unwrap_or_default();
+    let mut transaction = Transaction::default();
+    let counted = transaction.query(eviction::stored_vectors());
+    let today = transaction.query(sums::totals(ports.now().start_of_day(), None));
+    let done = transaction.commit(ports).await?;
+    let counted = done.first(counted)?.map_or(0.0, |row| row.value);
+    let today = done.first(today)?.unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "vectors of a day are far below 2^52")]
     let upserted = today.usage.vectors_upserted as f64;
     Ok(counted + upserted)
@@ -128,7 +130,7 @@ async fn announce<P: Database + Deployment + Clock>(
     let now = ports.now();
     let data = Data { stored, allowance: most, documents: evicted.documents, vectors: evicted.vectors };
     let id = format!("{}-vectors-evicted", now.to_rfc3339());
-    ports.batch(vec![alerts::raise(ports, id, "index.evicted", data, now)?]).await.map(drop)
+    alerts::raise(ports, &id, "index.evicted", data, now)?.run(ports).await.map(drop)
 }
 
 /// Evicted documents that were hit since, a job for each of their packs, as long as the index has space for
@@ -173,4 +175,62 @@ async fn embed_again<P: Database + Queue + Clock + Random>(ports: &P, wanted: &W
     // A lost message costs a sweep.
     let _ = ports.send(transaction.commit(ports).await?.messages()?).await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::time::MILLISECOND;
+    use test_platform::{InMemory, ready};
+
+    use super::*;
+
+    /// Ten documents of ten vectors each, the first uploaded first and the second hit last.
+    fn filled(most: usize) -> InMemory {
+        let memory = InMemory::new(1);
+        memory.change(
+            "WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 9)
+             INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest,
+                                    latest_item, current, current_item, chunk_count, hit_at)
+             SELECT 'user', 'document-' || n, 'doc', '', '[]', 0, n, 0, 1,
+                    n, 1, n, 10, CASE n WHEN 1 THEN 99 END FROM n",
+        );
+        memory.set_limits(&format!(r#"{{"vectors_stored": {most}}}"#));
+        memory
+    }
+
+    fn evicted(memory: &InMemory) -> Vec<String> {
+        let rows = memory.look("SELECT id FROM documents WHERE evicted_at IS NOT NULL ORDER BY id");
+        rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn above_nine_tenths_what_was_least_useful_lately_goes_until_eight_are_reached() {
+        let memory = filled(100);
+        let done = ready(evict(&memory, true)).unwrap();
+        assert_eq!((done.documents, done.vectors), (2, 20));
+        assert_eq!(evicted(&memory), ["document-0", "document-2"]);
+        assert!(memory.look("SELECT body FROM alerts")[0]["body"].to_string().contains("index.evicted"));
+        assert_eq!(ready(evict(&memory, true)).unwrap(), Evicted::default(), "there is space now");
+    }
+
+    #[test]
+    fn while_there_is_space_nothing_goes() {
+        let memory = filled(112);
+        assert_eq!(ready(evict(&memory, true)).unwrap(), Evicted::default());
+        assert!(evicted(&memory).is_empty());
+    }
+
+    #[test]
+    fn what_is_looked_for_again_is_embedded_again_once_there_is_space() {
+        let memory = filled(100);
+        ready(evict(&memory, true)).unwrap();
+        memory.advance(MILLISECOND);
+        memory.change("UPDATE documents SET hit_at = evicted_at + 1 WHERE id = 'document-2'");
+        memory.set_limits(r#"{"vectors_stored": 200}"#);
+        assert_eq!(ready(evict(&memory, true)).unwrap().restored, 0, "a run that was held up may still remove it");
+        memory.advance(constants::MAX_WRITER_LIFE);
+        assert_eq!(ready(evict(&memory, true)).unwrap().restored, 1);
+        assert_eq!(memory.receive().unwrap().stage, Stage::Embed);
+        assert_eq!(ready(evict(&memory, true)).unwrap().restored, 0, "it is on its way");
+    }
 }

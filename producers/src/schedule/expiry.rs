@@ -1,63 +1,123 @@
 //! Expire: rows that have served their purpose.
-//!
-//! What is kept how long, in days: [`KEPT`]. Jobs of indexing stay as long as one of their packs holds
-//! a document: the pack's row says where in it.
 
 use pipeline::{
     failure::Failure,
     platform::{
         ports::{Clock, Database},
-        statement::Statement,
+        transaction::{Transaction, Write},
     },
-    time::DAY,
+    store::{conversations, dead_letters, documents, idempotency, jobs, sessions, usage},
+    time::{DAY, Timestamp},
 };
 
-/// Statements with the days after which they apply; `?1` is the time before which rows go.
-const KEPT: [(i64, &str); 12] = [
-    (2, "DELETE FROM idempotency_keys WHERE created_at < ?1"),
-    (2, "DELETE FROM session_tickets WHERE expires_at < ?1"),
-    (30, "DELETE FROM dead_letters WHERE created_at < ?1"),
-    (30, "DELETE FROM alerts WHERE created_at < ?1"),
-    (40, "DELETE FROM budget WHERE day < ?1"),
-    // Their clients keep them.
-    (
-        30,
-        "DELETE FROM turns WHERE (user_id, conversation_id) IN (
-             SELECT user_id, id FROM conversations WHERE origin = 'openai' AND updated_at < ?1 AND archived_key IS NULL)",
-    ),
-    (30, "DELETE FROM conversations WHERE origin = 'openai' AND updated_at < ?1 AND archived_key IS NULL"),
-    // Nothing in flight is this old: a tombstone has fenced off all it could.
-    (
-        30,
-        "DELETE FROM documents WHERE deleted_at < ?1
-           AND NOT EXISTS (SELECT 1 FROM garbage g WHERE g.document_id = documents.id)",
-    ),
-    (
-        7,
-        "DELETE FROM job_items WHERE id IN (
-             SELECT i.id FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
-             WHERE j.finished_at < ?1 AND j.kind <> 'index')",
-    ),
-    (7, "DELETE FROM jobs WHERE finished_at < ?1 AND kind <> 'index'"),
-    (
-        7,
-        "DELETE FROM job_items WHERE id IN (
-             SELECT i.id FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
-             WHERE j.finished_at < ?1 AND j.kind = 'index'
-               AND NOT EXISTS (SELECT 1 FROM job_items p WHERE p.id BETWEEN j.first_item AND j.last_item AND p.documents <> '[]'))",
-    ),
-    (
-        7,
-        "DELETE FROM jobs WHERE finished_at < ?1 AND kind = 'index'
-           AND NOT EXISTS (SELECT 1 FROM job_items p WHERE p.id BETWEEN jobs.first_item AND jobs.last_item AND p.documents <> '[]')",
-    ),
-];
+/// Days within which a request may be repeated, and after which an invitation that ran out goes.
+const REQUEST_DAYS: i64 = 2;
+/// Days for which the owner of a finished job can look at it.
+const JOB_DAYS: i64 = 7;
+/// Days for which what went wrong, what is deleted and what a client keeps itself stay.
+const RECORD_DAYS: i64 = 30;
+/// Days for which a day's row of the budget stays.
+const BUDGET_DAYS: i64 = 40;
 
 /// Removes what is old. Returns how many rows went.
+///
+/// # Errors
+/// What the database fails with; nothing is removed then.
 pub async fn expire<P: Database + Clock>(ports: &P) -> Result<u64, Failure> {
-    let now = ports.now();
-    let statements =
-        KEPT.into_iter().map(|(days, sql)| Statement::new(sql).bind(now.plus(-days * DAY))).collect::<Vec<_>>();
-    let answers = ports.batch(statements).await?;
-    Ok(answers.0.iter().map(|answer| answer.changes).sum())
+    let mut transaction = Transaction::default();
+    let written: Vec<_> = old(ports.now()).into_iter().map(|write| transaction.write(write)).collect();
+    let done = transaction.commit(ports).await?;
+    Ok(written.into_iter().map(|write| done.changes(write)).sum())
+}
+
+fn old(now: Timestamp) -> Vec<Write> {
+    let before = |days: i64| now.plus(-days * DAY);
+    let mut writes = vec![
+        idempotency::expire(before(REQUEST_DAYS)),
+        sessions::tickets::expire(before(REQUEST_DAYS)),
+        dead_letters::expire(before(RECORD_DAYS)),
+        usage::alerts::expire(before(RECORD_DAYS)),
+        usage::budget::expire(before(BUDGET_DAYS)),
+    ];
+    writes.extend(conversations::expire(before(RECORD_DAYS)));
+    writes.push(documents::delete::expire(before(RECORD_DAYS)));
+    writes.extend(jobs::sweep::expire(before(JOB_DAYS)));
+    writes
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::time::MILLISECOND;
+    use test_platform::{InMemory, ready};
+
+    use super::*;
+
+    /// A row of everything that goes, from when the platform's time begins; and jobs of indexing with and
+    /// without a document in their pack.
+    const ROWS: [&str; 10] = [
+        "INSERT INTO idempotency_keys (user_id, key, body_hash, job_id, created_at)
+         VALUES ('user', 'key', '', 'job', 1795309200000)",
+        "INSERT INTO session_tickets VALUES ('digest', 'user', 'session', 'name', 'viewer', 1795309200000, NULL)",
+        "INSERT INTO dead_letters (id, stage, why, created_at) VALUES ('one', 'chunk', '', 1795309200000)",
+        "INSERT INTO alerts (id, body, created_at, attempts) VALUES ('one', '{}', 1795309200000, 0)",
+        "INSERT INTO budget (day, neurons, ingest_neurons) VALUES (1795305600000, 0, 0)",
+        "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number, summarised_through)
+         VALUES ('user', 'client', '', 'openai', 1795309200000, 1795309200000, 1, 0),
+                ('user', 'ours', '', 'chat', 1795309200000, 1795309200000, 1, 0)",
+        "INSERT INTO turns (user_id, conversation_id, number, id, role, content, created_at)
+         VALUES ('user', 'client', 1, 'one', 'user', '', 1795309200000),
+                ('user', 'ours', 1, 'two', 'user', '', 1795309200000)",
+        "INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest, deleted_at)
+         VALUES ('user', 'gone', 'doc', '', '[]', 0, 0, 0, 1, 1795309200000),
+                ('user', 'here', 'doc', '', '[]', 0, 0, 0, 1, NULL)",
+        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents, finished_at)
+         VALUES ('chat', 'user', 'chat', 0, 0, 1, 1, 0, 1795309200000),
+                ('empty', 'user', 'index', 0, 0, 2, 2, 0, 1795309200000),
+                ('held', 'user', 'index', 0, 0, 3, 3, 0, 1795309200000),
+                ('open', 'user', 'chat', 0, 0, 4, 4, 0, NULL)",
+        "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress,
+                                lease, attempts, next_at, updated_at)
+         SELECT first_item, id, user_id, 'chunk', 'done', CASE id WHEN 'held' THEN '[1]' ELSE '[]' END, 0, 0, 0, 0,
+                0, 0, 0 FROM jobs",
+    ];
+
+    fn filled() -> InMemory {
+        let memory = InMemory::new(1);
+        for row in ROWS {
+            memory.change(row);
+        }
+        memory
+    }
+
+    #[test]
+    fn everything_goes_after_its_days_and_not_before() {
+        let memory = filled();
+        let mut last = 0;
+        // Key and ticket; two jobs with their items; letter, alert, conversation, turn, document; the day.
+        for (days, rows) in [(2, 2), (7, 4), (30, 5), (40, 1)] {
+            memory.advance((days - last) * DAY);
+            last = days;
+            // The day's row is an hour older than the rest.
+            let early = u64::from(days == 40);
+            assert_eq!(ready(expire(&memory)).unwrap(), early, "day {days}");
+            memory.advance(MILLISECOND);
+            assert_eq!(ready(expire(&memory)).unwrap(), rows - early, "day {days}");
+            memory.advance(-MILLISECOND);
+        }
+    }
+
+    #[test]
+    fn what_is_still_needed_stays() {
+        let memory = filled();
+        memory.advance(365 * DAY);
+        ready(expire(&memory)).unwrap();
+        let left = |sql| memory.look(sql).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        assert_eq!(left("SELECT id FROM conversations"), ["ours"]);
+        assert_eq!(left("SELECT id FROM documents"), ["here"]);
+        assert_eq!(
+            left("SELECT id FROM jobs ORDER BY id"),
+            ["held", "open"],
+            "a pack's row says where its documents are"
+        );
+    }
 }

@@ -1,8 +1,8 @@
-//! Count: what the day has cost so far, for everybody who decides about spending.
+//! Measure usage: what the day has cost so far, for everybody who decides about spending.
 //!
 //! 1. Neurons of invocations that died are taken for spent.
-//! 2. Today's usage is summed and laid down in the day's row of `budget`, with the keys that made
-//!    many requests.
+//! 2. Today's usage is summed and kept in the day's row of `budget`, with the keys that made many
+//!    requests.
 //! 3. A threshold that was passed becomes an alert, once a day.
 
 use std::collections::BTreeMap;
@@ -12,65 +12,62 @@ use pipeline::{
         allowances::{Allowances, Resource},
         day::{Budget, Day, Level},
         ledger,
-        usage::Totals,
     },
     failure::Failure,
     platform::{
         ports::{Clock, Database, Deployment, KeyValue},
-        statement::{Statement, json},
+        statement::json,
+        transaction::Transaction,
     },
+    store::usage::{budget, sums},
     time::Timestamp,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::alerts;
 
-/// The share of its quota from which on a key's requests are told to those who hold it to it.
-const TOLD_SHARE: u64 = 2;
+/// The share of its quota from which on a key's requests are kept for those who hold it to it.
+const BUSY_SHARE: f64 = 0.5;
 
-/// Counts once. Returns how many alerts are new.
+/// Measures once. Returns how many alerts are new.
+///
+/// # Errors
+/// What the database fails with; the next run measures again.
 pub async fn measure<P: Database + KeyValue + Deployment + Clock>(ports: &P) -> Result<usize, Failure> {
-    #[derive(Deserialize)]
-    struct KeyRow {
-        key_id: String,
-        requests: u64,
-    }
     ledger::settle_abandoned(ports).await?;
     let now = ports.now();
-    let today = now.start_of_day();
     let allowances = Allowances::load(ports).await.allowances;
-    let keys = keys(today, allowances.requests_per_key / TOLD_SHARE);
-    let answers = ports.batch(vec![Totals::select(today, None), keys]).await?;
-    let totals: Totals = answers.at(0)?.first()?.unwrap_or_default();
-    let keys: BTreeMap<String, u64> =
-        answers.at(1)?.all::<KeyRow>()?.into_iter().map(|row| (row.key_id, row.requests)).collect();
+    let day = measure_day(ports, busy(allowances.requests_per_key), now).await?;
+    raise_alerts(ports, &Budget::new(allowances, &day), &day, now).await
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a quota is far below 2^52"
+)]
+fn busy(quota: u64) -> u64 {
+    (quota as f64 * BUSY_SHARE) as u64
+}
+
+/// Sums today up and keeps it; the day as everybody reads it from here on.
+async fn measure_day<P: Database>(ports: &P, busy: u64, now: Timestamp) -> Result<Day, Failure> {
+    let today = now.start_of_day();
+    let mut sum = Transaction::default();
+    let totals = sum.query(sums::totals(today, None));
+    let keys = sum.query(sums::busy_keys(today, busy));
+    let summed = sum.commit(ports).await?;
+    let totals = summed.first(totals)?.unwrap_or_default();
+    let keys: BTreeMap<String, u64> = summed.all(keys)?.into_iter().map(|row| (row.key_id, row.requests)).collect();
     let used: BTreeMap<Resource, f64> = Resource::ALL
         .into_iter()
         .map(|resource| (resource, resource.used(&totals.usage, totals.invocations)))
         .collect();
-    let lay_down = Statement::new(
-        "INSERT INTO budget (day, neurons, ingest_neurons, counted_at, used, requests_by_key) VALUES (?1, 0, 0, ?2, ?3, ?4)
-         ON CONFLICT (day) DO UPDATE SET counted_at = excluded.counted_at, used = excluded.used,
-                                         requests_by_key = excluded.requests_by_key",
-    )
-    .bind(today)
-    .bind(now)
-    .bind(json(&used)?)
-    .bind(json(&keys)?);
-    let answers = ports.batch(vec![lay_down, Day::select(now)]).await?;
-    let day: Day = answers.at(1)?.first()?.unwrap_or_default();
-    raise_alerts(ports, &Budget::new(allowances, &day), &day, now).await
-}
-
-fn keys(today: Timestamp, from: u64) -> Statement {
-    Statement::new(
-        "SELECT key_id, sum(requests) AS requests
-         FROM (SELECT key_id, invocations AS requests FROM usage_hourly WHERE hour >= ?1 AND key_id <> ''
-               UNION ALL SELECT key_id, 1 FROM usage_log WHERE at >= ?1 AND key_id IS NOT NULL)
-         GROUP BY key_id HAVING sum(requests) >= ?2",
-    )
-    .bind(today)
-    .bind(i64::try_from(from).unwrap_or(i64::MAX))
+    let mut keep = Transaction::default();
+    keep.write(budget::keep_measured(now, json(&used)?, json(&keys)?));
+    let day = keep.query(budget::day(now));
+    Ok(keep.commit(ports).await?.first(day)?.unwrap_or_default())
 }
 
 /// A threshold that was passed.
@@ -92,7 +89,8 @@ async fn raise_alerts<P: Database + Deployment>(
 ) -> Result<usize, Failure> {
     let used = day.used();
     let date = now.date();
-    let mut statements = Vec::new();
+    let mut transaction = Transaction::default();
+    let mut raised = Vec::new();
     for resource in Resource::ALL {
         for (level, _) in Level::THRESHOLDS.into_iter().filter(|(level, _)| *level <= budget.level(resource)) {
             let passed = Passed {
@@ -104,12 +102,79 @@ async fn raise_alerts<P: Database + Deployment>(
                 degraded: budget.degradations(),
             };
             let id = format!("{date}-{}-{}", resource.name(), level.name());
-            statements.push(alerts::raise(ports, id, "budget.threshold_passed", passed, now)?);
+            let alert = alerts::raise(ports, &id, "budget.threshold_passed", passed, now)?;
+            raised.push(transaction.write(alert));
         }
     }
-    if statements.is_empty() {
+    if raised.is_empty() {
         return Ok(0);
     }
-    let answers = ports.batch(statements).await?;
-    Ok(answers.0.iter().filter(|answer| answer.changes > 0).count())
+    let done = transaction.commit(ports).await?;
+    Ok(raised.into_iter().filter(|alert| done.changes(*alert) > 0).count())
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{
+        constants,
+        time::{DAY, MILLISECOND},
+    };
+    use test_platform::{InMemory, ready};
+
+    use super::*;
+
+    /// 850 of the platform's first day of 1,000 KV writes.
+    const USED: &str =
+        "INSERT INTO usage_log (at, id, source, neurons, d1_rows_read, d1_rows_written, kv_reads, kv_writes,
+                               r2_class_a, r2_class_b, queue_operations, vectors_queried, vectors_upserted, key_id)
+         VALUES (1795309200000, 'one', 'chat', 0, 0, 0, 0, 850, 0, 0, 0, 0, 0, 'key')";
+
+    #[test]
+    fn an_alert_is_raised_once_a_threshold_and_day() {
+        let memory = InMemory::new(1);
+        memory.change(USED);
+        assert_eq!(ready(measure(&memory)).unwrap(), 1);
+        assert_eq!(ready(measure(&memory)).unwrap(), 0, "it was raised before");
+        memory.change("UPDATE usage_log SET kv_writes = 950");
+        assert_eq!(ready(measure(&memory)).unwrap(), 1, "the next threshold");
+        memory.advance(DAY);
+        assert_eq!(ready(measure(&memory)).unwrap(), 0, "nothing is used today");
+        memory.change("UPDATE usage_log SET at = at + 86400000");
+        assert_eq!(ready(measure(&memory)).unwrap(), 2, "another day");
+    }
+
+    #[test]
+    fn the_day_says_what_is_used_and_which_keys_are_busy() {
+        let memory = InMemory::new(1);
+        memory.change(USED);
+        memory.set_limits(r#"{"requests_per_key": 2}"#);
+        ready(measure(&memory)).unwrap();
+        let day = ready(budget::day(memory.now()).first(&memory)).unwrap().unwrap();
+        assert!((day.used()[&Resource::KvWrites] - 850.0).abs() < 1e-9);
+        assert_eq!(day.requests_of_key("key"), 1);
+        memory.set_limits(r#"{"requests_per_key": 4}"#);
+        ready(measure(&memory)).unwrap();
+        let day = ready(budget::day(memory.now()).first(&memory)).unwrap().unwrap();
+        assert_eq!(day.requests_of_key("key"), 0, "one of four is not worth keeping");
+    }
+
+    #[test]
+    fn neurons_of_a_worker_that_died_are_taken_for_spent_once_it_cannot_be_alive() {
+        let memory = InMemory::new(1);
+        memory.change(
+            "INSERT INTO reservations (id, day, purpose, neurons, made_at)
+             VALUES ('dead', 1795305600000, 'ingest', 7, 1795309200000)",
+        );
+        memory.advance(constants::MAX_WRITER_LIFE);
+        ready(measure(&memory)).unwrap();
+        assert!(memory.look("SELECT * FROM usage_log").is_empty());
+        memory.advance(MILLISECOND);
+        for _ in 0..2 {
+            ready(measure(&memory)).unwrap();
+            assert!(memory.look("SELECT * FROM reservations").is_empty());
+            let day = ready(budget::day(memory.now()).first(&memory)).unwrap().unwrap();
+            assert!((day.neurons - 7.0).abs() < 1e-9 && (day.ingest_neurons - 7.0).abs() < 1e-9, "{day:?}");
+            assert_eq!(memory.look("SELECT source FROM usage_log").len(), 1);
+        }
+    }
 }

@@ -22,12 +22,12 @@ use pipeline::{
 };
 
 /// Removes what one look shows; the next run sees the rest. Returns how many objects went.
-pub async fn collect<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
-    Ok(collect_vectors(ports).await? + collect_archives(ports).await?)
+pub async fn remove<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
+    Ok(remove_vectors(ports).await? + remove_archives(ports).await?)
 }
 
 /// Idempotent: the row, which says what to remove, goes last. A name is never used again.
-async fn collect_archives<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
+async fn remove_archives<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
     let unused = names(archives::unused(ports.now(), constants::OBJECTS_PER_DELETE).all(ports).await?);
     if unused.is_empty() {
         return Ok(0);
@@ -43,7 +43,7 @@ fn names(archives: Vec<ArchiveKey>) -> Vec<String> {
     archives.into_iter().map(|archive| archive.key).collect()
 }
 
-async fn collect_vectors<P: Database + ObjectStore>(ports: &P) -> Result<usize, Failure> {
+async fn remove_vectors<P: Database + ObjectStore>(ports: &P) -> Result<usize, Failure> {
     let keys = ports.list(object_keys::VECTORS_PREFIX, None).await?;
     let items: HashSet<ItemId> = keys.iter().filter_map(|key| object_keys::vectors_item(key)).collect();
     if items.is_empty() {
@@ -68,6 +68,8 @@ mod tests {
         platform::ports::PutIf,
     };
     use test_platform::{InMemory, ready};
+
+    use pipeline::time::MILLISECOND;
 
     use super::*;
 
@@ -94,9 +96,9 @@ mod tests {
     fn an_archive_whose_writer_died_is_removed_after_max_writer_life() {
         let memory = with_archive();
         memory.advance(constants::MAX_WRITER_LIFE);
-        assert_eq!(ready(collect(&memory)).unwrap(), 0, "its writer may live");
-        memory.advance(1);
-        assert_eq!(ready(collect(&memory)).unwrap(), 1);
+        assert_eq!(ready(remove(&memory)).unwrap(), 0, "its writer may live");
+        memory.advance(MILLISECOND);
+        assert_eq!(ready(remove(&memory)).unwrap(), 1);
         assert!(memory.object_keys().is_empty() && memory.look("SELECT key FROM archives").is_empty());
     }
 
@@ -105,7 +107,7 @@ mod tests {
         let memory = with_archive();
         memory.change("UPDATE archives SET state = 'kept'");
         memory.advance(2 * constants::MAX_WRITER_LIFE);
-        assert_eq!(ready(collect(&memory)).unwrap(), 0);
+        assert_eq!(ready(remove(&memory)).unwrap(), 0);
         assert_eq!(memory.object_keys(), [ARCHIVE]);
     }
 
@@ -113,7 +115,7 @@ mod tests {
     fn a_superseded_archive_is_removed_at_once() {
         let memory = with_archive();
         memory.change("UPDATE archives SET state = 'garbage'");
-        assert_eq!(ready(collect(&memory)).unwrap(), 1);
+        assert_eq!(ready(remove(&memory)).unwrap(), 1);
         assert!(memory.object_keys().is_empty());
     }
 
@@ -138,10 +140,10 @@ mod tests {
         let of_nobody = object_keys::vectors(&user(), ItemId(8), &claim);
         store(&memory, &slice);
         store(&memory, &of_nobody);
-        assert_eq!(ready(collect(&memory)).unwrap(), 1);
+        assert_eq!(ready(remove(&memory)).unwrap(), 1);
         assert_eq!(memory.object_keys(), [slice], "what failed may be tried again");
         memory.change("UPDATE job_items SET state = 'done'");
-        assert_eq!(ready(collect(&memory)).unwrap(), 1);
+        assert_eq!(ready(remove(&memory)).unwrap(), 1);
         assert!(memory.object_keys().is_empty());
     }
 }

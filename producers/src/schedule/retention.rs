@@ -20,7 +20,7 @@ const AT_ONCE: i64 = 100;
 
 /// What one run removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Retained {
+pub struct Removed {
     /// Documents.
     pub documents: usize,
     /// Conversations.
@@ -30,13 +30,13 @@ pub struct Retained {
 }
 
 /// Removes what is older than its owner wants.
-pub async fn enforce_retention<P: Database + Queue + Clock + Random>(ports: &P) -> Result<Retained, Failure> {
+pub async fn enforce_retention<P: Database + Queue + Clock + Random>(ports: &P) -> Result<Removed, Failure> {
     let now = ports.now();
     let mut looks = Transaction::default();
     let old_documents = looks.query(retention::documents(now, AT_ONCE));
     let old_conversations = looks.query(retention::conversations(now, AT_ONCE));
     let found = looks.commit(ports).await?;
-    let mut removed = Retained::default();
+    let mut removed = Removed::default();
     for old in found.all(old_documents)? {
         removed.documents += usize::from(documents::remove(ports, &old.user_id, &old.id).await?.is_some());
     }
@@ -63,6 +63,8 @@ mod tests {
     use serde_json::json;
     use test_platform::{InMemory, ready};
 
+    use pipeline::time::{MILLISECOND, Timestamp};
+
     use super::*;
 
     /// A user with one thing of each kind, made at the time 0, and one more memory that is pinned.
@@ -87,7 +89,7 @@ mod tests {
         );
         memory.change("INSERT INTO memories_fts (rowid, scope, body) SELECT number, 'u1', text FROM memories");
         // From the time 0 to a moment after midnight of the third day.
-        memory.advance(3 * DAY + 1 - memory.now().milliseconds());
+        memory.advance(3 * DAY + MILLISECOND - memory.now().since(Timestamp::from_milliseconds(0)));
         memory
     }
 
@@ -98,9 +100,9 @@ mod tests {
     #[test]
     fn what_no_retention_was_set_for_stays() {
         let memory = with_one_of_each();
-        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Removed::default());
         memory.change(r#"UPDATE users SET profile = '{"retention": {"document_days": null}}'"#);
-        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Removed::default());
         assert_eq!(version(&memory), 0);
     }
 
@@ -111,11 +113,11 @@ mod tests {
             r#"UPDATE users SET profile =
                  '{"retention": {"document_days": 3, "conversation_days": 3, "memory_days": 3}}'"#,
         );
-        let expected = Retained { documents: 1, conversations: 1, memories: 1 };
+        let expected = Removed { documents: 1, conversations: 1, memories: 1 };
         assert_eq!(ready(enforce_retention(&memory)).unwrap(), expected);
         assert!(memory.look("SELECT id FROM documents WHERE deleted_at IS NULL").is_empty());
         assert!(memory.look("SELECT id FROM conversations").is_empty());
-        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Removed::default());
     }
 
     #[test]
@@ -125,7 +127,7 @@ mod tests {
             r#"UPDATE users SET profile =
                  '{"retention": {"document_days": 4, "conversation_days": 4, "memory_days": 4}}'"#,
         );
-        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Removed::default());
     }
 
     #[test]

@@ -28,13 +28,26 @@ use pipeline::{
     },
     time::Timestamp,
 };
+use serde::Serialize;
 
-use super::Report;
+/// What one run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// Items whose message was sent again.
+    pub resent: usize,
+    /// Items given up.
+    pub failed: usize,
+    /// Uploads that never ended, removed.
+    pub abandoned: usize,
+}
 
 /// Sweeps once. See the module for its steps.
-pub async fn sweep<P: Database + ObjectStore + Queue + Clock>(ports: &P) -> Result<Report, Failure> {
+///
+/// # Errors
+/// What the database, the object store or the queue fails with; the next run goes on.
+pub async fn sweep<P: Database + ObjectStore + Queue + Clock>(ports: &P) -> Result<Swept, Failure> {
     let now = ports.now();
-    let abandoned = abandoned(ports, now).await?;
+    let abandoned = remove_abandoned(ports, now).await?;
     let stuck = sweep::stuck_items(now).all(ports).await?;
     let (dead, alive): (Vec<StuckItem>, Vec<StuckItem>) =
         stuck.into_iter().partition(|item| item.attempts >= constants::ATTEMPTS);
@@ -43,11 +56,11 @@ pub async fn sweep<P: Database + ObjectStore + Queue + Clock>(ports: &P) -> Resu
         protocol::fail(ports, item.id, &item.user_id, why, None).await?;
     }
     resend(ports, &alive, now).await?;
-    Ok(Report { resent: alive.len(), failed: dead.len(), abandoned, ..Report::default() })
+    Ok(Swept { resent: alive.len(), failed: dead.len(), abandoned })
 }
 
 /// Idempotent: the rows, which say what to remove, go last.
-async fn abandoned<P: Database + ObjectStore>(ports: &P, now: Timestamp) -> Result<usize, Failure> {
+async fn remove_abandoned<P: Database + ObjectStore>(ports: &P, now: Timestamp) -> Result<usize, Failure> {
     let uploads = sweep::abandoned_uploads(now).all(ports).await?;
     for upload in &uploads {
         if sweep::refuse_upload(&upload.id, now).run(ports).await? == 0 {
@@ -81,6 +94,9 @@ async fn resend<P: Database + Queue>(ports: &P, items: &[StuckItem], now: Timest
 /// What every move of an item does in its own transaction, done again: wakes what waits for nothing any
 /// more, finishes jobs whose items are terminal, and shows jobs to the sweep that are not all parked. A net
 /// under those, hourly: it looks at every unfinished job, and many may be parked until tomorrow.
+///
+/// # Errors
+/// What the database fails with; the next run does it.
 pub async fn wake_and_finish<P: Database + Clock>(ports: &P) -> Result<(), Failure> {
     let now = ports.now();
     let mut transaction = Transaction::default();
@@ -88,4 +104,98 @@ pub async fn wake_and_finish<P: Database + Clock>(ports: &P) -> Result<(), Failu
     transaction.write(items::show_parked_jobs(now));
     transaction.write(items::finish_all_jobs(now));
     transaction.commit(ports).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{
+        constants,
+        platform::ports::PutIf,
+        time::{MILLISECOND, SECOND},
+    };
+    use test_platform::{InMemory, ready};
+
+    use super::*;
+
+    const JOB: &str = "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
+         VALUES ('job', 'user', 'index', 1795309200000, 1795309200000, 1, 1, 1)";
+    /// Sent when the platform's time begins.
+    const ITEM: &str = "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count,
+                                chunk_count, progress, lease, attempts, next_at, sent_at, updated_at)
+         VALUES (1, 'job', 'user', 'chunk', 'queued', '[]', 1, 0,
+                 0, 0, 0, 1795309200000, 1795309200000, 1795309200000)";
+
+    fn queued() -> InMemory {
+        let memory = InMemory::new(1);
+        memory.change(JOB);
+        memory.change(ITEM);
+        memory
+    }
+
+    fn swept(memory: &InMemory) -> Swept {
+        ready(sweep(memory)).unwrap()
+    }
+
+    #[test]
+    fn a_lost_message_is_sent_again_after_its_time_and_not_before() {
+        let memory = queued();
+        memory.advance(constants::MESSAGE_LOST_AFTER);
+        assert_eq!(swept(&memory), Swept::default());
+        memory.advance(MILLISECOND);
+        assert_eq!(swept(&memory), Swept { resent: 1, ..Swept::default() });
+        assert_eq!(memory.receive().unwrap().item, ItemId(1));
+        assert_eq!(swept(&memory), Swept::default(), "it was sent just now");
+    }
+
+    #[test]
+    fn an_item_whose_worker_stopped_answering_gets_another() {
+        let memory = queued();
+        memory.change("UPDATE job_items SET state = 'running', attempts = 1, lease = 1795309200000 + 60000");
+        memory.advance(constants::LEASE);
+        assert_eq!(swept(&memory), Swept::default());
+        memory.advance(SECOND);
+        assert_eq!(swept(&memory).resent, 1);
+    }
+
+    #[test]
+    fn an_item_out_of_attempts_becomes_a_dead_letter_and_its_job_ends() {
+        let memory = queued();
+        memory.change("UPDATE job_items SET attempts = 16, error = 'no luck'");
+        memory.advance(constants::MESSAGE_LOST_AFTER + MILLISECOND);
+        assert_eq!(swept(&memory), Swept { failed: 1, ..Swept::default() });
+        assert_eq!(memory.look("SELECT why FROM dead_letters")[0]["why"], "no luck");
+        assert_eq!(memory.look("SELECT state FROM job_items")[0]["state"], "failed");
+        assert!(memory.look("SELECT id FROM jobs WHERE finished_at IS NULL").is_empty());
+    }
+
+    #[test]
+    fn an_upload_that_was_never_accepted_is_removed_with_its_objects() {
+        let memory = queued();
+        memory.change("UPDATE jobs SET accepted_at = NULL");
+        memory.change("UPDATE job_items SET state = 'uploading'");
+        memory.change(
+            "INSERT INTO idempotency_keys (user_id, key, body_hash, job_id, created_at)
+             VALUES ('user', 'key', '', 'job', 0)",
+        );
+        let user = serde_json::from_str(r#""user""#).unwrap();
+        ready(memory.put(&object_keys::pack(&user, ItemId(1)), vec![1], PutIf::Always)).unwrap();
+        memory.advance(constants::MAX_WRITER_LIFE);
+        assert_eq!(swept(&memory).abandoned, 0, "its request may still be alive");
+        memory.advance(MILLISECOND);
+        assert_eq!(swept(&memory).abandoned, 1);
+        assert!(memory.object_keys().is_empty());
+        let rows = "SELECT id FROM jobs UNION ALL SELECT id FROM job_items UNION ALL SELECT key FROM idempotency_keys";
+        assert!(memory.look(rows).is_empty());
+    }
+
+    #[test]
+    fn what_waits_for_nothing_any_more_is_woken_and_jobs_without_work_are_finished() {
+        let memory = queued();
+        memory.change("UPDATE job_items SET state = 'waiting', first_pack = 7, last_pack = 7");
+        ready(wake_and_finish(&memory)).unwrap();
+        assert_eq!(memory.look("SELECT state FROM job_items")[0]["state"], "queued");
+        memory.change("UPDATE job_items SET state = 'done'");
+        ready(wake_and_finish(&memory)).unwrap();
+        assert!(memory.look("SELECT id FROM jobs WHERE finished_at IS NULL").is_empty());
+    }
 }

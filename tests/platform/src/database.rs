@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use rusqlite::{StatementStatus, params_from_iter, types::ValueRef};
+use rusqlite::{Connection, StatementStatus, params_from_iter, types::ValueRef};
 use serde_json::{Map, Value as Json, value::RawValue};
 
 use super::InMemory;
@@ -23,6 +23,57 @@ pub struct Mutation {
     pub rule: &'static str,
     /// What stands there instead.
     pub instead: &'static str,
+}
+
+/// More than the product has: preparing them again and again is what a simulation would spend its time on.
+const STATEMENTS: usize = 1_000;
+
+const MIGRATIONS: [&str; 10] = [
+    include_str!("../../../migrations/0001_users_and_keys.sql"),
+    include_str!("../../../migrations/0002_jobs_and_documents.sql"),
+    include_str!("../../../migrations/0003_chunks.sql"),
+    include_str!("../../../migrations/0004_requests.sql"),
+    include_str!("../../../migrations/0005_conversations.sql"),
+    include_str!("../../../migrations/0006_sessions.sql"),
+    include_str!("../../../migrations/0007_budget.sql"),
+    include_str!("../../../migrations/0008_clockwork.sql"),
+    include_str!("../../../migrations/0009_less_to_look_through.sql"),
+    include_str!("../../../migrations/0010_waiting_turns.sql"),
+];
+
+/// A database after all migrations.
+pub(crate) fn empty() -> Connection {
+    let connection = open();
+    migrate(&connection, &MIGRATIONS);
+    connection
+}
+
+/// A database after the first migrations, a dump, and the other migrations.
+#[expect(clippy::expect_used, reason = "a test cannot go on without its database")]
+pub(crate) fn upgraded(migrations: usize, dump: &str) -> Connection {
+    let connection = open();
+    let (before, after) = MIGRATIONS.split_at(migrations);
+    migrate(&connection, before);
+    connection.execute_batch(dump).expect("the dump loads");
+    // What the full-text tables hold was written past them: they must read it anew.
+    connection.execute_batch("PRAGMA writable_schema = RESET").expect("a pragma");
+    migrate(&connection, after);
+    connection
+}
+
+#[expect(clippy::expect_used, reason = "a test cannot go on without its database")]
+fn open() -> Connection {
+    let connection = Connection::open_in_memory().expect("SQLite opens in memory");
+    connection.execute_batch("PRAGMA foreign_keys = ON").expect("a pragma");
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection
+}
+
+#[expect(clippy::expect_used, reason = "a test cannot go on without its database")]
+fn migrate(connection: &Connection, migrations: &[&str]) {
+    for migration in migrations {
+        connection.execute_batch(migration).expect("the migrations run");
+    }
 }
 
 impl InMemory {

@@ -28,7 +28,7 @@ use pipeline::{
     failure::Failure,
     job::message::Message,
     platform::ports::{Burst, Channels, Clock, Meter, Random, Sha256, VectorRecord, Webhook},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 /// Runs a future that never waits for anything outside of it.
@@ -81,7 +81,7 @@ pub struct Shared {
     queue: RefCell<VecDeque<Message>>,
     values: RefCell<BTreeMap<String, Vec<u8>>>,
     vectors: RefCell<BTreeMap<String, (String, VectorRecord)>>,
-    now: Cell<i64>,
+    now: Cell<Timestamp>,
     random: Cell<u64>,
     fates: RefCell<Box<dyn FnMut() -> Fate>>,
     embedded: Cell<usize>,
@@ -116,22 +116,6 @@ impl std::fmt::Debug for InMemory {
     }
 }
 
-/// More than the product has: preparing them again and again is what a simulation would spend its time on.
-const STATEMENTS: usize = 1_000;
-
-const MIGRATIONS: [&str; 10] = [
-    include_str!("../../../migrations/0001_users_and_keys.sql"),
-    include_str!("../../../migrations/0002_jobs_and_documents.sql"),
-    include_str!("../../../migrations/0003_chunks.sql"),
-    include_str!("../../../migrations/0004_requests.sql"),
-    include_str!("../../../migrations/0005_conversations.sql"),
-    include_str!("../../../migrations/0006_sessions.sql"),
-    include_str!("../../../migrations/0007_budget.sql"),
-    include_str!("../../../migrations/0008_clockwork.sql"),
-    include_str!("../../../migrations/0009_less_to_look_through.sql"),
-    include_str!("../../../migrations/0010_waiting_turns.sql"),
-];
-
 impl Default for InMemory {
     fn default() -> Self {
         Self::new(1)
@@ -143,14 +127,20 @@ impl InMemory {
     ///
     /// # Panics
     /// If the migrations do not run.
-    #[expect(clippy::expect_used, reason = "a test cannot go on without its database")]
     pub fn new(seed: u64) -> Self {
-        let connection = Connection::open_in_memory().expect("SQLite opens in memory");
-        connection.execute_batch("PRAGMA foreign_keys = ON").expect("a pragma");
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        for migration in MIGRATIONS {
-            connection.execute_batch(migration).expect("the migrations run");
-        }
+        Self::over(database::empty(), seed)
+    }
+
+    /// A platform whose database an earlier version left: its first `migrations` had run, it held what
+    /// `dump` inserts, and the later migrations have run since.
+    ///
+    /// # Panics
+    /// If the dump or the migrations do not run.
+    pub fn upgraded(seed: u64, migrations: usize, dump: &str) -> Self {
+        Self::over(database::upgraded(migrations, dump), seed)
+    }
+
+    fn over(connection: Connection, seed: u64) -> Self {
         let shared = Shared {
             connection,
             objects: RefCell::default(),
@@ -159,7 +149,7 @@ impl InMemory {
             values: RefCell::default(),
             vectors: RefCell::default(),
             // 2026-11-22T00:00:00Z and a bit.
-            now: Cell::new(1_795_305_600_000 + 3_600_000),
+            now: Cell::new(Timestamp::from_milliseconds(1_795_305_600_000 + 3_600_000)),
             random: Cell::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             fates: RefCell::new(Box::new(|| Fate::Works)),
             embedded: Cell::new(0),
@@ -248,8 +238,8 @@ impl InMemory {
     }
 
     /// Lets time pass.
-    pub fn advance(&self, milliseconds: i64) {
-        self.now.set(self.now.get() + milliseconds);
+    pub fn advance(&self, span: Span) {
+        self.now.set(self.now.get().plus(span));
     }
 
     /// Takes the next message off the queue.
@@ -382,11 +372,11 @@ impl Channels for InMemory {
 
 impl Clock for InMemory {
     fn now(&self) -> Timestamp {
-        Timestamp::from_milliseconds(self.now.get())
+        self.now.get()
     }
 
     async fn sleep(&self, milliseconds: u64) {
-        self.advance(i64::try_from(milliseconds).unwrap_or(i64::MAX));
+        self.advance(Span::milliseconds(i64::try_from(milliseconds).unwrap_or(i64::MAX)));
     }
 }
 

@@ -8,6 +8,7 @@ use pipeline::{
     failure::Failure,
     model::EmbeddingModel,
     platform::ports::{Embedder, Generator, VectorIndex, VectorMatch, VectorRecord},
+    time::Span,
 };
 
 /// What the language model does when it is asked next.
@@ -76,7 +77,7 @@ impl Generator for InMemory {
         };
         let mut words = 0;
         for word in text.split_inclusive(' ') {
-            self.advance(50);
+            self.advance(Span::milliseconds(50));
             words += 1;
             if sink.accept(word).await == Flow::Stop {
                 break;

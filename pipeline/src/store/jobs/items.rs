@@ -16,11 +16,11 @@ use crate::{
         transaction::{Query, Write},
     },
     store::conditions::{HELD, TERMINAL},
-    time::{SECOND, Timestamp},
+    time::{SECOND, Span, Timestamp},
 };
 
 /// A message that came a moment early is not sent back for it.
-const EARLY_MILLISECONDS: i64 = SECOND;
+const EARLY: Span = SECOND;
 
 /// What a claimed item's row says.
 #[derive(Debug, Deserialize)]
@@ -56,7 +56,7 @@ pub fn claim(message: &Message, token: &ClaimToken, now: Timestamp) -> Query<Cla
     .bind(&message.user)
     .bind(message.stage.name())
     .bind(constants::ATTEMPTS)
-    .bind(now.plus(EARLY_MILLISECONDS))
+    .bind(now.plus(EARLY))
 }
 
 /// When the claim of a running item ends.

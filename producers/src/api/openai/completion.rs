@@ -6,7 +6,7 @@ use pipeline::{
         turn::{Citation, Routed, TurnResult},
     },
     ids::JobId,
-    time::{SECOND, Timestamp},
+    time::Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize as _, Serialize};
@@ -78,7 +78,7 @@ pub struct Progress {
 impl Completion {
     pub(super) fn new(job: &JobId, now: Timestamp, model: &str, include_usage: bool) -> Self {
         let id = format!("chatcmpl-{}", job.as_str().trim_start_matches(JobId::PREFIX));
-        Self { id, created: now.milliseconds() / SECOND, model: model.to_owned(), include_usage }
+        Self { id, created: now.seconds(), model: model.to_owned(), include_usage }
     }
 
     /// The answer in one piece.

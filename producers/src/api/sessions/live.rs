@@ -1,7 +1,7 @@
 //! What a channel does with what its participants send: plain decisions, without a socket in sight.
 
 use operational_transform::OperationSeq;
-use pipeline::constants;
+use pipeline::{constants, time::Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -128,15 +128,15 @@ impl Close {
 /// Counts a participant's frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
-    since: i64,
+    since: Option<Timestamp>,
     frames: u32,
 }
 
 impl Rate {
-    /// Counts one more at this time in milliseconds; false if it is one too many.
-    pub fn admit(&mut self, now: i64) -> bool {
-        if now - self.since >= constants::FRAME_WINDOW {
-            *self = Self { since: now, frames: 0 };
+    /// Counts one more at this time; false if it is one too many.
+    pub fn admit(&mut self, now: Timestamp) -> bool {
+        if self.since.is_none_or(|since| now.since(since) >= constants::FRAME_WINDOW) {
+            *self = Self { since: Some(now), frames: 0 };
         }
         self.frames += 1;
         self.frames <= constants::FRAMES_PER_WINDOW
@@ -178,8 +178,9 @@ mod tests {
     #[test]
     fn a_flood_is_noticed_and_forgotten() {
         let mut rate = Rate::default();
-        let admitted = (0..150).filter(|_| rate.admit(1_000_000)).count();
+        let now = Timestamp::from_milliseconds(1_000_000);
+        let admitted = (0..150).filter(|_| rate.admit(now)).count();
         assert_eq!(admitted, constants::FRAMES_PER_WINDOW as usize);
-        assert!(rate.admit(1_000_000 + constants::FRAME_WINDOW));
+        assert!(rate.admit(now.plus(constants::FRAME_WINDOW)));
     }
 }

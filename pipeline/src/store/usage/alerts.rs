@@ -1,0 +1,71 @@
+//! What somebody must hear of: the table `alerts`.
+
+use serde::Deserialize;
+
+use crate::{
+    platform::transaction::{Query, Write},
+    time::Timestamp,
+};
+
+/// Raises an alert, to be delivered from `next_at` on; without that time it is kept for who asks. One that
+/// was raised under this id before stays as it was.
+pub fn raise(id: &str, body: String, next_at: Option<Timestamp>, now: Timestamp) -> Write {
+    Write::new("INSERT OR IGNORE INTO alerts (id, body, created_at, attempts, next_at) VALUES (?1, ?2, ?3, 0, ?4)")
+        .bind(id)
+        .bind(body)
+        .bind(now)
+        .bind(next_at)
+}
+
+/// An alert that is due to be delivered.
+#[derive(Debug, Deserialize)]
+pub struct DueAlert {
+    /// Its id, the same at every attempt.
+    pub id: String,
+    /// What is delivered (JSON).
+    pub body: String,
+    /// Deliveries that were attempted so far.
+    pub attempts: usize,
+}
+
+/// The alerts that are due, the longest due first, `limit` of them.
+pub fn due(now: Timestamp, limit: i64) -> Query<DueAlert> {
+    Query::new("SELECT id, body, attempts FROM alerts WHERE next_at <= ?1 ORDER BY next_at LIMIT ?2")
+        .bind(now)
+        .bind(limit)
+}
+
+/// Notes that an alert was delivered.
+pub fn note_delivered(id: &str, now: Timestamp) -> Write {
+    note_attempt(id, None, None, Some(now))
+}
+
+/// Notes that the delivery of an alert failed; without `next_at` it is given up.
+pub fn note_failed(id: &str, error: &str, next_at: Option<Timestamp>) -> Write {
+    note_attempt(id, next_at, Some(error), None)
+}
+
+fn note_attempt(id: &str, next_at: Option<Timestamp>, error: Option<&str>, delivered_at: Option<Timestamp>) -> Write {
+    Write::new("UPDATE alerts SET attempts = attempts + 1, next_at = ?2, error = ?3, delivered_at = ?4 WHERE id = ?1")
+        .bind(id)
+        .bind(next_at)
+        .bind(error)
+        .bind(delivered_at)
+}
+
+/// What an alert says.
+#[derive(Debug, Deserialize)]
+pub struct AlertRow {
+    /// What is delivered (JSON).
+    pub body: String,
+}
+
+/// The alerts raised since `since`, the oldest first.
+pub fn since(since: Timestamp) -> Query<AlertRow> {
+    Query::new("SELECT body FROM alerts WHERE created_at >= ?1 ORDER BY created_at, id").bind(since)
+}
+
+/// Removes alerts older than `before`.
+pub fn expire(before: Timestamp) -> Write {
+    Write::new("DELETE FROM alerts WHERE created_at < ?1").bind(before)
+}

@@ -1,0 +1,145 @@
+//! What the day has cost, and what may be spent right now: the tables `budget` and `reservations`.
+//!
+//! Neurons are exact: the transaction that writes an invocation's usage row adds what it spent to the
+//! day, and gives its reservation up.
+
+use const_format::formatcp;
+use serde::Deserialize;
+
+use crate::{
+    budget::{day::Day, purpose::Purpose},
+    ids::UserId,
+    platform::transaction::{Query, Write},
+    time::Timestamp,
+};
+
+/// Neurons of the day `$day` that are spent or reserved, and those of them for indexing, as two columns.
+macro_rules! neurons_of_day {
+    ($day:literal) => {
+        concat!(
+            "coalesce((SELECT neurons FROM budget WHERE day = ",
+            $day,
+            "), 0)
+                + (SELECT total(neurons) FROM reservations WHERE day = ",
+            $day,
+            ") AS neurons,
+            coalesce((SELECT ingest_neurons FROM budget WHERE day = ",
+            $day,
+            "), 0)
+                + (SELECT total(neurons) FROM reservations WHERE day = ",
+            $day,
+            " AND purpose = 'ingest') AS ingest_neurons"
+        )
+    };
+}
+
+/// The day of `now`: one row, whatever there is.
+pub fn day(now: Timestamp) -> Query<Day> {
+    Query::new(formatcp!(
+        "SELECT {NEURONS},
+            (SELECT used FROM budget WHERE day = ?1) AS budget_used,
+            (SELECT requests_by_key FROM budget WHERE day = ?1) AS budget_keys",
+        NEURONS = neurons_of_day!("?1"),
+    ))
+    .bind(now.start_of_day())
+}
+
+/// Neurons that are to be set aside.
+#[derive(Clone, Copy, Debug)]
+pub struct NewReservation<'a> {
+    /// The invocation that will spend them.
+    pub invocation: &'a str,
+    /// What for.
+    pub purpose: Purpose,
+    /// Whose work it is.
+    pub user: &'a UserId,
+    /// How many.
+    pub neurons: f64,
+    /// What the day may cost in all.
+    pub most: f64,
+    /// What of it indexing may use.
+    pub most_for_ingest: f64,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Sets neurons aside, on top of what the invocation has set aside before, if they fit what is left of
+/// the day. Looking and writing are one statement: concurrent workers cannot overspend together.
+pub fn reserve(new: NewReservation<'_>) -> Write {
+    Write::new(formatcp!(
+        "WITH day AS (SELECT {NEURONS})
+         INSERT INTO reservations (id, day, purpose, user_id, neurons, made_at)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM day
+         WHERE day.neurons + ?5 <= ?7 AND (?3 <> 'ingest' OR day.ingest_neurons + ?5 <= ?8)
+         ON CONFLICT (id) DO UPDATE SET neurons = neurons + excluded.neurons",
+        NEURONS = neurons_of_day!("?2"),
+    ))
+    .bind(new.invocation)
+    .bind(new.now.start_of_day())
+    .bind(new.purpose.name())
+    .bind(new.user)
+    .bind(new.neurons)
+    .bind(new.now)
+    .bind(new.most)
+    .bind(new.most_for_ingest)
+}
+
+/// Gives an invocation's reservation up.
+pub fn release(invocation: &str) -> Write {
+    Write::new("DELETE FROM reservations WHERE id = ?1").bind(invocation)
+}
+
+/// Neurons that an invocation set aside and never accounted for.
+#[derive(Debug, Deserialize)]
+pub struct AbandonedReservation {
+    /// The invocation.
+    pub id: String,
+    /// What they were for.
+    pub purpose: Purpose,
+    /// Whose work it was.
+    pub user_id: Option<UserId>,
+    /// How many.
+    pub neurons: f64,
+}
+
+/// Reservations made before `before`, whose invocations cannot be alive any more.
+pub fn abandoned(before: Timestamp) -> Query<AbandonedReservation> {
+    Query::new("SELECT id, purpose, user_id, neurons FROM reservations WHERE made_at < ?1").bind(before)
+}
+
+/// Adds what an invocation spent to the day, unless its usage row is there already: it must come before
+/// that row in the transaction that writes both.
+pub fn spend(invocation: &str, purpose: Purpose, neurons: f64, now: Timestamp) -> Write {
+    Write::new(
+        "INSERT INTO budget (day, neurons, ingest_neurons)
+         SELECT ?1, ?2, CASE ?3 WHEN 'ingest' THEN ?2 ELSE 0 END
+         WHERE NOT EXISTS (SELECT 1 FROM usage_log WHERE at = ?4 AND id = ?5)
+         ON CONFLICT (day) DO UPDATE SET neurons = neurons + excluded.neurons,
+                                         ingest_neurons = ingest_neurons + excluded.ingest_neurons",
+    )
+    .bind(now.start_of_day())
+    .bind(neurons)
+    .bind(purpose.name())
+    .bind(now)
+    .bind(invocation)
+}
+
+/// Keeps what was measured of the day beside its neurons: `used` by resource and `requests_by_key`, both
+/// JSON.
+pub fn keep_measured(now: Timestamp, used: String, requests_by_key: String) -> Write {
+    Write::new(
+        "INSERT INTO budget (day, neurons, ingest_neurons, counted_at, used, requests_by_key)
+         VALUES (?1, 0, 0, ?2, ?3, ?4)
+         ON CONFLICT (day) DO UPDATE SET counted_at = excluded.counted_at, used = excluded.used,
+                                         requests_by_key = excluded.requests_by_key",
+    )
+    .bind(now.start_of_day())
+    .bind(now)
+    .bind(used)
+    .bind(requests_by_key)
+}
+
+/// Removes days before `before`.
+pub fn expire(before: Timestamp) -> Write {
+    Write::new("DELETE FROM budget WHERE day < ?1").bind(before)
+}

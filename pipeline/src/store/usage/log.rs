@@ -1,0 +1,54 @@
+//! One row for every invocation: the table `usage_log`.
+
+use const_format::formatcp;
+
+use crate::{
+    budget::usage::Usage,
+    ids::UserId,
+    platform::transaction::Write,
+    store::usage::{COUNTED, whole},
+    time::Timestamp,
+};
+
+/// A usage row that is to be inserted.
+#[derive(Clone, Copy, Debug)]
+pub struct NewUsage<'a> {
+    /// When the invocation ended.
+    pub at: Timestamp,
+    /// The invocation's own name.
+    pub invocation: &'a str,
+    /// Whose invocation it was, once known.
+    pub user: Option<&'a UserId>,
+    /// The API key it was made with, if there was one.
+    pub key: Option<&'a str>,
+    /// Route or stage.
+    pub source: &'a str,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// Inserts the usage row of one invocation. Keyed by time and name, so that writing it twice changes
+/// nothing.
+pub fn insert(new: NewUsage<'_>) -> Write {
+    let usage = new.usage;
+    Write::new(formatcp!(
+        "INSERT OR IGNORE INTO usage_log (at, id, user_id, source, {COUNTED}, key_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+    ))
+    .bind(new.at)
+    .bind(new.invocation)
+    .bind(new.user)
+    .bind(new.source)
+    .bind(usage.neurons)
+    .bind(whole(usage.d1_rows_read))
+    .bind(whole(usage.d1_rows_written))
+    .bind(whole(usage.kv_reads))
+    .bind(whole(usage.kv_writes))
+    .bind(whole(usage.r2_class_a))
+    .bind(whole(usage.r2_class_b))
+    .bind(whole(usage.queue_operations))
+    .bind(whole(usage.vectors_queried))
+    .bind(whole(usage.vectors_upserted))
+    .bind(whole(usage.object_requests))
+    .bind(new.key)
+}

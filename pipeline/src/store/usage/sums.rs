@@ -1,0 +1,101 @@
+//! Sums of usage: hours from the log, days from the hours, and whatever lies in between added up.
+//!
+//! Rows that are summed up are removed by the statement that follows in the same transaction:
+//! [`delete_log`] after [`sum_hours`], [`delete_hours`] after [`sum_days`].
+
+use const_format::formatcp;
+use serde::Deserialize;
+
+use crate::{
+    budget::usage::Usage,
+    ids::UserId,
+    platform::transaction::{Query, Write},
+    store::usage::{COUNTED, whole},
+    time::Timestamp,
+};
+
+/// The sums of [`COUNTED`], under the same names and in the same order; 0 over no rows.
+const SUMS: &str = "total(neurons) AS neurons,
+                coalesce(sum(d1_rows_read), 0) AS d1_rows_read, coalesce(sum(d1_rows_written), 0) AS d1_rows_written,
+                coalesce(sum(kv_reads), 0) AS kv_reads, coalesce(sum(kv_writes), 0) AS kv_writes,
+                coalesce(sum(r2_class_a), 0) AS r2_class_a, coalesce(sum(r2_class_b), 0) AS r2_class_b,
+                coalesce(sum(queue_operations), 0) AS queue_operations,
+                coalesce(sum(vectors_queried), 0) AS vectors_queried,
+                coalesce(sum(vectors_upserted), 0) AS vectors_upserted,
+                coalesce(sum(object_requests), 0) AS object_requests";
+
+/// Sums of usage, and over how many invocations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+pub struct Totals {
+    /// Invocations, each a request of the Free plan's.
+    pub invocations: u64,
+    /// What they used together.
+    #[serde(flatten)]
+    pub usage: Usage,
+}
+
+/// The sum of everything since a full hour: hours that are summed up already, and the rows of those that
+/// are not. Of one user, or of all. One row, whatever there is.
+pub fn totals(since: Timestamp, user: Option<&UserId>) -> Query<Totals> {
+    Query::new(formatcp!(
+        "SELECT coalesce(sum(invocations), 0) AS invocations, {SUMS}
+         FROM (SELECT invocations, {COUNTED} FROM usage_hourly WHERE hour >= ?1 AND (?2 IS NULL OR user_id = ?2)
+               UNION ALL
+               SELECT 1, {COUNTED} FROM usage_log WHERE at >= ?1 AND (?2 IS NULL OR user_id = ?2))"
+    ))
+    .bind(since)
+    .bind(user)
+}
+
+/// How many requests a key made.
+#[derive(Debug, Deserialize)]
+pub struct KeyRequests {
+    /// The key's id.
+    pub key_id: String,
+    /// Requests made with it.
+    pub requests: u64,
+}
+
+/// The keys that made at least `at_least` requests since a full hour.
+pub fn busy_keys(since: Timestamp, at_least: u64) -> Query<KeyRequests> {
+    Query::new(
+        "SELECT key_id, sum(requests) AS requests
+         FROM (SELECT key_id, invocations AS requests FROM usage_hourly WHERE hour >= ?1 AND key_id <> ''
+               UNION ALL SELECT key_id, 1 FROM usage_log WHERE at >= ?1 AND key_id IS NOT NULL)
+         GROUP BY key_id HAVING sum(requests) >= ?2",
+    )
+    .bind(since)
+    .bind(whole(at_least))
+}
+
+/// Sums up the hours before the full hour `open`, each recomputed from all of its rows.
+pub fn sum_hours(open: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "INSERT OR REPLACE INTO usage_hourly (hour, user_id, key_id, source, invocations, {COUNTED})
+         SELECT at / 3600000 * 3600000, coalesce(user_id, ''), coalesce(key_id, ''), source, count(*), {SUMS}
+         FROM usage_log WHERE at < ?1
+         GROUP BY 1, 2, 3, 4"
+    ))
+    .bind(open)
+}
+
+/// Removes the rows of the hours that [`sum_hours`] summed up.
+pub fn delete_log(open: Timestamp) -> Write {
+    Write::new("DELETE FROM usage_log WHERE at < ?1").bind(open)
+}
+
+/// Sums up the days before `today`, all of whose hours are summed up.
+pub fn sum_days(today: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "INSERT OR REPLACE INTO usage_daily (day, user_id, source, invocations, {COUNTED})
+         SELECT hour / 86400000 * 86400000, user_id, source, sum(invocations), {SUMS}
+         FROM usage_hourly WHERE hour < ?1
+         GROUP BY 1, 2, 3"
+    ))
+    .bind(today)
+}
+
+/// Removes the hours of the days that [`sum_days`] summed up.
+pub fn delete_hours(today: Timestamp) -> Write {
+    Write::new("DELETE FROM usage_hourly WHERE hour < ?1").bind(today)
+}
