@@ -24,6 +24,7 @@ pub enum Stage {
     /// A batch's vectors into the index, and the documents' new revisions into view.
     Upsert,
     /// Replaced, deleted and cancelled revisions out of every store.
+    #[serde(rename = "retire")]
     Purge,
     /// A question into an answer.
     Chat,

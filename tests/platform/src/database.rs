@@ -1,7 +1,5 @@
 //! D1 in memory: the same SQL on `SQLite`, which counts rows as D1 does.
 
-use std::borrow::Cow;
-
 use rusqlite::{StatementStatus, params_from_iter, types::ValueRef};
 use serde_json::{Map, Value as Json, value::RawValue};
 
@@ -14,23 +12,7 @@ use pipeline::{
     },
 };
 
-/// A rule of the SQL, taken out: a proof that something watches over it.
-#[derive(Clone, Copy, Debug)]
-pub struct Mutation {
-    /// What is taken out.
-    pub name: &'static str,
-    /// Its text.
-    pub rule: &'static str,
-    /// What stands there instead.
-    pub instead: &'static str,
-}
-
 impl InMemory {
-    /// Takes a rule out of every statement from here on.
-    pub fn mutate(&self, mutation: Mutation) {
-        *self.mutation.borrow_mut() = Some(mutation);
-    }
-
     /// The rows of a query, as JSON; for looking at what is stored.
     ///
     /// # Panics
@@ -39,11 +21,6 @@ impl InMemory {
     pub fn look(&self, sql: &'static str) -> Vec<Json> {
         let rows = self.execute(&Statement::new(sql)).expect("SQL of the test");
         rows.rows.iter().map(|row| serde_json::from_str(row.get()).expect("a row is JSON")).collect()
-    }
-
-    /// True once a statement held the rule that is taken out.
-    pub fn has_mutated(&self) -> bool {
-        self.mutated.get()
     }
 
     /// Changes what is stored, as a test's own hand.
@@ -58,13 +35,7 @@ impl InMemory {
     #[expect(clippy::cast_precision_loss, reason = "as D1 binds it; our numbers are below 2^53")]
     fn execute(&self, statement: &Statement) -> Result<Rows, Failure> {
         let bug = |error: rusqlite::Error| Failure::bug(format!("{error} in {}", statement.sql));
-        let sql = match *self.mutation.borrow() {
-            Some(mutation) if statement.sql.contains(mutation.rule) => {
-                self.mutated.set(true);
-                Cow::Owned(statement.sql.replace(mutation.rule, mutation.instead))
-            }
-            _ => Cow::Borrowed(statement.sql),
-        };
+        let sql = self.mutated(statement.sql);
         let mut prepared = self.connection.prepare_cached(&sql).map_err(bug)?;
         prepared.reset_status(StatementStatus::RowsRead);
         prepared.reset_status(StatementStatus::RowsWritten);
@@ -106,12 +77,13 @@ impl InMemory {
 impl Database for InMemory {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
         self.call("D1", || {
-            let transaction =
-                self.connection.unchecked_transaction().map_err(|error| Failure::bug(error.to_string()))?;
+            let bug = |error: rusqlite::Error| Failure::bug(error.to_string());
+            self.connection.execute_batch("SAVEPOINT batch").map_err(bug)?;
             let rows: Result<Vec<Rows>, Failure> = statements.iter().map(|statement| self.execute(statement)).collect();
-            let rows = rows?;
-            transaction.commit().map_err(|error| Failure::bug(error.to_string()))?;
-            Ok(Answers(rows))
+            // A test is one transaction, so that its database can be given back: a batch is a part of it.
+            let end = if rows.is_ok() { "RELEASE batch" } else { "ROLLBACK TO batch; RELEASE batch" };
+            self.connection.execute_batch(end).map_err(bug)?;
+            Ok(Answers(rows?))
         })
         .await
     }

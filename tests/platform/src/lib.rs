@@ -1,14 +1,16 @@
 //! Ports in memory, for native tests: the real migrations and the real SQL on `SQLite`, and faults of
 //! both kinds at every call.
 
+mod connection;
 mod database;
 mod models;
+mod mutation;
 mod outside;
 mod stores;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     future::{Future, poll_fn},
     ops::Deref,
     pin::pin,
@@ -16,9 +18,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use rusqlite::Connection;
-
-pub use self::{database::Mutation, models::Script, outside::Delivered};
+use self::{connection::Borrowed, mutation::TakenOut};
+pub use self::{models::Script, mutation::Mutation, outside::Delivered};
 use pipeline::{
     budget::usage::Usage,
     chat::{
@@ -75,7 +76,7 @@ pub struct InMemory {
 
 /// What all invocations share.
 pub struct Shared {
-    connection: Connection,
+    connection: Borrowed,
     objects: RefCell<BTreeMap<String, (Vec<u8>, u64)>>,
     versions: Cell<u64>,
     queue: RefCell<VecDeque<Message>>,
@@ -98,8 +99,9 @@ pub struct Shared {
     billed: Cell<f64>,
     answer_tokens: Cell<u64>,
     billed_after_reserving: Cell<f64>,
-    mutation: RefCell<Option<Mutation>>,
-    mutated: Cell<bool>,
+    taken_out: RefCell<Option<TakenOut>>,
+    has_mutated: Cell<bool>,
+    noted: RefCell<Option<BTreeSet<String>>>,
 }
 
 impl Deref for InMemory {
@@ -116,21 +118,6 @@ impl std::fmt::Debug for InMemory {
     }
 }
 
-/// More than the product has: preparing them again and again is what a simulation would spend its time on.
-const STATEMENTS: usize = 1_000;
-
-const MIGRATIONS: [&str; 9] = [
-    include_str!("../../../migrations/0001_users_and_keys.sql"),
-    include_str!("../../../migrations/0002_jobs_and_documents.sql"),
-    include_str!("../../../migrations/0003_chunks.sql"),
-    include_str!("../../../migrations/0004_requests.sql"),
-    include_str!("../../../migrations/0005_conversations.sql"),
-    include_str!("../../../migrations/0006_sessions.sql"),
-    include_str!("../../../migrations/0007_budget.sql"),
-    include_str!("../../../migrations/0008_clockwork.sql"),
-    include_str!("../../../migrations/0009_less_to_look_through.sql"),
-];
-
 impl Default for InMemory {
     fn default() -> Self {
         Self::new(1)
@@ -139,19 +126,14 @@ impl Default for InMemory {
 
 impl InMemory {
     /// An empty platform; `seed` decides its ids.
-    ///
-    /// # Panics
-    /// If the migrations do not run.
-    #[expect(clippy::expect_used, reason = "a test cannot go on without its database")]
     pub fn new(seed: u64) -> Self {
-        let connection = Connection::open_in_memory().expect("SQLite opens in memory");
-        connection.execute_batch("PRAGMA foreign_keys = ON").expect("a pragma");
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        for migration in MIGRATIONS {
-            connection.execute_batch(migration).expect("the migrations run");
-        }
+        Self::with_schema(seed, "")
+    }
+
+    /// An empty platform with more in its database than the migrations bring: a test's own tables.
+    pub fn with_schema(seed: u64, schema: &'static str) -> Self {
         let shared = Shared {
-            connection,
+            connection: Borrowed::new(schema),
             objects: RefCell::default(),
             versions: Cell::new(0),
             queue: RefCell::default(),
@@ -175,8 +157,9 @@ impl InMemory {
             billed: Cell::default(),
             answer_tokens: Cell::default(),
             billed_after_reserving: Cell::default(),
-            mutation: RefCell::default(),
-            mutated: Cell::default(),
+            taken_out: RefCell::default(),
+            has_mutated: Cell::default(),
+            noted: RefCell::default(),
         };
         Self::of(Rc::new(shared), "")
     }
