@@ -1,5 +1,6 @@
 //! Products for the tests: one that tests with users of their own share, and new ones for those that
 //! kill theirs, change its allowances or count everything it holds.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     os::unix::process::CommandExt as _,

@@ -31,6 +31,7 @@ fn from_environment(name: &str) -> Option<u64> {
 }
 
 /// The base of this run: what the environment says, or another one every second.
+#[expect(clippy::disallowed_methods, reason = "which histories are run is to be different every time, and is printed")]
 fn base() -> u64 {
     let fresh = || {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
