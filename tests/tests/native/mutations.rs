@@ -124,8 +124,8 @@ struct Known {
 enum Verdict {
     /// This seed misses it.
     Seed(u64),
-    /// Nothing can, for the reason given there.
-    Redundant,
+    /// Nothing does, for the reason given there.
+    Allowed,
 }
 
 fn known() -> Vec<Known> {
@@ -140,7 +140,7 @@ impl Known {
         let (verdict, rule, beginning) = (parts.next()?, parts.next()?, parts.next()?);
         let verdict = match verdict.split_once(' ')? {
             ("seed", number) => Verdict::Seed(number.parse().ok()?),
-            ("redundant:", reason) if reason.len() > 10 => Verdict::Redundant,
+            ("allowed:", reason) if reason.len() > 10 => Verdict::Allowed,
             _ => return None,
         };
         Some(Self { rule: rule.to_owned(), beginning: beginning.to_owned(), verdict })
@@ -255,13 +255,13 @@ enum Found {
 fn look_for(one: &Use, table: &[Known], seeds: u64) -> Found {
     let known = one.known(table).map(|known| known.verdict);
     match known {
-        Some(Verdict::Redundant) => return Found::AsKnown,
+        Some(Verdict::Allowed) => return Found::AsKnown,
         Some(Verdict::Seed(seed)) if one.is_missed_by(seed) => return Found::AsKnown,
         _ => {}
     }
     let elsewhere = table.iter().filter(|known| known.rule == one.rule.name).filter_map(|known| match known.verdict {
         Verdict::Seed(seed) => Some(seed),
-        Verdict::Redundant => None,
+        Verdict::Allowed => None,
     });
     // Each once.
     let elsewhere: BTreeSet<u64> = elsewhere.collect();
@@ -279,7 +279,7 @@ fn every_use_of_every_rule_that_is_taken_out_is_missed() {
         match &found {
             Found::AsKnown => {}
             Found::By(seed) => report(&format!("keep in rules.txt: {}", one.line(&format!("seed {seed}")))),
-            Found::Unwatched => report(&format!("nothing misses: {}", one.line("redundant: why?"))),
+            Found::Unwatched => report(&format!("nothing misses: {}", one.line("allowed: why?"))),
         }
         found
     });
@@ -293,7 +293,7 @@ fn every_use_of_every_rule_that_is_taken_out_is_missed() {
         .iter()
         .zip(&found)
         .filter(|(_, found)| matches!(found, Found::Unwatched))
-        .map(|(one, _)| one.line("redundant: why?"))
+        .map(|(one, _)| one.line("allowed: why?"))
         .collect();
     assert!(unwatched.is_empty(), "nothing misses:\n{}", unwatched.join("\n"));
 }
