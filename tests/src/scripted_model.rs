@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 /// What stands in a source, and what is said when it does.
 const FACT: &str = "capital of Freedonia is Glorp";
 const ANSWER: &str = "The capital of Freedonia is Glorp. It lies on the river Blem.";
-/// A question that holds this word is answered with a story in parts; see [`ScriptedModel::go_on`].
+/// A question that holds this word is answered with a story in parts, whatever its sources are; see
+/// [`ScriptedModel::go_on`].
 const IN_PARTS: &str = "whale";
 const PARTS: usize = 3;
 const STORY: &str = "Once there was a ship that sailed far to the north, where the sea is green and cold. \
@@ -26,6 +27,10 @@ const STORY: &str = "Once there was a ship that sailed far to the north, where t
 const PAUSE: Duration = Duration::from_millis(5);
 /// Longer than a listener waits for the next piece, so that each part is heard as one piece or more.
 const PAUSE_IN_PARTS: Duration = Duration::from_millis(50);
+
+/// A part that may not be told yet is told as slowly as this, a word at a time: a model that says nothing
+/// at all counts as stalled.
+const HELD_BACK: Duration = Duration::from_secs(5);
 
 /// The server; it ends with the process.
 #[derive(Debug)]
@@ -71,9 +76,10 @@ impl ScriptedModel {
 }
 
 impl Gate {
+    /// Waits for a part, or for as long as a word of one that is held back takes.
     fn wait_for(&self, part: usize) {
         let open = self.open.lock().unwrap();
-        drop(self.changed.wait_while(open, |open| *open <= part).unwrap());
+        drop(self.changed.wait_timeout_while(open, HELD_BACK, |open| *open <= part).unwrap());
     }
 }
 
@@ -85,7 +91,7 @@ fn answer(mut stream: TcpStream, gate: &Gate) -> io::Result<()> {
     let words: Vec<&str> = text.split_inclusive(' ').take(limit).collect();
     let part = words.len().div_ceil(PARTS);
     for (place, word) in words.iter().enumerate() {
-        if is_in_parts && place % part == 0 {
+        if is_in_parts {
             gate.wait_for(place / part);
         }
         let delta = json!({"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": null}]});
@@ -97,14 +103,14 @@ fn answer(mut stream: TcpStream, gate: &Gate) -> io::Result<()> {
 }
 
 /// What is said to a prompt, and whether it is told in parts.
-fn script(request: &Value) -> (String, bool) {
+fn script(request: &Value) -> (&'static str, bool) {
     let messages = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
     let said = |message: &Value| message["content"].as_str().unwrap_or_default().to_owned();
-    if messages.iter().any(|message| said(message).contains(FACT)) {
-        return (ANSWER.to_owned(), false);
+    if messages.last().map(said).is_some_and(|question| question.contains(IN_PARTS)) {
+        return (STORY, true);
     }
-    let question = messages.last().map(said).unwrap_or_default();
-    (STORY.to_owned(), question.contains(IN_PARTS))
+    let knows = messages.iter().any(|message| said(message).contains(FACT));
+    (if knows { ANSWER } else { STORY }, false)
 }
 
 fn read_body(stream: &TcpStream) -> io::Result<Value> {

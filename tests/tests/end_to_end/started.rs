@@ -28,8 +28,9 @@ pub fn start(name: &str, profile: Profile, language_model: LanguageModel) -> Pro
 }
 
 /// A new product as it is deployed, with a scripted language model.
-pub fn start_scripted(name: &str) -> Product {
-    start(name, Profile::default(), ScriptedModel::start().as_language_model())
+pub fn start_scripted(name: &str) -> (Product, ScriptedModel) {
+    let model = ScriptedModel::start();
+    (start(name, Profile::default(), model.as_language_model()), model)
 }
 
 /// The product that tests share, and what speaks in it.
@@ -43,8 +44,7 @@ pub struct Shared {
 pub fn shared() -> &'static Shared {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     SHARED.get_or_init(|| {
-        let model = ScriptedModel::start();
-        let product = start("shared", Profile::default(), model.as_language_model());
+        let (product, model) = start_scripted("shared");
         let end = end_with_this_process(&product);
         Shared { product, model, _end: end }
     })
