@@ -11,6 +11,7 @@ mod draw;
 mod failure;
 mod promises;
 mod trace;
+mod without;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,10 +28,13 @@ use pipeline::{
 };
 use producers::schedule::Schedule;
 use serde::{Deserialize, Serialize};
-use test_platform::{Fate, Mutation, ready};
+use test_platform::{Fate, ready};
 
-pub use self::failure::{Broken, explain, replay};
 use self::{draw::Draw, failure::Plan, trace::Trace};
+pub use self::{
+    failure::{Broken, explain, replay},
+    without::{Without, run_without, statements},
+};
 use crate::{
     quietly,
     rig::{Rig, Worker},
@@ -128,41 +132,6 @@ pub fn run(seed: u64) -> Result<Tally, String> {
         revisions: simulation.written,
         turns: simulation.turns.values().map(|count| *count as u64).sum(),
     })
-}
-
-/// What a history without a rule came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Without {
-    /// No statement of it held the rule.
-    Unused,
-    /// Nothing was violated.
-    Unnoticed,
-    /// Something was violated, or went to pieces.
-    Violated,
-}
-
-/// Runs one history without a rule: without every use of it, or without the one in this statement.
-pub fn run_without(seed: u64, mutation: Mutation, statement: Option<&str>) -> Without {
-    let mut simulation = Simulation::new(seed);
-    match statement {
-        Some(statement) => simulation.rig.memory.mutate_only(mutation, statement),
-        None => simulation.rig.memory.mutate(mutation),
-    }
-    let kept = simulation.caught().is_ok();
-    match (simulation.rig.memory.has_mutated(), kept) {
-        (false, _) => Without::Unused,
-        (true, true) => Without::Unnoticed,
-        (true, false) => Without::Violated,
-    }
-}
-
-/// The texts of all statements that a history runs.
-pub fn statements(seed: u64) -> BTreeSet<String> {
-    let mut simulation = Simulation::new(seed);
-    simulation.rig.memory.note_statements();
-    // Whether it keeps its promises is for others to say.
-    let _ = simulation.caught();
-    simulation.rig.memory.noted_statements()
 }
 
 /// 10 % of all calls kill their worker, before or after they took effect.
