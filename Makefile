@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build release dev check test demo eval bench freeplan soak deploy clean
+.PHONY: help build release dev check test trace demo eval bench freeplan soak deploy clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,6 +16,9 @@ release: # the same with the Workers as they are deployed
 
 dev: build ## start the product on http://localhost:8787 (PORT=, STATE_DIR=); Ctrl-C stops it
 	@exec target/debug/friend-dev serve
+
+trace: ## replay one history of the simulation and tell it (SEED=17)
+	@SEED=$(or $(SEED),17) cargo test --quiet -p tests --test native -- --exact simulation::one_history_is_told --ignored --nocapture
 
 demo: build ## index a folder and search it (DIR=…; by default this repository)
 	@target/debug/friend-dev demo

@@ -65,7 +65,13 @@ pub struct Answer {
 impl Rig {
     /// A product with one user; `seed` decides its ids.
     pub fn new(seed: u64) -> Self {
-        let mut rig = Self { memory: InMemory::new(seed), key: ADMIN.to_owned(), deliveries: Cell::new(0) };
+        Self::with_schema(seed, "")
+    }
+
+    /// The same with more in its database than the product has.
+    pub fn with_schema(seed: u64, schema: &'static str) -> Self {
+        let memory = InMemory::with_schema(seed, schema);
+        let mut rig = Self { memory, key: ADMIN.to_owned(), deliveries: Cell::new(0) };
         rig.key = rig.new_user();
         rig
     }

@@ -8,7 +8,10 @@
 
 mod clients;
 mod draw;
+mod failure;
 mod promises;
+mod trace;
+mod without;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,10 +28,17 @@ use pipeline::{
 };
 use producers::schedule::Schedule;
 use serde::{Deserialize, Serialize};
-use test_platform::{Fate, Mutation, ready};
+use test_platform::{Fate, ready};
 
-use self::draw::Draw;
-use crate::rig::{Rig, Worker};
+use self::{draw::Draw, failure::Plan, trace::Trace};
+pub use self::{
+    failure::{Broken, explain, replay},
+    without::{Without, run_without, statements},
+};
+use crate::{
+    quietly,
+    rig::{Rig, Worker},
+};
 
 /// Operations of one history.
 const OPERATIONS: usize = 120;
@@ -38,8 +48,25 @@ const LONGEST_LIFE: Span = Span::minutes(15);
 /// Allowances that do not run out.
 const PLENTY: &str = r#"{"archive_after_days": 1}"#;
 
+/// What watches from inside of the database.
+const WATCHES: &str = "
+    -- No worker takes another's claim before that ran out.
+    CREATE TABLE stolen (item INTEGER);
+    CREATE TRIGGER theft AFTER UPDATE OF token ON job_items
+    WHEN old.token IS NOT NULL AND new.token IS NOT NULL AND old.token <> new.token
+     AND old.state = 'running' AND old.lease >= new.updated_at
+    BEGIN INSERT INTO stolen VALUES (new.id); END;
+    -- What has ended has ended: only its owner can try it again.
+    CREATE TABLE undone (item INTEGER);
+    CREATE TRIGGER undoing AFTER UPDATE OF state ON job_items
+    WHEN old.state IN ('done', 'cancelled') AND new.state = 'failed'
+    BEGIN INSERT INTO undone VALUES (new.id); END;
+";
+
 /// A worker in the middle of a message, or of the schedule.
 struct Running {
+    name: String,
+    task: String,
     future: Worker,
     message: Option<Message>,
     started: Timestamp,
@@ -53,6 +80,10 @@ pub struct Simulation {
     running: Vec<Running>,
     may_resume: bool,
     quiet: bool,
+    plan: Plan,
+    /// The operations done so far, each with the draws it began with.
+    begun_with: Vec<(usize, Option<Draw>)>,
+    trace: Trace,
     days_parked: u32,
     invocations: u64,
     written: u64,
@@ -94,36 +125,13 @@ impl Tally {
 /// Runs one history; what was violated, if anything was.
 pub fn run(seed: u64) -> Result<Tally, String> {
     let mut simulation = Simulation::new(seed);
-    simulation.history()?;
+    simulation.caught()?;
     Ok(Tally {
         seeds: 1,
         deliveries: simulation.invocations,
         revisions: simulation.written,
         turns: simulation.turns.values().map(|count| *count as u64).sum(),
     })
-}
-
-/// What a history without a rule came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Without {
-    /// No statement of it held the rule.
-    Unused,
-    /// Nothing was violated.
-    Unnoticed,
-    /// Something was violated, or went to pieces.
-    Violated,
-}
-
-/// Runs one history without a rule.
-pub fn run_without(seed: u64, mutation: Mutation) -> Without {
-    let mut simulation = Simulation::new(seed);
-    simulation.rig.memory.mutate(mutation);
-    let kept = panic::catch_unwind(AssertUnwindSafe(|| simulation.history())).is_ok_and(|history| history.is_ok());
-    match (simulation.rig.memory.has_mutated(), kept) {
-        (false, _) => Without::Unused,
-        (true, true) => Without::Unnoticed,
-        (true, false) => Without::Violated,
-    }
 }
 
 /// 10 % of all calls kill their worker, before or after they took effect.
@@ -141,7 +149,7 @@ fn chaos(seed: u64) -> impl FnMut() -> Fate + 'static {
 
 impl Simulation {
     fn new(seed: u64) -> Self {
-        let rig = Rig::new(seed);
+        let rig = Rig::with_schema(seed, WATCHES);
         let mut draw = Draw::new(seed);
         rig.memory.set_limits(match draw.below(5) {
             // Indexing parks for tomorrow when a few documents are embedded, answers do without a model.
@@ -150,21 +158,6 @@ impl Simulation {
             1 => r#"{"archive_after_days": 1, "vectors_stored": 4}"#,
             _ => PLENTY,
         });
-        // No worker takes another's claim before that ran out.
-        rig.memory.change("CREATE TABLE stolen (item INTEGER)");
-        rig.memory.change(
-            "CREATE TRIGGER theft AFTER UPDATE OF token ON job_items
-             WHEN old.token IS NOT NULL AND new.token IS NOT NULL AND old.token <> new.token
-              AND old.state = 'running' AND old.lease >= new.updated_at
-             BEGIN INSERT INTO stolen VALUES (new.id); END",
-        );
-        // What has ended has ended: only its owner can try it again.
-        rig.memory.change("CREATE TABLE undone (item INTEGER)");
-        rig.memory.change(
-            "CREATE TRIGGER undoing AFTER UPDATE OF state ON job_items
-             WHEN old.state IN ('done', 'cancelled') AND new.state = 'failed'
-             BEGIN INSERT INTO undone VALUES (new.id); END",
-        );
         Self {
             rig,
             draw,
@@ -172,6 +165,9 @@ impl Simulation {
             running: Vec::new(),
             may_resume: true,
             quiet: false,
+            plan: Plan::default(),
+            begun_with: Vec::new(),
+            trace: Trace::default(),
             days_parked: 0,
             invocations: 0,
             written: 0,
@@ -186,15 +182,33 @@ impl Simulation {
     fn history(&mut self) -> Result<(), String> {
         // Some clients want nothing any more in the end, while workers that paused are still at it.
         let erases = self.draw.percent(30);
-        for operation in 0..OPERATIONS {
+        for (operation, draw) in std::mem::take(&mut self.plan.operations) {
+            self.draw = draw.unwrap_or_else(|| self.draw.clone());
+            if self.trace.is_written() {
+                self.begun_with.push((operation, Some(self.draw.clone())));
+            }
+            self.trace.begin(Some(operation));
             self.may_resume = !(erases && operation > OPERATIONS / 2);
             self.operation()?;
         }
+        self.trace.begin(None);
         if erases {
+            self.note("clients", || "delete every document".to_owned());
             self.erase_everything();
         }
+        self.note("everybody", || "no more faults: all comes to rest".to_owned());
         self.come_to_rest()?;
         self.check()
+    }
+
+    /// The history; a panic is a violation, too.
+    fn caught(&mut self) -> Result<(), String> {
+        let ended = quietly(|| panic::catch_unwind(AssertUnwindSafe(|| self.history())));
+        ended.unwrap_or_else(|panicked| {
+            let text = panicked.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panicked.downcast_ref::<&str>().map(ToString::to_string));
+            Err(text.unwrap_or_else(|| "a panic".to_owned()))
+        })
     }
 
     fn operation(&mut self) -> Result<(), String> {
@@ -212,14 +226,24 @@ impl Simulation {
             78..=85 => self.cron(Schedule::Frequent),
             86..=88 => self.cron(Schedule::Hourly),
             89..=90 => self.cron(Schedule::Daily),
-            91..=93 => self.rig.memory.advance(constants::LEASE + SECOND),
-            94 => self.rig.memory.advance(20 * MINUTE),
+            91..=93 => self.pass("a lease", constants::LEASE + SECOND),
+            94 => self.pass("twenty minutes", 20 * MINUTE),
             95 => self.a_day_passes(),
             96 => self.poison(),
             97..=98 => self.retry(),
             _ => self.never_half_visible()?,
         }
         Ok(())
+    }
+
+    /// Writes a line into the trace.
+    fn note(&mut self, who: &str, what: impl FnOnce() -> String) {
+        self.trace.note(self.rig.memory.now(), who, what);
+    }
+
+    fn pass(&mut self, name: &str, span: Span) {
+        self.rig.memory.advance(span);
+        self.note("clock", || format!("{name} passes"));
     }
 
     fn deliver(&mut self) {
@@ -231,9 +255,11 @@ impl Simulation {
         }
         let Some(message) = self.rig.memory.receive() else { return };
         if self.draw.percent(2) {
+            self.note("queue", || format!("loses {}", task_of(&message)));
             return;
         }
         if self.draw.percent(20) {
+            self.note("queue", || format!("delivers {} twice", task_of(&message)));
             self.rig.memory.redeliver(message.clone());
         }
         self.begin(message);
@@ -253,29 +279,44 @@ impl Simulation {
         let seed = self.draw.next();
         if self.quiet {
             let mut draw = Draw::new(seed);
-            self.rig.memory.set_fates(move || if draw.percent(6) { Fate::Pauses } else { Fate::Works });
+            self.put_under(move || if draw.percent(6) { Fate::Pauses } else { Fate::Works });
         } else {
-            self.rig.memory.set_fates(chaos(seed));
+            self.put_under(chaos(seed));
         }
+    }
+
+    /// Decides what happens to calls from here on; in a calm history they work, or pause.
+    fn put_under(&self, mut fates: impl FnMut() -> Fate + 'static) {
+        let is_calm = self.plan.is_calm;
+        let fates = move || match fates() {
+            Fate::Pauses => Fate::Pauses,
+            fate if !is_calm => fate,
+            _ => Fate::Works,
+        };
+        self.rig.memory.set_fates(self.trace.watch(fates));
     }
 
     fn begin(&mut self, message: Message) {
         self.invocations += 1;
         let started = self.rig.memory.now();
-        let future = self.rig.worker(&format!("worker-{}", self.invocations), &message);
-        self.go_on(Running { future, message: Some(message), started });
+        let name = format!("worker-{}", self.invocations);
+        let future = self.rig.worker(&name, &message);
+        self.go_on(Running { name, task: task_of(&message), future, message: Some(message), started });
     }
 
     /// Lets a worker run until it pauses, dies or ends.
     fn go_on(&mut self, mut running: Running) {
         let now = self.rig.memory.now();
         if now.since(running.started) > LONGEST_LIFE {
-            return; // Its invocation was ended; the message is lost, or comes again.
+            // Its invocation was ended; the message is lost, or comes again.
+            self.note(&running.name, || format!("{}: paused for too long, it is gone", running.task));
+            return;
         }
         self.set_fates();
         let mut context = Context::from_waker(Waker::noop());
         let polled = running.future.as_mut().poll(&mut context);
         self.rig.memory.heal();
+        self.note(&running.name, || format!("{}: {}", running.task, outcome_of(&polled)));
         match polled {
             Poll::Pending => self.running.push(running),
             Poll::Ready(Outcome::Retry { .. }) => self.deliver_again(running.message),
@@ -290,6 +331,7 @@ impl Simulation {
             self.rig.memory.redeliver(message);
             return;
         }
+        self.note("queue", || format!("gives {} up", task_of(&message)));
         let worker = self.rig.memory.worker(&format!("worker-{}-given-up", self.invocations));
         ready(dead_letter::record(&worker, "given-up", &message.encode()));
     }
@@ -306,19 +348,22 @@ impl Simulation {
     fn cron(&mut self, schedule: Schedule) {
         self.invocations += 1;
         let started = self.rig.memory.now();
-        let future = self.rig.cron_worker(&format!("cron-{}", self.invocations), schedule);
-        self.go_on(Running { future, message: None, started });
+        let name = format!("cron-{}", self.invocations);
+        let future = self.rig.cron_worker(&name, schedule);
+        self.go_on(Running { name, task: format!("{schedule:?} schedule"), future, message: None, started });
     }
 
     /// Queues forget what is older.
     fn a_day_passes(&mut self) {
         self.rig.memory.advance(DAY + HOUR);
         self.rig.memory.lose_messages();
+        self.note("clock", || "a day and an hour pass; the queues forget".to_owned());
     }
 
     fn poison(&mut self) {
         let id = format!("poison-{}", self.draw.below(3));
-        self.rig.memory.set_fates(chaos(self.draw.next()));
+        let fates = chaos(self.draw.next());
+        self.put_under(fates);
         let worker = self.rig.memory.worker(&id);
         let outcome = ready(consume(&worker, &id, "{\"v\":1,\"stage\":\"dance\"}")).outcome;
         self.rig.memory.heal();
@@ -327,6 +372,23 @@ impl Simulation {
             let worker = self.rig.memory.worker(&id);
             ready(consume(&worker, &id, "{\"v\":1,\"stage\":\"dance\"}"));
         }
+        self.note("queue", || format!("delivers {id}, which nobody can read: {}", outcome.name()));
         self.poisons.insert(id);
+    }
+}
+
+/// What a worker is asked to do.
+fn task_of(message: &Message) -> String {
+    format!("{} item {}", message.stage.name(), message.item)
+}
+
+/// What became of a worker for now.
+fn outcome_of(polled: &Poll<Outcome>) -> String {
+    match polled {
+        Poll::Pending => "pauses".to_owned(),
+        Poll::Ready(Outcome::Retry { why, .. }) => format!("retried, {why}"),
+        Poll::Ready(Outcome::Park { why, .. }) => format!("parked, {why}"),
+        Poll::Ready(Outcome::Dead { why }) => format!("dead, {why}"),
+        Poll::Ready(Outcome::Done) => "done".to_owned(),
     }
 }

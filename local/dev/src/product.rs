@@ -98,6 +98,11 @@ impl Product {
         self.workers.group()
     }
 
+    /// The process groups of all its servers, for who keeps it until the process ends and cannot drop it.
+    pub fn groups(&self) -> impl Iterator<Item = u32> {
+        [Some(&self.workers), Some(&self.models), self.llm.as_ref()].into_iter().flatten().map(Process::group)
+    }
+
     /// True while all servers run.
     pub fn is_running(&mut self) -> bool {
         self.workers.is_running() && self.models.is_running() && self.llm.as_mut().is_none_or(Process::is_running)

@@ -1,8 +1,6 @@
 //! D1 in memory: the same SQL on `SQLite`, which counts rows as D1 does.
 
-use std::borrow::Cow;
-
-use rusqlite::{Connection, StatementStatus, params_from_iter, types::ValueRef};
+use rusqlite::{StatementStatus, params_from_iter, types::ValueRef};
 use serde_json::{Map, Value as Json, value::RawValue};
 
 use super::InMemory;
@@ -14,74 +12,7 @@ use pipeline::{
     },
 };
 
-/// A rule of the SQL, taken out: a proof that something watches over it.
-#[derive(Clone, Copy, Debug)]
-pub struct Mutation {
-    /// What is taken out.
-    pub name: &'static str,
-    /// Its text.
-    pub rule: &'static str,
-    /// What stands there instead.
-    pub instead: &'static str,
-}
-
-/// More than the product has: preparing them again and again is what a simulation would spend its time on.
-const STATEMENTS: usize = 1_000;
-
-const MIGRATIONS: [&str; 10] = [
-    include_str!("../../../migrations/0001_users_and_keys.sql"),
-    include_str!("../../../migrations/0002_jobs_and_documents.sql"),
-    include_str!("../../../migrations/0003_chunks.sql"),
-    include_str!("../../../migrations/0004_requests.sql"),
-    include_str!("../../../migrations/0005_conversations.sql"),
-    include_str!("../../../migrations/0006_sessions.sql"),
-    include_str!("../../../migrations/0007_budget.sql"),
-    include_str!("../../../migrations/0008_clockwork.sql"),
-    include_str!("../../../migrations/0009_less_to_look_through.sql"),
-    include_str!("../../../migrations/0010_waiting_turns.sql"),
-];
-
-/// A database after all migrations.
-pub(crate) fn empty() -> Connection {
-    let connection = open();
-    migrate(&connection, &MIGRATIONS);
-    connection
-}
-
-/// A database after the first migrations, a dump, and the other migrations.
-#[expect(clippy::expect_used, reason = "a test cannot go on without its database")]
-pub(crate) fn upgraded(migrations: usize, dump: &str) -> Connection {
-    let connection = open();
-    let (before, after) = MIGRATIONS.split_at(migrations);
-    migrate(&connection, before);
-    connection.execute_batch(dump).expect("the dump loads");
-    // What the full-text tables hold was written past them: they must read it anew.
-    connection.execute_batch("PRAGMA writable_schema = RESET").expect("a pragma");
-    migrate(&connection, after);
-    connection
-}
-
-#[expect(clippy::expect_used, reason = "a test cannot go on without its database")]
-fn open() -> Connection {
-    let connection = Connection::open_in_memory().expect("SQLite opens in memory");
-    connection.execute_batch("PRAGMA foreign_keys = ON").expect("a pragma");
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    connection
-}
-
-#[expect(clippy::expect_used, reason = "a test cannot go on without its database")]
-fn migrate(connection: &Connection, migrations: &[&str]) {
-    for migration in migrations {
-        connection.execute_batch(migration).expect("the migrations run");
-    }
-}
-
 impl InMemory {
-    /// Takes a rule out of every statement from here on.
-    pub fn mutate(&self, mutation: Mutation) {
-        *self.mutation.borrow_mut() = Some(mutation);
-    }
-
     /// The rows of a query, as JSON; for looking at what is stored.
     ///
     /// # Panics
@@ -90,11 +21,6 @@ impl InMemory {
     pub fn look(&self, sql: &'static str) -> Vec<Json> {
         let rows = self.execute(&Statement::new(sql)).expect("SQL of the test");
         rows.rows.iter().map(|row| serde_json::from_str(row.get()).expect("a row is JSON")).collect()
-    }
-
-    /// True once a statement held the rule that is taken out.
-    pub fn has_mutated(&self) -> bool {
-        self.mutated.get()
     }
 
     /// Changes what is stored, as a test's own hand.
@@ -109,13 +35,7 @@ impl InMemory {
     #[expect(clippy::cast_precision_loss, reason = "as D1 binds it; our numbers are below 2^53")]
     fn execute(&self, statement: &Statement) -> Result<Rows, Failure> {
         let bug = |error: rusqlite::Error| Failure::bug(format!("{error} in {}", statement.sql));
-        let sql = match *self.mutation.borrow() {
-            Some(mutation) if statement.sql.contains(mutation.rule) => {
-                self.mutated.set(true);
-                Cow::Owned(statement.sql.replace(mutation.rule, mutation.instead))
-            }
-            _ => Cow::Borrowed(statement.sql),
-        };
+        let sql = self.mutated(statement.sql);
         let mut prepared = self.connection.prepare_cached(&sql).map_err(bug)?;
         prepared.reset_status(StatementStatus::RowsRead);
         prepared.reset_status(StatementStatus::RowsWritten);
@@ -157,12 +77,13 @@ impl InMemory {
 impl Database for InMemory {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
         self.call("D1", || {
-            let transaction =
-                self.connection.unchecked_transaction().map_err(|error| Failure::bug(error.to_string()))?;
+            let bug = |error: rusqlite::Error| Failure::bug(error.to_string());
+            self.connection.execute_batch("SAVEPOINT batch").map_err(bug)?;
             let rows: Result<Vec<Rows>, Failure> = statements.iter().map(|statement| self.execute(statement)).collect();
-            let rows = rows?;
-            transaction.commit().map_err(|error| Failure::bug(error.to_string()))?;
-            Ok(Answers(rows))
+            // A test is one transaction, so that its database can be given back: a batch is a part of it.
+            let end = if rows.is_ok() { "RELEASE batch" } else { "ROLLBACK TO batch; RELEASE batch" };
+            self.connection.execute_batch(end).map_err(bug)?;
+            Ok(Answers(rows?))
         })
         .await
     }

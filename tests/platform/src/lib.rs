@@ -1,14 +1,16 @@
 //! Ports in memory, for native tests: the real migrations and the real SQL on `SQLite`, and faults of
 //! both kinds at every call.
 
+mod connection;
 mod database;
 mod models;
+mod mutation;
 mod outside;
 mod stores;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     future::{Future, poll_fn},
     ops::Deref,
     pin::pin,
@@ -16,9 +18,8 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use rusqlite::Connection;
-
-pub use self::{database::Mutation, models::Script, outside::Delivered};
+use self::{connection::Borrowed, mutation::TakenOut};
+pub use self::{models::Script, mutation::Mutation, outside::Delivered};
 use pipeline::{
     budget::usage::Usage,
     chat::{
@@ -75,7 +76,7 @@ pub struct InMemory {
 
 /// What all invocations share.
 pub struct Shared {
-    connection: Connection,
+    connection: Borrowed,
     objects: RefCell<BTreeMap<String, (Vec<u8>, u64)>>,
     versions: Cell<u64>,
     queue: RefCell<VecDeque<Message>>,
@@ -98,8 +99,9 @@ pub struct Shared {
     billed: Cell<f64>,
     answer_tokens: Cell<u64>,
     billed_after_reserving: Cell<f64>,
-    mutation: RefCell<Option<Mutation>>,
-    mutated: Cell<bool>,
+    taken_out: RefCell<Option<TakenOut>>,
+    has_mutated: Cell<bool>,
+    noted: RefCell<Option<BTreeSet<String>>>,
 }
 
 impl Deref for InMemory {
@@ -128,7 +130,12 @@ impl InMemory {
     /// # Panics
     /// If the migrations do not run.
     pub fn new(seed: u64) -> Self {
-        Self::over(database::empty(), seed)
+        Self::with_schema(seed, "")
+    }
+
+    /// An empty platform with more in its database than the migrations bring: a test's own tables.
+    pub fn with_schema(seed: u64, schema: &'static str) -> Self {
+        Self::over(Borrowed::new(schema), seed)
     }
 
     /// A platform whose database an earlier version left: its first `migrations` had run, it held what
@@ -137,10 +144,10 @@ impl InMemory {
     /// # Panics
     /// If the dump or the migrations do not run.
     pub fn upgraded(seed: u64, migrations: usize, dump: &str) -> Self {
-        Self::over(database::upgraded(migrations, dump), seed)
+        Self::over(Borrowed::upgraded(migrations, dump), seed)
     }
 
-    fn over(connection: Connection, seed: u64) -> Self {
+    fn over(connection: Borrowed, seed: u64) -> Self {
         let shared = Shared {
             connection,
             objects: RefCell::default(),
@@ -166,8 +173,9 @@ impl InMemory {
             billed: Cell::default(),
             answer_tokens: Cell::default(),
             billed_after_reserving: Cell::default(),
-            mutation: RefCell::default(),
-            mutated: Cell::default(),
+            taken_out: RefCell::default(),
+            has_mutated: Cell::default(),
+            noted: RefCell::default(),
         };
         Self::of(Rc::new(shared), "")
     }

@@ -6,18 +6,20 @@ use pipeline::time::MINUTE;
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
 
-use super::{Simulation, chaos};
-use crate::rig::prose;
+use super::{Simulation, chaos, trace::shortened};
+use crate::rig::{Answer, prose};
 
 /// Names that clients give their documents: few, so that revisions, deletes and cancels meet.
 const NAMES: u64 = 5;
 
 impl Simulation {
     /// A request under fire; a client that did not hear back asks again, calmly.
-    fn request(&mut self, method: &str, path: &str, key: Option<&str>, body: &Value) -> crate::rig::Answer {
-        self.rig.memory.set_fates(chaos(self.draw.next()));
+    fn request(&mut self, method: &str, path: &str, key: Option<&str>, body: &Value) -> Answer {
+        let fates = chaos(self.draw.next());
+        self.put_under(fates);
         let first = self.rig.request_with_key(method, path, key, body);
         self.rig.memory.heal();
+        self.note_request(method, path, body, &first);
         if first.status < 500 {
             return first;
         }
@@ -31,7 +33,15 @@ impl Simulation {
             let _ = self.rig.run_cron(Schedule::Frequent);
             answer = self.rig.request_with_key(method, path, key, body);
         }
+        self.note_request(method, path, body, &answer);
         answer
+    }
+
+    fn note_request(&mut self, method: &str, path: &str, body: &Value, answer: &Answer) {
+        self.note("client", || {
+            let job = answer.body["job_id"].as_str().unwrap_or_default();
+            format!("{method} {path} {}: {} {job}", shortened(body), answer.status)
+        });
     }
 
     fn name(&mut self) -> String {

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
-    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -12,21 +11,19 @@ use local_dev::{
     client::{Client, Upload},
     configuration::Profile,
     language_model::LanguageModel,
-    product::{Options, Product},
+    product::Product,
     schedule::Schedule,
 };
 use serde_json::{Value, json};
 use tests::report;
 
-const DEADLINE: Duration = Duration::from_mins(3);
+use crate::started::DEADLINE;
+
 const DAY_SECONDS: i64 = 86_400;
 
+/// Answers are what was found: what is tested here needs no words.
 fn start(name: &str, profile: Profile) -> Product {
-    let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&state);
-    // Answers are what was found: what is tested here needs no words.
-    let options = Options { profile, language_model: LanguageModel::None, ..Options::for_tests(state) };
-    Product::start(options).unwrap()
+    crate::started::start(name, profile, LanguageModel::None)
 }
 
 fn restart(product: &mut Product, profile: Profile) {

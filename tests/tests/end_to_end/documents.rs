@@ -1,12 +1,14 @@
 //! The product on the real workerd, used over HTTP as a client would.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use local_dev::{
     client::{Client, Upload},
+    configuration::Profile,
     demo,
-    product::{Options, Product, root},
+    language_model::LanguageModel,
+    product::{Product, root},
     schedule::Schedule,
 };
 use serde_json::{Value, json};
@@ -15,12 +17,11 @@ use tests::{
     stored::{Stored, stored},
 };
 
-const DEADLINE: Duration = Duration::from_mins(5);
+use crate::started::{DEADLINE, shared};
 
+/// A product that nobody else writes into, and that needs no words.
 fn start(name: &str) -> Product {
-    let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&state);
-    Product::start(Options::for_tests(state)).unwrap()
+    crate::started::start(name, Profile::default(), LanguageModel::None)
 }
 
 fn upload_all(client: &Client, files: &[Upload]) -> String {
@@ -105,7 +106,7 @@ fn under_fire(files: &[Upload]) -> Stored {
     assert_eq!((view["status"].as_str(), view["items"]["done"].as_i64()), (Some("succeeded"), Some(200)), "{view}");
     // What a crash left in the vectors' waiting room goes with the next run of the schedule.
     product.run_cron(Schedule::Frequent).unwrap();
-    let end = std::time::Instant::now() + Duration::from_mins(1);
+    let end = std::time::Instant::now() + DEADLINE;
     while product.object_keys().unwrap().iter().any(|key| key.starts_with("vectors/")) {
         assert!(std::time::Instant::now() < end, "vectors are left in R2");
         product.run_cron(Schedule::Frequent).unwrap();
@@ -117,13 +118,13 @@ fn under_fire(files: &[Upload]) -> Stored {
 /// Every kind of request a careful client makes, and what a careless one gets.
 #[test]
 fn a_session_with_the_api() {
-    let product = start("session");
-    let client = product.client().unwrap();
+    let product = &shared().product;
+    let client = product.new_user("client").unwrap();
     bad_input_is_told_what_is_wrong(&client);
-    users_see_only_their_own(&product);
+    users_see_only_their_own(product);
     events_and_waiting(&client);
     demonstration(&client);
-    small_files_are_cheap(&product);
+    small_files_are_cheap(product);
 }
 
 fn small_files_are_cheap(product: &Product) {
@@ -142,7 +143,7 @@ fn small_files_are_cheap(product: &Product) {
     let view = client.follow(&job, DEADLINE, |_| {}).unwrap();
     assert_eq!(view["items"]["done"], 1_000, "{view}");
     // The usage row of the last message is written after the job's end.
-    let end = std::time::Instant::now() + Duration::from_secs(10);
+    let end = std::time::Instant::now() + DEADLINE;
     let operations = || -> i64 {
         let rows = product
             .query(
@@ -295,5 +296,5 @@ fn demonstration(client: &Client) {
     let hits = client.search(&json!({"query": "ClaimToken lease fence", "top_k": 3})).unwrap();
     let found: Vec<&str> =
         hits["hits"].as_array().unwrap().iter().filter_map(|hit| hit["external_id"].as_str()).collect();
-    assert!(found.contains(&"src/item.rs"), "{found:?}");
+    assert!(found.contains(&"src/job/item.rs"), "{found:?}");
 }

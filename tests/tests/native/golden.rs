@@ -24,7 +24,7 @@ use tests::rig::Rig;
 
 #[test]
 fn every_message_ever_written_is_read() {
-    let lines = include_str!("../golden/message_v1.jsonl").lines();
+    let lines = include_str!("../../golden/message_v1.jsonl").lines();
     let expected = [(Stage::Chunk, 1), (Stage::Embed, 549_755_813_888), (Stage::Upsert, 3), (Stage::Purge, 4)];
     assert_eq!(lines.clone().count(), expected.len());
     for (line, (stage, item)) in lines.zip(expected) {
@@ -35,14 +35,14 @@ fn every_message_ever_written_is_read() {
 
 #[test]
 fn version_two_adds_the_chat_stage() {
-    let line = include_str!("../golden/message_v2.jsonl").trim();
+    let line = include_str!("../../golden/message_v2.jsonl").trim();
     let Decoded::Known(message) = Message::decode(line) else { panic!("{line} is not read") };
     assert_eq!((message.stage, message.item), (Stage::Chat, ItemId(7)));
 }
 
 #[test]
 fn version_three_adds_the_archive_stage() {
-    let line = include_str!("../golden/message_v3.jsonl").trim();
+    let line = include_str!("../../golden/message_v3.jsonl").trim();
     let Decoded::Known(message) = Message::decode(line) else { panic!("{line} is not read") };
     assert_eq!((message.stage, message.item), (Stage::Archive, ItemId(9)));
 }
@@ -50,9 +50,9 @@ fn version_three_adds_the_archive_stage() {
 #[test]
 fn what_is_written_now_is_what_was_written_then() {
     let goldens = [
-        include_str!("../golden/message_v1.jsonl"),
-        include_str!("../golden/message_v2.jsonl"),
-        include_str!("../golden/message_v3.jsonl"),
+        include_str!("../../golden/message_v1.jsonl"),
+        include_str!("../../golden/message_v2.jsonl"),
+        include_str!("../../golden/message_v3.jsonl"),
     ];
     for golden in goldens {
         let first = golden.lines().next().unwrap();
@@ -66,8 +66,8 @@ const MIGRATIONS: usize = 9;
 
 /// The product as the last version left it, with this one deployed over it; and what lay beside the database.
 fn upgraded() -> (Rig, Value) {
-    let beside: Value = serde_json::from_str(include_str!("../golden/database_v9.json")).unwrap();
-    let memory = InMemory::upgraded(10, MIGRATIONS, include_str!("../golden/database_v9.sql"));
+    let beside: Value = serde_json::from_str(include_str!("../../golden/database_v9.json")).unwrap();
+    let memory = InMemory::upgraded(10, MIGRATIONS, include_str!("../../golden/database_v9.sql"));
     memory.advance(Timestamp::from_milliseconds(beside["now"].as_i64().unwrap()).since(memory.now()));
     let bytes = |value: &Value| BASE64.decode(value.as_str().unwrap().as_bytes()).unwrap();
     for (key, object) in beside["objects"].as_object().unwrap() {

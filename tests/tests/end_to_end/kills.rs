@@ -4,19 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
-    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
 
-use local_dev::{
-    client::Client,
-    configuration::Profile,
-    language_model::LanguageModel,
-    product::{Options, Product},
-};
+use local_dev::{client::Client, configuration::Profile, language_model::LanguageModel, product::Product};
 use serde_json::json;
 use tests::report;
+
+use crate::started::start;
 
 /// Messages of a small upload: chunk, embed, upsert.
 const MESSAGES_PER_UPLOAD: usize = 3;
@@ -42,12 +38,9 @@ struct Killed {
 
 impl Killed {
     fn start() -> Self {
-        let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("kills");
-        let _ = std::fs::remove_dir_all(&state);
         let profile = Profile { limits: ABUNDANCE.to_owned(), ..Profile::default() };
-        let options =
-            Options { profile: profile.clone(), language_model: LanguageModel::None, ..Options::for_tests(state) };
-        Self { product: Product::start(options).unwrap(), profile, kills: 0, last: Instant::now() }
+        let product = start("kills", profile.clone(), LanguageModel::None);
+        Self { product, profile, kills: 0, last: Instant::now() }
     }
 
     /// True if it was.

@@ -1,0 +1,7 @@
+//! The product on the real workerd. One program, so that there is one to link.
+
+mod budget;
+mod chat;
+mod documents;
+mod kills;
+mod started;

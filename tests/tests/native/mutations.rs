@@ -1,0 +1,299 @@
+//! T2: every rule that holds the protocol together is taken out in turn, of all statements and of each
+//! single one that uses it, and must be missed by some history.
+//!
+//! `simulation/rules.txt` keeps the seeds that missed each use, and why some uses are missed by none.
+//! Where it knows no seed that still works, a few histories are searched and what they find is printed
+//! to be kept; `make soak` (`MUTATION_SEEDS=2000`) searches many.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Instant,
+};
+
+use test_platform::Mutation;
+use tests::{
+    report,
+    simulation::{self, Without},
+};
+
+/// Histories in which a missing rule must be missed, where no kept seed shows it.
+const SEEDS_PER_RULE: u64 = 300;
+/// Histories whose statements are looked at for uses of the rules.
+const SEEDS_FOR_STATEMENTS: u64 = 40;
+/// So much of a statement says which it is, unless another of the same rule begins alike.
+const BEGINNING: usize = 90;
+/// What stands for every statement at once.
+const EVERYWHERE: &str = "*";
+
+/// Read when it is needed: lines are added to it without building anything.
+const KNOWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/simulation/rules.txt");
+
+const fn without(name: &'static str, rule: &'static str, instead: &'static str) -> Mutation {
+    Mutation { name, rule, instead }
+}
+
+/// The fences and rules of the protocol, each with what is left without it.
+const RULES: [Mutation; 20] = [
+    without(
+        "a claim excludes others",
+        "AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ?3))",
+        "AND state IN ('queued', 'parked', 'running') AND ?3 = ?3",
+    ),
+    without("a write holds the claim's token", "token = ?2", "?2 = ?2"),
+    without(
+        "cancelling voids claims",
+        "SET state = 'cancelled', token = NULL, updated_at = ?3",
+        "SET state = 'cancelled', updated_at = ?3",
+    ),
+    without("only the latest revision is published", "AND documents.latest_item = published.pack", ""),
+    without(
+        "chunks are written for the latest revision only",
+        "WHERE d.latest_item = ?1 AND d.latest = r.value ->> 'revision'",
+        "WHERE 1",
+    ),
+    without(
+        "every upload takes a revision number",
+        "latest = latest + 1, latest_item = excluded.latest_item",
+        "latest_item = excluded.latest_item",
+    ),
+    without(
+        "a delete moves the fence",
+        "deleted_at = ?3, latest = latest + 1, latest_item = NULL",
+        "deleted_at = ?3, latest_item = latest_item",
+    ),
+    without("what is replaced becomes superseded", "AND d.current_item <> p.id", "AND 0"),
+    without("superseded revisions are visited a second time", "WHERE NOT r.value ->> 'is_final'", "WHERE 0"),
+    without(
+        "only open items are given up",
+        "(token = ?2 OR ?2 IS NULL) AND state NOT IN ('done', 'failed', 'cancelled')",
+        "(token = ?2 OR ?2 IS NULL)",
+    ),
+    without(
+        "a batch waits for its packs, a question for the one before it",
+        "AND p.state NOT IN ('done', 'failed', 'cancelled')",
+        "AND 0",
+    ),
+    without("lost messages are sent again", "(i.state = 'queued' AND i.next_at <= ?1", "(0 AND i.next_at <= ?1"),
+    without("dead workers are replaced", "OR (i.state = 'running' AND i.lease < ?1)", "OR (0 AND i.lease < ?1)"),
+    without(
+        "uploads that never ended are removed",
+        "accepted_at IS NULL AND created_at < ?2",
+        "accepted_at IS NULL AND created_at < ?2 AND 0",
+    ),
+    without(
+        "vectors in R2 that nothing reads are collected",
+        "WHERE id IN (SELECT value FROM json_each(?1)) AND state NOT IN ('done', 'cancelled')",
+        "WHERE id IN (SELECT value FROM json_each(?1))",
+    ),
+    without(
+        "archives are noted before they are written",
+        "OR (state = 'writing' AND updated_at < ?1)",
+        "OR (0 AND updated_at < ?1)",
+    ),
+    without("an eviction that broke off is finished", "WHERE evicted_at IS NOT NULL AND evicting = 1", "WHERE 0"),
+    without(
+        "parked work is due at midnight",
+        "SET due_at = (SELECT min(next_at)",
+        "SET due_at = (SELECT 9e15 + min(next_at)",
+    ),
+    without(
+        "usage rows go when they are summed up",
+        "DELETE FROM usage_log WHERE at < ?1",
+        "DELETE FROM usage_log WHERE at < ?1 AND 0",
+    ),
+    without(
+        "a usage row replaces its reservation",
+        "DELETE FROM reservations WHERE id = ?1",
+        "DELETE FROM reservations WHERE id = ?1 AND 0",
+    ),
+];
+
+/// A line of the table: what is known about a use.
+#[derive(Clone, Debug)]
+struct Known {
+    rule: String,
+    /// How its statement begins.
+    beginning: String,
+    verdict: Verdict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// This seed misses it.
+    Seed(u64),
+    /// Nothing does, for the reason given there.
+    Allowed,
+}
+
+fn known() -> Vec<Known> {
+    let text = std::fs::read_to_string(KNOWN).unwrap();
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| Known::parse(line).unwrap_or_else(|| panic!("rules.txt: {line}"))).collect()
+}
+
+impl Known {
+    fn parse(line: &str) -> Option<Self> {
+        let mut parts = line.splitn(3, " | ");
+        let (verdict, rule, beginning) = (parts.next()?, parts.next()?, parts.next()?);
+        let verdict = match verdict.split_once(' ')? {
+            ("seed", number) => Verdict::Seed(number.parse().ok()?),
+            ("allowed:", reason) if reason.len() > 10 => Verdict::Allowed,
+            _ => return None,
+        };
+        Some(Self { rule: rule.to_owned(), beginning: beginning.to_owned(), verdict })
+    }
+}
+
+/// A rule, and the statement it is taken out of: one, or every one.
+#[derive(Clone, Debug)]
+struct Use {
+    rule: Mutation,
+    statement: Option<String>,
+    /// How the statement begins, as far as it is needed to tell it from the rule's others.
+    beginning: String,
+}
+
+/// A statement on one line.
+fn on_one_line(statement: &str) -> String {
+    statement.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The shortest beginning that no other statement shares.
+fn beginning(statement: &str, others: &[String]) -> String {
+    let is_enough = |length: &usize| {
+        let begins_alike = |other: &String| other != statement && other.starts_with(clip(statement, *length));
+        !others.iter().any(begins_alike)
+    };
+    let length = (BEGINNING..statement.len()).find(is_enough).unwrap_or(statement.len());
+    clip(statement, length).to_owned()
+}
+
+fn clip(text: &str, length: usize) -> &str {
+    text.char_indices().nth(length).map_or(text, |(end, _)| &text[..end])
+}
+
+/// Every use of every rule in what the product runs, and each rule as a whole.
+fn uses() -> Vec<Use> {
+    let seeds: Vec<u64> = (1..=SEEDS_FOR_STATEMENTS).collect();
+    let statements: BTreeSet<String> =
+        side_by_side(&seeds, |seed| simulation::statements(*seed)).into_iter().flatten().collect();
+    let mut found = Vec::new();
+    for rule in RULES {
+        found.push(Use { rule, statement: None, beginning: EVERYWHERE.to_owned() });
+        let holding = rule.uses(&statements);
+        let lines: Vec<String> = holding.iter().map(|statement| on_one_line(statement)).collect();
+        assert!(!holding.is_empty(), "no statement holds the rule `{}`", rule.name);
+        // What is used once is taken out of everything by the same means.
+        if holding.len() > 1 {
+            found.extend(holding.iter().zip(&lines).map(|(statement, line)| Use {
+                rule,
+                statement: Some((*statement).clone()),
+                beginning: beginning(line, &lines),
+            }));
+        }
+    }
+    found
+}
+
+/// Does something with each of these, on all cores; the results in their order.
+fn side_by_side<T: Sync, R: Send>(of: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let workers = thread::available_parallelism().map_or(2, usize::from);
+    let mut done: Vec<(usize, R)> = thread::scope(|scope| {
+        let worker = || {
+            let mut done = Vec::new();
+            loop {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some(one) = of.get(place) else { return done };
+                done.push((place, work(one)));
+            }
+        };
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+impl Use {
+    /// What the table says of it: the line that says most of its statement.
+    fn known<'a>(&self, table: &'a [Known]) -> Option<&'a Known> {
+        let line = self.statement.as_deref().map_or_else(|| EVERYWHERE.to_owned(), on_one_line);
+        table
+            .iter()
+            .filter(|known| known.rule == self.rule.name && line.starts_with(&known.beginning))
+            .max_by_key(|known| known.beginning.len())
+    }
+
+    fn without(&self, seed: u64) -> Without {
+        simulation::run_without(seed, self.rule, self.statement.as_deref())
+    }
+
+    fn is_missed_by(&self, seed: u64) -> bool {
+        self.without(seed) == Without::Violated
+    }
+
+    fn line(&self, verdict: &str) -> String {
+        format!("{verdict} | {} | {}", self.rule.name, self.beginning)
+    }
+}
+
+/// What a use came to.
+enum Found {
+    /// As the table says.
+    AsKnown,
+    /// This seed misses it; the table does not say so.
+    By(u64),
+    /// Nothing misses it, and the table does not say why.
+    Unwatched,
+}
+
+/// Looks for a history that misses a use: the kept seed first, then those that miss the rule elsewhere.
+fn look_for(one: &Use, table: &[Known], seeds: u64) -> Found {
+    let known = one.known(table).map(|known| known.verdict);
+    match known {
+        Some(Verdict::Allowed) => return Found::AsKnown,
+        Some(Verdict::Seed(seed)) if one.is_missed_by(seed) => return Found::AsKnown,
+        _ => {}
+    }
+    let elsewhere = table.iter().filter(|known| known.rule == one.rule.name).filter_map(|known| match known.verdict {
+        Verdict::Seed(seed) => Some(seed),
+        Verdict::Allowed => None,
+    });
+    // Each once.
+    let elsewhere: BTreeSet<u64> = elsewhere.collect();
+    let found = elsewhere.into_iter().chain(1..=seeds).find(|seed| one.is_missed_by(*seed));
+    found.map_or(Found::Unwatched, Found::By)
+}
+
+#[test]
+fn every_use_of_every_rule_that_is_taken_out_is_missed() {
+    let started = Instant::now();
+    let seeds = std::env::var("MUTATION_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS_PER_RULE);
+    let (uses, table) = (uses(), known());
+    let found = side_by_side(&uses, |one| {
+        let found = look_for(one, &table, seeds);
+        match &found {
+            Found::AsKnown => {}
+            Found::By(seed) => report(&format!("keep in rules.txt: {}", one.line(&format!("seed {seed}")))),
+            Found::Unwatched => report(&format!("nothing misses: {}", one.line("allowed: why?"))),
+        }
+        found
+    });
+    report(&format!("{} uses of {} rules taken out in {} s", uses.len(), RULES.len(), started.elapsed().as_secs()));
+    for known in &table {
+        if !uses.iter().any(|one| one.known(&table).is_some_and(|found| std::ptr::eq(found, known))) {
+            report(&format!("rules.txt knows a use that is gone: {} | {}", known.rule, known.beginning));
+        }
+    }
+    let unwatched: Vec<String> = uses
+        .iter()
+        .zip(&found)
+        .filter(|(_, found)| matches!(found, Found::Unwatched))
+        .map(|(one, _)| one.line("allowed: why?"))
+        .collect();
+    assert!(unwatched.is_empty(), "nothing misses:\n{}", unwatched.join("\n"));
+}
