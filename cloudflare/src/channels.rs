@@ -8,7 +8,7 @@ use pipeline::{
 use wasm_bindgen::prelude::*;
 use worker::{Response, js_sys::Promise, wasm_bindgen_futures::JsFuture};
 
-use crate::{Workers, message, plain_object};
+use crate::workers::{Workers, message, plain_object};
 
 #[wasm_bindgen]
 extern "C" {

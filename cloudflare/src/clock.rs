@@ -5,31 +5,21 @@ use std::time::Duration;
 use pipeline::{
     failure::Failure,
     platform::ports::{Clock, Random, Sha256},
-    time::{SECOND, Timestamp},
+    time::Timestamp,
 };
 use wasm_bindgen::prelude::*;
 use worker::{
-    Delay, Env,
+    Delay,
     js_sys::{Date, Promise, Uint8Array},
     wasm_bindgen_futures::JsFuture,
 };
 
-use crate::{Workers, message};
+use crate::workers::{Workers, message};
 
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = digest, catch)]
     fn digest(algorithm: &str, data: &Uint8Array) -> Result<Promise, JsValue>;
-}
-
-/// Milliseconds by which a local deployment's clock is wrong on purpose: tests begin another day by
-/// `CLOCK_SHIFT_SECONDS`. A deployment that is not local has the right time.
-pub(crate) fn shift(env: &Env) -> i64 {
-    let variable = |name: &str| env.var(name).map(|value| value.to_string()).unwrap_or_default();
-    if variable("ENVIRONMENT") != "local" {
-        return 0;
-    }
-    variable("CLOCK_SHIFT_SECONDS").parse::<i64>().unwrap_or(0) * SECOND
 }
 
 impl Clock for Workers {

@@ -15,7 +15,7 @@ use worker::{
     wasm_bindgen_futures::JsFuture,
 };
 
-use crate::{Workers, message};
+use crate::workers::{Workers, message};
 
 #[wasm_bindgen]
 extern "C" {

@@ -2,7 +2,7 @@
 
 use pipeline::platform::ports::{Deployment, Webhook};
 
-use crate::Workers;
+use crate::workers::Workers;
 
 impl Deployment for Workers {
     fn limits(&self) -> Option<Vec<u8>> {

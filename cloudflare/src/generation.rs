@@ -19,9 +19,8 @@ use worker::{
 };
 
 use crate::{
-    Workers,
     ai::{Ai, failure},
-    plain_object,
+    workers::{Workers, plain_object},
 };
 
 #[wasm_bindgen]

@@ -7,7 +7,7 @@ use pipeline::{
 };
 use worker::{Fetch, Headers, Method, Request, RequestInit};
 
-use crate::Workers;
+use crate::workers::Workers;
 
 /// How long an answer may take: what Standard Webhooks recommends at least.
 const TIMEOUT_MILLISECONDS: u64 = 15_000;

@@ -12,7 +12,7 @@ use worker::{
     wasm_bindgen_futures::JsFuture,
 };
 
-use crate::{Workers, message, plain_object};
+use crate::workers::{Workers, message, plain_object};
 
 #[wasm_bindgen]
 extern "C" {

@@ -4,7 +4,7 @@ use pipeline::platform::ports::{Burst, RateLimiter};
 use wasm_bindgen::prelude::*;
 use worker::{js_sys::Promise, wasm_bindgen_futures::JsFuture};
 
-use crate::{Workers, plain_object};
+use crate::workers::{Workers, plain_object};
 
 #[wasm_bindgen]
 extern "C" {

@@ -11,115 +11,90 @@
 //! Sends on: archive again while turns are left.
 //!
 //! What a crash leaves between 2 and 3 is an object that nothing points at; its note lets the
-//! collector find it. No turn is removed that the object does not hold: both are the same reading.
+//! schedule find it. No turn is removed that the object does not hold: both are the same reading.
 
 use std::collections::HashSet;
 
 use pipeline::{
     archive::{self, ArchivedConversation, ArchivedTurn},
     failure::Failure,
-    ids::ConversationId,
     job::{
-        item::{Claim, Move, Progress, settle},
+        cursors::{self, ArchiveCursor},
+        item::{Claim, Move, Progress},
         outcome::Outcome,
+        protocol::complete,
     },
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore, PutIf, Queue},
-        statement::{Statement, json},
-        transaction::Work,
+        statement::json,
+        transaction::Transaction,
+    },
+    store::{
+        archives,
+        conversations::{
+            archive::{archivable, point_at, remove_messages},
+            messages,
+        },
     },
 };
-use serde::{Deserialize, Serialize};
 
 /// Turns removed by one message: each costs a row, and a transaction should stay short.
 const SLICE: usize = 500;
-
-/// Which conversation, as cron found it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Cursor {
-    /// The conversation.
-    pub conversation_id: ConversationId,
-    /// Its last message then: one that has another by now was continued.
-    pub number: i64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Conversation {
-    title: String,
-    archived_key: Option<String>,
-}
 
 /// Runs the stage. See the module for its steps.
 pub async fn archive<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
 where
     P: Database + ObjectStore + Queue + Clock,
 {
-    let text = claim.cursor.as_deref().ok_or_else(|| Failure::bug("an archive item without a conversation"))?;
-    let cursor: Cursor =
-        serde_json::from_str(text).map_err(|error| Failure::bug(format!("cursor of item {}: {error}", claim.item)))?;
-    let answers = ports.batch(read(claim, &cursor)).await?;
-    let Some(conversation) = answers.at(0)?.first::<Conversation>()? else {
+    let cursor: ArchiveCursor =
+        cursors::read(claim)?.ok_or_else(|| Failure::bug("an archive item without a conversation"))?;
+    let id = &cursor.conversation_id;
+    let mut look = Transaction::default();
+    let conversation = look.query(archivable(&claim.user, id, cursor.number));
+    let turns = look.query(messages::through(&claim.user, id, cursor.number));
+    let found = look.commit(ports).await?;
+    let Some(conversation) = found.first(conversation)? else {
         // Continued, deleted: nothing to do.
-        return settle(ports, claim, Work::default(), &Progress::default(), Move::Finish).await;
+        return complete(ports, claim, Transaction::default(), &Progress::default(), Move::Finish).await;
     };
-    let turns: Vec<ArchivedTurn> = answers.at(1)?.all()?;
+    let turns: Vec<ArchivedTurn> = found.all(turns)?.into_iter().map(ArchivedTurn::from).collect();
     let mut numbers: Vec<i64> = turns.iter().map(|turn| turn.number).collect();
-    let mut work = Vec::new();
+    let mut work = Transaction::default();
     let key = if let Some(key) = conversation.archived_key {
-        // An earlier message put it away; its slices are left, and perhaps an answer that came late.
+        // An earlier message archived it; its slices are left, and perhaps an answer that came late.
         let held = held(ports, &key).await?;
         numbers.retain(|number| held.contains(number));
         key
     } else {
-        let key = put_away(ports, claim, &cursor, conversation.title, turns).await?;
-        work.extend([point_at(claim, &cursor, &key), keep(claim, &cursor, &key)]);
+        let key = store_object(ports, claim, &cursor, conversation.title, turns).await?;
+        // The compare-and-set that everything after it hangs on.
+        work.write(point_at(claim, id, cursor.number, &key));
+        work.write(archives::keep_conversation(claim, id, &key));
         key
     };
     let more = numbers.len() > SLICE;
     numbers.truncate(SLICE);
-    work.push(remove(claim, &cursor, &key, &numbers)?);
-    let next = if more { Move::Continue(text.to_owned()) } else { Move::Finish };
-    settle(ports, claim, work.into(), &Progress::default(), next).await
-}
-
-fn read(claim: &Claim, cursor: &Cursor) -> Vec<Statement> {
-    let bound = |sql| Statement::new(sql).bind(&claim.user).bind(&cursor.conversation_id).bind(cursor.number);
-    vec![
-        bound("SELECT title, archived_key FROM conversations WHERE user_id = ?1 AND id = ?2 AND last_number = ?3"),
-        bound(
-            "SELECT number, id, role, content, detail, created_at FROM turns
-             WHERE user_id = ?1 AND conversation_id = ?2 AND number <= ?3 ORDER BY number",
-        ),
-    ]
+    work.write(remove_messages(claim, id, &key, &numbers)?);
+    let next = if more { Move::Continue(json(&cursor)?) } else { Move::Finish };
+    complete(ports, claim, work, &Progress::default(), next).await
 }
 
 /// Step 2; the object's name.
-async fn put_away<P: Database + ObjectStore + Clock>(
+async fn store_object<P: Database + ObjectStore + Clock>(
     ports: &P,
     claim: &Claim,
-    cursor: &Cursor,
+    cursor: &ArchiveCursor,
     title: String,
     turns: Vec<ArchivedTurn>,
 ) -> Result<String, Failure> {
-    let conversation = ArchivedConversation {
-        version: ArchivedConversation::VERSION,
-        id: cursor.conversation_id.to_string(),
-        title,
-        turns,
-    };
+    let id = &cursor.conversation_id;
+    let conversation =
+        ArchivedConversation { version: ArchivedConversation::VERSION, id: id.to_string(), title, turns };
     let bytes = archive::encode(&conversation)?;
     let now = ports.now();
-    let key = object_keys::archived_conversation(&claim.user, &now.date(), &cursor.conversation_id, &claim.token);
-    let note = Statement::new(
-        "INSERT OR IGNORE INTO archives (key, user_id, kind, subject, state, updated_at)
-         VALUES (?1, ?2, 'conversation', ?3, 'writing', ?4)",
-    )
-    .bind(key.as_str())
-    .bind(&claim.user)
-    .bind(&cursor.conversation_id)
-    .bind(now);
-    ports.batch(vec![note]).await?;
+    let key = object_keys::archived_conversation(&claim.user, &now.date(), id, &claim.token);
+    archives::note_conversation(&key, &claim.user, id, now).run(ports).await?;
     // Overwrites its own earlier attempt: nobody else has this name.
     ports.put(&key, bytes.clone(), PutIf::Always).await?;
     match ports.get(&key, None).await? {
@@ -134,45 +109,124 @@ async fn held<P: ObjectStore>(ports: &P, key: &str) -> Result<HashSet<i64>, Fail
     Ok(archived.turns.into_iter().map(|turn| turn.number).collect())
 }
 
-/// Step 3, first: the compare-and-set everything after it hangs on.
-fn point_at(claim: &Claim, cursor: &Cursor, key: &str) -> Statement {
-    claim
-        .fenced(
-            "UPDATE conversations SET archived_key = ?5
-             WHERE user_id = ?3 AND id = ?4 AND last_number = ?6 AND archived_key IS NULL
-               AND EXISTS (SELECT 1 FROM archives WHERE key = ?5 AND state = 'writing')
-               AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
-        )
-        .bind(&claim.user)
-        .bind(&cursor.conversation_id)
-        .bind(key)
-        .bind(cursor.number)
-}
+#[cfg(test)]
+mod tests {
+    use pipeline::{
+        ids::{ConversationId, ItemId, JobId, UserId},
+        job::{
+            message::{Message, Stage},
+            protocol,
+        },
+        store::jobs::create::{self, NewItem, NewJob},
+        time::Timestamp,
+    };
+    use serde_json::json;
+    use test_platform::{InMemory, ready};
 
-fn keep(claim: &Claim, cursor: &Cursor, key: &str) -> Statement {
-    claim
-        .fenced(
-            "UPDATE archives SET state = 'kept'
-             WHERE key = ?5 AND EXISTS (SELECT 1 FROM conversations WHERE user_id = ?3 AND id = ?4 AND archived_key = ?5)
-               AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
-        )
-        .bind(&claim.user)
-        .bind(&cursor.conversation_id)
-        .bind(key)
-}
+    use super::*;
 
-/// Only what the object holds: a question that had failed may have been answered since. And only while
-/// the conversation points at the object: one that was restored keeps its turns.
-fn remove(claim: &Claim, cursor: &Cursor, key: &str, numbers: &[i64]) -> Result<Statement, Failure> {
-    Ok(claim
-        .fenced(
-            "DELETE FROM turns
-             WHERE user_id = ?3 AND conversation_id = ?4 AND number IN (SELECT value FROM json_each(?6))
-               AND EXISTS (SELECT 1 FROM conversations WHERE user_id = ?3 AND id = ?4 AND archived_key = ?5)
-               AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
-        )
-        .bind(&claim.user)
-        .bind(&cursor.conversation_id)
-        .bind(key)
-        .bind(json(&numbers)?))
+    const USER: &str = "usr_00000000000000000000000000";
+    const CONVERSATION: &str = "con_00000000000000000000000000";
+
+    /// A conversation of 502 messages, and the archive item for it that the schedule made.
+    fn idle() -> (InMemory, Message) {
+        let memory = InMemory::default();
+        memory.change(
+            "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number,
+                                        summarised_through)
+             VALUES ('usr_00000000000000000000000000', 'con_00000000000000000000000000', 'Tides', 'chat', 1, 1,
+                     502, 0)",
+        );
+        memory.change(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 502)
+             INSERT INTO turns (user_id, conversation_id, number, id, role, content, created_at)
+             SELECT 'usr_00000000000000000000000000', 'con_00000000000000000000000000', n,
+                    'trn_00000000000000000000000000', CASE WHEN n % 2 THEN 'user' ELSE 'assistant' END,
+                    'Message ' || n, n FROM n",
+        );
+        let user = UserId::parse(USER).unwrap();
+        let now = memory.now();
+        let id = JobId::new(now, [1; 10]);
+        let cursor = json!({ "conversation_id": CONVERSATION, "number": 502 }).to_string();
+        let item = NewItem { cursor: Some(cursor), ..NewItem::queued(Stage::Archive, now) };
+        let job =
+            NewJob { id: &id, user: &user, kind: "archive", is_accepted: true, items: 1, documents: 0, key: None, now };
+        let mut transaction = Transaction::default();
+        transaction.query(create::job(job));
+        transaction.write(create::take_numbers(&id, 1));
+        transaction.query(create::items(&id, &[item], now).unwrap());
+        ready(transaction.commit(&memory)).unwrap();
+        (memory, Message { stage: Stage::Archive, item: ItemId(1), user })
+    }
+
+    fn work(memory: &InMemory, message: &Message) {
+        let claim = ready(protocol::claim(memory, message)).unwrap().unwrap();
+        assert_eq!(ready(archive(memory, &claim)).unwrap(), Outcome::Done);
+    }
+
+    fn count(memory: &InMemory, sql: &'static str) -> i64 {
+        memory.look(sql)[0]["count"].as_i64().unwrap()
+    }
+
+    #[test]
+    fn every_message_is_in_the_archive_before_the_first_is_removed() {
+        let (memory, message) = idle();
+        work(&memory, &message);
+        let key = memory.look("SELECT archived_key FROM conversations")[0]["archived_key"].as_str().unwrap().to_owned();
+        assert_eq!(memory.object_keys(), [key.as_str()]);
+        assert_eq!(count(&memory, "SELECT count(*) AS count FROM archives WHERE state = 'kept'"), 1);
+        let archived = ready(archive::load(&memory, &key)).unwrap();
+        assert_eq!((archived.id.as_str(), archived.title.as_str()), (CONVERSATION, "Tides"));
+        let expected: Vec<(i64, String)> = (1..=502).map(|number| (number, format!("Message {number}"))).collect();
+        let held: Vec<(i64, String)> = archived.turns.into_iter().map(|turn| (turn.number, turn.content)).collect();
+        assert_eq!(held, expected);
+    }
+
+    #[test]
+    fn a_long_conversation_is_removed_a_slice_at_a_time() {
+        let (memory, message) = idle();
+        work(&memory, &message);
+        assert_eq!(count(&memory, "SELECT count(*) AS count FROM turns"), 2);
+        assert_eq!(memory.receive(), Some(message.clone()));
+        work(&memory, &message);
+        assert_eq!(count(&memory, "SELECT count(*) AS count FROM turns"), 0);
+        assert_eq!(memory.receive(), None);
+        assert_eq!(memory.look("SELECT state FROM job_items")[0]["state"], "done");
+        assert_eq!(memory.object_keys().len(), 1);
+    }
+
+    #[test]
+    fn an_answer_that_came_after_the_archive_was_written_is_kept() {
+        let (memory, message) = idle();
+        memory.change("DELETE FROM turns WHERE number = 100");
+        work(&memory, &message);
+        memory.change(
+            "INSERT INTO turns (user_id, conversation_id, number, id, role, content, created_at)
+             VALUES ('usr_00000000000000000000000000', 'con_00000000000000000000000000', 100,
+                     'trn_00000000000000000000000000', 'assistant', 'Late', 1)",
+        );
+        work(&memory, &message);
+        assert_eq!(memory.look("SELECT number FROM turns"), [json!({ "number": 100 })]);
+    }
+
+    #[test]
+    fn a_conversation_that_was_continued_is_left_alone() {
+        let (memory, message) = idle();
+        memory.change("UPDATE conversations SET last_number = 504");
+        work(&memory, &message);
+        assert!(memory.object_keys().is_empty());
+        assert_eq!(count(&memory, "SELECT count(*) AS count FROM turns"), 502);
+        assert_eq!(memory.look("SELECT state FROM job_items")[0]["state"], "done");
+    }
+
+    #[test]
+    fn an_archive_that_was_given_up_meanwhile_is_not_pointed_at() {
+        let (memory, message) = idle();
+        let claim = ready(protocol::claim(&memory, &message)).unwrap().unwrap();
+        let id = ConversationId::parse(CONVERSATION).unwrap();
+        let note = archives::note_conversation("a name", &claim.user, &id, Timestamp::from_milliseconds(1));
+        ready(note.run(&memory)).unwrap();
+        assert_eq!(ready(archives::give_up(&["a name".to_owned()]).unwrap().all(&memory)).unwrap().len(), 1);
+        assert_eq!(ready(point_at(&claim, &id, 502, "a name").run(&memory)).unwrap(), 0);
+    }
 }

@@ -1,17 +1,17 @@
-//! Chat: a question into an answer with sources, told live.
+//! Chat: a question into an answer with sources, published while it is written.
 //!
 //! In: a chat item, whose job says which turn of which conversation is asked (`jobs.turn`).
 //! Does, per message:
-//! 1. reads the question and what was said before it;
+//! 1. reads the question and the messages before it ([`context`]);
 //! 2. finds memories and sources that are about it ([`sources`]);
 //! 3. chooses the route ([`route`]) from the catalogue;
-//! 4. if the conversation outgrew its channel, summarises its beginning ([`history`]), and goes on in
+//! 4. if the conversation outgrew its token budget, summarises its beginning ([`history`]), and goes on in
 //!    another message;
-//! 5. builds the prompt ([`prompt`]) and asks the route's models in turn, update the channel as they
-//!    answer ([`teller`]); if none can, what was found is the answer ([`fallback`]);
-//! 6. settles the citations ([`citations`]) and commits answer, offered memories and the end of the
-//!    job in one fenced transaction;
-//! 7. tells the channel, and remembers the answer for who asks the same within the hour.
+//! 5. builds the prompt ([`prompt`]) and asks the route's models in turn, publishing in the channel as
+//!    they answer ([`publisher`]); if none can, what was found is the answer ([`fallback`]);
+//! 6. settles the citations ([`citations`]) and commits answer, proposed memories ([`memory_proposals`])
+//!    and the end of the job in one fenced transaction;
+//! 7. publishes the end, and caches the answer for who asks the same within the hour.
 //!
 //! Sends on: the next question of the conversation, if one waits.
 
@@ -42,8 +42,9 @@ use pipeline::{
     failure::{Failure, FailureKind},
     ids::MemoryId,
     job::{
-        item::{Claim, Move, Progress, commit, settle},
+        item::{Claim, Move, Progress},
         outcome::Outcome,
+        protocol::{commit, complete},
     },
     platform::{
         object_keys,
@@ -51,16 +52,20 @@ use pipeline::{
             Channels, Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random,
             VectorIndex,
         },
-        statement::{Statement, json},
-        transaction::Work,
+        statement::json,
+        transaction::Transaction,
     },
-    time::DAY,
+    store::{
+        self,
+        conversations::messages::{self, NewAnswer},
+    },
 };
 use retrieval::{Mode, Search, SearchRequest, memories};
 
 use self::{
     context::Context,
     prompt::{Parts, Prompt},
+    publisher::Attempt,
     route::Choice,
     sources::Source,
     write::{Asked, Unwritten, Written},
@@ -71,8 +76,8 @@ use crate::chunk::tokens;
 const SOURCES: i64 = 8;
 /// Attempts after which an answer is made of what was found, if no model answers.
 const MODEL_ATTEMPTS: i64 = 3;
-/// Share of a route's channel that the conversation may take before it is summarised.
-const HISTORY_SHARE: u64 = 3;
+/// Share of a route's window that the conversation may take before it is summarised.
+const HISTORY_SHARE: f64 = 1.0 / 3.0;
 /// Why an answer may be worse than on another day.
 const SMALLER: &str = "the smallest model answered, because the day's neurons are nearly spent";
 /// Seconds an answer may be given again.
@@ -104,7 +109,7 @@ where
 {
     let Some(context) = context::read(ports, claim).await? else {
         // The conversation was deleted: nobody waits for an answer.
-        return settle(ports, claim, Work::default(), &Progress::default(), Move::Finish).await;
+        return complete(ports, claim, Transaction::default(), &Progress::default(), Move::Finish).await;
     };
     let budget = Budget::new(Allowances::load(ports).await.allowances, &claim.day);
     let mut findings = find(ports, &context, &budget).await?;
@@ -194,18 +199,18 @@ async fn summarise<P>(
 where
     P: Database + KeyValue + Generator + Queue + Deployment + Meter + Clock,
 {
-    let channel = usize::try_from(route.window / HISTORY_SHARE).unwrap_or(0);
     // What a client keeps itself is its own to shorten.
-    if context.said.first().is_none_or(|said| said.number == 0) {
+    if context.earlier.first().is_none_or(|earlier| earlier.number == 0) {
         return Ok(None);
     }
-    let count = history::outgrown(&context.said, channel, &tokens::count);
-    let Some(through) = context.said[..count].last().map(|said| said.number) else { return Ok(None) };
-    let gone = &context.said[..count];
+    let token_budget = prompt::share(whole(route.window), HISTORY_SHARE);
+    let count = history::outgrown(&context.earlier, token_budget, &tokens::count);
+    let gone = &context.earlier[..count];
+    let Some(through) = gone.last().map(|message| message.number) else { return Ok(None) };
     let previous = context.summary.as_deref();
     let small = catalogue.route(pipeline::chat::catalogue::RouteName::Simple);
-    let channel = usize::try_from(small.window).unwrap_or(0).saturating_sub(history::SUMMARY_TOKENS as usize + 100);
-    let messages = history::summary_prompt(previous, gone, channel, &tokens::count);
+    let token_budget = whole(small.window).saturating_sub(history::SUMMARY_TOKENS as usize + 100);
+    let messages = history::summary_prompt(previous, gone, token_budget, &tokens::count);
     let mut summary = None;
     for model in &small.models {
         let mut text = Collect::default();
@@ -217,28 +222,25 @@ where
             continue;
         }
         let generated = ports.generate(&generation, &mut text).await;
-        let said = thinking::said(&text.0).to_owned();
-        if generated.is_ok() && !said.is_empty() {
-            summary = Some(said);
+        let text = thinking::without_thoughts(&text.0).to_owned();
+        if generated.is_ok() && !text.is_empty() {
+            summary = Some(text);
             break;
         }
     }
     let summary = summary.unwrap_or_else(|| history::excerpts(previous, gone));
-    let keep = claim
-        .fenced(
-            "UPDATE conversations SET summary = ?3, summarised_through = ?4
-             WHERE user_id = ?5 AND id = ?6 AND summarised_through < ?4
-               AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
-        )
-        .bind(summary)
-        .bind(through)
-        .bind(&claim.user)
-        .bind(&context.turn.conversation_id);
-    settle(ports, claim, vec![keep].into(), &Progress::default(), Move::Continue("{}".to_owned())).await.map(Some)
+    let mut work = Transaction::default();
+    work.write(store::conversations::summarise(claim, &context.turn.conversation_id, &summary, through));
+    complete(ports, claim, work, &Progress::default(), Move::Continue("{}".to_owned())).await.map(Some)
+}
+
+/// A number of tokens as sizes in memory are counted.
+fn whole(tokens: u64) -> usize {
+    usize::try_from(tokens).unwrap_or(0)
 }
 
 fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt {
-    let said: Vec<PromptMessage> = context.said.iter().map(|said| said.message.clone()).collect();
+    let history: Vec<PromptMessage> = context.earlier.iter().map(|earlier| earlier.message.clone()).collect();
     let about = context.tenant.profile.as_deref().and_then(Profile::about);
     let parts = Parts {
         profile: about.as_deref(),
@@ -246,17 +248,17 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt
         memories: &findings.memories,
         sources: &findings.sources,
         summary: context.summary.as_deref(),
-        history: &said,
+        history: &history,
         question: &context.question,
     };
-    let channel = route.window.saturating_sub(u64::from(write::max_tokens(&context.turn.request, route)));
-    prompt::build(&parts, usize::try_from(channel).unwrap_or(0), &tokens::count)
+    let answer = u64::from(write::max_tokens(&context.turn.request, route));
+    prompt::build(&parts, whole(route.window.saturating_sub(answer)), &tokens::count)
 }
 
-/// Said before an answer to a question about facts for which nothing was found.
+/// Stands before an answer to a question about facts for which nothing was found.
 const NOTHING_FOUND: &str = "I found nothing about this in your documents or memories.";
 
-/// Step 6, first half: text, citations and what is told beside them.
+/// Step 6, first half: text, citations and what is kept beside them.
 fn compose(
     context: &Context,
     findings: &Findings,
@@ -271,7 +273,7 @@ fn compose(
             let mut cited = citations::cite(&written.text, &findings.sources[..prompt.sources]);
             if !grounded
                 && fallback::asks_for_facts(&context.question)
-                && context.said.is_empty()
+                && context.earlier.is_empty()
                 && context.summary.is_none()
             {
                 cited.text = format!("{NOTHING_FOUND}\n\n{}", cited.text);
@@ -297,7 +299,7 @@ fn compose(
         grounded,
         degraded,
         memories: prompt.memories.clone(),
-        offered: Vec::new(),
+        proposals: Vec::new(),
         finish: finish.to_owned(),
     };
     CachedAnswer { answer: cited.text, detail }
@@ -315,68 +317,47 @@ async fn finish<P>(
 where
     P: Database + KeyValue + Embedder + Channels + Queue + Clock + Random,
 {
-    let offered = memory_proposals::offers(ports, context).await?;
-    let mut work = memory_proposals::keep(ports, claim, context, &offered).await;
-    work.extend(
-        (!answer.detail.memories.is_empty())
-            .then(|| mark_recalled(ports, claim, &answer.detail.memories))
-            .transpose()?,
-    );
-    answer.detail.offered = offered;
+    let proposals = memory_proposals::find(ports, context).await?;
+    let mut work = Transaction::default();
+    memory_proposals::insert(ports, claim, context, &proposals, &mut work).await;
+    if !answer.detail.memories.is_empty() {
+        work.write(store::memories::mark_recalled(claim, &answer.detail.memories, ports.now())?);
+    }
+    answer.detail.proposals = proposals;
     let turn = &context.turn;
-    work.push(
-        claim
-            .fenced(
-                "INSERT INTO turns (user_id, conversation_id, number, id, role, content, detail, created_at)
-                 SELECT user_id, id, ?5 + 1, ?6, 'assistant', ?7, ?8, ?9 FROM conversations
-                 WHERE user_id = ?3 AND id = ?4 AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)
-                 ON CONFLICT DO NOTHING",
-            )
-            .bind(&claim.user)
-            .bind(&turn.conversation_id)
-            .bind(turn.number)
-            .bind(&turn.turn_id)
-            .bind(answer.answer.as_str())
-            .bind(json(&answer.detail)?)
-            .bind(ports.now()),
-    );
+    let new = NewAnswer {
+        conversation: &turn.conversation_id,
+        turn: &turn.turn_id,
+        question: turn.number,
+        content: &answer.answer,
+        detail: &json(&answer.detail)?,
+        now: ports.now(),
+    };
+    work.write(messages::insert_answer(claim, new));
     let result = TurnResult::new(&claim.job, turn, answer.clone(), false);
-    if !commit(ports, claim, work.into(), &Progress::default(), Move::Finish).await? {
+    if !commit(ports, claim, work, &Progress::default(), Move::Finish).await? {
         return Ok(Outcome::Done);
     }
     let result = serde_json::to_value(&result).map_err(|error| Failure::bug(error.to_string()))?;
-    let events = vec![TurnEvent::Done { result: Box::new(result) }];
-    // The answer stands in D1: a channel that is not told is asked there by who waits.
-    let _ = ports
-        .publish(channel, Update { job: claim.job.clone(), attempt: publisher::attempt_name(claim, 99), events })
-        .await;
-    remember(ports, &turn.request, &answer, budget).await;
+    publish_end(ports, claim, channel, TurnEvent::Done { result: Box::new(result) }).await;
+    cache(ports, &turn.request, &answer, budget).await;
     Ok(Outcome::Done)
 }
 
-/// Once a day at most: it only tells their owner when they were last of use.
-fn mark_recalled<P: Clock>(ports: &P, claim: &Claim, memories: &[MemoryId]) -> Result<Statement, Failure> {
-    let now = ports.now();
-    Ok(claim
-        .fenced(
-            "UPDATE memories SET recalled_at = ?4
-             WHERE user_id = ?3 AND id IN (SELECT value FROM json_each(?5)) AND (recalled_at IS NULL OR recalled_at < ?6)
-               AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
-        )
-        .bind(&claim.user)
-        .bind(now)
-        .bind(json(&memories)?)
-        .bind(now.plus(-DAY)))
+/// What became of the turn stands in D1: where this is not published, who waits looks there.
+async fn publish_end<P: Channels>(ports: &P, claim: &Claim, channel: &Channel, event: TurnEvent) {
+    let attempt = Attempt::End.name(&claim.token);
+    let _ = ports.publish(channel, Update { job: claim.job.clone(), attempt, events: vec![event] }).await;
 }
 
 /// A cache that is not written costs a model's answer next time, nothing else.
-async fn remember<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: &CachedAnswer, budget: &Budget) {
+async fn cache<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: &CachedAnswer, budget: &Budget) {
     // What is degraded now need not be in a minute.
     if answer.detail.degraded.is_some() {
         return;
     }
-    // What it offered is offered already.
-    let answer = CachedAnswer { detail: Detail { offered: Vec::new(), ..answer.detail.clone() }, ..answer.clone() };
+    // What it proposed is proposed already.
+    let answer = CachedAnswer { detail: Detail { proposals: Vec::new(), ..answer.detail.clone() }, ..answer.clone() };
     if let Some(key) = &ask.cache_key
         && let Ok(text) = json(&answer)
         && retrieval::cache::admit(ports, 1, budget).await.unwrap_or(false)
@@ -385,13 +366,10 @@ async fn remember<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: 
     }
 }
 
-/// Tells the channel that a turn was given up.
+/// Publishes in its channel that a turn was given up.
 pub async fn publish_failure<P: Database + ObjectStore + Channels + Clock>(ports: &P, claim: &Claim, why: &str) {
     if let Ok(Some(context)) = context::read(ports, claim).await {
         let channel = Channel::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
-        let events = vec![TurnEvent::Failed { detail: why.to_owned() }];
-        let _ = ports
-            .publish(&channel, Update { job: claim.job.clone(), attempt: publisher::attempt_name(claim, 99), events })
-            .await;
+        publish_end(ports, claim, &channel, TurnEvent::Failed { detail: why.to_owned() }).await;
     }
 }

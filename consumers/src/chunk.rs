@@ -22,119 +22,64 @@ use pipeline::{
     identifiers,
     ids::{ChunkRow, DocumentId},
     job::{
-        item::{Claim, DocumentFailure, Move, PackedDocument, Progress, settle},
+        cursors::{self, ChunkCursor},
+        item::{Claim, DocumentFailure, Move, PackedDocument, Progress},
         outcome::Outcome,
+        protocol::complete,
     },
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore, Queue},
-        statement::{Statement, json},
-        transaction::Work,
+        statement::json,
+        transaction::Transaction,
     },
     scope::Scope,
-    store::users,
-};
-use serde::{Deserialize, Serialize};
-
-use self::{
-    extract::{Extracted, HtmlState},
-    split::Structure,
+    store::{
+        self,
+        chunks::write::{NewChunk, NewChunks},
+        documents::publish::LatestRevision,
+    },
 };
 
-/// A document of the pack as D1 knows it.
-#[derive(Clone, Debug, Deserialize)]
-struct Document {
-    id: DocumentId,
-    revision: i64,
-    title: Option<String>,
-    #[serde(rename = "type")]
-    kind: String,
-    language: Option<String>,
-    media_type: String,
-    tags: String,
-    user_number: i64,
-}
-
-/// Where a long document's next slice begins.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Cursor {
-    /// Byte in the source.
-    source: u64,
-    /// Byte in the extracted text.
-    text: usize,
-    /// Index of the next chunk.
-    index: i64,
-    /// What the extractor was inside of.
-    html: HtmlState,
-}
-
-/// A row of `chunks` and of its full-text index.
-#[derive(Debug, Serialize)]
-struct Row<'a> {
-    id: ChunkRow,
-    document: &'a DocumentId,
-    revision: i64,
-    index: i64,
-    start: usize,
-    end: usize,
-    text: &'a str,
-    scope: String,
-    title: String,
-    ident: String,
-}
+use self::{extract::Extracted, split::Structure};
 
 /// What one message's worth of source became.
 struct Chunked {
-    rows: String,
-    count: i64,
+    chunks: NewChunks,
     failures: Vec<DocumentFailure>,
     next: Move,
 }
 
 /// Runs the stage. See the module for its steps.
 pub async fn chunk<P: Database + ObjectStore + Queue + Clock>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> {
-    let cursor = read_cursor(claim)?;
+    let cursor = cursors::read::<ChunkCursor>(claim)?.unwrap_or_default();
     let plan = slice::plan(&claim.documents, cursor.source);
     // Reading twice is harmless.
     let key = object_keys::pack(&claim.user, claim.item);
     let pack = ports.get(&key, Some(plan.range)).await?;
     let documents = wanted_documents(ports, claim).await?;
     if documents.is_empty() {
-        // Every document was deleted or replaced meanwhile; the retire stage removes what is here.
-        return settle(ports, claim, Work::default(), &Progress::default(), Move::Finish).await;
+        // Every document was deleted or replaced meanwhile; the purge stage removes what is here.
+        return complete(ports, claim, Transaction::default(), &Progress::default(), Move::Finish).await;
     }
     let pack = pack.ok_or_else(|| Failure::bug(format!("pack {key} is not in R2")))?;
     let chunked = chunk_pack(claim, &plan, &pack.bytes, &documents, &cursor)?;
     // One transaction, fenced by the claim and by each document's revision: a repeat writes nothing.
-    let work = vec![insert_full_text(claim, &chunked.rows), insert_chunks(claim, chunked.rows), users::bump_by(claim)];
-    let progress = Progress { chunks_made: chunked.count, failures: chunked.failures, ..Progress::default() };
-    settle(ports, claim, work.into(), &progress, chunked.next).await
+    let mut work = Transaction::default();
+    for write in store::chunks::write::insert(claim, &chunked.chunks) {
+        work.write(write);
+    }
+    work.write(store::users::bump_by(claim));
+    let chunks_made = i64::try_from(chunked.chunks.len()).unwrap_or(0);
+    let progress = Progress { chunks_made, failures: chunked.failures, ..Progress::default() };
+    complete(ports, claim, work, &progress, chunked.next).await
 }
 
-fn read_cursor(claim: &Claim) -> Result<Cursor, Failure> {
-    claim.cursor.as_deref().map_or(Ok(Cursor::default()), |text| {
-        serde_json::from_str(text).map_err(|error| Failure::bug(format!("cursor of item {}: {error}", claim.item)))
-    })
-}
-
-async fn wanted_documents<P: Database>(ports: &P, claim: &Claim) -> Result<HashMap<DocumentId, Document>, Failure> {
-    let ids: Vec<&DocumentId> = claim.documents.iter().map(|document| &document.id).collect();
-    let query = Statement::new(
-        "SELECT d.id, d.latest AS revision, u.number AS user_number,
-                CASE WHEN d.pending IS NULL THEN d.title ELSE d.pending ->> '$.title' END AS title,
-                CASE WHEN d.pending IS NULL THEN d.type ELSE d.pending ->> '$.type' END AS type,
-                CASE WHEN d.pending IS NULL THEN d.language ELSE d.pending ->> '$.language' END AS language,
-                CASE WHEN d.pending IS NULL THEN d.media_type ELSE d.pending ->> '$.media_type' END AS media_type,
-                CASE WHEN d.pending IS NULL THEN d.tags ELSE d.pending ->> '$.tags' END AS tags
-         FROM json_each(?1) wanted
-         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value
-         JOIN users u ON u.id = d.user_id
-         WHERE d.latest_item = ?3",
-    )
-    .bind(json(&ids)?)
-    .bind(&claim.user)
-    .bind(claim.item);
-    let documents: Vec<Document> = ports.batch(vec![query]).await?.at(0)?.all()?;
+async fn wanted_documents<P: Database>(
+    ports: &P,
+    claim: &Claim,
+) -> Result<HashMap<DocumentId, LatestRevision>, Failure> {
+    let documents = store::documents::publish::wanted_of_pack(claim)?.all(ports).await?;
     Ok(documents.into_iter().map(|document| (document.id.clone(), document)).collect())
 }
 
@@ -143,10 +88,10 @@ fn chunk_pack(
     claim: &Claim,
     plan: &slice::Plan,
     bytes: &[u8],
-    documents: &HashMap<DocumentId, Document>,
-    cursor: &Cursor,
+    documents: &HashMap<DocumentId, LatestRevision>,
+    cursor: &ChunkCursor,
 ) -> Result<Chunked, Failure> {
-    let mut rows: Vec<String> = Vec::new();
+    let mut chunks = NewChunks::default();
     let mut failures = Vec::new();
     let mut next = Move::Finish;
     // A pack numbers its chunks across its documents; a long document is alone in its pack.
@@ -161,29 +106,29 @@ fn chunk_pack(
             continue;
         };
         let extracted = extract::extract(source, &document.media_type, &cursor.html);
-        let before = rows.len();
-        place = split_document(claim, document, &extracted, cursor, place, &mut rows)?;
+        let before = chunks.len();
+        place = split_document(claim, document, &extracted, cursor, place, &mut chunks)?;
         if rest {
-            next = Move::Continue(json(&Cursor {
+            next = Move::Continue(json(&ChunkCursor {
                 source: cursor.source + source.len() as u64,
                 text: cursor.text + extracted.text.len(),
                 index: place,
                 html: extracted.state,
             })?);
-        } else if rows.len() == before && cursor.index == 0 {
+        } else if chunks.len() == before && cursor.index == 0 {
             failures.push(failure(packed, "no_text", "it contains no text to index"));
         }
     }
-    Ok(Chunked { count: place - cursor.index, rows: format!("[{}]", rows.join(",")), failures, next })
+    Ok(Chunked { chunks, failures, next })
 }
 
 fn split_document(
     claim: &Claim,
-    document: &Document,
+    document: &LatestRevision,
     extracted: &Extracted,
-    cursor: &Cursor,
+    cursor: &ChunkCursor,
     mut place: i64,
-    rows: &mut Vec<String>,
+    chunks: &mut NewChunks,
 ) -> Result<i64, Failure> {
     let structure = Structure::of(&document.kind, &document.media_type);
     let tags: Vec<String> = serde_json::from_str(&document.tags).unwrap_or_default();
@@ -195,7 +140,7 @@ fn split_document(
         let text = &extracted.text[range.clone()];
         let title = document.title.as_deref().unwrap_or_default();
         let is_code = structure == Structure::Code;
-        rows.push(json(&Row {
+        chunks.push(&NewChunk {
             id: ChunkRow::new(claim.item, place),
             document: &document.id,
             revision: document.revision,
@@ -206,7 +151,7 @@ fn split_document(
             scope: scope.terms(),
             title: if is_code { symbols::indexed_title(title, text) } else { title.to_owned() },
             ident: if is_code { identifiers::camel_case_parts(text) } else { String::new() },
-        })?);
+        })?;
         place += 1;
     }
     Ok(place)
@@ -214,35 +159,4 @@ fn split_document(
 
 fn failure(packed: &PackedDocument, code: &str, detail: &str) -> DocumentFailure {
     DocumentFailure { document_id: packed.id.clone(), code: code.to_owned(), detail: detail.to_owned() }
-}
-
-/// Before [`insert_chunks`] in the batch: a chunk that is there already has its full-text row.
-fn insert_full_text(claim: &Claim, rows: &str) -> Statement {
-    claim
-        .fenced(
-            "INSERT INTO chunks_fts (rowid, scope, title, body, ident)
-             SELECT r.value ->> 'id', r.value ->> 'scope', r.value ->> 'title', r.value ->> 'text', r.value ->> 'ident'
-             FROM json_each(?3) r
-             CROSS JOIN documents d ON d.user_id = ?4 AND d.id = r.value ->> 'document'
-             WHERE d.latest_item = ?1 AND d.latest = r.value ->> 'revision'
-               AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)
-               AND NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.id = r.value ->> 'id')",
-        )
-        .bind(rows)
-        .bind(&claim.user)
-}
-
-fn insert_chunks(claim: &Claim, rows: String) -> Statement {
-    claim
-        .fenced(
-            "INSERT OR IGNORE INTO chunks (id, user_id, document_id, revision, chunk_index, start, \"end\", text)
-             SELECT r.value ->> 'id', d.user_id, d.id, d.latest, r.value ->> 'index', r.value ->> 'start',
-                    r.value ->> 'end', r.value ->> 'text'
-             FROM json_each(?3) r
-             CROSS JOIN documents d ON d.user_id = ?4 AND d.id = r.value ->> 'document'
-             WHERE d.latest_item = ?1 AND d.latest = r.value ->> 'revision'
-               AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
-        )
-        .bind(rows)
-        .bind(&claim.user)
 }

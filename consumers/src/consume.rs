@@ -5,20 +5,18 @@ use pipeline::{
     failure::Failure,
     ids::UserId,
     job::{
-        item::{self, Claim},
+        item::Claim,
         message::{Decoded, Message, Stage},
         outcome::{Outcome, fate},
+        protocol,
     },
-    platform::{
-        ports::{
-            Channels, Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random,
-            VectorIndex,
-        },
-        statement::Statement,
+    platform::ports::{
+        Channels, Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random,
+        VectorIndex,
     },
-    time::{SECOND, Timestamp},
+    store::jobs::items,
+    time::SECOND,
 };
-use serde::Deserialize;
 
 use crate::{archive, chat, chunk, dead_letter, embed, purge, upsert};
 
@@ -96,7 +94,7 @@ pub async fn consume<P: Platform>(ports: &P, message_id: &str, body: &str) -> Re
 }
 
 async fn attempt<P: Platform>(ports: &P, message: &Message) -> Outcome {
-    let claim = match item::claim(ports, message).await {
+    let claim = match protocol::claim(ports, message).await {
         Ok(Some(claim)) => claim,
         Ok(None) => return unclaimed(ports, message).await,
         Err(failure) => return decide(ports, &failure, 1),
@@ -112,7 +110,7 @@ async fn attempt<P: Platform>(ports: &P, message: &Message) -> Outcome {
             if let (Stage::Chat, Outcome::Dead { why }) = (claim.stage, &outcome) {
                 chat::publish_failure(ports, &claim, why).await;
             }
-            match item::release(ports, &claim, &outcome).await {
+            match protocol::release(ports, &claim, &outcome).await {
                 Ok(()) => outcome,
                 // The lease runs out and the sweeper takes over; the queue may try before.
                 Err(unreleased) => decide(ports, &unreleased, 1),
@@ -124,20 +122,10 @@ async fn attempt<P: Platform>(ports: &P, message: &Message) -> Outcome {
 /// A message that finds nothing to claim may go: the sweeper owns liveness. Only where somebody waits
 /// for every second, behind a claim that may be a dead worker's, it comes again when that runs out.
 async fn unclaimed<P: Database + Clock>(ports: &P, message: &Message) -> Outcome {
-    #[derive(Deserialize)]
-    struct Row {
-        lease: Timestamp,
-    }
     if message.stage != Stage::Chat {
         return Outcome::Done;
     }
-    let query = Statement::new("SELECT lease FROM job_items WHERE id = ?1 AND user_id = ?2 AND state = 'running'")
-        .bind(message.item)
-        .bind(&message.user);
-    let row = match ports.batch(vec![query]).await {
-        Ok(answers) => answers.at(0).and_then(pipeline::platform::statement::Rows::first::<Row>),
-        Err(failure) => Err(failure),
-    };
+    let row = items::lease(message).first(ports).await;
     let Ok(Some(row)) = row else { return Outcome::Done };
     let left = row.lease.since(ports.now()).max(0) / SECOND + 1;
     Outcome::Retry { after: u32::try_from(left).unwrap_or(1), why: "another worker holds it".to_owned() }

@@ -7,14 +7,12 @@
 use pipeline::{
     failure::Failure,
     job::{
-        item,
         message::{Decoded, Message},
         outcome::{Outcome, backoff},
+        protocol,
     },
-    platform::{
-        ports::{Clock, Database, Queue},
-        statement::Statement,
-    },
+    platform::ports::{Clock, Database, Queue},
+    store::dead_letters,
 };
 
 /// What is kept of an unreadable body.
@@ -25,7 +23,7 @@ const WHY_EXHAUSTED: &str = "its message could not be processed and was given up
 pub async fn record<P: Database + Queue + Clock>(ports: &P, message_id: &str, body: &str) -> Outcome {
     let failed = match Message::decode(body) {
         // Idempotent: a terminal item stays as it is, and its dead letter has one id.
-        Decoded::Known(message) => item::fail(ports, message.item, &message.user, WHY_EXHAUSTED, None).await,
+        Decoded::Known(message) => protocol::fail(ports, message.item, &message.user, WHY_EXHAUSTED, None).await,
         Decoded::TooNew { version } => {
             record_body(ports, message_id, body, &format!("message version {version} is newer than this code")).await
         }
@@ -51,12 +49,5 @@ async fn record_body<P: Database + Clock>(ports: &P, message_id: &str, body: &st
     while !body.is_char_boundary(end) {
         end -= 1;
     }
-    let statement = Statement::new(
-        "INSERT OR IGNORE INTO dead_letters (id, stage, why, body, created_at) VALUES (?1, 'unreadable', ?2, ?3, ?4)",
-    )
-    .bind(message_id)
-    .bind(why)
-    .bind(&body[..end])
-    .bind(ports.now());
-    ports.batch(vec![statement]).await.map(drop)
+    dead_letters::record_unreadable(message_id, why, &body[..end], ports.now()).run(ports).await.map(drop)
 }

@@ -16,44 +16,29 @@ use pipeline::{
     budget::{allowances::Allowances, ledger, purpose::Purpose},
     constants,
     failure::Failure,
-    ids::{ChunkRow, ClaimToken, ItemId},
+    ids::{ChunkRow, ClaimToken},
     job::{
-        item::{Claim, Move, Progress, settle},
+        cursors::{self, EmbedCursor, UpsertCursor},
+        item::{Claim, Move, Progress},
         message::Stage,
         outcome::Outcome,
+        protocol::complete,
     },
     model::EMBEDDING,
     platform::{
         object_keys,
         ports::{Clock, Database, Deployment, Embedder, KeyValue, Meter, ObjectStore, PutIf, Queue},
-        statement::{Statement, json},
-        transaction::Work,
+        statement::json,
+        transaction::Transaction,
     },
+    store::{self, chunks::read::ChunkToEmbed},
     vectors,
 };
-use serde::{Deserialize, Serialize};
 
 use self::windows::Window;
-use crate::upsert;
 
 /// Chunks one message reads at most: with one window each they fill its calls.
 const CHUNKS_PER_MESSAGE: i64 = 200;
-
-/// Where the next message goes on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Cursor {
-    /// Chunks before this row are done.
-    pub next: ChunkRow,
-    /// The claims that made the slices of vectors so far, which name them.
-    pub slices: Vec<ClaimToken>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Chunk {
-    id: ChunkRow,
-    title: Option<String>,
-    text: String,
-}
 
 /// Runs the stage. See the module for its steps.
 pub async fn embed<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
@@ -61,12 +46,13 @@ where
     P: Database + ObjectStore + KeyValue + Queue + Embedder + Deployment + Meter + Clock,
 {
     let packs = claim.packs.ok_or_else(|| Failure::bug("a batch without packs"))?;
-    let cursor = read_cursor(claim, packs.0)?;
-    let chunks = wanted_chunks(ports, claim, packs, cursor.next).await?;
+    let start = EmbedCursor { next: ChunkRow::first(packs.0), slices: Vec::new() };
+    let cursor = cursors::read(claim)?.unwrap_or(start);
+    let chunks = store::chunks::read::to_embed(claim, packs, cursor.next, CHUNKS_PER_MESSAGE).all(ports).await?;
     if chunks.is_empty() {
         // Nothing was wanted, or the last message ended exactly with the last chunk.
         let next = if cursor.slices.is_empty() { Move::Finish } else { to_upsert(cursor.slices)? };
-        return settle(ports, claim, Work::default(), &Progress::default(), next).await;
+        return complete(ports, claim, Transaction::default(), &Progress::default(), next).await;
     }
     let mut plan = plan(&chunks);
     let left = Allowances::load(ports).await.allowances.ingest_neurons() - claim.day.ingest_neurons;
@@ -76,55 +62,26 @@ where
     let embedded = run_model(ports, &chunks, &plan).await?;
     let last = embedded.last().map_or(cursor.next, |(row, _)| *row);
     let passed = i64::try_from(embedded.len()).unwrap_or(0);
-    // The upsert stage reads only slices of claims that were settled; the collector removes others.
+    // The upsert stage reads only slices of claims that were completed; the schedule removes others.
     let key = object_keys::vectors(&claim.user, claim.item, &claim.token);
     ports.put(&key, vectors::encode(EMBEDDING.dimensions, &embedded), PutIf::Always).await?;
     let more = passed < i64::try_from(chunks.len()).unwrap_or(0) || passed >= CHUNKS_PER_MESSAGE;
     let slices = [cursor.slices, vec![claim.token.clone()]].concat();
-    let next =
-        if more { Move::Continue(json(&Cursor { next: ChunkRow(last.0 + 1), slices })?) } else { to_upsert(slices)? };
+    let next = if more {
+        Move::Continue(json(&EmbedCursor { next: ChunkRow(last.0 + 1), slices })?)
+    } else {
+        to_upsert(slices)?
+    };
     let progress = Progress { chunks_passed: passed, ..Progress::default() };
-    settle(ports, claim, Work::default(), &progress, next).await
+    complete(ports, claim, Transaction::default(), &progress, next).await
 }
 
 fn to_upsert(slices: Vec<ClaimToken>) -> Result<Move, Failure> {
-    Ok(Move::To(Stage::Upsert, json(&upsert::Cursor { slice: 0, slices })?))
-}
-
-fn read_cursor(claim: &Claim, first_pack: ItemId) -> Result<Cursor, Failure> {
-    let start = Cursor { next: ChunkRow::first(first_pack), slices: Vec::new() };
-    claim.cursor.as_deref().map_or(Ok(start), |text| {
-        serde_json::from_str(text).map_err(|error| Failure::bug(format!("cursor of item {}: {error}", claim.item)))
-    })
-}
-
-async fn wanted_chunks<P: Database>(
-    ports: &P,
-    claim: &Claim,
-    packs: (ItemId, ItemId),
-    next: ChunkRow,
-) -> Result<Vec<Chunk>, Failure> {
-    let query = Statement::new(
-        "SELECT c.id, c.text, CASE WHEN d.pending IS NULL THEN d.title ELSE d.pending ->> '$.title' END AS title
-         FROM chunks c
-         JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
-         WHERE c.id >= ?1 AND c.id < ?2 AND c.user_id = ?3
-           AND d.latest_item = c.id >> 14
-           -- Of a pack that is embedded again only what was evicted and is wanted back.
-           AND (d.current_item IS NOT d.latest_item
-                OR (d.hit_at > d.evicted_at AND d.hit_at <= (SELECT created_at FROM jobs WHERE id = ?5)))
-         ORDER BY c.id LIMIT ?4",
-    )
-    .bind(next)
-    .bind(ChunkRow::first(ItemId(packs.1.0 + 1)))
-    .bind(&claim.user)
-    .bind(CHUNKS_PER_MESSAGE)
-    .bind(&claim.job);
-    ports.batch(vec![query]).await?.at(0)?.all()
+    Ok(Move::To(Stage::Upsert, json(&UpsertCursor { slice: 0, slices })?))
 }
 
 /// The windows of as many chunks as one message embeds; at least one chunk.
-fn plan(chunks: &[Chunk]) -> Vec<Vec<Window>> {
+fn plan(chunks: &[ChunkToEmbed]) -> Vec<Vec<Window>> {
     let mut plan = Vec::new();
     let mut total = 0;
     for chunk in chunks {
@@ -159,7 +116,7 @@ fn cut_to_neurons(plan: &mut Vec<Vec<Window>>, left: f64) {
 /// Embeds the planned windows and pools them, one vector per chunk.
 async fn run_model<P: Embedder>(
     ports: &P,
-    chunks: &[Chunk],
+    chunks: &[ChunkToEmbed],
     plan: &[Vec<Window>],
 ) -> Result<Vec<(ChunkRow, Vec<f32>)>, Failure> {
     let windows: Vec<&Window> = plan.iter().flatten().collect();

@@ -1,7 +1,7 @@
 //! What does work: one file per stage, named by its verb.
 //!
-//! [`chunk`] -> [`embed`] -> [`upsert`] -> [`retire`]; what none of them could do ends in
-//! [`dead_letter`]. Questions go through [`chat`], old conversations into the [`archive`]. [`consume`] is
+//! [`chunk`] -> [`embed`] -> [`upsert`] -> [`purge`]; what none of them could do ends in
+//! [`dead_letter`]. Questions go through [`chat`], old conversations into the [`archive`]. [`consume()`] is
 //! the one entrance.
 
 pub mod archive;
@@ -10,6 +10,8 @@ pub mod chunk;
 pub mod consume;
 pub mod dead_letter;
 pub mod embed;
+#[cfg(test)]
+mod fixture;
 pub mod purge;
 pub mod upsert;
 

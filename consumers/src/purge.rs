@@ -1,72 +1,45 @@
-//! Retire: revisions that were replaced, deleted or cancelled out of every store.
+//! Purge: revisions that were replaced, deleted or cancelled out of every store.
 //!
-//! In: a retire item and its rows in `garbage`.
+//! In: a purge item and the superseded revisions that are noted under it.
 //! Does, per message:
 //! 1. reads up to 50 revisions and the chunks they still have;
 //! 2. removes their vectors;
 //! 3. takes their bytes out of their packs in R2, or the pack if nothing in it is wanted;
-//! 4. removes their chunks and full-text rows and settles the garbage in one fenced transaction,
-//!    which also writes what was removed where into the receipt.
+//! 4. removes their chunks, full-text rows and notes in one fenced transaction, which also writes what
+//!    was removed where into the receipt.
 //!
 //! A writer whose lease ran out can still upsert vectors for as long as an invocation lives, so a
 //! revision whose batch was at work lately is visited a second time when nothing unseen can write.
 //!
-//! Sends on: retire again while garbage is left.
+//! Sends on: purge again while superseded revisions are left.
 
 use std::collections::{BTreeMap, HashSet};
 
 use pipeline::{
     constants,
     failure::Failure,
-    ids::{ChunkRow, DocumentId, ItemId, JobId, vector_id},
+    ids::{DocumentId, ItemId, JobId, vector_id},
     job::{
-        item::{Claim, ItemState, Move, PackedDocument, Progress, settle},
+        cursors::PurgeCursor,
+        item::{Claim, ItemState, Move, PackedDocument, Progress},
         outcome::Outcome,
+        protocol::complete,
+        purge::{self, Purge},
     },
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore, PutIf, Queue, Random, VectorIndex},
-        statement::{Statement, json},
-        transaction::{RetireJob, Work},
+        statement::json,
+        transaction::Transaction,
+    },
+    store::{
+        self,
+        documents::superseded::{self, Purged, PurgedRevision, SupersededRevision},
+        jobs::items,
     },
     time::Timestamp,
 };
-use serde::{Deserialize, Serialize};
-
-/// A revision to remove.
-#[derive(Debug, Deserialize)]
-struct Revision {
-    document_id: DocumentId,
-    revision: i64,
-    pack: ItemId,
-    /// Chunks it had at the first pass.
-    chunk_count: Option<i64>,
-    /// Chunks it has in D1 now.
-    chunks_now: i64,
-    /// The batch that wrote its vectors.
-    batch_state: Option<ItemState>,
-    batch_updated_at: Option<Timestamp>,
-}
-
-impl Revision {
-    fn chunks(&self) -> i64 {
-        self.chunk_count.unwrap_or(0).max(self.chunks_now)
-    }
-
-    /// True when nothing unseen can still write for it.
-    fn is_settled(&self, now: Timestamp) -> bool {
-        let last_write = self.batch_updated_at.unwrap_or(now);
-        self.batch_state.is_none_or(ItemState::is_terminal) && now.since(last_write) > constants::MAX_WRITER_LIFE
-    }
-}
-
-/// A pack that holds bytes of retired revisions.
-#[derive(Debug, Deserialize)]
-struct Pack {
-    pack: ItemId,
-    documents: String,
-    wanted: i64,
-}
+use serde::Serialize;
 
 /// What one message removed.
 #[derive(Debug, Default, Serialize)]
@@ -82,43 +55,39 @@ pub async fn purge<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
 where
     P: Database + ObjectStore + Queue + VectorIndex + Clock + Random,
 {
-    let revisions = revisions(ports, claim).await?;
+    let revisions = superseded::of_item(claim).all(ports).await?;
     let mut emptied = Vec::new();
     let mut removed =
         Removed { chunks: revisions.iter().map(|revision| revision.chunks_now).sum(), ..Removed::default() };
     removed.vectors = remove_vectors(ports, &revisions).await?;
     remove_bytes(ports, claim, &revisions, &mut removed, &mut emptied).await?;
     let more = i64::try_from(revisions.len()).unwrap_or(0) == constants::PURGED_PER_MESSAGE;
-    let next = if more { Move::Continue("{}".to_owned()) } else { Move::Finish };
-    let mut work = settle_garbage(ports, claim, &revisions, &removed)?;
-    work.statements.push(forget_packs(claim, &emptied)?);
-    settle(ports, claim, work, &Progress::default(), next).await
+    let next = if more { Move::Continue(json(&PurgeCursor {})?) } else { Move::Finish };
+    let mut work = Transaction::default();
+    remove_rows(ports, claim, &revisions, &mut work)?;
+    work.write(items::add_to_receipt(claim, &json(&removed)?));
+    // A pack that is gone holds no documents: its job may expire.
+    work.write(items::forget_packs(claim, &emptied)?);
+    complete(ports, claim, work, &Progress::default(), next).await
 }
 
-async fn revisions<P: Database>(ports: &P, claim: &Claim) -> Result<Vec<Revision>, Failure> {
-    let query = Statement::new(
-        "SELECT g.document_id, g.revision, g.pack, g.chunk_count,
-                (SELECT count(*) FROM chunks c WHERE c.id BETWEEN g.pack * ?2 AND g.pack * ?2 + ?2 - 1
-                    AND c.document_id = g.document_id AND c.revision = g.revision) AS chunks_now,
-                b.state AS batch_state, b.updated_at AS batch_updated_at
-         FROM garbage g
-         LEFT JOIN job_items p ON p.id = g.pack
-         LEFT JOIN job_items b ON b.id = p.batch
-         WHERE g.retire_item = ?1 AND g.user_id = ?3 LIMIT ?4",
-    )
-    .bind(claim.item)
-    .bind(ChunkRow::PER_ITEM)
-    .bind(&claim.user)
-    .bind(constants::PURGED_PER_MESSAGE);
-    ports.batch(vec![query]).await?.at(0)?.all()
+/// The chunks a revision has or had: as many vectors as it can have.
+fn chunks(revision: &SupersededRevision) -> i64 {
+    revision.chunk_count.unwrap_or(0).max(revision.chunks_now)
+}
+
+/// True when nothing unseen can still write for a revision.
+fn is_final(revision: &SupersededRevision, now: Timestamp) -> bool {
+    let last_write = revision.batch_updated_at.unwrap_or(now);
+    revision.batch_state.is_none_or(ItemState::is_terminal) && now.since(last_write) > constants::MAX_WRITER_LIFE
 }
 
 /// Idempotent: removing what is not there is no error.
-async fn remove_vectors<P: VectorIndex>(ports: &P, revisions: &[Revision]) -> Result<i64, Failure> {
+async fn remove_vectors<P: VectorIndex>(ports: &P, revisions: &[SupersededRevision]) -> Result<i64, Failure> {
     let ids: Vec<String> = revisions
         .iter()
         .flat_map(|revision| {
-            (0..revision.chunks()).map(|index| vector_id(&revision.document_id, revision.revision, index))
+            (0..chunks(revision)).map(|index| vector_id(&revision.document_id, revision.revision, index))
         })
         .collect();
     for ids in ids.chunks(constants::VECTORS_PER_UPSERT) {
@@ -131,7 +100,7 @@ async fn remove_vectors<P: VectorIndex>(ports: &P, revisions: &[Revision]) -> Re
 async fn remove_bytes<P: Database + ObjectStore>(
     ports: &P,
     claim: &Claim,
-    revisions: &[Revision],
+    revisions: &[SupersededRevision],
     removed: &mut Removed,
     emptied: &mut Vec<ItemId>,
 ) -> Result<(), Failure> {
@@ -140,7 +109,7 @@ async fn remove_bytes<P: Database + ObjectStore>(
         by_pack.entry(revision.pack).or_default().insert(&revision.document_id);
     }
     let packs: Vec<ItemId> = by_pack.keys().copied().collect();
-    for pack in packs_with_wanted(ports, claim, &packs).await? {
+    for pack in superseded::packs(&claim.user, &packs)?.all(ports).await? {
         let key = object_keys::pack(&claim.user, pack.pack);
         if pack.wanted == 0 {
             ports.delete(&[key]).await?;
@@ -148,49 +117,25 @@ async fn remove_bytes<P: Database + ObjectStore>(
             emptied.push(pack.pack);
             continue;
         }
-        let retired = by_pack.remove(&pack.pack).unwrap_or_default();
-        blank(ports, &key, &pack.documents, &retired).await?;
+        let superseded = by_pack.remove(&pack.pack).unwrap_or_default();
+        blank(ports, &key, &pack.documents, &superseded).await?;
         removed.objects_rewritten += 1;
     }
     Ok(())
 }
 
-async fn packs_with_wanted<P: Database>(ports: &P, claim: &Claim, packs: &[ItemId]) -> Result<Vec<Pack>, Failure> {
-    let query = Statement::new(
-        "SELECT p.id AS pack, p.documents,
-                (SELECT count(*) FROM json_each(p.documents) packed
-                 CROSS JOIN documents d ON d.user_id = p.user_id AND d.id = packed.value ->> 'id'
-                 WHERE d.deleted_at IS NULL AND (d.latest_item = p.id OR d.current_item = p.id)) AS wanted
-         FROM json_each(?1) retired JOIN job_items p ON p.id = retired.value AND p.user_id = ?2",
-    )
-    .bind(json(&packs)?)
-    .bind(&claim.user);
-    ports.batch(vec![query]).await?.at(0)?.all()
-}
-
-/// A pack that is gone holds no documents: its job may expire.
-fn forget_packs(claim: &Claim, packs: &[ItemId]) -> Result<Statement, Failure> {
-    Ok(claim
-        .fenced(
-            "UPDATE job_items SET documents = '[]'
-             WHERE id IN (SELECT value FROM json_each(?3)) AND documents <> '[]'
-               AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
-        )
-        .bind(json(&packs)?))
-}
-
-/// Overwrites the retired documents' bytes with zeros; the others' offsets stay right.
+/// Overwrites the bytes of superseded documents with zeros; the others' offsets stay right.
 async fn blank<P: ObjectStore>(
     ports: &P,
     key: &str,
     documents: &str,
-    retired: &HashSet<&DocumentId>,
+    superseded: &HashSet<&DocumentId>,
 ) -> Result<(), Failure> {
     let documents: Vec<PackedDocument> =
         serde_json::from_str(documents).map_err(|error| Failure::bug(format!("documents of {key}: {error}")))?;
     let Some(object) = ports.get(key, None).await? else { return Ok(()) };
     let mut bytes = object.bytes;
-    for document in documents.iter().filter(|document| retired.contains(&document.id)) {
+    for document in documents.iter().filter(|document| superseded.contains(&document.id)) {
         let range = usize::try_from(document.start).unwrap_or(0)..usize::try_from(document.end).unwrap_or(0);
         if let Some(range) = bytes.get_mut(range) {
             range.fill(0);
@@ -202,79 +147,128 @@ async fn blank<P: ObjectStore>(
     Err(Failure::transient(format!("{key} was rewritten by another")))
 }
 
-/// The statements that remove the rows; revisions that must be visited again become new garbage.
-fn settle_garbage<P: Clock + Random>(
+/// Adds the statements that remove the revisions' rows, and note once more what must be visited again.
+fn remove_rows<P: Clock + Random>(
     ports: &P,
     claim: &Claim,
-    revisions: &[Revision],
-    removed: &Removed,
-) -> Result<Work, Failure> {
-    #[derive(Serialize)]
-    struct Row<'a> {
-        document: &'a DocumentId,
-        revision: i64,
-        pack: ItemId,
-        chunks: i64,
-        settled: bool,
-    }
+    revisions: &[SupersededRevision],
+    work: &mut Transaction,
+) -> Result<(), Failure> {
     let now = ports.now();
-    let rows: Vec<Row<'_>> = revisions
+    let purged: Vec<PurgedRevision<'_>> = revisions
         .iter()
-        .map(|revision| Row {
+        .map(|revision| PurgedRevision {
             document: &revision.document_id,
             revision: revision.revision,
             pack: revision.pack,
-            chunks: revision.chunks(),
-            settled: revision.is_settled(now),
+            chunks: chunks(revision),
+            is_final: is_final(revision, now),
         })
         .collect();
-    let rows = json(&rows)?;
-    let with_rows = |sql| claim.fenced(sql).bind(rows.as_str()).bind(ChunkRow::PER_ITEM);
-    let again = with_rows(
-        "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id, chunk_count)
-         SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), r.value ->> 'document', r.value ->> 'revision',
-                r.value ->> 'pack', j.user_id, r.value ->> 'chunks'
-         FROM json_each(?3) r JOIN job_items j ON j.id = ?1 AND j.token = ?2
-         WHERE NOT r.value ->> 'settled' AND ?4",
-    );
-    let mut work = Work::from(vec![again]);
+    let purged = Purged::new(&purged)?;
+    work.write(superseded::visit_again(claim, &purged));
     let job = JobId::new(now, ports.bytes());
     let due = now.plus(constants::MAX_WRITER_LIFE);
-    work.schedule_retirement(RetireJob { job: &job, user: &claim.user, kind: "retire", due, now });
-    work.statements.push(with_rows(
-        "DELETE FROM chunks_fts WHERE rowid IN (
-             SELECT c.id FROM json_each(?3) r
-             CROSS JOIN chunks c ON c.id BETWEEN r.value ->> 'pack' * ?4 AND r.value ->> 'pack' * ?4 + ?4 - 1
-                          AND c.document_id = r.value ->> 'document' AND c.revision = r.value ->> 'revision'
-             WHERE EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2))",
-    ));
-    work.statements.push(with_rows(
-        "DELETE FROM chunks WHERE id IN (
-             SELECT c.id FROM json_each(?3) r
-             CROSS JOIN chunks c ON c.id BETWEEN r.value ->> 'pack' * ?4 AND r.value ->> 'pack' * ?4 + ?4 - 1
-                          AND c.document_id = r.value ->> 'document' AND c.revision = r.value ->> 'revision'
-             WHERE EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2))",
-    ));
-    work.statements.push(with_rows(
-        "DELETE FROM garbage WHERE retire_item = ?1 AND ?4
-             AND (document_id, revision) IN (SELECT r.value ->> 'document', r.value ->> 'revision' FROM json_each(?3) r)
-             AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
-    ));
-    work.statements.push(add_to_receipt(claim, removed)?);
-    Ok(work)
+    purge::schedule(work, Purge { job: &job, user: &claim.user, kind: "retire", due, now })?;
+    for write in store::chunks::write::purge(claim, &purged) {
+        work.write(write);
+    }
+    work.write(superseded::remove(claim, &purged));
+    Ok(())
 }
 
-/// Sums what each message removed; the owner of a delete reads it with the job.
-fn add_to_receipt(claim: &Claim, removed: &Removed) -> Result<Statement, Failure> {
-    Ok(claim
-        .fenced(
-            "UPDATE jobs SET receipt = json_object(
-                 'vectors', coalesce(receipt ->> '$.vectors', 0) + (?3 ->> '$.vectors'),
-                 'chunks', coalesce(receipt ->> '$.chunks', 0) + (?3 ->> '$.chunks'),
-                 'objects', coalesce(receipt ->> '$.objects', 0) + (?3 ->> '$.objects'),
-                 'objects_rewritten', coalesce(receipt ->> '$.objects_rewritten', 0) + (?3 ->> '$.objects_rewritten'))
-             WHERE id = ?4 AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
-        )
-        .bind(json(removed)?)
-        .bind(&claim.job))
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use pipeline::{job::message::Stage, platform::ports::ObjectStore as _};
+    use test_platform::{Fate, ready};
+
+    use super::*;
+    use crate::fixture::Index;
+
+    /// Rows of everything a revision has in D1.
+    const ROWS: &str = "SELECT (SELECT count(*) FROM chunks) + (SELECT count(*) FROM chunks_fts) AS n";
+
+    #[test]
+    fn a_superseded_revision_is_gone_from_every_store() {
+        let index = Index::new();
+        let first = index.upload(&[("a.md", "ships sail")]);
+        index.publish(first);
+        let second = index.upload(&[("a.md", "ships sink")]);
+        index.publish(second);
+        assert_eq!((index.number(ROWS), index.memory.vector_ids().len()), (4, 2));
+        assert_eq!(index.consume(Stage::Purge, index.newest_purge()).outcome, Outcome::Done);
+        assert_eq!(index.number(ROWS), 2);
+        assert_eq!(index.number("SELECT revision FROM chunks"), 2);
+        assert_eq!(index.memory.vector_ids(), [vector_id(&index.document("a.md"), 2, 0)]);
+        assert_eq!(index.memory.object_keys(), [object_keys::pack(&index.user, second)]);
+        // Its pack's row holds no documents any more, so that its job may expire.
+        assert_eq!(index.memory.look("SELECT documents FROM job_items ORDER BY id LIMIT 1")[0]["documents"], "[]");
+    }
+
+    #[test]
+    fn what_an_unseen_writer_may_still_write_is_visited_again() {
+        let index = Index::new();
+        index.publish(index.upload(&[("a.md", "ships sail")]));
+        index.delete("a.md");
+        let first = index.newest_purge();
+        index.consume(Stage::Purge, first);
+        let second = index.newest_purge();
+        assert_ne!(first, second);
+        assert_eq!(index.number("SELECT chunk_count FROM garbage"), 1);
+        assert!(index.claim(Stage::Purge, second).is_none(), "nothing unseen has ended yet");
+        index.memory.advance(constants::MAX_WRITER_LIFE + 1);
+        index.consume(Stage::Purge, second);
+        assert_eq!(index.newest_purge(), second);
+        assert_eq!(index.number("SELECT count(*) AS n FROM garbage"), 0);
+    }
+
+    #[test]
+    fn bytes_beside_wanted_ones_are_zeros() {
+        let index = Index::new();
+        let pack = index.upload(&[("a.md", "ships sail"), ("b.md", "trains run")]);
+        index.publish(pack);
+        index.delete("a.md");
+        index.consume(Stage::Purge, index.newest_purge());
+        let object = ready(index.memory.get(&object_keys::pack(&index.user, pack), None)).unwrap().unwrap();
+        assert_eq!(object.bytes, [&[0; 10], "trains run".as_bytes()].concat());
+    }
+
+    #[test]
+    fn purged_twice_is_the_same() {
+        let index = Index::new();
+        index.publish(index.upload(&[("a.md", "ships sail")]));
+        index.delete("a.md");
+        let item = index.newest_purge();
+        let claim = index.claim(Stage::Purge, item).unwrap();
+        // The worker dies before its last call, the commit: of the stores only D1 still has something.
+        let calls = Cell::new(0);
+        index.memory.set_fates(move || {
+            calls.set(calls.get() + 1);
+            if calls.get() == 5 { Fate::Fails } else { Fate::Works }
+        });
+        ready(purge(&index.memory, &claim)).unwrap_err();
+        assert_eq!((index.number(ROWS), index.memory.vector_ids().len(), index.memory.object_keys().len()), (2, 0, 0));
+        index.memory.heal();
+        assert_eq!(ready(purge(&index.memory, &claim)).unwrap(), Outcome::Done);
+        assert_eq!(index.number(ROWS), 0);
+        // A message that comes again changes nothing, not even the receipt.
+        index.consume(Stage::Purge, item);
+        let receipts = index.memory.look("SELECT receipt FROM jobs WHERE kind = 'delete'");
+        assert_eq!(receipts[0]["receipt"], r#"{"vectors":1,"chunks":1,"objects":1,"objects_rewritten":0}"#);
+    }
+
+    #[test]
+    fn a_lost_claim_removes_no_rows() {
+        let index = Index::new();
+        index.publish(index.upload(&[("a.md", "ships sail")]));
+        index.delete("a.md");
+        let late = index.claim(Stage::Purge, index.newest_purge()).unwrap();
+        index.memory.advance(constants::LEASE + 1);
+        index.claim(Stage::Purge, index.newest_purge()).unwrap();
+        assert_eq!(ready(purge(&index.memory, &late)).unwrap(), Outcome::Done);
+        assert_eq!(index.number(ROWS), 2);
+        assert_eq!(index.number("SELECT count(*) AS n FROM garbage"), 1);
+    }
 }

@@ -5,45 +5,36 @@
 //! 1. reads a slice of vectors from R2 and its chunks' descriptions from D1;
 //! 2. upserts them, each under `{document}-{revision}-{index}`;
 //! 3. after the last slice publishes every document of the batch in one fenced transaction: the
-//!    revision pointer, the content hash last, and the revision that was current as garbage;
+//!    revision pointer and the content hash, and the revision that was current as superseded;
 //! 4. removes the slices from R2.
 //!
-//! Sends on: upsert again while slices are left; retire for what was replaced.
+//! Sends on: upsert again while slices are left; purge for what was replaced.
 
 use pipeline::{
     constants,
     failure::Failure,
-    ids::{ChunkRow, ClaimToken, DocumentId, ItemId, JobId, vector_id},
+    ids::{ChunkRow, DocumentId, JobId, vector_id},
     job::{
-        item::{Claim, Move, Progress, commit, settle},
+        cursors::{self, UpsertCursor},
+        item::{Claim, Move, Progress},
         outcome::Outcome,
+        protocol::{commit, complete},
+        purge::{self, Purge},
     },
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore, Queue, Random, VectorIndex, VectorRecord},
-        statement::{Statement, json},
-        transaction::{RetireJob, Work},
+        statement::json,
+        transaction::Transaction,
     },
-    store::users,
-    time::Timestamp,
+    store::{
+        self,
+        chunks::read::DescribedChunk,
+        documents::{publish, superseded},
+    },
     vectors,
 };
-use serde::{Deserialize, Serialize};
-
-/// What a chunk's vector says of it.
-#[derive(Debug, Deserialize)]
-struct Description {
-    id: ChunkRow,
-    document_id: DocumentId,
-    revision: i64,
-    chunk_index: i64,
-    title: Option<String>,
-    #[serde(rename = "type")]
-    kind: String,
-    language: Option<String>,
-    tags: String,
-    created_at: Timestamp,
-}
+use serde::Serialize;
 
 /// Metadata in Vectorize; text stays in D1.
 #[derive(Debug, Serialize)]
@@ -61,56 +52,42 @@ struct Metadata<'a> {
     created_at: i64,
 }
 
-/// Where the stage is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Cursor {
-    /// The next slice of vectors, counted from 0.
-    pub slice: usize,
-    /// All slices, by the claims of the embed stage that made them.
-    pub slices: Vec<ClaimToken>,
-}
-
 /// Runs the stage. See the module for its steps.
 pub async fn upsert<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
 where
     P: Database + ObjectStore + Queue + VectorIndex + Clock + Random,
 {
-    let cursor = read_cursor(claim)?;
+    let cursor: UpsertCursor = cursors::read(claim)?.ok_or_else(|| Failure::bug("a batch without vectors"))?;
     let keys: Vec<String> =
         cursor.slices.iter().map(|made_by| object_keys::vectors(&claim.user, claim.item, made_by)).collect();
     let key = keys.get(cursor.slice).ok_or_else(|| Failure::bug("there is no such slice of vectors"))?;
     let slice = ports.get(key, None).await?.ok_or_else(|| Failure::bug(format!("vectors {key} are not in R2")))?;
     let passed = upsert_slice(ports, claim, &slice.bytes).await?;
     let progress = Progress { chunks_passed: passed, ..Progress::default() };
-    let next = Cursor { slice: cursor.slice + 1, ..cursor };
+    let next = UpsertCursor { slice: cursor.slice + 1, ..cursor };
     if next.slice < keys.len() {
-        return settle(ports, claim, Work::default(), &progress, Move::Continue(json(&next)?)).await;
+        return complete(ports, claim, Transaction::default(), &progress, Move::Continue(json(&next)?)).await;
     }
     if !publish(ports, claim, &progress).await? {
         // The claim was lost: whoever has the item now, or tries it again, still reads the slices.
         return Ok(Outcome::Done);
     }
-    // Nothing reads them any more; if this is lost the collector removes them.
+    // Nothing reads them any more; if this is lost the schedule removes them.
     let _ = ports.delete(&keys).await;
     Ok(Outcome::Done)
-}
-
-fn read_cursor(claim: &Claim) -> Result<Cursor, Failure> {
-    let text = claim.cursor.as_deref().unwrap_or_default();
-    serde_json::from_str(text).map_err(|error| Failure::bug(format!("cursor of item {}: {error}", claim.item)))
 }
 
 /// Idempotent: ids derive from document, revision and index, and an upsert overwrites.
 async fn upsert_slice<P: Database + VectorIndex>(ports: &P, claim: &Claim, bytes: &[u8]) -> Result<i64, Failure> {
     let vectors = vectors::decode(bytes)?;
     let passed = i64::try_from(vectors.len()).unwrap_or(0);
-    let described = descriptions(ports, claim, &vectors).await?;
-    let mut described = described.into_iter().peekable();
+    let rows: Vec<ChunkRow> = vectors.iter().map(|(row, _)| *row).collect();
+    let mut described = store::chunks::read::described(&claim.user, &rows)?.all(ports).await?.into_iter().peekable();
     let mut records = Vec::with_capacity(vectors.len());
     // Both are in the order of the chunks; a chunk without a description is no longer wanted.
     for (row, values) in vectors {
-        if let Some(description) = described.next_if(|description| description.id == row) {
-            records.push(record(&description, values)?);
+        if let Some(chunk) = described.next_if(|chunk| chunk.id == row) {
+            records.push(record(&chunk, values)?);
         }
     }
     for records in records.chunks(constants::VECTORS_PER_UPSERT) {
@@ -119,107 +96,99 @@ async fn upsert_slice<P: Database + VectorIndex>(ports: &P, claim: &Claim, bytes
     Ok(passed)
 }
 
-async fn descriptions<P: Database>(
-    ports: &P,
-    claim: &Claim,
-    vectors: &[(ChunkRow, Vec<f32>)],
-) -> Result<Vec<Description>, Failure> {
-    let rows: Vec<ChunkRow> = vectors.iter().map(|(row, _)| *row).collect();
-    let query = Statement::new(
-        "SELECT c.id, c.document_id, c.revision, c.chunk_index,
-                CASE WHEN d.pending IS NULL THEN d.title ELSE d.pending ->> '$.title' END AS title,
-                CASE WHEN d.pending IS NULL THEN d.type ELSE d.pending ->> '$.type' END AS type,
-                CASE WHEN d.pending IS NULL THEN d.language ELSE d.pending ->> '$.language' END AS language,
-                CASE WHEN d.pending IS NULL THEN d.tags ELSE d.pending ->> '$.tags' END AS tags,
-                CASE WHEN d.pending IS NULL THEN d.created_at ELSE d.pending ->> '$.created_at' END AS created_at
-         FROM json_each(?1) wanted
-         CROSS JOIN chunks c ON c.id = wanted.value
-         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = c.document_id
-         WHERE d.latest_item = c.id >> 14
-         ORDER BY c.id",
-    )
-    .bind(json(&rows)?)
-    .bind(&claim.user);
-    ports.batch(vec![query]).await?.at(0)?.all()
-}
-
-fn record(description: &Description, values: Vec<f32>) -> Result<VectorRecord, Failure> {
+fn record(chunk: &DescribedChunk, values: Vec<f32>) -> Result<VectorRecord, Failure> {
     let metadata = json(&Metadata {
-        doc_id: &description.document_id,
-        title: description.title.as_deref().unwrap_or_default(),
-        chunk_index: description.chunk_index,
-        kind: &description.kind,
-        language: description.language.as_deref(),
-        tags: serde_json::from_str(&description.tags).unwrap_or_default(),
-        created_at: description.created_at.milliseconds(),
+        doc_id: &chunk.document_id,
+        title: chunk.title.as_deref().unwrap_or_default(),
+        chunk_index: chunk.chunk_index,
+        kind: &chunk.kind,
+        language: chunk.language.as_deref(),
+        tags: serde_json::from_str(&chunk.tags).unwrap_or_default(),
+        created_at: chunk.created_at.milliseconds(),
     })?;
-    let id = vector_id(&description.document_id, description.revision, description.chunk_index);
+    let id = vector_id(&chunk.document_id, chunk.revision, chunk.chunk_index);
     Ok(VectorRecord { id, values, metadata })
 }
 
-/// One transaction: what was current becomes garbage, what was pending becomes current, the content
-/// hash that makes a re-upload a duplicate with it. A document without chunks stays unpublished. False
-/// if the claim was lost.
+/// One transaction: what was current is superseded, what was pending becomes current. False if the claim
+/// was lost.
 async fn publish<P: Database + Queue + Clock + Random>(
     ports: &P,
     claim: &Claim,
     progress: &Progress,
 ) -> Result<bool, Failure> {
-    let (first, last) = claim.packs.ok_or_else(|| Failure::bug("a batch without packs"))?;
-    let replaced = claim
-        .fenced(
-            "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)
-             SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), d.id, d.current, d.current_item, d.user_id
-             FROM job_items p, json_each(p.documents) packed
-             CROSS JOIN documents d ON d.user_id = ?3 AND d.id = packed.value ->> 'id'
-             WHERE p.id BETWEEN ?4 AND ?5 AND d.latest_item = p.id AND d.current IS NOT NULL AND d.current_item <> p.id
-               AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)
-               AND EXISTS (SELECT 1 FROM chunks c WHERE c.id BETWEEN p.id * ?6 AND p.id * ?6 + ?6 - 1 AND c.document_id = d.id)",
-        )
-        .bind(&claim.user)
-        .bind(first)
-        .bind(last)
-        .bind(ChunkRow::PER_ITEM);
+    let packs = claim.packs.ok_or_else(|| Failure::bug("a batch without packs"))?;
     let now = ports.now();
     let job = JobId::new(now, ports.bytes());
-    let mut work = Work::from(vec![replaced]);
-    work.schedule_retirement(RetireJob { job: &job, user: &claim.user, kind: "retire", due: now, now });
-    work.statements.push(publish_statement(claim, first, last));
-    work.statements.push(users::bump_by(claim));
+    let mut work = Transaction::default();
+    work.write(superseded::by_publishing(claim, packs));
+    purge::schedule(&mut work, Purge { job: &job, user: &claim.user, kind: "retire", due: now, now })?;
+    work.write(publish::publish(claim, packs));
+    work.write(store::users::bump_by(claim));
     commit(ports, claim, work, progress, Move::Finish).await
 }
 
-fn publish_statement(claim: &Claim, first: ItemId, last: ItemId) -> Statement {
-    claim
-        .fenced(
-            "WITH published AS MATERIALIZED (
-                 SELECT c.document_id AS id, c.id >> 14 AS pack, c.revision, min(c.id) AS first, count(*) AS chunks FROM chunks c
-                 WHERE c.id BETWEEN ?4 * ?6 AND ?5 * ?6 + ?6 - 1
-                 GROUP BY 1, 2, 3)
-             UPDATE documents SET
-                 external_id = CASE WHEN pending IS NULL THEN external_id ELSE pending ->> '$.external_id' END,
-                 title = CASE WHEN pending IS NULL THEN title ELSE pending ->> '$.title' END,
-                 type = CASE WHEN pending IS NULL THEN type ELSE pending ->> '$.type' END,
-                 language = CASE WHEN pending IS NULL THEN language ELSE pending ->> '$.language' END,
-                 media_type = CASE WHEN pending IS NULL THEN media_type ELSE pending ->> '$.media_type' END,
-                 tags = CASE WHEN pending IS NULL THEN tags ELSE pending ->> '$.tags' END,
-                 metadata = CASE WHEN pending IS NULL THEN metadata ELSE pending ->> '$.metadata' END,
-                 created_at = CASE WHEN pending IS NULL THEN created_at ELSE pending ->> '$.created_at' END,
-                 uploaded_at = CASE WHEN pending IS NULL THEN uploaded_at ELSE pending ->> '$.uploaded_at' END,
-                 bytes = CASE WHEN pending IS NULL THEN bytes ELSE pending ->> '$.bytes' END,
-                 pending = NULL,
-                 current = published.revision, current_item = latest_item, current_first = published.first,
-                 chunk_count = published.chunks, content_hash = latest_hash,
-                 evicted_at = CASE WHEN current_item IS NOT latest_item
-                                     OR (hit_at > evicted_at AND hit_at <= (SELECT created_at FROM jobs WHERE id = ?7))
-                                   THEN NULL ELSE evicted_at END
-             FROM published
-             WHERE documents.user_id = ?3 AND documents.id = published.id AND documents.latest_item = published.pack
-               AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
-        )
-        .bind(&claim.user)
-        .bind(first)
-        .bind(last)
-        .bind(ChunkRow::PER_ITEM)
-        .bind(&claim.job)
+#[cfg(test)]
+mod tests {
+    use test_platform::ready;
+
+    use super::*;
+    use crate::fixture::Index;
+    use pipeline::{constants::LEASE, job::message::Stage};
+
+    const PUBLISHED: &str = "SELECT count(*) AS n FROM documents WHERE current IS NOT NULL";
+
+    #[test]
+    fn a_batch_is_published_once() {
+        let index = Index::new();
+        let batch = index.embed(index.upload(&[("a.md", "ships sail"), ("b.md", "trains run")]));
+        assert_eq!(index.number(PUBLISHED), 0);
+        assert_eq!(index.consume(Stage::Upsert, batch).outcome, Outcome::Done);
+        assert_eq!(index.number(PUBLISHED), 2);
+        assert_eq!(index.memory.vector_ids().len(), 2);
+        let slices =
+            |index: &Index| index.memory.object_keys().iter().filter(|key| key.starts_with("vectors/")).count();
+        assert_eq!(slices(&index), 0);
+        // The message comes again: it finds nothing to claim, and changes nothing.
+        let version = index.number("SELECT index_version FROM users");
+        assert_eq!(index.consume(Stage::Upsert, batch).outcome, Outcome::Done);
+        assert_eq!(index.number("SELECT index_version FROM users"), version);
+        assert_eq!(index.number("SELECT count(*) AS n FROM garbage"), 0);
+    }
+
+    #[test]
+    fn a_lost_claim_publishes_nothing() {
+        let index = Index::new();
+        let batch = index.embed(index.upload(&[("a.md", "ships sail")]));
+        let late = index.claim(Stage::Upsert, batch).unwrap();
+        index.memory.advance(LEASE + 1);
+        let now = index.claim(Stage::Upsert, batch).unwrap();
+        assert_eq!(ready(upsert(&index.memory, &late)).unwrap(), Outcome::Done);
+        assert_eq!(index.number(PUBLISHED), 0);
+        // Whoever has the item now still finds the vectors.
+        assert_eq!(ready(upsert(&index.memory, &now)).unwrap(), Outcome::Done);
+        assert_eq!(index.number(PUBLISHED), 1);
+    }
+
+    #[test]
+    fn a_revision_that_was_uploaded_over_is_not_published() {
+        let index = Index::new();
+        let batch = index.embed(index.upload(&[("a.md", "ships sail")]));
+        let second = index.upload(&[("a.md", "ships sink")]);
+        index.consume(Stage::Upsert, batch);
+        assert_eq!(index.number(PUBLISHED), 0);
+        index.publish(second);
+        assert_eq!(index.number("SELECT current FROM documents"), 2);
+    }
+
+    #[test]
+    fn what_was_current_is_superseded() {
+        let index = Index::new();
+        let first = index.upload(&[("a.md", "ships sail")]);
+        index.publish(first);
+        index.publish(index.upload(&[("a.md", "ships sink")]));
+        assert_eq!(index.number("SELECT current FROM documents"), 2);
+        assert_eq!(index.number("SELECT pack FROM garbage WHERE revision = 1"), first.0);
+        assert_eq!(index.number("SELECT retire_item FROM garbage"), index.newest_purge().0);
+    }
 }

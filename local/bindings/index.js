@@ -41,7 +41,8 @@ export class Vectorize extends Remote {
 // stage and in the one before. Started through the simulator's cron endpoint.
 async function duplicateMessages(env) {
   const { results } = await env.DB.prepare(
-    "SELECT id AS item, stage, user_id AS user FROM job_items WHERE state IN ('queued', 'running', 'waiting') LIMIT 100",
+    `SELECT id AS item, stage, user_id AS user FROM job_items
+     WHERE state IN ('queued', 'running', 'waiting') LIMIT 100`,
   ).all();
   const queues = { chunk: env.CHUNK_QUEUE, embed: env.EMBED_QUEUE, upsert: env.UPSERT_QUEUE, retire: env.RETIRE_QUEUE };
   for (const row of results) {

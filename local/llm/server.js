@@ -73,7 +73,8 @@ async function body(request) {
 }
 
 function event(delta, rest = {}) {
-  return `data: ${JSON.stringify({ object: "chat.completion.chunk", choices: [{ index: 0, delta, finish_reason: null }], ...rest })}\n\n`;
+  const choices = [{ index: 0, delta, finish_reason: null }];
+  return `data: ${JSON.stringify({ object: "chat.completion.chunk", choices, ...rest })}\n\n`;
 }
 
 async function complete(request, response) {

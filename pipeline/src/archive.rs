@@ -1,11 +1,14 @@
-//! What is put away: rows as gzipped JSON, and back.
+//! Archives: rows as gzipped JSON, and back.
 
 use std::io::{Read as _, Write as _};
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{failure::Failure, platform::ports::ObjectStore, time::Timestamp};
+use crate::{
+    failure::Failure, ids::TurnId, platform::ports::ObjectStore, store::conversations::messages::MessageRow,
+    time::Timestamp,
+};
 
 /// Most bytes an archive unfolds to: what an isolate can hold beside everything else.
 const UNFOLDED_BYTES: u64 = 32 * 1024 * 1024;
@@ -28,16 +31,30 @@ pub struct ArchivedConversation {
 pub struct ArchivedTurn {
     /// Place in the conversation.
     pub number: i64,
-    /// Of the turn.
-    pub id: String,
+    /// The turn.
+    pub id: TurnId,
     /// `user` or `assistant`.
     pub role: String,
-    /// What was said.
+    /// The text.
     pub content: String,
     /// Of an answer: citations, route, usage (JSON).
     pub detail: Option<String>,
-    /// When.
+    /// When it was committed.
     pub created_at: Timestamp,
+}
+
+impl From<MessageRow> for ArchivedTurn {
+    fn from(row: MessageRow) -> Self {
+        let MessageRow { number, id, role, content, detail, created_at } = row;
+        Self { number, id, role, content, detail, created_at }
+    }
+}
+
+impl From<ArchivedTurn> for MessageRow {
+    fn from(turn: ArchivedTurn) -> Self {
+        let ArchivedTurn { number, id, role, content, detail, created_at } = turn;
+        Self { number, id, role, content, detail, created_at }
+    }
 }
 
 impl ArchivedConversation {
@@ -75,6 +92,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ids::RANDOM_BYTES;
 
     #[test]
     fn what_is_no_archive_is_refused() {
@@ -88,7 +106,7 @@ mod tests {
         fn what_is_folded_unfolds(contents in proptest::collection::vec(".*", 0..8), at in 0i64..4_000_000_000_000) {
             let turns = contents.into_iter().zip(1..).map(|(content, number)| ArchivedTurn {
                 number,
-                id: "trn_1".to_owned(),
+                id: TurnId::new(Timestamp::from_milliseconds(0), [1; RANDOM_BYTES]),
                 role: "user".to_owned(),
                 content,
                 detail: (number % 2 == 0).then(|| "{}".to_owned()),

@@ -1,22 +1,31 @@
 //! What chunks must be to be found.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ids::DocumentId, time::Timestamp};
+use crate::{constants, ids::DocumentId, schema, time::Timestamp};
+
+/// The types a document can have.
+pub const DOCUMENT_TYPES: [&str; 3] = ["code", "doc", "conversation"];
+/// Most documents one filter names.
+pub const DOCUMENT_IDS: usize = 100;
 
 /// What hits must be.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Filters {
     /// One of the document types.
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = schema::one_of_or_null(&DOCUMENT_TYPES)))]
     pub kind: Option<String>,
     /// A language.
     pub language: Option<String>,
     /// Every one of these tags.
     #[serde(default)]
+    #[schemars(length(max = constants::TAGS))]
     pub tags: Vec<String>,
     /// One of these documents.
     #[serde(default)]
+    #[schemars(length(max = DOCUMENT_IDS))]
     pub document_ids: Vec<DocumentId>,
     /// Dated at or after this.
     pub created_after: Option<Timestamp>,

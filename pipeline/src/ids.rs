@@ -5,9 +5,10 @@
 //! and external id always name the same document, which makes a repeated upload idempotent
 //! without a look-up and without an index.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use data_encoding::{Encoding, Specification};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -19,8 +20,9 @@ pub const RANDOM_BYTES: usize = 10;
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
+        #[schemars(extend("pattern" = pattern($prefix)))]
         pub struct $name(String);
 
         impl $name {
@@ -191,9 +193,17 @@ fn sortable(prefix: &str, now: Timestamp, random: [u8; RANDOM_BYTES]) -> String 
     format!("{prefix}{}", crockford().encode(&bytes))
 }
 
+/// Fewest and most characters after a prefix.
+const CHARACTERS: RangeInclusive<usize> = 16..=40;
+
+/// What [`well_formed`] checks, as a regular expression.
+fn pattern(prefix: &str) -> String {
+    format!("^{prefix}[0-9a-z]{{{},{}}}$", CHARACTERS.start(), CHARACTERS.end())
+}
+
 fn well_formed(prefix: &str, text: &str) -> bool {
     text.strip_prefix(prefix).is_some_and(|rest| {
-        (16..=40).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        CHARACTERS.contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     })
 }
 

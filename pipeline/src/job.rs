@@ -1,5 +1,8 @@
 //! The job protocol: what is to be done, who may do it, and what became of it.
 
+pub mod cursors;
 pub mod item;
 pub mod message;
 pub mod outcome;
+pub mod protocol;
+pub mod purge;

@@ -18,6 +18,7 @@ pub mod job;
 pub mod model;
 pub mod platform;
 pub mod problem;
+pub mod schema;
 pub mod scope;
 pub mod store;
 pub mod tenant;

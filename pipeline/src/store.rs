@@ -1,3 +1,23 @@
-//! Every table and its one owner: the statements that write it, and the rows it returns.
+//! Every table and its one owner: the statements that write it, and the rows they return.
+//!
+//! A module owns a table, or a family of tables that always move together. Its functions return single
+//! statements ([`Query`](crate::platform::transaction::Query) and
+//! [`Write`](crate::platform::transaction::Write)); callers put them into a
+//! [`Transaction`](crate::platform::transaction::Transaction) or run them alone. Reads that join tables
+//! live with the noun that they return.
 
+pub mod archives;
+pub mod cache_writes;
+pub mod chunks;
+pub mod conditions;
+pub mod conversations;
+pub mod dead_letters;
+pub mod documents;
+pub mod idempotency;
+pub mod jobs;
+pub mod keys;
+pub mod memories;
+pub mod retention;
+pub mod sessions;
+pub mod usage;
 pub mod users;

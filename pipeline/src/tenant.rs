@@ -2,13 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::{
-    failure::Failure,
-    ids::UserId,
-    platform::{ports::Database, statement::Statement},
-};
+use crate::ids::UserId;
 
-/// The user for whom something is looked up or written: the unit of isolation.
+/// The user for whom something is looked up or written: the unit of isolation. Read by
+/// [`store::users::tenant`](crate::store::users::tenant).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Tenant {
     /// The user.
@@ -21,15 +18,4 @@ pub struct Tenant {
     pub document_count: i64,
     /// What they said about themselves and how they want answers (JSON).
     pub profile: Option<String>,
-}
-
-impl Tenant {
-    /// Reads a user's row; `None` if they were erased.
-    pub async fn read<P: Database>(ports: &P, user: &UserId) -> Result<Option<Self>, Failure> {
-        let query = Statement::new(
-            "SELECT id AS user, number, index_version, document_count, profile FROM users WHERE id = ?1",
-        )
-        .bind(user);
-        ports.batch(vec![query]).await?.at(0)?.first()
-    }
 }

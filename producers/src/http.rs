@@ -6,6 +6,7 @@ pub mod call;
 pub mod handle;
 pub mod idempotency;
 pub mod openapi;
+pub mod operation;
 pub mod operations;
 pub mod paging;
 pub mod rate_limit;

@@ -1,4 +1,4 @@
-//! What searches remember in KV: query embeddings for a week, rankings for an hour.
+//! What searches keep in KV: query embeddings for a week, rankings for an hour.
 //!
 //! A cached ranking holds chunk rows and scores, never text, and its name holds the version of the
 //! user's index, so that every publish and delete makes it unreachable. KV allows 1,000 writes a
@@ -14,8 +14,9 @@ use pipeline::{
     platform::{
         object_keys,
         ports::{Clock, Database, KeyValue},
-        statement::{Statement, json},
+        statement::json,
     },
+    store::cache_writes,
     tenant::Tenant,
 };
 use serde::{Deserialize, Serialize};
@@ -66,9 +67,9 @@ pub async fn ranking<P: KeyValue>(ports: &P, key: &str) -> Option<Vec<Ranked>> {
     serde_json::from_slice(&ports.get_value(key).await.ok()??).ok()
 }
 
-/// What there is to remember of a search.
+/// What of a search is worth keeping.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct NewEntries {
     /// A new embedding and its name.
     pub embedding: Option<(String, Vec<f32>)>,
     /// A new ranking and its name.
@@ -76,14 +77,12 @@ pub struct Memory {
 }
 
 /// Writes what is new, if the day's writes allow. A failure costs nothing but the cache.
-pub async fn remember<P: Database + KeyValue + Clock>(ports: &P, memory: Memory, budget: &Budget) {
-    let entries: Vec<(String, Vec<u8>, u32)> = memory
+pub async fn remember<P: Database + KeyValue + Clock>(ports: &P, new: NewEntries, budget: &Budget) {
+    let entries: Vec<(String, Vec<u8>, u32)> = new
         .embedding
         .map(|(key, vector)| (key, vector.iter().flat_map(|value| value.to_le_bytes()).collect(), EMBEDDING_SECONDS))
         .into_iter()
-        .chain(
-            memory.ranking.and_then(|(key, ranking)| Some((key, serde_json::to_vec(&ranking).ok()?, RANKING_SECONDS))),
-        )
+        .chain(new.ranking.and_then(|(key, ranking)| Some((key, serde_json::to_vec(&ranking).ok()?, RANKING_SECONDS))))
         .collect();
     let wanted = i64::try_from(entries.len()).unwrap_or(0);
     if wanted == 0 || !admit(ports, wanted, budget).await.unwrap_or(false) {
@@ -99,14 +98,6 @@ pub async fn admit<P: Database + Clock>(ports: &P, writes: i64, budget: &Budget)
     if !budget.may_cache() {
         return Ok(false);
     }
-    let day = ports.now().start_of_day();
-    let reserve = Statement::new(
-        "INSERT INTO counters (name, value) VALUES ('kv_writes', ?1 * 10000 + ?2)
-         ON CONFLICT (name) DO UPDATE SET value = CASE WHEN value / 10000 = ?1 THEN value ELSE ?1 * 10000 END + ?2
-         WHERE value / 10000 <> ?1 OR value % 10000 + ?2 <= ?3",
-    )
-    .bind(day.milliseconds() / pipeline::time::DAY)
-    .bind(writes)
-    .bind((budget.allowances.kv_writes * WRITES_SHARE).floor());
-    Ok(ports.batch(vec![reserve]).await?.at(0)?.changes > 0)
+    let most = (budget.allowances.kv_writes * WRITES_SHARE).floor();
+    Ok(cache_writes::take(writes, most, ports.now()).run(ports).await? > 0)
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use pipeline::{identifiers, scope::Scope};
 
-/// English words that say nothing about a document, question words included (RETRIEVAL).
+/// English words that say nothing about a document, question words included: docs/retrieval.md.
 const STOP_WORDS: [&str; 97] = [
     "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been",
     "before", "being", "between", "both", "but", "by", "can", "could", "did", "do", "does", "doing", "for", "from",
@@ -69,11 +69,15 @@ mod tests {
     proptest! {
         /// Whatever is asked, FTS5 takes it as words.
         #[test]
-        fn nothing_in_a_query_is_syntax(query in "(\\PC{0,20}|\"|\\*|NEAR|AND|OR|NOT|\\(|\\)|:|\\^|-|\\+|title){0,20}") {
+        fn nothing_in_a_query_is_syntax(
+            query in "(\\PC{0,20}|\"|\\*|NEAR|AND|OR|NOT|\\(|\\)|:|\\^|-|\\+|title){0,20}",
+        ) {
             let connection = Connection::open_in_memory().unwrap();
-            connection.execute_batch("CREATE VIRTUAL TABLE t USING fts5(scope, title, body, ident, tokenize='porter unicode61')").unwrap();
+            let schema = "CREATE VIRTUAL TABLE t USING fts5(scope, title, body, ident, tokenize='porter unicode61')";
+            connection.execute_batch(schema).unwrap();
             if let Some(expression) = expression(&Scope::of_user(1), "title body ident", &query) {
-                let found: i64 = connection.query_row("SELECT count(*) FROM t WHERE t MATCH ?1", [&expression], |row| row.get(0)).unwrap();
+                let count = "SELECT count(*) FROM t WHERE t MATCH ?1";
+                let found: i64 = connection.query_row(count, [&expression], |row| row.get(0)).unwrap();
                 prop_assert_eq!(found, 0);
             }
         }

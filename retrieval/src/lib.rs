@@ -25,28 +25,15 @@ use pipeline::{
     platform::ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
     tenant::Tenant,
 };
-use serde::Serialize;
+
+pub use pipeline::store::chunks::search::FoundChunk;
 
 pub use self::request::{Filters, GroupBy, Mode, Search, SearchRequest};
-pub use self::retrievers::FoundChunk;
+pub use self::retrievers::Hit;
 use self::{
-    cache::{Memory, Ranked},
+    cache::{NewEntries, Ranked},
     fuse::{Candidate, Fused, PARAMETERS},
 };
-
-/// One hit.
-#[derive(Clone, Debug, Serialize)]
-pub struct Hit {
-    /// What was found.
-    #[serde(flatten)]
-    pub chunk: FoundChunk,
-    /// Its score, comparable within one answer.
-    pub score: f64,
-    /// Cosine to the query, if it was found by meaning.
-    pub similarity: Option<f64>,
-    /// Which ways led to it: `vector`, `keyword`.
-    pub found_by: Vec<&'static str>,
-}
 
 /// What a search found.
 #[derive(Debug)]
@@ -64,7 +51,7 @@ struct Ranking {
     hits: Vec<Ranked>,
     mode: Mode,
     cached: bool,
-    memory: Memory,
+    new_entries: NewEntries,
 }
 
 /// Chunks read beyond what is asked when hits are grouped, so that groups can be filled.
@@ -77,7 +64,7 @@ where
 {
     let ranking = rank(ports, tenant, search, budget).await?;
     let hits = hits(ports, tenant, search, &ranking.hits).await?;
-    cache::remember(ports, ranking.memory, budget).await;
+    cache::remember(ports, ranking.new_entries, budget).await;
     if budget.may_cache() {
         retrievers::note_hits(ports, tenant, &hits).await;
     }
@@ -96,7 +83,7 @@ pub async fn search_with<P>(
 where
     P: Database + VectorIndex + Clock,
 {
-    let vector = vector.map(|vector| (vector, Memory::default())).ok_or_else(|| Failure::transient("no embedding"));
+    let vector = vector.map(|vector| (vector, NewEntries::default())).ok_or_else(|| Failure::transient("no embedding"));
     let ranking = both_arms(ports, tenant, search, std::future::ready(vector)).await?;
     let hits = hits(ports, tenant, search, &ranking.hits).await?;
     if budget.may_cache() {
@@ -115,11 +102,11 @@ where
     if let Some(key) = &key
         && let Some(hits) = cache::ranking(ports, key).await
     {
-        return Ok(Ranking { hits, mode, cached: true, memory: Memory::default() });
+        return Ok(Ranking { hits, mode, cached: true, new_entries: NewEntries::default() });
     }
     let both = both_arms(ports, tenant, search, embed_query(ports, &search.request.query, budget)).await?;
     let ranking = key.filter(|_| both.mode == mode).map(|key| (key, both.hits.clone()));
-    Ok(Ranking { memory: Memory { ranking, ..both.memory }, ..both })
+    Ok(Ranking { new_entries: NewEntries { ranking, ..both.new_entries }, ..both })
 }
 
 /// Words and meaning at once, fused; words alone if the query's vector or Vectorize fails.
@@ -127,7 +114,7 @@ async fn both_arms<P>(
     ports: &P,
     tenant: &Tenant,
     search: &Search,
-    vector: impl Future<Output = Result<(Vec<f32>, Memory), Failure>>,
+    vector: impl Future<Output = Result<(Vec<f32>, NewEntries), Failure>>,
 ) -> Result<Ranking, Failure>
 where
     P: Database + VectorIndex,
@@ -138,27 +125,27 @@ where
         async { if wants_words { retrievers::by_keyword(ports, tenant, search).await } else { Ok(Vec::new()) } };
     let meaning = async {
         if mode == Mode::Keyword {
-            return Ok((Vec::new(), Memory::default()));
+            return Ok((Vec::new(), NewEntries::default()));
         }
-        let (vector, memory) = vector.await?;
-        Ok::<_, Failure>((retrievers::by_vector(ports, tenant, search, &vector).await?, memory))
+        let (vector, new_entries) = vector.await?;
+        Ok::<_, Failure>((retrievers::by_vector(ports, tenant, search, &vector).await?, new_entries))
     };
     let (words, meaning) = join(words, meaning).await;
     let mut words = words?;
-    let (dense, memory, mode) = if let Ok((dense, memory)) = meaning {
-        (dense, memory, mode)
+    let (dense, new_entries, mode) = if let Ok((dense, new_entries)) = meaning {
+        (dense, new_entries, mode)
     } else {
         // Degraded: words alone, also for who asked for meaning alone.
         if !wants_words {
             words = retrievers::by_keyword(ports, tenant, search).await?;
         }
-        (Vec::new(), Memory::default(), Mode::Keyword)
+        (Vec::new(), NewEntries::default(), Mode::Keyword)
     };
     let hits = combine(search, mode, &words, &dense, tenant);
-    Ok(Ranking { hits, mode, cached: false, memory })
+    Ok(Ranking { hits, mode, cached: false, new_entries })
 }
 
-/// A query's embedding, from KV if it is there; otherwise with what there is to remember of it.
+/// A query's embedding, from KV if it is there; otherwise with what of it is worth keeping.
 ///
 /// It costs less than a neuron, which is counted after it, not reserved before: a reservation would
 /// cost more rows than the search.
@@ -166,10 +153,10 @@ pub async fn embed_query<P: KeyValue + Embedder>(
     ports: &P,
     query: &str,
     budget: &Budget,
-) -> Result<(Vec<f32>, Memory), Failure> {
+) -> Result<(Vec<f32>, NewEntries), Failure> {
     let key = cache::embedding_key(query);
     if let Some(vector) = cache::embedding(ports, &key).await {
-        return Ok((vector, Memory::default()));
+        return Ok((vector, NewEntries::default()));
     }
     if budget.is_without_neurons() {
         return Err(Failure::exhausted("today's neurons are spent"));
@@ -178,7 +165,7 @@ pub async fn embed_query<P: KeyValue + Embedder>(
     let tokens = (query.len() as u64 / 4 + 2).min(EMBEDDING.window as u64);
     let vectors = ports.embed(&EMBEDDING, std::slice::from_ref(&query.to_owned()), tokens).await?;
     let vector = vectors.into_iter().next().ok_or_else(|| Failure::transient("the model gave no vector"))?;
-    Ok((vector.clone(), Memory { embedding: Some((key, vector)), ranking: None }))
+    Ok((vector.clone(), NewEntries { embedding: Some((key, vector)), ranking: None }))
 }
 
 fn combine(

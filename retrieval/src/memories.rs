@@ -1,6 +1,6 @@
 //! Recalling what a user wants remembered.
 //!
-//! A user has at most [`constants::MEMORIES`] memories, so all of them are compared: the cosine to
+//! A user has at most [`MEMORIES`](pipeline::constants::MEMORIES) memories, so all of them are compared: the cosine to
 //! each, from the embedding beside its text, and the keyword score from FTS5, fused as chunks are.
 //! Nothing lags behind a write, and what was forgotten is forgotten at once.
 
@@ -8,85 +8,32 @@ use std::collections::HashMap;
 
 use data_encoding::BASE64;
 use pipeline::{
-    constants,
     failure::Failure,
-    ids::MemoryId,
-    platform::{ports::Database, statement::Statement},
+    platform::{ports::Database, transaction::Transaction},
     scope::Scope,
+    store::memories::{self, MemoryRow, RecallRow, WordMatch},
     tenant::Tenant,
-    time::Timestamp,
 };
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     fuse::{self, Candidate, PARAMETERS},
     keyword,
 };
 
-/// Something remembered.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Memory {
-    /// Its id.
-    pub id: MemoryId,
-    /// `fact`, `preference`, `decision`, `instruction`, `note`.
-    pub kind: String,
-    /// What is remembered.
-    pub text: String,
-    /// Where it comes from.
-    pub source: Option<String>,
-    /// From 0 to 1.
-    pub confidence: f64,
-    /// `proposed`, `active`, `superseded`.
-    pub state: String,
-    /// In every prompt.
-    #[serde(deserialize_with = "from_number")]
-    pub pinned: bool,
-    /// What it corrects.
-    pub supersedes: Option<MemoryId>,
-    /// When it was remembered.
-    pub created_at: Timestamp,
-    /// When it was last recalled.
-    pub recalled_at: Option<Timestamp>,
-}
-
-fn from_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    f64::deserialize(deserializer).map(|number| number != 0.0)
-}
-
-/// The columns of a [`Memory`], for SQL.
-#[macro_export]
-macro_rules! memory_columns {
-    () => {
-        "id, kind, text, source, confidence, state, pinned, supersedes, created_at, recalled_at"
-    };
-}
-
 /// A memory that fits what was asked.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Recalled {
     /// The memory.
     #[serde(flatten)]
-    pub memory: Memory,
+    pub memory: MemoryRow,
     /// How well it fits.
     pub score: f64,
     /// Cosine to what was asked.
     pub similarity: Option<f64>,
     /// Which ways led to it: `pinned`, `vector`, `keyword`.
     pub found_by: Vec<&'static str>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Row {
-    number: i64,
-    embedding: Option<String>,
-    #[serde(flatten)]
-    memory: Memory,
-}
-
-#[derive(Debug, Deserialize)]
-struct Worded {
-    number: i64,
-    score: f64,
 }
 
 /// The active memories that fit a query, best first; the pinned ones before all others, whatever is
@@ -97,36 +44,21 @@ pub async fn recall<P: Database>(
     query: &str,
     vector: Option<&[f32]>,
 ) -> Result<Vec<Recalled>, Failure> {
-    let all = all(tenant);
     // An expression that matches nothing, where the query holds no word.
     let expression = keyword::expression(&Scope::of_user(tenant.number), "body", query)
         .unwrap_or_else(|| "scope : \"nothing\"".to_owned());
-    let worded = Statement::new(
-        "SELECT rowid AS number, -bm25(memories_fts, 0.0, 1.0) AS score FROM memories_fts WHERE memories_fts MATCH ?1
-         ORDER BY 2 DESC LIMIT ?2",
-    )
-    .bind(expression)
-    .bind(i64::from(fuse::CANDIDATES));
-    let answers = ports.batch(vec![all, worded]).await?;
-    Ok(rank(query, answers.at(0)?.all()?, &answers.at(1)?.all()?, vector))
+    let mut transaction = Transaction::default();
+    let all = transaction.query(memories::all(&tenant.user));
+    let matches = transaction.query(memories::by_words(&expression, i64::from(fuse::CANDIDATES)));
+    let done = transaction.commit(ports).await?;
+    Ok(rank(query, done.all(all)?, &done.all(matches)?, vector))
 }
 
-/// All that a user has and has not corrected: at most [`constants::MEMORIES`].
-fn all(tenant: &Tenant) -> Statement {
-    Statement::new(concat!(
-        "SELECT number, embedding, ",
-        memory_columns!(),
-        " FROM memories WHERE user_id = ?1 AND state <> 'superseded' LIMIT ?2"
-    ))
-    .bind(&tenant.user)
-    .bind(constants::MEMORIES)
-}
-
-fn rank(query: &str, rows: Vec<Row>, worded: &[Worded], vector: Option<&[f32]>) -> Vec<Recalled> {
+fn rank(query: &str, rows: Vec<RecallRow>, matches: &[WordMatch], vector: Option<&[f32]>) -> Vec<Recalled> {
     let active = rows.into_iter().filter(|row| row.memory.state == "active");
-    let known: HashMap<i64, Row> = active.map(|row| (row.number, row)).collect();
+    let known: HashMap<i64, RecallRow> = active.map(|row| (row.number, row)).collect();
     let candidate = |id: i64, score: f64| Candidate { id, score, is_code: false };
-    let words: Vec<Candidate<i64>> = worded
+    let words: Vec<Candidate<i64>> = matches
         .iter()
         .filter(|found| known.contains_key(&found.number))
         .map(|found| candidate(found.number, found.score))
@@ -175,8 +107,12 @@ const RELATED: f64 = 0.3;
 pub const SAME: f64 = 0.92;
 
 /// The memory, proposed ones included, nearest to a vector, if it says the same.
-pub async fn nearest_same<P: Database>(ports: &P, tenant: &Tenant, vector: &[f32]) -> Result<Option<Memory>, Failure> {
-    let rows: Vec<Row> = ports.batch(vec![all(tenant)]).await?.at(0)?.all()?;
+pub async fn nearest_same<P: Database>(
+    ports: &P,
+    tenant: &Tenant,
+    vector: &[f32],
+) -> Result<Option<MemoryRow>, Failure> {
+    let rows = memories::all(&tenant.user).all(ports).await?;
     let scored = rows.into_iter().filter_map(|row| {
         let score = cosine(vector, &decode(row.embedding.as_deref()?)?);
         (score >= SAME).then_some((score, row.memory))
@@ -205,11 +141,13 @@ fn cosine(one: &[f32], other: &[f32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use pipeline::{ids::MemoryId, time::Timestamp};
+
     use super::*;
 
-    fn row(number: i64, text: &str, pinned: bool, vector: &[f32]) -> Row {
+    fn row(number: i64, text: &str, pinned: bool, vector: &[f32]) -> RecallRow {
         let id = MemoryId::parse(&format!("mem_{number:026}")).unwrap();
-        let memory = Memory {
+        let memory = MemoryRow {
             id,
             kind: "fact".into(),
             text: text.into(),
@@ -221,7 +159,7 @@ mod tests {
             created_at: Timestamp::from_milliseconds(0),
             recalled_at: None,
         };
-        Row { number, embedding: Some(encode(vector)), memory }
+        RecallRow { number, embedding: Some(encode(vector)), memory }
     }
 
     #[test]
@@ -235,9 +173,9 @@ mod tests {
             ]
         };
         let names = |recalled: Vec<Recalled>| recalled.into_iter().map(|hit| hit.memory.text).collect::<Vec<_>>();
-        let worded = [Worded { number: 4, score: 1.0 }];
-        assert_eq!(names(rank("q", rows(), &worded, Some(&[1.0, 0.0]))), ["pinned", "worded", "near"]);
-        assert_eq!(names(rank("q", rows(), &worded, None)), ["pinned", "worded"]);
+        let matches = [WordMatch { number: 4, score: 1.0 }];
+        assert_eq!(names(rank("q", rows(), &matches, Some(&[1.0, 0.0]))), ["pinned", "worded", "near"]);
+        assert_eq!(names(rank("q", rows(), &matches, None)), ["pinned", "worded"]);
     }
 
     #[test]

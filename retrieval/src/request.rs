@@ -1,11 +1,12 @@
 //! What a search asks for.
 
 pub use pipeline::filters::Filters;
-use pipeline::ids::JobId;
+use pipeline::{constants, ids::JobId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How hits are looked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// By meaning and by words.
@@ -18,7 +19,7 @@ pub enum Mode {
 }
 
 /// What hits are grouped by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GroupBy {
     /// Each document once, by its best chunk.
@@ -26,12 +27,15 @@ pub enum GroupBy {
 }
 
 /// A search as a client sends it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Search")]
 pub struct SearchRequest {
     /// What is sought.
+    #[schemars(length(max = constants::QUERY_BYTES))]
     pub query: String,
     /// At most so many hits.
     #[serde(default = "default_top_k")]
+    #[schemars(range(min = 1, max = constants::TOP_K))]
     pub top_k: i64,
     /// How they are looked for.
     #[serde(default)]

@@ -1,11 +1,7 @@
-//! The two ways of finding chunks, and reading what was found.
+//! The two ways of finding chunks, and what is read and noted of those that were found.
 //!
-//! `CROSS JOIN` keeps `SQLite` from turning a join around: what was found is looked up, not the
-//! other way round, whatever the planner believes about the length of a JSON array.
-//!
-//! Both end in the same fence: the chunk's document is the tenant's, not deleted, and the chunk is
-//! of the revision that is current, of the first one if none is yet, or of one that the search's
-//! consistency token stands for.
+//! Both end in the fence of [`store::chunks::search`]: what Vectorize or a cache says of a chunk is
+//! nothing until D1 confirms it.
 
 use std::collections::BTreeSet;
 
@@ -15,16 +11,20 @@ use pipeline::{
     ids::{ChunkRow, DocumentId, parse_vector_id},
     platform::{
         ports::{Clock, Database, VectorIndex},
-        statement::{Statement, json},
+        statement::json,
     },
     scope::Scope,
+    store::{
+        self,
+        chunks::search::{FoundChunk, FoundVector, ScoredChunk, Sought},
+    },
     tenant::Tenant,
     time::{DAY, Timestamp},
 };
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
-    Hit,
     fuse::{CANDIDATES, Candidate},
     keyword,
     request::{Filters, Search},
@@ -33,23 +33,15 @@ use crate::{
 /// Full-text rows ranked before the fence: some may be of revisions on their way out.
 const RANKED: i64 = 200;
 
-#[derive(Debug, Deserialize)]
-struct Found {
-    id: ChunkRow,
-    score: f64,
-    is_code: i64,
+fn candidate(found: ScoredChunk) -> Candidate<ChunkRow> {
+    Candidate { id: found.id, score: found.score, is_code: found.is_code != 0 }
 }
 
-impl From<Found> for Candidate<ChunkRow> {
-    fn from(found: Found) -> Self {
-        Self { id: found.id, score: found.score, is_code: found.is_code != 0 }
-    }
+fn sought<'a>(tenant: &'a Tenant, search: &'a Search) -> Sought<'a> {
+    Sought { user: &tenant.user, filters: &search.request.filters, after: search.after.as_ref() }
 }
 
-/// Chunks that hold the query's words, best first by bm25 with the title weighted three times.
-///
-/// Ordered by `rank`, FTS5 sorts by itself and hands out what is wanted; ordered by `bm25()`, every
-/// chunk that holds one of the words would be a row read.
+/// Chunks that hold the query's words, best first.
 pub async fn by_keyword<P: Database>(
     ports: &P,
     tenant: &Tenant,
@@ -63,38 +55,16 @@ pub async fn by_keyword<P: Database>(
     let Some(expression) = keyword::expression(&scope, "title body ident", &search.request.query) else {
         return Ok(Vec::new());
     };
-    let query = Statement::new(
-        "SELECT f.rowid AS id, f.score, d.type = 'code' AS is_code
-         FROM (SELECT rowid, -rank AS score FROM chunks_fts
-               WHERE chunks_fts MATCH ?1 AND rank MATCH 'bm25(0.0, 3.0, 1.0, 1.0)' ORDER BY rank LIMIT ?2) f
-         CROSS JOIN chunks c ON c.id = f.rowid
-         CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
-         LEFT JOIN job_items p ON p.id = d.latest_item
-         WHERE c.user_id = ?3 AND d.deleted_at IS NULL
-           AND CASE WHEN p.state = 'done' AND (d.current IS NULL OR p.job_id = ?4) THEN c.id >> 14 = d.latest_item ELSE c.revision = d.current END
-           AND (?5 IS NULL OR d.created_at >= ?5) AND (?6 IS NULL OR d.created_at < ?6)
-           AND (?7 IS NULL OR d.id IN (SELECT value FROM json_each(?7)))
-         ORDER BY f.score DESC LIMIT ?8",
-    )
-    .bind(expression)
-    .bind(if is_narrow(filters) { RANKED * 5 } else { RANKED })
-    .bind(&tenant.user)
-    .bind(search.after.as_ref())
-    .bind(filters.created_after)
-    .bind(filters.created_before)
-    .bind(document_ids(filters)?)
-    .bind(i64::from(CANDIDATES));
-    let found: Vec<Found> = ports.batch(vec![query]).await?.at(0)?.all()?;
-    Ok(found.into_iter().map(Candidate::from).collect())
+    let ranked = if is_narrow(filters) { RANKED * 5 } else { RANKED };
+    let found = store::chunks::search::by_words(sought(tenant, search), expression, ranked, i64::from(CANDIDATES))?
+        .all(ports)
+        .await?;
+    Ok(found.into_iter().map(candidate).collect())
 }
 
 /// True for filters that the full-text scope cannot express, so that more must be ranked.
 fn is_narrow(filters: &Filters) -> bool {
     filters.created_after.is_some() || filters.created_before.is_some() || !filters.document_ids.is_empty()
-}
-
-fn document_ids(filters: &Filters) -> Result<Option<String>, Failure> {
-    if filters.document_ids.is_empty() { Ok(None) } else { json(&filters.document_ids).map(Some) }
 }
 
 /// Chunks whose vectors are nearest, best first. Vectorize alone decides nothing: D1 does.
@@ -106,42 +76,17 @@ pub async fn by_vector<P: Database + VectorIndex>(
 ) -> Result<Vec<Candidate<ChunkRow>>, Failure> {
     let filters = &search.request.filters;
     let matches = ports.query(tenant.user.as_str(), vector, constants::VECTOR_TOP_K, vector_filter(filters)?).await?;
-    let matched: Vec<(DocumentId, i64, i64, f64)> = matches
+    let found: Vec<FoundVector> = matches
         .iter()
-        .filter_map(|found| {
-            parse_vector_id(&found.id).map(|(document, revision, index)| (document, revision, index, found.score))
+        .filter_map(|vector| {
+            parse_vector_id(&vector.id).map(|(document, revision, index)| (document, revision, index, vector.score))
         })
         .collect();
-    if matched.is_empty() {
+    if found.is_empty() {
         return Ok(Vec::new());
     }
-    let tags = if filters.tags.is_empty() { None } else { Some(json(&filters.tags)?) };
-    let query = Statement::new(
-        "SELECT c.id, m.value ->> 3 AS score, d.type = 'code' AS is_code
-         FROM json_each(?1) m
-         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = m.value ->> 0
-         CROSS JOIN chunks c ON c.id = d.current_first + (m.value ->> 2) AND c.document_id = d.id AND c.user_id = d.user_id
-         LEFT JOIN job_items p ON p.id = d.latest_item
-         WHERE d.deleted_at IS NULL AND d.current = m.value ->> 1
-           AND NOT (p.state = 'done' AND p.job_id = coalesce(?3, '') AND d.latest_item <> d.current_item)
-           AND (?4 IS NULL OR d.created_at >= ?4) AND (?5 IS NULL OR d.created_at < ?5)
-           AND (?6 IS NULL OR d.id IN (SELECT value FROM json_each(?6)))
-           AND (?7 IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(?7) wanted
-                                          WHERE lower(wanted.value) NOT IN (SELECT lower(value) FROM json_each(d.tags))))
-           AND (?8 IS NULL OR d.type = ?8) AND (?9 IS NULL OR d.language = ?9)
-         ORDER BY m.value ->> 3 DESC",
-    )
-    .bind(json(&matched)?)
-    .bind(&tenant.user)
-    .bind(search.after.as_ref())
-    .bind(filters.created_after)
-    .bind(filters.created_before)
-    .bind(document_ids(filters)?)
-    .bind(tags)
-    .bind(filters.kind.as_deref())
-    .bind(filters.language.as_deref());
-    let found: Vec<Found> = ports.batch(vec![query]).await?.at(0)?.all()?;
-    Ok(found.into_iter().map(Candidate::from).collect())
+    let found = store::chunks::search::by_vectors(sought(tenant, search), &found)?.all(ports).await?;
+    Ok(found.into_iter().map(candidate).collect())
 }
 
 /// What Vectorize's metadata indexes can narrow down by themselves.
@@ -183,41 +128,25 @@ fn vector_filter(filters: &Filters) -> Result<Option<String>, Failure> {
     if filter == Filter::default() { Ok(None) } else { json(&filter).map(Some) }
 }
 
-/// A found chunk as hits show it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct FoundChunk {
-    /// Its row; its owner knows it by document and index.
-    #[serde(skip_serializing)]
-    pub id: ChunkRow,
-    /// Its document.
-    pub document_id: DocumentId,
-    /// The client's name for the document.
-    pub external_id: Option<String>,
-    /// The document's title.
-    pub title: Option<String>,
-    /// Place in the document.
-    pub chunk_index: i64,
-    /// First byte in the document's extracted text.
-    pub start: i64,
-    /// One past the last.
-    pub end: i64,
-    /// The text.
-    pub text: String,
-    /// When its document was last noted as found ([`note_hits`]).
-    #[serde(skip_serializing)]
-    pub hit_at: Option<Timestamp>,
-    /// When its document's vectors were given up.
-    #[serde(skip_serializing)]
-    pub evicted_at: Option<Timestamp>,
+/// One hit.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Hit {
+    /// What was found.
+    #[serde(flatten)]
+    pub chunk: FoundChunk,
+    /// Its score, comparable within one answer.
+    pub score: f64,
+    /// Cosine to the query, if it was found by meaning.
+    pub similarity: Option<f64>,
+    /// Which ways led to it: `vector`, `keyword`.
+    pub found_by: Vec<&'static str>,
 }
 
-impl FoundChunk {
-    /// True if it should be noted that its document was found: once a day is enough, and at once if
-    /// that brings its vectors back.
-    fn is_worth_noting(&self, now: Timestamp) -> bool {
-        let noted = self.hit_at.is_some_and(|hit_at| now.since(hit_at) < DAY);
-        !noted || self.evicted_at.is_some_and(|evicted_at| self.hit_at.is_none_or(|hit_at| hit_at <= evicted_at))
-    }
+/// True if it should be noted that a chunk's document was found: once a day is enough, and at once if that
+/// brings its vectors back.
+fn is_worth_noting(chunk: &FoundChunk, now: Timestamp) -> bool {
+    let noted = chunk.hit_at.is_some_and(|hit_at| now.since(hit_at) < DAY);
+    !noted || chunk.evicted_at.is_some_and(|evicted_at| chunk.hit_at.is_none_or(|hit_at| hit_at <= evicted_at))
 }
 
 /// Documents noted for one search: the best; what is far down was not of use.
@@ -230,41 +159,22 @@ pub async fn note_hits<P: Database + Clock>(ports: &P, tenant: &Tenant, hits: &[
     let ids: BTreeSet<&str> = hits
         .iter()
         .take(NOTED)
-        .filter(|hit| hit.chunk.is_worth_noting(now))
+        .filter(|hit| is_worth_noting(&hit.chunk, now))
         .map(|hit| hit.chunk.document_id.as_str())
         .collect();
     if ids.is_empty() {
         return;
     }
-    let Ok(ids) = json(&ids) else { return };
-    let note = Statement::new(
-        "UPDATE documents SET hit_at = ?3 WHERE user_id = ?1 AND id IN (SELECT value FROM json_each(?2))
-             AND deleted_at IS NULL",
-    )
-    .bind(&tenant.user)
-    .bind(ids)
-    .bind(now);
-    let _ = ports.batch(vec![note]).await;
+    let Ok(note) = store::documents::eviction::note_hits(&tenant.user, &ids, now) else { return };
+    let _ = note.run(ports).await;
 }
 
-/// Reads chunks for their hits, through the fence again: a cached ranking may be older than a delete.
+/// Reads chunks for their hits; those that may not be seen any more are left out.
 pub async fn read_chunks<P: Database>(
     ports: &P,
     tenant: &Tenant,
     search: &Search,
     rows: &[ChunkRow],
 ) -> Result<Vec<FoundChunk>, Failure> {
-    let query = Statement::new(
-        "SELECT c.id, d.id AS document_id, d.external_id, d.title, c.chunk_index, c.start, c.\"end\", c.text,
-                d.hit_at, d.evicted_at
-         FROM json_each(?1) wanted CROSS JOIN chunks c ON c.id = wanted.value AND c.user_id = ?2
-         CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
-         LEFT JOIN job_items p ON p.id = d.latest_item
-         WHERE d.deleted_at IS NULL
-           AND CASE WHEN p.state = 'done' AND (d.current IS NULL OR p.job_id = ?3) THEN c.id >> 14 = d.latest_item ELSE c.revision = d.current END",
-    )
-    .bind(json(&rows)?)
-    .bind(&tenant.user)
-    .bind(search.after.as_ref());
-    ports.batch(vec![query]).await?.at(0)?.all()
+    store::chunks::search::hits(&tenant.user, search.after.as_ref(), rows)?.all(ports).await
 }

@@ -195,8 +195,10 @@ pub fn estimate(documents: &Value) -> Vec<(&'static str, f64, f64)> {
     rig.upload(documents);
     rig.drain();
     let taken = rig.memory.look(
-        "SELECT (SELECT total(neurons) FROM usage_log) AS neurons, (SELECT total(queue_operations) FROM usage_log) AS queue_operations,
-                (SELECT total(d1_rows_written) FROM usage_log WHERE source IN ('/api/index', 'chunk', 'embed', 'upsert')) AS d1_rows_written,
+        "SELECT (SELECT total(neurons) FROM usage_log) AS neurons,
+                (SELECT total(queue_operations) FROM usage_log) AS queue_operations,
+                (SELECT total(d1_rows_written) FROM usage_log
+                 WHERE source IN ('/api/index', 'chunk', 'embed', 'upsert')) AS d1_rows_written,
                 (SELECT count(*) FROM chunks) AS chunks",
     );
     ["neurons", "chunks", "queue_operations", "d1_rows_written"]

@@ -17,6 +17,7 @@ use pipeline::{
     platform::ports::{Clock as _, Random as _},
 };
 use producers::{
+    api::sessions::Participant,
     http::{call::Settings, handle::handle, reply::Body},
     schedule::{self, Schedule},
 };
@@ -99,7 +100,7 @@ impl Rig {
         let request = request.body(Bytes::copy_from_slice(body)).unwrap();
         let request_id = RequestId::new(self.memory.now(), self.memory.bytes());
         self.memory.begin(request_id.as_str());
-        let (reply, summary) = ready(handle(&self.memory, &settings(), &request, request_id));
+        let (reply, summary) = ready(handle(&self.memory, &settings(), request, request_id));
         let entry = Entry {
             user: summary.user.as_ref(),
             key: summary.key.as_deref(),
@@ -113,8 +114,8 @@ impl Rig {
             }
             Body::JobEvents(job) => Value::from(job.to_string()),
             Body::TurnEvents(turn) => json!({ "job": turn.job, "channel": turn.channel.name(), "since": turn.since }),
-            Body::Join(participant) => json!(participant),
-            Body::Session(view, _) => json!(view),
+            Body::Join(joining) => json!(Participant::from_header(&joining.participant)),
+            Body::WithChannel(known, _) => known,
             Body::CloseChannel(channel) => Value::from(channel.name()),
         };
         Answer { status: reply.status.as_u16(), headers: reply.headers, body }
@@ -222,9 +223,13 @@ impl Rig {
     pub fn state(&self) -> Value {
         json!({
             "documents": self.memory.look(
-                "SELECT id, external_id, title, latest = current AS published, latest_item = current_item AS same, chunk_count,
-                        content_hash IS NOT NULL AS hashed, deleted_at IS NOT NULL AS deleted, pending FROM documents ORDER BY id"),
-            "chunks": self.memory.look("SELECT document_id, revision, chunk_index, start, \"end\", text FROM chunks ORDER BY document_id, revision, chunk_index"),
+                "SELECT id, external_id, title, latest = current AS published, latest_item = current_item AS same,
+                        chunk_count, content_hash IS NOT NULL AS hashed, deleted_at IS NOT NULL AS deleted,
+                        pending
+                 FROM documents ORDER BY id"),
+            "chunks": self.memory.look(
+                "SELECT document_id, revision, chunk_index, start, \"end\", text FROM chunks
+                 ORDER BY document_id, revision, chunk_index"),
             "full_text": self.memory.look("SELECT count(*) AS rows FROM chunks_fts"),
             "garbage": self.memory.look("SELECT document_id, revision FROM garbage ORDER BY 1, 2"),
             "vectors": self.memory.vector_ids(),

@@ -37,12 +37,18 @@ pub fn stored(product: &Product) -> Result<Stored, Error> {
         product.object_keys()?.iter().map(|key| key.splitn(3, '/').last().unwrap_or(key).to_owned()).collect();
     Ok(Stored {
         chunks: product.query(
-            "SELECT c.id, d.external_id, c.revision, c.chunk_index, c.start, c.\"end\" FROM chunks c LEFT JOIN documents d ON d.id = c.document_id ORDER BY c.id",
+            "SELECT c.id, d.external_id, c.revision, c.chunk_index, c.start, c.\"end\"
+             FROM chunks c LEFT JOIN documents d ON d.id = c.document_id ORDER BY c.id",
         )?,
-        documents: product.query("SELECT external_id, current, latest, chunk_count, current_item FROM documents WHERE deleted_at IS NULL ORDER BY external_id")?,
+        documents: product.query(
+            "SELECT external_id, current, latest, chunk_count, current_item FROM documents
+             WHERE deleted_at IS NULL ORDER BY external_id",
+        )?,
         counts: product.query(
-            "SELECT (SELECT count(*) FROM chunks), (SELECT count(*) FROM chunks_fts_docsize), (SELECT count(*) FROM garbage), (SELECT count(*) FROM dead_letters),
-                    (SELECT count(*) FROM jobs WHERE finished_at IS NULL), (SELECT count(*) FROM job_items WHERE state <> 'done')",
+            "SELECT (SELECT count(*) FROM chunks), (SELECT count(*) FROM chunks_fts_docsize),
+                    (SELECT count(*) FROM garbage), (SELECT count(*) FROM dead_letters),
+                    (SELECT count(*) FROM jobs WHERE finished_at IS NULL),
+                    (SELECT count(*) FROM job_items WHERE state <> 'done')",
         )?,
         vectors,
         objects,

@@ -19,7 +19,8 @@ fn number(value: &Value) -> f64 {
 fn ledger(rig: &Rig) -> (f64, f64, f64) {
     let day = rig.memory.look("SELECT total(neurons) AS neurons FROM budget");
     let rows = rig.memory.look(
-        "SELECT (SELECT total(neurons) FROM usage_log) + (SELECT total(neurons) FROM usage_hourly) + (SELECT total(neurons) FROM usage_daily) AS neurons",
+        "SELECT (SELECT total(neurons) FROM usage_log) + (SELECT total(neurons) FROM usage_hourly)
+                + (SELECT total(neurons) FROM usage_daily) AS neurons",
     );
     let reserved = rig.memory.look("SELECT total(neurons) AS neurons FROM reservations");
     (number(&day[0]["neurons"]), number(&rows[0]["neurons"]), number(&reserved[0]["neurons"]))
@@ -232,10 +233,13 @@ fn usage_rows_become_hours_and_days_and_count_once_whatever_breaks_off() {
         rig.drain();
         let sums = |rig: &Rig| {
             rig.memory.look(
-                "SELECT sum(invocations) AS invocations, total(neurons) AS neurons, sum(read) AS read, sum(queue) AS queue FROM (
+                "SELECT sum(invocations) AS invocations, total(neurons) AS neurons, sum(read) AS read,
+                        sum(queue) AS queue
+                 FROM (
                      SELECT invocations, neurons, d1_rows_read AS read, queue_operations AS queue FROM usage_hourly
                      UNION ALL SELECT invocations, neurons, d1_rows_read, queue_operations FROM usage_daily
-                     UNION ALL SELECT 1, neurons, d1_rows_read, queue_operations FROM usage_log WHERE source <> 'cron')",
+                     UNION ALL SELECT 1, neurons, d1_rows_read, queue_operations FROM usage_log
+                     WHERE source <> 'cron')",
             )
         };
         let before = sums(&rig);

@@ -32,7 +32,8 @@ fn heard(rig: &Rig, job: &Value) -> (String, usize, Vec<String>) {
 fn with_documents() -> Rig {
     let rig = Rig::new(1);
     rig.upload(&json!([
-        {"external_id": "freedonia.md", "content": "# Freedonia\n\nThe capital of Freedonia is Glorp. It lies on the river Blem."},
+        {"external_id": "freedonia.md",
+         "content": "# Freedonia\n\nThe capital of Freedonia is Glorp. It lies on the river Blem."},
         {"external_id": "queues.md", "content": prose("queues", 3)},
     ]));
     rig.drain();
@@ -186,7 +187,8 @@ fn a_long_conversation_is_summarised_and_goes_on() {
     rig.memory.script([Script::Says("Nice.")]);
     rig.drain();
     rig.memory.script([Script::Says("The dog is called Rex."), Script::Says("Rex.")]);
-    let result = rig.chat(&json!({"message": format!("What is it called? {}", "Well. ".repeat(400)), "conversation_id": id, "route": "simple"}));
+    let question = format!("What is it called? {}", "Well. ".repeat(400));
+    let result = rig.chat(&json!({"message": question, "conversation_id": id, "route": "simple"}));
     assert_eq!(result["answer"], "Rex.", "{result}");
     let prompt = rig.memory.generations().pop().unwrap().messages;
     assert!(prompt[0].content.contains("<summary>\nThe dog is called Rex.\n</summary>"), "{}", prompt[0].content);

@@ -324,7 +324,10 @@ fn many_conversations_under_fire() {
             let message = format!("Conversation {number}, remark {turn}.");
             let asked = ask(
                 &client,
-                &json!({"message": message, "conversation_id": conversation, "max_tokens": 6, "route": "simple", "use_memory": false}),
+                &json!({
+                    "message": message, "conversation_id": conversation, "max_tokens": 6, "route": "simple",
+                    "use_memory": false,
+                }),
             );
             *conversation = asked["conversation_id"].clone();
             jobs.push(asked["job_id"].as_str().unwrap().to_owned());

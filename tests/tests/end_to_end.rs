@@ -145,7 +145,10 @@ fn small_files_are_cheap(product: &Product) {
     let end = std::time::Instant::now() + Duration::from_secs(10);
     let operations = || -> i64 {
         let rows = product
-            .query("SELECT sum(queue_operations), count(*) FILTER (WHERE source = 'upsert') FROM usage_log WHERE user_id = (SELECT id FROM users WHERE name = 'thousand')")
+            .query(
+                "SELECT sum(queue_operations), count(*) FILTER (WHERE source = 'upsert') FROM usage_log
+                 WHERE user_id = (SELECT id FROM users WHERE name = 'thousand')",
+            )
             .unwrap();
         let finished = rows[0][1].parse::<i64>().unwrap() >= 8;
         if finished { rows[0][0].parse().unwrap() } else { 0 }
@@ -230,7 +233,8 @@ fn bad_input_is_told_what_is_wrong(client: &Client) {
 
 fn users_see_only_their_own(product: &Product) {
     let (alice, bob) = (product.new_user("alice").unwrap(), product.new_user("bob").unwrap());
-    let document = |owner: &str| json!({"external_id": "same.md", "content": format!("The same words for both, and {owner} alone.")});
+    let content = |owner: &str| format!("The same words for both, and {owner} alone.");
+    let document = |owner: &str| json!({"external_id": "same.md", "content": content(owner)});
     let mut jobs = Vec::new();
     for (client, owner) in [(&alice, "alice"), (&bob, "bob")] {
         let answer = client.post("/api/index", &document(owner)).unwrap().success().unwrap();

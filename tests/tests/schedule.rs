@@ -295,8 +295,10 @@ fn thirty_days_of_use_leave_bounded_tables() {
             "SELECT (SELECT count(*) FROM jobs) AS jobs, (SELECT count(*) FROM job_items) AS job_items,
                     (SELECT count(*) FROM documents) AS documents, (SELECT count(*) FROM chunks) AS chunks,
                     (SELECT count(*) FROM garbage) AS garbage, (SELECT count(*) FROM turns) AS turns,
-                    (SELECT count(*) FROM conversations) AS conversations, (SELECT count(*) FROM usage_log) AS usage_log,
-                    (SELECT count(*) FROM usage_hourly) AS usage_hourly, (SELECT count(*) FROM usage_daily) AS usage_daily,
+                    (SELECT count(*) FROM conversations) AS conversations,
+                    (SELECT count(*) FROM usage_log) AS usage_log,
+                    (SELECT count(*) FROM usage_hourly) AS usage_hourly,
+                    (SELECT count(*) FROM usage_daily) AS usage_daily,
                     (SELECT count(*) FROM reservations) AS reservations, (SELECT count(*) FROM alerts) AS alerts",
         );
         let objects = i64::try_from(rig.memory.object_keys().len()).unwrap();

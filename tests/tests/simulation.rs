@@ -120,8 +120,8 @@ const MUTATIONS: [Mutation; 20] = [
         "deleted_at = ?3, latest = latest + 1, latest_item = NULL",
         "deleted_at = ?3, latest_item = latest_item",
     ),
-    without("what is replaced becomes garbage", "AND d.current_item <> p.id", "AND 0"),
-    without("garbage is visited a second time", "WHERE NOT r.value ->> 'settled' AND ?4", "WHERE 0 AND ?4"),
+    without("what is replaced becomes superseded", "AND d.current_item <> p.id", "AND 0"),
+    without("superseded revisions are visited a second time", "WHERE NOT r.value ->> 'is_final'", "WHERE 0"),
     without(
         "only open items are given up",
         "(token = ?2 OR ?2 IS NULL) AND state NOT IN ('done', 'failed', 'cancelled')",

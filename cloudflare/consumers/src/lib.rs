@@ -50,8 +50,9 @@ async fn process(queue: &str, delivery: &Delivery, env: &Env) {
     platform.count_delivery(&body, !matches!(report.outcome, Outcome::Retry { .. }));
     tell(delivery, &report.outcome);
     log(&json!({
-        "message": delivery.id(), "queue": queue, "attempt": delivery.attempts(), "user": report.user, "item": report.item,
-        "outcome": report.outcome.name(), "why": report.outcome.why(), "ms": platform.now().since(started), "used": platform.usage(),
+        "message": delivery.id(), "queue": queue, "attempt": delivery.attempts(),
+        "user": report.user, "item": report.item, "outcome": report.outcome.name(), "why": report.outcome.why(),
+        "ms": platform.now().since(started), "used": platform.usage(),
     }));
     let (source, purpose) = match Message::decode(&body) {
         Decoded::Known(message) => (message.stage.name(), message.stage.purpose()),

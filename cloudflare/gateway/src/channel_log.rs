@@ -84,7 +84,8 @@ impl Log {
             data.as_str().into(),
         ];
         let rows: Vec<Row> = self.rows(
-            "INSERT INTO events (job, attempt, length, last, data) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING sequence, data, last",
+            "INSERT INTO events (job, attempt, length, last, data) VALUES (?1, ?2, ?3, ?4, ?5)
+             RETURNING sequence, data, last",
             values,
         )?;
         let row =
@@ -127,7 +128,8 @@ impl Log {
         let rows: Vec<Row> = self.rows(
             "SELECT e.attempt, total(e.length) AS length,
                     EXISTS (SELECT 1 FROM events WHERE job = ?1 AND last IN ('done', 'cancelled')) AS ended
-             FROM events e WHERE e.job = ?1 AND e.attempt = (SELECT max(attempt) FROM events WHERE job = ?1) GROUP BY e.attempt",
+             FROM events e WHERE e.job = ?1 AND e.attempt = (SELECT max(attempt) FROM events WHERE job = ?1)
+             GROUP BY e.attempt",
             vec![job.into()],
         )?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of bytes")]

@@ -4,27 +4,26 @@ mod channel_log;
 mod job_events;
 mod session;
 mod turn_events;
+mod turn_streams;
 
 use bytes::Bytes;
 use cloudflare::{Workers, log};
 use http::{Request, StatusCode};
 use pipeline::{
     budget::{ledger::Entry, purpose::Purpose},
-    constants,
+    chat::channel::Channel,
     ids::RequestId,
     platform::ports::{Clock as _, Meter as _, Random as _},
     problem::{Code, Problem},
 };
-use producers::{
-    api::sessions::{Participant, SessionView},
-    http::{
-        call::Settings,
-        handle::{Summary, handle},
-        reply::{Body, Reply},
-    },
+use producers::http::{
+    body::{self, RequestBody, Unread},
+    call::Settings,
+    handle::{Summary, handle},
+    reply::{Body, Joining, Reply},
 };
-use serde_json::json;
-use worker::{Context, Env, Response, event};
+use serde_json::{Value, json};
+use worker::{Context, Env, Error, Response, event};
 
 #[event(start)]
 fn start() {
@@ -41,9 +40,9 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
     // What becomes a WebSocket is passed on to its channel as it came. Nothing else is: a clone would
     // keep the body of every upload a second time.
     let original = if request.headers().get("upgrade")?.is_some() { Some(request.clone()?) } else { None };
-    let (reply, summary) = match read(request).await {
-        Ok(request) => handle(&platform, &settings, &request, request_id).await,
-        Err(problem) => handle_unread(request_id, *problem),
+    let (reply, summary) = match unread(request) {
+        Ok(request) => handle(&platform, &settings, request, request_id).await,
+        Err(error) => refuse(request_id, &error),
     };
     let status = reply.status.as_u16();
     let response = respond(&platform, &summary, reply, original).await?;
@@ -73,34 +72,36 @@ fn settings(env: &Env) -> Settings {
     }
 }
 
-/// Reads a request whole, unless it is too large to be.
-async fn read(mut request: worker::Request) -> Result<Request<Bytes>, Box<Problem>> {
-    let malformed = |why: String| Box::new(Problem::new(Code::Malformed, why));
-    let mut builder = Request::builder()
-        .method(request.method().as_ref())
-        .uri(request.url().map_err(|error| malformed(error.to_string()))?.as_str());
-    let mut announced = 0;
-    for (name, value) in request.headers() {
-        if name == "content-length" {
-            announced = value.parse().unwrap_or(0);
+/// A body that stays with its sender until somebody asks for it.
+struct Upload(worker::Request);
+
+impl RequestBody for Upload {
+    async fn read(mut self, limit: usize) -> Result<Bytes, Unread> {
+        let broken = |error: Error| Unread::Broken(error.to_string());
+        let announced = self.0.headers().get("content-length").ok().flatten().and_then(|value| value.parse().ok());
+        if let Some(bytes) = announced.filter(|bytes| *bytes > limit) {
+            return Err(Unread::TooLarge(bytes));
         }
-        builder = builder.header(name, value);
+        // What is announced is what comes, in one piece; nothing announced and no body is no body.
+        if announced.is_some() || self.0.inner().body().is_none() {
+            return Bytes::from(self.0.bytes().await.map_err(broken)?).read(limit).await;
+        }
+        body::collect(self.0.stream().map_err(broken)?, limit).await
     }
-    let too_large = |bytes: usize| {
-        let detail = format!("a body of {bytes} bytes; the limit is {}", constants::REQUEST_BYTES);
-        Box::new(Problem::field(Code::TooLarge, "Content-Length", detail))
-    };
-    if announced > constants::REQUEST_BYTES {
-        return Err(too_large(announced));
-    }
-    let body = request.bytes().await.map_err(|error| malformed(format!("the body cannot be read: {error}")))?;
-    if body.len() > constants::REQUEST_BYTES {
-        return Err(too_large(body.len()));
-    }
-    builder.body(Bytes::from(body)).map_err(|error| malformed(error.to_string()))
 }
 
-fn handle_unread(request_id: RequestId, mut problem: Problem) -> (Reply, Summary) {
+/// A request as `producers` knows it, its body unread.
+fn unread(request: worker::Request) -> worker::Result<Request<Upload>> {
+    let mut builder = Request::builder().method(request.method().as_ref()).uri(request.url()?.as_str());
+    for (name, value) in request.headers() {
+        builder = builder.header(name, value);
+    }
+    builder.body(Upload(request)).map_err(|error| Error::RustError(error.to_string()))
+}
+
+/// What cannot even be taken for a request.
+fn refuse(request_id: RequestId, why: &Error) -> (Reply, Summary) {
+    let mut problem = Problem::new(Code::Malformed, why.to_string());
     problem.request_id = Some(request_id.to_string());
     (Reply::from(problem), Summary { request_id, route: "unread", user: None, key: None, failure: None })
 }
@@ -114,9 +115,9 @@ async fn respond(
     let empty = matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let mut status = reply.status.as_u16();
     let response = match (reply.body, summary.user.clone()) {
-        (Body::Join(participant), _) => {
-            let original = original.ok_or_else(|| worker::Error::RustError("a join without an upgrade".to_owned()))?;
-            return join(platform, &participant, original).await;
+        (Body::Join(joining), _) => {
+            let original = original.ok_or_else(|| Error::RustError("a join without an upgrade".to_owned()))?;
+            return join(platform, &joining, original).await;
         }
         (Body::Bytes(bytes), _) if !empty => Response::from_bytes(bytes)?,
         (Body::JobEvents(job), Some(user)) => {
@@ -125,7 +126,7 @@ async fn respond(
         (Body::TurnEvents(turn), Some(user)) => {
             Response::from_stream(turn_events::turn_events(platform.clone(), user, turn))?
         }
-        (Body::Session(view, channel), _) => Response::from_bytes(session_body(platform, &view, &channel).await)?,
+        (Body::WithChannel(known, channel), _) => Response::from_bytes(with_channel(platform, known, &channel).await)?,
         (Body::CloseChannel(channel), _) => {
             // D1 says that it is closed; a channel that is not reached lets nobody in any more either.
             if platform.ask_channel(&channel, "/close", None).await.is_err() {
@@ -143,26 +144,22 @@ async fn respond(
     Ok(response)
 }
 
-async fn join(platform: &Workers, participant: &Participant, original: worker::Request) -> worker::Result<Response> {
+async fn join(platform: &Workers, joining: &Joining, original: worker::Request) -> worker::Result<Response> {
     let mut request = original.clone_mut()?;
-    request.headers_mut()?.set(session::PARTICIPANT_HEADER, &participant.to_header())?;
+    request.headers_mut()?.set(session::PARTICIPANT_HEADER, &joining.participant)?;
     // The channel needs no key to know who comes.
     request.headers_mut()?.delete("authorization")?;
-    platform
-        .pass_to_channel(&participant.channel(), request)
-        .await
-        .map_err(|failure| worker::Error::RustError(failure.to_string()))
+    platform.pass_to_channel(&joining.channel, request).await.map_err(|failure| Error::RustError(failure.to_string()))
 }
 
-/// What D1 knows of a session, with what its channel knows laid over it.
-async fn session_body(platform: &Workers, view: &SessionView, channel: &pipeline::chat::channel::Channel) -> Vec<u8> {
-    let mut body = json!(view);
+/// What D1 knows, with what its channel knows laid over it.
+async fn with_channel(platform: &Workers, mut known: Value, channel: &Channel) -> Vec<u8> {
     if let Ok(mut response) = platform.ask_channel(channel, "/state", None).await
-        && let Ok(serde_json::Value::Object(live)) = response.json().await
+        && let Ok(Value::Object(live)) = response.json().await
     {
         for (name, value) in live {
-            body[name] = value;
+            known[name] = value;
         }
     }
-    body.to_string().into_bytes()
+    known.to_string().into_bytes()
 }

@@ -2,32 +2,27 @@
 //!
 //! One class for both kinds of channel: of a live session, where people and agents meet, and of a
 //! single turn, where its tokens are told. It numbers events, keeps them, and passes them on; what
-//! a frame or a update means is decided in `producers::api::sessions::live` and `pipeline::chat::channel`.
+//! a frame or an update means is decided in `producers::api::sessions::live` and `pipeline::chat::channel`.
 
 use std::{cell::RefCell, collections::HashMap};
 
 use cloudflare::Workers;
-use futures_channel::mpsc;
-use futures_util::StreamExt;
 use operational_transform::OperationSeq;
 use pipeline::{
     budget::{ledger, purpose::Purpose},
-    chat::{
-        channel::{self, StreamState, TurnEvent, Update},
-        turn::Ask,
-    },
+    chat::{channel::Update, turn::Ask},
     constants,
-    ids::{JobId, SessionId, UserId},
+    ids::{SessionId, UserId},
     platform::ports::Clock as _,
     problem::{Code, Problem},
-    tenant::Tenant,
+    store,
     time::{HOUR, Timestamp},
 };
 use producers::api::{
     chat::{self, Checked},
     sessions::{
         self, Participant,
-        live::{self, Close, Frame, Rate, Sender},
+        live::{self, ChannelState, Close, Frame, Rate, Sender},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -37,12 +32,15 @@ use worker::{
     WebSocketPair, durable_object, worker_sys::WebSocketRequestResponsePair,
 };
 
-use crate::channel_log::{Entry, Log};
+use crate::{
+    channel_log::{Entry, Log},
+    turn_streams::TurnStreams,
+};
 
 /// Header with the [`Participant`] that the gateway let in.
 pub const PARTICIPANT_HEADER: &str = "x-friend-participant";
 /// Milliseconds after which the channel of a single turn is forgotten: D1 has the answer.
-const TURN_ROOM_LIFE: i64 = HOUR;
+const TURN_CHANNEL_LIFE: i64 = HOUR;
 
 /// Who is behind a connection; survives hibernation as its attachment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,20 +57,13 @@ struct Identity {
     session: SessionId,
 }
 
-/// Somebody who follows one turn.
-struct Listener {
-    job: String,
-    sender: mpsc::UnboundedSender<Vec<u8>>,
-}
-
 /// The object.
 #[durable_object]
 pub struct Session {
     state: State,
     env: Env,
     log: Log,
-    told: RefCell<HashMap<String, StreamState>>,
-    listeners: RefCell<Vec<Listener>>,
+    streams: TurnStreams,
     rates: RefCell<HashMap<String, Rate>>,
 }
 
@@ -83,7 +74,7 @@ impl DurableObject for Session {
             state.set_websocket_auto_response(&pair);
         }
         let log = Log::open(&state);
-        Self { state, env, log, told: RefCell::default(), listeners: RefCell::default(), rates: RefCell::default() }
+        Self { state, env, log, streams: TurnStreams::default(), rates: RefCell::default() }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -98,7 +89,7 @@ impl DurableObject for Session {
             }
             "/listen" => {
                 let since = parameter("since").and_then(|since| since.parse().ok()).unwrap_or(0);
-                self.listen(&parameter("job").unwrap_or_default(), since)
+                self.streams.listen(&self.log, &parameter("job").unwrap_or_default(), since)
             }
             "/state" => Response::from_json(&self.snapshot()?),
             "/close" => self.close().await,
@@ -157,54 +148,13 @@ fn full() -> Result<Response> {
 }
 
 impl Session {
-    /// A turn's worker tells its events; false if it should stop.
+    /// A turn's worker publishes its events; false if it should stop.
     async fn publish(&self, update: Update) -> Result<bool> {
-        let job = update.job.clone();
-        let known = self.told(&job)?;
-        let admission = channel::admit(Some(&known), update);
-        for event in &admission.events {
-            self.pass_on_turn(&job, &admission.state, event)?;
-        }
-        self.told.borrow_mut().insert(job.to_string(), admission.state);
+        let wanted = self.streams.publish(&self.log, update, |entry| self.send_to_all(entry))?;
         if self.identity()?.is_none() && self.state.storage().get_alarm().await?.is_none() {
-            self.wake_in(TURN_ROOM_LIFE).await?;
+            self.wake_in(TURN_CHANNEL_LIFE).await?;
         }
-        Ok(admission.wanted)
-    }
-
-    /// What was told of a turn so far; after hibernation from the log.
-    fn told(&self, job: &JobId) -> Result<StreamState> {
-        if let Some(told) = self.told.borrow().get(job.as_str()) {
-            return Ok(told.clone());
-        }
-        self.log.told(job.as_str())
-    }
-
-    fn pass_on_turn(&self, job: &JobId, told: &StreamState, event: &TurnEvent) -> Result<()> {
-        let mut data = serde_json::to_value(event)?;
-        data["job_id"] = json!(job);
-        let length = if let TurnEvent::Delta { text, .. } = event { text.len() } else { 0 };
-        let entry = self.log.append(&data, Some((job.as_str(), &told.attempt, length)))?;
-        self.send_to_all(&entry);
-        let line = [entry.text.as_bytes(), b"\n"].concat();
-        self.listeners.borrow_mut().retain(|listener| {
-            listener.job != job.as_str() || (listener.sender.unbounded_send(line.clone()).is_ok() && !event.is_last())
-        });
-        Ok(())
-    }
-
-    /// The events of a turn after `since`, and those to come, as JSON lines until the last.
-    fn listen(&self, job: &str, since: i64) -> Result<Response> {
-        let (sender, receiver) = mpsc::unbounded();
-        let mut ended = false;
-        for entry in self.log.of_job(job, since)? {
-            ended |= entry.is_last;
-            let _ = sender.unbounded_send([entry.text.as_bytes(), b"\n"].concat());
-        }
-        if !ended {
-            self.listeners.borrow_mut().push(Listener { job: job.to_owned(), sender });
-        }
-        Response::from_stream(receiver.map(Ok::<Vec<u8>, Error>))
+        Ok(wanted)
     }
 
     fn join(&self, request: &Request) -> Result<Response> {
@@ -226,8 +176,8 @@ impl Session {
         // Everything that was missed, then what this joining tells the others, too.
         let scratch = self.log.scratch()?;
         let welcome = json!({
-            "type": "welcome", "you": attachment.sender, "participants": self.participants(), "sequence": self.log.last()?,
-            "scratch": { "revision": scratch.revision, "text": scratch.text },
+            "type": "welcome", "you": attachment.sender, "participants": self.participants(),
+            "sequence": self.log.last()?, "scratch": { "revision": scratch.revision, "text": scratch.text },
         });
         pair.server.send_with_str(welcome.to_string())?;
         for entry in self.log.since(participant.since)? {
@@ -300,7 +250,7 @@ impl Session {
     async fn ask(&self, attachment: &Attachment, text: String) -> std::result::Result<(), Value> {
         let platform = Workers::new(self.env.clone());
         let unavailable = |_| live::problem("unavailable", "the question was not accepted; ask again");
-        let tenant = Tenant::read(&platform, &attachment.owner).await.map_err(unavailable)?;
+        let tenant = store::users::tenant(&attachment.owner).first(&platform).await.map_err(unavailable)?;
         let Some(tenant) = tenant else { return Err(live::problem("not_found", "the session's owner is gone")) };
         let told = |refusal: producers::http::reply::Refusal| {
             let (problem, _) = refusal.into_problem();
@@ -347,12 +297,14 @@ impl Session {
         Ok(())
     }
 
-    fn snapshot(&self) -> Result<Value> {
+    fn snapshot(&self) -> Result<ChannelState> {
         let scratch = self.log.scratch()?;
-        Ok(json!({
-            "participants": self.participants(), "sequence": self.log.last()?,
-            "scratch": scratch.text, "scratch_revision": scratch.revision,
-        }))
+        Ok(ChannelState {
+            participants: self.participants(),
+            sequence: self.log.last()?,
+            scratch: scratch.text,
+            scratch_revision: scratch.revision,
+        })
     }
 
     async fn close(&self) -> Result<Response> {
@@ -370,7 +322,7 @@ impl Session {
     /// Forgets everything, and is a new channel from then on.
     async fn forget(&self) -> Result<()> {
         self.state.storage().delete_all().await?;
-        self.told.borrow_mut().clear();
+        self.streams.forget();
         self.log.make();
         Ok(())
     }

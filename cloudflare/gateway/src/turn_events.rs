@@ -9,10 +9,7 @@ use futures_util::{
     stream,
 };
 use pipeline::{chat::channel::TurnEvent, ids::UserId, platform::ports::Clock as _};
-use producers::{
-    api::{jobs, openai::Progress},
-    http::reply::TurnStream,
-};
+use producers::{api::jobs, http::reply::TurnStream};
 use serde::Deserialize;
 use worker::{ByteStream, Error};
 
@@ -30,7 +27,6 @@ struct Follow {
     stream: TurnStream,
     next: Option<Next>,
     rest: Vec<u8>,
-    progress: Progress,
     ended: bool,
 }
 
@@ -45,8 +41,7 @@ struct Line {
 /// Streams a turn until it ends. A listener that comes back with the number of its last event
 /// misses nothing and hears nothing twice.
 pub fn turn_events(platform: Workers, user: UserId, turn: TurnStream) -> impl Stream<Item = Result<Vec<u8>, Error>> {
-    let progress = Progress::default();
-    let follow = Follow { platform, user, stream: turn, next: None, rest: Vec::new(), progress, ended: false };
+    let follow = Follow { platform, user, stream: turn, next: None, rest: Vec::new(), ended: false };
     stream::unfold(Box::new(follow), |mut follow| async move {
         if follow.ended {
             return None;
@@ -121,18 +116,10 @@ impl Follow {
         text
     }
 
-    fn event(&mut self, sequence: Option<i64>, event: &TurnEvent) -> String {
-        self.ended |= event.is_last();
-        if let Some(completion) = &self.stream.openai {
-            let text = completion.events(event, &mut self.progress);
-            self.ended |= self.progress.ended;
-            return text;
-        }
-        let Ok(mut data) = serde_json::to_value(event) else { return String::new() };
-        let id = sequence.map(|sequence| format!("id: {sequence}\n")).unwrap_or_default();
-        let name = data["type"].as_str().unwrap_or_default().to_owned();
-        data["job_id"] = serde_json::json!(self.stream.job);
-        format!("{id}event: {name}\ndata: {data}\n\n")
+    fn event(&mut self, number: Option<i64>, event: &TurnEvent) -> String {
+        let text = self.stream.writer.write(number, event);
+        self.ended |= event.is_last() || self.stream.writer.has_ended();
+        text
     }
 
     /// The end of the turn, if D1 knows it already.

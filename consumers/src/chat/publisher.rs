@@ -6,16 +6,17 @@ use pipeline::{
         generation::{Flow, Sink},
     },
     failure::Failure,
-    job::item::{self, Claim},
+    ids::ClaimToken,
+    job::{item::Claim, protocol},
     platform::ports::{Channels, Clock, Database},
     time::{SECOND, Timestamp},
 };
 
 use super::thinking::Thinking;
 
-/// Milliseconds between two tellings: quick enough to read along, and some fifteen requests to the
+/// Milliseconds between two updates: quick enough to read along, and some fifteen requests to the
 /// channel for an answer.
-const TELL_EVERY: i64 = 300;
+const PUBLISH_EVERY: i64 = 300;
 /// Milliseconds between two renewals of the lease.
 const RENEW_EVERY: i64 = 20 * SECOND;
 
@@ -26,12 +27,12 @@ pub struct StreamPublisher<'a, P> {
     channel: &'a Channel,
     attempt: String,
     thinking: Thinking,
-    /// What was said so far, without thoughts.
+    /// The answer so far, without thoughts.
     pub text: String,
     /// Bytes of it that the channel has.
-    told: usize,
+    published: usize,
     waiting: Vec<TurnEvent>,
-    last_told: Timestamp,
+    last_published: Timestamp,
     last_renewed: Timestamp,
     /// Nobody wants the rest: the claim was lost, or the turn was cancelled.
     pub unwanted: bool,
@@ -43,24 +44,39 @@ impl<P> std::fmt::Debug for StreamPublisher<'_, P> {
     }
 }
 
-/// The name of an attempt: sorts by claim, then by model.
-pub fn attempt_name(claim: &Claim, model: usize) -> String {
-    format!("{}/{model:02}", claim.token)
+/// Which part of a claim's work an update comes from. A channel takes an update as the end of every part
+/// before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The route's model at this place answers.
+    Model(usize),
+    /// The turn has ended, whoever answered.
+    End,
+}
+
+impl Attempt {
+    /// The name in updates: sorts by claim, then by model, the end last.
+    pub fn name(self, claim: &ClaimToken) -> String {
+        match self {
+            Self::Model(place) => format!("{claim}/{place:02}"),
+            Self::End => format!("{claim}/99"),
+        }
+    }
 }
 
 impl<'a, P: Database + Channels + Clock> StreamPublisher<'a, P> {
-    /// Begins attempt number `model` of a claim with the event that announces it.
-    pub fn new(ports: &'a P, claim: &'a Claim, channel: &'a Channel, model: usize, started: TurnEvent) -> Self {
+    /// Begins an attempt of a claim with the event that announces it.
+    pub fn new(ports: &'a P, claim: &'a Claim, channel: &'a Channel, attempt: Attempt, started: TurnEvent) -> Self {
         Self {
             ports,
             claim,
             channel,
-            attempt: attempt_name(claim, model),
+            attempt: attempt.name(&claim.token),
             thinking: Thinking::default(),
             text: String::new(),
-            told: 0,
+            published: 0,
             waiting: vec![started],
-            last_told: Timestamp::from_milliseconds(0),
+            last_published: Timestamp::from_milliseconds(0),
             last_renewed: ports.now(),
             unwanted: false,
         }
@@ -70,15 +86,15 @@ impl<'a, P: Database + Channels + Clock> StreamPublisher<'a, P> {
     /// each says where it begins, so that none is passed on twice.
     async fn publish(&mut self) {
         let mut events = self.waiting.clone();
-        if self.text.len() > self.told {
-            events.push(TurnEvent::Delta { at: self.told, text: self.text[self.told..].to_owned() });
+        if self.text.len() > self.published {
+            events.push(TurnEvent::Delta { at: self.published, text: self.text[self.published..].to_owned() });
         }
         let update = Update { job: self.claim.job.clone(), attempt: self.attempt.clone(), events };
-        self.last_told = self.ports.now();
+        self.last_published = self.ports.now();
         match self.ports.publish(self.channel, update).await {
             Ok(true) => {
                 self.waiting.clear();
-                self.told = self.text.len();
+                self.published = self.text.len();
             }
             Ok(false) => self.unwanted = true,
             Err(_) => {}
@@ -94,18 +110,18 @@ impl<'a, P: Database + Channels + Clock> StreamPublisher<'a, P> {
 
     async fn renew(&mut self) -> Result<(), Failure> {
         self.last_renewed = self.ports.now();
-        self.unwanted |= !item::renew(self.ports, self.claim).await?;
+        self.unwanted |= !protocol::renew(self.ports, self.claim).await?;
         Ok(())
     }
 }
 
 impl<P: Database + Channels + Clock> Sink for StreamPublisher<'_, P> {
     async fn accept(&mut self, text: &str) -> Flow {
-        let said = self.thinking.push(text);
+        let text = self.thinking.push(text);
         // An answer does not begin with the blank lines that follow thoughts.
-        self.text.push_str(if self.text.is_empty() { said.trim_start() } else { &said });
+        self.text.push_str(if self.text.is_empty() { text.trim_start() } else { &text });
         let now = self.ports.now();
-        if now.since(self.last_told) >= TELL_EVERY && self.text.len() > self.told {
+        if now.since(self.last_published) >= PUBLISH_EVERY && self.text.len() > self.published {
             self.publish().await;
         }
         if now.since(self.last_renewed) >= RENEW_EVERY {
@@ -113,5 +129,18 @@ impl<P: Database + Channels + Clock> Sink for StreamPublisher<'_, P> {
             let _ = self.renew().await;
         }
         if self.unwanted { Flow::Stop } else { Flow::Continue }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_sorts_after_every_model_of_its_claim() {
+        let token = ClaimToken::parse("clm_00000000000000000000000000").unwrap();
+        assert_eq!(Attempt::Model(0).name(&token), "clm_00000000000000000000000000/00");
+        assert_eq!(Attempt::End.name(&token), "clm_00000000000000000000000000/99");
+        assert!(Attempt::Model(12).name(&token) < Attempt::End.name(&token));
     }
 }

@@ -1,11 +1,11 @@
 //! What a user states about themselves that may be worth remembering.
 //!
-//! Found by how it is said, not by a model: it costs nothing, and the same message always offers
-//! the same. Offered memories wait for their owner's yes unless the owner said yes to all.
+//! Found by how sentences begin, not by a model: it costs nothing, and the same message always proposes
+//! the same. Proposed memories wait for their owner's yes unless the owner said yes to all.
 
-/// Something stated.
+/// Something a user stated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct Statement {
     /// `fact` or `preference`.
     pub kind: &'static str,
     /// The statement, as it was made.
@@ -69,26 +69,26 @@ const PASSING: [&str; 14] = [
     "i'm sorry",
 ];
 const REMEMBER: [&str; 4] = ["remember that ", "remember: ", "please remember ", "keep in mind that "];
-/// Most candidates of one message.
+/// Most statements of one message.
 const MOST: usize = 3;
 const SHORTEST: usize = 8;
 const LONGEST: usize = 300;
 
-/// The candidates in a message, in its order.
-pub fn statements(message: &str) -> Vec<Candidate> {
-    let mut found: Vec<Candidate> = Vec::new();
+/// The statements in a message, in its order.
+pub fn statements(message: &str) -> Vec<Statement> {
+    let mut found: Vec<Statement> = Vec::new();
     for sentence in sentences(message) {
-        if let Some(candidate) = candidate(sentence)
-            && !found.contains(&candidate)
+        if let Some(statement) = statement(sentence)
+            && !found.contains(&statement)
         {
-            found.push(candidate);
+            found.push(statement);
         }
     }
     found.truncate(MOST);
     found
 }
 
-fn candidate(sentence: &str) -> Option<Candidate> {
+fn statement(sentence: &str) -> Option<Statement> {
     let sentence = sentence.trim().trim_start_matches(['-', '*', ' ']);
     if sentence.ends_with('?') || !(SHORTEST..=LONGEST).contains(&sentence.len()) {
         return None;
@@ -105,7 +105,7 @@ fn candidate(sentence: &str) -> Option<Candidate> {
         return None;
     };
     let text = stated.unwrap_or(sentence).trim().trim_end_matches(['.', '!']).to_owned();
-    (text.len() >= SHORTEST).then_some(Candidate { kind, text })
+    (text.len() >= SHORTEST).then_some(Statement { kind, text })
 }
 
 /// Cut at line ends and after `.`, `!` and `?` before a space.
@@ -130,15 +130,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statements_are_offered_and_questions_are_not() {
+    fn statements_are_found_and_questions_are_not() {
         let found = statements(
             "Hi! My name is Ada. I prefer short answers! Am I right? I'm trying to build it. What is a queue?",
         );
         assert_eq!(
             found,
             [
-                Candidate { kind: "fact", text: "My name is Ada".to_owned() },
-                Candidate { kind: "preference", text: "I prefer short answers".to_owned() },
+                Statement { kind: "fact", text: "My name is Ada".to_owned() },
+                Statement { kind: "preference", text: "I prefer short answers".to_owned() },
             ]
         );
         assert_eq!(

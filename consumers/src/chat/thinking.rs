@@ -1,4 +1,4 @@
-//! Takes what a thinking model thinks out of what it says, while it says it.
+//! Takes the thoughts of a thinking model out of its answer, while it answers.
 
 const OPEN: &str = "<think>";
 const CLOSE: &str = "</think>";
@@ -12,17 +12,17 @@ pub struct Thinking {
 }
 
 impl Thinking {
-    /// Takes the next piece; gives what is said for certain.
+    /// Takes the next piece; gives what belongs to the answer for certain.
     pub fn push(&mut self, text: &str) -> String {
         self.held.push_str(text);
-        let mut said = String::new();
+        let mut answer = String::new();
         loop {
             let mark = if self.inside { CLOSE } else { OPEN };
             if let Some(at) = self.held.find(mark) {
                 let rest = self.held.split_off(at);
                 let before = std::mem::replace(&mut self.held, rest[mark.len()..].to_owned());
                 if !self.inside {
-                    said.push_str(&before);
+                    answer.push_str(&before);
                 }
                 self.inside = !self.inside;
                 continue;
@@ -32,9 +32,9 @@ impl Thinking {
             let waiting = self.held.split_off(self.held.len() - kept);
             let passed = std::mem::replace(&mut self.held, waiting);
             if !self.inside {
-                said.push_str(&passed);
+                answer.push_str(&passed);
             }
-            return said;
+            return answer;
         }
     }
 
@@ -45,9 +45,9 @@ impl Thinking {
     }
 }
 
-/// What was said, of an answer that may still begin with thoughts closed by a mark alone.
-pub fn said(answer: &str) -> &str {
-    answer.rsplit_once(CLOSE).map_or(answer, |(_, said)| said).trim()
+/// An answer that may still begin with thoughts closed by a mark alone, without them.
+pub fn without_thoughts(answer: &str) -> &str {
+    answer.rsplit_once(CLOSE).map_or(answer, |(_, after)| after).trim()
 }
 
 #[cfg(test)]
@@ -63,17 +63,17 @@ mod tests {
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).chain([0, text.len()]).collect();
             cuts.sort_unstable();
             let mut thinking = Thinking::default();
-            let mut said: String = cuts.windows(2).map(|pair| thinking.push(&text[pair[0]..pair[1]])).collect();
-            said.push_str(&thinking.finish());
-            prop_assert_eq!(said, "ad<thin>e");
+            let mut answer: String = cuts.windows(2).map(|pair| thinking.push(&text[pair[0]..pair[1]])).collect();
+            answer.push_str(&thinking.finish());
+            prop_assert_eq!(answer, "ad<thin>e");
         }
     }
 
     #[test]
-    fn thoughts_that_never_end_are_not_said() {
+    fn thoughts_that_never_end_are_not_passed_on() {
         let mut thinking = Thinking::default();
         assert_eq!(thinking.push("<think>hm"), "");
         assert_eq!(thinking.finish(), "");
-        assert_eq!(said("hm, well</think> Yes."), "Yes.");
+        assert_eq!(without_thoughts("hm, well</think> Yes."), "Yes.");
     }
 }

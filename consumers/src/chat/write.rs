@@ -9,16 +9,22 @@ use pipeline::{
         turn::{Ask, Spent},
     },
     failure::{Failure, FailureKind},
-    job::item::{self, Claim},
+    job::{item::Claim, protocol},
     platform::ports::{Channels, Clock, Database, Deployment, Generator, KeyValue, Meter},
 };
 
-use super::{context::Context, prompt::Prompt, publisher::StreamPublisher, route::Choice, thinking};
+use super::{
+    context::Context,
+    prompt::Prompt,
+    publisher::{Attempt, StreamPublisher},
+    route::Choice,
+    thinking,
+};
 
 /// What a model made of a prompt.
 #[derive(Debug)]
 pub struct Written {
-    /// What it said, without thoughts.
+    /// The answer, without thoughts.
     pub text: String,
     /// The model.
     pub model: String,
@@ -53,7 +59,7 @@ pub struct Asked<'a> {
     pub route: &'a Route,
     /// Why this route.
     pub choice: &'a Choice,
-    /// Where it is told.
+    /// Where it is published.
     pub channel: &'a Channel,
 }
 
@@ -67,7 +73,7 @@ where
     let max_tokens = max_tokens(&turn.request, asked.route);
     let mut failure = Failure::bug("the route names no model");
     for (place, model) in asked.route.models.iter().enumerate() {
-        if place > 0 && !item::renew(ports, claim).await.map_err(Unwritten::Failed)? {
+        if place > 0 && !protocol::renew(ports, claim).await.map_err(Unwritten::Failed)? {
             return Err(Unwritten::Unwanted);
         }
         let price = asked.catalogue.price(model);
@@ -86,19 +92,19 @@ where
             route: asked.choice.route.name().to_owned(),
             model: model.clone(),
         };
-        let mut teller = StreamPublisher::new(ports, claim, asked.channel, place, started);
-        let generated = ports.generate(&generation, &mut teller).await;
-        if teller.unwanted {
+        let mut publisher = StreamPublisher::new(ports, claim, asked.channel, Attempt::Model(place), started);
+        let generated = ports.generate(&generation, &mut publisher).await;
+        if publisher.unwanted {
             return Err(Unwritten::Unwanted);
         }
         match generated {
             Ok(tokens) => {
-                teller.finish().await;
-                if teller.unwanted {
+                publisher.finish().await;
+                if publisher.unwanted {
                     return Err(Unwritten::Unwanted);
                 }
-                if is_answer(&teller.text) {
-                    return Ok(written(&teller.text, model, tokens, prompt, &generation));
+                if is_answer(&publisher.text) {
+                    return Ok(written(&publisher.text, model, tokens, prompt, &generation));
                 }
                 failure = Failure::transient(format!("{model} answered nothing"));
             }
@@ -114,13 +120,13 @@ where
     Err(Unwritten::Failed(failure))
 }
 
-/// True for text that says something: garbage is no answer.
+/// True for text that says something: characters that nobody can read are no answer.
 fn is_answer(text: &str) -> bool {
-    let said = thinking::said(text);
-    let garbage = said.chars().filter(|character| {
+    let answer = thinking::without_thoughts(text);
+    let unreadable = answer.chars().filter(|character| {
         *character == char::REPLACEMENT_CHARACTER || (character.is_control() && !character.is_whitespace())
     });
-    said.chars().any(char::is_alphanumeric) && garbage.count() * 10 < said.chars().count()
+    answer.chars().any(char::is_alphanumeric) && unreadable.count() * 10 < answer.chars().count()
 }
 
 fn written(text: &str, model: &str, tokens: Tokens, prompt: &Prompt, generation: &Generation) -> Written {
@@ -136,6 +142,6 @@ fn written(text: &str, model: &str, tokens: Tokens, prompt: &Prompt, generation:
         },
         finish: if counted.completion >= u64::from(generation.max_tokens) { "length" } else { "stop" },
         model: model.to_owned(),
-        text: thinking::said(text).to_owned(),
+        text: thinking::without_thoughts(text).to_owned(),
     }
 }

@@ -10,7 +10,7 @@ use html5gum::{
     Span, Tokenizer,
     emitters::callback::{CallbackEmitter, CallbackEvent},
 };
-use serde::{Deserialize, Serialize};
+use pipeline::job::cursors::HtmlState;
 
 /// A source's text and what the next slice must know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,17 +19,6 @@ pub struct Extracted {
     pub text: String,
     /// What the source's end is inside of.
     pub state: HtmlState,
-}
-
-/// Which elements a slice of HTML begins inside of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HtmlState {
-    /// The element whose content is left out, such as `script`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    skipped: Option<String>,
-    /// Inside `pre`.
-    #[serde(default)]
-    preformatted: bool,
 }
 
 /// Extracts the text of a source, or of the slice of it that begins in `state`.

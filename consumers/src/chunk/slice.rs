@@ -119,7 +119,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn slices_make_progress_and_join_to_the_whole(source in "(\\PC{0,40}[\\n ]{0,3}){1,40}", size in 8usize..64, html: bool) {
+        fn slices_make_progress_and_join_to_the_whole(
+            source in "(\\PC{0,40}[\\n ]{0,3}){1,40}",
+            size in 8usize..64,
+            html: bool,
+        ) {
             let bytes = source.as_bytes();
             let mut at = 0;
             let mut joined = String::new();

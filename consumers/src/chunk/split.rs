@@ -218,7 +218,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
-        fn chunks_tile_any_text(lines in prop::collection::vec("[ \\t]{0,8}(\\PC{0,60}|#{1,3} [a-z ]{1,20}|```|\\}|)", 0..400), structure in 0usize..3) {
+        fn chunks_tile_any_text(
+            lines in prop::collection::vec("[ \\t]{0,8}(\\PC{0,60}|#{1,3} [a-z ]{1,20}|```|\\}|)", 0..400),
+            structure in 0usize..3,
+        ) {
             let structure = [Structure::Markdown, Structure::Prose, Structure::Code][structure];
             check(&lines.join("\n"), structure);
         }

@@ -122,7 +122,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn windows_cover_the_text_and_fit_the_model(words in prop::collection::vec("[a-zA-Z]{1,12}|\\PC{1,6}|[0-9]{1,9}|[=-]{3,40}", 0..1500), title in "[a-z ]{0,300}") {
+        fn windows_cover_the_text_and_fit_the_model(
+            words in prop::collection::vec("[a-zA-Z]{1,12}|\\PC{1,6}|[0-9]{1,9}|[=-]{3,40}", 0..1500),
+            title in "[a-z ]{0,300}",
+        ) {
             let text = words.join(" ");
             let windows = windows(&EMBEDDING, &title, &text);
             prop_assert!(!windows.is_empty());

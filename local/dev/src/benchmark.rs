@@ -180,7 +180,8 @@ fn indexing(product: &Product, count: usize) -> Result<(), Error> {
     let documents = count as f64;
     let chunks = model_after["texts"].as_f64().unwrap_or(0.0) - model_before["texts"].as_f64().unwrap_or(0.0);
     println!(
-        "indexing {count} files of 2 KB: {seconds:.1} s, of it {model:.1} s in the model; without it {:.0} documents/s, {:.0} chunks/s",
+        "indexing {count} files of 2 KB: {seconds:.1} s, of it {model:.1} s in the model; \
+         without it {:.0} documents/s, {:.0} chunks/s",
         documents / (seconds - model).max(0.001),
         chunks / (seconds - model).max(0.001)
     );
@@ -255,7 +256,8 @@ fn gateway_cpu(product: &Product, text: &str) -> Result<(), Error> {
         let multipart = cpu_of(product, 30, || client.upload(&files, "?dry_run=true").map(drop))?;
         let within = |milliseconds: f64| if milliseconds - baseline <= CPU_ALLOWANCE_MS { "within" } else { "over" };
         println!(
-            "CPU of an upload of {kilobytes} KB (checked, hashed, planned): JSON {:.1} ms ({} 10 ms), multipart {:.1} ms ({}), above the baseline",
+            "CPU of an upload of {kilobytes} KB (checked, hashed, planned): \
+             JSON {:.1} ms ({} 10 ms), multipart {:.1} ms ({}), above the baseline",
             parsed - baseline,
             within(parsed),
             multipart - baseline,
@@ -300,7 +302,8 @@ fn stage_cpu(product: &Product, text: &str) -> Result<(), Error> {
     let batches = (packs * 64.0 / 256.0).ceil();
     let rest = (workerd_cpu(product.workers_group())? - before - chunk * packs) / batches;
     println!(
-        "CPU of an embed and an upsert message of 256 KB together, simulators and the stand-ins' relay included: {rest:.1} ms"
+        "CPU of an embed and an upsert message of 256 KB together, \
+         simulators and the stand-ins' relay included: {rest:.1} ms"
     );
     Ok(())
 }

@@ -60,7 +60,8 @@ fn measure(
     route: RouteName,
     price: pipeline::chat::generation::Price,
 ) -> Result<(), Error> {
-    let columns = "total(queue_operations), total(d1_rows_read), total(d1_rows_written), total(kv_writes), total(object_requests)";
+    let columns = "total(queue_operations), total(d1_rows_read), total(d1_rows_written), \
+                   total(kv_writes), total(object_requests)";
     let sums = || -> Result<Vec<f64>, Error> {
         let rows = product.query(&format!("SELECT {columns} FROM usage_log WHERE source IN ('/api/chat', 'chat')"))?;
         Ok(rows.first().map(|row| row.iter().filter_map(|value| value.parse().ok()).collect()).unwrap_or_default())
@@ -98,8 +99,10 @@ fn measure(
     let others = per_turn.iter().zip(allowances).enumerate().filter(|(place, _)| *place != 3);
     let others = others.map(|(_, (used, allowance))| allowance as f64 / used).fold(f64::INFINITY, f64::min);
     println!(
-        "chat, {}: first words after {:.0} ms, done after {:.0} ms (medians, without the models); {prompt:.0} prompt tokens and {ANSWER_TOKENS} of answer: {neurons:.2} neurons; \
-         {:.1} queue operations, {:.0} D1 rows read, {:.1} written, {:.1} KV writes, {:.1} object requests; a day carries {:.0} turns by neurons, {others:.0} by the rest",
+        "chat, {}: first words after {:.0} ms, done after {:.0} ms (medians, without the models); \
+         {prompt:.0} prompt tokens and {ANSWER_TOKENS} of answer: {neurons:.2} neurons; \
+         {:.1} queue operations, {:.0} D1 rows read, {:.1} written, {:.1} KV writes, {:.1} object requests; \
+         a day carries {:.0} turns by neurons, {others:.0} by the rest",
         route.name(),
         median(&mut firsts),
         median(&mut dones),

@@ -139,9 +139,11 @@ impl Client {
         let mut body = Vec::new();
         for file in files {
             let name = file.path.replace('"', "%22");
-            body.extend_from_slice(
-                format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\nContent-Type: application/octet-stream\r\n\r\n").as_bytes(),
+            let head = format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\
+                 Content-Type: application/octet-stream\r\n\r\n"
             );
+            body.extend_from_slice(head.as_bytes());
             body.extend_from_slice(&file.content);
             body.extend_from_slice(b"\r\n");
         }

@@ -99,7 +99,10 @@ fn read(folder: &Path, name: &str) -> Result<Set, Error> {
         .iter()
         .filter(|document| !text(document, "text").trim().is_empty())
         .map(|document| {
-            let mut upload = json!({"external_id": text(document, "_id"), "title": text(document, "title"), "content": text(document, "text")});
+            let mut upload = json!({
+                "external_id": text(document, "_id"), "title": text(document, "title"),
+                "content": text(document, "text"),
+            });
             if is_code {
                 upload["type"] = json!("code");
                 upload["language"] = json!("python");

@@ -5,11 +5,7 @@ use std::{
     process::Command,
 };
 
-use crate::{
-    Error,
-    process::Process,
-    product::{Options, start_server},
-};
+use crate::{Error, process::Process};
 
 /// Which language model answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,17 +29,16 @@ impl LanguageModel {
         let file = variable("LLM_GGUF").map_or(installed, PathBuf::from);
         if file.is_file() { Self::File(file) } else { Self::None }
     }
-}
-
-/// The language model's own server, where one is needed, and the base URL of its API.
-pub(crate) fn start_language_model(options: &Options) -> Result<(Option<Process>, Option<String>), Error> {
-    let file = match &options.language_model {
-        LanguageModel::None => return Ok((None, None)),
-        LanguageModel::Server(url) => return Ok((None, Some(url.clone()))),
-        LanguageModel::File(file) => file,
-    };
-    let mut command = Command::new(options.root.join("node_modules/node/bin/node"));
-    command.arg(options.root.join("local/llm/server.js")).arg("--model").arg(file);
-    let (process, address) = start_server(&mut command, &options.state.join("llm.log"), "language model on ")?;
-    Ok((Some(process), Some(format!("http://{address}/v1"))))
+    /// Starts the language model's own server, where one is needed. Answers with the base URL of its API.
+    pub(crate) fn start(&self, root: &Path, state: &Path) -> Result<(Option<Process>, Option<String>), Error> {
+        let file = match self {
+            Self::None => return Ok((None, None)),
+            Self::Server(url) => return Ok((None, Some(url.clone()))),
+            Self::File(file) => file,
+        };
+        let mut command = Command::new(root.join("node_modules/node/bin/node"));
+        command.arg(root.join("local/llm/server.js")).arg("--model").arg(file);
+        let (process, address) = Process::start_server(&mut command, &state.join("llm.log"), "language model on ")?;
+        Ok((Some(process), Some(format!("http://{address}/v1"))))
+    }
 }

@@ -98,10 +98,12 @@ fn serve(options: Options) -> Result<(), Error> {
     println!("Try:");
     println!("  curl -F files=@README.md -H 'Authorization: Bearer {key}' -H 'Prefer: wait=30' {url}/api/index");
     println!(
-        "  curl -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"query\": \"how do I start it?\"}}' {url}/api/search"
+        "  curl -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \
+         -d '{{\"query\": \"how do I start it?\"}}' {url}/api/search"
     );
     println!(
-        "  curl -H 'Authorization: Bearer {key}' -H 'Prefer: wait=60' -d '{{\"message\": \"How do I start it?\"}}' {url}/api/chat"
+        "  curl -H 'Authorization: Bearer {key}' -H 'Prefer: wait=60' \
+         -d '{{\"message\": \"How do I start it?\"}}' {url}/api/chat"
     );
     println!("Logs: {}   Stop: Ctrl-C", product.log().display());
     std::io::stdout().flush()?;

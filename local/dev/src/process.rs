@@ -19,6 +19,9 @@ use crate::Error;
 /// How long a process may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// A cold start of wrangler on a busy machine takes this long at worst.
+pub(crate) const START_DEADLINE: Duration = Duration::from_mins(2);
+
 /// Groups of the processes that run, for [`stop_all`].
 static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
@@ -45,6 +48,23 @@ impl Process {
             running.push(child.id());
         }
         Ok(Self { child })
+    }
+
+    /// Starts a server and waits until it says in its log where it listens.
+    pub(crate) fn start_server(command: &mut Command, log: &Path, says: &str) -> Result<(Self, String), Error> {
+        std::fs::write(log, "")?;
+        let mut process = Self::start(command, log)?;
+        let deadline = Instant::now() + START_DEADLINE;
+        loop {
+            let text = std::fs::read_to_string(log)?;
+            if let Some(address) = text.lines().find_map(|line| line.strip_prefix(says)) {
+                return Ok((process, address.trim().to_owned()));
+            }
+            if !process.is_running() || Instant::now() > deadline {
+                return Err(format!("a server did not start: {text}").into());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// The process group, which is also the first process's id.

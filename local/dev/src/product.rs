@@ -14,8 +14,8 @@ use crate::{
     Error,
     client::Client,
     configuration::{self, Profile, Secrets},
-    language_model::{LanguageModel, start_language_model},
-    process::Process,
+    language_model::LanguageModel,
+    process::{Process, START_DEADLINE},
     schedule::{Cron, Schedule, trigger, trigger_duplicates},
 };
 
@@ -68,8 +68,6 @@ pub struct Product {
 }
 
 const SECRETS_FILE: &str = "secrets.env";
-/// A cold start of wrangler on a busy machine takes this long at worst.
-const START_DEADLINE: Duration = Duration::from_mins(2);
 
 impl Product {
     /// Starts everything and waits until it answers.
@@ -77,7 +75,7 @@ impl Product {
         fs::create_dir_all(&options.state)?;
         let options = Options { state: options.state.canonicalize()?, ..options };
         let secrets = Secrets::load(&options.state)?;
-        let (llm, llm_url) = start_language_model(&options)?;
+        let (llm, llm_url) = options.language_model.start(&options.root, &options.state)?;
         let (models, model_server) = start_models(&options, llm_url.as_deref())?;
         let configurations = write_configuration(&options, &model_server)?;
         secrets.write_file(&options.state.join(SECRETS_FILE))?;
@@ -223,25 +221,9 @@ fn start_models(options: &Options, llm_url: Option<&str>) -> Result<(Process, St
     if let Some(url) = llm_url {
         command.args(["--llm-url", url]);
     }
-    let (process, address) = start_server(&mut command, &options.state.join("models.log"), "model server on ")?;
+    let (process, address) =
+        Process::start_server(&mut command, &options.state.join("models.log"), "model server on ")?;
     Ok((process, format!("http://{address}")))
-}
-
-/// Starts a server and waits until it says in its log where it listens.
-pub(crate) fn start_server(command: &mut Command, log: &Path, says: &str) -> Result<(Process, String), Error> {
-    fs::write(log, "")?;
-    let mut process = Process::start(command, log)?;
-    let deadline = Instant::now() + START_DEADLINE;
-    loop {
-        let text = fs::read_to_string(log)?;
-        if let Some(address) = text.lines().find_map(|line| line.strip_prefix(says)) {
-            return Ok((process, address.trim().to_owned()));
-        }
-        if !process.is_running() || Instant::now() > deadline {
-            return Err(format!("a server did not start: {text}").into());
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// wrangler under the Node it needs, without a question or a call home.

@@ -5,29 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use pipeline::{constants, model::EMBEDDING};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    chat::ChatInput,
-    embedding::{EmbeddingModel, Error, WINDOW},
-};
-
-/// What `AI.run(model, input)` is called with.
-#[derive(Debug, Deserialize)]
-pub struct RunRequest {
-    /// A name of the catalogue.
-    pub model: String,
-    /// The model's input.
-    pub input: AnyInput,
-}
-
-/// Input of either kind of model.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub enum AnyInput {
-    /// Of a language model.
-    Chat(ChatInput),
-    /// Of an embedding model.
-    Embedding(Input),
-}
+use crate::embedding::{EmbeddingModel, Error, WINDOW};
 
 /// Input of an embedding model.
 #[derive(Debug, Deserialize)]

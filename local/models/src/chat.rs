@@ -20,18 +20,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::{faults::Faults, server::StandIns};
-
-/// Where language models are.
-#[derive(Clone, Debug, Default)]
-pub struct LanguageModel {
-    /// Base URL of an OpenAI-compatible API, with its `/v1`; without one there is no model.
-    pub url: Option<String>,
-    /// The model's name there.
-    pub model: String,
-    /// Sent as a bearer token, if the server wants one.
-    pub key: Option<String>,
-}
+use crate::{faults::Faults, stand_ins::StandIns};
 
 /// Input of a language model.
 #[derive(Debug, Deserialize)]

@@ -97,7 +97,8 @@ impl Index {
         let connection = path.map_or_else(Connection::open_in_memory, Connection::open)?;
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-             CREATE TABLE IF NOT EXISTS vectors (id TEXT PRIMARY KEY, namespace TEXT NOT NULL, vector BLOB NOT NULL, metadata TEXT NOT NULL)",
+             CREATE TABLE IF NOT EXISTS vectors (
+                 id TEXT PRIMARY KEY, namespace TEXT NOT NULL, vector BLOB NOT NULL, metadata TEXT NOT NULL)",
         )?;
         let mut index = Self { connection, namespaces: HashMap::new(), mutations: 0 };
         index.load()?;

@@ -9,3 +9,4 @@ pub mod embedding;
 pub mod faults;
 pub mod index;
 pub mod server;
+pub mod stand_ins;

@@ -9,11 +9,11 @@ use std::{
 use clap::Parser;
 use local_models::{
     ai::Ai,
-    chat::LanguageModel,
     embedding::{EmbeddingModel, Error, Pooling, runtime_library},
     faults::Injector,
     index::Index,
-    server::{StandIns, Used, router},
+    server::router,
+    stand_ins::{LanguageModel, StandIns, Used},
 };
 
 /// Where the models are; by default what `make` installed.

@@ -1,7 +1,7 @@
 //! The stand-ins behind HTTP, for `local/bindings` and for tests.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -12,57 +12,34 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use pipeline::{chat::generation::Tokens, model::EMBEDDING};
-use serde::Serialize;
+use pipeline::model::EMBEDDING;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    ai::{Ai, AnyInput, RunRequest},
-    chat::{self, LanguageModel},
-    faults::{Fate, Faults, Injector},
+    ai::{self, Ai, Embeddings},
+    chat::{self, ChatInput},
+    faults::{Fate, Faults},
     index::{Index, NewVector, Query},
+    stand_ins::StandIns,
 };
 
-/// All the server holds.
-#[derive(Debug)]
-pub struct StandIns {
-    /// The model.
-    pub ai: Ai,
-    /// The index.
-    pub index: Mutex<Index>,
-    /// What goes wrong.
-    pub injector: Injector,
-    /// What was used of the models so far.
-    pub used: Mutex<Used>,
-    /// Where language models are.
-    pub language_model: LanguageModel,
-    /// Reaches them.
-    pub client: reqwest::Client,
+/// What `AI.run(model, input)` is called with.
+#[derive(Debug, Deserialize)]
+pub struct RunRequest {
+    /// A name of the catalogue.
+    pub model: String,
+    /// The model's input.
+    pub input: AnyInput,
 }
 
-/// What the model was used for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Used {
-    calls: u64,
-    texts: u64,
-    tokens: u64,
-    neurons: f64,
-    /// Seconds spent in the model.
-    seconds: f64,
-    /// Texts of which the model saw only the beginning.
-    truncated: u64,
-    /// Answers of language models.
-    generations: u64,
-    /// Tokens of their prompts and answers.
-    generation_tokens: u64,
-}
-
-impl Used {
-    /// Counts an answer of a language model.
-    pub fn generated(&mut self, tokens: Tokens, neurons: f64) {
-        self.generations += 1;
-        self.generation_tokens += tokens.prompt + tokens.completion;
-        self.neurons += neurons;
-    }
+/// Input of either kind of model.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum AnyInput {
+    /// Of a language model.
+    Chat(ChatInput),
+    /// Of an embedding model.
+    Embedding(ai::Input),
 }
 
 type Shared = State<Arc<StandIns>>;
@@ -126,7 +103,7 @@ async fn run(State(stand_ins): Shared, Json(request): Json<RunRequest>) -> Respo
     }
 }
 
-fn embed(stand_ins: &StandIns, texts: &[String], pooling: &str) -> Result<crate::ai::Embeddings, String> {
+fn embed(stand_ins: &StandIns, texts: &[String], pooling: &str) -> Result<Embeddings, String> {
     let started = std::time::Instant::now();
     let tokenised = stand_ins.ai.tokenise(texts).map_err(|error| error.to_string())?;
     let tokens: u64 = tokenised.iter().map(|tokens| tokens.len() as u64).sum();
@@ -135,12 +112,9 @@ fn embed(stand_ins: &StandIns, texts: &[String], pooling: &str) -> Result<crate:
         return Err("3036: You have used up your daily free allocation of 10,000 neurons".to_owned());
     }
     let embeddings = stand_ins.ai.embed(&tokenised, pooling).map_err(|error| error.to_string())?;
+    let seconds = started.elapsed().as_secs_f64();
     let mut used = stand_ins.used.lock().unwrap_or_else(PoisonError::into_inner);
-    used.calls += 1;
-    used.texts += texts.len() as u64;
-    used.tokens += tokens;
-    used.neurons += neurons;
-    used.seconds += started.elapsed().as_secs_f64();
+    used.embedded(texts.len(), tokens, neurons, seconds);
     Ok(embeddings)
 }
 
@@ -185,6 +159,7 @@ async fn set_faults(State(stand_ins): Shared, Json(faults): Json<Faults>) -> Res
 }
 
 async fn used(State(stand_ins): Shared) -> Response {
-    let used = *stand_ins.used.lock().unwrap_or_else(PoisonError::into_inner);
-    Json(Used { truncated: stand_ins.ai.truncated(), ..used }).into_response()
+    let mut used = *stand_ins.used.lock().unwrap_or_else(PoisonError::into_inner);
+    used.truncated = stand_ins.ai.truncated();
+    Json(used).into_response()
 }

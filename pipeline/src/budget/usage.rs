@@ -1,11 +1,12 @@
 //! What an invocation used, counted as the Free plan counts it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{budget::ledger::Entry, ids::UserId, platform::statement::Statement, time::Timestamp};
 
 /// Operations on the platform, in the units of its allowances.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     /// Workers AI neurons, from the price table.
     pub neurons: f64,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// A kind of question, and so of model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RouteName {
     /// Small talk and look-ups.
@@ -154,7 +155,8 @@ impl Catalogue {
             if route.window < SMALLEST_WINDOW || u64::from(route.max_tokens) * 2 > route.window || route.max_tokens == 0
             {
                 return Err(format!(
-                    "the route {}: window {} and max_tokens {} leave no channel; at least {SMALLEST_WINDOW}, and half of it for the prompt",
+                    "the route {}: window {} and max_tokens {} leave no room; \
+                     at least {SMALLEST_WINDOW}, and half of it for the prompt",
                     name.name(),
                     route.window,
                     route.max_tokens

@@ -183,8 +183,12 @@ mod tests {
 
     use super::*;
 
-    const STREAM: &str = "data: {\"response\":\"Hé\",\"p\":\"ab\"}\n\n: comment\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"llo\"}}]}\r\n\r\n\
-                          data: not json\n\ndata: {\"response\":\"\",\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,\"total_tokens\":9}}\n\ndata: [DONE]\n\n";
+    const STREAM: &str = "data: {\"response\":\"Hé\",\"p\":\"ab\"}\n\n: comment\n\n\
+                          data: {\"choices\":[{\"delta\":{\"content\":\"llo\"}}]}\r\n\r\n\
+                          data: not json\n\n\
+                          data: {\"response\":\"\",\
+                          \"usage\":{\"prompt_tokens\":7,\"completion_tokens\":2,\"total_tokens\":9}}\n\n\
+                          data: [DONE]\n\n";
 
     proptest! {
         /// Wherever the network cuts the stream, even inside a character.

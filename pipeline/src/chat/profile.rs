@@ -2,12 +2,13 @@
 
 use std::num::NonZeroU32;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::tenant::Tenant;
 
 /// A user's profile; what is not said has its default.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Profile {
     /// In their own words: who they are, what they work on.
@@ -19,8 +20,9 @@ pub struct Profile {
 }
 
 /// Days after which something goes by itself, by kind; without a number it stays.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(inline)]
 pub struct Retention {
     /// Documents, since they were uploaded.
     pub document_days: Option<NonZeroU32>,
@@ -31,8 +33,9 @@ pub struct Retention {
 }
 
 /// Choices that hold for every conversation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(inline)]
 pub struct Preferences {
     /// What they state about themselves is remembered without asking.
     pub accept_memories: bool,

@@ -1,6 +1,7 @@
 //! What a chat turn is asked with and answered by: what producers write, consumers read, and the
 //! other way round.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -18,7 +19,7 @@ pub struct Turn {
     pub turn_id: TurnId,
     /// The question's number; the answer's is the next.
     pub number: i64,
-    /// The session in which it is told.
+    /// The session in which it is published.
     pub session_id: Option<SessionId>,
     /// How the question is to be answered.
     pub request: Ask,
@@ -32,13 +33,13 @@ pub struct Ask {
     pub route: Option<RouteName>,
     /// What sources must be.
     pub filters: Filters,
-    /// Whether memories are recalled and offered.
+    /// Whether memories are recalled and proposed.
     pub use_memory: bool,
     /// Most tokens of the answer, if the caller chose.
     pub max_tokens: Option<u32>,
     /// Under which name the answer may be given again, if it may.
     pub cache_key: Option<String>,
-    /// What the client says was said before: of a client that keeps the history itself.
+    /// The messages before the question, of a client that keeps them itself.
     pub history: Vec<PromptMessage>,
     /// What the client tells the model to be: of a client of `/v1`.
     pub instructions: Option<String>,
@@ -47,7 +48,7 @@ pub struct Ask {
 }
 
 /// Where a statement of an answer comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Citation {
     /// The `[n]` in the answer.
     pub n: usize,
@@ -70,7 +71,7 @@ pub struct Citation {
 }
 
 /// Which model answered, and why that one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Routed {
     /// The route.
     pub name: RouteName,
@@ -81,7 +82,7 @@ pub struct Routed {
 }
 
 /// What an answer took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spent {
     /// Tokens of the prompt.
     pub prompt_tokens: u64,
@@ -92,8 +93,8 @@ pub struct Spent {
 }
 
 /// Something the user stated that may be worth remembering.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Offered {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryProposal {
     /// The memory.
     pub id: MemoryId,
     /// `fact` or `preference`.
@@ -105,7 +106,7 @@ pub struct Offered {
 }
 
 /// What is kept beside an answer's text: `turns.detail`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Detail {
     /// Its sources.
     pub citations: Vec<Citation>,
@@ -121,16 +122,16 @@ pub struct Detail {
     /// Memories that were in the prompt.
     #[serde(default)]
     pub memories: Vec<MemoryId>,
-    /// What it offers to remember.
-    #[serde(default)]
-    pub offered: Vec<Offered>,
+    /// What it proposes to remember.
+    #[serde(default, rename = "offered")]
+    pub proposals: Vec<MemoryProposal>,
     /// Why the model stopped: `stop`, or `length` at its token limit.
     #[serde(default)]
     pub finish: String,
 }
 
 /// A finished turn as its job's `result` and as `POST /api/chat` answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TurnResult {
     /// The job.
     pub job_id: JobId,
@@ -142,7 +143,7 @@ pub struct TurnResult {
     pub status: String,
     /// The text.
     pub answer: String,
-    /// What is told beside it.
+    /// What is kept beside it.
     #[serde(flatten)]
     pub detail: Detail,
     /// Given before, to the same question in the same state of things.
@@ -169,6 +170,6 @@ impl TurnResult {
 pub struct CachedAnswer {
     /// The text.
     pub answer: String,
-    /// What is told beside it.
+    /// What is kept beside it.
     pub detail: Detail,
 }

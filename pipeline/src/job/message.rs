@@ -3,6 +3,7 @@
 //! Versioned. A consumer learns to read a version before any producer writes it (consumers deploy
 //! first), so a message from a newer producer is retried later, not lost.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 pub const VERSION: u32 = 3;
 
 /// A stage of the pipeline; each has its queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// A pack's text into chunks.
@@ -23,7 +24,9 @@ pub enum Stage {
     Embed,
     /// A batch's vectors into the index, and the documents' new revisions into view.
     Upsert,
-    /// Replaced, deleted and cancelled revisions out of every store.
+    /// Superseded, deleted and cancelled revisions out of every store. Stored, sent and configured under
+    /// its first name, `retire`: rows, messages and queues outlive a release.
+    #[serde(rename = "retire")]
     Purge,
     /// A question into an answer.
     Chat,
@@ -79,6 +82,26 @@ pub struct Message {
     pub item: ItemId,
     /// The item's owner, so that every statement can carry the predicate.
     pub user: UserId,
+}
+
+/// An item that a statement has just inserted or moved.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ItemAnnouncement {
+    /// The item.
+    pub id: ItemId,
+    /// The stage it is in.
+    pub stage: Stage,
+    /// Its state there; only one that is `queued` wants a worker now.
+    pub state: String,
+    /// Its owner.
+    pub user_id: UserId,
+}
+
+impl ItemAnnouncement {
+    /// The message that announces the item to its stage, if it wants a worker now.
+    pub fn message(self) -> Option<Message> {
+        (self.state == "queued").then_some(Message { stage: self.stage, item: self.id, user: self.user_id })
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -49,7 +49,7 @@ pub fn is_asked_always(key: &str) -> bool {
     key.starts_with("config:") || key.starts_with("cache:rate:")
 }
 
-/// A conversation put away. The claim makes the name unique: what one worker leaves behind can be
+/// An archived conversation. The claim makes the name unique: what one worker leaves behind can be
 /// removed while another writes.
 pub fn archived_conversation(user: &UserId, date: &str, conversation: &ConversationId, claim: &ClaimToken) -> String {
     format!("u/{user}/archives/conversations/{date}/{conversation}-{claim}.json.gz")

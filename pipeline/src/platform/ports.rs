@@ -1,7 +1,8 @@
 //! What the pure crates ask of the platform.
 //!
 //! Small traits, one per kind of effect, so that a stage's bounds say what it touches. Every method
-//! can fail in two ways that look alike: it did not happen, or it did and the answer was lost.
+//! can fail in two ways that look alike: it did not happen, or it did and the answer was lost. So
+//! whoever calls one must be able to call it again.
 
 #![expect(async_fn_in_trait, reason = "Workers are single-threaded: no future needs to be Send")]
 
@@ -18,16 +19,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// D1: the truth.
+/// D1, which holds the truth: what the other stores hold can be made again or removed by it.
 pub trait Database {
-    /// Runs all statements as one transaction; all happen or none does.
+    /// Runs all statements as one transaction: all of them happen, or none does.
+    ///
+    /// # Errors
+    ///
+    /// A statement or a limit was refused, or D1 is not answering. After the latter the transaction may
+    /// have happened.
     async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure>;
 }
 
 /// An object read from R2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// Its content.
+    /// What was read of it: all, or the range that was asked for.
     pub bytes: Vec<u8>,
     /// Its version, for [`PutIf::Unchanged`].
     pub etag: String,
@@ -44,62 +50,102 @@ pub enum PutIf {
     Unchanged(String),
 }
 
-/// R2: bytes too large for rows.
+/// R2, which holds what is too large for rows.
 pub trait ObjectStore {
-    /// Reads an object, or the `range` (start, end) of it.
+    /// Reads an object, or the `range` (start, end) of it; `None` if there is no such object.
+    ///
+    /// # Errors
+    ///
+    /// R2 is not answering, or the object cannot be read to its end.
     async fn get(&self, key: &str, range: Option<(u64, u64)>) -> Result<Option<Object>, Failure>;
-    /// Writes an object; false if the condition did not hold.
+    /// Writes an object whole; answers false if the condition did not hold.
+    ///
+    /// # Errors
+    ///
+    /// R2 is not answering; the object may be written.
     async fn put(&self, key: &str, bytes: Vec<u8>, condition: PutIf) -> Result<bool, Failure>;
     /// Removes objects; those that are not there are no error.
+    ///
+    /// # Errors
+    ///
+    /// R2 is not answering; some of the objects may be gone.
     async fn delete(&self, keys: &[String]) -> Result<(), Failure>;
-    /// Up to 1,000 keys with this prefix, after `start_after`, in order.
+    /// Lists up to 1,000 keys with this prefix, after `start_after`, in order.
+    ///
+    /// # Errors
+    ///
+    /// R2 is not answering.
     async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Vec<String>, Failure>;
 }
 
-/// Queues: hints that say "look at this item".
+/// Queues, whose messages are hints: "look at this item". One that is lost or comes twice does no harm.
 pub trait Queue {
     /// Sends messages, each to the queue of its stage.
+    ///
+    /// # Errors
+    ///
+    /// A queue takes none, or is not answering; some of the messages may be sent.
     async fn send(&self, messages: Vec<Message>) -> Result<(), Failure>;
 }
 
-/// KV: caches.
+/// KV, which holds caches: any of it may be missing, or older than what it was made from.
 pub trait KeyValue {
-    /// Reads a value.
+    /// Reads a value; `None` if it was never written, or has disappeared.
+    ///
+    /// # Errors
+    ///
+    /// KV is not answering, or its day is spent.
     async fn get_value(&self, key: &str) -> Result<Option<Vec<u8>>, Failure>;
     /// Writes a value that disappears after `seconds` (at least 60).
+    ///
+    /// # Errors
+    ///
+    /// KV is not answering, or its day is spent; the value may be written.
     async fn put_value(&self, key: &str, value: Vec<u8>, seconds: u32) -> Result<(), Failure>;
 }
 
-/// Workers AI: texts to vectors.
+/// Workers AI, as far as it makes vectors of texts.
 pub trait Embedder {
-    /// One vector per text, in order. At most [`crate::constants::TEXTS_PER_EMBEDDING_CALL`] texts,
-    /// `word_pieces` long together (what the call costs).
+    /// Makes a vector of each text, in order. At most [`crate::constants::TEXTS_PER_EMBEDDING_CALL`]
+    /// texts, which are `word_pieces` long together: what the call costs.
+    ///
+    /// # Errors
+    ///
+    /// The model is not answering, the account's neurons are spent, or the answer does not fit the texts.
     async fn embed(&self, model: &EmbeddingModel, texts: &[String], word_pieces: u64)
     -> Result<Vec<Vec<f32>>, Failure>;
 }
 
-/// Workers AI: a prompt to an answer.
+/// Workers AI, as far as it answers prompts.
 pub trait Generator {
-    /// Streams the answer into `sink` until it ends or the sink wants no more; the tokens it took.
-    /// Fails if the model says nothing for [`crate::chat::generation::STALL_MILLISECONDS`], says nothing
-    /// at all, or breaks off: what was sunk by then does not count.
+    /// Streams the answer into `sink` until it ends or the sink wants no more. Answers with the tokens
+    /// that it took.
+    ///
+    /// # Errors
+    ///
+    /// The model says nothing for [`crate::chat::generation::STALL_MILLISECONDS`], says nothing at all, or
+    /// breaks off. What the sink has got by then does not count.
     async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure>;
 }
 
-/// Durable Objects in which turns are told live.
+/// Durable Objects, each a channel in which turns are published while they are written.
 pub trait Channels {
-    /// Tells a channel; false if it wants no more from this attempt.
+    /// Publishes an update in a channel; answers false if it wants no more from this attempt.
+    ///
+    /// # Errors
+    ///
+    /// The channel is not answering; it may have the update.
     async fn publish(&self, channel: &Channel, update: Update) -> Result<bool, Failure>;
 }
 
-/// A vector to store.
+/// A vector as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorRecord {
-    /// See [`crate::ids::vector_id`].
+    /// Names its chunk or memory: see [`crate::ids::vector_id`].
     pub id: String,
-    /// Normalised to length one.
+    /// The vector itself, normalised to length one.
     pub values: Vec<f32>,
-    /// A JSON object of strings, numbers and booleans.
+    /// What queries can filter by: a JSON object of strings, numbers and booleans.
     pub metadata: String,
 }
 
@@ -108,15 +154,23 @@ pub struct VectorRecord {
 pub struct VectorMatch {
     /// The id it was stored under.
     pub id: String,
-    /// Cosine similarity to the query.
+    /// Its cosine similarity to the query.
     pub score: f64,
 }
 
-/// Vectorize. Eventually consistent: what was written shows up later.
+/// Vectorize, which is eventually consistent: what was written shows up later.
 pub trait VectorIndex {
     /// Stores or overwrites vectors in a namespace.
+    ///
+    /// # Errors
+    ///
+    /// Vectorize refuses a vector, or is not answering; some of them may be stored.
     async fn upsert(&self, namespace: &str, vectors: &[VectorRecord]) -> Result<(), Failure>;
-    /// The `top_k` nearest in a namespace, best first. `filter` is a JSON object or `None`.
+    /// Finds the `top_k` nearest in a namespace, best first. `filter` is a JSON object, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// Vectorize is not answering.
     async fn query(
         &self,
         namespace: &str,
@@ -125,18 +179,22 @@ pub trait VectorIndex {
         filter: Option<String>,
     ) -> Result<Vec<VectorMatch>, Failure>;
     /// Removes vectors; ids that are not there are no error.
+    ///
+    /// # Errors
+    ///
+    /// Vectorize is not answering; some of them may be gone.
     async fn remove(&self, ids: &[String]) -> Result<(), Failure>;
 }
 
 /// The invocation itself: what it is called and what it has used so far.
 pub trait Meter {
-    /// The name its usage row and its reservation carry: unique to it.
+    /// The name that its usage row and its reservation carry, unique to it.
     fn invocation(&self) -> String;
     /// What it has used, counted where the platform is called.
     fn usage(&self) -> Usage;
     /// True once it has set neurons aside.
     fn has_reserved(&self) -> bool;
-    /// Notes that it has.
+    /// Notes that it has set neurons aside.
     fn note_reservation(&self);
 }
 
@@ -144,56 +202,60 @@ pub trait Meter {
 pub trait Deployment {
     /// The `LIMITS` variable: see [`crate::budget::allowances`].
     fn limits(&self) -> Option<Vec<u8>>;
-    /// Where alerts go, if anywhere.
+    /// Where alerts are sent, if anywhere.
     fn webhook(&self) -> Option<Webhook>;
 }
 
-/// Where alerts go.
+/// Where alerts are sent, and what they are signed with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Webhook {
     /// An address that takes POST.
     pub url: String,
-    /// `whsec_` and base64: the key of the signatures. No `Debug`: a secret.
+    /// The key of the signatures: `whsec_` and base64. It is why there is no `Debug`.
     pub secret: String,
 }
 
-/// HTTP to the outside.
+/// Servers that are not ours.
 pub trait Outside {
-    /// Posts JSON; the status of the answer.
+    /// Posts JSON. Answers with the status of the answer, whatever it is.
+    ///
+    /// # Errors
+    ///
+    /// The server is not answering; it may have what was posted.
     async fn post(&self, url: &str, headers: &[(&'static str, String)], body: String) -> Result<u16, Failure>;
 }
 
 /// How many requests in a short time are a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Burst {
-    /// Of an address, whoever it is.
+    /// Requests of one address, whoever is behind it.
     Address,
-    /// Of an API key.
+    /// Requests with one API key.
     Key,
     /// Requests that were refused: more of them lead into the penalty box.
     Refused,
 }
 
-/// The rate-limit binding: approximate, per location, free.
+/// The rate-limit binding, which counts approximately, for each location, at no cost.
 pub trait RateLimiter {
-    /// False if this is one request too many. A limiter that fails lets through.
+    /// Counts a request; answers false if it is one too many. A limiter that fails lets it through.
     async fn admit(&self, burst: Burst, caller: &str) -> bool;
 }
 
-/// Time.
+/// The time of day, and waiting. Code that is tested in a simulated time reads no other clock.
 pub trait Clock {
-    /// Now. Stands still during CPU work on Workers.
+    /// The present time. On Workers it stands still during CPU work.
     fn now(&self) -> Timestamp;
-    /// Waits; costs no CPU.
+    /// Waits, which costs no CPU.
     async fn sleep(&self, milliseconds: u64);
 }
 
-/// Randomness, cryptographically strong.
+/// Randomness that nobody can foresee: ids and keys are made of it.
 pub trait Random {
-    /// Fills the buffer.
+    /// Fills the buffer with random bytes.
     fn fill(&self, buffer: &mut [u8]);
 
-    /// An array of random bytes.
+    /// Makes an array of random bytes.
     fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut buffer = [0; N];
         self.fill(&mut buffer);
@@ -203,6 +265,10 @@ pub trait Random {
 
 /// SHA-256 of large inputs, by the platform: its native code costs a fraction of wasm.
 pub trait Sha256 {
-    /// The digest of `bytes`.
+    /// Computes the digest of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// The platform cannot compute it.
     async fn sha256(&self, bytes: &[u8]) -> Result<[u8; 32], Failure>;
 }

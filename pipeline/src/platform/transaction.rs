@@ -1,98 +1,227 @@
-//! Revisions that must disappear, and the retire item that makes them.
+//! One D1 transaction: statements in order, and their answers by handle.
 //!
-//! Whatever makes garbage (a publish, a delete, a cancel) writes it in its own transaction: first
-//! an `INSERT INTO garbage` whose `retire_item` is `(SELECT value + 1 FROM counters WHERE name =
-//! 'item')`, then the statements of [`schedule`]. Without garbage they change nothing.
+//! The store's functions describe single statements as [`Query`] and [`Write`]. A [`Transaction`]
+//! puts them in order; each one that is added gives a handle, and after the commit the handle reads
+//! that statement's answer. A statement that is inserted between others shifts nobody's answer.
+//!
+//! ```text
+//! let woken = transaction.query(store::jobs::wake_waiting(item, now));
+//! let moved = transaction.write(store::jobs::advance(&claim, …));
+//! let done = transaction.commit(ports).await?;
+//! if done.changes(moved) == 0 { … }
+//! ```
 
-use serde::Deserialize;
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
 
 use crate::{
     failure::Failure,
-    ids::{ItemId, JobId, UserId},
-    job::message::{Message, Stage},
-    platform::statement::{Answers, Statement},
-    time::Timestamp,
+    job::message::{ItemAnnouncement, Message},
+    platform::{
+        ports::Database,
+        statement::{Rows, Statement, Value},
+    },
 };
 
-/// A transaction that may make garbage: its statements, and which one tells the retire item.
-#[derive(Clone, Debug, Default)]
-pub struct Work {
-    /// The statements, in order.
-    pub statements: Vec<Statement>,
-    retire: Option<usize>,
+/// A statement whose rows are read as `Row`: a SELECT, or a write with RETURNING.
+#[derive(Clone, Debug)]
+pub struct Query<Row> {
+    statement: Statement,
+    row: PhantomData<fn() -> Row>,
 }
 
-impl From<Vec<Statement>> for Work {
-    fn from(statements: Vec<Statement>) -> Self {
-        Self { statements, retire: None }
+impl<Row> Query<Row> {
+    /// A query without parameters so far. The SQL is never built from input.
+    pub fn new(sql: &'static str) -> Self {
+        Self { statement: Statement::new(sql), row: PhantomData }
+    }
+
+    /// Binds the next parameter.
+    #[must_use]
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.statement = self.statement.bind(value);
+        self
     }
 }
 
-/// What the garbage of a transaction is worked off as.
+impl<Row: DeserializeOwned> Query<Row> {
+    /// Runs the query as a transaction of its own and reads all rows.
+    ///
+    /// # Errors
+    /// What the database fails with; a bug if a row is not what the code expects.
+    pub async fn all<P: Database>(self, ports: &P) -> Result<Vec<Row>, Failure> {
+        let mut transaction = Transaction::default();
+        let rows = transaction.query(self);
+        transaction.commit(ports).await?.all(rows)
+    }
+
+    /// Runs the query as a transaction of its own and reads the first row, if there is one.
+    ///
+    /// # Errors
+    /// What the database fails with; a bug if the row is not what the code expects.
+    pub async fn first<P: Database>(self, ports: &P) -> Result<Option<Row>, Failure> {
+        let mut transaction = Transaction::default();
+        let rows = transaction.query(self);
+        transaction.commit(ports).await?.first(rows)
+    }
+}
+
+/// A statement that changes rows and returns none.
+#[derive(Clone, Debug)]
+pub struct Write {
+    statement: Statement,
+}
+
+impl Write {
+    /// A write without parameters so far. The SQL is never built from input.
+    pub fn new(sql: &'static str) -> Self {
+        Self { statement: Statement::new(sql) }
+    }
+
+    /// Binds the next parameter.
+    #[must_use]
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.statement = self.statement.bind(value);
+        self
+    }
+
+    /// Runs the write as a transaction of its own; the number of rows it changed.
+    ///
+    /// # Errors
+    /// What the database fails with. The write may have happened all the same.
+    pub async fn run<P: Database>(self, ports: &P) -> Result<u64, Failure> {
+        let mut transaction = Transaction::default();
+        let written = transaction.write(self);
+        Ok(transaction.commit(ports).await?.changes(written))
+    }
+}
+
+/// The place of a query's rows in its transaction.
+#[derive(Debug)]
+pub struct Selected<Row> {
+    place: usize,
+    row: PhantomData<fn() -> Row>,
+}
+
+impl<Row> Clone for Selected<Row> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Row> Copy for Selected<Row> {}
+
+/// The place of a write in its transaction.
 #[derive(Clone, Copy, Debug)]
-pub struct RetireJob<'a> {
-    /// The id of the job it becomes.
-    pub job: &'a JobId,
-    /// Whose garbage it is.
-    pub user: &'a UserId,
-    /// `delete` when its owner asked for it and wants a receipt, else `retire`.
-    pub kind: &'a str,
-    /// Not before this.
-    pub due: Timestamp,
-    /// Now.
-    pub now: Timestamp,
+pub struct Written {
+    place: usize,
 }
 
-impl Work {
-    /// Turns garbage that earlier statements insert into one retire item.
-    pub fn schedule_retirement(&mut self, retire: RetireJob<'_>) {
-        let RetireJob { job, user, kind, due, now } = retire;
-        self.statements.push(
-            Statement::new(
-                "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
-                 SELECT ?1, ?2, ?3, ?4, ?4, value + 1, value + 1, (SELECT count(*) FROM garbage WHERE retire_item = value + 1)
-                 FROM counters WHERE name = 'item' AND EXISTS (SELECT 1 FROM garbage WHERE retire_item = value + 1)",
-            )
-            .bind(job)
-            .bind(user)
-            .bind(kind)
-            .bind(now),
-        );
-        self.statements.push(
-            Statement::new(
-                "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress,
-                                        lease, attempts, next_at, sent_at, updated_at)
-                 SELECT value + 1, ?1, ?2, 'retire', CASE WHEN ?3 > ?4 THEN 'parked' ELSE 'queued' END, '[]',
-                        (SELECT count(*) FROM garbage WHERE retire_item = value + 1), 0, 0, 0, 0, ?3, ?4, ?4
-                 FROM counters WHERE name = 'item' AND EXISTS (SELECT 1 FROM garbage WHERE retire_item = value + 1)",
-            )
-            .bind(job)
-            .bind(user)
-            .bind(due)
-            .bind(now),
-        );
-        // Told only if it is due: what waits is sent by the sweeper.
-        self.retire = (due <= now).then_some(self.statements.len());
-        self.statements.push(Statement::new(
-            "UPDATE counters SET value = value + 1
-             WHERE name = 'item' AND EXISTS (SELECT 1 FROM garbage WHERE retire_item = value + 1)
-             RETURNING value AS item",
-        ));
+/// Statements that all happen or do not happen at all.
+#[derive(Clone, Debug, Default)]
+pub struct Transaction {
+    statements: Vec<Statement>,
+    announced: Vec<Selected<ItemAnnouncement>>,
+}
+
+impl Transaction {
+    /// Adds a query; the handle reads its rows after the commit.
+    pub fn query<Row>(&mut self, query: Query<Row>) -> Selected<Row> {
+        Selected { place: self.add(query.statement), row: PhantomData }
     }
 
-    /// The message for the retire item that the transaction made, if it made one that is due.
-    pub fn retire_message(retire: Option<usize>, answers: &Answers, user: &UserId) -> Result<Option<Message>, Failure> {
-        #[derive(Deserialize)]
-        struct Row {
-            item: ItemId,
+    /// Adds a write; the handle reads how many rows it changed.
+    pub fn write(&mut self, write: Write) -> Written {
+        Written { place: self.add(write.statement) }
+    }
+
+    /// Adds a statement that returns job items; [`Committed::messages`] then announces those that are queued.
+    pub fn announce(&mut self, query: Query<ItemAnnouncement>) {
+        let queued = self.query(query);
+        self.announced.push(queued);
+    }
+
+    /// Commits all statements.
+    ///
+    /// # Errors
+    /// What the database fails with. The transaction may have happened all the same.
+    pub async fn commit<P: Database>(self, ports: &P) -> Result<Committed, Failure> {
+        let expected = self.statements.len();
+        let answers = ports.batch(self.statements).await?.0;
+        if answers.len() != expected {
+            return Err(Failure::bug(format!("D1 gave {} answers to {expected} statements", answers.len())));
         }
-        let Some(index) = retire else { return Ok(None) };
-        let row: Option<Row> = answers.at(index)?.first()?;
-        Ok(row.map(|row| Message { stage: Stage::Purge, item: row.item, user: user.clone() }))
+        Ok(Committed { answers, announced: self.announced })
     }
 
-    /// The place of the statement that tells the retire item.
-    pub fn retire(&self) -> Option<usize> {
-        self.retire
+    fn add(&mut self, statement: Statement) -> usize {
+        self.statements.push(statement);
+        self.statements.len() - 1
+    }
+}
+
+impl From<Vec<Statement>> for Transaction {
+    fn from(statements: Vec<Statement>) -> Self {
+        Self { statements, announced: Vec::new() }
+    }
+}
+
+impl From<Write> for Statement {
+    fn from(write: Write) -> Self {
+        write.statement
+    }
+}
+
+impl Transaction {
+    /// Adds a bare statement.
+    pub fn push(&mut self, statement: impl Into<Statement>) {
+        self.add(statement.into());
+    }
+}
+
+/// The answers of a committed transaction.
+#[derive(Debug)]
+pub struct Committed {
+    answers: Vec<Rows>,
+    announced: Vec<Selected<ItemAnnouncement>>,
+}
+
+impl Committed {
+    /// How many rows a write changed.
+    pub fn changes(&self, written: Written) -> u64 {
+        self.answers.get(written.place).map_or(0, |rows| rows.changes)
+    }
+
+    /// All rows of a query.
+    ///
+    /// # Errors
+    /// A bug if a row is not what the code expects.
+    pub fn all<Row: DeserializeOwned>(&self, selected: Selected<Row>) -> Result<Vec<Row>, Failure> {
+        self.rows(selected.place)?.all()
+    }
+
+    /// The first row of a query, if there is one.
+    ///
+    /// # Errors
+    /// A bug if the row is not what the code expects.
+    pub fn first<Row: DeserializeOwned>(&self, selected: Selected<Row>) -> Result<Option<Row>, Failure> {
+        self.rows(selected.place)?.first()
+    }
+
+    /// The messages for the queued items that statements added by [`Transaction::announce`] returned.
+    ///
+    /// # Errors
+    /// A bug if a row is not what the code expects.
+    pub fn messages(&self) -> Result<Vec<Message>, Failure> {
+        let mut messages = Vec::new();
+        for queued in &self.announced {
+            messages.extend(self.all(*queued)?.into_iter().filter_map(ItemAnnouncement::message));
+        }
+        Ok(messages)
+    }
+
+    fn rows(&self, place: usize) -> Result<&Rows, Failure> {
+        self.answers.get(place).ok_or_else(|| Failure::bug("a handle of another transaction"))
     }
 }

@@ -1,31 +1,95 @@
-//! A number that changes whenever what a user's searches can find does.
+//! Users, and a number of each that changes whenever what their searches can find does: the table `users`.
 
-use crate::{ids::UserId, job::item::Claim, platform::statement::Statement};
+use const_format::formatcp;
+use serde::Deserialize;
+
+use crate::{
+    ids::{JobId, UserId},
+    job::item::Claim,
+    platform::transaction::{Query, Write},
+    store::conditions::HELD,
+    tenant::Tenant,
+    time::{DAY, Timestamp},
+};
 
 /// Counts a user's documents no further than this: searches only ask whether there are few.
 pub const COUNTED_DOCUMENTS: i64 = 1_700;
 
+/// The columns of a [`Tenant`], of the table `users` under the name `u`.
+pub(in crate::store) const TENANT: &str = "u.id AS user, u.number, u.index_version, u.document_count, u.profile";
+
+/// Answers and rankings that were cached before are out of reach from then on.
+const MOVE_VERSION_ON: &str = "UPDATE users SET index_version = index_version + 1";
+
+/// Inserts a user.
+pub fn insert(user: &UserId, name: &str, now: Timestamp) -> Write {
+    Write::new("INSERT INTO users (id, name, created_at) VALUES (?1, ?2, ?3)").bind(user).bind(name).bind(now)
+}
+
+/// A user as searches see them; no row if they were erased.
+pub fn tenant(user: &UserId) -> Query<Tenant> {
+    Query::new(formatcp!("SELECT {TENANT} FROM users u WHERE u.id = ?1")).bind(user)
+}
+
+/// Who asks a question, and what.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AskerRow {
+    /// The turn (JSON); `None` for a job of another kind.
+    pub turn: Option<String>,
+    /// The user.
+    #[serde(flatten)]
+    pub tenant: Tenant,
+}
+
+/// The user of a chat job, with its turn.
+pub fn asker(user: &UserId, job: &JobId) -> Query<AskerRow> {
+    Query::new(formatcp!(
+        "SELECT j.turn, {TENANT} FROM jobs j JOIN users u ON u.id = j.user_id WHERE j.id = ?1 AND j.user_id = ?2"
+    ))
+    .bind(job)
+    .bind(user)
+}
+
+/// Keeps what a user says about themselves and how they want answers (JSON).
+pub fn set_profile(user: &UserId, profile: &str) -> Write {
+    Write::new("UPDATE users SET profile = ?2 WHERE id = ?1").bind(user).bind(profile)
+}
+
 /// Moves the version on, and counts the user's documents anew.
-pub fn bump(user: &UserId) -> Statement {
-    Statement::new(
-        "UPDATE users SET index_version = index_version + 1,
-             document_count = (SELECT count(*) FROM (SELECT 1 FROM documents WHERE user_id = ?1 AND deleted_at IS NULL LIMIT ?2))
-         WHERE id = ?1",
-    )
+pub fn bump(user: &UserId) -> Write {
+    Write::new(formatcp!(
+        "{MOVE_VERSION_ON},
+             document_count = (SELECT count(*) FROM (
+                 SELECT 1 FROM documents WHERE user_id = ?1 AND deleted_at IS NULL LIMIT ?2))
+         WHERE id = ?1"
+    ))
     .bind(user)
     .bind(COUNTED_DOCUMENTS)
 }
 
 /// The same by a stage that holds a claim. A count that has reached its end stays there: indexing
 /// only adds, and counting again would be what a long upload reads most rows for.
-pub fn bump_by(claim: &Claim) -> Statement {
+pub fn bump_by(claim: &Claim) -> Write {
     claim
-        .fenced(
-            "UPDATE users SET index_version = index_version + 1,
-                 document_count = CASE WHEN document_count >= ?4 THEN document_count ELSE
-                     (SELECT count(*) FROM (SELECT 1 FROM documents WHERE user_id = ?3 AND deleted_at IS NULL LIMIT ?4)) END
-             WHERE id = ?3 AND EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)",
-        )
+        .fenced(formatcp!(
+            "{MOVE_VERSION_ON},
+                 document_count = CASE WHEN document_count >= ?4 THEN document_count ELSE (SELECT count(*) FROM (
+                     SELECT 1 FROM documents WHERE user_id = ?3 AND deleted_at IS NULL LIMIT ?4)) END
+             WHERE id = ?3 AND {HELD}"
+        ))
         .bind(&claim.user)
         .bind(COUNTED_DOCUMENTS)
+}
+
+/// Moves the version of every user on who has memories past their retention: to be done before
+/// [`memories::delete_past_retention`](crate::store::memories::delete_past_retention) removes them.
+pub fn bump_past_retention(now: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "{MOVE_VERSION_ON}
+         WHERE profile ->> '$.retention.memory_days' > 0 AND EXISTS (
+             SELECT 1 FROM memories m WHERE m.user_id = users.id AND m.pinned = 0
+               AND m.created_at < ?1 - (users.profile ->> '$.retention.memory_days') * ?2)"
+    ))
+    .bind(now)
+    .bind(DAY)
 }

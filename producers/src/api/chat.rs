@@ -16,19 +16,17 @@ use pipeline::{
         generation::PromptMessage,
         profile::Profile,
         restore,
-        turn::{Ask, CachedAnswer, Turn, TurnResult},
+        turn::{Ask, Turn, TurnResult},
     },
     constants,
-    failure::Failure,
     filters::Filters,
     ids::{ConversationId, JobId, SessionId, TurnId, UserId},
-    platform::{
-        ports::Database,
-        statement::{Statement, json},
-    },
+    platform::{ports::Database, statement::json},
     problem::{Code, Problem},
+    store::sessions,
     tenant::Tenant,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::accept::{Accepted, Question};
@@ -43,23 +41,30 @@ use crate::{
 };
 
 /// A question as a client sends it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Chat")]
 pub struct ChatRequest {
     /// What is asked.
+    #[schemars(length(max = constants::CHAT_MESSAGE_BYTES))]
     pub message: String,
     /// The conversation it goes on with; without one a new one begins.
+    #[schemars(with = "Option<ConversationId>")]
     pub conversation_id: Option<String>,
-    /// The live session in which the answer is told.
+    /// The live session in which the answer is published.
+
+    #[schemars(with = "Option<SessionId>")]
     pub session_id: Option<String>,
     /// `simple`, `general`, `code` or `complex`; without one the question decides.
+    #[schemars(with = "Option<RouteName>")]
     pub route: Option<String>,
     /// What sources must be.
     #[serde(default)]
     pub filters: Filters,
-    /// Whether memories are recalled and offered.
+    /// Whether memories are recalled and proposed.
     #[serde(default = "yes")]
     pub use_memory: bool,
     /// Most tokens of the answer.
+    #[schemars(range(min = 1))]
     pub max_tokens: Option<i64>,
 }
 
@@ -74,15 +79,15 @@ pub struct Checked {
     pub message: String,
     /// The conversation, if it goes on with one.
     pub conversation: Option<ConversationId>,
-    /// The session, if it is told in one.
+    /// The session, if it is published in one.
     pub session: Option<SessionId>,
     /// How it is to be answered.
     pub ask: Ask,
 }
 
-/// The body of the 202.
-#[derive(Debug, Serialize)]
-struct ChatAnswer<'a> {
+/// A question that was accepted.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ChatAnswer<'a> {
     job_id: &'a JobId,
     turn_id: &'a TurnId,
     conversation_id: &'a ConversationId,
@@ -230,10 +235,7 @@ pub async fn begin<P: Platform>(
 }
 
 async fn check_session<P: Database>(ports: &P, user: &UserId, session: &SessionId) -> Result<(), Refusal> {
-    let query = Statement::new("SELECT 1 AS found FROM sessions WHERE user_id = ?1 AND id = ?2 AND state = 'open'")
-        .bind(user)
-        .bind(session);
-    if ports.batch(vec![query]).await?.at(0)?.rows.is_empty() {
+    if sessions::open(user, session).first(ports).await?.is_none() {
         return Err(Problem::field(Code::NotFound, "/session_id", "there is no such open session").into());
     }
     Ok(())
@@ -294,12 +296,6 @@ pub fn cut_history(messages: Vec<PromptMessage>) -> Vec<PromptMessage> {
         .collect();
     kept.reverse();
     kept
-}
-
-/// A result as its owner reads it again.
-pub fn result_of(job: &JobId, turn: &Turn, answer: String, detail: &str) -> Result<TurnResult, Failure> {
-    let detail = serde_json::from_str(detail).map_err(|error| Failure::bug(format!("detail of a turn: {error}")))?;
-    Ok(TurnResult::new(job, turn, CachedAnswer { answer, detail }, false))
 }
 
 #[cfg(test)]

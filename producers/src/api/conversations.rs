@@ -2,17 +2,26 @@
 
 use http::StatusCode;
 use pipeline::{
-    chat::restore,
+    chat::{restore, turn::Detail},
     failure::Failure,
     ids::{ConversationId, TurnId, UserId},
     platform::{
         ports::{Clock, Database, ObjectStore},
-        statement::Statement,
+        transaction::Transaction,
     },
     problem::{Code, Problem},
+    store::{
+        archives,
+        conversations::{
+            self, ConversationEntry, ConversationRow,
+            messages::{self, MessageRow},
+        },
+        jobs::cancel,
+    },
     time::Timestamp,
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::http::{
     call::Call,
@@ -20,27 +29,9 @@ use crate::http::{
     reply::{Answer, Refusal, Reply},
 };
 
-/// A conversation in a list.
-#[derive(Debug, Serialize, Deserialize)]
-struct Entry {
-    id: ConversationId,
-    title: String,
-    turns: i64,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    /// Its messages lie in an archive; reading it brings them back.
-    #[serde(deserialize_with = "flag")]
-    archived: bool,
-}
-
-/// D1 has no booleans.
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    i64::deserialize(deserializer).map(|number| number != 0)
-}
-
 /// One message of a conversation.
-#[derive(Debug, Serialize)]
-struct Said {
+#[derive(Debug, Serialize, JsonSchema)]
+struct ConversationMessage {
     turn_id: TurnId,
     number: i64,
     role: String,
@@ -48,33 +39,26 @@ struct Said {
     created_at: Timestamp,
     /// Of an answer: citations, route, usage.
     #[serde(flatten)]
+    #[schemars(with = "Option<Detail>")]
     detail: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-#[derive(Debug, Serialize)]
-struct Conversation {
+/// A conversation with a page of its messages.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Conversation {
     #[serde(flatten)]
-    entry: Entry,
+    entry: ConversationEntry,
     summary: Option<String>,
-    messages: Vec<Said>,
+    messages: Vec<ConversationMessage>,
     next_cursor: Option<String>,
 }
 
-/// `GET /api/conversations?title=&limit=&cursor=`: the newest first. Those of `/v1` clients, who keep them, are not listed.
+/// `GET /api/conversations?title=&limit=&cursor=`: the newest first. Those of `/v1` clients, who keep
+/// them, are not listed.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let (limit, cursor) = page(call)?;
-    let query = Statement::new(
-        "SELECT id, title, last_number / 2 AS turns, created_at, updated_at, archived_key IS NOT NULL AS archived
-         FROM conversations
-         WHERE user_id = ?1 AND origin = 'chat' AND (?2 IS NULL OR id < ?2)
-           AND (?4 IS NULL OR instr(lower(title), lower(?4)) > 0)
-         ORDER BY id DESC LIMIT ?3",
-    )
-    .bind(&call.tenant.user)
-    .bind(cursor)
-    .bind(limit + 1)
-    .bind(call.parameter("title"));
-    let entries: Vec<Entry> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    let title = call.parameter("title");
+    let entries = conversations::list(&call.tenant.user, title, cursor, limit + 1).all(ports).await?;
     Ok(page_reply(entries, limit, |entry| entry.id.to_string()))
 }
 
@@ -101,30 +85,13 @@ pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) 
     let more = rows.len() > wanted;
     rows.truncate(wanted);
     let next_cursor = rows.last().filter(|_| more).map(|row| row.number.to_string());
-    let messages = rows.into_iter().map(Said::from).collect();
+    let messages = rows.into_iter().map(ConversationMessage::from).collect();
     let ConversationRow { summary, entry } = conversation;
     Ok(Reply::json(StatusCode::OK, &Conversation { entry, summary, messages, next_cursor }))
 }
 
-#[derive(Deserialize)]
-struct ConversationRow {
-    summary: Option<String>,
-    #[serde(flatten)]
-    entry: Entry,
-}
-
-#[derive(Deserialize)]
-struct TurnRow {
-    id: TurnId,
-    number: i64,
-    role: String,
-    content: String,
-    detail: Option<String>,
-    created_at: Timestamp,
-}
-
-impl From<TurnRow> for Said {
-    fn from(row: TurnRow) -> Self {
+impl From<MessageRow> for ConversationMessage {
+    fn from(row: MessageRow) -> Self {
         Self {
             turn_id: row.id,
             number: row.number,
@@ -136,71 +103,53 @@ impl From<TurnRow> for Said {
     }
 }
 
-/// A conversation and a page of its turns, one more than wanted.
+/// A conversation and a page of its messages, one more than wanted.
 async fn read<P: Database>(
     ports: &P,
     user: &UserId,
     id: &ConversationId,
     after: i64,
     limit: i64,
-) -> Result<(ConversationRow, Vec<TurnRow>), Refusal> {
-    let conversation = Statement::new(
-        "SELECT id, title, last_number / 2 AS turns, created_at, updated_at, archived_key IS NOT NULL AS archived, summary
-         FROM conversations WHERE user_id = ?1 AND id = ?2",
-    )
-    .bind(user)
-    .bind(id);
-    let turns = Statement::new(
-        "SELECT id, number, role, content, detail, created_at FROM turns
-         WHERE user_id = ?1 AND conversation_id = ?2 AND number > ?3 ORDER BY number LIMIT ?4",
-    )
-    .bind(user)
-    .bind(id)
-    .bind(after)
-    .bind(limit + 1);
-    let answers = ports.batch(vec![conversation, turns]).await?;
-    let conversation = answers.at(0)?.first()?.ok_or_else(not_found)?;
-    Ok((conversation, answers.at(1)?.all()?))
+) -> Result<(ConversationRow, Vec<MessageRow>), Refusal> {
+    let mut transaction = Transaction::default();
+    let conversation = transaction.query(conversations::conversation(user, id));
+    let messages = transaction.query(messages::after(user, id, after, limit + 1));
+    let done = transaction.commit(ports).await?;
+    Ok((done.first(conversation)?.ok_or_else(not_found)?, done.all(messages)?))
+}
+
+/// `DELETE /api/conversations/{id}`: it and all its messages. A turn that is being answered is
+/// What was deleted with a conversation.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeletedConversation")]
+pub struct Receipt<'a> {
+    conversation_id: &'a ConversationId,
+    messages_removed: u64,
 }
 
 /// `DELETE /api/conversations/{id}`: it and all that was said. A turn that is being answered is
 /// cancelled with it.
 pub async fn delete<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Receipt<'a> {
-        conversation_id: &'a ConversationId,
-        messages_removed: u64,
-    }
     let id = id_of(call)?;
     let messages_removed = remove(ports, &call.tenant.user, &id).await?.ok_or_else(not_found)?;
     Ok(Reply::json(StatusCode::OK, &Receipt { conversation_id: &id, messages_removed }))
 }
 
 /// Removes a conversation in one transaction; how many messages went with it from D1, or `None` if
-/// there is no such conversation. Its archive is garbage from then on.
+/// there is no such conversation. Its archive is superseded from then on.
 pub async fn remove<P: Database + Clock>(
     ports: &P,
     user: &UserId,
     id: &ConversationId,
 ) -> Result<Option<u64>, Failure> {
     let now = ports.now();
-    let bound = |sql| Statement::new(sql).bind(user).bind(id);
-    let cancel_items = bound(
-        "UPDATE job_items SET state = 'cancelled', token = NULL WHERE state NOT IN ('done', 'failed', 'cancelled') AND id IN (
-             SELECT first_item FROM jobs WHERE user_id = ?1 AND finished_at IS NULL AND kind = 'chat' AND turn ->> '$.conversation_id' = ?2)",
-    );
-    let cancel_jobs = bound(
-        "UPDATE jobs SET cancelled_at = ?3, finished_at = ?3
-         WHERE user_id = ?1 AND finished_at IS NULL AND kind = 'chat' AND turn ->> '$.conversation_id' = ?2",
-    )
-    .bind(now);
-    let archive = bound(
-        "UPDATE archives SET state = 'garbage', updated_at = ?3
-         WHERE key = (SELECT archived_key FROM conversations WHERE user_id = ?1 AND id = ?2)",
-    )
-    .bind(now);
-    let turns = bound("DELETE FROM turns WHERE user_id = ?1 AND conversation_id = ?2");
-    let conversation = bound("DELETE FROM conversations WHERE user_id = ?1 AND id = ?2");
-    let answers = ports.batch(vec![cancel_items, cancel_jobs, archive, turns, conversation]).await?;
-    Ok((answers.at(4)?.changes > 0).then_some(answers.at(3)?.changes))
+    let mut transaction = Transaction::default();
+    for cancel in cancel::turns_of(user, id, now) {
+        transaction.write(cancel);
+    }
+    transaction.write(archives::supersede_deleted(user, id, now));
+    let messages = transaction.write(messages::delete(user, id));
+    let conversation = transaction.write(conversations::delete(user, id));
+    let done = transaction.commit(ports).await?;
+    Ok((done.changes(conversation) > 0).then(|| done.changes(messages)))
 }

@@ -2,67 +2,41 @@
 
 use http::StatusCode;
 use pipeline::{
-    ids::{ItemId, JobId},
-    platform::{
-        ports::{Clock, Database, Queue},
-        statement::Statement,
-    },
+    ids::JobId,
+    platform::ports::{Clock, Database, Queue},
     problem::{Code, Problem},
-    time::Timestamp,
+    store::dead_letters,
 };
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     api::jobs,
     http::{
         call::Call,
+        paging,
         reply::{Answer, Reply},
     },
 };
 
+/// The job that tries again.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Replayed {
+    job_id: JobId,
+}
+
 /// `GET /api/dead-letters`: the tenant's, by id.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize, Deserialize)]
-    struct Entry {
-        id: String,
-        stage: String,
-        job_id: Option<JobId>,
-        why: String,
-        created_at: Timestamp,
-        replayed_at: Option<Timestamp>,
-    }
-    let (limit, cursor) = crate::http::paging::page(call)?;
-    let query = Statement::new(
-        "SELECT l.id, l.stage, i.job_id, l.why, l.created_at, l.replayed_at FROM dead_letters l LEFT JOIN job_items i ON i.id = l.item_id
-         WHERE l.user_id = ?1 AND (?2 IS NULL OR l.id > ?2) ORDER BY l.id LIMIT ?3",
-    )
-    .bind(&call.tenant.user)
-    .bind(cursor)
-    .bind(limit + 1);
-    let entries: Vec<Entry> = ports.batch(vec![query]).await?.at(0)?.all()?;
-    Ok(crate::http::paging::page_reply(entries, limit, |entry| entry.id.clone()))
+    let (limit, cursor) = paging::page(call)?;
+    let letters = dead_letters::list(&call.tenant.user, cursor, limit + 1).all(ports).await?;
+    Ok(paging::page_reply(letters, limit, |letter| letter.id.clone()))
 }
 
 /// `POST /api/dead-letters/{id}/replay`: its item tries again from where it failed.
 pub async fn replay<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Deserialize)]
-    struct Row {
-        item_id: ItemId,
-        job_id: JobId,
-    }
-    #[derive(Serialize)]
-    struct Replayed {
-        job_id: JobId,
-    }
-    let mark = Statement::new(
-        "UPDATE dead_letters SET replayed_at = ?3 WHERE id = ?1 AND user_id = ?2
-         RETURNING item_id, (SELECT job_id FROM job_items WHERE job_items.id = dead_letters.item_id) AS job_id",
-    )
-    .bind(call.id)
-    .bind(&call.tenant.user)
-    .bind(ports.now());
-    let row: Option<Row> = ports.batch(vec![mark]).await?.at(0)?.first()?;
-    let row = row.ok_or_else(|| Problem::new(Code::NotFound, "there is no such dead letter"))?;
-    jobs::requeue(ports, &call.tenant.user, &row.job_id, Some(row.item_id)).await?;
-    Ok(Reply::json(StatusCode::ACCEPTED, &Replayed { job_id: row.job_id }))
+    let user = &call.tenant.user;
+    let replayed = dead_letters::replay(user, call.id, ports.now()).first(ports).await?;
+    let replayed = replayed.ok_or_else(|| Problem::new(Code::NotFound, "there is no such dead letter"))?;
+    jobs::requeue(ports, user, &replayed.job_id, Some(replayed.item_id)).await?;
+    Ok(Reply::json(StatusCode::ACCEPTED, &Replayed { job_id: replayed.job_id }))
 }

@@ -3,20 +3,31 @@
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
     failure::Failure,
-    ids::{DocumentId, ItemId, JobId, UserId},
-    job::item::ItemState,
+    ids::{DocumentId, JobId, UserId},
+    job::{
+        item::ItemState,
+        purge::{self, Purge},
+    },
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore, Queue, Random},
-        statement::Statement,
-        transaction::{RetireJob, Work},
+        transaction::Transaction,
     },
     problem::{Code, Problem},
-    store::users,
+    store::{
+        chunks::read::{self as chunks, Span},
+        documents::{
+            delete,
+            read::{self, DocumentFilter, DocumentRow},
+            superseded,
+        },
+        users,
+    },
     time::Timestamp,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     api::jobs,
@@ -28,7 +39,7 @@ use crate::{
 };
 
 /// A document in a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct DocumentView {
     id: DocumentId,
     external_id: Option<String>,
@@ -37,7 +48,9 @@ pub struct DocumentView {
     kind: String,
     language: Option<String>,
     media_type: String,
+    #[schemars(with = "Vec<String>")]
     tags: Box<RawValue>,
+    #[schemars(with = "Option<Map<String, Value>>")]
     metadata: Option<Box<RawValue>>,
     created_at: Timestamp,
     uploaded_at: Timestamp,
@@ -51,31 +64,8 @@ pub struct DocumentView {
     keyword_only: bool,
 }
 
-#[derive(Debug, Deserialize)]
-struct Row {
-    id: DocumentId,
-    external_id: Option<String>,
-    title: Option<String>,
-    #[serde(rename = "type")]
-    kind: String,
-    language: Option<String>,
-    media_type: String,
-    tags: String,
-    metadata: Option<String>,
-    created_at: Timestamp,
-    uploaded_at: Timestamp,
-    bytes: i64,
-    latest_item: Option<ItemId>,
-    current: Option<i64>,
-    current_item: Option<ItemId>,
-    chunk_count: Option<i64>,
-    evicted_at: Option<Timestamp>,
-    pack_state: Option<ItemState>,
-    batch_state: Option<ItemState>,
-}
-
-impl From<Row> for DocumentView {
-    fn from(row: Row) -> Self {
+impl From<DocumentRow> for DocumentView {
+    fn from(row: DocumentRow) -> Self {
         let status = match (row.pack_state, row.batch_state) {
             _ if row.latest_item == row.current_item => "indexed",
             (Some(ItemState::Failed), _) | (_, Some(ItemState::Failed | ItemState::Done)) => "failed",
@@ -103,30 +93,6 @@ impl From<Row> for DocumentView {
     }
 }
 
-const SELECT: &str =
-    "SELECT d.id, d.external_id, d.title, d.type, d.language, d.media_type, d.tags, d.metadata, d.created_at,
-        d.uploaded_at, d.bytes, d.latest_item, d.current, d.current_item, d.chunk_count, d.evicted_at,
-        p.state AS pack_state, b.state AS batch_state
- FROM documents d LEFT JOIN job_items p ON p.id = d.latest_item LEFT JOIN job_items b ON b.id = p.batch
- WHERE d.user_id = ?1 AND d.deleted_at IS NULL AND (?2 IS NULL OR d.id = ?2) AND (?3 IS NULL OR d.id > ?3)
-   AND (?4 IS NULL OR d.type = ?4) AND (?5 IS NULL OR d.language = ?5)
-   AND (?6 IS NULL OR EXISTS (SELECT 1 FROM json_each(d.tags) WHERE value = ?6))
-   AND (?7 IS NULL OR d.external_id = ?7)
- ORDER BY d.id LIMIT ?8";
-
-fn select(call: &Call<'_>, id: Option<&DocumentId>, cursor: Option<String>, limit: i64) -> Statement {
-    let filter = |name: &str| if id.is_some() { None } else { call.parameter(name) };
-    Statement::new(SELECT)
-        .bind(&call.tenant.user)
-        .bind(id)
-        .bind(cursor)
-        .bind(filter("type"))
-        .bind(filter("language"))
-        .bind(filter("tag"))
-        .bind(filter("external_id"))
-        .bind(limit)
-}
-
 fn id_of(call: &Call<'_>) -> Result<DocumentId, Problem> {
     DocumentId::parse(call.id).ok_or_else(not_found)
 }
@@ -138,64 +104,45 @@ fn not_found() -> Problem {
 /// `GET /api/documents?type=&language=&tag=&external_id=&limit=&cursor=`
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let (limit, cursor) = paging::page(call)?;
-    let rows: Vec<Row> = ports.batch(vec![select(call, None, cursor, limit + 1)]).await?.at(0)?.all()?;
+    let filter = DocumentFilter {
+        id: None,
+        cursor,
+        kind: call.parameter("type"),
+        language: call.parameter("language"),
+        tag: call.parameter("tag"),
+        external_id: call.parameter("external_id"),
+    };
+    let rows = read::list(&call.tenant.user, filter, limit + 1).all(ports).await?;
     let views: Vec<DocumentView> = rows.into_iter().map(DocumentView::from).collect();
     Ok(paging::page_reply(views, limit, |view| view.id.to_string()))
 }
 
-/// A chunk's place in its document's extracted text.
-#[derive(Debug, Serialize, Deserialize)]
-struct Span {
-    chunk_index: i64,
-    start: i64,
-    end: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
+/// A document with its chunks.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DocumentWithChunks")]
+pub struct Whole {
+    #[serde(flatten)]
+    document: DocumentView,
+    chunks: Vec<Span>,
 }
 
 /// `GET /api/documents/{id}`, with `?text=true` the extracted text by chunk.
 pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Whole {
-        #[serde(flatten)]
-        document: DocumentView,
-        chunks: Vec<Span>,
-    }
     let id = id_of(call)?;
     let with_text = call.parameter("text").as_deref() == Some("true");
-    let spans = Statement::new(
-        "SELECT c.chunk_index, c.start, c.\"end\", CASE WHEN ?3 THEN c.text END AS text
-         FROM documents d JOIN chunks c ON c.id >= d.current_first AND c.id < d.current_first + d.chunk_count
-         WHERE d.user_id = ?1 AND d.id = ?2 AND d.deleted_at IS NULL ORDER BY c.id",
-    )
-    .bind(&call.tenant.user)
-    .bind(&id)
-    .bind(i64::from(with_text));
-    let answers = ports.batch(vec![select(call, Some(&id), None, 1), spans]).await?;
-    let row: Row = answers.at(0)?.first()?.ok_or_else(not_found)?;
-    Ok(Reply::json(StatusCode::OK, &Whole { document: row.into(), chunks: answers.at(1)?.all()? }))
+    let user = &call.tenant.user;
+    let mut transaction = Transaction::default();
+    let document = transaction.query(read::get(user, &id));
+    let chunks = transaction.query(chunks::spans(user, &id, with_text));
+    let done = transaction.commit(ports).await?;
+    let row = done.first(document)?.ok_or_else(not_found)?;
+    Ok(Reply::json(StatusCode::OK, &Whole { document: row.into(), chunks: done.all(chunks)? }))
 }
 
 /// `GET /api/documents/{id}/original`: the bytes as they were uploaded.
 pub async fn original<P: Database + ObjectStore>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Deserialize)]
-    struct Place {
-        pack: ItemId,
-        start: u64,
-        end: u64,
-        media_type: String,
-    }
     let id = id_of(call)?;
-    // Of the revision that is current, or of the first while none is.
-    let query = Statement::new(
-        "SELECT p.id AS pack, packed.value ->> 'start' AS start, packed.value ->> 'end' AS \"end\", d.media_type
-         FROM documents d JOIN job_items p ON p.id = coalesce(d.current_item, d.latest_item) AND p.user_id = d.user_id
-         JOIN json_each(p.documents) packed ON packed.value ->> 'id' = d.id
-         WHERE d.user_id = ?1 AND d.id = ?2 AND d.deleted_at IS NULL",
-    )
-    .bind(&call.tenant.user)
-    .bind(&id);
-    let place: Place = ports.batch(vec![query]).await?.at(0)?.first()?.ok_or_else(not_found)?;
+    let place = read::original(&call.tenant.user, &id).first(ports).await?.ok_or_else(not_found)?;
     let key = object_keys::pack(&call.tenant.user, place.pack);
     let object = ports.get(&key, Some((place.start, place.end))).await?;
     let object = object.ok_or_else(|| Failure::bug(format!("pack {key} is not in R2")))?;
@@ -206,15 +153,18 @@ pub async fn original<P: Database + ObjectStore>(ports: &P, call: &Call<'_>) -> 
         .with(HeaderName::from_static("x-content-type-options"), "nosniff"))
 }
 
+/// A document that is hidden, and the job that removes it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeletedDocument")]
+pub struct Deleted<'a> {
+    document_id: &'a DocumentId,
+    deleted_at: Timestamp,
+    job_id: &'a JobId,
+}
+
 /// `DELETE /api/documents/{id}`: hidden at once, removed everywhere by a job whose receipt says what
 /// was removed where.
 pub async fn delete<P: Database + Queue + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Deleted<'a> {
-        document_id: &'a DocumentId,
-        deleted_at: Timestamp,
-        job_id: &'a JobId,
-    }
     let id = id_of(call)?;
     let user = &call.tenant.user;
     let deleted_at = ports.now();
@@ -228,8 +178,8 @@ pub async fn delete<P: Database + Queue + Clock + Random>(ports: &P, call: &Call
 
 /// Deletes a document; the job that removes it everywhere, or `None` if there is no such document.
 ///
-/// One transaction: the fence moves on (`latest + 1`, so that nothing in flight can publish), both
-/// its revisions become garbage, and the row becomes a tombstone without content.
+/// One transaction: both its revisions are superseded, and the row becomes a tombstone that fences off
+/// what is in flight.
 pub async fn remove<P: Database + Queue + Clock + Random>(
     ports: &P,
     user: &UserId,
@@ -237,40 +187,16 @@ pub async fn remove<P: Database + Queue + Clock + Random>(
 ) -> Result<Option<JobId>, Failure> {
     let now = ports.now();
     let job = JobId::new(now, ports.bytes());
-    let garbage = Statement::new(
-        "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)
-         -- After a cancel the latest pack is the current one, though the number given out was another.
-         SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), id,
-                CASE WHEN latest_item = current_item THEN current ELSE latest END, latest_item, user_id FROM documents
-         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND latest_item IS NOT NULL
-         UNION
-         SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), id, current, current_item, user_id FROM documents
-         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND current IS NOT NULL AND current_item <> latest_item",
-    )
-    .bind(user)
-    .bind(id);
-    let mut work = Work::from(vec![garbage]);
-    work.schedule_retirement(RetireJob { job: &job, user, kind: "delete", due: now, now });
-    let tombstone = work.statements.len();
-    work.statements.push(
-        Statement::new(
-            "UPDATE documents SET deleted_at = ?3, latest = latest + 1, latest_item = NULL, latest_hash = NULL, current = NULL,
-                 current_item = NULL, current_first = NULL, chunk_count = NULL, content_hash = NULL, pending = NULL,
-                 external_id = NULL, title = NULL, language = NULL, tags = '[]', metadata = NULL, bytes = 0, evicted_at = NULL,
-                 evicting = NULL
-             WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL",
-        )
-        .bind(user)
-        .bind(id)
-        .bind(now),
-    );
-    work.statements.push(users::bump(user));
-    let retire = work.retire();
-    let answers = ports.batch(work.statements).await?;
-    if answers.at(tombstone)?.changes == 0 {
+    let mut work = Transaction::default();
+    work.write(superseded::by_delete(user, id));
+    purge::schedule(&mut work, Purge { job: &job, user, kind: "delete", due: now, now })?;
+    let tombstone = work.write(delete::tombstone(user, id, now));
+    work.write(users::bump(user));
+    let done = work.commit(ports).await?;
+    if done.changes(tombstone) == 0 {
         return Ok(None);
     }
     // A lost message costs a sweep.
-    let _ = ports.send(Vec::from_iter(Work::retire_message(retire, &answers, user)?)).await;
+    let _ = ports.send(done.messages()?).await;
     Ok(Some(job))
 }

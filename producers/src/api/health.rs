@@ -12,9 +12,13 @@ use pipeline::{
     },
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::http::reply::{Answer, Reply};
+use crate::http::{
+    call::PublicCall,
+    reply::{Answer, Reply},
+};
 
 #[derive(Debug, Deserialize)]
 struct Row {
@@ -24,7 +28,8 @@ struct Row {
     oldest: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "WaitingWork")]
 struct Waiting {
     stage: Stage,
     state: ItemState,
@@ -32,8 +37,9 @@ struct Waiting {
     oldest_seconds: i64,
 }
 
-#[derive(Debug, Serialize)]
-struct Health {
+/// How the deployment is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Health {
     status: &'static str,
     version: &'static str,
     /// What waits, of the five hundred items that wait longest.
@@ -44,7 +50,7 @@ struct Health {
 }
 
 /// Answers without a key: counts and ages, nothing of anybody's.
-pub async fn health<P: Database + KeyValue + Deployment + Clock>(ports: &P) -> Answer {
+pub async fn health<P: Database + KeyValue + Deployment + Clock>(ports: &P, _: &PublicCall<'_>) -> Answer {
     let problems = [Catalogue::load(ports).await.problem, Allowances::load(ports).await.problem];
     let configuration = problems.into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
     let (status, work) = match work(ports).await {

@@ -11,6 +11,7 @@ pub mod estimate;
 pub mod media;
 pub mod pack;
 pub mod parse;
+pub mod token;
 pub mod validate;
 
 use std::collections::{HashMap, HashSet};
@@ -22,18 +23,22 @@ use pipeline::{
     ids::{DocumentId, JobId},
     platform::{
         ports::{Database, Sha256},
-        statement::{Statement, json},
+        statement::json,
     },
     problem::{Code, Problem},
+    store::documents::upload,
     tenant::Tenant,
 };
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+pub use self::parse::Documents;
 use self::{
     accept::Accepted,
     estimate::{Estimate, Text},
     parse::Item,
-    validate::{Description, Valid},
+    token::consistency_token,
+    validate::{Description, Prepared},
 };
 use crate::{
     api::jobs,
@@ -45,7 +50,7 @@ use crate::{
 };
 
 /// What became of one document of a request.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ItemAnswer {
     /// Its place in the request.
     pub index: usize,
@@ -59,38 +64,14 @@ pub struct ItemAnswer {
     pub error: Option<Problem>,
 }
 
-/// The body of the 202.
-#[derive(Debug, Serialize)]
-struct IndexAnswer<'a> {
+/// What becomes of an upload.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct IndexAnswer<'a> {
     job_id: Option<&'a JobId>,
     status: &'static str,
     consistency_token: Option<String>,
     estimate: Estimate,
     items: &'a [ItemAnswer],
-}
-
-/// A document that will be indexed.
-#[derive(Debug)]
-pub struct Prepared {
-    /// Its id.
-    pub id: DocumentId,
-    /// Hex SHA-256 of content and description: equal means nothing to do.
-    pub fingerprint: String,
-    /// The document.
-    pub document: Valid,
-}
-
-/// A consistency token is the job's id in another coat; searches pass it as `after`.
-const TOKEN_PREFIX: &str = "ct_";
-
-/// The token that lets a search see what this job has written.
-pub fn consistency_token(job: &JobId) -> String {
-    format!("{TOKEN_PREFIX}{}", job.as_str().trim_start_matches(JobId::PREFIX))
-}
-
-/// The job behind a token.
-pub fn job_of_token(token: &str) -> Option<JobId> {
-    JobId::parse(&format!("{}{}", JobId::PREFIX, token.strip_prefix(TOKEN_PREFIX)?))
 }
 
 /// Answers the route. See the module for its steps.
@@ -227,41 +208,11 @@ async fn duplicates<P: Database>(
     tenant: &Tenant,
     documents: &[(usize, Prepared)],
 ) -> Result<HashSet<DocumentId>, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        id: DocumentId,
-    }
     if documents.is_empty() {
         return Ok(HashSet::new());
     }
     let wanted: Vec<(&DocumentId, &str)> =
         documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
-    let query = Statement::new(
-        "SELECT d.id FROM json_each(?1) wanted
-         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
-         LEFT JOIN job_items p ON p.id = d.latest_item
-         LEFT JOIN job_items b ON b.id = p.batch
-         WHERE d.deleted_at IS NULL AND d.latest_hash = wanted.value ->> 1
-           AND (d.content_hash = d.latest_hash AND d.current_item = d.latest_item
-                OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN ('done', 'failed', 'cancelled')))",
-    )
-    .bind(json(&wanted)?)
-    .bind(&tenant.user);
-    let rows: Vec<Row> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    let rows = upload::duplicates(&tenant.user, &wanted)?.all(ports).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use pipeline::{ids::RANDOM_BYTES, time::Timestamp};
-
-    use super::*;
-
-    #[test]
-    fn a_token_names_its_job_and_nothing_else() {
-        let job = JobId::new(Timestamp::from_milliseconds(5), [3; RANDOM_BYTES]);
-        assert_eq!(job_of_token(&consistency_token(&job)), Some(job));
-        assert_eq!(job_of_token("ct_'; DROP TABLE jobs"), None);
-        assert_eq!(job_of_token("job_0"), None);
-    }
 }

@@ -1,10 +1,10 @@
 //! Jobs: how far an upload or an answer is, following it, stopping it, trying again.
 
-mod cancel;
+pub mod cancel;
+mod turn_writer;
 mod view;
 
-use bytes::Bytes;
-use http::{HeaderName, Request, StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 use pipeline::{
     chat::{
         channel::{Channel, TurnEvent},
@@ -14,47 +14,33 @@ use pipeline::{
     failure::Failure,
     fingerprint,
     ids::{ItemId, JobId, UserId},
-    job::message::{Message, Stage},
-    platform::{
-        ports::{Clock, Database, ObjectStore, Queue},
-        statement::Statement,
-    },
+    platform::ports::{Clock, Database, ObjectStore, Queue},
     problem::{Code, Problem},
-    time::Timestamp,
 };
-use serde::{Deserialize, Serialize};
+use pipeline::{
+    platform::transaction::Transaction,
+    store::{self, jobs::read::TurnRow},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-use self::view::{ItemRow, JobRow};
-pub use self::{
-    cancel::cancel,
-    view::{Counts, JobView, StageView, Status},
-};
+use self::turn_writer::TurnWriter;
+pub use self::view::{Counts, JobView, StageView, Status};
 use crate::http::{
-    call::{Call, parameter},
+    call::{Call, since},
+    paging,
     reply::{Answer, Body, Refusal, Reply, TurnStream},
 };
 
 /// Reads a job; `None` if there is none or it is another's.
 pub async fn read<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<JobView>, Failure> {
-    let select_job = Statement::new(
-        "SELECT j.id, j.kind, j.created_at, j.finished_at, j.cancelled_at, j.receipt, j.turn, t.content AS answer, t.detail
-         FROM jobs j LEFT JOIN turns t ON t.user_id = j.user_id AND t.conversation_id = j.turn ->> '$.conversation_id'
-              AND t.number = (j.turn ->> '$.number') + 1
-         WHERE j.id = ?1 AND j.user_id = ?2 AND j.accepted_at IS NOT NULL",
-    )
-    .bind(job)
-    .bind(user);
-    let select_items = Statement::new(
-        "SELECT i.id, i.stage, i.state, i.batch, i.document_count, i.chunk_count, i.progress, i.attempts, i.next_at,
-                i.updated_at, i.error, i.failures
-         FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
-         WHERE j.id = ?1 AND j.user_id = ?2",
-    )
-    .bind(job)
-    .bind(user);
-    let answers = ports.batch(vec![select_job, select_items]).await?;
-    let Some(row) = answers.at(0)?.first::<JobRow>()? else { return Ok(None) };
-    let items: Vec<ItemRow> = answers.at(1)?.all()?;
+    let mut transaction = Transaction::default();
+    let job_row = transaction.query(store::jobs::read::job(user, job));
+    let item_rows = transaction.query(store::jobs::read::items(user, job));
+    let done = transaction.commit(ports).await?;
+    let Some(row) = done.first(job_row)? else { return Ok(None) };
+    let items = done.all(item_rows)?;
     Ok(Some(view::view(row, &items)))
 }
 
@@ -118,7 +104,7 @@ pub async fn wait<P: Database + Clock>(
         let ended = view.status.is_terminal();
         if ended || ports.now() >= deadline {
             let status = if ended { StatusCode::OK } else { StatusCode::ACCEPTED };
-            return Ok(Reply::json(status, &with_job(accepted, &view)?)
+            return Ok(Reply::json(status, &with_job(accepted, view)?)
                 .with(HeaderName::from_static("preference-applied"), &format!("wait={seconds}"))
                 .with(header::LOCATION, &format!("/api/jobs/{job}")));
         }
@@ -127,13 +113,26 @@ pub async fn wait<P: Database + Clock>(
     }
 }
 
-/// What was accepted, with the job and its present status.
-fn with_job(accepted: &impl Serialize, view: &JobView) -> Result<serde_json::Value, Failure> {
+/// What was accepted, with the job if it was waited for.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}WithJob")]
+pub struct WithJob<T> {
+    #[serde(flatten)]
+    accepted: T,
+    /// The job's present status, or what is said in its place where there is no job.
+    #[schemars(with = "String")]
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<JobView>,
+}
+
+fn with_job(accepted: &impl Serialize, job: JobView) -> Result<WithJob<Map<String, Value>>, Failure> {
     let bug = |error: serde_json::Error| Failure::bug(error.to_string());
-    let mut answer = serde_json::to_value(accepted).map_err(bug)?;
-    answer["status"] = serde_json::to_value(view.status).map_err(bug)?;
-    answer["job"] = serde_json::to_value(view).map_err(bug)?;
-    Ok(answer)
+    let mut accepted: Map<String, Value> =
+        serde_json::to_value(accepted).and_then(serde_json::from_value).map_err(bug)?;
+    // What it was when it was accepted.
+    accepted.remove("status");
+    Ok(WithJob { accepted, status: job.status, job: Some(job) })
 }
 
 /// `GET /api/jobs/{id}/events`: the edge streams a job's states, or what is told about a turn.
@@ -150,32 +149,22 @@ pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let turn = turn_of(ports, user, &job).await?.ok_or_else(not_found)?;
     let channel = Channel::of_turn(user, &job, turn.session_id.as_ref());
     let since = since(call.request)?;
-    Ok(Reply { body: Body::TurnEvents(TurnStream { job, channel, since, openai: None }), ..reply })
-}
-
-/// The number of the last event a listener has.
-pub fn since(request: &Request<Bytes>) -> Result<i64, Problem> {
-    let header = || request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    match parameter(request, "since").or_else(header) {
-        None => Ok(0),
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|since| *since >= 0)
-            .ok_or_else(|| Problem::field(Code::Invalid, "since", "expected the number of an event")),
-    }
+    Ok(Reply {
+        body: Body::TurnEvents(TurnStream { writer: Box::new(TurnWriter::new(&job)), job, channel, since }),
+        ..reply
+    })
 }
 
 /// What a chat job is about.
 async fn turn_of<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<Turn>, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        turn: Option<String>,
-    }
-    let query = Statement::new("SELECT turn FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user);
-    let row: Option<Row> = ports.batch(vec![query]).await?.at(0)?.first()?;
-    let Some(text) = row.and_then(|row| row.turn) else { return Ok(None) };
-    serde_json::from_str(&text).map(Some).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))
+    let row = store::jobs::read::turn(user, job).first(ports).await?;
+    row.map_or(Ok(None), |row| turn_in(&row))
+}
+
+/// The turn that a chat job's row holds.
+fn turn_in(row: &TurnRow) -> Result<Option<Turn>, Failure> {
+    let Some(text) = &row.turn else { return Ok(None) };
+    serde_json::from_str(text).map(Some).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))
 }
 
 /// How far a turn is.
@@ -242,25 +231,9 @@ pub async fn event<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result
 
 /// `GET /api/jobs`: the newest first.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize, Deserialize)]
-    struct Entry {
-        id: JobId,
-        kind: String,
-        documents: i64,
-        created_at: Timestamp,
-        finished_at: Option<Timestamp>,
-        cancelled_at: Option<Timestamp>,
-    }
-    let (limit, cursor) = crate::http::paging::page(call)?;
-    let query = Statement::new(
-        "SELECT id, kind, documents, created_at, finished_at, cancelled_at FROM jobs
-         WHERE user_id = ?1 AND kind <> 'retire' AND accepted_at IS NOT NULL AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
-    )
-    .bind(&call.tenant.user)
-    .bind(cursor)
-    .bind(limit + 1);
-    let entries: Vec<Entry> = ports.batch(vec![query]).await?.at(0)?.all()?;
-    Ok(crate::http::paging::page_reply(entries, limit, |entry| entry.id.to_string()))
+    let (limit, cursor) = paging::page(call)?;
+    let entries = store::jobs::read::list(&call.tenant.user, cursor, limit + 1).all(ports).await?;
+    Ok(paging::page_reply(entries, limit, |entry| entry.id.to_string()))
 }
 
 /// `POST /api/jobs/{id}/retry`: failed items try again from where they failed.
@@ -273,12 +246,6 @@ pub async fn retry<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> A
     reply(StatusCode::ACCEPTED, &view).map_err(Refusal::from)
 }
 
-#[derive(Deserialize)]
-struct Requeued {
-    id: ItemId,
-    stage: Stage,
-}
-
 /// Queues a job's failed items again, or one of them, and sends their messages. A batch waits for its
 /// failed pack again, wherever it had got to without it.
 pub async fn requeue<P: Database + Queue + Clock>(
@@ -288,35 +255,10 @@ pub async fn requeue<P: Database + Queue + Clock>(
     only: Option<ItemId>,
 ) -> Result<(), Failure> {
     let now = ports.now();
-    let reopen_batches = Statement::new(
-        "UPDATE job_items SET stage = 'embed', state = 'waiting', token = NULL, cursor = NULL, progress = 0, attempts = 0,
-             error = NULL, updated_at = ?3
-         WHERE state <> 'cancelled' AND stage IN ('embed', 'upsert') AND id IN (
-             SELECT p.batch FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item
-             WHERE j.id = ?1 AND j.user_id = ?2 AND p.state = 'failed' AND (?4 IS NULL OR p.id = ?4))",
-    )
-    .bind(job)
-    .bind(user)
-    .bind(now)
-    .bind(only);
-    let requeue = Statement::new(
-        "UPDATE job_items SET state = 'queued', attempts = 0, error = NULL, next_at = ?3, sent_at = ?3, updated_at = ?3
-         WHERE state = 'failed' AND user_id = ?2 AND (?4 IS NULL OR id = ?4)
-           AND id BETWEEN (SELECT first_item FROM jobs WHERE id = ?1 AND user_id = ?2) AND (SELECT last_item FROM jobs WHERE id = ?1 AND user_id = ?2)
-         RETURNING id, stage",
-    )
-    .bind(job)
-    .bind(user)
-    .bind(now)
-    .bind(only);
-    let reopen_job = Statement::new(
-        "UPDATE jobs SET finished_at = NULL, due_at = 0 WHERE id = ?1 AND user_id = ?2 AND EXISTS (
-             SELECT 1 FROM job_items WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state NOT IN ('done', 'failed', 'cancelled'))",
-    )
-    .bind(job)
-    .bind(user);
-    let answers = ports.batch(vec![reopen_batches, requeue, reopen_job]).await?;
-    let requeued: Vec<Requeued> = answers.at(1)?.all()?;
-    let messages = requeued.into_iter().map(|item| Message { stage: item.stage, item: item.id, user: user.clone() });
-    ports.send(messages.collect()).await
+    let mut transaction = Transaction::default();
+    transaction.write(store::jobs::retry::reopen_batches(user, job, only, now));
+    transaction.announce(store::jobs::retry::requeue(user, job, only, now));
+    transaction.write(store::jobs::retry::reopen_job(user, job));
+    let messages = transaction.commit(ports).await?.messages()?;
+    ports.send(messages).await
 }

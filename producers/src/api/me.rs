@@ -1,16 +1,17 @@
 //! `GET`, `PUT /api/me`: who the caller is, what they say about themselves, how they want answers.
 
-use http::{Method, StatusCode};
+use std::future::{Ready, ready};
+
+use http::StatusCode;
 use pipeline::{
     chat::profile::Profile,
     constants,
     ids::UserId,
-    platform::{
-        ports::Database,
-        statement::{Statement, json},
-    },
+    platform::{ports::Database, statement::json},
     problem::{Code, Problem},
+    store::users,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::http::{
@@ -19,26 +20,29 @@ use crate::http::{
     reply::{Answer, Reply},
 };
 
-#[derive(Serialize)]
-struct Me<'a> {
+/// Who the caller is.
+#[derive(Serialize, JsonSchema)]
+pub struct Me<'a> {
     user_id: &'a UserId,
     #[serde(flatten)]
     profile: Profile,
 }
 
-/// Answers the route.
-pub async fn me<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+/// `GET /api/me`
+pub fn get<P>(_: &P, call: &Call<'_>) -> Ready<Answer> {
+    let me = Me { user_id: &call.tenant.user, profile: Profile::of(&call.tenant) };
+    ready(Ok(Reply::json(StatusCode::OK, &me)))
+}
+
+/// `PUT /api/me`: the profile as a whole; what is left out has its default again.
+pub async fn put<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let user = &call.tenant.user;
-    if *call.request.method() != Method::PUT {
-        return Ok(Reply::json(StatusCode::OK, &Me { user_id: user, profile: Profile::of(&call.tenant) }));
-    }
     let profile: Profile = body::parse(call.request.body())?;
     let text = json(&profile)?;
     if text.len() > constants::PROFILE_BYTES {
         let detail = format!("{} bytes; the limit is {}", text.len(), constants::PROFILE_BYTES);
         return Err(Problem::field(Code::TooLarge, "/about", detail).into());
     }
-    let update = Statement::new("UPDATE users SET profile = ?2 WHERE id = ?1").bind(user).bind(text);
-    ports.batch(vec![update]).await?;
+    users::set_profile(user, &text).run(ports).await?;
     Ok(Reply::json(StatusCode::OK, &Me { user_id: user, profile }))
 }

@@ -1,6 +1,6 @@
 //! Memories: remember, recall, correct, confirm, forget.
 
-use http::{Method, StatusCode, header};
+use http::{StatusCode, header};
 use pipeline::{
     constants,
     failure::Failure,
@@ -9,38 +9,48 @@ use pipeline::{
     model::EMBEDDING,
     platform::{
         ports::{Clock, Database, Embedder, KeyValue, Random},
-        statement::Statement,
+        transaction::Transaction,
     },
     problem::{Code, Problem},
+    schema,
     scope::Scope,
-    store::users,
+    store::{
+        self,
+        memories::{MemoryRow, NewMemoryRow},
+        users,
+    },
 };
-use retrieval::{
-    memories::{self, Memory},
-    memory_columns,
-};
+use retrieval::memories;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::http::{
     body,
     call::Call,
-    paging::{page, page_reply},
+    paging::{Page, page, page_reply},
     reply::{Answer, Refusal, Reply},
 };
 
 /// What can be remembered.
 pub const KINDS: [&str; 5] = ["fact", "preference", "decision", "instruction", "note"];
+const DEFAULT_KIND: &str = "fact";
 /// Longest `source`, in bytes.
 const SOURCE_BYTES: usize = 500;
 /// Most memories one recall answers with.
 const RECALLED: usize = 20;
 
-#[derive(Debug, Deserialize)]
-struct NewMemory {
+/// Something to remember.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub struct NewMemory {
+    #[schemars(length(max = constants::MEMORY_BYTES))]
     text: String,
+    #[schemars(extend("enum" = schema::one_of_or_null(&KINDS), "default" = DEFAULT_KIND))]
     kind: Option<String>,
+    #[schemars(length(max = SOURCE_BYTES))]
     source: Option<String>,
+    #[schemars(range(min = 0, max = 1), extend("default" = 1))]
     confidence: Option<f64>,
+    #[schemars(with = "Option<MemoryId>")]
     supersedes: Option<String>,
     #[serde(default)]
     pinned: bool,
@@ -56,18 +66,19 @@ struct Checked {
     pinned: bool,
 }
 
-#[derive(Serialize)]
-struct Remembered {
+/// What is remembered now, and whether it was before.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Remembered {
     /// `created`, or `duplicate` of the one that is answered.
     outcome: &'static str,
     #[serde(flatten)]
-    memory: Memory,
+    memory: MemoryRow,
 }
 
 fn parse(text: &[u8]) -> Result<Checked, Problem> {
     let new: NewMemory = body::parse(text)?;
     let text = body::text("/text", &new.text, constants::MEMORY_BYTES)?;
-    let kind = new.kind.unwrap_or_else(|| "fact".to_owned());
+    let kind = new.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned());
     if !KINDS.contains(&kind.as_str()) {
         let detail = format!("{:?} is none of {}", kind.chars().take(60).collect::<String>(), KINDS.join(", "));
         return Err(Problem::field(Code::Invalid, "/kind", detail));
@@ -112,57 +123,34 @@ where
         return duplicate(ports, call, known).await;
     }
     let id = MemoryId::new(ports.now(), ports.bytes());
-    let insert = Statement::new(
-        "INSERT INTO memories (id, user_id, kind, text, hash, source, confidence, state, pinned, supersedes, embedding, created_at)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9, ?10, ?11
-         WHERE (SELECT count(*) FROM memories WHERE user_id = ?2) < ?12
-         ON CONFLICT (user_id, hash) DO UPDATE SET state = 'active', supersedes = excluded.supersedes,
-             confidence = excluded.confidence, pinned = excluded.pinned, embedding = excluded.embedding",
-    )
-    .bind(&id)
-    .bind(&tenant.user)
-    .bind(new.kind.as_str())
-    .bind(new.text.as_str())
-    .bind(hash.as_str())
-    .bind(new.source.as_deref())
-    .bind(new.confidence)
-    .bind(new.pinned)
-    .bind(new.supersedes.as_ref())
-    .bind(vector.as_deref().map(memories::encode))
-    .bind(ports.now())
-    .bind(constants::MEMORIES);
-    let index = index_by_hash(tenant.number, &hash, call);
-    let supersede = Statement::new(
-        "UPDATE memories SET state = 'superseded', pinned = 0 WHERE user_id = ?1 AND id = ?2 AND hash <> ?3
-           AND EXISTS (SELECT 1 FROM memories WHERE user_id = ?1 AND hash = ?3 AND state = 'active')",
-    )
-    .bind(&tenant.user)
-    .bind(new.supersedes.as_ref())
-    .bind(hash.as_str());
-    let unindex = Statement::new(
-        "DELETE FROM memories_fts WHERE rowid IN (SELECT number FROM memories WHERE user_id = ?1 AND id = ?2 AND state = 'superseded')",
-    )
-    .bind(&tenant.user)
-    .bind(new.supersedes.as_ref());
-    let answers = ports.batch(vec![insert, index, supersede, unindex, users::bump(&tenant.user)]).await?;
-    if answers.at(0)?.changes == 0 {
+    let embedding = vector.as_deref().map(memories::encode);
+    let memory = NewMemoryRow {
+        id: &id,
+        user: &tenant.user,
+        kind: &new.kind,
+        text: &new.text,
+        hash: &hash,
+        source: new.source.as_deref(),
+        confidence: new.confidence,
+        pinned: new.pinned,
+        supersedes: new.supersedes.as_ref(),
+        embedding: embedding.as_deref(),
+        now: ports.now(),
+    };
+    let mut transaction = Transaction::default();
+    let inserted = transaction.write(store::memories::insert(memory));
+    transaction.write(store::memories::index(&tenant.user, &hash, &Scope::of_user(tenant.number)));
+    for write in store::memories::supersede(&tenant.user, new.supersedes.as_ref(), &hash) {
+        transaction.write(write);
+    }
+    transaction.write(users::bump(&tenant.user));
+    if transaction.commit(ports).await?.changes(inserted) == 0 {
         let detail = format!("{} memories are the most a user can have; forget some first", constants::MEMORIES);
         return Err(Problem::field(Code::TooLarge, "/text", detail).into());
     }
     let memory = by_hash(ports, call, &hash).await?.ok_or_else(not_found)?;
     let location = format!("/api/memory/{}", memory.id);
     Ok(Reply::json(StatusCode::CREATED, &Remembered { outcome: "created", memory }).with(header::LOCATION, &location))
-}
-
-/// Puts a memory's text into the full-text index; again changes nothing.
-fn index_by_hash(user_number: i64, hash: &str, call: &Call<'_>) -> Statement {
-    Statement::new(
-        "INSERT OR REPLACE INTO memories_fts (rowid, scope, body)
-         SELECT number, ?3, text FROM memories WHERE user_id = ?1 AND hash = ?2 AND state = 'active'",
-    )
-    .bind(&call.tenant.user)
-    .bind(hash)
-    .bind(Scope::of_user(user_number).terms())
 }
 
 async fn embed<P: Embedder>(ports: &P, text: &str) -> Option<Vec<f32>> {
@@ -172,7 +160,7 @@ async fn embed<P: Embedder>(ports: &P, text: &str) -> Option<Vec<f32>> {
 }
 
 /// What is known is not remembered again; what was only proposed is confirmed by being said.
-async fn duplicate<P>(ports: &P, call: &Call<'_>, known: Memory) -> Answer
+async fn duplicate<P>(ports: &P, call: &Call<'_>, known: MemoryRow) -> Answer
 where
     P: Database + Embedder + Clock,
 {
@@ -180,19 +168,12 @@ where
     Ok(Reply::json(StatusCode::OK, &Remembered { outcome: "duplicate", memory }))
 }
 
-async fn by_hash<P: Database>(ports: &P, call: &Call<'_>, hash: &str) -> Result<Option<Memory>, Failure> {
-    let query =
-        Statement::new(concat!("SELECT ", memory_columns!(), " FROM memories WHERE user_id = ?1 AND hash = ?2"))
-            .bind(&call.tenant.user)
-            .bind(hash);
-    ports.batch(vec![query]).await?.at(0)?.first()
+async fn by_hash<P: Database>(ports: &P, call: &Call<'_>, hash: &str) -> Result<Option<MemoryRow>, Failure> {
+    store::memories::of_words(&call.tenant.user, hash).first(ports).await
 }
 
-async fn read<P: Database>(ports: &P, call: &Call<'_>, id: &MemoryId) -> Result<Option<Memory>, Failure> {
-    let query = Statement::new(concat!("SELECT ", memory_columns!(), " FROM memories WHERE user_id = ?1 AND id = ?2"))
-        .bind(&call.tenant.user)
-        .bind(id);
-    ports.batch(vec![query]).await?.at(0)?.first()
+async fn read<P: Database>(ports: &P, call: &Call<'_>, id: &MemoryId) -> Result<Option<MemoryRow>, Failure> {
+    store::memories::memory(&call.tenant.user, id).first(ports).await
 }
 
 fn id_of(call: &Call<'_>) -> Result<MemoryId, Problem> {
@@ -213,16 +194,7 @@ where
     }
     let (limit, cursor) = page(call)?;
     let state = call.parameter("state");
-    let query = Statement::new(concat!(
-        "SELECT ",
-        memory_columns!(),
-        " FROM memories WHERE user_id = ?1 AND (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3) ORDER BY id DESC LIMIT ?4"
-    ))
-    .bind(&call.tenant.user)
-    .bind(cursor)
-    .bind(state)
-    .bind(limit + 1);
-    let entries: Vec<Memory> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    let entries = store::memories::list(&call.tenant.user, state, cursor, limit + 1).all(ports).await?;
     Ok(page_reply(entries, limit, |memory| memory.id.to_string()))
 }
 
@@ -231,36 +203,35 @@ where
     P: Database + KeyValue + Embedder + Clock,
 {
     let query = body::text("query", query, constants::QUERY_BYTES)?;
-    let embedded = retrieval::embed_query(ports, &query, &call.budget).await.ok();
+    let embedded = retrieval::embed_query(ports, &query, call.budget).await.ok();
     let vector = embedded.as_ref().map(|(vector, _)| vector.as_slice());
     let mut recalled = memories::recall(ports, &call.tenant, &query, vector).await?;
     recalled.truncate(RECALLED);
     let degraded = vector.is_none();
-    if let Some((_, memory)) = embedded {
-        retrieval::cache::remember(ports, memory, &call.budget).await;
+    if let Some((_, entries)) = embedded {
+        retrieval::cache::remember(ports, entries, call.budget).await;
     }
-    let reply = Reply::json(StatusCode::OK, &serde_json::json!({ "data": recalled, "next_cursor": null }));
+    let reply = Reply::json(StatusCode::OK, &Page { data: recalled, next_cursor: None });
     let header = http::HeaderName::from_static("x-degraded");
     Ok(if degraded { reply.with(header, "the model is not answering; recalled by words alone") } else { reply })
 }
 
-/// `GET`, `DELETE /api/memory/{id}`. A delete forgets at once, everywhere: text, embedding and
-/// full-text entry go in one transaction, and cached answers are out of reach.
-pub async fn one<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+/// `GET /api/memory/{id}`
+pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+    let memory = read(ports, call, &id_of(call)?).await?.ok_or_else(not_found)?;
+    Ok(Reply::json(StatusCode::OK, &memory))
+}
+
+/// `DELETE /api/memory/{id}` forgets at once, everywhere: text, embedding and full-text entry go in one
+/// transaction, and cached answers are out of reach.
+pub async fn forget<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let id = id_of(call)?;
-    if *call.request.method() != Method::DELETE {
-        let memory = read(ports, call, &id).await?.ok_or_else(not_found)?;
-        return Ok(Reply::json(StatusCode::OK, &memory));
-    }
     let user = &call.tenant.user;
-    let unindex = Statement::new(
-        "DELETE FROM memories_fts WHERE rowid IN (SELECT number FROM memories WHERE user_id = ?1 AND id = ?2)",
-    )
-    .bind(user)
-    .bind(&id);
-    let forget = Statement::new("DELETE FROM memories WHERE user_id = ?1 AND id = ?2").bind(user).bind(&id);
-    let answers = ports.batch(vec![unindex, forget, users::bump(user)]).await?;
-    if answers.at(1)?.changes == 0 {
+    let mut transaction = Transaction::default();
+    transaction.write(store::memories::unindex(user, &id));
+    let deleted = transaction.write(store::memories::delete(user, &id));
+    transaction.write(users::bump(user));
+    if transaction.commit(ports).await?.changes(deleted) == 0 {
         return Err(not_found().into());
     }
     Ok(Reply::bytes(StatusCode::NO_CONTENT, "application/json", Vec::new()))
@@ -277,20 +248,18 @@ where
     Ok(Reply::json(StatusCode::OK, &memory))
 }
 
-async fn activate<P>(ports: &P, call: &Call<'_>, memory: &Memory) -> Result<Memory, Refusal>
+async fn activate<P>(ports: &P, call: &Call<'_>, memory: &MemoryRow) -> Result<MemoryRow, Refusal>
 where
     P: Database + Embedder + Clock,
 {
-    let vector = embed(ports, &memory.text).await.as_deref().map(memories::encode);
+    let embedding = embed(ports, &memory.text).await.as_deref().map(memories::encode);
     let user = &call.tenant.user;
-    let activate = Statement::new(
-        "UPDATE memories SET state = 'active', embedding = coalesce(?3, embedding) WHERE user_id = ?1 AND id = ?2 AND state <> 'active'",
-    )
-    .bind(user)
-    .bind(&memory.id)
-    .bind(vector);
-    let index = index_by_hash(call.tenant.number, &fingerprint::of_words(&memory.text), call);
-    ports.batch(vec![activate, index, users::bump(user)]).await?;
+    let scope = Scope::of_user(call.tenant.number);
+    let mut transaction = Transaction::default();
+    transaction.write(store::memories::activate(user, &memory.id, embedding.as_deref()));
+    transaction.write(store::memories::index(user, &fingerprint::of_words(&memory.text), &scope));
+    transaction.write(users::bump(user));
+    transaction.commit(ports).await?;
     Ok(read(ports, call, &memory.id).await?.ok_or_else(not_found)?)
 }
 

@@ -6,6 +6,8 @@
 
 mod completion;
 
+use std::future::{Ready, ready};
+
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
     chat::{
@@ -20,11 +22,11 @@ use pipeline::{
     problem::{Code, Problem},
     time::SECOND,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-pub use self::completion::{Completion, Progress};
-use self::completion::{finish, usage};
+pub use self::completion::ChatCompletion;
+use self::completion::{Completion, CompletionWriter};
 
 use crate::{
     api::chat::{self, Checked},
@@ -37,11 +39,15 @@ use crate::{
 
 /// The model that lets the question decide its route.
 const MODEL: &str = "friend";
+/// Where `OpenAI`'s API is spoken.
+const PREFIX: &str = "/v1/";
 /// Seconds a request waits for its answer.
 const WAIT_SECONDS: u32 = 110;
 
-#[derive(Debug, Deserialize)]
-struct CompletionRequest {
+/// A request as `OpenAI`'s clients send it; what it says beyond this is not looked at.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ChatCompletionRequest")]
+pub struct CompletionRequest {
     model: String,
     messages: Vec<Message>,
     #[serde(default)]
@@ -52,26 +58,29 @@ struct CompletionRequest {
     n: Option<i64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct StreamOptions {
     #[serde(default)]
     include_usage: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ChatCompletionMessage")]
 struct Message {
     role: String,
     content: Option<Content>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "ChatCompletionContent")]
 enum Content {
     Text(String),
     Parts(Vec<Part>),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ChatCompletionPart")]
 struct Part {
     #[serde(rename = "type")]
     kind: String,
@@ -190,16 +199,7 @@ pub async fn complete<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
     let result = chat::wait_for(ports, &call.tenant.user, &begun, WAIT_SECONDS).await?;
     let result =
         result.ok_or_else(|| Problem::new(Code::Unavailable, "the answer takes too long; stream it instead"))?;
-    let answer = json!({
-        "id": completion.id, "object": "chat.completion", "created": completion.created, "model": completion.model,
-        "choices": [{
-            "index": 0, "finish_reason": finish(&result), "logprobs": null,
-            "message": { "role": "assistant", "content": result.answer, "refusal": null },
-        }],
-        "usage": usage(&result),
-        // Beyond OpenAI's answer; its clients ignore what they do not know.
-        "citations": result.detail.citations, "route": result.detail.route,
-    });
+    let answer = completion.whole(result);
     Ok(Reply::json(StatusCode::OK, &answer).with(HeaderName::from_static("x-job-id"), begun.job.as_str()))
 }
 
@@ -212,11 +212,13 @@ fn stream(begun: &chat::Begun, completion: Completion, call: &Call<'_>) -> Answe
         return Ok(Reply { body: Body::Bytes(completion.end(&result, "").into_bytes()), ..reply });
     }
     let channel = Channel::of_turn(&call.tenant.user, &begun.job, None);
-    let stream = TurnStream { job: begun.job.clone(), channel, since: 0, openai: Some(completion) };
+    let stream =
+        TurnStream { job: begun.job.clone(), channel, since: 0, writer: Box::new(CompletionWriter::new(completion)) };
     Ok(Reply { body: Body::TurnEvents(stream), ..reply })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ModelEntry")]
 struct Model {
     id: String,
     object: &'static str,
@@ -224,15 +226,44 @@ struct Model {
     owned_by: &'static str,
 }
 
+/// The models there are.
+#[derive(Serialize, JsonSchema)]
+pub struct ModelList {
+    object: &'static str,
+    data: Vec<Model>,
+}
+
 /// `GET /v1/models`
-pub fn models<P: Clock>(ports: &P) -> Reply {
+pub fn models<P: Clock>(ports: &P, _: &Call<'_>) -> Ready<Answer> {
     let created = ports.now().start_of_day().milliseconds() / SECOND;
     let routes = RouteName::ALL.iter().map(|route| format!("{MODEL}-{}", route.name()));
-    let models: Vec<Model> = std::iter::once(MODEL.to_owned())
+    let data = std::iter::once(MODEL.to_owned())
         .chain(routes)
         .map(|id| Model { id, object: "model", created, owned_by: "claudes-friend" })
         .collect();
-    Reply::json(StatusCode::OK, &json!({ "object": "list", "data": models }))
+    ready(Ok(Reply::json(StatusCode::OK, &ModelList { object: "list", data })))
+}
+
+/// True for a path whose callers speak `OpenAI`'s API.
+pub fn is_spoken_at(path: &str) -> bool {
+    path.starts_with(PREFIX)
+}
+
+/// What is wrong, in `OpenAI`'s shape.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChatCompletionError")]
+pub struct ErrorAnswer {
+    error: ErrorDetail,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct ErrorDetail {
+    message: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    param: Option<String>,
+    code: String,
 }
 
 /// A problem in `OpenAI`'s shape, which its SDKs turn into their exceptions.
@@ -249,7 +280,8 @@ pub fn refuse_problem(problem: &Problem) -> Reply {
     let code =
         if problem.status == 404 && param.as_deref() == Some("model") { "model_not_found" } else { &problem.code };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Reply::json(status, &json!({ "error": { "message": problem.detail, "type": kind, "param": param, "code": code } }))
+    let error = ErrorDetail { message: problem.detail.clone(), kind, code: code.to_owned(), param };
+    Reply::json(status, &ErrorAnswer { error })
 }
 
 #[cfg(test)]
@@ -257,7 +289,7 @@ mod tests {
     use pipeline::{chat::channel::TurnEvent, ids::JobId, time::Timestamp};
     use serde_json::Value;
 
-    use super::*;
+    use super::{completion::Progress, *};
 
     #[test]
     fn a_request_becomes_a_question_with_history() {

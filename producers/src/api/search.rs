@@ -5,14 +5,13 @@ pub mod request;
 use http::{HeaderName, StatusCode};
 use pipeline::{
     failure::Failure,
-    platform::{
-        ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
-        statement::Statement,
-    },
+    platform::ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
+    store::jobs,
     tenant::Tenant,
 };
 use retrieval::{Hit, Mode, Search};
-use serde::{Deserialize, Serialize};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::http::{
     call::Call,
@@ -20,8 +19,8 @@ use crate::http::{
 };
 
 /// The answer. `freshness` is `partial` while the job behind `after` is still at work.
-#[derive(Debug, Serialize)]
-struct SearchAnswer {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct SearchAnswer {
     hits: Vec<Hit>,
     mode: Mode,
     freshness: &'static str,
@@ -36,7 +35,7 @@ where
 {
     let started = ports.now();
     let search = request::parse(call.request.body())?;
-    let found = retrieval::search(ports, &call.tenant, &search, &call.budget).await?;
+    let found = retrieval::search(ports, &call.tenant, &search, call.budget).await?;
     let freshness = if is_complete(ports, &call.tenant, &search).await? { "complete" } else { "partial" };
     let degraded = found.mode != search.request.mode;
     let took_ms = ports.now().since(started);
@@ -52,14 +51,8 @@ where
 
 /// True if nothing the token stands for is still on its way.
 async fn is_complete<P: Database>(ports: &P, tenant: &Tenant, search: &Search) -> Result<bool, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        finished_at: Option<i64>,
-    }
     let Some(job) = &search.after else { return Ok(true) };
-    let query =
-        Statement::new("SELECT finished_at FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(&tenant.user);
-    let row: Option<Row> = ports.batch(vec![query]).await?.at(0)?.first()?;
+    let row = jobs::read::end(&tenant.user, job).first(ports).await?;
     // A token of nobody's job, or of another's, asks for nothing.
     Ok(row.is_none_or(|row| row.finished_at.is_some()))
 }

@@ -13,28 +13,35 @@ use http::{HeaderMap, Request, StatusCode, header};
 use pipeline::{
     chat::channel::Channel,
     constants,
+    failure::Failure,
     ids::{ConversationId, SessionId, UserId},
     platform::{
         ports::{Clock, Database, Random, Sha256},
-        statement::Statement,
+        transaction::Transaction,
     },
     problem::{Code, Problem},
+    store::{
+        conversations::{self, NewConversation},
+        sessions::{
+            self, SessionRow,
+            tickets::{self, NewTicketRow},
+        },
+    },
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::{
-    api::jobs,
-    http::{
-        authenticate, body,
-        call::{Call, Settings},
-        paging::{page, page_reply},
-        reply::{Answer, Body, Refusal, Reply},
-    },
+use crate::http::{
+    authenticate, body,
+    call::{Call, PublicCall, Settings, since},
+    paging::{page, page_reply},
+    reply::{Answer, Body, Joining, Refusal, Reply},
 };
 
 /// What a participant may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ParticipantRole {
     /// Opened the session; its turns are theirs.
@@ -43,6 +50,25 @@ pub enum ParticipantRole {
     Editor,
     /// Looks on.
     Viewer,
+}
+
+impl ParticipantRole {
+    /// All roles.
+    const ALL: [Self; 3] = [Self::Owner, Self::Editor, Self::Viewer];
+
+    /// The name in D1 and in answers.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Editor => "editor",
+            Self::Viewer => "viewer",
+        }
+    }
+
+    /// Reads a [`name`](Self::name).
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
 }
 
 /// Somebody who joins a channel, and which.
@@ -89,7 +115,8 @@ const TICKET_PREFIX: &str = "ticket.";
 const TICKET_BYTES: usize = 32;
 
 /// A session as its owner sees it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Session")]
 pub struct SessionView {
     /// Its id.
     pub id: SessionId,
@@ -109,8 +136,17 @@ pub struct SessionView {
     pub updated_at: Timestamp,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct NewSession {
+impl From<SessionRow> for SessionView {
+    fn from(row: SessionRow) -> Self {
+        let SessionRow { id, title, conversation_id, state, scratch, last_sequence, created_at, updated_at } = row;
+        Self { id, title, conversation_id, state, scratch, last_sequence, created_at, updated_at }
+    }
+}
+
+/// A session to open.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct NewSession {
+    #[schemars(length(max = NAME_BYTES))]
     title: Option<String>,
 }
 
@@ -130,37 +166,26 @@ pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) ->
         updated_at: now,
         title,
     };
-    let conversation = Statement::new(
-        "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number, summarised_through)
-         VALUES (?1, ?2, ?3, 'chat', ?4, ?4, 0, 0)",
-    )
-    .bind(user)
-    .bind(&view.conversation_id)
-    .bind(view.title.as_str())
-    .bind(now);
-    let session = Statement::new(
-        "INSERT INTO sessions (user_id, id, title, conversation_id, state, last_sequence, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, 'open', 0, ?5, ?5)",
-    )
-    .bind(user)
-    .bind(&view.id)
-    .bind(view.title.as_str())
-    .bind(&view.conversation_id)
-    .bind(now);
-    ports.batch(vec![conversation, session]).await?;
+    let id = &view.conversation_id;
+    let mut transaction = Transaction::default();
+    transaction.write(conversations::insert(NewConversation {
+        id,
+        user,
+        title: &view.title,
+        origin: "chat",
+        key: None,
+        now,
+    }));
+    transaction.write(sessions::insert(user, &view.id, &view.title, id, now));
+    transaction.commit(ports).await?;
     let location = format!("/api/session/{}", view.id);
     Ok(Reply::json(StatusCode::CREATED, &view).with(header::LOCATION, &location))
 }
 
-const COLUMNS: &str =
-    "SELECT id, title, conversation_id, state, scratch, last_sequence, created_at, updated_at FROM sessions
-     WHERE user_id = ?1 AND (?2 IS NULL OR id = ?2) AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4";
-
 /// Reads a user's session.
 pub async fn read<P: Database>(ports: &P, user: &UserId, id: &SessionId) -> Result<SessionView, Refusal> {
-    let query = Statement::new(COLUMNS).bind(user).bind(id).bind(None::<i64>).bind(1);
-    let row: Option<SessionView> = ports.batch(vec![query]).await?.at(0)?.first()?;
-    Ok(row.ok_or_else(not_found)?)
+    let row = sessions::session(user, id).first(ports).await?;
+    Ok(row.map(SessionView::from).ok_or_else(not_found)?)
 }
 
 fn not_found() -> Problem {
@@ -174,8 +199,8 @@ fn id_of(id: &str) -> Result<SessionId, Problem> {
 /// `GET /api/session`: the newest first.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let (limit, cursor) = page(call)?;
-    let query = Statement::new(COLUMNS).bind(&call.tenant.user).bind(None::<i64>).bind(cursor).bind(limit + 1);
-    let entries: Vec<SessionView> = ports.batch(vec![query]).await?.at(0)?.all()?;
+    let rows = sessions::list(&call.tenant.user, cursor, limit + 1).all(ports).await?;
+    let entries: Vec<SessionView> = rows.into_iter().map(SessionView::from).collect();
     Ok(page_reply(entries, limit, |session| session.id.to_string()))
 }
 
@@ -184,41 +209,42 @@ pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let view = read(ports, &call.tenant.user, &id_of(call.id)?).await?;
     let channel = Channel::Session(call.tenant.user.clone(), view.id.clone());
     let reply = Reply::json(StatusCode::OK, &view);
-    Ok(if view.state == "open" { Reply { body: Body::Session(Box::new(view), channel), ..reply } } else { reply })
+    Ok(if view.state == "open" { Reply { body: Body::WithChannel(json!(view), channel), ..reply } } else { reply })
 }
 
 /// `DELETE /api/session/{id}`: closes it for everybody. The log ends; the conversation stays.
 pub async fn close<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let id = id_of(call.id)?;
     let user = &call.tenant.user;
-    let close = Statement::new("UPDATE sessions SET state = 'closed', updated_at = ?3 WHERE user_id = ?1 AND id = ?2")
-        .bind(user)
-        .bind(&id)
-        .bind(ports.now());
-    let tickets =
-        Statement::new("DELETE FROM session_tickets WHERE owner_id = ?1 AND session_id = ?2").bind(user).bind(&id);
-    if ports.batch(vec![close, tickets]).await?.at(0)?.changes == 0 {
+    let mut transaction = Transaction::default();
+    let closed = transaction.write(sessions::close(user, &id, ports.now()));
+    transaction.write(tickets::delete(user, &id));
+    if transaction.commit(ports).await?.changes(closed) == 0 {
         return Err(not_found().into());
     }
     let reply = Reply::bytes(StatusCode::NO_CONTENT, "application/json", Vec::new());
     Ok(Reply { body: Body::CloseChannel(Channel::Session(user.clone(), id)), ..reply })
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct NewTicket {
+/// Whom a ticket is for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub struct NewTicket {
+    #[schemars(length(max = NAME_BYTES))]
     name: Option<String>,
     role: Option<ParticipantRole>,
 }
 
+/// An invitation.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Ticket {
+    ticket: String,
+    /// To be sent as `Sec-WebSocket-Protocol`.
+    protocol: String,
+    expires_at: Timestamp,
+}
+
 /// `POST /api/session/{id}/tickets`: an invitation, shown once.
 pub async fn invite<P: Database + Clock + Random + Sha256>(ports: &P, call: &Call<'_>) -> Answer {
-    #[derive(Serialize)]
-    struct Ticket {
-        ticket: String,
-        /// To be sent as `Sec-WebSocket-Protocol`.
-        protocol: String,
-        expires_at: Timestamp,
-    }
     let new: NewTicket = body::parse_or_default(call.request.body())?;
     let name = body::text("/name", new.name.as_deref().unwrap_or("guest"), NAME_BYTES)?;
     let role = new.role.unwrap_or(ParticipantRole::Editor);
@@ -228,44 +254,32 @@ pub async fn invite<P: Database + Clock + Random + Sha256>(ports: &P, call: &Cal
     }
     let ticket = BASE64URL_NOPAD.encode(&ports.bytes::<TICKET_BYTES>());
     let expires_at = ports.now().plus(constants::TICKET_LIFE);
-    let insert = Statement::new(
-        "INSERT INTO session_tickets (digest, owner_id, session_id, participant, role, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )
-    .bind(digest(ports, &ticket).await?)
-    .bind(&call.tenant.user)
-    .bind(&session.id)
-    .bind(name)
-    .bind(role_name(role))
-    .bind(expires_at);
+    let owner = &call.tenant.user;
+    let new = NewTicketRow {
+        digest: &digest(ports, &ticket).await?,
+        owner,
+        session: &session.id,
+        participant: &name,
+        role: role.name(),
+        expires_at,
+    };
+    let mut transaction = Transaction::default();
     // Those that are over are of no use to anybody.
-    let forget = Statement::new("DELETE FROM session_tickets WHERE owner_id = ?1 AND expires_at < ?2")
-        .bind(&call.tenant.user)
-        .bind(ports.now());
-    ports.batch(vec![forget, insert]).await?;
+    transaction.write(tickets::delete_expired(owner, ports.now()));
+    transaction.write(tickets::insert(new));
+    transaction.commit(ports).await?;
     let protocol = format!("{PROTOCOL}, {TICKET_PREFIX}{ticket}");
     Ok(Reply::json(StatusCode::CREATED, &Ticket { ticket, protocol, expires_at }))
 }
 
-const fn role_name(role: ParticipantRole) -> &'static str {
-    match role {
-        ParticipantRole::Owner => "owner",
-        ParticipantRole::Editor => "editor",
-        ParticipantRole::Viewer => "viewer",
-    }
-}
-
-async fn digest<P: Sha256>(ports: &P, ticket: &str) -> Result<String, pipeline::failure::Failure> {
+async fn digest<P: Sha256>(ports: &P, ticket: &str) -> Result<String, Failure> {
     Ok(HEXLOWER.encode(&ports.sha256(ticket.as_bytes()).await?))
 }
 
 /// `GET /api/session/{id}/ws`: lets in whoever has a ticket or is the owner.
-pub async fn join<P: Database + Clock + Random + Sha256>(
-    ports: &P,
-    settings: &Settings,
-    request: &Request<Bytes>,
-    id: &str,
-) -> Answer {
-    let since = jobs::since(request)?;
+pub async fn join<P: Database + Clock + Random + Sha256>(ports: &P, call: &PublicCall<'_>) -> Answer {
+    let PublicCall { request, id, settings } = *call;
+    let since = since(request)?;
     let headers = request.headers();
     if !headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket")) {
         return Err(Problem::field(Code::Invalid, "Upgrade", "this path answers to WebSocket requests").into());
@@ -297,7 +311,8 @@ pub async fn join<P: Database + Clock + Random + Sha256>(
         participant(tenant.user, "owner".to_owned(), ParticipantRole::Owner)
     };
     let reply = Reply::bytes(StatusCode::SWITCHING_PROTOCOLS, "application/json", Vec::new());
-    Ok(Reply { body: Body::Join(participant), ..reply })
+    let joining = Joining { channel: participant.channel(), participant: participant.to_header() };
+    Ok(Reply { body: Body::Join(joining), ..reply })
 }
 
 fn protocols(headers: &HeaderMap) -> Vec<String> {
@@ -324,22 +339,7 @@ async fn redeem<P: Database + Clock + Sha256>(
     session: &SessionId,
     ticket: &str,
 ) -> Result<(UserId, String, ParticipantRole), Refusal> {
-    #[derive(Deserialize)]
-    struct Row {
-        owner_id: UserId,
-        participant: String,
-        role: ParticipantRole,
-    }
-    let redeem = Statement::new(
-        "UPDATE session_tickets SET redeemed_at = ?3
-         WHERE digest = ?1 AND session_id = ?2 AND redeemed_at IS NULL AND expires_at > ?3
-           AND EXISTS (SELECT 1 FROM sessions s WHERE s.user_id = owner_id AND s.id = ?2 AND s.state = 'open')
-         RETURNING owner_id, participant, role",
-    )
-    .bind(digest(ports, ticket).await?)
-    .bind(session)
-    .bind(ports.now());
-    let row: Option<Row> = ports.batch(vec![redeem]).await?.at(0)?.first()?;
+    let redeemed = tickets::redeem(&digest(ports, ticket).await?, session, ports.now()).first(ports).await?;
     let refused = || {
         Problem::field(
             Code::Unauthorized,
@@ -347,8 +347,10 @@ async fn redeem<P: Database + Clock + Sha256>(
             "this ticket is not good, or not any more; ask for another",
         )
     };
-    let row = row.ok_or_else(refused)?;
-    Ok((row.owner_id, row.participant, row.role))
+    let row = redeemed.ok_or_else(refused)?;
+    let role = ParticipantRole::parse(&row.role)
+        .ok_or_else(|| Failure::bug(format!("a ticket for the unknown role {:?}", row.role)))?;
+    Ok((row.owner_id, row.participant, role))
 }
 
 /// Keeps what a channel that fell idle knows.
@@ -358,16 +360,8 @@ pub async fn persist<P: Database + Clock>(
     session: &SessionId,
     scratch: &str,
     last_sequence: i64,
-) -> Result<(), pipeline::failure::Failure> {
-    let update = Statement::new(
-        "UPDATE sessions SET scratch = ?3, last_sequence = ?4, updated_at = ?5 WHERE user_id = ?1 AND id = ?2 AND last_sequence <= ?4",
-    )
-    .bind(user)
-    .bind(session)
-    .bind(scratch)
-    .bind(last_sequence)
-    .bind(ports.now());
-    ports.batch(vec![update]).await.map(drop)
+) -> Result<(), Failure> {
+    sessions::keep_scratch(user, session, scratch, last_sequence, ports.now()).run(ports).await.map(drop)
 }
 
 #[cfg(test)]

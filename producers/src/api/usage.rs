@@ -13,8 +13,9 @@ use pipeline::{
     },
     time::{DAY, Timestamp},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::http::{
     call::Call,
@@ -22,7 +23,8 @@ use crate::http::{
 };
 
 /// One resource of the plan, as used today by everybody of this deployment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResourceUsage")]
 struct ResourceView {
     name: &'static str,
     used: f64,
@@ -33,8 +35,10 @@ struct ResourceView {
     runs_out_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
-struct UsageView {
+/// The day so far.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "UsageOfDay")]
+pub struct UsageView {
     since: Timestamp,
     until: Timestamp,
     invocations: u64,
@@ -48,18 +52,21 @@ struct UsageView {
     /// What is given up at present.
     degraded: Vec<String>,
     /// Thresholds passed today.
+    #[schemars(with = "Vec<Map<String, Value>>")]
     alerts: Vec<Box<RawValue>>,
     /// What the tenant's own requests and jobs took of it.
     own: Usage,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Ingest {
     neurons: f64,
     allowance: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Vectors {
     stored: f64,
     allowance: f64,

@@ -6,12 +6,12 @@ use pipeline::{
     budget::day::Day,
     platform::{
         ports::{Clock, Database},
-        statement::Statement,
+        transaction::Transaction,
     },
     problem::{Code, Problem},
+    store::{keys, usage},
     tenant::Tenant,
 };
-use serde::Deserialize;
 
 use crate::http::{call::Settings, reply::Refusal};
 
@@ -32,24 +32,14 @@ pub async fn authenticate<P: Database + Clock>(
     settings: &Settings,
     headers: &HeaderMap,
 ) -> Result<Caller, Refusal> {
-    #[derive(Deserialize)]
-    struct Row {
-        digest: String,
-        revoked_at: Option<i64>,
-        #[serde(flatten)]
-        tenant: Tenant,
-    }
     let key = bearer(headers).ok_or_else(|| unauthorized("send `Authorization: Bearer <API key>`"))?;
     let key = ApiKey::parse(key).ok_or_else(|| unauthorized("this is not an API key; is a character missing?"))?;
-    let query = Statement::new(
-        "SELECT k.digest, k.revoked_at, u.id AS user, u.number, u.index_version, u.document_count, u.profile
-         FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = ?1",
-    )
-    .bind(key.id());
-    let answers = ports.batch(vec![query, Day::select(ports.now())]).await?;
-    let row: Option<Row> = answers.at(0)?.first()?;
-    let day = answers.at(1)?.first()?.unwrap_or_default();
-    match row {
+    let mut transaction = Transaction::default();
+    let found = transaction.query(keys::find(key.id()));
+    let day = transaction.query(usage::day(ports.now()));
+    let done = transaction.commit(ports).await?;
+    let day = done.first(day)?.unwrap_or_default();
+    match done.first(found)? {
         Some(row) if key.matches(&settings.pepper, &row.digest) => match row.revoked_at {
             None => Ok(Caller { tenant: row.tenant, key: key.id().to_owned(), day }),
             Some(_) => Err(unauthorized("this API key was revoked").into()),

@@ -1,7 +1,70 @@
-//! JSON bodies, read so that a wrong field is named.
+//! Bodies: read once it is known that somebody may send them, and parsed so that a wrong field is named.
 
+use std::{fmt, pin::pin};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use pipeline::problem::{Code, Problem};
 use serde::de::DeserializeOwned;
+
+/// A request's body that is not read yet.
+#[expect(async_fn_in_trait, reason = "Workers are single-threaded: no future needs to be Send")]
+pub trait RequestBody {
+    /// Reads it whole. One over so many bytes is left where it is as soon as that is known: by what its
+    /// headers announce, or else by what has come so far.
+    ///
+    /// # Errors
+    /// [`Unread::TooLarge`] over the limit, [`Unread::Broken`] if it does not arrive.
+    async fn read(self, limit: usize) -> Result<Bytes, Unread>;
+}
+
+/// Puts the pieces of a body together; the rest is left where it is once they are over the limit.
+///
+/// # Errors
+/// As [`RequestBody::read`].
+pub async fn collect<E: fmt::Display>(
+    pieces: impl Stream<Item = Result<Vec<u8>, E>>,
+    limit: usize,
+) -> Result<Bytes, Unread> {
+    let mut pieces = pin!(pieces);
+    let mut body = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        body.extend_from_slice(&piece.map_err(|error| Unread::Broken(error.to_string()))?);
+        if body.len() > limit {
+            return Err(Unread::TooLarge(body.len()));
+        }
+    }
+    Ok(Bytes::from(body))
+}
+
+/// Why a body was not read to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It has so many bytes, or at least so many.
+    TooLarge(usize),
+    /// It did not arrive, and why.
+    Broken(String),
+}
+
+impl Unread {
+    /// For the sender of a body that may have so many bytes.
+    pub fn problem(self, limit: usize) -> Problem {
+        match self {
+            Self::TooLarge(bytes) => {
+                let detail = format!("a body of {bytes} bytes; the limit is {limit}");
+                Problem::field(Code::TooLarge, "Content-Length", detail)
+            }
+            Self::Broken(why) => Problem::new(Code::Malformed, format!("the body cannot be read: {why}")),
+        }
+    }
+}
+
+/// A body that is in memory anyway.
+impl RequestBody for Bytes {
+    async fn read(self, limit: usize) -> Result<Bytes, Unread> {
+        if self.len() > limit { Err(Unread::TooLarge(self.len())) } else { Ok(self) }
+    }
+}
 
 /// Reads a JSON body; unknown fields are ignored, a wrong one is named by its JSON Pointer.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
@@ -38,4 +101,35 @@ pub fn text(pointer: &str, value: &str, limit: usize) -> Result<String, Problem>
         return Err(Problem::field(Code::TooLarge, pointer, detail));
     }
     Ok(value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use futures_util::stream;
+    use test_platform::ready;
+
+    use super::*;
+
+    #[test]
+    fn a_body_over_the_limit_is_not_read_to_its_end() {
+        let read = Cell::new(0);
+        let endless = stream::repeat_with(|| {
+            read.set(read.get() + 1);
+            Ok::<_, String>(vec![0; 10])
+        });
+        assert_eq!(ready(collect(endless, 25)), Err(Unread::TooLarge(30)));
+        assert_eq!(read.get(), 3);
+    }
+
+    #[test]
+    fn pieces_make_a_whole_and_a_broken_one_breaks_it() {
+        let pieces = |pieces: Vec<Result<&'static str, &'static str>>| {
+            stream::iter(pieces).map(|piece| piece.map(|text| text.as_bytes().to_vec()))
+        };
+        assert_eq!(ready(collect(pieces(vec![Ok("ab"), Ok("c")]), 3)), Ok(Bytes::from("abc")));
+        let broken = ready(collect(pieces(vec![Ok("ab"), Err("gone")]), 3));
+        assert_eq!(broken, Err(Unread::Broken("gone".to_owned())));
+    }
 }

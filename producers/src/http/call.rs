@@ -1,5 +1,7 @@
 //! A request on its way to its handler, and what handlers may ask of the platform.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::Request;
 use pipeline::{
@@ -9,6 +11,7 @@ use pipeline::{
         Channels, Clock, Database, Deployment, Embedder, KeyValue, ObjectStore, Queue, Random, RateLimiter, Sha256,
         VectorIndex,
     },
+    problem::{Code, Problem},
     tenant::Tenant,
 };
 
@@ -44,7 +47,7 @@ impl<P> Platform for P where
 {
 }
 
-/// A deployment's settings. Has no `Debug`: it holds secrets.
+/// A deployment's settings.
 #[derive(Clone, Default)]
 pub struct Settings {
     /// Keys the digests of API keys.
@@ -57,7 +60,25 @@ pub struct Settings {
     pub allowed_origins: Vec<String>,
 }
 
-/// An authenticated request on its way to its route.
+/// Without the secrets.
+impl fmt::Debug for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Settings").field("environment", &self.environment).finish_non_exhaustive()
+    }
+}
+
+/// A request on its way to a handler that need not know who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct PublicCall<'a> {
+    /// The request.
+    pub request: &'a Request<Bytes>,
+    /// The `{id}` of the path, empty without one.
+    pub id: &'a str,
+    /// The deployment's.
+    pub settings: &'a Settings,
+}
+
+/// An authenticated request on its way to its handler.
 #[derive(Debug)]
 pub struct Call<'a> {
     /// Who calls.
@@ -66,8 +87,10 @@ pub struct Call<'a> {
     pub request: &'a Request<Bytes>,
     /// The `{id}` of the path, empty without one.
     pub id: &'a str,
+    /// The deployment's.
+    pub settings: &'a Settings,
     /// What the day may still cost.
-    pub budget: Budget,
+    pub budget: &'a Budget,
 }
 
 impl Call<'_> {
@@ -91,4 +114,17 @@ impl Call<'_> {
 pub fn parameter(request: &Request<Bytes>, name: &str) -> Option<String> {
     let pairs: Vec<(String, String)> = serde_urlencoded::from_str(request.uri().query()?).ok()?;
     pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// The number of the last event a listener has: `?since=`, or what its `EventSource` remembers.
+pub fn since(request: &Request<Bytes>) -> Result<i64, Problem> {
+    let header = || request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    match parameter(request, "since").or_else(header) {
+        None => Ok(0),
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|since| *since >= 0)
+            .ok_or_else(|| Problem::field(Code::Invalid, "since", "expected the number of an event")),
+    }
 }

@@ -1,7 +1,10 @@
 //! What every request goes through before its handler sees it, and after.
+//!
+//! The body comes last: it is read when the operation is known, the caller is no flood, and their key is
+//! good, and no further than the operation's row allows.
 
 use bytes::Bytes;
-use http::{HeaderName, Method, Request, header};
+use http::{HeaderName, Request, header};
 use pipeline::{
     budget::{allowances::Allowances, day::Budget},
     failure::Failure,
@@ -11,14 +14,15 @@ use pipeline::{
 };
 
 use crate::{
-    api::{health, keys, openai, sessions},
+    api::openai,
     http::{
-        authenticate,
-        call::{Call, Platform, Settings},
-        openapi,
-        operations::{ROUTES, Route, dispatch, router},
+        authenticate::{self, Caller},
+        body::RequestBody,
+        call::{Call, Platform, PublicCall, Settings},
+        operation::{Handler, KeyedHandler, Operation, PublicHandler},
+        operations,
         rate_limit::{self, Limited},
-        reply::{Answer, Reply},
+        reply::{Answer, Refusal, Reply},
     },
 };
 
@@ -37,95 +41,261 @@ pub struct Summary {
     pub failure: Option<Failure>,
 }
 
-/// Answers a request: finds its route, its tenant, and lets the route do the rest.
+/// Answers a request: finds its operation, its tenant, and lets the handler do the rest.
 pub async fn handle<P: Platform>(
     ports: &P,
     settings: &Settings,
-    request: &Request<Bytes>,
+    request: Request<impl RequestBody>,
     request_id: RequestId,
 ) -> (Reply, Summary) {
-    let mut summary = Summary { request_id, route: "unknown", user: None, key: None, failure: None };
-    let answer = answer(ports, settings, request, &mut summary).await;
-    let reply = answer.unwrap_or_else(|refusal| {
-        let (problem, failure) = refusal.into_problem();
-        summary.failure = failure;
-        refuse(problem, request, &summary)
-    });
-    let reply = reply.with(HeaderName::from_static("x-request-id"), summary.request_id.as_str());
-    (reply, summary)
+    let summary = Summary { request_id, route: "unknown", user: None, key: None, failure: None };
+    let path = request.uri().path().to_owned();
+    let mut exchange = Exchange { ports, settings, path: &path, summary };
+    let reply = match exchange.answer(request).await {
+        Ok(reply) => reply,
+        Err(refusal) => exchange.refuse(refusal),
+    };
+    let reply = reply.with(HeaderName::from_static("x-request-id"), exchange.summary.request_id.as_str());
+    (reply, exchange.summary)
 }
 
-async fn answer<P: Platform>(
-    ports: &P,
-    settings: &Settings,
-    request: &Request<Bytes>,
-    summary: &mut Summary,
-) -> Answer {
-    let path = request.uri().path();
-    let found =
-        router().at(path).map_err(|_| Problem::new(Code::NotFound, format!("there is no {}", shortened(path))))?;
-    let (pattern, route, methods) = ROUTES[*found.value];
-    summary.route = pattern;
-    if !methods.contains(request.method()) {
-        let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-        let problem = Problem::new(Code::MethodNotAllowed, format!("this path answers to {allowed}"));
-        return Ok(refuse(problem, request, summary).with(header::ALLOW, &allowed));
-    }
-    let id = found.params.get("id").unwrap_or_default();
-    if let Err(limited) = rate_limit::admit(ports, Burst::Address, rate_limit::address(request)).await {
-        return Ok(refuse_limited(&limited, request, summary));
-    }
-    match route {
-        Route::Health => return health::health(ports).await,
-        Route::OpenApi => return Ok(openapi::openapi()),
-        // Who has a ticket needs no key.
-        Route::SessionJoin => return sessions::join(ports, settings, request, id).await,
-        Route::Keys
-            if *request.method() == Method::POST && authenticate::is_administrator(settings, request.headers()) =>
-        {
-            return keys::create_user(ports, settings, request).await;
+/// A request that is being answered.
+struct Exchange<'a, P> {
+    ports: &'a P,
+    settings: &'a Settings,
+    path: &'a str,
+    summary: Summary,
+}
+
+/// An operation that a request asks for.
+struct Asked<'a, P> {
+    operation: Operation<P>,
+    id: &'a str,
+}
+
+impl<P: Platform> Exchange<'_, P> {
+    async fn answer(&mut self, request: Request<impl RequestBody>) -> Answer {
+        let path = self.path;
+        let found = operations::find::<P>(path)
+            .ok_or_else(|| Problem::new(Code::NotFound, format!("there is no {}", shortened(path))))?;
+        self.summary.route = found.path;
+        let (allowed, id) = (found.allowed(), found.id);
+        let operation = found.operations.into_iter().find(|operation| operation.method == *request.method());
+        let Some(operation) = operation else {
+            let problem = Problem::new(Code::MethodNotAllowed, format!("this path answers to {allowed}"));
+            return Ok(self.problem(problem).with(header::ALLOW, &allowed));
+        };
+        if let Err(limited) = rate_limit::admit(self.ports, Burst::Address, rate_limit::address(&request)).await {
+            return Ok(self.limited(&limited));
         }
-        _ => {}
+        match operation.named.handler {
+            Handler::Public(handler) | Handler::Ticket(handler) => {
+                self.answer_anybody(handler, Asked { operation, id }, request).await
+            }
+            Handler::KeyOrAdministrator(_, handler)
+                if authenticate::is_administrator(self.settings, request.headers()) =>
+            {
+                self.answer_anybody(handler, Asked { operation, id }, request).await
+            }
+            Handler::Key(handler) | Handler::KeyOrAdministrator(handler, _) => {
+                self.answer_user(handler, Asked { operation, id }, request).await
+            }
+        }
     }
-    let caller = authenticate::authenticate(ports, settings, request.headers()).await?;
-    summary.user = Some(caller.tenant.user.clone());
-    summary.key = Some(caller.key.clone());
-    let budget = Budget::new(Allowances::load(ports).await.allowances, &caller.day);
-    let call = Call { tenant: caller.tenant, request, id, budget };
-    let used = caller.day.requests_of_key(&caller.key);
-    let admitted = match rate_limit::admit(ports, Burst::Key, &caller.key).await {
-        Ok(()) => rate_limit::hold_to_quota(&call.budget, used, ports.now()),
-        limited => limited,
-    };
-    let reply = match admitted {
-        Ok(()) => dispatch(ports, settings, route, &call).await.unwrap_or_else(|refusal| {
-            let (problem, failure) = refusal.into_problem();
-            summary.failure = failure;
-            refuse(problem, request, summary)
-        }),
-        Err(limited) => refuse_limited(&limited, request, summary),
-    };
-    let reply = rate_limit::announce(reply, &call.budget, used, ports.now());
-    Ok(match call.budget.degradations() {
-        told if told.is_empty() => reply,
-        told => reply.with(HeaderName::from_static("x-budget"), &told.join("; ")),
-    })
+
+    async fn answer_anybody(
+        &self,
+        handler: PublicHandler<P>,
+        asked: Asked<'_, P>,
+        request: Request<impl RequestBody>,
+    ) -> Answer {
+        let request = read(&asked.operation, request).await?;
+        let call = PublicCall { request: &request, id: asked.id, settings: self.settings };
+        handler(self.ports, &call).await
+    }
+
+    /// Lets a user's handler answer, and says beside it what the user and the day have left.
+    async fn answer_user(
+        &mut self,
+        handler: KeyedHandler<P>,
+        asked: Asked<'_, P>,
+        request: Request<impl RequestBody>,
+    ) -> Answer {
+        let ports = self.ports;
+        let Caller { tenant, key, day } = authenticate::authenticate(ports, self.settings, request.headers()).await?;
+        self.summary.user = Some(tenant.user.clone());
+        self.summary.key = Some(key.clone());
+        let budget = Budget::new(Allowances::load(ports).await.allowances, &day);
+        let used = day.requests_of_key(&key);
+        let reply = if let Err(limited) = admit_key(ports, &key, &budget, used).await {
+            self.limited(&limited)
+        } else {
+            let answer = async {
+                let request = read(&asked.operation, request).await?;
+                let call = Call { tenant, request: &request, id: asked.id, settings: self.settings, budget: &budget };
+                handler(ports, &call).await
+            };
+            let answer = answer.await;
+            answer.unwrap_or_else(|refusal| self.refuse(refusal))
+        };
+        let reply = rate_limit::announce(reply, &budget, used, ports.now());
+        Ok(match budget.degradations() {
+            told if told.is_empty() => reply,
+            told => reply.with(HeaderName::from_static("x-budget"), &told.join("; ")),
+        })
+    }
+
+    /// A refusal as the answer; a failure behind it is kept for the log.
+    fn refuse(&mut self, refusal: Refusal) -> Reply {
+        let (problem, failure) = refusal.into_problem();
+        self.summary.failure = failure;
+        self.problem(problem)
+    }
+
+    /// A problem as the answer to this request; in `OpenAI`'s shape for its clients.
+    fn problem(&self, mut problem: Problem) -> Reply {
+        if openai::is_spoken_at(self.path) {
+            return openai::refuse_problem(&problem);
+        }
+        problem.instance = Some(self.path.to_owned());
+        problem.request_id = Some(self.summary.request_id.to_string());
+        Reply::from(problem)
+    }
+
+    fn limited(&self, limited: &Limited) -> Reply {
+        limited.mark(self.problem(limited.problem()))
+    }
 }
 
-/// A problem as the answer to this request; in `OpenAI`'s shape for clients of `/v1`.
-fn refuse(mut problem: Problem, request: &Request<Bytes>, summary: &Summary) -> Reply {
-    if request.uri().path().starts_with("/v1/") {
-        return openai::refuse_problem(&problem);
-    }
-    problem.instance = Some(request.uri().path().to_owned());
-    problem.request_id = Some(summary.request_id.to_string());
-    Reply::from(problem)
+/// Admits a key that keeps to its burst and to its quota of the day.
+async fn admit_key<P: Platform>(ports: &P, key: &str, budget: &Budget, used: u64) -> Result<(), Limited> {
+    rate_limit::admit(ports, Burst::Key, key).await?;
+    rate_limit::hold_to_quota(budget, used, ports.now())
 }
 
-fn refuse_limited(limited: &Limited, request: &Request<Bytes>, summary: &Summary) -> Reply {
-    limited.mark(refuse(limited.problem(), request, summary))
+/// Reads the body that the operation takes; one that takes none has nothing to read.
+async fn read<P>(operation: &Operation<P>, request: Request<impl RequestBody>) -> Result<Request<Bytes>, Problem> {
+    let (head, body) = request.into_parts();
+    let body = match operation.request {
+        None => Bytes::new(),
+        Some(content) => body.read(content.limit).await.map_err(|unread| unread.problem(content.limit))?,
+    };
+    Ok(Request::from_parts(head, body))
 }
 
 fn shortened(text: &str) -> String {
     text.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, rc::Rc};
+
+    use futures_util::stream;
+    use http::StatusCode;
+    use pipeline::{
+        constants::JSON_BYTES,
+        platform::ports::{Clock as _, Random as _},
+    };
+    use test_platform::{InMemory, ready};
+
+    use super::*;
+    use crate::http::{
+        body::{Unread, collect},
+        operation::Access,
+        operations::operations,
+        reply::Body,
+    };
+
+    const ADMINISTRATOR: &str = "administrator";
+    const PIECE: usize = 1024;
+
+    /// A body without end, and how much of it was read.
+    #[derive(Clone, Default)]
+    struct Endless(Rc<Cell<usize>>);
+
+    impl RequestBody for Endless {
+        async fn read(self, limit: usize) -> Result<Bytes, Unread> {
+            let pieces = stream::repeat_with(|| {
+                self.0.set(self.0.get() + PIECE);
+                Ok::<_, String>(vec![b' '; PIECE])
+            });
+            collect(pieces, limit).await
+        }
+    }
+
+    fn send(ports: &InMemory, key: &str, method: &str, path: &str, body: impl RequestBody) -> Reply {
+        let settings = Settings { admin_token: ADMINISTRATOR.to_owned(), ..Settings::default() };
+        let mut request = Request::builder().method(method).uri(format!("http://test{path}"));
+        if !key.is_empty() {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
+        }
+        let request_id = RequestId::new(ports.now(), ports.bytes());
+        ready(handle(ports, &settings, request.body(body).unwrap(), request_id)).0
+    }
+
+    fn new_user(ports: &InMemory) -> String {
+        let reply = send(ports, ADMINISTRATOR, "POST", "/api/keys", Bytes::new());
+        let Body::Bytes(bytes) = reply.body else { panic!("a key is no stream") };
+        serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()["key"].as_str().unwrap().to_owned()
+    }
+
+    /// The status of an endless upload, and how much of it was read.
+    fn upload(ports: &InMemory, key: &str, method: &str, path: &str) -> (StatusCode, usize) {
+        let body = Endless::default();
+        let reply = send(ports, key, method, path, body.clone());
+        (reply.status, body.0.get())
+    }
+
+    #[test]
+    fn a_body_is_not_touched_before_route_method_burst_and_key_are_found_good() {
+        let ports = InMemory::default();
+        let key = new_user(&ports);
+        assert_eq!(upload(&ports, &key, "POST", "/api/nothing"), (StatusCode::NOT_FOUND, 0));
+        assert_eq!(upload(&ports, &key, "PUT", "/api/index"), (StatusCode::METHOD_NOT_ALLOWED, 0));
+        assert_eq!(upload(&ports, "", "POST", "/api/index"), (StatusCode::UNAUTHORIZED, 0));
+        assert_eq!(upload(&ports, "cf_test_wrong", "POST", "/api/index"), (StatusCode::UNAUTHORIZED, 0));
+        assert_eq!(upload(&ports, "wrong", "POST", "/api/keys"), (StatusCode::UNAUTHORIZED, 0));
+        for burst in [Burst::Address, Burst::Key] {
+            ports.refuse_bursts(&[burst]);
+            assert_eq!(upload(&ports, &key, "POST", "/api/index"), (StatusCode::TOO_MANY_REQUESTS, 0));
+        }
+        ports.refuse_bursts(&[]);
+        assert_eq!(upload(&ports, &key, "GET", "/api/me"), (StatusCode::OK, 0));
+    }
+
+    #[test]
+    fn a_body_is_read_as_far_as_its_operation_allows() {
+        let ports = InMemory::default();
+        let key = new_user(&ports);
+        let too_large = StatusCode::PAYLOAD_TOO_LARGE;
+        for operation in operations::<InMemory>() {
+            let path = operation.path.replace("{id}", "some_1");
+            let (status, read) = upload(&ports, &key, operation.method.as_str(), &path);
+            let limit = operation.request.map(|content| content.limit);
+            assert_eq!(read, limit.map_or(0, |limit| limit + PIECE), "{path}");
+            assert_eq!(status == too_large, limit.is_some(), "{path}");
+        }
+        let read = JSON_BYTES + PIECE;
+        assert_eq!(upload(&ports, ADMINISTRATOR, "POST", "/api/keys"), (too_large, read));
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_the_right_ones() {
+        let ports = InMemory::default();
+        let reply = send(&ports, "", "PUT", "/api/keys", Bytes::new());
+        assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(reply.headers[header::ALLOW], "GET, POST");
+    }
+
+    #[test]
+    fn whoever_needs_a_key_is_asked_for_it() {
+        let ports = InMemory::default();
+        for operation in operations::<InMemory>() {
+            let path = operation.path.replace("{id}", "some_1");
+            let reply = send(&ports, "", operation.method.as_str(), &path, Bytes::new());
+            let is_asked = matches!(operation.named.handler.access(), Access::Key | Access::KeyOrAdministrator);
+            assert_eq!(reply.status == StatusCode::UNAUTHORIZED, is_asked, "{path}");
+        }
+    }
 }

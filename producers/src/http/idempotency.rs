@@ -3,11 +3,11 @@
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
     constants,
-    platform::{ports::Database, statement::Statement},
+    platform::ports::Database,
     problem::{Code, Problem},
+    store::idempotency::{self, KeyRow},
     tenant::Tenant,
 };
-use serde::Deserialize;
 
 use crate::http::{
     call::Call,
@@ -32,17 +32,7 @@ pub async fn replay<P: Database>(
     key: &str,
     body_hash: &str,
 ) -> Result<Option<Reply>, Refusal> {
-    #[derive(Deserialize)]
-    struct Row {
-        body_hash: String,
-        job_id: String,
-        response: Option<String>,
-    }
-    let query =
-        Statement::new("SELECT body_hash, job_id, response FROM idempotency_keys WHERE user_id = ?1 AND key = ?2")
-            .bind(&tenant.user)
-            .bind(key);
-    let row: Option<Row> = ports.batch(vec![query]).await?.at(0)?.first()?;
+    let row = idempotency::find(&tenant.user, key).first(ports).await?;
     match row {
         None => Ok(None),
         Some(row) if row.body_hash != body_hash => Err(Problem::field(
@@ -51,13 +41,13 @@ pub async fn replay<P: Database>(
             "this key came with another body before; use a new one",
         )
         .into()),
-        Some(Row { response: None, .. }) => Err(Problem::field(
+        Some(KeyRow { response: None, .. }) => Err(Problem::field(
             Code::Conflict,
             "Idempotency-Key",
             "the first request with this key is still being worked on",
         )
         .into()),
-        Some(Row { response: Some(response), job_id, .. }) => Ok(Some(
+        Some(KeyRow { response: Some(response), job_id, .. }) => Ok(Some(
             Reply::bytes(StatusCode::ACCEPTED, "application/json", response.into_bytes())
                 .with(header::LOCATION, &format!("/api/jobs/{job_id}"))
                 .with(HeaderName::from_static("idempotency-replayed"), "true"),

@@ -1,30 +1,42 @@
-//! `GET /openapi.json`: the API described by the table that routes it.
+//! `GET /openapi.json`: the API as its table of operations describes it, in `OpenAPI` 3.1.
 //!
-//! Paths and methods come from [`ROUTES`]; the names and limits in the schemas from the constants
-//! the code checks against.
+//! Schemas come from the types that requests are parsed into and answers are made of, with the limits that
+//! the code checks against. <https://spec.openapis.org/oas/v3.1.0>
+
+use std::collections::HashSet;
 
 use http::{Method, StatusCode};
-use pipeline::{chat::catalogue::RouteName, constants};
+use pipeline::problem::Problem;
+use schemars::{
+    Schema, SchemaGenerator,
+    generate::{Contract, SchemaSettings},
+    transform::RecursiveTransform,
+};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{index::validate::KINDS, memories},
+    api::openai::{self, ErrorAnswer},
     http::{
-        operations::{ROUTES, Route},
+        operation::{Access, Operation, Parameter, Place, RequestContent, SchemaOf},
         reply::Reply,
     },
 };
 
+/// Where schemas that several operations share lie.
+const COMPONENTS: &str = "/components/schemas";
+
 /// The description as an answer.
-pub fn openapi() -> Reply {
-    Reply::json(StatusCode::OK, &description())
+pub fn reply<P>(operations: &[Operation<P>]) -> Reply {
+    Reply::json(StatusCode::OK, &describe(operations))
 }
 
-fn description() -> Value {
+/// The description of these operations.
+fn describe<P>(operations: &[Operation<P>]) -> Value {
+    let mut schemas = Schemas::new();
     let mut paths = Map::new();
-    for (path, route, methods) in ROUTES {
-        let operations = methods.iter().map(|method| (method.as_str().to_lowercase(), operation(path, route, method)));
-        paths.insert(path.to_owned(), Value::Object(operations.collect()));
+    for operation in operations {
+        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+        path[method(&operation.method)] = schemas.operation(operation);
     }
     json!({
         "openapi": "3.1.0",
@@ -32,161 +44,244 @@ fn description() -> Value {
         "security": [{ "key": [] }],
         "paths": paths,
         "components": {
-            "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } },
-            "schemas": schemas(),
+            "securitySchemes": {
+                "key": { "type": "http", "scheme": "bearer" },
+                "administrator": { "type": "http", "scheme": "bearer", "description": "the administration token" },
+                "ticket": { "type": "apiKey", "in": "header", "name": "Sec-WebSocket-Protocol" },
+            },
+            "schemas": schemas.components(),
         },
     })
 }
 
-fn operation(path: &str, route: Route, method: &Method) -> Value {
-    let problem = json!({ "description": "what is wrong", "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } } });
-    let mut operation = json!({ "summary": summary(route, method), "responses": { "default": problem } });
-    let (status, media_type) = success(route, method);
-    operation["responses"][status] = json!({ "description": "success", "content": { media_type: {} } });
-    if path.contains("{id}") {
-        operation["parameters"] =
-            json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }]);
+fn method(method: &Method) -> String {
+    method.as_str().to_lowercase()
+}
+
+/// What requests may be and what answers are: a field with a default may be left out of the one, and is
+/// always there in the other.
+struct Schemas {
+    requests: SchemaGenerator,
+    answers: SchemaGenerator,
+}
+
+impl Schemas {
+    fn new() -> Self {
+        let generator = |contract| {
+            let mut settings = SchemaSettings::draft2020_12();
+            settings.definitions_path = COMPONENTS.into();
+            settings.meta_schema = None;
+            settings.contract = contract;
+            settings.with_transform(RecursiveTransform(tidy)).into_generator()
+        };
+        Self { requests: generator(Contract::Deserialize), answers: generator(Contract::Serialize) }
     }
-    let schema = |name: &str| {
-        let reference = format!("#/components/schemas/{name}");
-        json!({ "content": { "application/json": { "schema": { "$ref": reference } } } })
-    };
-    match (route, method == Method::POST) {
-        (Route::Index, _) => {
-            let one_or_many = json!({ "oneOf": [
-                { "$ref": "#/components/schemas/Document" },
-                { "type": "array", "maxItems": constants::DOCUMENTS_PER_REQUEST, "items": { "$ref": "#/components/schemas/Document" } },
-                { "type": "object", "properties": { "documents": { "type": "array", "items": { "$ref": "#/components/schemas/Document" } } } },
-            ]});
-            operation["requestBody"] = json!({ "content": {
-                "application/json": { "schema": one_or_many },
-                "application/x-ndjson": {},
-                "multipart/form-data": {},
-            }});
+
+    fn operation<P>(&mut self, operation: &Operation<P>) -> Value {
+        let mut description = json!({
+            "operationId": operation.id(),
+            "summary": operation.summary,
+            "tags": [operation.named.module],
+            "responses": self.responses(operation),
+        });
+        let parameters = self.parameters(operation.path, operation.parameters);
+        if !parameters.is_empty() {
+            description["parameters"] = Value::Array(parameters);
         }
-        (Route::Search, _) => operation["requestBody"] = schema("Search"),
-        (Route::Chat, _) => operation["requestBody"] = schema("Chat"),
-        (Route::Memories, true) => operation["requestBody"] = schema("Memory"),
-        _ => {}
+        if let Some(content) = &operation.request {
+            description["requestBody"] = self.request_body(content);
+        }
+        if let Some(security) = security(operation.named.handler.access()) {
+            description["security"] = security;
+        }
+        description
     }
-    if matches!(route, Route::Health | Route::OpenApi | Route::SessionJoin) {
-        operation["security"] = json!([]);
-    }
-    operation
-}
 
-const fn summary(route: Route, method: &Method) -> &'static str {
-    match (route, method) {
-        (Route::Health, _) => "Liveness, and the age of unfinished work",
-        (Route::OpenApi, _) => "This description",
-        (Route::Index, _) => "Index documents; ?dry_run=true estimates only; Prefer: wait=N waits",
-        (Route::Jobs, _) => "List jobs, the newest first",
-        (Route::Job, _) => "How far a job is",
-        (Route::JobEvents, _) => "The same as server-sent events",
-        (Route::JobCancel, _) => "Stop a job",
-        (Route::JobRetry, _) => "Try a job's failed items again",
-        (Route::Documents, _) => "List documents",
-        (Route::Document, &Method::DELETE) => "Delete a document everywhere",
-        (Route::Document, _) => "A document and its chunks; ?text=true with their text",
-        (Route::DocumentOriginal, _) => "A document's bytes as uploaded",
-        (Route::Search, _) => "Find chunks by words and by meaning",
-        (Route::Keys, &Method::POST) => "Issue an API key",
-        (Route::Keys, _) => "List API keys",
-        (Route::Key, _) => "Revoke an API key",
-        (Route::Usage, _) => "Today against every allowance of the Free plan",
-        (Route::DeadLetters, _) => "What failed for good, and why",
-        (Route::DeadLetterReplay, _) => "Try one of them again",
-        (Route::Chat, _) => "Ask; Prefer: wait=N waits for the answer",
-        (Route::Conversations, _) => "List conversations, the newest first",
-        (Route::Conversation, &Method::DELETE) => "Delete a conversation and all that was said in it",
-        (Route::Conversation, _) => "A conversation's messages",
-        (Route::Memories, &Method::POST) => "Remember something, once",
-        (Route::Memories, _) => "Recall what fits ?query=, or list everything remembered",
-        (Route::Memory, &Method::DELETE) => "Forget at once, everywhere",
-        (Route::Memory, _) => "Something remembered",
-        (Route::MemoryConfirm, _) => "Remember what was proposed",
-        (Route::Me, &Method::PUT) => "Set profile and preferences",
-        (Route::Me, _) => "Who the caller is: profile and preferences",
-        (Route::Sessions, &Method::POST) => "Open a live session",
-        (Route::Sessions, _) => "List live sessions",
-        (Route::Session, &Method::DELETE) => "Close a session for everybody",
-        (Route::Session, _) => "A session: who is there, the shared text, the log's end",
-        (Route::SessionTickets, _) => "Invite somebody: a ticket that is good once, for half a minute",
-        (Route::SessionJoin, _) => "Join a session by WebSocket, with a ticket as Sec-WebSocket-Protocol or with a key",
-        (Route::Completions, _) => "Chat in the words of OpenAI's API",
-        (Route::Models, _) => "The models that /v1/chat/completions takes",
+    fn parameters(&mut self, path: &str, parameters: &[Parameter]) -> Vec<Value> {
+        let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
+        let mut described: Vec<Value> = path.contains("{id}").then_some(id).into_iter().collect();
+        for Parameter { name, place, schema } in parameters {
+            let place = match place {
+                Place::Query => "query",
+                Place::Header => "header",
+            };
+            described.push(json!({ "name": name, "in": place, "schema": schema(&mut self.requests) }));
+        }
+        described
     }
-}
 
-fn success(route: Route, method: &Method) -> (&'static str, &'static str) {
-    match route {
-        Route::Index | Route::JobRetry | Route::DeadLetterReplay | Route::Chat => ("202", "application/json"),
-        Route::Document if *method == Method::DELETE => ("202", "application/json"),
-        Route::Keys | Route::Memories | Route::Sessions if *method == Method::POST => ("201", "application/json"),
-        Route::SessionTickets => ("201", "application/json"),
-        Route::Key => ("204", "application/json"),
-        Route::Memory | Route::Session if *method == Method::DELETE => ("204", "application/json"),
-        Route::SessionJoin => ("101", "application/json"),
-        Route::JobEvents => ("200", "text/event-stream"),
-        Route::DocumentOriginal => ("200", "text/plain"),
-        _ => ("200", "application/json"),
+    fn request_body(&mut self, content: &RequestContent) -> Value {
+        let mut media_types = Map::new();
+        media_types.insert("application/json".to_owned(), json!({ "schema": (content.schema)(&mut self.requests) }));
+        media_types.extend(content.other_media_types.iter().map(|media_type| ((*media_type).to_owned(), json!({}))));
+        json!({ "required": !content.optional, "content": media_types })
+    }
+
+    fn responses<P>(&mut self, operation: &Operation<P>) -> Value {
+        let (media_type, schema): (_, SchemaOf) = if openai::is_spoken_at(operation.path) {
+            ("application/json", SchemaGenerator::subschema_for::<ErrorAnswer>)
+        } else {
+            ("application/problem+json", SchemaGenerator::subschema_for::<Problem>)
+        };
+        let problem = json!({ "description": "what is wrong", "content": { media_type: self.content(Some(schema)) } });
+        let mut responses = json!({ "default": problem });
+        for success in [Some(operation.success), operation.other_success].into_iter().flatten() {
+            let response = &mut responses[success.status.as_str()];
+            response["description"] = json!("success");
+            if let Some(media_type) = success.media_type {
+                response["content"][media_type] = self.content(success.schema);
+            }
+        }
+        responses
+    }
+
+    /// What comes under a media type.
+    fn content(&mut self, schema: Option<SchemaOf>) -> Value {
+        schema.map_or_else(|| json!({}), |schema| json!({ "schema": schema(&mut self.answers) }))
+    }
+
+    /// The schemas of both; a type that reads and writes alike is one.
+    fn components(mut self) -> Map<String, Value> {
+        let mut components = self.requests.take_definitions(true);
+        components.extend(self.answers.take_definitions(true));
+        components
     }
 }
 
-fn schemas() -> Value {
-    let text = |bytes: usize| json!({ "type": "string", "maxLength": bytes });
-    json!({
-        "Document": { "type": "object", "required": ["content"], "properties": {
-            "external_id": text(constants::TITLE_BYTES), "title": text(constants::TITLE_BYTES),
-            "content": text(constants::DOCUMENT_BYTES), "type": { "enum": KINDS }, "language": text(constants::TAG_BYTES),
-            "media_type": { "type": "string" },
-            "tags": { "type": "array", "maxItems": constants::TAGS, "items": text(constants::TAG_BYTES) },
-            "metadata": { "type": "object" }, "created_at": { "type": "string", "format": "date-time" },
-        }},
-        "Search": { "type": "object", "required": ["query"], "properties": {
-            "query": text(constants::QUERY_BYTES),
-            "top_k": { "type": "integer", "minimum": 1, "maximum": constants::TOP_K, "default": 10 },
-            "mode": { "enum": ["hybrid", "vector", "keyword"], "default": "hybrid" },
-            "group_by": { "enum": ["document"] }, "after": { "type": "string" },
-            "filters": { "type": "object", "properties": {
-                "type": { "enum": KINDS }, "language": { "type": "string" },
-                "tags": { "type": "array", "items": { "type": "string" } },
-                "document_ids": { "type": "array", "items": { "type": "string" } },
-                "created_after": { "type": "string", "format": "date-time" },
-                "created_before": { "type": "string", "format": "date-time" },
-            }},
-        }},
-        "Chat": { "type": "object", "required": ["message"], "properties": {
-            "message": text(constants::CHAT_MESSAGE_BYTES), "conversation_id": { "type": "string" }, "session_id": { "type": "string" },
-            "route": { "enum": RouteName::ALL.map(RouteName::name) }, "filters": { "type": "object" },
-            "use_memory": { "type": "boolean", "default": true }, "max_tokens": { "type": "integer", "minimum": 1 },
-        }},
-        "Memory": { "type": "object", "required": ["text"], "properties": {
-            "text": text(constants::MEMORY_BYTES), "kind": { "enum": memories::KINDS, "default": "fact" }, "source": { "type": "string" },
-            "confidence": { "type": "number", "minimum": 0, "maximum": 1, "default": 1 },
-            "supersedes": { "type": "string" }, "pinned": { "type": "boolean", "default": false },
-        }},
-        "Problem": { "type": "object", "required": ["type", "title", "status", "detail", "code"], "properties": {
-            "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
-            "detail": { "type": "string" }, "code": { "type": "string" }, "instance": { "type": "string" },
-            "request_id": { "type": "string" },
-            "errors": { "type": "array", "items": { "type": "object", "properties": { "pointer": { "type": "string" }, "detail": { "type": "string" } } } },
-        }},
-    })
+/// What an operation demands beside, or instead of, an API key.
+fn security(access: Access) -> Option<Value> {
+    match access {
+        Access::Key => None,
+        Access::Public => Some(json!([])),
+        Access::KeyOrAdministrator => Some(json!([{ "key": [] }, { "administrator": [] }])),
+        Access::Ticket => Some(json!([{ "ticket": [] }, { "key": [] }])),
+    }
+}
+
+/// Says the same with less.
+fn tidy(schema: &mut Schema) {
+    require_once(schema);
+    list_constants(schema);
+}
+
+/// A field that a flattened type has as well is required once.
+fn require_once(schema: &mut Schema) {
+    let Some(Value::Array(required)) = schema.get_mut("required") else { return };
+    let mut seen = HashSet::new();
+    required.retain(|name| seen.insert(name.clone()));
+}
+
+/// An enumeration as the list of its names. With a description for each it would be a choice among
+/// schemas, of which few tools make an enumeration.
+fn list_constants(schema: &mut Schema) {
+    let Some(Value::Array(choices)) = schema.get("oneOf") else { return };
+    let constants: Option<Vec<Value>> = choices.iter().map(|choice| choice.get("const").cloned()).collect();
+    let Some(constants) = constants else { return };
+    schema.remove("oneOf");
+    schema.insert("type".to_owned(), json!("string"));
+    schema.insert("enum".to_owned(), Value::Array(constants));
 }
 
 #[cfg(test)]
 mod tests {
+    use pipeline::constants;
+    use test_platform::InMemory;
+
     use super::*;
+    use crate::http::operations::operations;
+
+    /// The name of the schema of some content.
+    fn name(content: &Value) -> String {
+        let Some(content) = content.as_object() else { return "nothing".to_owned() };
+        let names = content.iter().map(|(media_type, content)| match content["schema"]["$ref"].as_str() {
+            Some(reference) => reference.trim_start_matches("#/components/schemas/").to_owned(),
+            None => media_type.clone(),
+        });
+        names.collect::<Vec<_>>().join(" | ")
+    }
 
     #[test]
-    fn every_route_and_method_is_described() {
-        let description = description();
-        for (path, _, methods) in ROUTES {
-            for method in methods {
-                let operation = &description["paths"][path][method.as_str().to_lowercase()];
-                assert!(operation["summary"].is_string(), "{method} {path}");
+    fn the_operations() {
+        let operations = operations::<InMemory>();
+        let description = describe(&operations);
+        let lines = operations.iter().map(|operation| {
+            let described = &description["paths"][operation.path][method(&operation.method)];
+            let answers = described["responses"].as_object().unwrap().iter().filter(|(status, _)| *status != "default");
+            let answers: Vec<String> =
+                answers.map(|(status, answer)| format!("{status} {}", name(&answer["content"]))).collect();
+            format!(
+                "{} {} -> {}, {:?}, {} -> {}",
+                operation.method,
+                operation.path,
+                described["operationId"].as_str().unwrap(),
+                operation.named.handler.access(),
+                name(&described["requestBody"]["content"]),
+                answers.join(", "),
+            )
+        });
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn schemas_are_named_after_one_type_each() {
+        let description = describe(&operations::<InMemory>());
+        // A second type of the same name would have a number.
+        let names: Vec<&String> = description["components"]["schemas"].as_object().unwrap().keys().collect();
+        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_alphabetic())), "{names:?}");
+    }
+
+    #[test]
+    fn limits_are_those_that_are_checked() {
+        let schemas = describe(&operations::<InMemory>())["components"]["schemas"].take();
+        let limit = |pointer: &str| schemas.pointer(pointer).and_then(Value::as_u64).map(usize::try_from);
+        for (pointer, expected) in [
+            ("/Document/properties/content/maxLength", constants::DOCUMENT_BYTES),
+            ("/Document/properties/external_id/maxLength", constants::TITLE_BYTES),
+            ("/Document/properties/tags/maxItems", constants::TAGS),
+            ("/Document/properties/tags/items/maxLength", constants::TAG_BYTES),
+            ("/Documents/oneOf/1/maxItems", constants::DOCUMENTS_PER_REQUEST),
+            ("/Search/properties/query/maxLength", constants::QUERY_BYTES),
+            ("/Search/properties/top_k/maximum", constants::TOP_K),
+            ("/Chat/properties/message/maxLength", constants::CHAT_MESSAGE_BYTES),
+            ("/NewMemory/properties/text/maxLength", constants::MEMORY_BYTES),
+        ] {
+            assert_eq!(limit(pointer), Some(Ok(expected)), "{pointer}");
+        }
+        let required = schemas["IndexAnswerWithJob"]["required"].as_array().unwrap();
+        assert_eq!(required.iter().filter(|name| *name == "status").count(), 1);
+    }
+
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|field| references(field, found));
             }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let description = describe(&operations::<InMemory>());
+        let mut found = Vec::new();
+        references(&description, &mut found);
+        assert!(found.len() > 100, "{}", found.len());
+        for reference in found {
+            assert!(description.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn a_type_that_is_read_and_written_is_the_same_in_both() {
+        let mut schemas = Schemas::new();
+        for operation in operations::<InMemory>() {
+            schemas.operation(&operation);
+        }
+        let answers = schemas.answers.take_definitions(true);
+        for (name, schema) in schemas.requests.take_definitions(true) {
+            assert!(answers.get(&name).is_none_or(|other| *other == schema), "{name}");
         }
     }
 }

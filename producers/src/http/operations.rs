@@ -1,188 +1,323 @@
-//! The map of the API: every route, its methods and its handler.
+//! The map of the API: one row says everything about an operation.
+//!
+//! Routing, `Allow`, who is let in, how much of a body is read and `/openapi.json` all follow from the
+//! rows. A new operation is one row here and one handler in [`crate::api`].
 
 use std::sync::OnceLock;
 
-use http::Method;
+use http::{Method, StatusCode};
 use matchit::Router;
-use pipeline::failure::Failure;
+use pipeline::constants::{HISTORY_BODY_BYTES, JSON_BYTES, REQUEST_BYTES};
+use pipeline::store::{
+    conversations::ConversationEntry, dead_letters::DeadLetter, jobs::read::JobEntry, keys::ApiKeyEntry,
+    memories::MemoryRow,
+};
+use retrieval::SearchRequest;
 
 use crate::{
     api::{
-        chat, conversations, dead_letters, documents, index, jobs, keys, me, memories, openai, search, sessions, usage,
+        chat, conversations, dead_letters, documents, health, index, jobs, keys, me, memories, openai, search,
+        sessions, usage,
     },
     http::{
-        call::{Call, Platform, Settings},
-        reply::{Answer, Refusal},
+        call::Platform,
+        operation::{Handler, Named, Operation, Parameter, header, operation, query},
+        paging::{Limit, Page},
     },
 };
 
-/// A route of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
-    /// `/health`
-    Health,
-    /// `/openapi.json`
-    OpenApi,
-    /// `/api/index`
-    Index,
-    /// `/api/jobs`
-    Jobs,
-    /// `/api/jobs/{id}`
-    Job,
-    /// `/api/jobs/{id}/events`
-    JobEvents,
-    /// `/api/jobs/{id}/cancel`
-    JobCancel,
-    /// `/api/jobs/{id}/retry`
-    JobRetry,
-    /// `/api/documents`
-    Documents,
-    /// `/api/documents/{id}`
-    Document,
-    /// `/api/documents/{id}/original`
-    DocumentOriginal,
-    /// `/api/search`
-    Search,
-    /// `/api/keys`
-    Keys,
-    /// `/api/keys/{id}`
-    Key,
-    /// `/api/usage`
-    Usage,
-    /// `/api/dead-letters`
-    DeadLetters,
-    /// `/api/dead-letters/{id}/replay`
-    DeadLetterReplay,
-    /// `/api/chat`
-    Chat,
-    /// `/api/conversations`
-    Conversations,
-    /// `/api/conversations/{id}`
-    Conversation,
-    /// `/api/memory`
-    Memories,
-    /// `/api/memory/{id}`
-    Memory,
-    /// `/api/memory/{id}/confirm`
-    MemoryConfirm,
-    /// `/api/me`
-    Me,
-    /// `/api/session`
-    Sessions,
-    /// `/api/session/{id}`
-    Session,
-    /// `/api/session/{id}/tickets`
-    SessionTickets,
-    /// `/api/session/{id}/ws`
-    SessionJoin,
-    /// `/v1/chat/completions`
-    Completions,
-    /// `/v1/models`
-    Models,
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
+const DELETE: Method = Method::DELETE;
+
+const OK: StatusCode = StatusCode::OK;
+const CREATED: StatusCode = StatusCode::CREATED;
+const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
+
+// Which entries of a list are answered, and how many of them.
+const LIMIT: Parameter = query::<Limit>("limit");
+const CURSOR: Parameter = query::<String>("cursor");
+const TITLE: Parameter = query::<String>("title");
+const QUERY: Parameter = query::<String>("query");
+const TYPE: Parameter = query::<String>("type");
+const LANGUAGE: Parameter = query::<String>("language");
+const TAG: Parameter = query::<String>("tag");
+const EXTERNAL_ID: Parameter = query::<String>("external_id");
+const STATE: Parameter = query::<String>("state");
+// How a request is answered: with what beside it, after how long a wait, and again in the same words.
+const TEXT: Parameter = query::<bool>("text");
+const DRY_RUN: Parameter = query::<bool>("dry_run");
+const PREFER: Parameter = header("Prefer");
+const IDEMPOTENCY_KEY: Parameter = header("Idempotency-Key");
+// Where a stream of events goes on, and how a browser shows its ticket.
+const SINCE: Parameter = query::<u64>("since");
+const LAST_EVENT_ID: Parameter = header("Last-Event-ID");
+const PROTOCOL: Parameter = header("Sec-WebSocket-Protocol");
+
+/// A handler, its module and its own name. A module in several files may keep a handler in one of them.
+macro_rules! named {
+    ($access:ident, $module:ident $(::$file:ident)? => $function:ident $(, $other:path)?) => {
+        Named {
+            module: stringify!($module),
+            function: stringify!($function),
+            handler: Handler::$access(
+                |ports, call| Box::pin($module $(::$file)? ::$function(ports, call)),
+                $(|ports, call| Box::pin($other(ports, call)),)?
+            ),
+        }
+    };
 }
 
-/// Path, route, and the methods it answers to.
-pub const ROUTES: [(&str, Route, &[Method]); 30] = [
-    ("/health", Route::Health, &[Method::GET]),
-    ("/openapi.json", Route::OpenApi, &[Method::GET]),
-    ("/api/index", Route::Index, &[Method::POST]),
-    ("/api/jobs", Route::Jobs, &[Method::GET]),
-    ("/api/jobs/{id}", Route::Job, &[Method::GET]),
-    ("/api/jobs/{id}/events", Route::JobEvents, &[Method::GET]),
-    ("/api/jobs/{id}/cancel", Route::JobCancel, &[Method::POST]),
-    ("/api/jobs/{id}/retry", Route::JobRetry, &[Method::POST]),
-    ("/api/documents", Route::Documents, &[Method::GET]),
-    ("/api/documents/{id}", Route::Document, &[Method::GET, Method::DELETE]),
-    ("/api/documents/{id}/original", Route::DocumentOriginal, &[Method::GET]),
-    ("/api/search", Route::Search, &[Method::POST]),
-    ("/api/keys", Route::Keys, &[Method::GET, Method::POST]),
-    ("/api/keys/{id}", Route::Key, &[Method::DELETE]),
-    ("/api/usage", Route::Usage, &[Method::GET]),
-    ("/api/dead-letters", Route::DeadLetters, &[Method::GET]),
-    ("/api/dead-letters/{id}/replay", Route::DeadLetterReplay, &[Method::POST]),
-    ("/api/chat", Route::Chat, &[Method::POST]),
-    ("/api/conversations", Route::Conversations, &[Method::GET]),
-    ("/api/conversations/{id}", Route::Conversation, &[Method::GET, Method::DELETE]),
-    ("/api/memory", Route::Memories, &[Method::GET, Method::POST]),
-    ("/api/memory/{id}", Route::Memory, &[Method::GET, Method::DELETE]),
-    ("/api/memory/{id}/confirm", Route::MemoryConfirm, &[Method::POST]),
-    ("/api/me", Route::Me, &[Method::GET, Method::PUT]),
-    ("/api/session", Route::Sessions, &[Method::GET, Method::POST]),
-    ("/api/session/{id}", Route::Session, &[Method::GET, Method::DELETE]),
-    ("/api/session/{id}/tickets", Route::SessionTickets, &[Method::POST]),
-    ("/api/session/{id}/ws", Route::SessionJoin, &[Method::GET]),
-    ("/v1/chat/completions", Route::Completions, &[Method::POST]),
-    ("/v1/models", Route::Models, &[Method::GET]),
-];
+/// Anybody may call it.
+macro_rules! public {
+    ($module:ident::$function:ident) => {
+        named!(Public, $module => $function)
+    };
+}
 
-/// Lets the route of a call answer it.
-pub async fn dispatch<P: Platform>(ports: &P, settings: &Settings, route: Route, call: &Call<'_>) -> Answer {
-    let deletes = *call.request.method() == Method::DELETE;
-    let posts = *call.request.method() == Method::POST;
-    match route {
-        Route::Index => index::index(ports, call).await,
-        Route::Jobs => jobs::list(ports, call).await,
-        Route::Job => jobs::get(ports, call).await,
-        Route::JobEvents => jobs::events(ports, call).await,
-        Route::JobCancel => jobs::cancel(ports, call).await,
-        Route::JobRetry => jobs::retry(ports, call).await,
-        Route::Documents => documents::list(ports, call).await,
-        Route::Document if deletes => documents::delete(ports, call).await,
-        Route::Document => documents::get(ports, call).await,
-        Route::DocumentOriginal => documents::original(ports, call).await,
-        Route::Search => search::search(ports, call).await,
-        Route::Keys if posts => keys::create(ports, settings, call).await,
-        Route::Keys => keys::list(ports, call).await,
-        Route::Key => keys::revoke(ports, call).await,
-        Route::Usage => usage::usage(ports, call).await,
-        Route::DeadLetters => dead_letters::list(ports, call).await,
-        Route::DeadLetterReplay => dead_letters::replay(ports, call).await,
-        Route::Chat => chat::chat(ports, call).await,
-        Route::Conversations => conversations::list(ports, call).await,
-        Route::Conversation if deletes => conversations::delete(ports, call).await,
-        Route::Conversation => conversations::get(ports, call).await,
-        Route::Memories if posts => memories::remember(ports, call).await,
-        Route::Memories => memories::list(ports, call).await,
-        Route::Memory => memories::one(ports, call).await,
-        Route::MemoryConfirm => memories::confirm(ports, call).await,
-        Route::Me => me::me(ports, call).await,
-        Route::Sessions if posts => sessions::create(ports, call).await,
-        Route::Sessions => sessions::list(ports, call).await,
-        Route::Session if deletes => sessions::close(ports, call).await,
-        Route::Session => sessions::get(ports, call).await,
-        Route::SessionTickets => sessions::invite(ports, call).await,
-        Route::Completions => openai::complete(ports, call).await,
-        Route::Models => Ok(openai::models(ports)),
-        // Answered before anybody is asked for a key.
-        Route::Health | Route::OpenApi | Route::SessionJoin => {
-            Err(Refusal::Failure(Failure::bug("a public route asked for a key")))
-        }
+/// Whoever has an API key may call it.
+macro_rules! key {
+    ($module:ident::$function:ident) => {
+        named!(Key, $module => $function)
+    };
+    ($module:ident::$file:ident::$function:ident) => {
+        named!(Key, $module::$file => $function)
+    };
+}
+
+/// Whoever has an API key may call it, and the administrator, for whom another handler answers.
+macro_rules! key_or_administrator {
+    ($module:ident::$function:ident, $administrators:path) => {
+        named!(KeyOrAdministrator, $module => $function, $administrators)
+    };
+}
+
+/// Whoever has a ticket or an API key may call it; the handler asks for one of them.
+macro_rules! ticket {
+    ($module:ident::$function:ident) => {
+        named!(Ticket, $module => $function)
+    };
+}
+
+/// All operations of the API.
+#[expect(clippy::too_many_lines, reason = "a table: its length is the number of operations")]
+pub fn operations<P: Platform>() -> Vec<Operation<P>> {
+    vec![
+        operation(GET, "/health", public!(health::health), "Liveness, and the age of unfinished work")
+            .answers::<health::Health>(OK),
+        operation(GET, "/openapi.json", public!(openapi::describe), "This description")
+            .answers::<serde_json::Map<String, serde_json::Value>>(OK),
+        operation(
+            POST,
+            "/api/index",
+            key!(index::index),
+            "Index documents; ?dry_run=true estimates only; Prefer: wait=N waits",
+        )
+        .takes(&[DRY_RUN, PREFER, IDEMPOTENCY_KEY])
+        .reads::<index::Documents>(REQUEST_BYTES)
+        .or_reads(&["application/x-ndjson", "multipart/form-data"])
+        .answers::<index::IndexAnswer<'_>>(ACCEPTED)
+        .or_answers::<jobs::WithJob<index::IndexAnswer<'_>>>(OK),
+        operation(GET, "/api/jobs", key!(jobs::list), "List jobs, the newest first")
+            .takes(&[LIMIT, CURSOR])
+            .answers::<Page<JobEntry>>(OK),
+        operation(GET, "/api/jobs/{id}", key!(jobs::get), "How far a job is").answers::<jobs::JobView>(OK),
+        operation(GET, "/api/jobs/{id}/events", key!(jobs::events), "The same as server-sent events")
+            .takes(&[SINCE, LAST_EVENT_ID])
+            .answers_bytes("text/event-stream"),
+        operation(POST, "/api/jobs/{id}/cancel", key!(jobs::cancel::cancel), "Stop a job").answers::<jobs::JobView>(OK),
+        operation(POST, "/api/jobs/{id}/retry", key!(jobs::retry), "Try a job's failed items again")
+            .answers::<jobs::JobView>(ACCEPTED),
+        operation(GET, "/api/documents", key!(documents::list), "List documents")
+            .takes(&[LIMIT, CURSOR, TYPE, LANGUAGE, TAG, EXTERNAL_ID])
+            .answers::<Page<documents::DocumentView>>(OK),
+        operation(
+            GET,
+            "/api/documents/{id}",
+            key!(documents::get),
+            "A document and its chunks; ?text=true with their text",
+        )
+        .takes(&[TEXT])
+        .answers::<documents::Whole>(OK),
+        operation(DELETE, "/api/documents/{id}", key!(documents::delete), "Delete a document everywhere")
+            .takes(&[PREFER])
+            .answers::<documents::Deleted<'_>>(ACCEPTED)
+            .or_answers::<jobs::WithJob<documents::Deleted<'_>>>(OK),
+        operation(GET, "/api/documents/{id}/original", key!(documents::original), "A document's bytes as uploaded")
+            .answers_bytes("text/plain"),
+        operation(POST, "/api/search", key!(search::search), "Find chunks by words and by meaning")
+            .reads::<SearchRequest>(JSON_BYTES)
+            .answers::<search::SearchAnswer>(OK),
+        operation(GET, "/api/keys", key!(keys::list), "List API keys")
+            .takes(&[LIMIT, CURSOR])
+            .answers::<Page<ApiKeyEntry>>(OK),
+        operation(POST, "/api/keys", key_or_administrator!(keys::create, keys::create_user), "Issue an API key")
+            .may_read::<keys::NewKey>(JSON_BYTES)
+            .answers::<keys::Issued<'_>>(CREATED),
+        operation(DELETE, "/api/keys/{id}", key!(keys::revoke), "Revoke an API key"),
+        operation(GET, "/api/usage", key!(usage::usage), "Today against every allowance of the Free plan")
+            .answers::<usage::UsageView>(OK),
+        operation(GET, "/api/dead-letters", key!(dead_letters::list), "What failed for good, and why")
+            .takes(&[LIMIT, CURSOR])
+            .answers::<Page<DeadLetter>>(OK),
+        operation(POST, "/api/dead-letters/{id}/replay", key!(dead_letters::replay), "Try one of them again")
+            .answers::<dead_letters::Replayed>(ACCEPTED),
+        operation(POST, "/api/chat", key!(chat::chat), "Ask; Prefer: wait=N waits for the answer")
+            .takes(&[PREFER, IDEMPOTENCY_KEY])
+            .reads::<chat::ChatRequest>(JSON_BYTES)
+            .answers::<chat::ChatAnswer<'_>>(ACCEPTED)
+            .or_answers::<pipeline::chat::turn::TurnResult>(OK),
+        operation(GET, "/api/conversations", key!(conversations::list), "List conversations, the newest first")
+            .takes(&[LIMIT, CURSOR, TITLE])
+            .answers::<Page<ConversationEntry>>(OK),
+        operation(GET, "/api/conversations/{id}", key!(conversations::get), "A conversation's messages")
+            .takes(&[LIMIT, CURSOR])
+            .answers::<conversations::Conversation>(OK),
+        operation(
+            DELETE,
+            "/api/conversations/{id}",
+            key!(conversations::delete),
+            "Delete a conversation and all that was said in it",
+        )
+        .answers::<conversations::Receipt<'_>>(OK),
+        operation(GET, "/api/memory", key!(memories::list), "Recall what fits ?query=, or list everything remembered")
+            .takes(&[QUERY, STATE, LIMIT, CURSOR])
+            .answers::<Page<MemoryRow>>(OK),
+        operation(POST, "/api/memory", key!(memories::remember), "Remember something, once")
+            .reads::<memories::NewMemory>(JSON_BYTES)
+            .answers::<memories::Remembered>(CREATED)
+            .or_answers::<memories::Remembered>(OK),
+        operation(GET, "/api/memory/{id}", key!(memories::get), "Something remembered").answers::<MemoryRow>(OK),
+        operation(DELETE, "/api/memory/{id}", key!(memories::forget), "Forget at once, everywhere"),
+        operation(POST, "/api/memory/{id}/confirm", key!(memories::confirm), "Remember what was proposed")
+            .answers::<MemoryRow>(OK),
+        operation(GET, "/api/me", key!(me::get), "Who the caller is: profile and preferences")
+            .answers::<me::Me<'_>>(OK),
+        operation(PUT, "/api/me", key!(me::put), "Set profile and preferences")
+            .reads::<pipeline::chat::profile::Profile>(JSON_BYTES)
+            .answers::<me::Me<'_>>(OK),
+        operation(GET, "/api/session", key!(sessions::list), "List live sessions")
+            .takes(&[LIMIT, CURSOR])
+            .answers::<Page<sessions::SessionView>>(OK),
+        operation(POST, "/api/session", key!(sessions::create), "Open a live session")
+            .may_read::<sessions::NewSession>(JSON_BYTES)
+            .answers::<sessions::SessionView>(CREATED),
+        operation(
+            GET,
+            "/api/session/{id}",
+            key!(sessions::get),
+            "A session: who is there, the shared text, the log's end",
+        )
+        .answers::<sessions::live::LiveSession>(OK),
+        operation(DELETE, "/api/session/{id}", key!(sessions::close), "Close a session for everybody"),
+        operation(
+            POST,
+            "/api/session/{id}/tickets",
+            key!(sessions::invite),
+            "Invite somebody: a ticket that is good once, for half a minute",
+        )
+        .may_read::<sessions::NewTicket>(JSON_BYTES)
+        .answers::<sessions::Ticket>(CREATED),
+        operation(
+            GET,
+            "/api/session/{id}/ws",
+            ticket!(sessions::join),
+            "Join a session by WebSocket, with a ticket as Sec-WebSocket-Protocol or with a key",
+        )
+        .takes(&[SINCE, PROTOCOL])
+        .answers_nothing(StatusCode::SWITCHING_PROTOCOLS),
+        operation(POST, "/v1/chat/completions", key!(openai::complete), "Chat in the words of OpenAI's API")
+            .reads::<openai::CompletionRequest>(HISTORY_BODY_BYTES)
+            .answers::<openai::ChatCompletion>(OK)
+            .or_answers_bytes("text/event-stream"),
+        operation(GET, "/v1/models", key!(openai::models), "The models that /v1/chat/completions takes")
+            .answers::<openai::ModelList>(OK),
+    ]
+}
+
+/// Where a path leads.
+#[derive(Debug)]
+pub struct Found<'a, P> {
+    /// The path as the table writes it.
+    pub path: &'static str,
+    /// The part that stands for `{id}`, empty without one.
+    pub id: &'a str,
+    /// Its operations, one for each method.
+    pub operations: Vec<Operation<P>>,
+}
+
+impl<P> Found<'_, P> {
+    /// The methods it answers to, as `Allow` lists them.
+    pub fn allowed(&self) -> String {
+        let methods: Vec<&str> = self.operations.iter().map(|operation| operation.method.as_str()).collect();
+        methods.join(", ")
     }
 }
 
-/// Finds the place of a path in [`ROUTES`].
-pub fn router() -> &'static Router<usize> {
-    static ROUTER: OnceLock<Router<usize>> = OnceLock::new();
+/// The operations of a path; `None` if there are none.
+pub fn find<P: Platform>(path: &str) -> Option<Found<'_, P>> {
+    let found = router::<P>().at(path).ok()?;
+    let pattern = *found.value;
+    let at_path = operations().into_iter().filter(|operation| operation.path == pattern);
+    Some(Found { path: pattern, id: found.params.get("id").unwrap_or_default(), operations: at_path.collect() })
+}
+
+/// Every path of the table; made once, for the paths are the same on every platform.
+fn router<P: Platform>() -> &'static Router<&'static str> {
+    static ROUTER: OnceLock<Router<&'static str>> = OnceLock::new();
     ROUTER.get_or_init(|| {
         let mut router = Router::new();
-        for (place, (path, _, _)) in ROUTES.iter().enumerate() {
-            // The table has no conflicting paths; a test inserts them all.
-            let _ = router.insert(*path, place);
+        for operation in operations::<P>() {
+            // Another method of the same path is there already; a test finds every operation.
+            let _ = router.insert(operation.path, operation.path);
         }
         router
     })
 }
 
+/// The table describes itself, which is why this handler lives beside it.
+mod openapi {
+    use std::future::{Ready, ready};
+
+    use crate::http::{
+        call::{Platform, PublicCall},
+        openapi,
+        reply::Answer,
+    };
+
+    /// `GET /openapi.json`
+    pub(super) fn describe<P: Platform>(_: &P, _: &PublicCall<'_>) -> Ready<Answer> {
+        ready(Ok(openapi::reply(&super::operations::<P>())))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use test_platform::InMemory;
+
     use super::*;
 
     #[test]
-    fn every_route_is_found_by_its_path() {
-        for (place, (path, _, _)) in ROUTES.iter().enumerate() {
-            let concrete = path.replace("{id}", "job_1");
-            assert_eq!(*router().at(&concrete).unwrap().value, place, "{path}");
+    fn every_operation_is_found_by_its_path_and_method() {
+        for operation in operations::<InMemory>() {
+            let path = operation.path.replace("{id}", "some_1");
+            let found = find::<InMemory>(&path).unwrap();
+            assert_eq!(found.path, operation.path);
+            assert_eq!(found.id, if operation.path.contains("{id}") { "some_1" } else { "" }, "{path}");
+            assert_eq!(found.operations.iter().filter(|other| other.method == operation.method).count(), 1, "{path}");
+            assert!(found.allowed().contains(operation.method.as_str()), "{path}");
         }
-        assert!(router().at("/api/nothing").is_err());
+        assert!(find::<InMemory>("/api/nothing").is_none());
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let mut names = HashSet::new();
+        for operation in operations::<InMemory>() {
+            assert!(names.insert(operation.id()), "{}", operation.id());
+        }
     }
 }

@@ -5,9 +5,25 @@ use pipeline::{
     constants,
     problem::{Code, Problem},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::http::{call::Call, reply::Reply};
+
+/// How many entries a page of a list has at most.
+#[derive(Clone, Copy, Debug, JsonSchema)]
+#[schemars(inline, extend("minimum" = 1, "maximum" = constants::PAGE))]
+pub struct Limit(pub u32);
+
+/// A page of a list.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
+pub struct Page<T> {
+    /// Its entries.
+    pub data: Vec<T>,
+    /// Where the next page begins; nothing on the last.
+    pub next_cursor: Option<String>,
+}
 
 /// `limit` and `cursor` of a list.
 pub fn page(call: &Call<'_>) -> Result<(i64, Option<String>), Problem> {
@@ -23,11 +39,6 @@ pub fn page(call: &Call<'_>) -> Result<(i64, Option<String>), Problem> {
 
 /// A page of a list: one entry more than `limit` was asked for, to know whether there is a next.
 pub fn page_reply<T: Serialize>(mut entries: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Reply {
-    #[derive(Serialize)]
-    struct Page<T> {
-        data: Vec<T>,
-        next_cursor: Option<String>,
-    }
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = entries.len() > limit;
     entries.truncate(limit);

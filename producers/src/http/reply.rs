@@ -1,18 +1,16 @@
 //! Answers, before they become HTTP: a status, headers, a body.
 
+use std::fmt;
+
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pipeline::{
-    chat::channel::Channel,
+    chat::channel::{Channel, TurnEvent},
     failure::{Failure, FailureKind},
     ids::JobId,
     problem::{Code, Problem},
 };
 use serde::Serialize;
-
-use crate::api::{
-    openai::Completion,
-    sessions::{Participant, SessionView},
-};
+use serde_json::Value;
 
 /// What an answer carries.
 #[derive(Debug)]
@@ -24,15 +22,24 @@ pub enum Body {
     /// A stream of what is told about a turn, until it ends.
     TurnEvents(TurnStream),
     /// The request goes on as a participant's connection to a session's channel.
-    Join(Participant),
-    /// A session, with what its channel knows of it.
-    Session(Box<SessionView>, Channel),
+    Join(Joining),
+    /// A JSON object, with what a channel knows laid over it.
+    WithChannel(Value, Channel),
     /// Nothing, once the channel has sent everybody away.
     CloseChannel(Channel),
 }
 
-/// What of a channel is streamed, and how.
+/// Who joins which channel.
 #[derive(Clone, Debug)]
+pub struct Joining {
+    /// The channel.
+    pub channel: Channel,
+    /// The participant, as the value of a header that the channel reads.
+    pub participant: String,
+}
+
+/// What of a channel is streamed, and how.
+#[derive(Debug)]
 pub struct TurnStream {
     /// The turn's job.
     pub job: JobId,
@@ -40,8 +47,18 @@ pub struct TurnStream {
     pub channel: Channel,
     /// The last event the listener has.
     pub since: i64,
-    /// In the words of `OpenAI`'s API, for clients of `/v1`.
-    pub openai: Option<Completion>,
+    /// How its events are written.
+    pub writer: Box<dyn EventWriter>,
+}
+
+/// Writes a turn's events for a listener, in the words of the API they use.
+pub trait EventWriter: fmt::Debug {
+    /// An event as text of the stream; empty if it is none for this listener. The number is the event's
+    /// place in its channel, if it came from there.
+    fn write(&mut self, number: Option<i64>, event: &TurnEvent) -> String;
+
+    /// True once the stream has ended, for the turn's end or before it.
+    fn has_ended(&self) -> bool;
 }
 
 /// An answer to a request.

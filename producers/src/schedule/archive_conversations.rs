@@ -5,34 +5,22 @@ use std::collections::BTreeMap;
 use pipeline::{
     budget::allowances::Allowances,
     failure::Failure,
-    ids::{ConversationId, ItemId, JobId, UserId},
-    job::message::{Message, Stage},
+    ids::{JobId, UserId},
+    job::{cursors::ArchiveCursor, message::Stage},
     platform::{
         ports::{Clock, Database, Deployment, KeyValue, Queue, Random},
-        statement::{Statement, json},
+        statement::json,
+        transaction::Transaction,
+    },
+    store::{
+        conversations::archive::{self, IdleConversation},
+        jobs::create::{self, NewItem, NewJob},
     },
     time::{DAY, Timestamp},
 };
-use serde::{Deserialize, Serialize};
 
 /// Conversations of one night: each is a message, three queue operations of ten thousand.
 const CONVERSATIONS: i64 = 200;
-
-#[derive(Debug, Deserialize)]
-struct Idle {
-    user_id: UserId,
-    #[serde(flatten)]
-    conversation: Cursor,
-}
-
-/// As the archive stage reads it (`consumers::archive::Cursor`).
-#[derive(Debug, Serialize, Deserialize)]
-struct Cursor {
-    #[serde(rename(deserialize = "id"))]
-    conversation_id: ConversationId,
-    #[serde(rename(deserialize = "last_number"))]
-    number: i64,
-}
 
 /// Hands the oldest on. Returns how many.
 pub async fn archive<P>(ports: &P) -> Result<usize, Failure>
@@ -41,69 +29,168 @@ where
 {
     let now = ports.now();
     let days = Allowances::load(ports).await.allowances.archive_after_days;
-    let idle = idle(ports, now.plus(-i64::from(days) * DAY)).await?;
+    let idle = archive::idle(now.plus(-i64::from(days) * DAY), CONVERSATIONS).all(ports).await?;
     let count = idle.len();
-    let mut by_user: BTreeMap<String, (UserId, Vec<Cursor>)> = BTreeMap::new();
-    for Idle { user_id, conversation } in idle {
-        by_user.entry(user_id.to_string()).or_insert_with(|| (user_id, Vec::new())).1.push(conversation);
-    }
-    for (user, conversations) in by_user.into_values() {
+    for (user, conversations) in by_user(idle).into_values() {
         begin(ports, &user, &conversations, now).await?;
     }
     Ok(count)
 }
 
-async fn idle<P: Database>(ports: &P, before: Timestamp) -> Result<Vec<Idle>, Failure> {
-    let query = Statement::new(
-        "SELECT user_id, id, last_number FROM conversations
-         WHERE origin = 'chat' AND archived_key IS NULL AND max(updated_at, coalesce(restored_at, 0)) < ?1
-           AND id NOT IN (SELECT i.cursor ->> '$.conversation_id' FROM jobs j
-                          JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
-                          WHERE j.finished_at IS NULL AND j.kind = 'archive' AND i.cursor IS NOT NULL)
-           AND NOT EXISTS (SELECT 1 FROM job_items q WHERE q.id = last_item AND q.state NOT IN ('done', 'failed', 'cancelled'))
-         ORDER BY updated_at LIMIT ?2",
-    )
-    .bind(before)
-    .bind(CONVERSATIONS);
-    ports.batch(vec![query]).await?.at(0)?.all()
+/// Groups conversations by their owners, in the order of the owners' ids.
+fn by_user(idle: Vec<IdleConversation>) -> BTreeMap<String, (UserId, Vec<ArchiveCursor>)> {
+    let mut by_user: BTreeMap<String, (UserId, Vec<ArchiveCursor>)> = BTreeMap::new();
+    for IdleConversation { user_id, id, last_number } in idle {
+        let cursor = ArchiveCursor { conversation_id: id, number: last_number };
+        by_user.entry(user_id.to_string()).or_insert_with(|| (user_id, Vec::new())).1.push(cursor);
+    }
+    by_user
 }
 
-/// One job of a user's conversations, an item each: committed first, told after.
+/// One job of a user's conversations, an item each: committed first, announced after.
 async fn begin<P: Database + Queue + Clock + Random>(
     ports: &P,
     user: &UserId,
-    conversations: &[Cursor],
+    conversations: &[ArchiveCursor],
     now: Timestamp,
 ) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        id: ItemId,
-    }
     let job = JobId::new(now, ports.bytes());
-    let count = i64::try_from(conversations.len()).unwrap_or(i64::MAX);
-    let count_up = Statement::new("UPDATE counters SET value = value + ?1 WHERE name = 'item'").bind(count);
-    let insert_job = Statement::new(
-        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
-         SELECT ?1, ?2, 'archive', ?3, ?3, value - ?4 + 1, value, 0 FROM counters WHERE name = 'item'",
-    )
-    .bind(&job)
-    .bind(user)
-    .bind(now)
-    .bind(count);
-    let insert_items = Statement::new(
-        "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress, cursor,
-                                lease, attempts, next_at, sent_at, updated_at)
-         SELECT j.first_item + c.key, j.id, j.user_id, 'archive', 'queued', '[]', 1, 0, 0, c.value, 0, 0, ?3, ?3, ?3
-         FROM jobs j CROSS JOIN json_each(?2) c WHERE j.id = ?1
-         RETURNING id",
-    )
-    .bind(&job)
-    .bind(json(&conversations)?)
-    .bind(now);
-    let answers = ports.batch(vec![count_up, insert_job, insert_items]).await?;
-    let items: Vec<Row> = answers.at(2)?.all()?;
-    let messages = items.into_iter().map(|row| Message { stage: Stage::Archive, item: row.id, user: user.clone() });
+    let items: Vec<NewItem> = conversations
+        .iter()
+        .map(|conversation| {
+            let cursor = Some(json(conversation)?);
+            Ok(NewItem { cursor, document_count: Some(1), ..NewItem::queued(Stage::Archive, now) })
+        })
+        .collect::<Result<_, Failure>>()?;
+    let mut transaction = Transaction::default();
+    transaction.query(create::job(NewJob {
+        id: &job,
+        user,
+        kind: "archive",
+        is_accepted: true,
+        items: items.len(),
+        documents: 0,
+        key: None,
+        now,
+    }));
+    transaction.write(create::take_numbers(&job, items.len()));
+    transaction.announce(create::items(&job, &items, now)?);
     // A lost message costs a sweep.
-    let _ = ports.send(messages.collect()).await;
+    let _ = ports.send(transaction.commit(ports).await?.messages()?).await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{
+        chat::turn::{Ask, Turn},
+        constants::ARCHIVE_AFTER_DAYS,
+        ids::{ConversationId, TurnId},
+    };
+    use serde_json::json;
+    use test_platform::{InMemory, ready};
+
+    use super::*;
+    use crate::api::chat::accept::{self, Question};
+
+    /// Begins a conversation with a question that is not answered.
+    fn ask(memory: &InMemory, user: &UserId) {
+        let now = memory.now();
+        let turn = Turn {
+            conversation_id: ConversationId::new(now, memory.bytes()),
+            turn_id: TurnId::new(now, memory.bytes()),
+            number: 0,
+            session_id: None,
+            request: Ask::default(),
+        };
+        let question = Question {
+            job: &JobId::new(now, memory.bytes()),
+            user,
+            turn: &turn,
+            message: "When is high tide?",
+            is_new: true,
+            origin: "chat",
+            idempotency: None,
+            response: "{}",
+            answer: None,
+        };
+        assert_eq!(ready(accept::accept(memory, &question)).unwrap(), accept::Accepted::Yes);
+    }
+
+    fn answer(memory: &InMemory) {
+        memory.change("UPDATE job_items SET state = 'done'");
+        memory.change("UPDATE jobs SET finished_at = created_at");
+    }
+
+    fn user(memory: &InMemory) -> UserId {
+        UserId::new(memory.now(), memory.bytes())
+    }
+
+    fn wait(memory: &InMemory, days: u32) {
+        memory.advance(i64::from(days) * DAY + 1);
+    }
+
+    #[test]
+    fn an_idle_conversation_gets_one_archive_item() {
+        let memory = InMemory::default();
+        ask(&memory, &user(&memory));
+        answer(&memory);
+        wait(&memory, ARCHIVE_AFTER_DAYS - 1);
+        assert_eq!(ready(archive(&memory)).unwrap(), 0);
+        wait(&memory, 1);
+        assert_eq!(ready(archive(&memory)).unwrap(), 1);
+        let cursors = memory.look("SELECT cursor FROM job_items WHERE stage = 'archive' AND state = 'queued'");
+        let cursor: ArchiveCursor = serde_json::from_str(cursors[0]["cursor"].as_str().unwrap()).unwrap();
+        assert_eq!(memory.look("SELECT id FROM conversations"), [json!({ "id": cursor.conversation_id })]);
+        assert_eq!((cursors.len(), cursor.number), (1, 2));
+        assert_eq!(ready(archive(&memory)).unwrap(), 0, "its item is on its way");
+    }
+
+    #[test]
+    fn one_that_owes_an_answer_gets_none() {
+        let memory = InMemory::default();
+        ask(&memory, &user(&memory));
+        wait(&memory, ARCHIVE_AFTER_DAYS);
+        assert_eq!(ready(archive(&memory)).unwrap(), 0);
+    }
+
+    #[test]
+    fn one_that_was_restored_lately_gets_none() {
+        let memory = InMemory::default();
+        ask(&memory, &user(&memory));
+        answer(&memory);
+        wait(&memory, ARCHIVE_AFTER_DAYS);
+        memory.change("UPDATE conversations SET restored_at = updated_at + 1000");
+        assert_eq!(ready(archive(&memory)).unwrap(), 0);
+        wait(&memory, 1);
+        assert_eq!(ready(archive(&memory)).unwrap(), 1);
+    }
+
+    #[test]
+    fn one_that_its_client_keeps_or_that_is_archived_gets_none() {
+        let memory = InMemory::default();
+        ask(&memory, &user(&memory));
+        ask(&memory, &user(&memory));
+        answer(&memory);
+        wait(&memory, ARCHIVE_AFTER_DAYS);
+        memory.change("UPDATE conversations SET origin = 'openai' WHERE id = (SELECT min(id) FROM conversations)");
+        memory
+            .change("UPDATE conversations SET archived_key = 'a name' WHERE id = (SELECT max(id) FROM conversations)");
+        assert_eq!(ready(archive(&memory)).unwrap(), 0);
+    }
+
+    #[test]
+    fn the_conversations_of_a_user_are_one_job() {
+        let memory = InMemory::default();
+        let users = [user(&memory), user(&memory)];
+        for user in [&users[0], &users[1], &users[0]] {
+            ask(&memory, user);
+        }
+        answer(&memory);
+        wait(&memory, ARCHIVE_AFTER_DAYS);
+        assert_eq!(ready(archive(&memory)).unwrap(), 3);
+        let jobs =
+            memory.look("SELECT last_item - first_item + 1 AS items FROM jobs WHERE kind = 'archive' ORDER BY 1");
+        assert_eq!(jobs, [json!({ "items": 1 }), json!({ "items": 2 })]);
+    }
 }

@@ -11,14 +11,19 @@ use pipeline::{
     budget::{allowances::Allowances, usage::Totals},
     constants,
     failure::Failure,
-    ids::{DocumentId, ItemId, JobId, UserId, vector_id},
-    job::message::{Message, Stage},
+    ids::{JobId, vector_id},
+    job::message::Stage,
     platform::{
         ports::{Clock, Database, Deployment, KeyValue, Queue, Random, VectorIndex},
-        statement::{Statement, json},
+        statement::Statement,
+        transaction::Transaction,
+    },
+    store::{
+        documents::eviction::{self, StoredVectors, WantedPack},
+        jobs::create::{self, NewItem, NewJob},
     },
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::alerts;
 
@@ -40,14 +45,6 @@ pub struct Evicted {
     pub vectors: usize,
     /// Packs on their way back.
     pub restored: usize,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-struct Victim {
-    user_id: UserId,
-    id: DocumentId,
-    current: i64,
-    chunk_count: i64,
 }
 
 /// Everything the step asks of the platform.
@@ -75,17 +72,11 @@ pub async fn evict<P: Platform>(ports: &P, count: bool) -> Result<Evicted, Failu
     Ok(evicted)
 }
 
-/// The counted vectors, as a row of `counters`.
-#[derive(Deserialize)]
-struct Counted {
-    value: f64,
-}
-
 /// Vectors as last counted, and all that were upserted today: no fewer than there are.
 async fn known<P: Database + Clock>(ports: &P) -> Result<f64, Failure> {
     let counted = Statement::new("SELECT value FROM counters WHERE name = 'vectors_stored'");
     let answers = ports.batch(vec![counted, Totals::select(ports.now().start_of_day(), None)]).await?;
-    let counted = answers.at(0)?.first::<Counted>()?.map_or(0.0, |row| row.value);
+    let counted = answers.at(0)?.first::<StoredVectors>()?.map_or(0.0, |row| row.value);
     let today: Totals = answers.at(1)?.first()?.unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "vectors of a day are far below 2^52")]
     let upserted = today.usage.vectors_upserted as f64;
@@ -93,55 +84,29 @@ async fn known<P: Database + Clock>(ports: &P) -> Result<f64, Failure> {
 }
 
 async fn recount<P: Database>(ports: &P) -> Result<f64, Failure> {
-    let count = Statement::new(
-        "INSERT INTO counters (name, value)
-         SELECT 'vectors_stored', total(chunk_count) FROM documents
-         WHERE current IS NOT NULL AND deleted_at IS NULL AND (evicted_at IS NULL OR evicting = 1)
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value RETURNING value",
-    );
-    Ok(ports.batch(vec![count]).await?.at(0)?.first::<Counted>()?.map_or(0.0, |row| row.value))
+    Ok(eviction::count_vectors().first(ports).await?.map_or(0.0, |row| row.value))
 }
 
-/// Marks the least recently useful documents whose vectors together make room.
+/// Marks the least recently useful documents whose vectors together are the surplus.
 async fn mark<P: Database + Clock>(ports: &P, surplus: f64) -> Result<(), Failure> {
-    let mark = Statement::new(
-        "UPDATE documents SET evicted_at = ?1, evicting = 1 WHERE (user_id, id) IN (
-             SELECT user_id, id FROM (
-                 SELECT user_id, id, sum(chunk_count) OVER (ORDER BY coalesce(hit_at, uploaded_at), id) - chunk_count AS before
-                 FROM documents
-                 WHERE current IS NOT NULL AND deleted_at IS NULL AND evicted_at IS NULL AND current_item = latest_item)
-             WHERE before < ?2 ORDER BY before LIMIT ?3)",
-    )
-    .bind(ports.now())
-    .bind(surplus)
-    .bind(AT_ONCE);
-    ports.batch(vec![mark]).await.map(drop)
+    eviction::mark(surplus, AT_ONCE, ports.now()).run(ports).await.map(drop)
 }
 
 /// Removes the vectors of what is marked. Idempotent: ids that are gone are no error.
 async fn finish<P: Database + VectorIndex>(ports: &P, evicted: &mut Evicted) -> Result<(), Failure> {
-    let query = Statement::new(
-        "SELECT user_id, id, current, chunk_count FROM documents
-         WHERE evicted_at IS NOT NULL AND evicting = 1 AND current IS NOT NULL AND deleted_at IS NULL",
-    );
-    let victims: Vec<Victim> = ports.batch(vec![query]).await?.at(0)?.all()?;
-    if victims.is_empty() {
+    let marked = eviction::marked().all(ports).await?;
+    if marked.is_empty() {
         return Ok(());
     }
-    let ids: Vec<String> = victims
+    let ids: Vec<String> = marked
         .iter()
-        .flat_map(|victim| (0..victim.chunk_count).map(|index| vector_id(&victim.id, victim.current, index)))
+        .flat_map(|document| (0..document.chunk_count).map(|index| vector_id(&document.id, document.current, index)))
         .collect();
     for ids in ids.chunks(constants::VECTORS_PER_UPSERT) {
         ports.remove(ids).await?;
     }
-    let unmark = Statement::new(
-        "UPDATE documents SET evicting = NULL WHERE (user_id, id, current) IN (
-             SELECT v.value ->> 'user_id', v.value ->> 'id', v.value ->> 'current' FROM json_each(?1) v)",
-    )
-    .bind(json(&victims)?);
-    ports.batch(vec![unmark]).await?;
-    evicted.documents += victims.len();
+    eviction::unmark(&marked)?.run(ports).await?;
+    evicted.documents += marked.len();
     evicted.vectors += ids.len();
     Ok(())
 }
@@ -166,72 +131,46 @@ async fn announce<P: Database + Deployment + Clock>(
     ports.batch(vec![alerts::raise(ports, id, "index.evicted", data, now)?]).await.map(drop)
 }
 
-/// Evicted documents that were hit since, a job for each of their packs. Not at once: a run of this step
-/// that was held up may still remove their vectors while its invocation lives.
-async fn restore<P: Database + Queue + Clock + Random>(ports: &P, room: f64) -> Result<usize, Failure> {
-    #[derive(Deserialize)]
-    struct Wanted {
-        user_id: UserId,
-        pack: ItemId,
-        chunks: f64,
-    }
-    let query = Statement::new(
-        "SELECT user_id, current_item AS pack, total(chunk_count) AS chunks FROM documents
-         WHERE evicted_at < ?2 AND hit_at > evicted_at AND evicting IS NULL AND current_item = latest_item AND deleted_at IS NULL
-           AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.finished_at IS NULL AND j.kind = 'restore'
-                             AND EXISTS (SELECT 1 FROM job_items i WHERE i.id = j.first_item AND i.first_pack = current_item))
-         GROUP BY user_id, current_item ORDER BY max(hit_at) DESC LIMIT ?1",
-    )
-    .bind(RESTORED_AT_ONCE)
-    .bind(ports.now().plus(-constants::MAX_WRITER_LIFE));
-    let wanted: Vec<Wanted> = ports.batch(vec![query]).await?.at(0)?.all()?;
-    let mut left = room;
+/// Evicted documents that were hit since, a job for each of their packs, as long as the index has space for
+/// so many vectors. Not at once: a run of this step that was held up may still remove their vectors while
+/// its invocation lives.
+async fn restore<P: Database + Queue + Clock + Random>(ports: &P, space: f64) -> Result<usize, Failure> {
+    let before = ports.now().plus(-constants::MAX_WRITER_LIFE);
+    let wanted = eviction::wanted_back(before, RESTORED_AT_ONCE).all(ports).await?;
+    let mut left = space;
     let mut restored = 0;
     for pack in wanted {
         left -= pack.chunks;
         if left < 0.0 {
             break;
         }
-        embed_again(ports, &pack.user_id, pack.pack).await?;
+        embed_again(ports, &pack).await?;
         restored += 1;
     }
     Ok(restored)
 }
 
 /// A job whose one item is a batch of this pack, at the embed stage.
-async fn embed_again<P: Database + Queue + Clock + Random>(
-    ports: &P,
-    user: &UserId,
-    pack: ItemId,
-) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        id: ItemId,
-    }
+async fn embed_again<P: Database + Queue + Clock + Random>(ports: &P, wanted: &WantedPack) -> Result<(), Failure> {
     let now = ports.now();
     let job = JobId::new(now, ports.bytes());
-    let count_up = Statement::new("UPDATE counters SET value = value + 1 WHERE name = 'item'");
-    let insert_job = Statement::new(
-        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
-         SELECT ?1, ?2, 'restore', ?3, ?3, value, value, 0 FROM counters WHERE name = 'item'",
-    )
-    .bind(&job)
-    .bind(user)
-    .bind(now);
-    let insert_item = Statement::new(
-        "INSERT INTO job_items (id, job_id, user_id, stage, state, first_pack, last_pack, documents, document_count, chunk_count,
-                                progress, lease, attempts, next_at, sent_at, updated_at)
-         SELECT j.first_item, j.id, j.user_id, 'embed', 'queued', ?2, ?2, '[]', 0,
-                (SELECT total(chunk_count) FROM documents WHERE user_id = j.user_id AND current_item = ?2 AND hit_at > evicted_at),
-                0, 0, 0, ?3, ?3, ?3
-         FROM jobs j WHERE j.id = ?1 RETURNING id",
-    )
-    .bind(&job)
-    .bind(pack)
-    .bind(now);
-    let answers = ports.batch(vec![count_up, insert_job, insert_item]).await?;
-    let item: Row = answers.at(2)?.first()?.ok_or_else(|| Failure::bug("a job without its item"))?;
+    #[expect(clippy::cast_possible_truncation, reason = "a pack holds at most 16,384 chunks")]
+    let chunk_count = wanted.chunks as i64;
+    let item = NewItem { pack: Some(wanted.pack), chunk_count, ..NewItem::queued(Stage::Embed, now) };
+    let mut transaction = Transaction::default();
+    transaction.query(create::job(NewJob {
+        id: &job,
+        user: &wanted.user_id,
+        kind: "restore",
+        is_accepted: true,
+        items: 1,
+        documents: 0,
+        key: None,
+        now,
+    }));
+    transaction.write(create::take_numbers(&job, 1));
+    transaction.announce(create::items(&job, &[item], now)?);
     // A lost message costs a sweep.
-    let _ = ports.send(vec![Message { stage: Stage::Embed, item: item.id, user: user.clone() }]).await;
+    let _ = ports.send(transaction.commit(ports).await?.messages()?).await;
     Ok(())
 }

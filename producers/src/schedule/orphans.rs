@@ -1,8 +1,8 @@
-//! Collect: objects in R2 that nothing will read any more.
+//! Orphans: objects in R2 that nothing will read any more.
 //!
 //! * The upsert stage removes the slices of vectors it published; a crash right after, or a writer
-//!   that woke up late, leaves some behind. A slice is garbage when its batch has ended.
-//! * An archive is garbage when its conversation was restored or deleted, or when its writer died
+//!   that woke up late, leaves some behind. A slice is an orphan when its batch has ended.
+//! * An archive is an orphan when its conversation was restored or deleted, or when its writer died
 //!   before anything pointed at it.
 
 use std::collections::HashSet;
@@ -14,10 +14,12 @@ use pipeline::{
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore},
-        statement::{Statement, json},
+    },
+    store::{
+        archives::{self, ArchiveKey},
+        jobs::sweep,
     },
 };
-use serde::Deserialize;
 
 /// Removes what one look shows; the next run sees the rest. Returns how many objects went.
 pub async fn collect<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
@@ -26,58 +28,120 @@ pub async fn collect<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usi
 
 /// Idempotent: the row, which says what to remove, goes last. A name is never used again.
 async fn collect_archives<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        key: String,
-    }
-    let query = Statement::new(
-        "SELECT key FROM archives WHERE state = 'garbage' OR (state = 'writing' AND updated_at < ?1) LIMIT ?2",
-    )
-    .bind(ports.now().plus(-constants::MAX_WRITER_LIFE))
-    .bind(i64::try_from(constants::OBJECTS_PER_DELETE).unwrap_or(i64::MAX));
-    let rows: Vec<Row> = ports.batch(vec![query]).await?.at(0)?.all()?;
-    if rows.is_empty() {
+    let unused = names(archives::unused(ports.now(), constants::OBJECTS_PER_DELETE).all(ports).await?);
+    if unused.is_empty() {
         return Ok(0);
     }
-    let seen: Vec<String> = rows.into_iter().map(|row| row.key).collect();
     // From here on nothing can point at them any more; what something points at since is left out.
-    let give_up = Statement::new(
-        "UPDATE archives SET state = 'garbage'
-         WHERE key IN (SELECT value FROM json_each(?1)) AND state IN ('writing', 'garbage') RETURNING key",
-    )
-    .bind(json(&seen)?);
-    let given_up: Vec<Row> = ports.batch(vec![give_up]).await?.at(0)?.all()?;
-    let keys: Vec<String> = given_up.into_iter().map(|row| row.key).collect();
+    let keys = names(archives::give_up(&unused)?.all(ports).await?);
     ports.delete(&keys).await?;
-    let forget =
-        Statement::new("DELETE FROM archives WHERE key IN (SELECT value FROM json_each(?1)) AND state = 'garbage'")
-            .bind(json(&keys)?);
-    ports.batch(vec![forget]).await?;
+    archives::delete(&keys)?.run(ports).await?;
     Ok(keys.len())
 }
 
+fn names(archives: Vec<ArchiveKey>) -> Vec<String> {
+    archives.into_iter().map(|archive| archive.key).collect()
+}
+
 async fn collect_vectors<P: Database + ObjectStore>(ports: &P) -> Result<usize, Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        id: ItemId,
-    }
     let keys = ports.list(object_keys::VECTORS_PREFIX, None).await?;
     let items: HashSet<ItemId> = keys.iter().filter_map(|key| object_keys::vectors_item(key)).collect();
     if items.is_empty() {
         return Ok(0);
     }
-    let query = Statement::new(
-        "SELECT id FROM job_items WHERE id IN (SELECT value FROM json_each(?1)) AND state NOT IN ('done', 'cancelled')",
-    )
-    .bind(json(&items.iter().collect::<Vec<_>>())?);
-    let rows: Vec<Row> = ports.batch(vec![query]).await?.at(0)?.all()?;
-    let alive: HashSet<ItemId> = rows.into_iter().map(|row| row.id).collect();
-    let garbage: Vec<String> = keys
+    let reading = sweep::items_that_read(&items.into_iter().collect::<Vec<_>>())?.all(ports).await?;
+    let alive: HashSet<ItemId> = reading.into_iter().map(|row| row.id).collect();
+    let orphans: Vec<String> = keys
         .into_iter()
         .filter(|key| object_keys::vectors_item(key).is_none_or(|item| !alive.contains(&item)))
         .collect();
-    if !garbage.is_empty() {
-        ports.delete(&garbage).await?;
+    if !orphans.is_empty() {
+        ports.delete(&orphans).await?;
     }
-    Ok(garbage.len())
+    Ok(orphans.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{
+        ids::{ClaimToken, ConversationId, UserId},
+        platform::ports::PutIf,
+    };
+    use test_platform::{InMemory, ready};
+
+    use super::*;
+
+    const ARCHIVE: &str = "u/usr_x/archives/conversations/2026-11-22/con_x-clm_x.json.gz";
+
+    fn user() -> UserId {
+        UserId::parse("usr_00000000000000000000000000").unwrap()
+    }
+
+    fn store(memory: &InMemory, key: &str) {
+        ready(memory.put(key, vec![1], PutIf::Always)).unwrap();
+    }
+
+    /// An archive that was noted and written, and at which nothing points yet.
+    fn with_archive() -> InMemory {
+        let memory = InMemory::default();
+        let conversation = ConversationId::parse("con_00000000000000000000000000").unwrap();
+        ready(archives::note_conversation(ARCHIVE, &user(), &conversation, memory.now()).run(&memory)).unwrap();
+        store(&memory, ARCHIVE);
+        memory
+    }
+
+    #[test]
+    fn an_archive_whose_writer_died_is_removed_after_max_writer_life() {
+        let memory = with_archive();
+        memory.advance(constants::MAX_WRITER_LIFE);
+        assert_eq!(ready(collect(&memory)).unwrap(), 0, "its writer may live");
+        memory.advance(1);
+        assert_eq!(ready(collect(&memory)).unwrap(), 1);
+        assert!(memory.object_keys().is_empty() && memory.look("SELECT key FROM archives").is_empty());
+    }
+
+    #[test]
+    fn an_archive_that_is_kept_stays() {
+        let memory = with_archive();
+        memory.change("UPDATE archives SET state = 'kept'");
+        memory.advance(2 * constants::MAX_WRITER_LIFE);
+        assert_eq!(ready(collect(&memory)).unwrap(), 0);
+        assert_eq!(memory.object_keys(), [ARCHIVE]);
+    }
+
+    #[test]
+    fn a_superseded_archive_is_removed_at_once() {
+        let memory = with_archive();
+        memory.change("UPDATE archives SET state = 'garbage'");
+        assert_eq!(ready(collect(&memory)).unwrap(), 1);
+        assert!(memory.object_keys().is_empty());
+    }
+
+    #[test]
+    fn an_archive_that_is_kept_since_the_look_is_left_out() {
+        let memory = with_archive();
+        memory.change("UPDATE archives SET state = 'kept'");
+        let given_up = ready(archives::give_up(&[ARCHIVE.to_owned()]).unwrap().all(&memory)).unwrap();
+        assert!(given_up.is_empty());
+    }
+
+    #[test]
+    fn slices_of_vectors_stay_while_an_item_may_read_them() {
+        let memory = InMemory::default();
+        memory.change(
+            "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress,
+                                    lease, attempts, next_at, updated_at)
+             VALUES (7, 'job_x', 'usr_x', 'upsert', 'failed', '[]', 0, 0, 0, 0, 0, 0, 0)",
+        );
+        let claim = ClaimToken::parse("clm_00000000000000000000000000").unwrap();
+        let slice = object_keys::vectors(&user(), ItemId(7), &claim);
+        let of_nobody = object_keys::vectors(&user(), ItemId(8), &claim);
+        store(&memory, &slice);
+        store(&memory, &of_nobody);
+        assert_eq!(ready(collect(&memory)).unwrap(), 1);
+        assert_eq!(memory.object_keys(), [slice], "what failed may be tried again");
+        memory.change("UPDATE job_items SET state = 'done'");
+        assert_eq!(ready(collect(&memory)).unwrap(), 1);
+        assert!(memory.object_keys().is_empty());
+    }
 }

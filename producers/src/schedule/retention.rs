@@ -1,17 +1,17 @@
-//! Retain: what users do not want to keep any longer, by kind (`retention` of their profile).
+//! Retention: removes what users do not want to keep any longer, by kind (`retention` of their profile).
 //!
 //! A document goes as if its owner had deleted it, and its job's receipt says what was removed.
 
 use pipeline::{
     failure::Failure,
-    ids::{ConversationId, DocumentId, UserId},
     platform::{
         ports::{Clock, Database, Queue, Random},
-        statement::Statement,
+        transaction::Transaction,
     },
-    time::{DAY, Timestamp},
+    store::{memories, retention, users},
+    time::Timestamp,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::api::{conversations, documents};
 
@@ -31,71 +31,112 @@ pub struct Retained {
 
 /// Removes what is older than its owner wants.
 pub async fn enforce_retention<P: Database + Queue + Clock + Random>(ports: &P) -> Result<Retained, Failure> {
-    #[derive(Deserialize)]
-    struct DocumentRow {
-        user_id: UserId,
-        id: DocumentId,
-    }
-    #[derive(Deserialize)]
-    struct ConversationRow {
-        user_id: UserId,
-        id: ConversationId,
-    }
     let now = ports.now();
-    let answers = ports.batch(vec![old_documents(now), old_conversations(now)]).await?;
+    let mut looks = Transaction::default();
+    let old_documents = looks.query(retention::documents(now, AT_ONCE));
+    let old_conversations = looks.query(retention::conversations(now, AT_ONCE));
+    let found = looks.commit(ports).await?;
     let mut removed = Retained::default();
-    for row in answers.at(0)?.all::<DocumentRow>()? {
-        removed.documents += usize::from(documents::remove(ports, &row.user_id, &row.id).await?.is_some());
+    for old in found.all(old_documents)? {
+        removed.documents += usize::from(documents::remove(ports, &old.user_id, &old.id).await?.is_some());
     }
-    for row in answers.at(1)?.all::<ConversationRow>()? {
-        removed.conversations += usize::from(conversations::remove(ports, &row.user_id, &row.id).await?.is_some());
+    for old in found.all(old_conversations)? {
+        removed.conversations += usize::from(conversations::remove(ports, &old.user_id, &old.id).await?.is_some());
     }
-    removed.memories = forget_memories(ports, now).await?;
+    removed.memories = remove_memories(ports, now).await?;
     Ok(removed)
 }
 
-fn old_documents(now: Timestamp) -> Statement {
-    Statement::new(
-        "SELECT d.user_id, d.id FROM users u CROSS JOIN documents d ON d.user_id = u.id
-         WHERE u.profile ->> '$.retention.document_days' > 0 AND d.deleted_at IS NULL
-           AND d.uploaded_at < ?1 - (u.profile ->> '$.retention.document_days') * ?2 LIMIT ?3",
-    )
-    .bind(now)
-    .bind(DAY)
-    .bind(AT_ONCE)
-}
-
-fn old_conversations(now: Timestamp) -> Statement {
-    Statement::new(
-        "SELECT c.user_id, c.id FROM users u CROSS JOIN conversations c ON c.user_id = u.id
-         WHERE u.profile ->> '$.retention.conversation_days' > 0
-           AND c.updated_at < ?1 - (u.profile ->> '$.retention.conversation_days') * ?2 LIMIT ?3",
-    )
-    .bind(now)
-    .bind(DAY)
-    .bind(AT_ONCE)
-}
-
 /// Pinned memories stay.
-async fn forget_memories<P: Database>(ports: &P, now: Timestamp) -> Result<u64, Failure> {
-    let words = Statement::new(
-        "DELETE FROM memories_fts WHERE rowid IN (
-             SELECT m.number FROM users u JOIN memories m ON m.user_id = u.id
-             WHERE u.profile ->> '$.retention.memory_days' > 0 AND m.pinned = 0
-               AND m.created_at < ?1 - (u.profile ->> '$.retention.memory_days') * ?2)",
-    );
-    let rows = Statement::new(
-        "DELETE FROM memories WHERE number IN (
-             SELECT m.number FROM users u JOIN memories m ON m.user_id = u.id
-             WHERE u.profile ->> '$.retention.memory_days' > 0 AND m.pinned = 0
-               AND m.created_at < ?1 - (u.profile ->> '$.retention.memory_days') * ?2)",
-    );
-    let versions = Statement::new(
-        "UPDATE users SET index_version = index_version + 1
-         WHERE profile ->> '$.retention.memory_days' > 0 AND EXISTS (
-             SELECT 1 FROM memories m WHERE m.user_id = users.id AND m.pinned = 0
-               AND m.created_at < ?1 - (users.profile ->> '$.retention.memory_days') * ?2)",
-    );
-    let statements = [versions, words, rows].map(|statement| statement.bind(now).bind(DAY)).to_vec();
-    Ok(ports.batch(statements).await?.at(2)?.changes)
+async fn remove_memories<P: Database>(ports: &P, now: Timestamp) -> Result<u64, Failure> {
+    let [words, rows] = memories::delete_past_retention(now);
+    let mut transaction = Transaction::default();
+    transaction.write(users::bump_past_retention(now));
+    transaction.write(words);
+    let removed = transaction.write(rows);
+    Ok(transaction.commit(ports).await?.changes(removed))
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::time::DAY;
+    use serde_json::json;
+    use test_platform::{InMemory, ready};
+
+    use super::*;
+
+    /// A user with one thing of each kind, made at the time 0, and one more memory that is pinned.
+    fn with_one_of_each() -> InMemory {
+        let memory = InMemory::default();
+        memory.change("INSERT INTO users (id, name, created_at) VALUES ('usr_00000000000000000000000000', 'Ada', 0)");
+        memory.change(
+            "INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest,
+                                    current, current_item)
+             VALUES ('usr_00000000000000000000000000', 'doc_000000000000000000000001', 'doc', 'text/plain', '[]', 0, 0,
+                     1, 1, 1, 1)",
+        );
+        memory.change(
+            "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number,
+                                        summarised_through)
+             VALUES ('usr_00000000000000000000000000', 'con_00000000000000000000000000', 'Tides', 'chat', 0, 0, 0, 0)",
+        );
+        memory.change(
+            "INSERT INTO memories (number, id, user_id, kind, text, hash, confidence, state, pinned, created_at)
+             VALUES (1, 'mem_1', 'usr_00000000000000000000000000', 'fact', 'one', 'a', 1, 'active', 0, 0),
+                    (2, 'mem_2', 'usr_00000000000000000000000000', 'fact', 'two', 'b', 1, 'active', 1, 0)",
+        );
+        memory.change("INSERT INTO memories_fts (rowid, scope, body) SELECT number, 'u1', text FROM memories");
+        // From the time 0 to a moment after midnight of the third day.
+        memory.advance(3 * DAY + 1 - memory.now().milliseconds());
+        memory
+    }
+
+    fn version(memory: &InMemory) -> i64 {
+        memory.look("SELECT index_version FROM users")[0]["index_version"].as_i64().unwrap()
+    }
+
+    #[test]
+    fn what_no_retention_was_set_for_stays() {
+        let memory = with_one_of_each();
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
+        memory.change(r#"UPDATE users SET profile = '{"retention": {"document_days": null}}'"#);
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
+        assert_eq!(version(&memory), 0);
+    }
+
+    #[test]
+    fn what_is_older_than_its_owner_wants_goes() {
+        let memory = with_one_of_each();
+        memory.change(
+            r#"UPDATE users SET profile =
+                 '{"retention": {"document_days": 3, "conversation_days": 3, "memory_days": 3}}'"#,
+        );
+        let expected = Retained { documents: 1, conversations: 1, memories: 1 };
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), expected);
+        assert!(memory.look("SELECT id FROM documents WHERE deleted_at IS NULL").is_empty());
+        assert!(memory.look("SELECT id FROM conversations").is_empty());
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
+    }
+
+    #[test]
+    fn what_is_as_old_as_its_owner_wants_stays() {
+        let memory = with_one_of_each();
+        memory.change(
+            r#"UPDATE users SET profile =
+                 '{"retention": {"document_days": 4, "conversation_days": 4, "memory_days": 4}}'"#,
+        );
+        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Retained::default());
+    }
+
+    #[test]
+    fn a_pinned_memory_stays_and_the_other_is_out_of_reach() {
+        let memory = with_one_of_each();
+        memory.change(r#"UPDATE users SET profile = '{"retention": {"memory_days": 1}}'"#);
+        assert_eq!(ready(enforce_retention(&memory)).unwrap().memories, 1);
+        assert_eq!(memory.look("SELECT id FROM memories"), [json!({ "id": "mem_2" })]);
+        assert_eq!(memory.look("SELECT rowid AS number FROM memories_fts"), [json!({ "number": 2 })]);
+        assert_eq!(version(&memory), 1, "cached answers from before are not given again");
+        assert_eq!(ready(enforce_retention(&memory)).unwrap().memories, 0);
+        assert_eq!(version(&memory), 1);
+    }
 }

@@ -119,7 +119,7 @@ impl std::fmt::Debug for InMemory {
 /// More than the product has: preparing them again and again is what a simulation would spend its time on.
 const STATEMENTS: usize = 1_000;
 
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../../../migrations/0001_users_and_keys.sql"),
     include_str!("../../../migrations/0002_jobs_and_documents.sql"),
     include_str!("../../../migrations/0003_chunks.sql"),
@@ -129,6 +129,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../../../migrations/0007_budget.sql"),
     include_str!("../../../migrations/0008_clockwork.sql"),
     include_str!("../../../migrations/0009_less_to_look_through.sql"),
+    include_str!("../../../migrations/0010_waiting_turns.sql"),
 ];
 
 impl Default for InMemory {

@@ -120,7 +120,8 @@ fn compare() {
         "SELECT source, count(*) AS invocations, total(neurons) AS neurons, sum(d1_rows_read) AS d1_rows_read,
                 sum(d1_rows_written) AS d1_rows_written, sum(kv_reads) AS kv_reads, sum(kv_writes) AS kv_writes,
                 sum(r2_class_a) AS r2_class_a, sum(r2_class_b) AS r2_class_b, sum(queue_operations) AS queue_operations
-         FROM usage_log WHERE source IN ('/api/index', 'chunk', 'embed', 'upsert') GROUP BY source ORDER BY source",
+         FROM usage_log WHERE source IN ('/api/index', 'chunk', 'embed', 'upsert')
+         GROUP BY source ORDER BY source",
     );
     let state = std::env::temp_dir().join(format!("friend-freeplan-{}", std::process::id()));
     let options = Options {
@@ -132,9 +133,10 @@ fn compare() {
     let client = product.client().unwrap();
     let answer = client.post("/api/index", &body).unwrap().success().unwrap();
     client.follow(answer["job_id"].as_str().unwrap(), Duration::from_mins(5), |_| {}).unwrap();
-    let sql = "SELECT source, count(*), total(neurons), sum(d1_rows_read), sum(d1_rows_written), sum(kv_reads), sum(kv_writes),
-                      sum(r2_class_a), sum(r2_class_b), sum(queue_operations)
-               FROM usage_log WHERE source IN ('/api/index', 'chunk', 'embed', 'upsert') GROUP BY source ORDER BY source";
+    let sql = "SELECT source, count(*), total(neurons), sum(d1_rows_read), sum(d1_rows_written),
+                      sum(kv_reads), sum(kv_writes), sum(r2_class_a), sum(r2_class_b), sum(queue_operations)
+               FROM usage_log WHERE source IN ('/api/index', 'chunk', 'embed', 'upsert')
+               GROUP BY source ORDER BY source";
     // The usage row of the last message is written after the job's end.
     let end = Instant::now() + Duration::from_secs(10);
     let mut rows = product.query(sql).unwrap();

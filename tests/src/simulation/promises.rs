@@ -66,7 +66,8 @@ impl Simulation {
         // Before they are summed up: a row of one that was taken for dead, and its own.
         self.none(
             "neurons are counted twice",
-            "SELECT a.id FROM usage_log a JOIN usage_log b ON b.id = a.id AND b.source <> 'abandoned' WHERE a.source = 'abandoned'",
+            "SELECT a.id FROM usage_log a JOIN usage_log b ON b.id = a.id AND b.source <> 'abandoned'
+             WHERE a.source = 'abandoned'",
         )?;
         self.rig.memory.advance(2 * HOUR);
         for schedule in [Schedule::Hourly, Schedule::Frequent] {
@@ -169,7 +170,8 @@ impl Simulation {
         }
         self.none(
             "vectors did not come back",
-            "SELECT id, external_id, current, latest, hit_at, evicted_at, evicting, current_item FROM documents WHERE evicted_at IS NOT NULL AND deleted_at IS NULL",
+            "SELECT id, external_id, current, latest, hit_at, evicted_at, evicting, current_item FROM documents
+             WHERE evicted_at IS NOT NULL AND deleted_at IS NULL",
         )
     }
 
@@ -190,7 +192,8 @@ impl Simulation {
         }
         self.none(
             "a turn of no conversation",
-            "SELECT number FROM turns t WHERE NOT EXISTS (SELECT 1 FROM conversations c WHERE c.user_id = t.user_id AND c.id = t.conversation_id)",
+            "SELECT number FROM turns t
+             WHERE NOT EXISTS (SELECT 1 FROM conversations c WHERE c.user_id = t.user_id AND c.id = t.conversation_id)",
         )
     }
 
@@ -202,7 +205,8 @@ impl Simulation {
         self.none("a job is left", "SELECT id, kind FROM jobs WHERE finished_at IS NULL")?;
         self.none(
             "an orphaned chunk",
-            "SELECT c.id, c.document_id, c.revision FROM chunks c LEFT JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
+            "SELECT c.id, c.document_id, c.revision FROM chunks c
+             LEFT JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
              WHERE d.current IS NOT c.revision OR d.deleted_at IS NOT NULL",
         )?;
         self.none(

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use pipeline::{constants, model::EMBEDDING};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::pack::Batch;
 
 /// The expected cost of an upload.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Estimate {
     /// Word pieces the embedding model will read.
     pub tokens: u64,

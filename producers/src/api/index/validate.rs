@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use pipeline::{
     constants,
+    filters::DOCUMENT_TYPES,
     ids::{DocumentId, UserId},
     problem::{Code, Problem},
     time::Timestamp,
@@ -14,9 +15,6 @@ use super::{
     parse::DocumentInput,
 };
 
-/// The types a document can have.
-pub const KINDS: [&str; 3] = ["code", "doc", "conversation"];
-
 /// What is stored of a document beside its content. Part of the fingerprint that makes an upload a
 /// duplicate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,7 +23,7 @@ pub struct Description {
     pub external_id: Option<String>,
     /// Shown with hits, and indexed.
     pub title: Option<String>,
-    /// One of [`KINDS`].
+    /// One of [`DOCUMENT_TYPES`].
     #[serde(rename = "type")]
     pub kind: String,
     /// Programming or natural language.
@@ -60,6 +58,17 @@ impl Valid {
     }
 }
 
+/// A document that will be indexed.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Its id.
+    pub id: DocumentId,
+    /// Hex SHA-256 of content and description: equal means nothing to do.
+    pub fingerprint: String,
+    /// The document.
+    pub document: Valid,
+}
+
 /// Checks a document; `pointer` is where it stands in the request.
 pub fn validate(pointer: &str, input: DocumentInput) -> Result<Valid, Problem> {
     let field = |name: &str, code: Code, detail: String| Problem::field(code, format!("{pointer}/{name}"), detail);
@@ -69,8 +78,12 @@ pub fn validate(pointer: &str, input: DocumentInput) -> Result<Valid, Problem> {
             .map_err(|detail| field(name, Code::Invalid, detail))?;
     }
     check_tags(&input.tags).map_err(|(index, detail)| field(&format!("tags{index}"), Code::Invalid, detail))?;
-    if let Some(kind) = input.kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
-        return Err(field("type", Code::Invalid, format!("{:?} is none of {}", shortened(kind), KINDS.join(", "))));
+    if let Some(kind) = input.kind.as_deref().filter(|kind| !DOCUMENT_TYPES.contains(kind)) {
+        return Err(field(
+            "type",
+            Code::Invalid,
+            format!("{:?} is none of {}", shortened(kind), DOCUMENT_TYPES.join(", ")),
+        ));
     }
     let metadata_bytes =
         input.metadata.as_ref().map_or(0, |metadata| serde_json::to_string(metadata).map_or(0, |text| text.len()));

@@ -1,21 +1,19 @@
-//! Stopping a job: what it works on is let go at the next stage boundary, what it made is removed.
+//! Stopping a job: what it works on ends at the next stage boundary, what it made is removed.
 
 use http::StatusCode;
 use pipeline::{
     chat::channel::{Channel, TurnEvent, Update},
     failure::Failure,
-    ids::{ItemId, JobId, UserId},
-    job::item::{self, Woken},
+    ids::{JobId, UserId},
+    job::purge::{self, Purge},
     platform::{
         ports::{Channels, Clock, Database, Queue, Random},
-        statement::Statement,
-        transaction::{RetireJob, Work},
+        transaction::Transaction,
     },
-    time::Timestamp,
+    store::{documents, jobs, users},
 };
-use serde::Deserialize;
 
-use super::{id_of, not_found, read, reply, turn_of};
+use super::{id_of, not_found, read, reply, turn_in};
 use crate::http::{
     call::Call,
     reply::{Answer, Refusal},
@@ -24,7 +22,7 @@ use crate::http::{
 /// `POST /api/jobs/{id}/cancel`: stops at once what is not running, and what is at its next write.
 ///
 /// One transaction: the items' claims are void from then on, the revisions they were making are
-/// garbage, and documents that were never published are gone.
+/// superseded, and documents that were never published are gone.
 pub async fn cancel<P: Database + Queue + Channels + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
     let user = &call.tenant.user;
@@ -38,58 +36,19 @@ pub async fn cancel<P: Database + Queue + Channels + Clock + Random>(ports: &P, 
         return reply(StatusCode::OK, &view).map_err(Refusal::from);
     }
     let now = ports.now();
-    // What the job still works on: documents whose latest revision is in a pack of a batch that is not done.
-    let garbage = Statement::new(
-        "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)
-         SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), d.id, d.latest, p.id, d.user_id
-         FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item AND p.batch IS NOT NULL
-         JOIN job_items b ON b.id = p.batch AND b.state NOT IN ('done', 'failed')
-         JOIN json_each(p.documents) packed
-         CROSS JOIN documents d ON d.user_id = j.user_id AND d.id = packed.value ->> 'id' AND d.latest_item = p.id
-         WHERE j.id = ?1 AND j.user_id = ?2 AND j.cancelled_at IS NULL AND d.current_item IS NOT p.id",
-    )
-    .bind(&job)
-    .bind(user);
-    let retire_job = JobId::new(now, ports.bytes());
-    let mut work = Work::from(vec![garbage]);
-    work.statements.push(
-        Statement::new(
-            "UPDATE documents SET pending = NULL, latest_item = current_item, latest_hash = content_hash,
-                 deleted_at = CASE WHEN current IS NULL THEN ?3 END
-             WHERE user_id = ?1 AND (id, latest) IN (SELECT g.document_id, g.revision FROM garbage g, counters c
-                                                     WHERE c.name = 'item' AND g.retire_item = c.value + 1 AND g.user_id = ?2)",
-        )
-        .bind(user)
-        .bind(user)
-        .bind(now),
-    );
-    work.schedule_retirement(RetireJob { job: &retire_job, user, kind: "retire", due: now, now });
-    work.statements.extend(cancel_items(user, &job, now));
-    work.statements.push(pipeline::store::users::bump(user));
-    let retire = work.retire();
-    let answers = ports.batch(work.statements).await?;
-    let message = Work::retire_message(retire, &answers, user)?;
-    let _ = ports.send(Vec::from_iter(message)).await;
+    let purge_job = JobId::new(now, ports.bytes());
+    let mut work = Transaction::default();
+    work.write(documents::superseded::by_cancel(user, &job));
+    work.write(documents::delete::withdraw(user, now));
+    purge::schedule(&mut work, Purge { job: &purge_job, user, kind: "retire", due: now, now })?;
+    for write in jobs::cancel::job(user, &job, now) {
+        work.write(write);
+    }
+    work.write(users::bump(user));
+    let done = work.commit(ports).await?;
+    let _ = ports.send(done.messages()?).await;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
     reply(StatusCode::OK, &view).map_err(Refusal::from)
-}
-
-/// A job's claims are void from then on, and it is finished.
-fn cancel_items(user: &UserId, job: &JobId, now: Timestamp) -> [Statement; 2] {
-    [
-        Statement::new(
-            "UPDATE job_items SET state = 'cancelled', token = NULL, updated_at = ?3
-             WHERE id BETWEEN (SELECT first_item FROM jobs WHERE id = ?1 AND user_id = ?2) AND (SELECT last_item FROM jobs WHERE id = ?1 AND user_id = ?2)
-               AND state NOT IN ('done', 'failed', 'cancelled')",
-        )
-        .bind(job)
-        .bind(user)
-        .bind(now),
-        Statement::new("UPDATE jobs SET cancelled_at = ?3, finished_at = ?3 WHERE id = ?1 AND user_id = ?2 AND cancelled_at IS NULL AND finished_at IS NULL")
-            .bind(job)
-            .bind(user)
-            .bind(now),
-    ]
 }
 
 /// Stops a turn: its worker stops at the channel's next answer, its next question goes on.
@@ -98,20 +57,16 @@ async fn cancel_turn<P: Database + Queue + Channels + Clock>(
     user: &UserId,
     job: &JobId,
 ) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct Row {
-        first_item: ItemId,
-    }
     let now = ports.now();
-    let Some(turn) = turn_of(ports, user, job).await? else { return Ok(()) };
-    let item = Statement::new("SELECT first_item FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user);
-    let row: Option<Row> = ports.batch(vec![item]).await?.at(0)?.first()?;
-    let Some(row) = row else { return Ok(()) };
-    let mut statements = Vec::from(cancel_items(user, job, now));
-    statements.push(item::wake_waiting(row.first_item, now));
-    let answers = ports.batch(statements).await?;
-    let woken: Option<Woken> = answers.at(2)?.first()?;
-    let _ = ports.send(woken.map(|woken| woken.message(user)).into_iter().collect()).await;
+    let Some(row) = jobs::read::turn(user, job).first(ports).await? else { return Ok(()) };
+    let Some(turn) = turn_in(&row)? else { return Ok(()) };
+    let mut transaction = Transaction::default();
+    for write in jobs::cancel::job(user, job, now) {
+        transaction.write(write);
+    }
+    transaction.announce(jobs::items::wake_waiting(row.first_item, now));
+    let messages = transaction.commit(ports).await?.messages()?;
+    let _ = ports.send(messages).await;
     // Sorts after every worker's attempt.
     let update = Update { job: job.clone(), attempt: "~".to_owned(), events: vec![TurnEvent::Cancelled] };
     let _ = ports.publish(&Channel::of_turn(user, job, turn.session_id.as_ref()), update).await;

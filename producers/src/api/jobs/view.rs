@@ -1,8 +1,9 @@
 //! A job's rows as its owner sees them.
 
+use pipeline::store::jobs::read::{ItemRow, JobRow};
 use pipeline::{
-    chat::turn::{Turn, TurnResult},
-    ids::{ItemId, JobId},
+    chat::turn::{CachedAnswer, Turn, TurnResult},
+    ids::JobId,
     job::{
         item::{DocumentFailure, ItemState},
         message::Stage,
@@ -10,14 +11,14 @@ use pipeline::{
     problem::{Code, Problem},
     time::Timestamp,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
-use crate::api::chat;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value, value::RawValue};
 
 /// A job's state as its owner sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "JobStatus")]
 pub enum Status {
     /// Accepted; no item has been claimed.
     Queued,
@@ -43,7 +44,8 @@ impl Status {
 }
 
 /// One stage of a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "StageProgress")]
 pub struct StageView {
     name: Stage,
     state: ItemState,
@@ -58,7 +60,8 @@ pub struct StageView {
 }
 
 /// Documents of a job by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "DocumentCounts")]
 pub struct Counts {
     queued: i64,
     running: i64,
@@ -68,7 +71,8 @@ pub struct Counts {
 }
 
 /// A job as `GET /api/jobs/{id}` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Job")]
 pub struct JobView {
     pub(super) id: JobId,
     pub(super) kind: String,
@@ -82,6 +86,7 @@ pub struct JobView {
     items: Counts,
     pub(super) errors: Vec<Problem>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
     receipt: Option<Box<RawValue>>,
     /// Of a chat that was answered: the turn.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,39 +100,8 @@ impl JobView {
     }
 }
 
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct JobRow {
-    id: JobId,
-    kind: String,
-    created_at: Timestamp,
-    finished_at: Option<Timestamp>,
-    cancelled_at: Option<Timestamp>,
-    receipt: Option<String>,
-    turn: Option<String>,
-    answer: Option<String>,
-    detail: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct ItemRow {
-    id: ItemId,
-    stage: Stage,
-    state: ItemState,
-    batch: Option<ItemId>,
-    document_count: i64,
-    chunk_count: i64,
-    progress: i64,
-    attempts: i64,
-    next_at: Timestamp,
-    updated_at: Timestamp,
-    error: Option<String>,
-    failures: Option<String>,
-}
-
-impl ItemRow {
-    fn document_failures(&self) -> Vec<DocumentFailure> {
-        self.failures.as_deref().and_then(|failures| serde_json::from_str(failures).ok()).unwrap_or_default()
-    }
+fn document_failures(item: &ItemRow) -> Vec<DocumentFailure> {
+    item.failures.as_deref().and_then(|failures| serde_json::from_str(failures).ok()).unwrap_or_default()
 }
 
 /// A job's rows as its owner sees them.
@@ -163,7 +137,8 @@ pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
 /// The answer of a chat, once it is there.
 fn result(job: &JobRow) -> Option<TurnResult> {
     let turn: Turn = serde_json::from_str(job.turn.as_deref()?).ok()?;
-    chat::result_of(&job.id, &turn, job.answer.clone()?, job.detail.as_deref()?).ok()
+    let detail = serde_json::from_str(job.detail.as_deref()?).ok()?;
+    Some(TurnResult::new(&job.id, &turn, CachedAnswer { answer: job.answer.clone()?, detail }, false))
 }
 
 /// What became of a pack's documents: what became of its batch, unless the pack got no further.
@@ -179,7 +154,7 @@ fn fate_of_pack(pack: &ItemRow, items: &[ItemRow]) -> ItemState {
 fn counts(items: &[ItemRow]) -> Counts {
     let mut counts = Counts::default();
     for item in items.iter().filter(|item| item.document_count > 0) {
-        let failed = i64::try_from(item.document_failures().len()).unwrap_or(0);
+        let failed = i64::try_from(document_failures(item).len()).unwrap_or(0);
         let others = item.document_count - failed;
         counts.failed += failed;
         match fate_of_pack(item, items) {
@@ -267,7 +242,7 @@ fn stage_view(stage: Stage, items: &[ItemRow]) -> StageView {
 const ERRORS: usize = 100;
 
 fn errors(items: &[ItemRow]) -> Vec<Problem> {
-    let documents = items.iter().flat_map(ItemRow::document_failures).map(|failure| {
+    let documents = items.iter().flat_map(document_failures).map(|failure| {
         let mut problem = Problem::new(Code::Invalid, failure.detail);
         problem.code = failure.code;
         problem.instance = Some(format!("/api/documents/{}", failure.document_id));

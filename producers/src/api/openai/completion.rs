@@ -1,19 +1,66 @@
 //! An answer in the words of `OpenAI`'s API: whole, or as the chunks of a stream.
 
 use pipeline::{
-    chat::{channel::TurnEvent, turn::TurnResult},
+    chat::{
+        channel::TurnEvent,
+        turn::{Citation, Routed, TurnResult},
+    },
     ids::JobId,
     time::{SECOND, Timestamp},
 };
-use serde::Deserialize as _;
+use schemars::JsonSchema;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
+
+use crate::http::reply::EventWriter;
+
+/// An answer as `OpenAI`'s API gives it.
+#[derive(Serialize, JsonSchema)]
+pub struct ChatCompletion {
+    id: String,
+    object: &'static str,
+    created: i64,
+    model: String,
+    choices: [Choice; 1],
+    usage: TokenUsage,
+    /// Beyond `OpenAI`'s answer; its clients ignore what they do not know.
+    citations: Vec<Citation>,
+    route: Routed,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Choice {
+    index: u32,
+    finish_reason: &'static str,
+    /// Never told.
+    logprobs: (),
+    message: Said,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Said {
+    role: &'static str,
+    content: String,
+    /// Never given: what cannot be answered is a problem.
+    refusal: (),
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChatCompletionUsage")]
+struct TokenUsage {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+}
 
 /// A completion under way: what every chunk of its stream repeats.
 #[derive(Clone, Debug)]
 pub struct Completion {
-    pub(super) id: String,
-    pub(super) created: i64,
-    pub(super) model: String,
+    id: String,
+    created: i64,
+    model: String,
     include_usage: bool,
 }
 
@@ -32,6 +79,22 @@ impl Completion {
     pub(super) fn new(job: &JobId, now: Timestamp, model: &str, include_usage: bool) -> Self {
         let id = format!("chatcmpl-{}", job.as_str().trim_start_matches(JobId::PREFIX));
         Self { id, created: now.milliseconds() / SECOND, model: model.to_owned(), include_usage }
+    }
+
+    /// The answer in one piece.
+    pub(super) fn whole(self, result: TurnResult) -> ChatCompletion {
+        let (finish_reason, usage) = (finish(&result), usage(&result));
+        let message = Said { role: "assistant", content: result.answer, refusal: () };
+        ChatCompletion {
+            id: self.id,
+            object: "chat.completion",
+            created: self.created,
+            model: self.model,
+            choices: [Choice { index: 0, finish_reason, logprobs: (), message }],
+            usage,
+            citations: result.detail.citations,
+            route: result.detail.route,
+        }
     }
 
     fn chunk(&self, delta: &Value, finish: Option<&str>) -> String {
@@ -91,7 +154,7 @@ impl Completion {
         }
         text.push_str(&self.chunk(&json!({}), Some(finish(&result))));
         if self.include_usage {
-            text.push_str(&self.data(&json!([]), Some(&usage(&result))));
+            text.push_str(&self.data(&json!([]), Some(&json!(usage(&result)))));
         }
         text + "data: [DONE]\n\n"
     }
@@ -104,14 +167,40 @@ fn failed(detail: &str) -> String {
     )
 }
 
-pub(super) fn finish(result: &TurnResult) -> &str {
+fn finish(result: &TurnResult) -> &'static str {
     if result.detail.finish == "length" { "length" } else { "stop" }
 }
 
-pub(super) fn usage(result: &TurnResult) -> Value {
+fn usage(result: &TurnResult) -> TokenUsage {
     let usage = result.detail.usage;
-    json!({
-        "prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-    })
+    TokenUsage {
+        prompt_tokens: usage.prompt_tokens,
+        completion_tokens: usage.completion_tokens,
+        total_tokens: usage.prompt_tokens + usage.completion_tokens,
+    }
+}
+
+/// Writes a turn's events for a client of `OpenAI`'s API.
+#[derive(Debug)]
+pub struct CompletionWriter {
+    completion: Completion,
+    progress: Progress,
+}
+
+impl CompletionWriter {
+    pub(super) fn new(completion: Completion) -> Self {
+        Self { completion, progress: Progress::default() }
+    }
+}
+
+impl EventWriter for CompletionWriter {
+    fn write(&mut self, _: Option<i64>, event: &TurnEvent) -> String {
+        let text = self.completion.events(event, &mut self.progress);
+        self.progress.ended |= event.is_last();
+        text
+    }
+
+    fn has_ended(&self) -> bool {
+        self.progress.ended
+    }
 }

@@ -2,17 +2,12 @@
 
 use pipeline::{
     constants,
+    filters::{DOCUMENT_IDS, DOCUMENT_TYPES},
     problem::{Code, Problem},
 };
 use retrieval::{Filters, Search, SearchRequest};
 
-use crate::{
-    api::index::{self, validate::KINDS},
-    http::body,
-};
-
-/// Most documents one filter names.
-const DOCUMENT_IDS: usize = 100;
+use crate::{api::index::token::job_of_token, http::body};
 
 /// Reads and checks a search.
 pub fn parse(body: &[u8]) -> Result<Search, Problem> {
@@ -25,10 +20,9 @@ pub fn parse(body: &[u8]) -> Result<Search, Problem> {
     check_filters(&request.filters)?;
     let after = match request.after.as_deref() {
         None => None,
-        Some(token) => Some(
-            index::job_of_token(token)
-                .ok_or_else(|| invalid("/after", "this is not a consistency token".to_owned()))?,
-        ),
+        Some(token) => {
+            Some(job_of_token(token).ok_or_else(|| invalid("/after", "this is not a consistency token".to_owned()))?)
+        }
     };
     Ok(Search { request, top_k, after })
 }
@@ -36,10 +30,10 @@ pub fn parse(body: &[u8]) -> Result<Search, Problem> {
 /// Checks what hits shall be, here as in a chat.
 pub fn check_filters(filters: &Filters) -> Result<(), Problem> {
     let invalid = |pointer: &str, detail: String| Problem::field(Code::Invalid, pointer, detail);
-    if let Some(kind) = filters.kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
+    if let Some(kind) = filters.kind.as_deref().filter(|kind| !DOCUMENT_TYPES.contains(kind)) {
         return Err(invalid(
             "/filters/type",
-            format!("{:?} is none of {}", kind.chars().take(60).collect::<String>(), KINDS.join(", ")),
+            format!("{:?} is none of {}", kind.chars().take(60).collect::<String>(), DOCUMENT_TYPES.join(", ")),
         ));
     }
     if filters.tags.len() > constants::TAGS {

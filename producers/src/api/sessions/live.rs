@@ -2,10 +2,11 @@
 
 use operational_transform::OperationSeq;
 use pipeline::constants;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::ParticipantRole;
+use super::{ParticipantRole, SessionView};
 
 /// The heartbeat that the platform answers by itself, without waking the channel.
 pub const PING: &str = r#"{"type":"ping"}"#;
@@ -36,7 +37,8 @@ pub enum Frame {
 }
 
 /// Who sends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Participant")]
 pub struct Sender {
     /// Their id in this channel.
     pub id: String,
@@ -44,6 +46,31 @@ pub struct Sender {
     pub name: String,
     /// What they may do.
     pub role: ParticipantRole,
+}
+
+/// What a channel knows of its session.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ChannelState {
+    /// Who is there.
+    pub participants: Vec<Sender>,
+    /// The number of the last event.
+    pub sequence: i64,
+    /// The shared text; null in a session that nobody has written in, once it is closed.
+    #[schemars(with = "Option<String>")]
+    pub scratch: String,
+    /// How many edits made it.
+    pub scratch_revision: i64,
+}
+
+/// A session as `GET /api/session/{id}` answers: the edge lays what its channel knows over what D1 does.
+#[derive(Clone, Debug, JsonSchema)]
+pub struct LiveSession {
+    /// What D1 knows.
+    #[serde(flatten)]
+    pub session: SessionView,
+    /// What its channel knows, while it is open and answers.
+    #[serde(flatten)]
+    pub channel: Option<ChannelState>,
 }
 
 /// Reads a frame; the error is what its sender is told.

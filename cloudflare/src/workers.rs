@@ -1,0 +1,110 @@
+//! The platform as one invocation sees it, and how values cross into JavaScript.
+
+use std::{cell::Cell, rc::Rc};
+
+use pipeline::{
+    budget::{
+        ledger::{self, Entry},
+        usage::Usage,
+    },
+    failure::Failure,
+    platform::ports::Meter,
+    time::SECOND,
+};
+use wasm_bindgen::{JsCast, JsValue};
+use worker::{
+    Env,
+    js_sys::{self, Reflect},
+};
+
+use crate::log::log;
+
+/// The platform as one invocation sees it: its bindings, and a count of what it used of them.
+#[derive(Clone)]
+pub struct Workers {
+    pub(crate) env: Env,
+    /// Milliseconds by which its clock is wrong on purpose.
+    pub(crate) clock_shift: i64,
+    invocation: Rc<str>,
+    usage: Rc<Cell<Usage>>,
+    reserved: Rc<Cell<bool>>,
+}
+
+impl Workers {
+    /// The platform of an invocation with these bindings.
+    pub fn new(env: Env) -> Self {
+        let clock_shift = clock_shift(&env);
+        Self { env, invocation: Rc::from(""), clock_shift, usage: Rc::default(), reserved: Rc::default() }
+    }
+
+    /// The same, named for the ledger: the name must be the invocation's own.
+    #[must_use]
+    pub fn named(self, invocation: &str) -> Self {
+        Self { invocation: Rc::from(invocation), ..self }
+    }
+
+    /// Counts operations that the platform makes by itself, such as a message's delivery.
+    pub fn count(&self, add: impl FnOnce(&mut Usage)) {
+        let mut usage = self.usage.get();
+        add(&mut usage);
+        self.usage.set(usage);
+    }
+
+    /// Ends the invocation in the ledger. If that fails a statistic is lost; neurons it had reserved
+    /// stay counted.
+    pub async fn record(&self, entry: Entry<'_>) {
+        if let Err(failure) = ledger::record(self, entry).await {
+            log(&serde_json::json!({ "unrecorded": &*self.invocation, "failure": failure.to_string() }));
+        }
+    }
+
+    pub(crate) fn binding<T: JsCast>(&self, name: &str) -> Result<T, Failure> {
+        let value = Reflect::get(&self.env, &JsValue::from_str(name)).unwrap_or(JsValue::UNDEFINED);
+        if value.is_undefined() {
+            return Err(Failure::bug(format!("the binding {name} is missing")));
+        }
+        Ok(value.unchecked_into())
+    }
+}
+
+impl Meter for Workers {
+    fn invocation(&self) -> String {
+        self.invocation.to_string()
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage.get()
+    }
+
+    fn has_reserved(&self) -> bool {
+        self.reserved.get()
+    }
+
+    fn note_reservation(&self) {
+        self.reserved.set(true);
+    }
+}
+
+/// The words of a JavaScript error.
+pub(crate) fn message(error: &JsValue) -> String {
+    error
+        .dyn_ref::<js_sys::Error>()
+        .map(|error| String::from(error.message()))
+        .or_else(|| error.as_string())
+        .unwrap_or_else(|| "an error without a message".to_owned())
+}
+
+/// JSON text to a plain object.
+pub(crate) fn plain_object(text: &str) -> Result<JsValue, Failure> {
+    js_sys::JSON::parse(text).map_err(|error| Failure::bug(format!("not JSON: {}", message(&error))))
+}
+
+/// Milliseconds by which a local deployment's clock is wrong on purpose: tests begin another day by
+/// `CLOCK_SHIFT_SECONDS`. A deployment that is not local has the right time.
+fn clock_shift(env: &Env) -> i64 {
+    let variable = |name: &str| env.var(name).map(|value| value.to_string()).unwrap_or_default();
+    if variable("ENVIRONMENT") != "local" {
+        return 0;
+    }
+    variable("CLOCK_SHIFT_SECONDS").parse::<i64>().unwrap_or(0) * SECOND
+}

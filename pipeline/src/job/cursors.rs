@@ -1,0 +1,97 @@
+//! Where a stage goes on: what an item's `cursor` holds, a type for each stage that needs one.
+//!
+//! A cursor is written by the message before, or by whoever made the item, and read by the next message
+//! of the stage it is for. Cursors are stored, so their JSON must stay readable from release to release.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    failure::Failure,
+    ids::{ChunkRow, ClaimToken, ConversationId},
+    job::item::Claim,
+};
+
+/// Reads the cursor of a claimed item; `None` if it is at the stage's beginning.
+///
+/// # Errors
+/// A bug if the cursor is not what the stage expects.
+pub fn read<Cursor: DeserializeOwned>(claim: &Claim) -> Result<Option<Cursor>, Failure> {
+    let cursor = claim.cursor.as_deref().map(serde_json::from_str).transpose();
+    cursor.map_err(|error| Failure::bug(format!("cursor of item {}: {error}", claim.item)))
+}
+
+/// Chunk: where a long document's next slice begins. A pack without a cursor begins at its first byte.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ChunkCursor {
+    /// Byte in the source.
+    pub source: u64,
+    /// Byte in the extracted text.
+    pub text: usize,
+    /// Index of the next chunk.
+    pub index: i64,
+    /// What the extractor was inside of.
+    pub html: HtmlState,
+}
+
+/// Which elements a slice of HTML begins inside of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HtmlState {
+    /// The element whose content is left out, such as `script`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+    /// Inside `pre`.
+    #[serde(default)]
+    pub preformatted: bool,
+}
+
+/// Embed: which chunks are left, and what was made of the others. A batch without a cursor begins at the
+/// first chunk of its first pack.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EmbedCursor {
+    /// Chunks before this row are done.
+    pub next: ChunkRow,
+    /// The claims that made the slices of vectors so far, which name them.
+    pub slices: Vec<ClaimToken>,
+}
+
+/// Upsert: which slices of vectors are left. Written by the embed stage, so there always is one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct UpsertCursor {
+    /// The next slice of vectors, counted from 0.
+    pub slice: usize,
+    /// All slices, by the claims of the embed stage that made them.
+    pub slices: Vec<ClaimToken>,
+}
+
+/// Purge: nothing, since the superseded revisions that are left say themselves what is to be done.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct PurgeCursor {}
+
+/// Archive: which conversation. Written by the schedule with the item, so there always is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveCursor {
+    /// The conversation.
+    pub conversation_id: ConversationId,
+    /// Its last message when the schedule found it: one that has another by now was continued.
+    pub number: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::statement::json;
+
+    /// Items that wait across a release hold cursors of the version before.
+    #[test]
+    fn cursors_are_stored_as_they_always_were() {
+        let chunk = r#"{"source":65536,"text":60000,"index":31,"html":{"skipped":"script","preformatted":false}}"#;
+        assert_eq!(json(&serde_json::from_str::<ChunkCursor>(chunk).unwrap()).unwrap(), chunk);
+        let embed = r#"{"next":16584,"slices":["clm_00000000000000000000000000"]}"#;
+        assert_eq!(json(&serde_json::from_str::<EmbedCursor>(embed).unwrap()).unwrap(), embed);
+        let upsert = r#"{"slice":1,"slices":["clm_00000000000000000000000000"]}"#;
+        assert_eq!(json(&serde_json::from_str::<UpsertCursor>(upsert).unwrap()).unwrap(), upsert);
+        assert_eq!(json(&PurgeCursor {}).unwrap(), "{}");
+        let archive = r#"{"conversation_id":"con_00000000000000000000000000","number":12}"#;
+        assert_eq!(json(&serde_json::from_str::<ArchiveCursor>(archive).unwrap()).unwrap(), archive);
+    }
+}

@@ -1,0 +1,121 @@
+//! Chunks as the stages and their owners read them.
+
+use const_format::formatcp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    failure::Failure,
+    ids::{ChunkRow, DocumentId, ItemId, UserId},
+    job::item::Claim,
+    platform::{statement::json, transaction::Query},
+    store::documents::{description::next, eviction::embeds},
+    time::Timestamp,
+};
+
+/// A chunk that is to be embedded.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ChunkToEmbed {
+    /// Its number.
+    pub id: ChunkRow,
+    /// Its document's title.
+    pub title: Option<String>,
+    /// The text.
+    pub text: String,
+}
+
+/// The chunks of a batch's packs, first to last, that want a vector, from the row `next` on; `limit` at
+/// most. Of a pack that is embedded again only what was evicted and is wanted back.
+pub fn to_embed(claim: &Claim, (_, last): (ItemId, ItemId), next: ChunkRow, limit: i64) -> Query<ChunkToEmbed> {
+    Query::new(formatcp!(
+        "SELECT c.id, c.text, {TITLE}
+         FROM chunks c
+         JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
+         WHERE c.id >= ?1 AND c.id < ?2 AND c.user_id = ?3
+           AND d.latest_item = c.id >> 14
+           AND {EMBEDDED}
+         ORDER BY c.id LIMIT ?4",
+        TITLE = next!("title"),
+        EMBEDDED = embeds!("d.", "?5"),
+    ))
+    .bind(next)
+    .bind(ChunkRow::first(ItemId(last.0 + 1)))
+    .bind(&claim.user)
+    .bind(limit)
+    .bind(&claim.job)
+}
+
+/// What a chunk's vector says of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DescribedChunk {
+    /// Its number.
+    pub id: ChunkRow,
+    /// Its document.
+    pub document_id: DocumentId,
+    /// The document's revision.
+    pub revision: i64,
+    /// Its place in the document.
+    pub chunk_index: i64,
+    /// The document's title.
+    pub title: Option<String>,
+    /// `code`, `doc` or `conversation`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Programming or natural language.
+    pub language: Option<String>,
+    /// Words to filter by (JSON).
+    pub tags: String,
+    /// The document's own date.
+    pub created_at: Timestamp,
+}
+
+/// These chunks of a user, in order, as their documents' latest revisions describe them; without those that
+/// are no longer wanted.
+///
+/// # Errors
+/// A bug if the rows cannot be written as JSON.
+pub fn described(user: &UserId, rows: &[ChunkRow]) -> Result<Query<DescribedChunk>, Failure> {
+    Ok(Query::new(formatcp!(
+        "SELECT c.id, c.document_id, c.revision, c.chunk_index,
+                {TITLE}, {TYPE}, {LANGUAGE}, {TAGS}, {CREATED_AT}
+         FROM json_each(?1) wanted
+         CROSS JOIN chunks c ON c.id = wanted.value
+         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = c.document_id
+         WHERE d.latest_item = c.id >> 14
+         ORDER BY c.id",
+        TITLE = next!("title"),
+        TYPE = next!("type"),
+        LANGUAGE = next!("language"),
+        TAGS = next!("tags"),
+        CREATED_AT = next!("created_at"),
+    ))
+    .bind(json(&rows)?)
+    .bind(user))
+}
+
+/// A chunk's place in its document's extracted text.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ChunkSpan")]
+pub struct Span {
+    /// Its place in the document.
+    pub chunk_index: i64,
+    /// First byte.
+    pub start: i64,
+    /// One past the last.
+    pub end: i64,
+    /// The text, if it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// The chunks of the current revision of a user's document, in order.
+pub fn spans(user: &UserId, document: &DocumentId, with_text: bool) -> Query<Span> {
+    Query::new(
+        "SELECT c.chunk_index, c.start, c.\"end\", CASE WHEN ?3 THEN c.text END AS text
+         FROM documents d JOIN chunks c ON c.id >= d.current_first AND c.id < d.current_first + d.chunk_count
+         WHERE d.user_id = ?1 AND d.id = ?2 AND d.deleted_at IS NULL ORDER BY c.id",
+    )
+    .bind(user)
+    .bind(document)
+    .bind(with_text)
+}

@@ -1,0 +1,58 @@
+//! Conditions that statements of several tables share, each said once.
+//!
+//! Parameters differ from statement to statement, so the conditions that need them are macros over the
+//! parameters' names; [`const_format::formatcp!`] puts them into a statement at compile time.
+
+/// The states that only an owner's retry leaves, as an SQL list.
+pub const TERMINAL: &str = "('done', 'failed', 'cancelled')";
+
+/// The fence: the claim bound as `?1` (item) and `?2` (token) still holds.
+///
+/// Every write of a stage carries it and shares one transaction with the move that gives the claim up,
+/// so that a writer whose lease ran out, or whose job was cancelled, changes nothing.
+pub const HELD: &str = "EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)";
+
+/// The job `$job` was accepted at the time `$now`: by this very transaction, since its time is its own.
+macro_rules! accepted_at {
+    ($job:literal, $now:literal) => {
+        concat!("EXISTS (SELECT 1 FROM jobs WHERE id = ", $job, " AND accepted_at = ", $now, ")")
+    };
+}
+pub(in crate::store) use accepted_at;
+
+/// The idempotency key `$key` of the user `$user` belongs to the job `$job`.
+macro_rules! key_held_by {
+    ($user:literal, $key:literal, $job:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM idempotency_keys WHERE user_id = ",
+            $user,
+            " AND key = ",
+            $key,
+            " AND job_id = ",
+            $job,
+            ")"
+        )
+    };
+}
+pub(in crate::store) use key_held_by;
+
+/// The number that the next job item will get: revisions that become superseded name the purge item that
+/// the same transaction makes for them.
+pub const NEXT_ITEM: &str = "(SELECT value + 1 FROM counters WHERE name = 'item')";
+
+/// The owner `u` of something that is as old as `$since` wants it no longer than `$days` of their profile
+/// says, and that is over. `?1` is now, `?2` the milliseconds of a day.
+macro_rules! past_retention {
+    ($days:literal, $since:literal) => {
+        concat!(
+            "u.profile ->> '$.retention.",
+            $days,
+            "' > 0 AND ",
+            $since,
+            " < ?1 - (u.profile ->> '$.retention.",
+            $days,
+            "') * ?2"
+        )
+    };
+}
+pub(in crate::store) use past_retention;

@@ -1,0 +1,93 @@
+//! What failed for good, and why: the table `dead_letters`.
+
+use const_format::formatcp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{ClaimToken, ItemId, JobId, UserId},
+    platform::transaction::{Query, Write},
+    store::conditions::TERMINAL,
+    time::Timestamp,
+};
+
+/// Records an item that is about to be given up, under one id for each item and stage. With a token only
+/// if that claim still holds; without one unless the item is terminal.
+pub fn record_item(item: ItemId, user: &UserId, why: &str, token: Option<&ClaimToken>, now: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "INSERT INTO dead_letters (id, user_id, item_id, stage, why, created_at)
+         SELECT 'item-' || id || '-' || stage, user_id, id, stage, ?3, ?4 FROM job_items
+         WHERE id = ?1 AND user_id = ?5 AND (token = ?2 OR ?2 IS NULL) AND state NOT IN {TERMINAL}
+         ON CONFLICT (id) DO UPDATE SET why = excluded.why, created_at = excluded.created_at, replayed_at = NULL"
+    ))
+    .bind(item)
+    .bind(token)
+    .bind(why)
+    .bind(now)
+    .bind(user)
+}
+
+/// Records a message that cannot be read, once.
+pub fn record_unreadable(message_id: &str, why: &str, body: &str, now: Timestamp) -> Write {
+    Write::new(
+        "INSERT OR IGNORE INTO dead_letters (id, stage, why, body, created_at) VALUES (?1, 'unreadable', ?2, ?3, ?4)",
+    )
+    .bind(message_id)
+    .bind(why)
+    .bind(body)
+    .bind(now)
+}
+
+/// A dead letter in a list.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DeadLetter {
+    /// Its id.
+    pub id: String,
+    /// The stage that failed.
+    pub stage: String,
+    /// The job it failed for.
+    pub job_id: Option<JobId>,
+    /// What its owner can do something about.
+    pub why: String,
+    /// When it failed.
+    pub created_at: Timestamp,
+    /// When it was tried again.
+    pub replayed_at: Option<Timestamp>,
+}
+
+/// A user's dead letters by id, from the one after `cursor` on.
+pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<DeadLetter> {
+    Query::new(
+        "SELECT l.id, l.stage, i.job_id, l.why, l.created_at, l.replayed_at
+         FROM dead_letters l LEFT JOIN job_items i ON i.id = l.item_id
+         WHERE l.user_id = ?1 AND (?2 IS NULL OR l.id > ?2) ORDER BY l.id LIMIT ?3",
+    )
+    .bind(user)
+    .bind(cursor)
+    .bind(limit)
+}
+
+/// What a replayed dead letter was about.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ReplayedItem {
+    /// The item that failed.
+    pub item_id: ItemId,
+    /// Its job.
+    pub job_id: JobId,
+}
+
+/// Notes that a user's dead letter is tried again.
+pub fn replay(user: &UserId, id: &str, now: Timestamp) -> Query<ReplayedItem> {
+    Query::new(
+        "UPDATE dead_letters SET replayed_at = ?3 WHERE id = ?1 AND user_id = ?2
+         RETURNING item_id, (SELECT job_id FROM job_items WHERE job_items.id = dead_letters.item_id) AS job_id",
+    )
+    .bind(id)
+    .bind(user)
+    .bind(now)
+}
+
+/// Removes dead letters older than `before`.
+pub fn expire(before: Timestamp) -> Write {
+    Write::new("DELETE FROM dead_letters WHERE created_at < ?1").bind(before)
+}

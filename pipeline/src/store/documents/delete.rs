@@ -1,0 +1,47 @@
+//! Documents that go: deleted by their owners, withdrawn with a cancelled job, expired.
+
+use crate::{
+    ids::{DocumentId, UserId},
+    platform::transaction::Write,
+    time::Timestamp,
+};
+
+/// Makes a document a tombstone without content. The fence moves on (`latest + 1`), so that nothing in
+/// flight can publish.
+pub fn tombstone(user: &UserId, document: &DocumentId, now: Timestamp) -> Write {
+    Write::new(
+        "UPDATE documents SET
+             deleted_at = ?3, latest = latest + 1, latest_item = NULL, latest_hash = NULL, pending = NULL,
+             current = NULL, current_item = NULL, current_first = NULL, chunk_count = NULL, content_hash = NULL,
+             external_id = NULL, title = NULL, language = NULL, tags = '[]', metadata = NULL, bytes = 0,
+             evicted_at = NULL, evicting = NULL
+         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL",
+    )
+    .bind(user)
+    .bind(document)
+    .bind(now)
+}
+
+/// Takes back the revisions that this transaction noted as superseded by a cancel: what is current is the
+/// latest again, and a document that was never published is gone.
+pub fn withdraw(user: &UserId, now: Timestamp) -> Write {
+    Write::new(
+        "UPDATE documents SET pending = NULL, latest_item = current_item, latest_hash = content_hash,
+             deleted_at = CASE WHEN current IS NULL THEN ?2 END
+         WHERE user_id = ?1 AND (id, latest) IN (
+             SELECT g.document_id, g.revision FROM garbage g, counters c
+             WHERE c.name = 'item' AND g.retire_item = c.value + 1 AND g.user_id = ?1)",
+    )
+    .bind(user)
+    .bind(now)
+}
+
+/// Removes tombstones from before `before` whose revisions are purged. Nothing in flight may be that old:
+/// a tombstone has fenced off all it could.
+pub fn expire(before: Timestamp) -> Write {
+    Write::new(
+        "DELETE FROM documents WHERE deleted_at < ?1
+           AND NOT EXISTS (SELECT 1 FROM garbage g WHERE g.document_id = documents.id)",
+    )
+    .bind(before)
+}

@@ -1,0 +1,157 @@
+//! Which documents keep their vectors when the index is full: what was found, given up, and wanted back.
+//!
+//! `hit_at` moves when a search finds a document. `evicted_at` is when its vectors were given up, and
+//! `evicting` is 1 from then until they are gone. A hit after `evicted_at` asks for them back.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    failure::Failure,
+    ids::{DocumentId, ItemId, UserId},
+    platform::{
+        statement::json,
+        transaction::{Query, Write},
+    },
+    time::Timestamp,
+};
+
+/// The job `$job` embeds the document at hand: its latest revision has no vectors so far, or they were
+/// evicted and wanted back before the job was made. `$of` is what the columns of `documents` begin with.
+macro_rules! embeds {
+    ($of:literal, $job:literal) => {
+        concat!(
+            "(",
+            $of,
+            "current_item IS NOT ",
+            $of,
+            "latest_item
+               OR (",
+            $of,
+            "hit_at > ",
+            $of,
+            "evicted_at
+                   AND ",
+            $of,
+            "hit_at <= (SELECT created_at FROM jobs WHERE id = ",
+            $job,
+            ")))"
+        )
+    };
+}
+pub(in crate::store) use embeds;
+
+/// Notes that a user's documents were found.
+///
+/// # Errors
+/// A bug if the ids cannot be written as JSON.
+pub fn note_hits(user: &UserId, documents: &BTreeSet<&str>, now: Timestamp) -> Result<Write, Failure> {
+    Ok(Write::new(
+        "UPDATE documents SET hit_at = ?3 WHERE user_id = ?1 AND id IN (SELECT value FROM json_each(?2))
+             AND deleted_at IS NULL",
+    )
+    .bind(user)
+    .bind(json(documents)?)
+    .bind(now))
+}
+
+/// How many vectors the index holds, as a row of `counters`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct StoredVectors {
+    /// How many.
+    pub value: f64,
+}
+
+/// The vectors as they were last counted; no row before the first time.
+pub fn stored_vectors() -> Query<StoredVectors> {
+    Query::new("SELECT value FROM counters WHERE name = 'vectors_stored'")
+}
+
+/// Counts the vectors anew: a look at every document.
+pub fn count_vectors() -> Query<StoredVectors> {
+    Query::new(
+        "INSERT INTO counters (name, value)
+         SELECT 'vectors_stored', total(chunk_count) FROM documents
+         WHERE current IS NOT NULL AND deleted_at IS NULL AND (evicted_at IS NULL OR evicting = 1)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value RETURNING value",
+    )
+}
+
+/// Marks for eviction the least recently useful documents that together have `surplus` vectors, `limit`
+/// at most. One whose next revision is on its way is left alone.
+pub fn mark(surplus: f64, limit: i64, now: Timestamp) -> Write {
+    Write::new(
+        "UPDATE documents SET evicted_at = ?1, evicting = 1 WHERE (user_id, id) IN (
+             SELECT user_id, id FROM (
+                 SELECT user_id, id,
+                        sum(chunk_count) OVER (ORDER BY coalesce(hit_at, uploaded_at), id) - chunk_count AS before
+                 FROM documents
+                 WHERE current IS NOT NULL AND deleted_at IS NULL AND evicted_at IS NULL
+                   AND current_item = latest_item)
+             WHERE before < ?2 ORDER BY before LIMIT ?3)",
+    )
+    .bind(now)
+    .bind(surplus)
+    .bind(limit)
+}
+
+/// A document that is marked for eviction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MarkedDocument {
+    /// Its owner.
+    pub user_id: UserId,
+    /// The document.
+    pub id: DocumentId,
+    /// The revision whose vectors go.
+    pub current: i64,
+    /// How many they are.
+    pub chunk_count: i64,
+}
+
+/// The documents that are marked.
+pub fn marked() -> Query<MarkedDocument> {
+    Query::new(
+        "SELECT user_id, id, current, chunk_count FROM documents
+         WHERE evicted_at IS NOT NULL AND evicting = 1 AND current IS NOT NULL AND deleted_at IS NULL",
+    )
+}
+
+/// Takes the marks off documents whose vectors are gone.
+///
+/// # Errors
+/// A bug if the documents cannot be written as JSON.
+pub fn unmark(documents: &[MarkedDocument]) -> Result<Write, Failure> {
+    Ok(Write::new(
+        "UPDATE documents SET evicting = NULL WHERE (user_id, id, current) IN (
+             SELECT v.value ->> 'user_id', v.value ->> 'id', v.value ->> 'current' FROM json_each(?1) v)",
+    )
+    .bind(json(&documents)?))
+}
+
+/// A pack whose evicted documents are wanted back.
+#[derive(Clone, Debug, Deserialize)]
+pub struct WantedPack {
+    /// Its owner.
+    pub user_id: UserId,
+    /// The pack.
+    pub pack: ItemId,
+    /// The chunks of those documents.
+    pub chunks: f64,
+}
+
+/// Packs with documents that were evicted before `before` and found since, the latest found first, `limit`
+/// at most; without those that a job is embedding again already.
+pub fn wanted_back(before: Timestamp, limit: i64) -> Query<WantedPack> {
+    Query::new(
+        "SELECT user_id, current_item AS pack, total(chunk_count) AS chunks FROM documents
+         WHERE evicted_at < ?2 AND hit_at > evicted_at AND evicting IS NULL
+           AND current_item = latest_item AND deleted_at IS NULL
+           AND NOT EXISTS (
+               SELECT 1 FROM jobs j WHERE j.finished_at IS NULL AND j.kind = 'restore' AND EXISTS (
+                   SELECT 1 FROM job_items i WHERE i.id = j.first_item AND i.first_pack = current_item))
+         GROUP BY user_id, current_item ORDER BY max(hit_at) DESC LIMIT ?1",
+    )
+    .bind(limit)
+    .bind(before)
+}

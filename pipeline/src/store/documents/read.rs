@@ -1,0 +1,144 @@
+//! Documents as their owners see them.
+
+use serde::Deserialize;
+
+use crate::{
+    ids::{DocumentId, ItemId, UserId},
+    job::item::ItemState,
+    platform::transaction::Query,
+    time::{DAY, Timestamp},
+};
+
+/// A document with what its latest revision is waiting for.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DocumentRow {
+    /// Its id.
+    pub id: DocumentId,
+    /// The client's name for it.
+    pub external_id: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// `code`, `doc` or `conversation`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Programming or natural language.
+    pub language: Option<String>,
+    /// As extraction and splitting know it.
+    pub media_type: String,
+    /// Words to filter by (JSON).
+    pub tags: String,
+    /// The client's own (JSON).
+    pub metadata: Option<String>,
+    /// The document's own date.
+    pub created_at: Timestamp,
+    /// When it was uploaded.
+    pub uploaded_at: Timestamp,
+    /// How long its content is.
+    pub bytes: i64,
+    /// The pack that holds the latest revision.
+    pub latest_item: Option<ItemId>,
+    /// The revision that searches see.
+    pub current: Option<i64>,
+    /// The pack that holds it.
+    pub current_item: Option<ItemId>,
+    /// Its chunks.
+    pub chunk_count: Option<i64>,
+    /// When its vectors were given up for others'.
+    pub evicted_at: Option<Timestamp>,
+    /// The state of the pack that holds the latest revision.
+    pub pack_state: Option<ItemState>,
+    /// The state of that pack's batch.
+    pub batch_state: Option<ItemState>,
+}
+
+/// Which of a user's documents are listed; all if nothing is set.
+#[derive(Clone, Debug, Default)]
+pub struct DocumentFilter {
+    /// This one.
+    pub id: Option<DocumentId>,
+    /// Those after this id.
+    pub cursor: Option<String>,
+    /// Those of this type.
+    pub kind: Option<String>,
+    /// Those in this language.
+    pub language: Option<String>,
+    /// Those with this tag.
+    pub tag: Option<String>,
+    /// The one that its client calls so.
+    pub external_id: Option<String>,
+}
+
+/// A user's documents by id, without those that were deleted.
+pub fn list(user: &UserId, filter: DocumentFilter, limit: i64) -> Query<DocumentRow> {
+    Query::new(
+        "SELECT d.id, d.external_id, d.title, d.type, d.language, d.media_type, d.tags, d.metadata, d.created_at,
+                d.uploaded_at, d.bytes, d.latest_item, d.current, d.current_item, d.chunk_count, d.evicted_at,
+                p.state AS pack_state, b.state AS batch_state
+         FROM documents d LEFT JOIN job_items p ON p.id = d.latest_item LEFT JOIN job_items b ON b.id = p.batch
+         WHERE d.user_id = ?1 AND d.deleted_at IS NULL AND (?2 IS NULL OR d.id = ?2) AND (?3 IS NULL OR d.id > ?3)
+           AND (?4 IS NULL OR d.type = ?4) AND (?5 IS NULL OR d.language = ?5)
+           AND (?6 IS NULL OR EXISTS (SELECT 1 FROM json_each(d.tags) WHERE value = ?6))
+           AND (?7 IS NULL OR d.external_id = ?7)
+         ORDER BY d.id LIMIT ?8",
+    )
+    .bind(user)
+    .bind(filter.id.as_ref())
+    .bind(filter.cursor)
+    .bind(filter.kind)
+    .bind(filter.language)
+    .bind(filter.tag)
+    .bind(filter.external_id)
+    .bind(limit)
+}
+
+/// A user's document, unless it was deleted.
+pub fn get(user: &UserId, document: &DocumentId) -> Query<DocumentRow> {
+    list(user, DocumentFilter { id: Some(document.clone()), ..DocumentFilter::default() }, 1)
+}
+
+/// Where a document's bytes lie.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OriginalRow {
+    /// The pack.
+    pub pack: ItemId,
+    /// First byte in the pack.
+    pub start: u64,
+    /// One past its last byte.
+    pub end: u64,
+    /// What they are.
+    pub media_type: String,
+}
+
+/// Where the bytes of a user's document lie: of the revision that is current, or of the first one while
+/// none is.
+pub fn original(user: &UserId, document: &DocumentId) -> Query<OriginalRow> {
+    Query::new(
+        "SELECT p.id AS pack, packed.value ->> 'start' AS start, packed.value ->> 'end' AS \"end\", d.media_type
+         FROM documents d JOIN job_items p ON p.id = coalesce(d.current_item, d.latest_item) AND p.user_id = d.user_id
+         JOIN json_each(p.documents) packed ON packed.value ->> 'id' = d.id
+         WHERE d.user_id = ?1 AND d.id = ?2 AND d.deleted_at IS NULL",
+    )
+    .bind(user)
+    .bind(document)
+}
+
+/// A document of anybody's.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OwnedDocument {
+    /// Its owner.
+    pub user_id: UserId,
+    /// The document.
+    pub id: DocumentId,
+}
+
+/// Documents that are older than their owners want to keep them (`retention.document_days` of the profile).
+pub fn past_retention(now: Timestamp, limit: i64) -> Query<OwnedDocument> {
+    Query::new(
+        "SELECT d.user_id, d.id FROM users u CROSS JOIN documents d ON d.user_id = u.id
+         WHERE u.profile ->> '$.retention.document_days' > 0 AND d.deleted_at IS NULL
+           AND d.uploaded_at < ?1 - (u.profile ->> '$.retention.document_days') * ?2 LIMIT ?3",
+    )
+    .bind(now)
+    .bind(DAY)
+    .bind(limit)
+}

@@ -1,0 +1,220 @@
+//! Superseded revisions: replaced, deleted or cancelled ones, which must disappear from every store.
+//!
+//! They are noted in the transaction that supersedes them, under the next item number
+//! ([`NEXT_ITEM`]): the purge item that the same transaction makes of them
+//! ([`crate::job::purge::schedule`]). The purge stage works them off.
+
+use const_format::formatcp;
+use serde::{Deserialize, Serialize};
+
+use super::upload::Upload;
+use crate::{
+    constants,
+    failure::Failure,
+    ids::{ChunkRow, DocumentId, ItemId, JobId, UserId},
+    job::item::{Claim, ItemState},
+    platform::{
+        statement::json,
+        transaction::{Query, Write},
+    },
+    store::conditions::{HELD, NEXT_ITEM, accepted_at},
+    time::Timestamp,
+};
+
+/// Where a superseded revision is noted.
+const NOTE: &str = "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)";
+
+/// Notes the revisions that an upload supersedes: those that are still on their way and will never be
+/// seen now. Before [`take_revisions`](super::upload::take_revisions), which numbers the next ones.
+pub fn by_upload(upload: &Upload<'_>) -> Write {
+    // What a cancel went back to is no revision in flight, whatever number was given out last.
+    Write::new(formatcp!(
+        "{NOTE}
+         SELECT {NEXT_ITEM}, d.id, d.latest, d.latest_item, d.user_id
+         FROM json_each(?1) r CROSS JOIN documents d ON d.user_id = ?2 AND d.id = r.value ->> 'id'
+         WHERE d.deleted_at IS NULL AND d.latest_item IS NOT NULL AND d.latest_item IS NOT d.current_item
+           AND {ACCEPTED}",
+        ACCEPTED = accepted_at!("?3", "?4"),
+    ))
+    .bind(upload.revisions.as_str())
+    .bind(upload.user)
+    .bind(upload.job)
+    .bind(upload.now)
+}
+
+/// Notes the revisions that publishing the packs of a batch, first to last, replaces. Before
+/// [`publish`](super::publish::publish), and under its conditions.
+pub fn by_publishing(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
+    claim
+        .fenced(formatcp!(
+            "{NOTE}
+             SELECT {NEXT_ITEM}, d.id, d.current, d.current_item, d.user_id
+             FROM job_items p, json_each(p.documents) packed
+             CROSS JOIN documents d ON d.user_id = ?3 AND d.id = packed.value ->> 'id'
+             WHERE p.id BETWEEN ?4 AND ?5 AND d.latest_item = p.id
+               AND d.current IS NOT NULL AND d.current_item <> p.id
+               AND {HELD}
+               AND EXISTS (SELECT 1 FROM chunks c
+                           WHERE c.id BETWEEN p.id * ?6 AND p.id * ?6 + ?6 - 1 AND c.document_id = d.id)"
+        ))
+        .bind(&claim.user)
+        .bind(first)
+        .bind(last)
+        .bind(ChunkRow::PER_ITEM)
+}
+
+/// Notes both revisions of a document that is about to be deleted: the latest and the current one. Before
+/// [`tombstone`](super::delete::tombstone), which forgets them.
+pub fn by_delete(user: &UserId, document: &DocumentId) -> Write {
+    // After a cancel the latest pack is the current one, though the number given out was another.
+    Write::new(formatcp!(
+        "{NOTE}
+         SELECT {NEXT_ITEM}, id,
+                CASE WHEN latest_item = current_item THEN current ELSE latest END, latest_item, user_id FROM documents
+         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND latest_item IS NOT NULL
+         UNION
+         SELECT {NEXT_ITEM}, id, current, current_item, user_id FROM documents
+         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND current IS NOT NULL AND current_item <> latest_item"
+    ))
+    .bind(user)
+    .bind(document)
+}
+
+/// Notes the revisions that a job still works on, since it is about to be cancelled: the latest ones of
+/// documents in packs whose batch is not done. Before [`withdraw`](super::delete::withdraw).
+pub fn by_cancel(user: &UserId, job: &JobId) -> Write {
+    Write::new(formatcp!(
+        "{NOTE}
+         SELECT {NEXT_ITEM}, d.id, d.latest, p.id, d.user_id
+         FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item AND p.batch IS NOT NULL
+         JOIN job_items b ON b.id = p.batch AND b.state NOT IN ('done', 'failed')
+         JOIN json_each(p.documents) packed
+         CROSS JOIN documents d ON d.user_id = j.user_id AND d.id = packed.value ->> 'id' AND d.latest_item = p.id
+         WHERE j.id = ?1 AND j.user_id = ?2 AND j.cancelled_at IS NULL AND d.current_item IS NOT p.id"
+    ))
+    .bind(job)
+    .bind(user)
+}
+
+/// A superseded revision.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SupersededRevision {
+    /// Its document.
+    pub document_id: DocumentId,
+    /// Its number.
+    pub revision: i64,
+    /// The pack that holds its bytes and numbers its chunks.
+    pub pack: ItemId,
+    /// Chunks it had at the first visit; `None` before.
+    pub chunk_count: Option<i64>,
+    /// Chunks it has now.
+    pub chunks_now: i64,
+    /// The state of the batch that writes its vectors; `None` if the batch expired.
+    pub batch_state: Option<ItemState>,
+    /// When that batch last changed.
+    pub batch_updated_at: Option<Timestamp>,
+}
+
+/// The superseded revisions that one message of the claimed purge item removes.
+pub fn of_item(claim: &Claim) -> Query<SupersededRevision> {
+    Query::new(
+        "SELECT g.document_id, g.revision, g.pack, g.chunk_count,
+                (SELECT count(*) FROM chunks c WHERE c.id BETWEEN g.pack * ?2 AND g.pack * ?2 + ?2 - 1
+                    AND c.document_id = g.document_id AND c.revision = g.revision) AS chunks_now,
+                b.state AS batch_state, b.updated_at AS batch_updated_at
+         FROM garbage g
+         LEFT JOIN job_items p ON p.id = g.pack
+         LEFT JOIN job_items b ON b.id = p.batch
+         WHERE g.retire_item = ?1 AND g.user_id = ?3 LIMIT ?4",
+    )
+    .bind(claim.item)
+    .bind(ChunkRow::PER_ITEM)
+    .bind(&claim.user)
+    .bind(constants::PURGED_PER_MESSAGE)
+}
+
+/// A pack that holds bytes of superseded revisions.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PackRow {
+    /// The pack.
+    pub pack: ItemId,
+    /// Its documents (JSON).
+    pub documents: String,
+    /// How many of them are wanted: not deleted, their latest or current revision in this pack.
+    pub wanted: i64,
+}
+
+/// These packs, with how many of their documents are wanted.
+///
+/// # Errors
+/// A bug if the packs cannot be written as JSON.
+pub fn packs(user: &UserId, packs: &[ItemId]) -> Result<Query<PackRow>, Failure> {
+    Ok(Query::new(
+        "SELECT p.id AS pack, p.documents,
+                (SELECT count(*) FROM json_each(p.documents) packed
+                 CROSS JOIN documents d ON d.user_id = p.user_id AND d.id = packed.value ->> 'id'
+                 WHERE d.deleted_at IS NULL AND (d.latest_item = p.id OR d.current_item = p.id)) AS wanted
+         FROM json_each(?1) purged JOIN job_items p ON p.id = purged.value AND p.user_id = ?2",
+    )
+    .bind(json(&packs)?)
+    .bind(user))
+}
+
+/// A revision whose vectors and bytes are gone.
+#[derive(Clone, Debug, Serialize)]
+pub struct PurgedRevision<'a> {
+    /// Its document.
+    pub document: &'a DocumentId,
+    /// Its number.
+    pub revision: i64,
+    /// The pack that numbers its chunks.
+    pub pack: ItemId,
+    /// Chunks it has or had.
+    pub chunks: i64,
+    /// True if nothing unseen can still write for it; if not, it is visited again.
+    pub is_final: bool,
+}
+
+/// The revisions that one message has purged, for the statements that remove their rows.
+#[derive(Clone, Debug)]
+pub struct Purged(String);
+
+impl Purged {
+    /// Of these revisions.
+    ///
+    /// # Errors
+    /// A bug if they cannot be written as JSON.
+    pub fn new(revisions: &[PurgedRevision<'_>]) -> Result<Self, Failure> {
+        json(&revisions).map(Self)
+    }
+
+    /// As `json_each` unfolds them.
+    pub(in crate::store) fn rows(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Notes once more, for a second visit, the revisions that something unseen may still write for.
+pub fn visit_again(claim: &Claim, purged: &Purged) -> Write {
+    claim
+        .fenced(formatcp!(
+            "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id, chunk_count)
+             SELECT {NEXT_ITEM}, r.value ->> 'document', r.value ->> 'revision',
+                    r.value ->> 'pack', j.user_id, r.value ->> 'chunks'
+             FROM json_each(?3) r JOIN job_items j ON j.id = ?1 AND j.token = ?2
+             WHERE NOT r.value ->> 'is_final'"
+        ))
+        .bind(purged.rows())
+}
+
+/// Removes the notes of purged revisions.
+pub fn remove(claim: &Claim, purged: &Purged) -> Write {
+    claim
+        .fenced(formatcp!(
+            "DELETE FROM garbage WHERE retire_item = ?1
+               AND (document_id, revision) IN (
+                   SELECT r.value ->> 'document', r.value ->> 'revision' FROM json_each(?3) r)
+               AND {HELD}"
+        ))
+        .bind(purged.rows())
+}

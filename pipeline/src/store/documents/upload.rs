@@ -1,0 +1,135 @@
+//! Uploads: which documents are there already, and the revisions that the others take.
+
+use const_format::formatcp;
+use serde::{Deserialize, Serialize};
+
+use super::description::every_field;
+use crate::{
+    failure::Failure,
+    ids::{DocumentId, ItemId, JobId, UserId},
+    platform::{
+        statement::json,
+        transaction::{Query, Write},
+    },
+    store::conditions::{TERMINAL, accepted_at},
+    time::Timestamp,
+};
+
+/// The id of a document.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DocumentKey {
+    /// The document.
+    pub id: DocumentId,
+}
+
+/// Of these documents and fingerprints, the documents whose latest revision has the fingerprint and is
+/// published or on its way.
+///
+/// # Errors
+/// A bug if the documents cannot be written as JSON.
+pub fn duplicates(user: &UserId, wanted: &[(&DocumentId, &str)]) -> Result<Query<DocumentKey>, Failure> {
+    Ok(Query::new(formatcp!(
+        "SELECT d.id FROM json_each(?1) wanted
+         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
+         LEFT JOIN job_items p ON p.id = d.latest_item
+         LEFT JOIN job_items b ON b.id = p.batch
+         WHERE d.deleted_at IS NULL AND d.latest_hash = wanted.value ->> 1
+           AND (d.content_hash = d.latest_hash AND d.current_item = d.latest_item
+                OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN {TERMINAL}))"
+    ))
+    .bind(json(&wanted)?)
+    .bind(user))
+}
+
+/// A revision of a document that an upload brings.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewRevision<'a> {
+    /// The document.
+    pub id: &'a DocumentId,
+    /// The pack that holds its bytes.
+    pub pack: ItemId,
+    /// Hex SHA-256 of content and description.
+    pub hash: &'a str,
+    /// How long its content is.
+    pub bytes: usize,
+    /// The document's own date, in milliseconds since 1970.
+    pub created_at: i64,
+    /// The client's name for it.
+    pub external_id: Option<&'a str>,
+    /// Shown with hits, and indexed.
+    pub title: Option<&'a str>,
+    /// `code`, `doc` or `conversation`.
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    /// Programming or natural language.
+    pub language: Option<&'a str>,
+    /// As extraction and splitting know it.
+    pub media_type: &'a str,
+    /// Words to filter by.
+    pub tags: &'a [String],
+    /// The client's own.
+    pub metadata: Option<&'a serde_json::Map<String, serde_json::Value>>,
+}
+
+/// The revisions that an upload brings, in the transaction that accepts its job.
+#[derive(Clone, Debug)]
+pub struct Upload<'a> {
+    pub(super) user: &'a UserId,
+    pub(super) job: &'a JobId,
+    /// JSON.
+    pub(super) revisions: String,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> Upload<'a> {
+    /// Of these revisions; `now` is the time at which the job is accepted.
+    ///
+    /// # Errors
+    /// A bug if the revisions cannot be written as JSON.
+    pub fn new(
+        user: &'a UserId,
+        job: &'a JobId,
+        revisions: &[NewRevision<'_>],
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        Ok(Self { user, job, revisions: json(&revisions)?, now })
+    }
+}
+
+/// A field of the first revision, until one is published: nobody sees another one.
+macro_rules! describe_first {
+    ($field:literal) => {
+        concat!($field, " = CASE WHEN current IS NULL THEN excluded.", $field, " ELSE ", $field, " END")
+    };
+}
+
+/// A new document, the next revision of one that is there, or the return of one that was deleted.
+/// While a revision is current, what describes the next one waits in `pending`.
+pub fn take_revisions(upload: &Upload<'_>) -> Write {
+    Write::new(formatcp!(
+        "INSERT INTO documents (user_id, id, external_id, title, type, language, media_type, tags, metadata, created_at,
+                                uploaded_at, bytes, latest, latest_item, latest_hash)
+         SELECT ?2, r.value ->> 'id', r.value ->> 'external_id', r.value ->> 'title', r.value ->> 'type',
+                r.value ->> 'language', r.value ->> 'media_type', r.value ->> 'tags', r.value ->> 'metadata',
+                r.value ->> 'created_at', ?4, r.value ->> 'bytes', 1, r.value ->> 'pack', r.value ->> 'hash'
+         FROM json_each(?1) r WHERE {ACCEPTED}
+         ON CONFLICT (user_id, id) DO UPDATE SET
+             latest = latest + 1, latest_item = excluded.latest_item, latest_hash = excluded.latest_hash,
+             deleted_at = NULL,
+             pending = CASE WHEN current IS NULL THEN NULL ELSE {PENDING} END,
+             {DESCRIBE_FIRST}",
+        ACCEPTED = accepted_at!("?3", "?4"),
+        DESCRIBE_FIRST = every_field!(describe_first),
+    ))
+    .bind(upload.revisions.as_str())
+    .bind(upload.user)
+    .bind(upload.job)
+    .bind(upload.now)
+}
+
+/// What describes the inserted revision. The tags and the metadata are JSON themselves.
+const PENDING: &str = "json_object(
+                 'external_id', excluded.external_id, 'title', excluded.title, 'type', excluded.type,
+                 'language', excluded.language, 'media_type', excluded.media_type,
+                 'tags', json(excluded.tags), 'metadata', json(excluded.metadata),
+                 'created_at', excluded.created_at, 'uploaded_at', excluded.uploaded_at, 'bytes', excluded.bytes)";

@@ -1,0 +1,249 @@
+//! The moves of single items: claimed, moved on, given back, given up; and what follows from them.
+
+use const_format::formatcp;
+use serde::Deserialize;
+
+use crate::{
+    constants,
+    failure::Failure,
+    ids::{ClaimToken, ItemId, JobId, UserId},
+    job::{
+        item::{Claim, ItemState, Move, Progress},
+        message::{ItemAnnouncement, Message},
+    },
+    platform::{
+        statement::json,
+        transaction::{Query, Write},
+    },
+    store::conditions::{HELD, TERMINAL},
+    time::{SECOND, Timestamp},
+};
+
+/// A message that came a moment early is not sent back for it.
+const EARLY_MILLISECONDS: i64 = SECOND;
+
+/// What a claimed item's row says.
+#[derive(Debug, Deserialize)]
+pub struct ClaimedRow {
+    /// The job it belongs to.
+    pub job_id: JobId,
+    /// Attempts since the last progress, this one included.
+    pub attempts: i64,
+    /// Where the stage goes on, in the stage's own JSON.
+    pub cursor: Option<String>,
+    /// Of a pack: its documents (JSON).
+    pub documents: String,
+    /// Of a batch: its first pack.
+    pub first_pack: Option<ItemId>,
+    /// Of a batch: its last pack.
+    pub last_pack: Option<ItemId>,
+    /// Chunks made so far.
+    pub chunk_count: i64,
+}
+
+/// Claims the message's item for its stage, if it is due, has attempts left, and nobody holds it.
+pub fn claim(message: &Message, token: &ClaimToken, now: Timestamp) -> Query<ClaimedRow> {
+    Query::new(
+        "UPDATE job_items SET state = 'running', token = ?1, lease = ?2, attempts = attempts + 1, updated_at = ?3
+         WHERE id = ?4 AND user_id = ?5 AND stage = ?6 AND attempts < ?7 AND next_at <= ?8
+           AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ?3))
+         RETURNING job_id, attempts, cursor, documents, first_pack, last_pack, chunk_count",
+    )
+    .bind(token)
+    .bind(now.plus(constants::LEASE))
+    .bind(now)
+    .bind(message.item)
+    .bind(&message.user)
+    .bind(message.stage.name())
+    .bind(constants::ATTEMPTS)
+    .bind(now.plus(EARLY_MILLISECONDS))
+}
+
+/// When the claim of a running item ends.
+#[derive(Debug, Deserialize)]
+pub struct LeaseRow {
+    /// Until when it holds.
+    pub lease: Timestamp,
+}
+
+/// The lease of a message's item, if it is running.
+pub fn lease(message: &Message) -> Query<LeaseRow> {
+    Query::new("SELECT lease FROM job_items WHERE id = ?1 AND user_id = ?2 AND state = 'running'")
+        .bind(message.item)
+        .bind(&message.user)
+}
+
+/// Moves a claimed item on after a message's worth of work, and gives the claim up with it.
+pub fn advance(claim: &Claim, progress: &Progress, next: &Move, now: Timestamp) -> Result<Write, Failure> {
+    let (stage, state, cursor) = match next {
+        Move::Continue(cursor) => (claim.stage, ItemState::Queued, Some(cursor.as_str())),
+        Move::To(stage, cursor) => (*stage, ItemState::Queued, Some(cursor.as_str())),
+        Move::Finish => (claim.stage, ItemState::Done, None),
+    };
+    let failures = if progress.failures.is_empty() { None } else { Some(json(&progress.failures)?) };
+    Ok(Write::new(
+        "UPDATE job_items SET stage = ?3, state = ?4, cursor = ?5, next_at = ?6, sent_at = ?6, updated_at = ?6,
+             token = NULL, attempts = 0, error = NULL, chunk_count = chunk_count + ?7,
+             progress = CASE WHEN stage = ?3 THEN progress + ?8 ELSE 0 END,
+             failures = coalesce(?9, failures)
+         WHERE id = ?1 AND token = ?2",
+    )
+    .bind(claim.item)
+    .bind(&claim.token)
+    .bind(stage.name())
+    .bind(state.name())
+    .bind(cursor)
+    .bind(now)
+    .bind(progress.chunks_made)
+    .bind(progress.chunks_passed)
+    .bind(failures))
+}
+
+/// Gives a claim back after a failed attempt: to be tried again, or parked, not before `next_at`.
+pub fn give_back(claim: &Claim, state: ItemState, next_at: Timestamp, why: &str, now: Timestamp) -> Write {
+    // Parking is nobody's failed attempt.
+    Write::new(
+        "UPDATE job_items SET state = ?3, next_at = ?4, sent_at = ?5, updated_at = ?5, token = NULL, error = ?6,
+             attempts = CASE ?3 WHEN 'parked' THEN 0 ELSE attempts END
+         WHERE id = ?1 AND token = ?2",
+    )
+    .bind(claim.item)
+    .bind(&claim.token)
+    .bind(state.name())
+    .bind(next_at)
+    .bind(now)
+    .bind(why)
+}
+
+/// Hides an item's job from the sweep until the first of its parked items is due, if nothing else of
+/// it is left to do.
+pub fn park_job(item: ItemId) -> Write {
+    Write::new(
+        "UPDATE jobs SET due_at = (SELECT min(next_at) FROM job_items
+                                   WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state = 'parked')
+         WHERE id = (SELECT job_id FROM job_items WHERE id = ?1 AND state = 'parked')
+           AND NOT EXISTS (SELECT 1 FROM job_items
+                           WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state IN ('queued', 'running'))",
+    )
+    .bind(item)
+}
+
+/// Holds on to a claim for another lease.
+pub fn renew(claim: &Claim, now: Timestamp) -> Write {
+    Write::new("UPDATE job_items SET lease = ?3 WHERE id = ?1 AND token = ?2")
+        .bind(claim.item)
+        .bind(&claim.token)
+        .bind(now.plus(constants::LEASE))
+}
+
+/// Gives an item up. With a token only if that claim still holds; without one unless it is terminal.
+pub fn fail(item: ItemId, user: &UserId, why: &str, token: Option<&ClaimToken>, now: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "UPDATE job_items SET state = 'failed', token = NULL, error = ?3, updated_at = ?4
+         WHERE id = ?1 AND user_id = ?5 AND (token = ?2 OR ?2 IS NULL) AND state NOT IN {TERMINAL}"
+    ))
+    .bind(item)
+    .bind(token)
+    .bind(why)
+    .bind(now)
+    .bind(user)
+}
+
+/// Queues the item that an item holds up, when nothing it waits for is left to do: the batch of a pack,
+/// or the next question of a conversation. Returns it, to be announced.
+///
+/// Before version 10 of the schema a question borrowed a batch's columns: `batch`, `first_pack` and
+/// `last_pack`. Rows like that may still wait.
+pub fn wake_waiting(item: ItemId, now: Timestamp) -> Query<ItemAnnouncement> {
+    Query::new(formatcp!(
+        "UPDATE job_items SET state = 'queued', next_at = ?2, sent_at = ?2, updated_at = ?2, {COUNT_CHUNKS}
+         WHERE id = (SELECT coalesce(unblocks, batch) FROM job_items WHERE id = ?1) AND state = 'waiting'
+           AND {NOTHING_TO_WAIT_FOR}
+         RETURNING id, stage, state, user_id"
+    ))
+    .bind(item)
+    .bind(now)
+}
+
+/// A batch knows its chunks when all its packs are chunked; a question has none.
+const COUNT_CHUNKS: &str = "chunk_count = (SELECT total(p.chunk_count) FROM job_items p
+                    WHERE p.id BETWEEN job_items.first_pack AND job_items.last_pack)";
+
+/// Everything that the item at hand waits for is terminal.
+const NOTHING_TO_WAIT_FOR: &str = formatcp!(
+    "NOT EXISTS (SELECT 1 FROM job_items p
+                 WHERE p.id BETWEEN coalesce(job_items.waits_for_first, job_items.first_pack)
+                                AND coalesce(job_items.waits_for_last, job_items.last_pack)
+                   AND p.state NOT IN {TERMINAL})"
+);
+
+/// Every item of the job at hand is terminal.
+const EVERY_ITEM_IS_TERMINAL: &str = formatcp!(
+    "NOT EXISTS (SELECT 1 FROM job_items
+                 WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state NOT IN {TERMINAL})"
+);
+
+/// Marks an item's job finished when every item of it is terminal.
+pub fn finish_job(item: ItemId, now: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "UPDATE jobs SET finished_at = ?2
+         WHERE id = (SELECT job_id FROM job_items WHERE id = ?1) AND finished_at IS NULL AND accepted_at IS NOT NULL
+           AND {EVERY_ITEM_IS_TERMINAL}"
+    ))
+    .bind(item)
+    .bind(now)
+}
+
+/// As [`wake_waiting`], for whatever waits anywhere; announced by the sweep.
+pub fn wake_all_waiting(now: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "UPDATE job_items SET state = 'queued', next_at = ?1, sent_at = NULL, updated_at = ?1, {COUNT_CHUNKS}
+         WHERE state = 'waiting' AND id IN (SELECT i.id FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
+                                            WHERE j.finished_at IS NULL AND i.state = 'waiting')
+           AND {NOTHING_TO_WAIT_FOR}"
+    ))
+    .bind(now)
+}
+
+/// As [`finish_job`], for every job.
+pub fn finish_all_jobs(now: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "UPDATE jobs SET finished_at = ?1 WHERE finished_at IS NULL AND accepted_at IS NOT NULL AND {EVERY_ITEM_IS_TERMINAL}"
+    ))
+    .bind(now)
+}
+
+/// Shows jobs to the sweep again that were hidden by [`park_job`] and are not all parked.
+pub fn show_parked_jobs(now: Timestamp) -> Write {
+    Write::new(
+        "UPDATE jobs SET due_at = ?1 WHERE finished_at IS NULL AND due_at > ?1
+           AND EXISTS (SELECT 1 FROM job_items WHERE id BETWEEN jobs.first_item AND jobs.last_item
+                         AND state IN ('queued', 'running'))",
+    )
+    .bind(now)
+}
+
+/// Takes the documents off packs whose objects are gone: their jobs may expire then.
+pub fn forget_packs(claim: &Claim, packs: &[ItemId]) -> Result<Write, Failure> {
+    Ok(claim
+        .fenced(formatcp!(
+            "UPDATE job_items SET documents = '[]'
+             WHERE id IN (SELECT value FROM json_each(?3)) AND documents <> '[]' AND {HELD}"
+        ))
+        .bind(json(&packs)?))
+}
+
+/// Adds what a message of a delete removed to the receipt that its owner reads with the job.
+pub fn add_to_receipt(claim: &Claim, removed: &str) -> Write {
+    claim
+        .fenced(formatcp!(
+            "UPDATE jobs SET receipt = json_object(
+                 'vectors', coalesce(receipt ->> '$.vectors', 0) + (?3 ->> '$.vectors'),
+                 'chunks', coalesce(receipt ->> '$.chunks', 0) + (?3 ->> '$.chunks'),
+                 'objects', coalesce(receipt ->> '$.objects', 0) + (?3 ->> '$.objects'),
+                 'objects_rewritten', coalesce(receipt ->> '$.objects_rewritten', 0) + (?3 ->> '$.objects_rewritten'))
+             WHERE id = ?4 AND {HELD}"
+        ))
+        .bind(removed)
+        .bind(&claim.job)
+}

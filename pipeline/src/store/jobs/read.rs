@@ -1,0 +1,143 @@
+//! Jobs as their owners see them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{ItemId, JobId, UserId},
+    job::{item::ItemState, message::Stage},
+    platform::transaction::Query,
+    time::Timestamp,
+};
+
+/// A job, with the answer of its turn if it is a chat's.
+#[derive(Clone, Debug, Deserialize)]
+pub struct JobRow {
+    /// Its id.
+    pub id: JobId,
+    /// `index`, `delete`, `retire`, `restore`, `chat` or `archive`.
+    pub kind: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When every item of it was terminal.
+    pub finished_at: Option<Timestamp>,
+    /// When its owner stopped it.
+    pub cancelled_at: Option<Timestamp>,
+    /// Of a delete: what was removed where (JSON).
+    pub receipt: Option<String>,
+    /// Of a chat: the turn (JSON).
+    pub turn: Option<String>,
+    /// Of a chat: the answer's text.
+    pub answer: Option<String>,
+    /// Of a chat: what is kept beside the answer (JSON).
+    pub detail: Option<String>,
+}
+
+/// A user's job that was accepted.
+pub fn job(user: &UserId, job: &JobId) -> Query<JobRow> {
+    Query::new(
+        "SELECT j.id, j.kind, j.created_at, j.finished_at, j.cancelled_at, j.receipt, j.turn, t.content AS answer, t.detail
+         FROM jobs j LEFT JOIN turns t ON t.user_id = j.user_id AND t.conversation_id = j.turn ->> '$.conversation_id'
+              AND t.number = (j.turn ->> '$.number') + 1
+         WHERE j.id = ?1 AND j.user_id = ?2 AND j.accepted_at IS NOT NULL",
+    )
+    .bind(job)
+    .bind(user)
+}
+
+/// An item of a job.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ItemRow {
+    /// Its id.
+    pub id: ItemId,
+    /// The stage it is in.
+    pub stage: Stage,
+    /// Its state there.
+    pub state: ItemState,
+    /// Of a pack: its batch.
+    pub batch: Option<ItemId>,
+    /// How many documents it is about.
+    pub document_count: i64,
+    /// Chunks made so far.
+    pub chunk_count: i64,
+    /// Of them, done in the current stage.
+    pub progress: i64,
+    /// Attempts since the last progress.
+    pub attempts: i64,
+    /// Not to be claimed before.
+    pub next_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Why the last attempt failed, or why it is parked.
+    pub error: Option<String>,
+    /// Documents that failed alone (JSON).
+    pub failures: Option<String>,
+}
+
+/// The items of a user's job.
+pub fn items(user: &UserId, job: &JobId) -> Query<ItemRow> {
+    Query::new(
+        "SELECT i.id, i.stage, i.state, i.batch, i.document_count, i.chunk_count, i.progress, i.attempts, i.next_at,
+                i.updated_at, i.error, i.failures
+         FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
+         WHERE j.id = ?1 AND j.user_id = ?2",
+    )
+    .bind(job)
+    .bind(user)
+}
+
+/// A job in a list.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "JobSummary")]
+pub struct JobEntry {
+    /// Its id.
+    pub id: JobId,
+    /// `index`, `delete`, `restore`, `chat` or `archive`.
+    pub kind: String,
+    /// How many documents it is about.
+    pub documents: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When every item of it was terminal.
+    pub finished_at: Option<Timestamp>,
+    /// When its owner stopped it.
+    pub cancelled_at: Option<Timestamp>,
+}
+
+/// A user's jobs, the newest first, from the one after `cursor` on.
+pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<JobEntry> {
+    Query::new(
+        "SELECT id, kind, documents, created_at, finished_at, cancelled_at FROM jobs
+         WHERE user_id = ?1 AND kind <> 'retire' AND accepted_at IS NOT NULL AND (?2 IS NULL OR id < ?2)
+         ORDER BY id DESC LIMIT ?3",
+    )
+    .bind(user)
+    .bind(cursor)
+    .bind(limit)
+}
+
+/// What a chat job is about.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TurnRow {
+    /// The turn (JSON); `None` for a job of another kind.
+    pub turn: Option<String>,
+    /// Its item.
+    pub first_item: ItemId,
+}
+
+/// The turn of a user's chat job.
+pub fn turn(user: &UserId, job: &JobId) -> Query<TurnRow> {
+    Query::new("SELECT turn, first_item FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user)
+}
+
+/// Whether a job has ended.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct EndRow {
+    /// When every item of it was terminal.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// When a user's job ended.
+pub fn end(user: &UserId, job: &JobId) -> Query<EndRow> {
+    Query::new("SELECT finished_at FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user)
+}

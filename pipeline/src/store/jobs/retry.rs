@@ -1,0 +1,52 @@
+//! Failed items that try again.
+
+use const_format::formatcp;
+
+use crate::{
+    ids::{ItemId, JobId, UserId},
+    job::message::ItemAnnouncement,
+    platform::transaction::{Query, Write},
+    store::conditions::TERMINAL,
+    time::Timestamp,
+};
+
+/// Lets the batches of a job's failed packs wait for them again, wherever they had got to without them.
+/// Of one pack only if `only` names it.
+pub fn reopen_batches(user: &UserId, job: &JobId, only: Option<ItemId>, now: Timestamp) -> Write {
+    Write::new(
+        "UPDATE job_items SET stage = 'embed', state = 'waiting', token = NULL, cursor = NULL, progress = 0, attempts = 0,
+             error = NULL, updated_at = ?3
+         WHERE state <> 'cancelled' AND stage IN ('embed', 'upsert') AND id IN (
+             SELECT p.batch FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item
+             WHERE j.id = ?1 AND j.user_id = ?2 AND p.state = 'failed' AND (?4 IS NULL OR p.id = ?4))",
+    )
+    .bind(job)
+    .bind(user)
+    .bind(now)
+    .bind(only)
+}
+
+/// Queues a job's failed items again, or the one that `only` names; returns them, to be announced.
+pub fn requeue(user: &UserId, job: &JobId, only: Option<ItemId>, now: Timestamp) -> Query<ItemAnnouncement> {
+    Query::new(
+        "UPDATE job_items SET state = 'queued', attempts = 0, error = NULL, next_at = ?3, sent_at = ?3, updated_at = ?3
+         WHERE state = 'failed' AND user_id = ?2 AND (?4 IS NULL OR id = ?4)
+           AND id BETWEEN (SELECT first_item FROM jobs WHERE id = ?1 AND user_id = ?2)
+                      AND (SELECT last_item FROM jobs WHERE id = ?1 AND user_id = ?2)
+         RETURNING id, stage, state, user_id",
+    )
+    .bind(job)
+    .bind(user)
+    .bind(now)
+    .bind(only)
+}
+
+/// Opens a finished job again that has something to do.
+pub fn reopen_job(user: &UserId, job: &JobId) -> Write {
+    Write::new(formatcp!(
+        "UPDATE jobs SET finished_at = NULL, due_at = 0 WHERE id = ?1 AND user_id = ?2 AND EXISTS (
+             SELECT 1 FROM job_items WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state NOT IN {TERMINAL})"
+    ))
+    .bind(job)
+    .bind(user)
+}

@@ -1,0 +1,94 @@
+//! Memories that a question gives rise to, written by the chat stage.
+
+use const_format::formatcp;
+use serde::Deserialize;
+
+use crate::{
+    constants,
+    failure::Failure,
+    ids::{MemoryId, TurnId, UserId},
+    job::item::Claim,
+    platform::{
+        statement::json,
+        transaction::{Query, Write},
+    },
+    scope::Scope,
+    store::conditions::HELD,
+    time::Timestamp,
+};
+
+/// What is known of a user's memories before others are proposed.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct KnownRow {
+    /// How many there are.
+    pub count: i64,
+    /// The hashes among those asked for that are remembered already (a JSON array).
+    pub known: String,
+}
+
+/// How many memories a user has, and which of these hashes are among them.
+pub fn known(user: &UserId, hashes: &[String]) -> Result<Query<KnownRow>, Failure> {
+    Ok(Query::new(
+        "SELECT (SELECT count(*) FROM memories WHERE user_id = ?1) AS count,
+                (SELECT json_group_array(hash) FROM memories
+                 WHERE user_id = ?1 AND hash IN (SELECT value FROM json_each(?2))) AS known",
+    )
+    .bind(user)
+    .bind(json(&hashes)?))
+}
+
+/// A memory that is to be proposed.
+#[derive(Clone, Copy, Debug)]
+pub struct NewProposal<'a> {
+    /// Its id.
+    pub id: &'a MemoryId,
+    /// `fact` or `preference`.
+    pub kind: &'a str,
+    /// What was stated.
+    pub text: &'a str,
+    /// Of its words.
+    pub hash: &'a str,
+    /// The turn whose question stated it.
+    pub turn: &'a TurnId,
+    /// `proposed` until it is confirmed, or `active`.
+    pub state: &'a str,
+    /// Base64 of its embedding, if it is accepted without asking.
+    pub embedding: Option<&'a str>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Inserts a proposal, unless the same words are known or the user has as many memories as there may be.
+pub fn insert(claim: &Claim, new: NewProposal<'_>) -> Write {
+    claim
+        .fenced(formatcp!(
+            "INSERT INTO memories (id, user_id, kind, text, hash, source, confidence, state, pinned, embedding,
+                                   created_at)
+             SELECT ?3, ?4, ?5, ?6, ?7, ?8, 0.6, ?9, 0, ?12, ?10
+             WHERE {HELD}
+               AND (SELECT count(*) FROM memories WHERE user_id = ?4) < ?11
+             ON CONFLICT DO NOTHING"
+        ))
+        .bind(new.id)
+        .bind(&claim.user)
+        .bind(new.kind)
+        .bind(new.text)
+        .bind(new.hash)
+        .bind(new.turn)
+        .bind(new.state)
+        .bind(new.now)
+        .bind(constants::MEMORIES)
+        .bind(new.embedding)
+}
+
+/// Puts a proposal that is active at once into the full-text index; again changes nothing.
+pub fn index(claim: &Claim, memory: &MemoryId, scope: &Scope) -> Write {
+    claim
+        .fenced(formatcp!(
+            "INSERT OR REPLACE INTO memories_fts (rowid, scope, body)
+             SELECT number, ?4, text FROM memories WHERE id = ?3 AND state = 'active'
+               AND {HELD}"
+        ))
+        .bind(memory)
+        .bind(scope.terms())
+}

@@ -1,0 +1,100 @@
+//! Live sessions, and the tickets that let guests in: the tables `sessions` and `session_tickets`.
+//!
+//! What happens in a session is kept by its channel; here is what outlives that. The tickets are in
+//! [`tickets`].
+
+pub mod tickets;
+
+use const_format::formatcp;
+use serde::Deserialize;
+
+use crate::{
+    ids::{ConversationId, SessionId, UserId},
+    platform::transaction::{Query, Write},
+    time::Timestamp,
+};
+
+/// A session.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SessionRow {
+    /// Its id.
+    pub id: SessionId,
+    /// Its title.
+    pub title: String,
+    /// What is asked in it.
+    pub conversation_id: ConversationId,
+    /// `open` or `closed`.
+    pub state: String,
+    /// The shared text when it last fell idle.
+    pub scratch: Option<String>,
+    /// Of its event log, then.
+    pub last_sequence: i64,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it last fell idle.
+    pub updated_at: Timestamp,
+}
+
+/// Inserts an open session.
+pub fn insert(user: &UserId, session: &SessionId, title: &str, conversation: &ConversationId, now: Timestamp) -> Write {
+    Write::new(
+        "INSERT INTO sessions (user_id, id, title, conversation_id, state, last_sequence, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, 'open', 0, ?5, ?5)",
+    )
+    .bind(user)
+    .bind(session)
+    .bind(title)
+    .bind(conversation)
+    .bind(now)
+}
+
+/// The columns of a [`SessionRow`].
+const SESSION: &str = "id, title, conversation_id, state, scratch, last_sequence, created_at, updated_at";
+
+/// A user's session, open or closed.
+pub fn session(user: &UserId, session: &SessionId) -> Query<SessionRow> {
+    Query::new(formatcp!("SELECT {SESSION} FROM sessions WHERE user_id = ?1 AND id = ?2")).bind(user).bind(session)
+}
+
+/// A user's sessions, the newest first, from the one after `cursor` on.
+pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<SessionRow> {
+    Query::new(formatcp!(
+        "SELECT {SESSION} FROM sessions
+         WHERE user_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3"
+    ))
+    .bind(user)
+    .bind(cursor)
+    .bind(limit)
+}
+
+/// A session that is open.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct OpenSession {}
+
+/// Finds a user's session if it is open.
+pub fn open(user: &UserId, session: &SessionId) -> Query<OpenSession> {
+    Query::new("SELECT 1 AS found FROM sessions WHERE user_id = ?1 AND id = ?2 AND state = 'open'")
+        .bind(user)
+        .bind(session)
+}
+
+/// Closes a session.
+pub fn close(user: &UserId, session: &SessionId, now: Timestamp) -> Write {
+    Write::new("UPDATE sessions SET state = 'closed', updated_at = ?3 WHERE user_id = ?1 AND id = ?2")
+        .bind(user)
+        .bind(session)
+        .bind(now)
+}
+
+/// Keeps what a channel knows that fell idle, unless something later is kept.
+pub fn keep_scratch(user: &UserId, session: &SessionId, scratch: &str, last_sequence: i64, now: Timestamp) -> Write {
+    Write::new(
+        "UPDATE sessions SET scratch = ?3, last_sequence = ?4, updated_at = ?5
+         WHERE user_id = ?1 AND id = ?2 AND last_sequence <= ?4",
+    )
+    .bind(user)
+    .bind(session)
+    .bind(scratch)
+    .bind(last_sequence)
+    .bind(now)
+}

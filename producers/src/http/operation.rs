@@ -1,0 +1,228 @@
+//! One row of the table of operations: all that is said of an operation, said once.
+
+use std::pin::Pin;
+
+use http::{Method, StatusCode};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use crate::http::{
+    call::{Call, PublicCall},
+    reply::Answer,
+};
+
+/// An answer under way. Workers are single-threaded: it need not be `Send`.
+pub type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+/// Answers without knowing who asks.
+pub type PublicHandler<P> = for<'a> fn(&'a P, &'a PublicCall<'a>) -> Answering<'a>;
+/// Answers a user.
+pub type KeyedHandler<P> = for<'a> fn(&'a P, &'a Call<'a>) -> Answering<'a>;
+/// How a type is described; a schema that others share becomes a component of the description.
+pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+/// Who may call an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// Who has an API key.
+    Key,
+    /// Who has an API key, or the administrator.
+    KeyOrAdministrator,
+    /// Who has a ticket or an API key; the handler itself asks for one of them.
+    Ticket,
+}
+
+/// Who may call an operation, and what answers them. A handler that needs a user fits only where one
+/// is known.
+#[derive(Debug)]
+pub enum Handler<P> {
+    /// For [`Access::Public`].
+    Public(PublicHandler<P>),
+    /// For [`Access::Key`].
+    Key(KeyedHandler<P>),
+    /// For [`Access::KeyOrAdministrator`]: the user's handler, and the administrator's.
+    KeyOrAdministrator(KeyedHandler<P>, PublicHandler<P>),
+    /// For [`Access::Ticket`].
+    Ticket(PublicHandler<P>),
+}
+
+impl<P> Handler<P> {
+    /// Who may call it.
+    pub const fn access(&self) -> Access {
+        match self {
+            Self::Public(_) => Access::Public,
+            Self::Key(_) => Access::Key,
+            Self::KeyOrAdministrator(..) => Access::KeyOrAdministrator,
+            Self::Ticket(_) => Access::Ticket,
+        }
+    }
+}
+
+/// A handler with the names it goes by: of its module, which is the operation's tag, and its own.
+#[derive(Debug)]
+pub struct Named<P> {
+    /// The module.
+    pub module: &'static str,
+    /// The function.
+    pub function: &'static str,
+    /// The handler.
+    pub handler: Handler<P>,
+}
+
+/// What a request carries.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestContent {
+    /// What is read from JSON.
+    pub schema: SchemaOf,
+    /// What may come instead of JSON.
+    pub other_media_types: &'static [&'static str],
+    /// A request without a body means the defaults.
+    pub optional: bool,
+    /// Largest body, in bytes.
+    pub limit: usize,
+}
+
+/// What an answer that is no problem carries.
+#[derive(Clone, Copy, Debug)]
+pub struct Success {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its media type, if it carries anything.
+    pub media_type: Option<&'static str>,
+    /// What is written as JSON; bytes and streams of events are named by their media type alone.
+    pub schema: Option<SchemaOf>,
+}
+
+/// Where a parameter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the query string.
+    Query,
+    /// Among the headers.
+    Header,
+}
+
+/// A parameter that a request may leave out.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it stands.
+    pub place: Place,
+    /// How it is described.
+    pub schema: SchemaOf,
+}
+
+/// A parameter of the query string.
+pub const fn query<T: JsonSchema>(name: &'static str) -> Parameter {
+    Parameter { name, place: Place::Query, schema: SchemaGenerator::subschema_for::<T> }
+}
+
+/// A header.
+pub const fn header(name: &'static str) -> Parameter {
+    Parameter { name, place: Place::Header, schema: SchemaGenerator::subschema_for::<String> }
+}
+
+/// One operation of the API.
+#[derive(Debug)]
+pub struct Operation<P> {
+    /// Its method.
+    pub method: Method,
+    /// Its path; `{id}` stands for one part of it.
+    pub path: &'static str,
+    /// Who may call it, and what answers them.
+    pub named: Named<P>,
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// What it reads; without it the body of a request is never looked at.
+    pub request: Option<RequestContent>,
+    /// What it usually answers.
+    pub success: Success,
+    /// What it answers when it was asked to wait, or not to.
+    pub other_success: Option<Success>,
+    /// What may stand in the query string and the headers.
+    pub parameters: &'static [Parameter],
+}
+
+/// A row of the table; answers 204 unless it says otherwise.
+pub const fn operation<P>(method: Method, path: &'static str, named: Named<P>, summary: &'static str) -> Operation<P> {
+    let success = Success { status: StatusCode::NO_CONTENT, media_type: None, schema: None };
+    Operation { method, path, named, summary, request: None, success, other_success: None, parameters: &[] }
+}
+
+impl<P> Operation<P> {
+    /// Reads a JSON body of at most so many bytes.
+    #[must_use]
+    pub fn reads<T: JsonSchema>(mut self, limit: usize) -> Self {
+        let schema = SchemaGenerator::subschema_for::<T>;
+        self.request = Some(RequestContent { schema, other_media_types: &[], optional: false, limit });
+        self
+    }
+
+    /// The same, where no body at all means the defaults.
+    #[must_use]
+    pub fn may_read<T: JsonSchema>(self, limit: usize) -> Self {
+        let mut operation = self.reads::<T>(limit);
+        operation.request = operation.request.map(|request| RequestContent { optional: true, ..request });
+        operation
+    }
+
+    /// Reads other media types as well as JSON.
+    #[must_use]
+    pub fn or_reads(mut self, media_types: &'static [&'static str]) -> Self {
+        self.request = self.request.map(|request| RequestContent { other_media_types: media_types, ..request });
+        self
+    }
+
+    /// Answers JSON.
+    #[must_use]
+    pub fn answers<T: JsonSchema>(mut self, status: StatusCode) -> Self {
+        self.success = json::<T>(status);
+        self
+    }
+
+    /// Answers other JSON with another status, too.
+    #[must_use]
+    pub fn or_answers<T: JsonSchema>(mut self, status: StatusCode) -> Self {
+        self.other_success = Some(json::<T>(status));
+        self
+    }
+
+    /// Answers bytes, or a stream of events.
+    #[must_use]
+    pub fn answers_bytes(mut self, media_type: &'static str) -> Self {
+        self.success = Success { status: StatusCode::OK, media_type: Some(media_type), schema: None };
+        self
+    }
+
+    /// Answers a stream of events, too.
+    #[must_use]
+    pub fn or_answers_bytes(mut self, media_type: &'static str) -> Self {
+        self.other_success = Some(Success { status: StatusCode::OK, media_type: Some(media_type), schema: None });
+        self
+    }
+
+    /// Answers nothing, with this status.
+    #[must_use]
+    pub fn answers_nothing(mut self, status: StatusCode) -> Self {
+        self.success = Success { status, media_type: None, schema: None };
+        self
+    }
+
+    /// Takes parameters.
+    #[must_use]
+    pub const fn takes(mut self, parameters: &'static [Parameter]) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// Its name in the description: of its handler, `jobs_list`, or `search` where both are called alike.
+    pub fn id(&self) -> String {
+        let Named { module, function, .. } = self.named;
+        if module == function { module.to_owned() } else { format!("{module}_{function}") }
+    }
+}
+
+fn json<T: JsonSchema>(status: StatusCode) -> Success {
+    Success { status, media_type: Some("application/json"), schema: Some(SchemaGenerator::subschema_for::<T>) }
+}
