@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What is worth knowing after every edit: format, clippy, the fence, tidiness, and the unit tests of the crates that
+# What is worth knowing after every edit: format, clippy, the layout, and the unit tests of the crates that
 # changed since main (BASE=… for another commit) and of those that depend on them. `make test` runs everything.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -45,14 +45,8 @@ say 'format'
 cargo fmt --all --check
 say 'clippy'
 cargo clippy --workspace --all-targets --quiet -- -D warnings
-if [ -x local/setup/fence.sh ]; then
-    say 'the fence: pure crates know no platform'
-    local/setup/fence.sh
-fi
-if [ -d tests/tidy ]; then
-    say 'tidiness'
-    cargo test --quiet -p tidy
-fi
+say 'the layout'
+cargo test --quiet -p tidy
 if [ -n "$crates" ]; then
     say "unit tests: $(tr '\n' ' ' <<<"$crates")"
     # shellcheck disable=SC2046

@@ -5,8 +5,11 @@ cd "$(dirname "$0")/../.."
 log=.tools/test.log
 say() { printf '==> %s\n' "$*" >&2; }
 
-say 'the fence: pure crates know no platform'
+say 'the layout: owners, circles, sizes, the map'
 cargo test --quiet --package tidy
+
+say 'licences and sources of dependencies, spelling'
+local/setup/lint.sh
 
 if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; then
     say 'rustfmt and clippy'
