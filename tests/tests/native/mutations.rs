@@ -21,7 +21,7 @@ use tests::{
 
 /// Histories in which a missing rule must be missed, where no kept seed shows it.
 const SEEDS_PER_RULE: u64 = 300;
-/// Histories whose statements are looked at for uses of the rules.
+/// Histories whose statements are looked at for uses of the rules, beside those of the kept seeds.
 const SEEDS_FOR_STATEMENTS: u64 = 40;
 /// So much of a statement says which it is, unless another of the same rule begins alike.
 const BEGINNING: usize = 90;
@@ -135,6 +135,14 @@ fn known() -> Vec<Known> {
 }
 
 impl Known {
+    /// The seed that misses it, if one does.
+    fn seed(&self) -> Option<u64> {
+        match self.verdict {
+            Verdict::Seed(seed) => Some(seed),
+            Verdict::Allowed => None,
+        }
+    }
+
     fn parse(line: &str) -> Option<Self> {
         let mut parts = line.splitn(3, " | ");
         let (verdict, rule, beginning) = (parts.next()?, parts.next()?, parts.next()?);
@@ -176,8 +184,10 @@ fn clip(text: &str, length: usize) -> &str {
 }
 
 /// Every use of every rule in what the product runs, and each rule as a whole.
-fn uses() -> Vec<Use> {
-    let seeds: Vec<u64> = (1..=SEEDS_FOR_STATEMENTS).collect();
+fn uses(table: &[Known]) -> Vec<Use> {
+    let kept = table.iter().filter_map(|known| known.seed());
+    let seeds: BTreeSet<u64> = (1..=SEEDS_FOR_STATEMENTS).chain(kept).collect();
+    let seeds: Vec<u64> = seeds.into_iter().collect();
     let statements: BTreeSet<String> =
         side_by_side(&seeds, |seed| simulation::statements(*seed)).into_iter().flatten().collect();
     let mut found = Vec::new();
@@ -259,10 +269,7 @@ fn look_for(one: &Use, table: &[Known], seeds: u64) -> Found {
         Some(Verdict::Seed(seed)) if one.is_missed_by(seed) => return Found::AsKnown,
         _ => {}
     }
-    let elsewhere = table.iter().filter(|known| known.rule == one.rule.name).filter_map(|known| match known.verdict {
-        Verdict::Seed(seed) => Some(seed),
-        Verdict::Allowed => None,
-    });
+    let elsewhere = table.iter().filter(|known| known.rule == one.rule.name).filter_map(Known::seed);
     // Each once.
     let elsewhere: BTreeSet<u64> = elsewhere.collect();
     let found = elsewhere.into_iter().chain(1..=seeds).find(|seed| one.is_missed_by(*seed));
@@ -273,7 +280,8 @@ fn look_for(one: &Use, table: &[Known], seeds: u64) -> Found {
 fn every_use_of_every_rule_that_is_taken_out_is_missed() {
     let started = Instant::now();
     let seeds = std::env::var("MUTATION_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS_PER_RULE);
-    let (uses, table) = (uses(), known());
+    let table = known();
+    let uses = uses(&table);
     let found = side_by_side(&uses, |one| {
         let found = look_for(one, &table, seeds);
         match &found {
