@@ -20,7 +20,7 @@ pub enum ItemState {
     Waiting,
     /// Wants a worker.
     Queued,
-    /// Claimed.
+    /// A worker holds its claim, for as long as its lease runs.
     Running,
     /// Waits for a time, in D1.
     Parked,
