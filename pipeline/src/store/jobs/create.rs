@@ -1,8 +1,8 @@
 //! New jobs: the job's row, its items' numbers, its items.
 //!
 //! Every job is made in the same order: [`job`] (or [`turn_job`], [`purge_job`]) inserts the row under
-//! its own condition and plans the next free item numbers, [`take_numbers`] takes them, [`items`] inserts
-//! the items. Without the job's row the other two change nothing.
+//! its own condition and plans the next free item numbers,
+//! [`take_item_numbers`](crate::store::counters::take_item_numbers) takes them, [`items`] inserts the items. Without the job's row the other two change nothing.
 
 use const_format::formatcp;
 use serde::{Deserialize, Serialize};
@@ -134,16 +134,6 @@ pub fn purge_job(new: NewPurgeJob<'_>) -> Write {
     .bind(new.user)
     .bind(new.kind)
     .bind(new.now)
-}
-
-/// Takes the item numbers that the job's row plans; none if there is no such row.
-pub fn take_numbers(job: &JobId, count: usize) -> Write {
-    Write::new(
-        "UPDATE counters SET value = value + ?2
-         WHERE name = 'item' AND EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND first_item = counters.value + 1)",
-    )
-    .bind(job)
-    .bind(whole(count))
 }
 
 /// An item that is to be inserted. Items name each other by their places in the job, counted from 0.
