@@ -50,11 +50,7 @@ const ONCE: [(&str, &str); 3] = [
 ];
 
 /// The only files that call something `at`, and why.
-const BY_POSITION: [(&str, &str); 3] = [
-    ("pipeline/src/platform/statement.rs", "the rows of an answer"),
-    ("pipeline/src/platform/transaction.rs", "where a handle becomes a position"),
-    ("producers/src/http/operations.rs", "what a router finds at a path"),
-];
+const BY_POSITION: [(&str, &str); 1] = [("producers/src/http/operations.rs", "a router is asked what is at a path")];
 
 fn held(sources: &Sources) -> impl Iterator<Item = (&str, &syn::File)> {
     sources.shipped().filter(|(path, _)| HELD.iter().any(|folder| path.starts_with(folder)))
@@ -259,6 +255,6 @@ mod tests {
     fn an_answer_by_position_is_found() {
         let text = "fn f() { answers.at(0)?.first() }";
         assert_eq!(answers_by_position(&sources::of([("consumers/src/chunk.rs", text)])).len(), 1);
-        assert_eq!(answers_by_position(&sources::of([("pipeline/src/platform/transaction.rs", text)])), []);
+        assert_eq!(answers_by_position(&sources::of([("producers/src/http/operations.rs", text)])), []);
     }
 }

@@ -91,7 +91,8 @@ pub struct NewTurnJob<'a> {
 /// Inserts a chat job if its conversation is there and not archived, and its idempotency key is its own.
 pub fn turn_job(new: NewTurnJob<'_>) -> Write {
     Write::new(formatcp!(
-        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents, turn, finished_at)
+        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents, turn,
+                           finished_at)
          SELECT ?4, ?1, 'chat', ?5, ?5, i.value + 1, i.value + CASE WHEN ?7 THEN 0 ELSE 1 END, 0,
                 json_set(?6, '$.number', (SELECT last_number + 1 FROM conversations WHERE user_id = ?1 AND id = ?2)),
                 CASE WHEN ?7 THEN ?5 END
@@ -184,8 +185,8 @@ impl NewItem {
 /// messages follow the commit.
 pub fn items(job: &JobId, items: &[NewItem], now: Timestamp) -> Result<Query<ItemAnnouncement>, Failure> {
     Ok(Query::new(
-        "INSERT INTO job_items (id, job_id, user_id, stage, state, batch, first_pack, last_pack, documents, document_count,
-                                chunk_count, progress, cursor, lease, attempts, next_at, sent_at, updated_at)
+        "INSERT INTO job_items (id, job_id, user_id, stage, state, batch, first_pack, last_pack, documents,
+                                document_count, chunk_count, progress, cursor, lease, attempts, next_at, sent_at, updated_at)
          SELECT j.first_item + r.key, j.id, j.user_id, r.value ->> 'stage', r.value ->> 'state',
                 j.first_item + (r.value ->> 'batch'),
                 coalesce(j.first_item + (r.value ->> '$.packs[0]'), r.value ->> 'pack'),
@@ -213,7 +214,8 @@ pub fn accept(job: &JobId, now: Timestamp) -> Write {
 /// Returns the items; those that are queued are to be announced.
 pub fn release_upload(job: &JobId, now: Timestamp) -> Query<ItemAnnouncement> {
     Query::new(formatcp!(
-        "UPDATE job_items SET state = CASE WHEN batch IS NULL THEN 'waiting' ELSE 'queued' END, sent_at = ?2, next_at = ?2, updated_at = ?2
+        "UPDATE job_items SET state = CASE WHEN batch IS NULL THEN 'waiting' ELSE 'queued' END, sent_at = ?2,
+             next_at = ?2, updated_at = ?2
          WHERE id BETWEEN (SELECT first_item FROM jobs WHERE id = ?1) AND (SELECT last_item FROM jobs WHERE id = ?1)
            AND state = 'uploading' AND {ACCEPTED}
          RETURNING id, stage, state, user_id",
