@@ -2,7 +2,8 @@
 //!
 //! Every job is made in the same order: [`job`] (or [`turn_job`], [`purge_job`]) inserts the row under
 //! its own condition and plans the next free item numbers,
-//! [`take_item_numbers`](crate::store::counters::take_item_numbers) takes them, [`items`] inserts the items. Without the job's row the other two change nothing.
+//! [`take_item_numbers`](crate::store::counters::take_item_numbers) takes them, [`items`] inserts the items.
+//! Without the job's row the other two change nothing.
 
 use const_format::formatcp;
 use serde::{Deserialize, Serialize};
@@ -186,7 +187,8 @@ impl NewItem {
 pub fn items(job: &JobId, items: &[NewItem], now: Timestamp) -> Result<Query<ItemAnnouncement>, Failure> {
     Ok(Query::new(
         "INSERT INTO job_items (id, job_id, user_id, stage, state, batch, first_pack, last_pack, documents,
-                                document_count, chunk_count, progress, cursor, lease, attempts, next_at, sent_at, updated_at)
+                                document_count, chunk_count, progress, cursor, lease, attempts, next_at, sent_at,
+                                updated_at)
          SELECT j.first_item + r.key, j.id, j.user_id, r.value ->> 'stage', r.value ->> 'state',
                 j.first_item + (r.value ->> 'batch'),
                 coalesce(j.first_item + (r.value ->> '$.packs[0]'), r.value ->> 'pack'),
