@@ -117,7 +117,10 @@ mod tests {
             message::{Message, Stage},
             protocol,
         },
-        store::jobs::create::{self, NewItem, NewJob},
+        store::{
+            counters,
+            jobs::create::{self, NewItem, NewJob},
+        },
         time::Timestamp,
     };
     use serde_json::json;
@@ -153,7 +156,7 @@ mod tests {
             NewJob { id: &id, user: &user, kind: "archive", is_accepted: true, items: 1, documents: 0, key: None, now };
         let mut transaction = Transaction::default();
         transaction.query(create::job(job));
-        transaction.write(create::take_numbers(&id, 1));
+        transaction.write(counters::take_item_numbers(&id, 1));
         transaction.query(create::items(&id, &[item], now).unwrap());
         ready(transaction.commit(&memory)).unwrap();
         (memory, Message { stage: Stage::Archive, item: ItemId(1), user })

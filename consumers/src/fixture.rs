@@ -14,11 +14,13 @@ use pipeline::{
         transaction::Transaction,
     },
     store::{
+        counters,
         documents::{
             delete, superseded,
             upload::{self, NewRevision, Upload},
         },
         jobs::create::{self, NewItem, NewJob},
+        users,
     },
 };
 use test_platform::{InMemory, ready};
@@ -37,9 +39,9 @@ impl Index {
     /// An empty index.
     pub fn new() -> Self {
         let memory = InMemory::default();
-        memory
-            .change("INSERT INTO users (id, name, created_at) VALUES ('usr_00000000000000000000000000', 'a test', 1)");
-        Self { memory, user: UserId::parse("usr_00000000000000000000000000").unwrap() }
+        let user = UserId::parse("usr_00000000000000000000000000").unwrap();
+        ready(users::insert(&user, "a test", memory.now()).run(&memory)).unwrap();
+        Self { memory, user }
     }
 
     /// The id of a document.
@@ -78,7 +80,7 @@ impl Index {
         ];
         let mut transaction = Transaction::default();
         let row = transaction.query(create::job(new));
-        transaction.write(create::take_numbers(job, items.len()));
+        transaction.write(counters::take_item_numbers(job, items.len()));
         transaction.query(create::items(job, &items, now).unwrap());
         transaction.commit(&self.memory).await.unwrap().first(row).unwrap().unwrap().first_item
     }

@@ -18,6 +18,15 @@ try() {
     printf '%s\n' "$output" >&2
     exit 1
 }
+# found FIELD NAMED NAME: a field of the first in a list (JSON) that is NAMED so; of a KV namespace's title, only
+# the end is its name.
+found() {
+    python3 -c '
+import json, sys
+field, named, name = sys.argv[1:]
+matches = str.endswith if named == "title" else str.__eq__
+print(next(one[field] for one in json.load(sys.stdin) if matches(one[named], name)))' "$@"
+}
 # set_id FIELD VALUE: into both configurations, before the first environment or after its header.
 set_id() {
     local lines='1,/^\[env\./'
@@ -30,11 +39,11 @@ if [ -n "$environment" ] && ! grep -q "^\[env\.$environment\]" wrangler.toml; th
 fi
 
 try 'D1 database' wrangler d1 create "claudes-$friend"
-database=$(wrangler d1 list --json | python3 -c 'import json,sys; print(next(d["uuid"] for d in json.load(sys.stdin) if d["name"] == sys.argv[1]))' "claudes-$friend")
+database=$(wrangler d1 list --json | found uuid name "claudes-$friend")
 set_id database_id "$database"
 
 try 'KV namespace' wrangler kv namespace create "claudes-$friend-cache"
-namespace=$(wrangler kv namespace list | python3 -c 'import json,sys; print(next(n["id"] for n in json.load(sys.stdin) if n["title"].endswith(sys.argv[1])))' "claudes-$friend-cache")
+namespace=$(wrangler kv namespace list | found id title "claudes-$friend-cache")
 set_id id "$namespace"
 
 try 'R2 bucket' wrangler r2 bucket create "claudes-$friend"
@@ -71,4 +80,6 @@ for secret in KEY_PEPPER ADMIN_TOKEN; do
         say "ADMIN_TOKEN (shown once; it creates users): $value"
     fi
 done
-say 'create the first user and key:  curl -X POST -H "Authorization: Bearer $ADMIN_TOKEN" -d "{\"name\": \"me\"}" '"https://claudes-$friend.<your subdomain>.workers.dev/api/keys"
+# Not expanded: it is for a shell that knows the token.
+request='curl -X POST -H "Authorization: Bearer $ADMIN_TOKEN" -d "{\"name\": \"me\"}"'
+say "create the first user and key:  $request https://claudes-$friend.<your subdomain>.workers.dev/api/keys"

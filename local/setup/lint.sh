@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PATH=$PWD/.tools/lint/bin:$PWD/.tools/bin:$PWD/.tools/python/bin:$PATH
 machete=0.9.2
-wheels='python3 -m pip install --no-deps --only-binary=:all: --require-hashes --target .tools/lint -r local/setup/lint_requirements.txt'
+wheels='python3 -m pip install --no-deps --only-binary=:all: --require-hashes --target .tools/lint'
+wheels+=' -r local/setup/lint_requirements.txt'
 crate="cargo install --locked --root .tools cargo-machete@$machete"
 failed=0
 

@@ -24,7 +24,8 @@ say 'the deployed configuration: wrangler deploy --dry-run'
 for environment in '' staging; do
     for configuration in wrangler.toml wrangler.consumers.toml; do
         node_modules/node/bin/node node_modules/wrangler/bin/wrangler.js deploy --dry-run --env "$environment" \
-            --config "$configuration" --outdir .tools/dry-run >.tools/dry-run.log 2>&1 || { cat .tools/dry-run.log; exit 1; }
+            --config "$configuration" --outdir .tools/dry-run >.tools/dry-run.log 2>&1 ||
+            { cat .tools/dry-run.log; exit 1; }
     done
 done
 

@@ -7,10 +7,10 @@
 //! live with the noun that they return.
 
 pub mod archives;
-pub mod cache_writes;
 pub mod chunks;
 pub mod conditions;
 pub mod conversations;
+pub mod counters;
 pub mod dead_letters;
 pub mod documents;
 pub mod idempotency;

@@ -16,7 +16,7 @@ use pipeline::{
         ports::{Clock, Database, KeyValue},
         statement::json,
     },
-    store::cache_writes,
+    store::counters,
     tenant::Tenant,
 };
 use serde::{Deserialize, Serialize};
@@ -99,5 +99,5 @@ pub async fn admit<P: Database + Clock>(ports: &P, writes: i64, budget: &Budget)
         return Ok(false);
     }
     let most = (budget.allowances.kv_writes * WRITES_SHARE).floor();
-    Ok(cache_writes::take(writes, most, ports.now()).run(ports).await? > 0)
+    Ok(counters::take_kv_writes(writes, most, ports.now()).run(ports).await? > 0)
 }

@@ -20,7 +20,7 @@ pub enum ItemState {
     Waiting,
     /// Wants a worker.
     Queued,
-    /// Claimed.
+    /// A worker holds its claim, for as long as its lease runs.
     Running,
     /// Waits for a time, in D1.
     Parked,
@@ -103,11 +103,6 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// As [`Claim::fenced`], as a bare statement.
-    pub fn fenced_statement(&self, sql: &'static str) -> crate::platform::statement::Statement {
-        self.fenced(sql).into()
-    }
-
     /// A write whose `?1` and `?2` are the item and the token, for the fence
     /// ([`HELD`](crate::store::conditions::HELD)), which `sql` must contain.
     pub fn fenced(&self, sql: &'static str) -> Write {

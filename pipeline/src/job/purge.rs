@@ -9,7 +9,10 @@ use crate::{
     ids::{JobId, UserId},
     job::{item::ItemState, message::Stage},
     platform::transaction::Transaction,
-    store::jobs::create::{self, NewItem, NewPurgeJob},
+    store::{
+        counters,
+        jobs::create::{self, NewItem, NewPurgeJob},
+    },
     time::Timestamp,
 };
 
@@ -36,7 +39,7 @@ pub struct Purge<'a> {
 pub fn schedule(transaction: &mut Transaction, purge: Purge<'_>) -> Result<(), Failure> {
     let Purge { job, user, kind, due, now } = purge;
     transaction.write(create::purge_job(NewPurgeJob { id: job, user, kind, now }));
-    transaction.write(create::take_numbers(job, 1));
+    transaction.write(counters::take_item_numbers(job, 1));
     let state = if due > now { ItemState::Parked } else { ItemState::Queued };
     let item = NewItem { state, next_at: due, document_count: None, ..NewItem::queued(Stage::Purge, now) };
     transaction.announce(create::items(job, &[item], now)?);

@@ -75,13 +75,6 @@ fn read<T: DeserializeOwned>(row: &RawValue) -> Result<T, Failure> {
 #[derive(Debug, Default)]
 pub struct Answers(pub Vec<Rows>);
 
-impl Answers {
-    /// The answer to statement number `index`, counted from 0.
-    pub fn at(&self, index: usize) -> Result<&Rows, Failure> {
-        self.0.get(index).ok_or_else(|| Failure::bug(format!("D1 gave no answer to statement {index}")))
-    }
-}
-
 impl From<i64> for Value {
     fn from(value: i64) -> Self {
         Self::Integer(value)

@@ -161,25 +161,6 @@ impl Transaction {
     }
 }
 
-impl From<Vec<Statement>> for Transaction {
-    fn from(statements: Vec<Statement>) -> Self {
-        Self { statements, announced: Vec::new() }
-    }
-}
-
-impl From<Write> for Statement {
-    fn from(write: Write) -> Self {
-        write.statement
-    }
-}
-
-impl Transaction {
-    /// Adds a bare statement.
-    pub fn push(&mut self, statement: impl Into<Statement>) {
-        self.add(statement.into());
-    }
-}
-
 /// The answers of a committed transaction.
 #[derive(Debug)]
 pub struct Committed {

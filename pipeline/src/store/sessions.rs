@@ -14,7 +14,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A session.
+/// A session as its participants read it, with the shared text of when it last fell idle.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SessionRow {
     /// Its id.

@@ -293,7 +293,8 @@ mod tests {
     #[test]
     fn a_request_becomes_a_question_with_history() {
         let body = r#"{"model":"friend-code","stream":true,"max_tokens":50,"messages":[
-            {"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"},
+            {"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},
+            {"role":"assistant","content":"Hello"},
             {"role":"user","content":[{"type":"text","text":"What "},{"type":"text","text":"now?"}]}]}"#;
         let asked = parse(body.as_bytes()).unwrap();
         let ask = &asked.checked.ask;

@@ -12,7 +12,7 @@ use pipeline::{
         transaction::Transaction,
     },
     store::{
-        documents,
+        counters,
         usage::{
             alerts, budget,
             sums::{self, Totals},
@@ -88,7 +88,7 @@ pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let own = transaction.query(sums::totals(since, Some(&call.tenant.user)));
     let day = transaction.query(budget::day(now));
     let alerts = transaction.query(alerts::since(since));
-    let stored = transaction.query(documents::eviction::stored_vectors());
+    let stored = transaction.query(counters::stored_vectors());
     let done = transaction.commit(ports).await?;
     let all = done.first(all)?.unwrap_or_default();
     let own = done.first(own)?.unwrap_or_default();

@@ -14,6 +14,7 @@ use pipeline::{
     },
     store::{
         conversations::archive::{self, IdleConversation},
+        counters,
         jobs::create::{self, NewItem, NewJob},
     },
     time::{DAY, Timestamp},
@@ -73,7 +74,7 @@ async fn begin<P: Database + Queue + Clock + Random>(
         key: None,
         now,
     }));
-    transaction.write(create::take_numbers(&job, items.len()));
+    transaction.write(counters::take_item_numbers(&job, items.len()));
     transaction.announce(create::items(&job, &items, now)?);
     // A lost message costs a sweep.
     let _ = ports.send(transaction.commit(ports).await?.messages()?).await;

@@ -18,6 +18,7 @@ use pipeline::{
         transaction::Transaction,
     },
     store::{
+        counters,
         documents::eviction::{self, WantedPack},
         jobs::create::{self, NewItem, NewJob},
         usage::sums,
@@ -75,7 +76,7 @@ pub async fn evict<P: Platform>(ports: &P, count: bool) -> Result<Evicted, Failu
 /// Vectors as last counted, and all that were upserted today: no fewer than there are.
 async fn known<P: Database + Clock>(ports: &P) -> Result<f64, Failure> {
     let mut transaction = Transaction::default();
-    let counted = transaction.query(eviction::stored_vectors());
+    let counted = transaction.query(counters::stored_vectors());
     let today = transaction.query(sums::totals(ports.now().start_of_day(), None));
     let done = transaction.commit(ports).await?;
     let counted = done.first(counted)?.map_or(0.0, |row| row.value);
@@ -86,7 +87,7 @@ async fn known<P: Database + Clock>(ports: &P) -> Result<f64, Failure> {
 }
 
 async fn recount<P: Database>(ports: &P) -> Result<f64, Failure> {
-    Ok(eviction::count_vectors().first(ports).await?.map_or(0.0, |row| row.value))
+    Ok(counters::count_stored_vectors().first(ports).await?.map_or(0.0, |row| row.value))
 }
 
 /// Marks the least recently useful documents whose vectors together are the surplus.
@@ -170,7 +171,7 @@ async fn embed_again<P: Database + Queue + Clock + Random>(ports: &P, wanted: &W
         key: None,
         now,
     }));
-    transaction.write(create::take_numbers(&job, 1));
+    transaction.write(counters::take_item_numbers(&job, 1));
     transaction.announce(create::items(&job, &[item], now)?);
     // A lost message costs a sweep.
     let _ = ports.send(transaction.commit(ports).await?.messages()?).await;

@@ -1,9 +1,10 @@
-//! D1 in memory: the same SQL on `SQLite`, which counts rows as D1 does.
+//! D1 in memory: the same SQL on `SQLite`, which counts rows as D1 does; without a rule, if a test takes one out.
+
+use std::{borrow::Cow, collections::BTreeSet};
 
 use rusqlite::{StatementStatus, params_from_iter, types::ValueRef};
 use serde_json::{Map, Value as Json, value::RawValue};
 
-use super::InMemory;
 use pipeline::{
     failure::Failure,
     platform::{
@@ -12,7 +13,51 @@ use pipeline::{
     },
 };
 
+use crate::{
+    in_memory::InMemory,
+    mutation::{Mutation, TakenOut},
+};
+
 impl InMemory {
+    /// Takes a rule out of every statement from here on.
+    pub fn mutate(&self, mutation: Mutation) {
+        *self.taken_out.borrow_mut() = Some(TakenOut { mutation, only_of: None });
+    }
+
+    /// Takes a rule out of one statement, given by its whole text, and leaves it in all others.
+    pub fn mutate_only(&self, mutation: Mutation, statement: &str) {
+        *self.taken_out.borrow_mut() = Some(TakenOut { mutation, only_of: Some(statement.to_owned()) });
+    }
+
+    /// True once a statement held the rule that is taken out.
+    pub fn has_mutated(&self) -> bool {
+        self.has_mutated.get()
+    }
+
+    /// Notes the text of every statement from here on.
+    pub fn note_statements(&self) {
+        *self.noted.borrow_mut() = Some(BTreeSet::new());
+    }
+
+    /// The texts noted so far.
+    pub fn noted_statements(&self) -> BTreeSet<String> {
+        self.noted.borrow().clone().unwrap_or_default()
+    }
+
+    /// What is run instead of a statement.
+    fn mutated<'a>(&self, sql: &'a str) -> Cow<'a, str> {
+        if let Some(noted) = self.noted.borrow_mut().as_mut().filter(|noted| !noted.contains(sql)) {
+            noted.insert(sql.to_owned());
+        }
+        match self.taken_out.borrow().as_ref().filter(|taken_out| taken_out.reaches(sql)) {
+            None => Cow::Borrowed(sql),
+            Some(TakenOut { mutation, .. }) => {
+                self.has_mutated.set(true);
+                Cow::Owned(sql.replace(mutation.rule, mutation.instead))
+            }
+        }
+    }
+
     /// The rows of a query, as JSON; for looking at what is stored.
     ///
     /// # Panics

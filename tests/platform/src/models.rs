@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::InMemory;
 use pipeline::{
     chat::generation::{Flow, Generation, Sink, Tokens, estimated_tokens},
     failure::Failure,
@@ -11,16 +10,7 @@ use pipeline::{
     time::Span,
 };
 
-/// What the language model does when it is asked next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Script {
-    /// Says this, word by word.
-    Says(&'static str),
-    /// Fails at once.
-    Fails(Failure),
-    /// Says this and then breaks off.
-    BreaksOff(&'static str),
-}
+use crate::{fate::Script, in_memory::InMemory};
 
 /// A bag of hashed words: texts that share words are near each other.
 fn bag_of_words(dimensions: usize, text: &str) -> Vec<f32> {

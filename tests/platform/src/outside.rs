@@ -1,21 +1,11 @@
 //! The deployment and the world outside of it, in memory.
 
-use super::InMemory;
 use pipeline::{
     failure::Failure,
     platform::ports::{Burst, Deployment, Outside, RateLimiter, Webhook},
 };
 
-/// What was posted to the outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivered {
-    /// Where to.
-    pub url: String,
-    /// With which headers.
-    pub headers: Vec<(&'static str, String)>,
-    /// What.
-    pub body: String,
-}
+use crate::in_memory::{Delivered, InMemory};
 
 impl InMemory {
     /// Sets the deployment's `LIMITS`.

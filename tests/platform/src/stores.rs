@@ -1,6 +1,5 @@
 //! Objects, values and messages in memory.
 
-use super::InMemory;
 use pipeline::{
     failure::Failure,
     job::message::Message,
@@ -10,6 +9,8 @@ use pipeline::{
     },
     time::MINUTE,
 };
+
+use crate::in_memory::InMemory;
 
 impl ObjectStore for InMemory {
     async fn get(&self, key: &str, range: Option<(u64, u64)>) -> Result<Option<Object>, Failure> {

@@ -6,7 +6,10 @@ use pipeline::time::MINUTE;
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
 
-use super::{Simulation, chaos, trace::shortened};
+use super::{
+    history::{Simulation, chaos},
+    trace::shortened,
+};
 use crate::rig::{Answer, prose};
 
 /// Names that clients give their documents: few, so that revisions, deletes and cancels meet.

@@ -8,28 +8,17 @@ use std::fmt;
 
 use test_platform::Mutation;
 
-use super::{OPERATIONS, Simulation, draw::Draw, trace::Trace};
+use super::{
+    draw::Draw,
+    history::Simulation,
+    plan::{OPERATIONS, Plan},
+    trace::Trace,
+};
 
 /// Operations that are shown of a history.
 const SHOWN: usize = 40;
 /// Histories that are run to find a shorter one: half a minute at most.
 const TRIES: usize = 400;
-
-/// What is done of a history, and how.
-#[derive(Clone, Debug)]
-pub(super) struct Plan {
-    /// The operations that are done: their numbers, and the draws they begin with if they are not
-    /// simply the next.
-    pub(super) operations: Vec<(usize, Option<Draw>)>,
-    /// No call fails or kills its worker; some still pause theirs.
-    pub(super) is_calm: bool,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self { operations: (0..OPERATIONS).map(|number| (number, None)).collect(), is_calm: false }
-    }
-}
 
 /// A promise that was broken, and what happened before.
 pub struct Broken {

@@ -13,7 +13,10 @@ use pipeline::{
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
 
-use super::{LONGEST_LIFE, PLENTY, Simulation, clients::unique_word};
+use super::{
+    clients::unique_word,
+    history::{LONGEST_LIFE, PLENTY, Simulation},
+};
 
 /// More than any history needs to index what it parked.
 const DAYS_PARKED: u32 = 60;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use test_platform::Mutation;
 
-use super::Simulation;
+use super::history::Simulation;
 
 /// What a history without a rule came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -91,7 +91,8 @@ fn fresh_histories_keep_every_promise() {
     }
     assert_eq!(tally.seeds, seeds);
     report(&format!(
-        "simulation: {} fresh seeds (SEED_BASE={base}) x 120 operations, {} deliveries, {} revisions, {} questions in {} s: 0 violations",
+        "simulation: {} fresh seeds (SEED_BASE={base}) x 120 operations, {} deliveries, {} revisions, {} questions \
+         in {} s: 0 violations",
         tally.seeds,
         tally.deliveries,
         tally.revisions,

@@ -83,7 +83,8 @@ mod tests {
     use super::*;
     use crate::sources;
 
-    const MAP: &str = "# Tour\n\n## The map\n\n    pipeline/   the vocabulary\n                job/ (items), chat/\n    \
+    const MAP: &str = "# Tour\n\n## The map\n\n    pipeline/   the vocabulary\n                job/ (items), chat/\n\
+                       \x20   \
                        producers/  routes in api/index/\n\nThe rest is prose about store/.\n";
 
     fn check(path: &str) -> Vec<Finding> {

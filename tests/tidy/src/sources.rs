@@ -1,6 +1,12 @@
 //! The files that are looked at: their texts, and the syntax of those in Rust.
 
-use std::{collections::BTreeMap, error::Error, fs, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fs,
+    path::Path,
+    process::Command,
+};
 
 use syn::Item;
 
@@ -24,9 +30,10 @@ impl Sources {
         let parsed = rust
             .map(|(path, text)| Ok((path.clone(), syn::parse_file(text)?)))
             .collect::<Result<BTreeMap<_, _>, syn::Error>>()?;
+        let tests = test_modules(&parsed);
         let shipped = parsed
             .iter()
-            .filter(|(path, _)| !is_test(path))
+            .filter(|(path, _)| !is_test(path) && !tests.contains(path.as_str()))
             .map(|(path, file)| (path.clone(), without_tests(file)))
             .collect();
         Ok(Self { texts, parsed, shipped })
@@ -87,6 +94,24 @@ pub fn is_test(path: &str) -> bool {
     path.contains("/tests/")
 }
 
+/// The files of modules that are declared for tests only.
+fn test_modules(files: &BTreeMap<String, syn::File>) -> BTreeSet<String> {
+    files.iter().flat_map(|(path, file)| file.items.iter().filter_map(|item| test_module(path, item))).collect()
+}
+
+fn test_module(path: &str, item: &Item) -> Option<String> {
+    let Item::Mod(module) = item else { return None };
+    let is_declared = module.content.is_none() && module.attrs.iter().any(syntax::is_test_only);
+    is_declared.then(|| format!("{}/{}.rs", folder_of_children(path), module.ident))
+}
+
+/// Where the files of a file's modules lie.
+fn folder_of_children(path: &str) -> &str {
+    let name_aside = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let is_root = ["lib.rs", "main.rs", "mod.rs"].iter().any(|name| path.ends_with(&format!("/{name}")));
+    if is_root { name_aside } else { path.trim_end_matches(".rs") }
+}
+
 fn without_tests(file: &syn::File) -> syn::File {
     syn::File { items: shipped_items(&file.items), ..file.clone() }
 }
@@ -108,4 +133,21 @@ fn shipped_items(items: &[Item]) -> Vec<Item> {
 #[cfg(test)]
 pub(crate) fn of<const N: usize>(files: [(&str, &str); N]) -> Sources {
     Sources::new(files.map(|(path, text)| (path.to_owned(), text.to_owned())).into()).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_that_is_declared_for_tests_is_not_shipped() {
+        let sources = of([
+            ("a/src/lib.rs", "#[cfg(test)]\nmod fixture;\nmod one;"),
+            ("a/src/fixture.rs", ""),
+            ("a/src/one.rs", "#[cfg(test)]\nmod inner;"),
+            ("a/src/one/inner.rs", ""),
+        ]);
+        let shipped: Vec<&str> = sources.shipped().map(|(path, _)| path).collect();
+        assert_eq!(shipped, ["a/src/lib.rs", "a/src/one.rs"]);
+    }
 }

@@ -1,5 +1,4 @@
-//! The rules, held to the repository. Those that it does not keep yet are ignored, each until what is said;
-//! `cargo test -p tidy -- --ignored` tells what is left.
+//! The rules, held to the repository.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read the sources fails")]
 
@@ -23,49 +22,41 @@ fn report(findings: &[Finding]) {
 }
 
 #[test]
-#[ignore = "until pipeline, producers and tests/platform have no circle"]
 fn no_files_use_each_other_in_a_circle() {
     check(circles);
 }
 
 #[test]
-#[ignore = "until the store holds every statement"]
 fn sql_is_in_the_stores_alone() {
     check(statements::outside_of_stores);
 }
 
 #[test]
-#[ignore = "until the store holds every statement"]
 fn every_table_has_one_owner() {
     check(statements::tables_of_several_owners);
 }
 
 #[test]
-#[ignore = "until the store holds every statement"]
 fn what_must_not_drift_apart_is_said_once() {
     check(statements::said_more_than_once);
 }
 
 #[test]
-#[ignore = "until answers are read by handle"]
 fn no_answer_is_read_by_its_position() {
     check(statements::answers_by_position);
 }
 
 #[test]
-#[ignore = "until the map is drawn anew"]
 fn the_map_names_every_folder_that_holds_sources() {
     check(unnamed_folders);
 }
 
 #[test]
-#[ignore = "until pipeline/src/job/item.rs and tests/platform/src/lib.rs are split"]
 fn no_file_is_too_long() {
     check(sizes::long_files);
 }
 
 #[test]
-#[ignore = "until the store holds every statement: most long lines are SQL"]
 fn no_line_is_too_long() {
     check(sizes::long_lines);
 }
@@ -84,7 +75,6 @@ fn pure_crates_read_no_clock_and_draw_no_randomness() {
 }
 
 #[test]
-#[ignore = "until pipeline/src/job is documented"]
 fn documentation_says_more_than_a_name() {
     check(empty_docs);
 }

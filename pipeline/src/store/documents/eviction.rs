@@ -56,28 +56,6 @@ pub fn note_hits(user: &UserId, documents: &BTreeSet<&str>, now: Timestamp) -> R
     .bind(now))
 }
 
-/// How many vectors the index holds, as a row of `counters`.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct StoredVectors {
-    /// How many.
-    pub value: f64,
-}
-
-/// The vectors as they were last counted; no row before the first time.
-pub fn stored_vectors() -> Query<StoredVectors> {
-    Query::new("SELECT value FROM counters WHERE name = 'vectors_stored'")
-}
-
-/// Counts the vectors anew: a look at every document.
-pub fn count_vectors() -> Query<StoredVectors> {
-    Query::new(
-        "INSERT INTO counters (name, value)
-         SELECT 'vectors_stored', total(chunk_count) FROM documents
-         WHERE current IS NOT NULL AND deleted_at IS NULL AND (evicted_at IS NULL OR evicting = 1)
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value RETURNING value",
-    )
-}
-
 /// Marks for eviction the least recently useful documents that together have `surplus` vectors, `limit`
 /// at most. One whose next revision is on its way is left alone.
 pub fn mark(surplus: f64, limit: i64, now: Timestamp) -> Write {

@@ -96,7 +96,7 @@ pub fn by_cancel(user: &UserId, job: &JobId) -> Write {
     .bind(user)
 }
 
-/// A superseded revision.
+/// A revision that a newer one or a delete replaced, with what its purge has to know.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SupersededRevision {
     /// Its document.

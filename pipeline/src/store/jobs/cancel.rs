@@ -34,7 +34,8 @@ pub fn job(user: &UserId, job: &JobId, now: Timestamp) -> [Write; 2] {
 pub fn turns_of(user: &UserId, conversation: &ConversationId, now: Timestamp) -> [Write; 2] {
     [
         formatcp!(
-            "{CANCEL_ITEM} WHERE state NOT IN {TERMINAL} AND id IN (SELECT first_item FROM jobs WHERE {TURNS_OF_CONVERSATION})"
+            "{CANCEL_ITEM} WHERE state NOT IN {TERMINAL}
+               AND id IN (SELECT first_item FROM jobs WHERE {TURNS_OF_CONVERSATION})"
         ),
         formatcp!("{CANCEL_JOB} WHERE {TURNS_OF_CONVERSATION}"),
     ]

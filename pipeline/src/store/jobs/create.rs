@@ -1,8 +1,9 @@
 //! New jobs: the job's row, its items' numbers, its items.
 //!
 //! Every job is made in the same order: [`job`] (or [`turn_job`], [`purge_job`]) inserts the row under
-//! its own condition and plans the next free item numbers, [`take_numbers`] takes them, [`items`] inserts
-//! the items. Without the job's row the other two change nothing.
+//! its own condition and plans the next free item numbers,
+//! [`take_item_numbers`](crate::store::counters::take_item_numbers) takes them, [`items`] inserts the items.
+//! Without the job's row the other two change nothing.
 
 use const_format::formatcp;
 use serde::{Deserialize, Serialize};
@@ -91,7 +92,8 @@ pub struct NewTurnJob<'a> {
 /// Inserts a chat job if its conversation is there and not archived, and its idempotency key is its own.
 pub fn turn_job(new: NewTurnJob<'_>) -> Write {
     Write::new(formatcp!(
-        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents, turn, finished_at)
+        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents, turn,
+                           finished_at)
          SELECT ?4, ?1, 'chat', ?5, ?5, i.value + 1, i.value + CASE WHEN ?7 THEN 0 ELSE 1 END, 0,
                 json_set(?6, '$.number', (SELECT last_number + 1 FROM conversations WHERE user_id = ?1 AND id = ?2)),
                 CASE WHEN ?7 THEN ?5 END
@@ -134,16 +136,6 @@ pub fn purge_job(new: NewPurgeJob<'_>) -> Write {
     .bind(new.user)
     .bind(new.kind)
     .bind(new.now)
-}
-
-/// Takes the item numbers that the job's row plans; none if there is no such row.
-pub fn take_numbers(job: &JobId, count: usize) -> Write {
-    Write::new(
-        "UPDATE counters SET value = value + ?2
-         WHERE name = 'item' AND EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND first_item = counters.value + 1)",
-    )
-    .bind(job)
-    .bind(whole(count))
 }
 
 /// An item that is to be inserted. Items name each other by their places in the job, counted from 0.
@@ -194,8 +186,9 @@ impl NewItem {
 /// messages follow the commit.
 pub fn items(job: &JobId, items: &[NewItem], now: Timestamp) -> Result<Query<ItemAnnouncement>, Failure> {
     Ok(Query::new(
-        "INSERT INTO job_items (id, job_id, user_id, stage, state, batch, first_pack, last_pack, documents, document_count,
-                                chunk_count, progress, cursor, lease, attempts, next_at, sent_at, updated_at)
+        "INSERT INTO job_items (id, job_id, user_id, stage, state, batch, first_pack, last_pack, documents,
+                                document_count, chunk_count, progress, cursor, lease, attempts, next_at, sent_at,
+                                updated_at)
          SELECT j.first_item + r.key, j.id, j.user_id, r.value ->> 'stage', r.value ->> 'state',
                 j.first_item + (r.value ->> 'batch'),
                 coalesce(j.first_item + (r.value ->> '$.packs[0]'), r.value ->> 'pack'),
@@ -223,7 +216,8 @@ pub fn accept(job: &JobId, now: Timestamp) -> Write {
 /// Returns the items; those that are queued are to be announced.
 pub fn release_upload(job: &JobId, now: Timestamp) -> Query<ItemAnnouncement> {
     Query::new(formatcp!(
-        "UPDATE job_items SET state = CASE WHEN batch IS NULL THEN 'waiting' ELSE 'queued' END, sent_at = ?2, next_at = ?2, updated_at = ?2
+        "UPDATE job_items SET state = CASE WHEN batch IS NULL THEN 'waiting' ELSE 'queued' END, sent_at = ?2,
+             next_at = ?2, updated_at = ?2
          WHERE id BETWEEN (SELECT first_item FROM jobs WHERE id = ?1) AND (SELECT last_item FROM jobs WHERE id = ?1)
            AND state = 'uploading' AND {ACCEPTED}
          RETURNING id, stage, state, user_id",

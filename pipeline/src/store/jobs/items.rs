@@ -198,8 +198,9 @@ pub fn finish_job(item: ItemId, now: Timestamp) -> Write {
 pub fn wake_all_waiting(now: Timestamp) -> Write {
     Write::new(formatcp!(
         "UPDATE job_items SET state = 'queued', next_at = ?1, sent_at = NULL, updated_at = ?1, {COUNT_CHUNKS}
-         WHERE state = 'waiting' AND id IN (SELECT i.id FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
-                                            WHERE j.finished_at IS NULL AND i.state = 'waiting')
+         WHERE state = 'waiting' AND id IN (
+             SELECT i.id FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
+             WHERE j.finished_at IS NULL AND i.state = 'waiting')
            AND {NOTHING_TO_WAIT_FOR}"
     ))
     .bind(now)
@@ -208,7 +209,8 @@ pub fn wake_all_waiting(now: Timestamp) -> Write {
 /// As [`finish_job`], for every job.
 pub fn finish_all_jobs(now: Timestamp) -> Write {
     Write::new(formatcp!(
-        "UPDATE jobs SET finished_at = ?1 WHERE finished_at IS NULL AND accepted_at IS NOT NULL AND {EVERY_ITEM_IS_TERMINAL}"
+        "UPDATE jobs SET finished_at = ?1 WHERE finished_at IS NULL AND accepted_at IS NOT NULL
+           AND {EVERY_ITEM_IS_TERMINAL}"
     ))
     .bind(now)
 }

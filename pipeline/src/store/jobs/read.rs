@@ -36,7 +36,8 @@ pub struct JobRow {
 /// A user's job that was accepted.
 pub fn job(user: &UserId, job: &JobId) -> Query<JobRow> {
     Query::new(
-        "SELECT j.id, j.kind, j.created_at, j.finished_at, j.cancelled_at, j.receipt, j.turn, t.content AS answer, t.detail
+        "SELECT j.id, j.kind, j.created_at, j.finished_at, j.cancelled_at, j.receipt, j.turn, t.content AS answer,
+                t.detail
          FROM jobs j LEFT JOIN turns t ON t.user_id = j.user_id AND t.conversation_id = j.turn ->> '$.conversation_id'
               AND t.number = (j.turn ->> '$.number') + 1
          WHERE j.id = ?1 AND j.user_id = ?2 AND j.accepted_at IS NOT NULL",

@@ -14,8 +14,8 @@ use crate::{
 /// Of one pack only if `only` names it.
 pub fn reopen_batches(user: &UserId, job: &JobId, only: Option<ItemId>, now: Timestamp) -> Write {
     Write::new(
-        "UPDATE job_items SET stage = 'embed', state = 'waiting', token = NULL, cursor = NULL, progress = 0, attempts = 0,
-             error = NULL, updated_at = ?3
+        "UPDATE job_items SET stage = 'embed', state = 'waiting', token = NULL, cursor = NULL, progress = 0,
+             attempts = 0, error = NULL, updated_at = ?3
          WHERE state <> 'cancelled' AND stage IN ('embed', 'upsert') AND id IN (
              SELECT p.batch FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item
              WHERE j.id = ?1 AND j.user_id = ?2 AND p.state = 'failed' AND (?4 IS NULL OR p.id = ?4))",

@@ -34,7 +34,8 @@ pub struct StuckItem {
 /// Stuck items: the oldest first, one of each user before the second of any.
 pub fn stuck_items(now: Timestamp) -> Query<StuckItem> {
     Query::new(
-        "SELECT i.id, i.stage, i.user_id, i.attempts, i.error, row_number() OVER (PARTITION BY i.user_id ORDER BY i.id) AS turn
+        "SELECT i.id, i.stage, i.user_id, i.attempts, i.error,
+                row_number() OVER (PARTITION BY i.user_id ORDER BY i.id) AS turn
          FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
          WHERE j.finished_at IS NULL AND j.due_at <= ?1 AND j.accepted_at IS NOT NULL
            AND ((i.state = 'queued' AND i.next_at <= ?1 AND (i.sent_at IS NULL OR max(i.sent_at, i.next_at) < ?2))
@@ -121,9 +122,13 @@ pub fn expire(before: Timestamp) -> [Write; 4] {
         "DELETE FROM job_items WHERE id IN (
              SELECT i.id FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
              WHERE j.finished_at < ?1 AND j.kind = 'index'
-               AND NOT EXISTS (SELECT 1 FROM job_items p WHERE p.id BETWEEN j.first_item AND j.last_item AND p.documents <> '[]'))",
+               AND NOT EXISTS (
+                   SELECT 1 FROM job_items p
+                   WHERE p.id BETWEEN j.first_item AND j.last_item AND p.documents <> '[]'))",
         "DELETE FROM jobs WHERE finished_at < ?1 AND kind = 'index'
-           AND NOT EXISTS (SELECT 1 FROM job_items p WHERE p.id BETWEEN jobs.first_item AND jobs.last_item AND p.documents <> '[]')",
+           AND NOT EXISTS (
+               SELECT 1 FROM job_items p
+               WHERE p.id BETWEEN jobs.first_item AND jobs.last_item AND p.documents <> '[]')",
     ]
     .map(|sql| Write::new(sql).bind(before))
 }

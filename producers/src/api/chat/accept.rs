@@ -16,6 +16,7 @@ use pipeline::{
     },
     store::{
         conversations::{self, NewConversation, messages},
+        counters,
         idempotency::{self, NewKey},
         jobs::create::{self, NewItem, NewTurnJob},
     },
@@ -87,7 +88,7 @@ pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<
         key,
         now,
     }));
-    transaction.write(create::take_numbers(question.job, 1));
+    transaction.write(counters::take_item_numbers(question.job, 1));
     transaction.write(messages::insert_question(question.job, question.message, now));
     if let Some(answer) = question.answer {
         transaction.write(messages::insert_known_answer(question.job, &answer.answer, &json(&answer.detail)?, now));

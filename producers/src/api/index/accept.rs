@@ -24,6 +24,7 @@ use pipeline::{
     },
     problem::{Code, Problem},
     store::{
+        counters,
         documents::{
             superseded,
             upload::{self, NewRevision, Upload},
@@ -133,7 +134,7 @@ async fn announce<P: Database + Clock>(
         key,
         now,
     }));
-    transaction.write(create::take_numbers(accepted.job, items.len()));
+    transaction.write(counters::take_item_numbers(accepted.job, items.len()));
     transaction.query(create::items(accepted.job, items, now)?);
     match transaction.commit(ports).await?.first(job)? {
         Some(first) => Ok(first.first_item),

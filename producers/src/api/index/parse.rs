@@ -293,7 +293,8 @@ mod tests {
 
     #[test]
     fn files_and_shared_fields() {
-        let body = "--X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"src/a.rs\"\r\nContent-Type: application/octet-stream\r\n\r\nfn a() {}\r\n\
+        let body = "--X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"src/a.rs\"\r\n\
+            Content-Type: application/octet-stream\r\n\r\nfn a() {}\r\n\
             --X\r\nContent-Disposition: form-data; name=\"tags\"\r\n\r\none, two\r\n\
             --X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"empty.md\"\r\n\r\n\r\n--X--\r\n";
         let items = read("multipart/form-data; boundary=X", body).unwrap();

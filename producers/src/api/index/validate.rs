@@ -117,7 +117,11 @@ fn media(external_id: Option<&str>, given: Option<&str>) -> Result<Media, Proble
     let by_name = media::by_name(external_id.unwrap_or_default());
     let Some(given) = given else { return Ok(by_name) };
     let media_type = media::by_media_type(given).ok_or_else(|| {
-        let detail = format!("{:?} is not indexed; text/plain, text/markdown, text/html, text/csv, text/x-source and application/json are", shortened(given));
+        let detail = format!(
+            "{:?} is not indexed; text/plain, text/markdown, text/html, text/csv, text/x-source and \
+             application/json are",
+            shortened(given)
+        );
         Problem::new(Code::UnsupportedType, detail)
     })?;
     Ok(Media { media_type, ..by_name })

@@ -104,7 +104,8 @@ impl Completion {
 
     fn data(&self, choices: &Value, usage: Option<&Value>) -> String {
         let mut chunk = json!({
-            "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model, "choices": choices,
+            "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model,
+            "choices": choices,
         });
         if self.include_usage {
             chunk["usage"] = usage.cloned().unwrap_or(Value::Null);

@@ -1,0 +1,383 @@
+//! The platform as one invocation sees it, with what all of them share, and the ports that need little more.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    future::poll_fn,
+    ops::Deref,
+    rc::Rc,
+    task::Poll,
+};
+
+use pipeline::{
+    budget::usage::Usage,
+    chat::{
+        channel::{self, Channel, StreamState, TurnEvent, Update},
+        generation::Generation,
+    },
+    failure::Failure,
+    job::message::Message,
+    platform::ports::{Burst, Channels, Clock, Meter, Random, Sha256, VectorRecord, Webhook},
+    time::{Span, Timestamp},
+};
+
+use crate::{
+    connection::Borrowed,
+    fate::{Fate, Script},
+    mutation::TakenOut,
+};
+
+/// Every port, in memory, as one invocation sees it. Others see the same through [`InMemory::worker`].
+pub struct InMemory {
+    shared: Rc<Shared>,
+    usage: Cell<Usage>,
+    invocation: RefCell<String>,
+    reserved: Cell<bool>,
+    crashed: Cell<bool>,
+}
+
+/// What was posted to the outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// Where to.
+    pub url: String,
+    /// With which headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// What.
+    pub body: String,
+}
+
+/// What all invocations share.
+pub struct Shared {
+    pub(crate) connection: Borrowed,
+    pub(crate) objects: RefCell<BTreeMap<String, (Vec<u8>, u64)>>,
+    pub(crate) versions: Cell<u64>,
+    pub(crate) queue: RefCell<VecDeque<Message>>,
+    pub(crate) values: RefCell<BTreeMap<String, Vec<u8>>>,
+    pub(crate) vectors: RefCell<BTreeMap<String, (String, VectorRecord)>>,
+    pub(crate) now: Cell<Timestamp>,
+    pub(crate) random: Cell<u64>,
+    pub(crate) fates: RefCell<Box<dyn FnMut() -> Fate>>,
+    pub(crate) embedded: Cell<usize>,
+    pub(crate) generations: RefCell<Vec<Generation>>,
+    pub(crate) scripts: RefCell<VecDeque<Script>>,
+    pub(crate) channels: RefCell<BTreeMap<String, Vec<TurnEvent>>>,
+    pub(crate) streams: RefCell<BTreeMap<String, StreamState>>,
+    pub(crate) limits: RefCell<Option<Vec<u8>>>,
+    pub(crate) webhook: RefCell<Option<Webhook>>,
+    pub(crate) asked: RefCell<BTreeMap<String, Timestamp>>,
+    pub(crate) posted: RefCell<Vec<Delivered>>,
+    pub(crate) failing_outside: Cell<usize>,
+    pub(crate) refused_bursts: RefCell<Vec<Burst>>,
+    pub(crate) billed: Cell<f64>,
+    pub(crate) answer_tokens: Cell<u64>,
+    pub(crate) billed_after_reserving: Cell<f64>,
+    pub(crate) taken_out: RefCell<Option<TakenOut>>,
+    pub(crate) has_mutated: Cell<bool>,
+    pub(crate) noted: RefCell<Option<BTreeSet<String>>>,
+}
+
+impl Deref for InMemory {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl std::fmt::Debug for InMemory {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("InMemory").finish_non_exhaustive()
+    }
+}
+
+impl Default for InMemory {
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
+
+impl InMemory {
+    /// An empty platform; `seed` decides its ids.
+    ///
+    /// # Panics
+    /// If the migrations do not run.
+    pub fn new(seed: u64) -> Self {
+        Self::with_schema(seed, "")
+    }
+
+    /// An empty platform with more in its database than the migrations bring: a test's own tables.
+    pub fn with_schema(seed: u64, schema: &'static str) -> Self {
+        Self::over(Borrowed::new(schema), seed)
+    }
+
+    /// A platform whose database an earlier version left: its first `migrations` had run, it held what
+    /// `dump` inserts, and the later migrations have run since.
+    ///
+    /// # Panics
+    /// If the dump or the migrations do not run.
+    pub fn upgraded(seed: u64, migrations: usize, dump: &str) -> Self {
+        Self::over(Borrowed::upgraded(migrations, dump), seed)
+    }
+
+    fn over(connection: Borrowed, seed: u64) -> Self {
+        let shared = Shared {
+            connection,
+            objects: RefCell::default(),
+            versions: Cell::new(0),
+            queue: RefCell::default(),
+            values: RefCell::default(),
+            vectors: RefCell::default(),
+            // 2026-11-22T00:00:00Z and a bit.
+            now: Cell::new(Timestamp::from_milliseconds(1_795_305_600_000 + 3_600_000)),
+            random: Cell::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            fates: RefCell::new(Box::new(|| Fate::Works)),
+            embedded: Cell::new(0),
+            generations: RefCell::default(),
+            scripts: RefCell::default(),
+            channels: RefCell::default(),
+            streams: RefCell::default(),
+            limits: RefCell::default(),
+            webhook: RefCell::default(),
+            asked: RefCell::default(),
+            posted: RefCell::default(),
+            failing_outside: Cell::default(),
+            refused_bursts: RefCell::default(),
+            billed: Cell::default(),
+            answer_tokens: Cell::default(),
+            billed_after_reserving: Cell::default(),
+            taken_out: RefCell::default(),
+            has_mutated: Cell::default(),
+            noted: RefCell::default(),
+        };
+        Self::of(Rc::new(shared), "")
+    }
+
+    fn of(shared: Rc<Shared>, invocation: &str) -> Self {
+        Self {
+            shared,
+            usage: Cell::default(),
+            invocation: RefCell::new(invocation.to_owned()),
+            reserved: Cell::default(),
+            crashed: Cell::default(),
+        }
+    }
+
+    /// The same platform as another invocation sees it, which may run at the same time.
+    #[must_use]
+    pub fn worker(&self, invocation: &str) -> Self {
+        Self::of(Rc::clone(&self.shared), invocation)
+    }
+
+    /// Decides the fate of every call from here on.
+    pub fn set_fates(&self, fates: impl FnMut() -> Fate + 'static) {
+        *self.fates.borrow_mut() = Box::new(fates);
+        self.crashed.set(false);
+    }
+
+    /// Lets every call work again, as a new worker.
+    pub fn heal(&self) {
+        self.set_fates(|| Fate::Works);
+    }
+
+    /// Begins an invocation: what it uses is counted from zero.
+    pub fn begin(&self, invocation: &str) {
+        invocation.clone_into(&mut self.invocation.borrow_mut());
+        self.usage.set(Usage::default());
+        self.reserved.set(false);
+    }
+
+    /// Counts what the platform is used for.
+    pub(crate) fn count(&self, add: impl FnOnce(&mut Usage)) {
+        let mut usage = self.usage.get();
+        add(&mut usage);
+        self.usage.set(usage);
+    }
+
+    /// Counts a message's delivery: a read, and the delete of one that will not come again.
+    pub fn count_delivery(&self, is_last: bool) {
+        self.count(|usage| usage.queue_operations += if is_last { 2 } else { 1 });
+    }
+
+    /// Neurons the models have worked for, whatever became of their answers.
+    pub fn billed(&self) -> f64 {
+        self.billed.get()
+    }
+
+    /// Of them those for which neurons had been set aside: what the ledger may never miss.
+    pub fn billed_after_reserving(&self) -> f64 {
+        self.billed_after_reserving.get()
+    }
+
+    /// Works and is counted, whether the answer arrives or not.
+    pub(crate) fn bill(&self, neurons: f64) {
+        self.billed.set(self.billed.get() + neurons);
+        if self.reserved.get() {
+            self.billed_after_reserving.set(self.billed_after_reserving.get() + neurons);
+        }
+        self.count(|usage| usage.neurons += neurons);
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, span: Span) {
+        self.now.set(self.now.get().plus(span));
+    }
+
+    /// Takes the next message off the queue.
+    pub fn receive(&self) -> Option<Message> {
+        self.queue.borrow_mut().pop_front()
+    }
+
+    /// Puts a message back, as a redelivery.
+    pub fn redeliver(&self, message: Message) {
+        self.queue.borrow_mut().push_back(message);
+    }
+
+    /// Forgets every queued message.
+    pub fn lose_messages(&self) {
+        self.queue.borrow_mut().clear();
+    }
+
+    /// Keys of all objects.
+    pub fn object_keys(&self) -> Vec<String> {
+        self.objects.borrow().keys().cloned().collect()
+    }
+
+    /// Ids of all vectors.
+    pub fn vector_ids(&self) -> Vec<String> {
+        self.vectors.borrow().keys().cloned().collect()
+    }
+
+    /// Texts embedded so far.
+    pub fn embedded(&self) -> usize {
+        self.embedded.get()
+    }
+
+    /// What the language model does next, in this order; after that it repeats its prompt's last line.
+    pub fn script(&self, scripts: impl IntoIterator<Item = Script>) {
+        *self.scripts.borrow_mut() = scripts.into_iter().collect();
+    }
+
+    /// What the language model was asked so far.
+    pub fn generations(&self) -> Vec<Generation> {
+        self.generations.borrow().clone()
+    }
+
+    /// What a channel was told, as its listeners heard it.
+    pub fn heard(&self, channel: &Channel) -> Vec<TurnEvent> {
+        self.channels.borrow().get(&channel.name()).cloned().unwrap_or_default()
+    }
+
+    /// Writes a value into KV, as an operator does.
+    pub fn set_value(&self, key: &str, value: &[u8]) {
+        self.values.borrow_mut().insert(key.to_owned(), value.to_vec());
+    }
+
+    /// Draws a call's fate. A worker that is gone does nothing any more.
+    pub(crate) async fn call<T>(&self, what: &str, effect: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let failure = |why: &str| Err(Failure::transient(format!("{what}: {why}")));
+        if self.crashed.get() {
+            return failure("the worker is gone");
+        }
+        let fate = (self.fates.borrow_mut())();
+        match fate {
+            Fate::Works => effect(),
+            Fate::Pauses => {
+                yield_now().await;
+                effect()
+            }
+            Fate::Fails => failure("injected failure"),
+            Fate::AnswerLost => effect().and(failure("injected loss of the answer")),
+            Fate::Crashes => {
+                self.crashed.set(true);
+                failure("injected crash")
+            }
+            Fate::CrashesAfter => {
+                let done = effect();
+                self.crashed.set(true);
+                done.and(failure("injected crash"))
+            }
+        }
+    }
+
+    /// True once an injected crash has ended this invocation.
+    pub fn is_gone(&self) -> bool {
+        self.crashed.get()
+    }
+}
+
+/// Lets others have a turn.
+async fn yield_now() {
+    let mut waited = false;
+    poll_fn(|_| {
+        if waited {
+            return Poll::Ready(());
+        }
+        waited = true;
+        Poll::Pending
+    })
+    .await;
+}
+
+impl Meter for InMemory {
+    fn invocation(&self) -> String {
+        self.invocation.borrow().clone()
+    }
+
+    fn usage(&self) -> Usage {
+        self.usage.get()
+    }
+
+    fn has_reserved(&self) -> bool {
+        self.reserved.get()
+    }
+
+    fn note_reservation(&self) {
+        self.reserved.set(true);
+    }
+}
+
+impl Channels for InMemory {
+    async fn publish(&self, channel: &Channel, update: Update) -> Result<bool, Failure> {
+        self.count(|usage| usage.object_requests += 1);
+        self.call("channel", || {
+            let job = update.job.to_string();
+            let admission = channel::admit(self.streams.borrow().get(&job), update);
+            self.streams.borrow_mut().insert(job, admission.state);
+            self.channels.borrow_mut().entry(channel.name()).or_default().extend(admission.events);
+            Ok(admission.wanted)
+        })
+        .await
+    }
+}
+
+impl Clock for InMemory {
+    fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
+    async fn sleep(&self, milliseconds: u64) {
+        self.advance(Span::milliseconds(i64::try_from(milliseconds).unwrap_or(i64::MAX)));
+    }
+}
+
+impl Random for InMemory {
+    fn fill(&self, buffer: &mut [u8]) {
+        for byte in buffer {
+            // xorshift64. Source: Marsaglia, "Xorshift RNGs", 2003.
+            let mut state = self.random.get();
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            self.random.set(state);
+            *byte = state.to_le_bytes()[3];
+        }
+    }
+}
+
+impl Sha256 for InMemory {
+    async fn sha256(&self, bytes: &[u8]) -> Result<[u8; 32], Failure> {
+        use sha2::Digest as _;
+        self.call("SHA-256", || Ok(sha2::Sha256::digest(bytes).into())).await
+    }
+}

@@ -1,0 +1,22 @@
+//! Which operations of a history are done, and under which faults.
+
+use super::draw::Draw;
+
+/// Operations of one history.
+pub(super) const OPERATIONS: usize = 120;
+
+/// What is done of a history, and how.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// The operations that are done: their numbers, and the draws they begin with if they are not
+    /// simply the next.
+    pub(super) operations: Vec<(usize, Option<Draw>)>,
+    /// No call fails or kills its worker; some still pause theirs.
+    pub(super) is_calm: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { operations: (0..OPERATIONS).map(|number| (number, None)).collect(), is_calm: false }
+    }
+}
