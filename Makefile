@@ -17,7 +17,7 @@ release: # the same with the Workers as they are deployed
 dev: build ## start the product on http://localhost:8787 (PORT=, STATE_DIR=); Ctrl-C stops it
 	@exec target/debug/friend-dev serve
 
-trace: ## replay one history of the simulation and tell it (SEED=17)
+trace: ## replay one history of the simulation and print it (SEED=17)
 	@SEED=$(or $(SEED),17) cargo test --quiet -p tests --test native -- --exact simulation::one_history_is_told --ignored --nocapture
 
 demo: build ## index a folder and search it (DIR=…; by default this repository)

@@ -54,7 +54,12 @@ export function recovering(bindings) {
       constructor(...given) {
         this.#arguments = given;
         replaceLostInstance();
-        this.#current();
+        try {
+          this.#current();
+        } catch (error) {
+          noticeTrap(error);
+          throw error;
+        }
       }
 
       #current() {

@@ -9,7 +9,7 @@
 //!    another message;
 //! 5. builds the prompt ([`prompt`]) and asks the route's models in turn, publishing in the channel as
 //!    they answer ([`publisher`]); if none can, what was found is the answer ([`fallback`]);
-//! 6. settles the citations ([`citations`]) and commits answer, proposed memories ([`memory_proposals`])
+//! 6. checks the citations ([`citations`]) and commits answer, proposed memories ([`memory_proposals`])
 //!    and the end of the job in one fenced transaction;
 //! 7. publishes the end, and caches the answer for who asks the same within the hour.
 //!

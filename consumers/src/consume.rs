@@ -75,7 +75,7 @@ pub struct Report {
 /// 5. A failed attempt gives the claim back in D1 as its kind demands, and the outcome tells the
 ///    batch loop the same, so that queue and D1 agree on when to try again.
 ///
-/// Every step may be the last: an unsettled claim runs out, and the sweeper sends a new message.
+/// Every step may be the last: a claim that is not given back runs out, and the sweep sends a new message.
 pub async fn consume<P: Platform>(ports: &P, message_id: &str, body: &str) -> Report {
     let message = match Message::decode(body) {
         Decoded::Known(message) => message,
@@ -112,14 +112,14 @@ async fn attempt<P: Platform>(ports: &P, message: &Message) -> Outcome {
             }
             match protocol::release(ports, &claim, &outcome).await {
                 Ok(()) => outcome,
-                // The lease runs out and the sweeper takes over; the queue may try before.
+                // The lease runs out and the sweep takes over; the queue may try before.
                 Err(unreleased) => decide(ports, &unreleased, 1),
             }
         }
     }
 }
 
-/// A message that finds nothing to claim may go: the sweeper owns liveness. Only where somebody waits
+/// A message that finds nothing to claim may go: the sweep owns liveness. Only where somebody waits
 /// for every second, behind a claim that may be a dead worker's, it comes again when that runs out.
 async fn unclaimed<P: Database + Clock>(ports: &P, message: &Message) -> Outcome {
     if message.stage != Stage::Chat {

@@ -23,8 +23,8 @@ const TERMS: usize = 64;
 pub fn terms(query: &str) -> Vec<String> {
     let mut seen = HashSet::new();
     let all: Vec<String> = terms_of_text(query).filter(|term| !term.is_empty() && seen.insert(term.clone())).collect();
-    let telling: Vec<String> = all.iter().filter(|term| !STOP_WORDS.contains(&term.as_str())).cloned().collect();
-    let mut terms = if telling.is_empty() { all } else { telling };
+    let significant: Vec<String> = all.iter().filter(|term| !STOP_WORDS.contains(&term.as_str())).cloned().collect();
+    let mut terms = if significant.is_empty() { all } else { significant };
     terms.truncate(TERMS);
     terms
 }

@@ -1,7 +1,7 @@
 //! Finding chunks by words and by meaning, for searches and for answers.
 //!
 //! 1. A ranking that was cached for the present state of the user's index is read again.
-//! 2. Otherwise both arms run at once: FTS5, and the query's embedding through Vectorize.
+//! 2. Otherwise both retrievers run at once: FTS5, and the query's embedding through Vectorize.
 //! 3. Their rankings are fused ([`fuse`]), the hits read from D1 through the fence.
 //!
 //! If the model or Vectorize fails, or the day's neurons are spent, words alone answer, and

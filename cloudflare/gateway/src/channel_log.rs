@@ -117,8 +117,8 @@ impl Log {
         Ok(rows.into_iter().map(Entry::from).collect())
     }
 
-    /// What was told of a turn.
-    pub fn told(&self, job: &str) -> Result<StreamState> {
+    /// What was published of a turn.
+    pub fn stream_state(&self, job: &str) -> Result<StreamState> {
         #[derive(Deserialize)]
         struct Row {
             attempt: String,
@@ -133,9 +133,9 @@ impl Log {
             vec![job.into()],
         )?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of bytes")]
-        let told =
+        let state =
             |row: Row| StreamState { attempt: row.attempt, length: row.length as usize, ended: row.ended != 0.0 };
-        Ok(rows.into_iter().next().map(told).unwrap_or_default())
+        Ok(rows.into_iter().next().map(state).unwrap_or_default())
     }
 
     /// The number of the last event.

@@ -1,7 +1,7 @@
 //! The channel: a Durable Object with `SQLite` storage and hibernating `WebSockets`.
 //!
 //! One class for both kinds of channel: of a live session, where people and agents meet, and of a
-//! single turn, where its tokens are told. It numbers events, keeps them, and passes them on; what
+//! single turn, where its tokens are published. It numbers events, keeps them, and passes them on; what
 //! a frame or an update means is decided in `producers::api::sessions::live` and `pipeline::chat::channel`.
 
 use std::{cell::RefCell, collections::HashMap};
@@ -252,15 +252,15 @@ impl Session {
         let unavailable = |_| live::problem("unavailable", "the question was not accepted; ask again");
         let tenant = store::users::tenant(&attachment.owner).first(&platform).await.map_err(unavailable)?;
         let Some(tenant) = tenant else { return Err(live::problem("not_found", "the session's owner is gone")) };
-        let told = |refusal: producers::http::reply::Refusal| {
+        let refused = |refusal: producers::http::reply::Refusal| {
             let (problem, _) = refusal.into_problem();
             live::problem(&problem.code, &problem.detail)
         };
-        let session = sessions::read(&platform, &attachment.owner, &attachment.session).await.map_err(told)?;
+        let session = sessions::read(&platform, &attachment.owner, &attachment.session).await.map_err(refused)?;
         let ask = Ask { use_memory: true, ..Ask::default() };
         let conversation = Some(session.conversation_id);
         let checked = Checked { message: text, conversation, session: Some(attachment.session.clone()), ask };
-        let begun = chat::begin(&platform, &tenant, checked, None, "chat").await.map_err(told)?;
+        let begun = chat::begin(&platform, &tenant, checked, None, "chat").await.map_err(refused)?;
         platform.named(&format!("ask-{}", begun.job)).record(ledger_entry(&attachment.owner)).await;
         Ok(())
     }

@@ -46,7 +46,7 @@ impl TurnStreams {
         if let Some(published) = self.published.borrow().get(job.as_str()) {
             return Ok(published.clone());
         }
-        log.told(job.as_str())
+        log.stream_state(job.as_str())
     }
 
     fn send_to_listeners(&self, job: &JobId, entry: &Entry, is_last: bool) {

@@ -17,9 +17,9 @@ pub struct Cited {
     pub citations: Vec<Citation>,
 }
 
-/// Share of a sentence's telling words that a source must hold to be cited for it.
+/// Share of a sentence's significant words that a source must hold to be cited for it.
 const SAID_BY: f64 = 0.7;
-/// Telling words a sentence must have to be looked for.
+/// Significant words a sentence must have to be looked for.
 const FEWEST_WORDS: usize = 2;
 
 /// Settles an answer's citations. `sources` are those of the prompt, in its order.

@@ -25,7 +25,7 @@ use pipeline::{
 
 use super::history::{self, Numbered};
 
-/// A question with fewer telling words is looked for together with the one before it.
+/// A question with fewer significant words is looked for together with the one before it.
 const FEW_TERMS: usize = 3;
 
 /// All a turn stands on.

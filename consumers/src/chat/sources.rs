@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use pipeline::{chat::turn::Citation, ids::MemoryId};
 use retrieval::{Hit, fuse::PARAMETERS, keyword, memories::Recalled};
 
-/// Share of the question's telling words that a text found by words alone must hold.
+/// Share of the question's significant words that a text found by words alone must hold.
 const COVERED: f64 = 0.5;
 
 /// One numbered source of a prompt.

@@ -45,7 +45,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    /// All of them, in the order they are told.
+    /// All of them, in the order in which they are listed.
     pub const ALL: [Self; 11] = [
         Self::Neurons,
         Self::Requests,

@@ -24,7 +24,7 @@ pub enum Level {
     /// Below 80 %.
     #[default]
     Plenty,
-    /// From 80 %: told.
+    /// From 80 %: announced.
     Tight,
     /// From 90 %: what is dear is given up.
     Scarce,
@@ -33,7 +33,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// The levels that are told, and from which share of the allowance on.
+    /// The levels that are announced, and from which share of the allowance on.
     pub const THRESHOLDS: [(Self, f64); 3] = [(Self::Tight, 0.8), (Self::Scarce, 0.9), (Self::Spent, 1.0)];
 
     /// Its name in answers and alerts.
@@ -149,7 +149,7 @@ impl Budget {
 
     /// What is given up at present, in words; empty on an ordinary day.
     pub fn degradations(&self) -> Vec<String> {
-        let mut told = Vec::new();
+        let mut notices = Vec::new();
         for resource in Resource::ALL {
             let percent = (self.share(resource) * 100.0).floor();
             let consequence = match (resource, self.level(resource)) {
@@ -167,16 +167,16 @@ impl Budget {
                 ) => "indexing waits for 00:00 UTC",
                 _ => "nothing is given up yet",
             };
-            told.push(format!("{} at {percent:.0}%: {consequence}", resource.name()));
+            notices.push(format!("{} at {percent:.0}%: {consequence}", resource.name()));
         }
         // The last of a share is seldom exactly what a chunk needs.
         if Level::of(self.ingest_share) >= Level::Scarce && !self.is_without_neurons() {
             let percent = (self.ingest_share * 100.0).floor();
-            told.push(format!(
+            notices.push(format!(
                 "indexing at {percent:.0}% of its share of the neurons: what does not fit waits for 00:00 UTC"
             ));
         }
-        told
+        notices
     }
 }
 
@@ -208,9 +208,9 @@ mod tests {
     #[test]
     fn an_ordinary_day_tells_nothing() {
         assert!(Budget::new(Allowances::default(), &Day::default()).degradations().is_empty());
-        let told = budget(9_500.0, r#"{"kv_writes": 950}"#).degradations();
+        let notices = budget(9_500.0, r#"{"kv_writes": 950}"#).degradations();
         assert_eq!(
-            told,
+            notices,
             [
                 "neurons at 95%: smaller models, no cache writes",
                 "kv_writes at 95%: no cache writes",

@@ -221,7 +221,7 @@ mod tests {
         assert!(broken(&|table| drop(table["routes"].as_object_mut().unwrap().remove("code"))).contains("route code"));
         assert!(broken(&|table| table["routes"]["code"]["models"] = serde_json::json!(["gpt-9"])).contains("gpt-9"));
         assert!(broken(&|table| table["routes"]["code"]["models"] = serde_json::json!([])).contains("no model"));
-        assert!(broken(&|table| table["routes"]["simple"]["max_tokens"] = 5_000.into()).contains("no channel"));
+        assert!(broken(&|table| table["routes"]["simple"]["max_tokens"] = 5_000.into()).contains("no room"));
         assert!(broken(&|table| table["models"][GRANITE]["input"] = (-1).into()).contains("price"));
         assert!(Catalogue::parse(b"[]").is_err());
     }

@@ -81,7 +81,7 @@ impl TurnEvent {
     }
 }
 
-/// What one attempt at a turn tells a channel.
+/// What one attempt at a turn publishes on a channel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Update {
     /// The job.
@@ -103,10 +103,10 @@ pub struct StreamState {
     pub ended: bool,
 }
 
-/// What becomes of a update.
+/// What becomes of an update.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    /// False: its teller should stop.
+    /// False: its publisher should stop.
     pub wanted: bool,
     /// What is to be passed on.
     pub events: Vec<TurnEvent>,
@@ -114,7 +114,7 @@ pub struct Admission {
     pub state: StreamState,
 }
 
-/// Decides what of a update is passed on: nothing after the end, nothing of an attempt that
+/// Decides what of an update is passed on: nothing after the end, nothing of an attempt that
 /// another has replaced, and `restarted` before the second attempt at an answer.
 pub fn admit(state: Option<&StreamState>, update: Update) -> Admission {
     let known = state.cloned().unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ItemState {
-    /// Its pack is being stored; if that never ends, the pack is garbage.
+    /// Its pack is being stored; if that never ends, the pack is an orphan.
     Uploading,
     /// A batch whose packs are not all chunked.
     Waiting,

@@ -56,11 +56,17 @@ pub struct Rows {
 
 impl Rows {
     /// All rows, read as `T`.
+    ///
+    /// # Errors
+    /// A bug if a row is not what the code expects.
     pub fn all<T: DeserializeOwned>(&self) -> Result<Vec<T>, Failure> {
         self.rows.iter().map(|row| read(row)).collect()
     }
 
     /// The first row, if there is one.
+    ///
+    /// # Errors
+    /// A bug if a row is not what the code expects.
     pub fn first<T: DeserializeOwned>(&self) -> Result<Option<T>, Failure> {
         self.rows.first().map(|row| read(row)).transpose()
     }
@@ -140,6 +146,9 @@ macro_rules! id_values {
 id_values!(text: UserId JobId DocumentId ClaimToken ConversationId TurnId MemoryId SessionId; number: ItemId ChunkRow);
 
 /// Turns data into the JSON text that `json_each` unfolds into rows.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
 pub fn json(data: &impl serde::Serialize) -> Result<String, Failure> {
     serde_json::to_string(data).map_err(|error| Failure::bug(format!("data that cannot be JSON: {error}")))
 }

@@ -5,10 +5,11 @@
 //! that statement's answer. A statement that is inserted between others shifts nobody's answer.
 //!
 //! ```text
-//! let woken = transaction.query(store::jobs::wake_waiting(item, now));
-//! let moved = transaction.write(store::jobs::advance(&claim, …));
+//! let moved = transaction.write(store::jobs::items::advance(&claim, …)?);
+//! transaction.announce(store::jobs::items::wake_waiting(item, now));
 //! let done = transaction.commit(ports).await?;
 //! if done.changes(moved) == 0 { … }
+//! ports.send(done.messages()?).await?;
 //! ```
 
 use std::marker::PhantomData;

@@ -101,6 +101,9 @@ pub fn unused(now: Timestamp, limit: usize) -> Query<ArchiveKey> {
 
 /// Gives up these archives and returns those that are: from here on nothing can point at them. One that
 /// something points at since they were looked for is left out.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
 pub fn give_up(keys: &[String]) -> Result<Query<ArchiveKey>, Failure> {
     Ok(Query::new(formatcp!(
         "{SUPERSEDE}
@@ -110,6 +113,9 @@ pub fn give_up(keys: &[String]) -> Result<Query<ArchiveKey>, Failure> {
 }
 
 /// Removes the rows of archives whose objects are gone.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
 pub fn delete(keys: &[String]) -> Result<Write, Failure> {
     Ok(Write::new("DELETE FROM archives WHERE key IN (SELECT value FROM json_each(?1)) AND state = 'garbage'")
         .bind(json(&keys)?))

@@ -40,8 +40,8 @@ pub(in crate::store) use key_held_by;
 /// the same transaction makes for them.
 pub const NEXT_ITEM: &str = "(SELECT value + 1 FROM counters WHERE name = 'item')";
 
-/// The owner `u` of something that is as old as `$since` wants it no longer than `$days` of their profile
-/// says, and that is over. `?1` is now, `?2` the milliseconds of a day.
+/// `$since` is more days ago than `$days` in the profile of the owner `u` allows. `?1` is now, `?2` the
+/// milliseconds of a day.
 macro_rules! past_retention {
     ($days:literal, $since:literal) => {
         concat!(

@@ -222,6 +222,9 @@ pub fn delete(user: &UserId, memory: &MemoryId) -> Write {
 }
 
 /// Notes that memories were of use; once a day at most, since it only tells their owner when they last were.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
 pub fn mark_recalled(claim: &Claim, memories: &[MemoryId], now: Timestamp) -> Result<Write, Failure> {
     Ok(claim
         .fenced(formatcp!(

@@ -51,7 +51,6 @@ pub struct ChatRequest {
     #[schemars(with = "Option<ConversationId>")]
     pub conversation_id: Option<String>,
     /// The live session in which the answer is published.
-
     #[schemars(with = "Option<SessionId>")]
     pub session_id: Option<String>,
     /// `simple`, `general`, `code` or `complex`; without one the question decides.

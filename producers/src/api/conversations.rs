@@ -118,7 +118,6 @@ async fn read<P: Database>(
     Ok((done.first(conversation)?.ok_or_else(not_found)?, done.all(messages)?))
 }
 
-/// `DELETE /api/conversations/{id}`: it and all its messages. A turn that is being answered is
 /// What was deleted with a conversation.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "DeletedConversation")]
@@ -127,7 +126,7 @@ pub struct Receipt<'a> {
     messages_removed: u64,
 }
 
-/// `DELETE /api/conversations/{id}`: it and all that was said. A turn that is being answered is
+/// `DELETE /api/conversations/{id}`: it and all its messages. A turn that is being answered is
 /// cancelled with it.
 pub async fn delete<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let id = id_of(call)?;

@@ -135,7 +135,7 @@ fn with_job(accepted: &impl Serialize, job: JobView) -> Result<WithJob<Map<Strin
     Ok(WithJob { accepted, status: job.status, job: Some(job) })
 }
 
-/// `GET /api/jobs/{id}/events`: the edge streams a job's states, or what is told about a turn.
+/// `GET /api/jobs/{id}/events`: the edge streams a job's states, or what is published about a turn.
 ///
 /// `Last-Event-ID` or `?since=` goes on after that event of a turn.
 pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
@@ -194,7 +194,7 @@ pub async fn turn_state<P: Database>(ports: &P, user: &UserId, job: &JobId) -> R
     })
 }
 
-/// The end of a turn as an event, for listeners whose channel was not told; `None` while it is open.
+/// The end of a turn as an event, for listeners whose channel did not hear of it; `None` while it is open.
 pub async fn turn_end<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<TurnEvent>, Failure> {
     Ok(match turn_state(ports, user, job).await? {
         TurnState::Open => None,

@@ -140,8 +140,8 @@ impl<P: Platform> Exchange<'_, P> {
         };
         let reply = rate_limit::announce(reply, &budget, used, ports.now());
         Ok(match budget.degradations() {
-            told if told.is_empty() => reply,
-            told => reply.with(HeaderName::from_static("x-budget"), &told.join("; ")),
+            notices if notices.is_empty() => reply,
+            notices => reply.with(HeaderName::from_static("x-budget"), &notices.join("; ")),
         })
     }
 

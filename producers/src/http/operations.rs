@@ -178,7 +178,7 @@ pub fn operations<P: Platform>() -> Vec<Operation<P>> {
             DELETE,
             "/api/conversations/{id}",
             key!(conversations::delete),
-            "Delete a conversation and all that was said in it",
+            "Delete a conversation and all its messages",
         )
         .answers::<conversations::Receipt<'_>>(OK),
         operation(GET, "/api/memory", key!(memories::list), "Recall what fits ?query=, or list everything remembered")

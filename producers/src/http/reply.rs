@@ -19,7 +19,7 @@ pub enum Body {
     Bytes(Vec<u8>),
     /// A stream of a job's states, until it is terminal.
     JobEvents(JobId),
-    /// A stream of what is told about a turn, until it ends.
+    /// A stream of what is published about a turn, until it ends.
     TurnEvents(TurnStream),
     /// The request goes on as a participant's connection to a session's channel.
     Join(Joining),
@@ -43,7 +43,7 @@ pub struct Joining {
 pub struct TurnStream {
     /// The turn's job.
     pub job: JobId,
-    /// Where it is told.
+    /// Where it is published.
     pub channel: Channel,
     /// The last event the listener has.
     pub since: i64,

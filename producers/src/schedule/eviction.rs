@@ -157,8 +157,9 @@ async fn restore<P: Database + Queue + Clock + Random>(ports: &P, space: f64) ->
 async fn embed_again<P: Database + Queue + Clock + Random>(ports: &P, wanted: &WantedPack) -> Result<(), Failure> {
     let now = ports.now();
     let job = JobId::new(now, ports.bytes());
+    let chunks = eviction::chunks_to_embed(&wanted.user_id, wanted.pack).first(ports).await?;
     #[expect(clippy::cast_possible_truncation, reason = "a pack holds at most 16,384 chunks")]
-    let chunk_count = wanted.chunks as i64;
+    let chunk_count = chunks.map_or(0, |total| total.chunks as i64);
     let item = NewItem { pack: Some(wanted.pack), chunk_count, ..NewItem::queued(Stage::Embed, now) };
     let mut transaction = Transaction::default();
     transaction.query(create::job(NewJob {

@@ -104,3 +104,14 @@ impl Drop for Borrowed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_is_run() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), MIGRATIONS.len(), "add the new one to MIGRATIONS");
+    }
+}

@@ -290,3 +290,20 @@ fn every_stored_name_is_one_that_the_last_version_reads() {
         assert!(names(sql).is_subset(&known), "{sql}: {:?}", names(sql));
     }
 }
+
+#[test]
+fn a_question_that_waits_is_seen_to_wait_by_the_last_version_too() {
+    let rig = Rig::new(1);
+    let ask = |body: &Value| rig.request("POST", "/api/chat", body).body;
+    let first = ask(&json!({"message": "What is a tide?"}));
+    let second = ask(&json!({"message": "And a ferry?", "conversation_id": first["conversation_id"]}));
+    // The last version does not know these columns.
+    rig.memory.change("UPDATE job_items SET waits_for_first = NULL, waits_for_last = NULL, unblocks = NULL");
+    rig.run_cron(Schedule::Hourly).1.unwrap();
+    let states = rig.memory.look("SELECT state FROM job_items ORDER BY id");
+    assert_eq!([&states[0]["state"], &states[1]["state"]], ["queued", "waiting"]);
+    rig.drain();
+    for job in [&first["job_id"], &second["job_id"]] {
+        assert_eq!(rig.job(job.as_str().unwrap())["status"], "succeeded");
+    }
+}

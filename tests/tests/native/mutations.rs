@@ -185,7 +185,7 @@ fn clip(text: &str, length: usize) -> &str {
 
 /// Every use of every rule in what the product runs, and each rule as a whole.
 fn uses(table: &[Known]) -> Vec<Use> {
-    let kept = table.iter().filter_map(|known| known.seed());
+    let kept = table.iter().filter_map(Known::seed);
     let seeds: BTreeSet<u64> = (1..=SEEDS_FOR_STATEMENTS).chain(kept).collect();
     let seeds: Vec<u64> = seeds.into_iter().collect();
     let statements: BTreeSet<String> =

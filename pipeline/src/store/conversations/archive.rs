@@ -83,6 +83,9 @@ pub fn point_at(claim: &Claim, conversation: &ConversationId, number: i64, key: 
 
 /// Removes messages that an archive holds: a question that had failed may have been answered since, and
 /// that answer is not in it. Only while the conversation points there: a restored one keeps its messages.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
 pub fn remove_messages(
     claim: &Claim,
     conversation: &ConversationId,
@@ -117,6 +120,9 @@ pub fn archived(user: &UserId, conversation: &ConversationId) -> Query<ArchivedC
 }
 
 /// Restores the messages of a conversation that points at this archive, whatever of them is still there.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
 pub fn restore_messages(
     user: &UserId,
     conversation: &ConversationId,

@@ -118,6 +118,24 @@ pub struct WantedPack {
     pub chunks: f64,
 }
 
+/// A sum of chunks.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct ChunkTotal {
+    /// How many chunks.
+    pub chunks: f64,
+}
+
+/// How many chunks of a pack are embedded again: those of every document of it that was found since its
+/// eviction, as the embed stage takes them, whenever that was.
+pub fn chunks_to_embed(user: &UserId, pack: ItemId) -> Query<ChunkTotal> {
+    Query::new(
+        "SELECT total(chunk_count) AS chunks FROM documents
+         WHERE user_id = ?1 AND current_item = ?2 AND hit_at > evicted_at",
+    )
+    .bind(user)
+    .bind(pack)
+}
+
 /// Packs with documents that were evicted before `before` and found since, the latest found first, `limit`
 /// at most; without those that a job is embedding again already.
 pub fn wanted_back(before: Timestamp, limit: i64) -> Query<WantedPack> {

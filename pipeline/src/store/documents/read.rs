@@ -6,7 +6,7 @@ use crate::{
     ids::{DocumentId, ItemId, UserId},
     job::item::ItemState,
     platform::transaction::Query,
-    time::{DAY, Timestamp},
+    time::Timestamp,
 };
 
 /// A document with what its latest revision is waiting for.
@@ -120,25 +120,4 @@ pub fn original(user: &UserId, document: &DocumentId) -> Query<OriginalRow> {
     )
     .bind(user)
     .bind(document)
-}
-
-/// A document of anybody's.
-#[derive(Clone, Debug, Deserialize)]
-pub struct OwnedDocument {
-    /// Its owner.
-    pub user_id: UserId,
-    /// The document.
-    pub id: DocumentId,
-}
-
-/// Documents that are older than their owners want to keep them (`retention.document_days` of the profile).
-pub fn past_retention(now: Timestamp, limit: i64) -> Query<OwnedDocument> {
-    Query::new(
-        "SELECT d.user_id, d.id FROM users u CROSS JOIN documents d ON d.user_id = u.id
-         WHERE u.profile ->> '$.retention.document_days' > 0 AND d.deleted_at IS NULL
-           AND d.uploaded_at < ?1 - (u.profile ->> '$.retention.document_days') * ?2 LIMIT ?3",
-    )
-    .bind(now)
-    .bind(DAY)
-    .bind(limit)
 }

@@ -182,8 +182,11 @@ impl NewItem {
     }
 }
 
-/// Inserts a job's items, in order, and returns them. `sent_at` is noted for those that are queued: their
-/// messages follow the commit.
+/// Inserts a job's items, in order, and returns them. `sent_at` is noted for those that are queued or
+/// parked: a message follows the commit, or the sweep when they are due.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
 pub fn items(job: &JobId, items: &[NewItem], now: Timestamp) -> Result<Query<ItemAnnouncement>, Failure> {
     Ok(Query::new(
         "INSERT INTO job_items (id, job_id, user_id, stage, state, batch, first_pack, last_pack, documents,
@@ -228,9 +231,13 @@ pub fn release_upload(job: &JobId, now: Timestamp) -> Query<ItemAnnouncement> {
 }
 
 /// Lets a question wait for the one before it in its conversation, if that is not answered yet.
+///
+/// For one more release it says so in a batch's columns as well, where the version before looks for it: while
+/// a deployment goes on, and after one that was rolled back, that version wakes what this one let wait.
 pub fn wait_for_predecessor(job: &JobId) -> Write {
     Write::new(formatcp!(
-        "UPDATE job_items SET state = 'waiting', waits_for_first = before.id, waits_for_last = before.id
+        "UPDATE job_items SET state = 'waiting', waits_for_first = before.id, waits_for_last = before.id,
+             first_pack = before.id, last_pack = before.id
          FROM jobs j
          JOIN conversations c ON c.user_id = j.user_id AND c.id = j.turn ->> '$.conversation_id'
          JOIN job_items before ON before.id = c.last_item AND before.state NOT IN {TERMINAL}
@@ -239,11 +246,11 @@ pub fn wait_for_predecessor(job: &JobId) -> Write {
     .bind(job)
 }
 
-/// Tells the question that is waited for which one it holds up.
+/// Tells the question that is waited for which one it holds up; where the version before looks for it, too.
 pub fn link_predecessor(job: &JobId) -> Write {
     Write::new(
-        "UPDATE job_items SET unblocks = (SELECT first_item FROM jobs WHERE id = ?1)
-         WHERE id = (SELECT i.waits_for_first FROM jobs j JOIN job_items i ON i.id = j.first_item WHERE j.id = ?1)",
+        "UPDATE job_items SET unblocks = j.first_item, batch = j.first_item FROM jobs j
+         WHERE j.id = ?1 AND job_items.id = (SELECT i.waits_for_first FROM job_items i WHERE i.id = j.first_item)",
     )
     .bind(job)
 }

@@ -74,6 +74,9 @@ pub fn lease(message: &Message) -> Query<LeaseRow> {
 }
 
 /// Moves a claimed item on after a message's worth of work, and gives the claim up with it.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
 pub fn advance(claim: &Claim, progress: &Progress, next: &Move, now: Timestamp) -> Result<Write, Failure> {
     let (stage, state, cursor) = match next {
         Move::Continue(cursor) => (claim.stage, ItemState::Queued, Some(cursor.as_str())),
@@ -226,6 +229,9 @@ pub fn show_parked_jobs(now: Timestamp) -> Write {
 }
 
 /// Takes the documents off packs whose objects are gone: their jobs may expire then.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
 pub fn forget_packs(claim: &Claim, packs: &[ItemId]) -> Result<Write, Failure> {
     Ok(claim
         .fenced(formatcp!(

@@ -49,6 +49,9 @@ pub fn stuck_items(now: Timestamp) -> Query<StuckItem> {
 }
 
 /// Notes that the messages of items are sent again.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
 pub fn note_sent(items: &[ItemId], now: Timestamp) -> Result<Write, Failure> {
     Ok(Write::new("UPDATE job_items SET sent_at = ?2 WHERE id IN (SELECT value FROM json_each(?1))")
         .bind(json(&items)?)
@@ -104,6 +107,9 @@ pub struct ItemRow {
 }
 
 /// Of these items, those that may still read what they stored in R2.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
 pub fn items_that_read(items: &[ItemId]) -> Result<Query<ItemRow>, Failure> {
     Ok(Query::new(
         "SELECT id FROM job_items WHERE id IN (SELECT value FROM json_each(?1)) AND state NOT IN ('done', 'cancelled')",

@@ -27,6 +27,9 @@ pub struct KnownRow {
 }
 
 /// How many memories a user has, and which of these hashes are among them.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
 pub fn known(user: &UserId, hashes: &[String]) -> Result<Query<KnownRow>, Failure> {
     Ok(Query::new(
         "SELECT (SELECT count(*) FROM memories WHERE user_id = ?1) AS count,

@@ -1,12 +1,12 @@
 //! The commit of an upload: from planned packs to a job that cannot be lost.
 //!
 //! 1. One D1 transaction announces the job, its items and the idempotency key. The item rows are
-//!    the intent: if what follows never ends, the sweeper knows which objects to remove.
+//!    the intent: if what follows never ends, the sweep knows which objects to remove.
 //! 2. The packs go to R2, each under its item's number, only if nothing is there.
 //! 3. One D1 transaction makes the job: it is accepted, its documents take their next revision, a
 //!    revision that was still in flight is superseded, its items are queued. A compare-and-set
 //!    on the announcement guards it all. From here on the job will end.
-//! 4. Messages are sent. If that fails the sweeper sends them.
+//! 4. Messages are sent. If that fails the sweep sends them.
 
 use futures_util::future::join_all;
 use pipeline::{

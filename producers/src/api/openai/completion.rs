@@ -33,7 +33,7 @@ pub struct ChatCompletion {
 struct Choice {
     index: u32,
     finish_reason: &'static str,
-    /// Never told.
+    /// Never shown.
     logprobs: (),
     message: Said,
 }
