@@ -70,7 +70,7 @@ use self::{
     sources::Source,
     write::{Asked, Unwritten, Written},
 };
-use crate::chunk::tokens;
+use crate::tokens;
 
 /// Chunks looked at for one answer.
 const SOURCES: i64 = 8;

@@ -13,7 +13,6 @@ pub mod extract;
 pub mod slice;
 pub mod split;
 pub mod symbols;
-pub mod tokens;
 
 use std::collections::HashMap;
 

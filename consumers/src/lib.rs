@@ -13,6 +13,7 @@ pub mod embed;
 #[cfg(test)]
 mod fixture;
 pub mod purge;
+pub mod tokens;
 pub mod upsert;
 
 pub use consume::{Report, consume};

@@ -181,10 +181,8 @@ fn remove_rows<P: Clock + Random>(
 mod tests {
     use std::cell::Cell;
 
-    use pipeline::{job::message::Stage, platform::ports::ObjectStore as _};
+    use pipeline::{job::message::Stage, platform::ports::ObjectStore as _, time::MILLISECOND};
     use test_platform::{Fate, ready};
-
-    use pipeline::time::MILLISECOND;
 
     use super::*;
     use crate::fixture::Index;

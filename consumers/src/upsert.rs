@@ -132,11 +132,10 @@ async fn publish<P: Database + Queue + Clock + Random>(
 mod tests {
     use test_platform::ready;
 
-    use pipeline::time::MILLISECOND;
+    use pipeline::{constants::LEASE, job::message::Stage, time::MILLISECOND};
 
     use super::*;
     use crate::fixture::Index;
-    use pipeline::{constants::LEASE, job::message::Stage};
 
     const PUBLISHED: &str = "SELECT count(*) AS n FROM documents WHERE current IS NOT NULL";
 

@@ -1,8 +1,9 @@
 //! Points in time, and spans between them, in milliseconds: the form D1 stores and JavaScript speaks.
 
-use std::ops::{Add, Div, Mul, Neg, Sub};
-
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    ops::{Add, Div, Mul, Neg, Sub},
+};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};

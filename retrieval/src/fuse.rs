@@ -5,8 +5,7 @@
 //! against .595 for rank fusion and loses at most .013 to the better list (.088 for rank fusion).
 //! The sets, the formula and what did not help: docs/retrieval.md.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::{collections::HashMap, hash::Hash};
 
 use pipeline::identifiers;
 

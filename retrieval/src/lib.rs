@@ -28,11 +28,13 @@ use pipeline::{
 
 pub use pipeline::store::chunks::search::FoundChunk;
 
-pub use self::request::{Filters, GroupBy, Mode, Search, SearchRequest};
-pub use self::retrievers::Hit;
 use self::{
     cache::{NewEntries, Ranked},
     fuse::{Candidate, Fused, PARAMETERS},
+};
+pub use self::{
+    request::{Filters, GroupBy, Mode, Search, SearchRequest},
+    retrievers::Hit,
 };
 
 /// What a search found.

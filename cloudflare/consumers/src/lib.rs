@@ -21,7 +21,7 @@ use worker::{Env, ScheduleContext, ScheduledEvent, event};
 #[event(start)]
 fn start() {
     cloudflare::install_panic_hook();
-    consumers::chunk::tokens::warm();
+    consumers::tokens::warm();
 }
 
 /// Exported by hand: an error is then a rejection, where the macro's would reset the isolate.

@@ -120,13 +120,18 @@ where
     Err(Unwritten::Failed(failure))
 }
 
-/// True for text that says something: characters that nobody can read are no answer.
+/// The share of characters that nobody can read from which on a text is no answer.
+const UNREADABLE_SHARE: f64 = 0.1;
+
+/// True for text that says something.
+#[expect(clippy::cast_precision_loss, reason = "an answer is far below 2^52 characters")]
 fn is_answer(text: &str) -> bool {
     let answer = thinking::without_thoughts(text);
     let unreadable = answer.chars().filter(|character| {
         *character == char::REPLACEMENT_CHARACTER || (character.is_control() && !character.is_whitespace())
     });
-    answer.chars().any(char::is_alphanumeric) && unreadable.count() * 10 < answer.chars().count()
+    answer.chars().any(char::is_alphanumeric)
+        && (unreadable.count() as f64) < answer.chars().count() as f64 * UNREADABLE_SHARE
 }
 
 fn written(text: &str, model: &str, tokens: Tokens, prompt: &Prompt, generation: &Generation) -> Written {

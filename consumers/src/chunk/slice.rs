@@ -81,8 +81,10 @@ fn html_seam(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::ids::{DocumentId, RANDOM_BYTES, UserId};
-    use pipeline::time::Timestamp;
+    use pipeline::{
+        ids::{DocumentId, RANDOM_BYTES, UserId},
+        time::Timestamp,
+    };
     use proptest::prelude::*;
 
     use super::*;

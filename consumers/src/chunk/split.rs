@@ -10,7 +10,7 @@ use std::ops::Range;
 use pipeline::constants::{CHUNK_TOKENS_MAX, CHUNK_TOKENS_MIN};
 use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 
-use super::tokens::TokenCounts;
+use crate::tokens::TokenCounts;
 
 /// What a text's structure looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

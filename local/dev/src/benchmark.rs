@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use consumers::chunk::{
-    split::{Structure, split},
+use consumers::{
+    chunk::split::{Structure, split},
     tokens,
 };
 use pipeline::constants;

@@ -4,7 +4,7 @@
 //!    fit: concurrent workers cannot overspend together.
 //! 2. [`record`] ends the invocation: one transaction replaces its reservation by its usage row and
 //!    adds the neurons it really spent to the day.
-//! 3. [`settle_abandoned`] does the same for an invocation that never got that far. Whether its
+//! 3. [`charge_abandoned`] does the same for an invocation that never got that far. Whether its
 //!    call was billed nobody knows: it is taken for billed.
 //!
 //! So the day's neurons are always the sum of its usage rows, and never less than the real spending.
@@ -114,7 +114,7 @@ pub async fn record<P: Database + Meter + Clock>(ports: &P, entry: Entry<'_>) ->
 ///
 /// # Errors
 /// What the database fails with; it may be repeated.
-pub async fn settle_abandoned<P: Database + Clock>(ports: &P) -> Result<usize, Failure> {
+pub async fn charge_abandoned<P: Database + Clock>(ports: &P) -> Result<usize, Failure> {
     let now = ports.now();
     let reservations = budget::abandoned(now.plus(-constants::MAX_WRITER_LIFE)).all(ports).await?;
     for reservation in &reservations {

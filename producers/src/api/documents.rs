@@ -15,7 +15,7 @@ use pipeline::{
     },
     problem::{Code, Problem},
     store::{
-        chunks::read::{self as chunks, Span},
+        chunks::read::{self as chunks, ChunkSpan},
         documents::{
             delete,
             read::{self, DocumentFilter, DocumentRow},
@@ -123,7 +123,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 pub struct Whole {
     #[serde(flatten)]
     document: DocumentView,
-    chunks: Vec<Span>,
+    chunks: Vec<ChunkSpan>,
 }
 
 /// `GET /api/documents/{id}`, with `?text=true` the extracted text by chunk.

@@ -14,11 +14,11 @@ use pipeline::{
     failure::Failure,
     fingerprint,
     ids::{ItemId, JobId, UserId},
-    platform::ports::{Clock, Database, ObjectStore, Queue},
+    platform::{
+        ports::{Clock, Database, ObjectStore, Queue},
+        transaction::Transaction,
+    },
     problem::{Code, Problem},
-};
-use pipeline::{
-    platform::transaction::Transaction,
     store::{self, jobs::read::TurnRow},
 };
 use schemars::JsonSchema;

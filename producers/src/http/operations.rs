@@ -7,10 +7,12 @@ use std::sync::OnceLock;
 
 use http::{Method, StatusCode};
 use matchit::Router;
-use pipeline::constants::{HISTORY_BODY_BYTES, JSON_BYTES, REQUEST_BYTES};
-use pipeline::store::{
-    conversations::ConversationEntry, dead_letters::DeadLetter, jobs::read::JobEntry, keys::ApiKeyEntry,
-    memories::MemoryRow,
+use pipeline::{
+    constants::{HISTORY_BODY_BYTES, JSON_BYTES, REQUEST_BYTES},
+    store::{
+        conversations::ConversationEntry, dead_letters::DeadLetter, jobs::read::JobEntry, keys::ApiKeyEntry,
+        memories::MemoryRow,
+    },
 };
 use retrieval::SearchRequest;
 

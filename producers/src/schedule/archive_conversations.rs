@@ -87,11 +87,10 @@ mod tests {
         chat::turn::{Ask, Turn},
         constants::ARCHIVE_AFTER_DAYS,
         ids::{ConversationId, TurnId},
+        time::MILLISECOND,
     };
     use serde_json::json;
     use test_platform::{InMemory, ready};
-
-    use pipeline::time::MILLISECOND;
 
     use super::*;
     use crate::api::chat::accept::{self, Question};

@@ -34,7 +34,7 @@ const BUSY_SHARE: f64 = 0.5;
 /// # Errors
 /// What the database fails with; the next run measures again.
 pub async fn measure<P: Database + KeyValue + Deployment + Clock>(ports: &P) -> Result<usize, Failure> {
-    ledger::settle_abandoned(ports).await?;
+    ledger::charge_abandoned(ports).await?;
     let now = ports.now();
     let allowances = Allowances::load(ports).await.allowances;
     let day = measure_day(ports, busy(allowances.requests_per_key), now).await?;

@@ -66,10 +66,9 @@ mod tests {
     use pipeline::{
         ids::{ClaimToken, ConversationId, UserId},
         platform::ports::PutIf,
+        time::MILLISECOND,
     };
     use test_platform::{InMemory, ready};
-
-    use pipeline::time::MILLISECOND;
 
     use super::*;
 

@@ -59,11 +59,9 @@ async fn remove_memories<P: Database>(ports: &P, now: Timestamp) -> Result<u64, 
 
 #[cfg(test)]
 mod tests {
-    use pipeline::time::DAY;
+    use pipeline::time::{DAY, MILLISECOND, Timestamp};
     use serde_json::json;
     use test_platform::{InMemory, ready};
-
-    use pipeline::time::{MILLISECOND, Timestamp};
 
     use super::*;
 

@@ -95,8 +95,7 @@ pub fn described(user: &UserId, rows: &[ChunkRow]) -> Result<Query<DescribedChun
 
 /// A chunk's place in its document's extracted text.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "ChunkSpan")]
-pub struct Span {
+pub struct ChunkSpan {
     /// Its place in the document.
     pub chunk_index: i64,
     /// First byte.
@@ -109,7 +108,7 @@ pub struct Span {
 }
 
 /// The chunks of the current revision of a user's document, in order.
-pub fn spans(user: &UserId, document: &DocumentId, with_text: bool) -> Query<Span> {
+pub fn spans(user: &UserId, document: &DocumentId, with_text: bool) -> Query<ChunkSpan> {
     Query::new(
         "SELECT c.chunk_index, c.start, c.\"end\", CASE WHEN ?3 THEN c.text END AS text
          FROM documents d JOIN chunks c ON c.id >= d.current_first AND c.id < d.current_first + d.chunk_count

@@ -101,7 +101,7 @@ pub fn delete_job(job: &JobId) -> Write {
 
 /// The number of an item.
 #[derive(Debug, Deserialize)]
-pub struct ItemRow {
+pub struct ReadingItem {
     /// The item.
     pub id: ItemId,
 }
@@ -110,7 +110,7 @@ pub struct ItemRow {
 ///
 /// # Errors
 /// A bug if the data cannot be written as JSON.
-pub fn items_that_read(items: &[ItemId]) -> Result<Query<ItemRow>, Failure> {
+pub fn items_that_read(items: &[ItemId]) -> Result<Query<ReadingItem>, Failure> {
     Ok(Query::new(
         "SELECT id FROM job_items WHERE id IN (SELECT value FROM json_each(?1)) AND state NOT IN ('done', 'cancelled')",
     )

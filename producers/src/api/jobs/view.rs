@@ -1,6 +1,5 @@
 //! A job's rows as its owner sees them.
 
-use pipeline::store::jobs::read::{ItemRow, JobRow};
 use pipeline::{
     chat::turn::{CachedAnswer, Turn, TurnResult},
     ids::JobId,
@@ -9,6 +8,7 @@ use pipeline::{
         message::Stage,
     },
     problem::{Code, Problem},
+    store::jobs::read::{ItemRow, JobRow},
     time::Timestamp,
 };
 use schemars::JsonSchema;

@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_whole_text_counts_as_the_tokenizer_counts_it() {
-        let text = include_str!("../../../ARCHITECTURE.md");
+        let text = include_str!("../../ARCHITECTURE.md");
         let counts = TokenCounts::new(text);
         assert_eq!(counts.count(0, text.len()), cl100k_base_singleton().encode_ordinary(text).len());
     }
