@@ -56,7 +56,7 @@ optimize() {
 [ -f cloudflare/gateway/build/index.js ] && [ -f cloudflare/consumers/build/index.js ] || rm -f "$tools/stamps/workers"
 
 plan wasm_target 1 2 'wasm32 standard library'
-plan kit "$(hash_of Cargo.toml Cargo.lock)" 150 'the development kit, compiled'
+plan kit "$(hash_of Cargo.toml Cargo.lock)" 180 'the development kit, compiled'
 plan node_packages "$(hash_of package.json package-lock.json)" 0 'npm packages: wrangler, esbuild, binaryen, Node 22'
 plan llama "$(hash_of local/llm/package.json local/llm/package-lock.json)" 0 'llama.cpp'
 plan models "$(hash_of "$setup/models.txt")" 0 'models for embeddings and language, ONNX Runtime: 310 MB'
