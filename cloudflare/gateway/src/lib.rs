@@ -78,7 +78,7 @@ struct Upload(worker::Request);
 impl RequestBody for Upload {
     async fn read(mut self, limit: usize) -> Result<Bytes, Unread> {
         let broken = |error: Error| Unread::Broken(error.to_string());
-        let announced = self.0.headers().get("content-length").ok().flatten().and_then(|value| value.parse().ok());
+        let announced = self.0.headers().get("content-length").ok().flatten().and_then(|value| body::announced(&value));
         if let Some(bytes) = announced.filter(|bytes| *bytes > limit) {
             return Err(Unread::TooLarge(bytes));
         }

@@ -18,6 +18,13 @@ pub trait RequestBody {
     async fn read(self, limit: usize) -> Result<Bytes, Unread>;
 }
 
+/// The size that a `Content-Length` announces; more than a `usize` holds (4 GiB in a Worker) is as much as it
+/// holds. `None` for what is no number.
+pub fn announced(content_length: &str) -> Option<usize> {
+    let is_number = !content_length.is_empty() && content_length.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| content_length.parse().unwrap_or(usize::MAX))
+}
+
 /// Puts the pieces of a body together; the rest is left where it is once they are over the limit.
 ///
 /// # Errors
@@ -111,6 +118,13 @@ mod tests {
     use test_platform::ready;
 
     use super::*;
+
+    #[test]
+    fn an_announcement_too_large_to_count_is_still_one() {
+        assert_eq!(announced("131073"), Some(131_073));
+        assert_eq!(announced(&"9".repeat(40)), Some(usize::MAX));
+        assert_eq!([announced(""), announced("-1"), announced("1, 1")], [None; 3]);
+    }
 
     #[test]
     fn a_body_over_the_limit_is_not_read_to_its_end() {
