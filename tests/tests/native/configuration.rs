@@ -69,6 +69,21 @@ fn every_stage_has_its_queue_and_its_dead_letters() {
     }
 }
 
+/// Queues starts up to 250 consumers of a queue at once, and D1 has one writer.
+/// <https://developers.cloudflare.com/queues/configuration/consumer-concurrency/>
+#[test]
+fn only_what_somebody_waits_for_runs_as_often_at_once_as_the_platform_likes() {
+    let consumers = configuration("wrangler.consumers.toml");
+    for queues in [&consumers["queues"], &consumers["env"]["staging"]["queues"]] {
+        for queue in queues["consumers"].as_array().unwrap() {
+            let name = queue["queue"].as_str().unwrap();
+            let most = queue.get("max_concurrency").and_then(Value::as_integer);
+            let is_bounded = !name.ends_with("-dlq") && !name.ends_with("-chat");
+            assert_eq!(most, is_bounded.then_some(5), "{name}");
+        }
+    }
+}
+
 /// What an environment must repeat, because wrangler inherits none of it.
 const REPEATED: [&str; 10] = [
     "name",
