@@ -14,17 +14,14 @@ pub mod sweep;
 use pipeline::{
     failure::Failure,
     platform::ports::{Clock, Database, Deployment, KeyValue, ObjectStore, Outside, Queue, Random, VectorIndex},
+    port_set,
 };
 use serde::Serialize;
 
-/// Everything the schedule asks of the platform.
-pub trait Platform:
-    Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Clock + Random
-{
-}
-impl<P: Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Clock + Random> Platform
-    for P
-{
+port_set! {
+    /// Everything the schedule asks of the platform.
+    pub trait SchedulePorts:
+        Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Clock + Random
 }
 
 /// A trigger of `wrangler.consumers.toml`.
@@ -75,7 +72,7 @@ pub struct Report {
 
 /// Runs what is due; each step is cheap when there is nothing to do. A step that fails does not stop
 /// the others: the first failure is returned when all have run.
-pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<(), Failure>) {
+pub async fn run<P: SchedulePorts>(ports: &P, schedule: Schedule) -> (Report, Result<(), Failure>) {
     let mut report = Report::default();
     let mut steps = Steps::default();
     match schedule {
@@ -101,7 +98,7 @@ pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<
     (report, steps.outcome)
 }
 
-async fn every_hour<P: Platform>(ports: &P, steps: &mut Steps) -> u64 {
+async fn every_hour<P: SchedulePorts>(ports: &P, steps: &mut Steps) -> u64 {
     steps.note(sweep::wake_and_finish(ports).await);
     steps.note(aggregate_usage::aggregate(ports).await).unwrap_or(0)
 }

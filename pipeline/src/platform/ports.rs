@@ -19,6 +19,17 @@ use crate::{
     time::Timestamp,
 };
 
+/// Names a set of ports: `port_set! { pub trait SomePorts: Clock + Random }` is a trait that whatever has all
+/// of these ports has.
+#[macro_export]
+macro_rules! port_set {
+    ($(#[$attribute:meta])* $visibility:vis trait $name:ident: $($ports:tt)+) => {
+        $(#[$attribute])*
+        $visibility trait $name: $($ports)+ {}
+        impl<P: $($ports)+> $name for P {}
+    };
+}
+
 /// D1, which holds the truth: what the other stores hold can be made again or removed by it.
 pub trait Database {
     /// Runs all statements as one transaction: all of them happen, or none does.

@@ -34,7 +34,7 @@ use crate::{
     api::{jobs, search::request::check_filters},
     http::{
         body,
-        call::{Call, Platform},
+        call::{Call, RequestPorts},
         idempotency,
         reply::{Answer, Refusal, Reply},
     },
@@ -133,7 +133,7 @@ pub fn max_tokens(wanted: i64) -> Result<u32, Problem> {
 }
 
 /// Answers the route. See the module for its steps.
-pub async fn chat<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
+pub async fn chat<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     let checked = parse(call.request.body())?;
     let key = idempotency::key(call)?;
     let body_hash = match &key {
@@ -163,7 +163,7 @@ pub struct Begun {
 
 /// Accepts a question: from the cache, or as a job. `origin` is `chat`, or `openai` for a
 /// conversation whose client keeps the history.
-pub async fn begin<P: Platform>(
+pub async fn begin<P: RequestPorts>(
     ports: &P,
     tenant: &Tenant,
     checked: Checked,
@@ -240,7 +240,7 @@ async fn check_session<P: Database>(ports: &P, user: &UserId, session: &SessionI
     Ok(())
 }
 
-async fn answer<P: Platform>(ports: &P, user: &UserId, begun: &Begun, wait: u32) -> Answer {
+async fn answer<P: RequestPorts>(ports: &P, user: &UserId, begun: &Begun, wait: u32) -> Answer {
     let location = format!("/api/jobs/{}", begun.job);
     if let Some(result) = &begun.result {
         return Ok(Reply::json(StatusCode::OK, result).with(header::LOCATION, &location));
@@ -259,7 +259,7 @@ async fn answer<P: Platform>(ports: &P, user: &UserId, begun: &Begun, wait: u32)
 
 /// Waits for a turn's answer; `None` if it is not there by then. A turn that ended without one is a
 /// problem.
-pub async fn wait_for<P: Platform>(
+pub async fn wait_for<P: RequestPorts>(
     ports: &P,
     user: &UserId,
     begun: &Begun,

@@ -43,7 +43,7 @@ use self::{
 use crate::{
     api::jobs,
     http::{
-        call::{Call, Platform},
+        call::{Call, RequestPorts},
         idempotency,
         reply::{Answer, Reply},
     },
@@ -75,7 +75,7 @@ pub struct IndexAnswer<'a> {
 }
 
 /// Answers the route. See the module for its steps.
-pub async fn index<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
+pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     let body = call.request.body();
     let key = idempotency::key(call)?;
     let body_hash = match &key {

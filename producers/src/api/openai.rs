@@ -31,7 +31,7 @@ use crate::{
     api::chat::{self, Checked},
     http::{
         body,
-        call::{Call, Platform},
+        call::{Call, RequestPorts},
         reply::{Answer, Body, Reply, TurnStream},
     },
 };
@@ -188,7 +188,7 @@ fn content(place: usize, content: Option<Content>) -> Result<String, Problem> {
 }
 
 /// `POST /v1/chat/completions`
-pub async fn complete<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
+pub async fn complete<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     let asked = parse(call.request.body())?;
     let begun = chat::begin(ports, &call.tenant, asked.checked, None, "openai").await?;
     let completion = Completion::new(&begun.job, ports.now(), &asked.model, asked.include_usage);

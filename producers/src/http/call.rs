@@ -11,28 +11,15 @@ use pipeline::{
         Channels, Clock, Database, Deployment, Embedder, KeyValue, ObjectStore, Queue, Random, RateLimiter, Sha256,
         VectorIndex,
     },
+    port_set,
     problem::{Code, Problem},
     tenant::Tenant,
 };
 
-/// Everything the API asks of the platform.
-pub trait Platform:
-    Database
-    + ObjectStore
-    + Queue
-    + KeyValue
-    + Embedder
-    + VectorIndex
-    + Channels
-    + RateLimiter
-    + Deployment
-    + Clock
-    + Random
-    + Sha256
-{
-}
-impl<P> Platform for P where
-    P: Database
+port_set! {
+    /// Everything the API asks of the platform. `'static`, so that the table of operations is a constant.
+    pub trait RequestPorts:
+        Database
         + ObjectStore
         + Queue
         + KeyValue
@@ -44,7 +31,7 @@ impl<P> Platform for P where
         + Clock
         + Random
         + Sha256
-{
+        + 'static
 }
 
 /// A deployment's settings.

@@ -48,12 +48,11 @@ pub struct Evicted {
     pub restored: usize,
 }
 
-/// Everything the step asks of the platform.
-pub trait Platform: Database + KeyValue + Queue + VectorIndex + Deployment + Clock + Random {}
-impl<P: Database + KeyValue + Queue + VectorIndex + Deployment + Clock + Random> Platform for P {}
-
 /// Runs once; `count` makes it count the vectors whatever it knows.
-pub async fn evict<P: Platform>(ports: &P, count: bool) -> Result<Evicted, Failure> {
+pub async fn evict<P>(ports: &P, count: bool) -> Result<Evicted, Failure>
+where
+    P: Database + KeyValue + Queue + VectorIndex + Deployment + Clock + Random,
+{
     let most = Allowances::load(ports).await.allowances.vectors_stored;
     let mut evicted = Evicted::default();
     // What an earlier run left half done.
