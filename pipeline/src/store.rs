@@ -17,7 +17,6 @@ pub mod idempotency;
 pub mod jobs;
 pub mod keys;
 pub mod memories;
-pub mod retention;
 pub mod sessions;
 pub mod usage;
 pub mod users;
