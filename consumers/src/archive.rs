@@ -114,6 +114,7 @@ mod tests {
     use pipeline::{
         ids::{ConversationId, ItemId, JobId, UserId},
         job::{
+            kind::JobKind,
             message::{Message, Stage},
             protocol,
         },
@@ -152,8 +153,16 @@ mod tests {
         let id = JobId::new(now, [1; 10]);
         let cursor = json!({ "conversation_id": CONVERSATION, "number": 502 }).to_string();
         let item = NewItem { cursor: Some(cursor), ..NewItem::queued(Stage::Archive, now) };
-        let job =
-            NewJob { id: &id, user: &user, kind: "archive", is_accepted: true, items: 1, documents: 0, key: None, now };
+        let job = NewJob {
+            id: &id,
+            user: &user,
+            kind: JobKind::Archive,
+            is_accepted: true,
+            items: 1,
+            documents: 0,
+            key: None,
+            now,
+        };
         let mut transaction = Transaction::default();
         transaction.query(create::job(job));
         transaction.write(counters::take_item_numbers(&id, 1));

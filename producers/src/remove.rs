@@ -3,7 +3,10 @@
 use pipeline::{
     failure::Failure,
     ids::{ConversationId, DocumentId, JobId, UserId},
-    job::purge::{self, Purge},
+    job::{
+        kind::JobKind,
+        purge::{self, Purge},
+    },
     platform::{
         ports::{Clock, Database, Queue, Random},
         transaction::Transaction,
@@ -33,7 +36,7 @@ pub async fn document<P: Database + Queue + Clock + Random>(
     let job = JobId::new(now, ports.bytes());
     let mut work = Transaction::default();
     work.write(superseded::by_delete(user, id));
-    purge::schedule(&mut work, Purge { job: &job, user, kind: "delete", due: now, now })?;
+    purge::schedule(&mut work, Purge { job: &job, user, kind: JobKind::Delete, due: now, now })?;
     let tombstone = work.write(delete::tombstone(user, id, now));
     work.write(users::bump(user));
     let done = work.commit(ports).await?;

@@ -14,6 +14,7 @@ use pipeline::{
     failure::Failure,
     fingerprint,
     ids::{ItemId, JobId, UserId},
+    job::kind::JobKind,
     platform::{
         ports::{Clock, Database, ObjectStore, Queue},
         transaction::Transaction,
@@ -143,7 +144,7 @@ pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let user = &call.tenant.user;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
     let reply = Reply::bytes(StatusCode::OK, "text/event-stream", Vec::new()).with(header::CACHE_CONTROL, "no-store");
-    if view.kind != "chat" {
+    if view.kind != JobKind::Chat {
         return Ok(Reply { body: Body::JobEvents(job), ..reply });
     }
     let turn = turn_of(ports, user, &job).await?.ok_or_else(not_found)?;

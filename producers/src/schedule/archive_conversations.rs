@@ -6,7 +6,7 @@ use pipeline::{
     budget::allowances::Allowances,
     failure::Failure,
     ids::{JobId, UserId},
-    job::{cursors::ArchiveCursor, message::Stage},
+    job::{cursors::ArchiveCursor, kind::JobKind, message::Stage},
     platform::{
         ports::{Clock, Database, Deployment, KeyValue, Queue, Random},
         statement::json,
@@ -67,7 +67,7 @@ async fn begin<P: Database + Queue + Clock + Random>(
     transaction.query(create::job(NewJob {
         id: &job,
         user,
-        kind: "archive",
+        kind: JobKind::Archive,
         is_accepted: true,
         items: items.len(),
         documents: 0,

@@ -12,7 +12,7 @@ use pipeline::{
     constants,
     failure::Failure,
     ids::{JobId, vector_id},
-    job::message::Stage,
+    job::{kind::JobKind, message::Stage},
     platform::{
         ports::{Clock, Database, Deployment, KeyValue, Queue, Random, VectorIndex},
         transaction::Transaction,
@@ -164,7 +164,7 @@ async fn embed_again<P: Database + Queue + Clock + Random>(ports: &P, wanted: &W
     transaction.query(create::job(NewJob {
         id: &job,
         user: &wanted.user_id,
-        kind: "restore",
+        kind: JobKind::Restore,
         is_accepted: true,
         items: 1,
         documents: 0,

@@ -13,6 +13,7 @@ use crate::{
     ids::{ConversationId, ItemId, JobId, UserId},
     job::{
         item::{ItemState, PackedDocument},
+        kind::JobKind,
         message::{ItemAnnouncement, Stage},
     },
     platform::{
@@ -30,8 +31,8 @@ pub struct NewJob<'a> {
     pub id: &'a JobId,
     /// Its owner.
     pub user: &'a UserId,
-    /// `index`, `restore` or `archive`.
-    pub kind: &'a str,
+    /// What it is for.
+    pub kind: JobKind,
     /// False while its packs are being stored: until it is accepted, nobody sees the job.
     pub is_accepted: bool,
     /// How many items it has.
@@ -62,7 +63,7 @@ pub fn job(new: NewJob<'_>) -> Query<FirstItem> {
     ))
     .bind(new.id)
     .bind(new.user)
-    .bind(new.kind)
+    .bind(new.kind.name())
     .bind(new.is_accepted)
     .bind(new.now)
     .bind(whole(new.items))
@@ -111,31 +112,18 @@ pub fn turn_job(new: NewTurnJob<'_>) -> Write {
     .bind(new.is_answered)
 }
 
-/// A purge job that is to be inserted.
-#[derive(Clone, Copy, Debug)]
-pub struct NewPurgeJob<'a> {
-    /// Its id.
-    pub id: &'a JobId,
-    /// Whose revisions it purges.
-    pub user: &'a UserId,
-    /// `delete` when its owner asked for it and wants a receipt, else `retire`.
-    pub kind: &'a str,
-    /// Now.
-    pub now: Timestamp,
-}
-
-/// Inserts a purge job if earlier statements of the transaction made revisions superseded: those name
+/// Inserts a job that purges revisions of a user, if earlier statements of the transaction made revisions superseded: those name
 /// the item number after the last one given out.
-pub fn purge_job(new: NewPurgeJob<'_>) -> Write {
+pub fn purge_job(job: &JobId, user: &UserId, kind: JobKind, now: Timestamp) -> Write {
     Write::new(
         "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
          SELECT ?1, ?2, ?3, ?4, ?4, value + 1, value + 1, (SELECT count(*) FROM garbage WHERE retire_item = value + 1)
          FROM counters WHERE name = 'item' AND EXISTS (SELECT 1 FROM garbage WHERE retire_item = value + 1)",
     )
-    .bind(new.id)
-    .bind(new.user)
-    .bind(new.kind)
-    .bind(new.now)
+    .bind(job)
+    .bind(user)
+    .bind(kind.name())
+    .bind(now)
 }
 
 /// An item that is to be inserted. Items name each other by their places in the job, counted from 0.

@@ -14,6 +14,7 @@ use pipeline::{
     ids::{ItemId, JobId},
     job::{
         item::{ItemState, PackedDocument},
+        kind::JobKind,
         message::Stage,
         purge::{self, Purge},
     },
@@ -127,7 +128,7 @@ async fn announce<P: Database + Clock>(
     let job = transaction.query(create::job(NewJob {
         id: accepted.job,
         user,
-        kind: "index",
+        kind: JobKind::Index,
         is_accepted: false,
         items: items.len(),
         documents: accepted.documents.len(),
@@ -177,7 +178,7 @@ async fn make_job<P: Database + Queue + Clock + Random>(
     let accept = work.write(create::accept(accepted.job, now));
     work.write(superseded::by_upload(&upload));
     let purge_job = JobId::new(now, ports.bytes());
-    purge::schedule(&mut work, Purge { job: &purge_job, user, kind: "retire", due: now, now })?;
+    purge::schedule(&mut work, Purge { job: &purge_job, user, kind: JobKind::Purge, due: now, now })?;
     work.write(upload::take_revisions(&upload));
     work.announce(create::release_upload(accepted.job, now));
     let (key, _) = accepted.idempotency.unzip();

@@ -5,6 +5,7 @@ use pipeline::{
     ids::JobId,
     job::{
         item::{DocumentFailure, ItemState},
+        kind::JobKind,
         message::Stage,
     },
     problem::{Code, Problem},
@@ -75,7 +76,8 @@ pub struct Counts {
 #[schemars(rename = "Job")]
 pub struct JobView {
     pub(super) id: JobId,
-    pub(super) kind: String,
+    #[schemars(with = "String")]
+    pub(super) kind: JobKind,
     pub(super) status: Status,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -96,7 +98,7 @@ pub struct JobView {
 impl JobView {
     /// True for a question that was answered, and whose answer is not among its conversation's rows.
     pub(super) fn answer_is_elsewhere(&self) -> bool {
-        self.kind == "chat" && self.status == Status::Succeeded && self.result.is_none()
+        self.kind == JobKind::Chat && self.status == Status::Succeeded && self.result.is_none()
     }
 }
 
@@ -109,12 +111,12 @@ pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
     let counts = counts(items);
     let status = status(&job, items, counts);
     let parked = items.iter().filter(|item| item.state == ItemState::Parked).min_by_key(|item| item.next_at);
-    let stages = match job.kind.as_str() {
-        "index" => [Stage::Chunk, Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
-        "chat" => vec![stage_view(Stage::Chat, items)],
-        "archive" => vec![stage_view(Stage::Archive, items)],
-        "restore" => [Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
-        _ => vec![stage_view(Stage::Purge, items)],
+    let stages = match job.kind {
+        JobKind::Index => [Stage::Chunk, Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
+        JobKind::Chat => vec![stage_view(Stage::Chat, items)],
+        JobKind::Archive => vec![stage_view(Stage::Archive, items)],
+        JobKind::Restore => [Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
+        JobKind::Delete | JobKind::Purge => vec![stage_view(Stage::Purge, items)],
     };
     let result = result(&job);
     JobView {
