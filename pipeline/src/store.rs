@@ -8,6 +8,7 @@
 
 pub mod archives;
 pub mod chunks;
+mod columns;
 pub mod conditions;
 pub mod conversations;
 pub mod counters;

@@ -8,13 +8,16 @@ pub mod messages;
 
 use const_format::formatcp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{ConversationId, JobId, UserId},
     job::item::Claim,
     platform::transaction::{Query, Write},
-    store::conditions::{HELD, key_held_by, past_retention},
+    store::{
+        columns::flag,
+        conditions::{HELD, key_held_by, past_retention},
+    },
     time::{DAY, Timestamp},
 };
 
@@ -136,11 +139,6 @@ pub struct ConversationEntry {
     /// Its messages lie in an archive; reading it brings them back.
     #[serde(deserialize_with = "flag")]
     pub archived: bool,
-}
-
-/// D1 has no booleans.
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    i64::deserialize(deserializer).map(|number| number != 0)
 }
 
 /// The columns of a [`ConversationEntry`].

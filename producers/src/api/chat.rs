@@ -8,7 +8,6 @@
 pub mod accept;
 pub mod cached;
 
-use data_encoding::HEXLOWER;
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
     chat::{
@@ -29,13 +28,13 @@ use pipeline::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::accept::{Accepted, Question};
+use self::accept::{Acceptance, Question};
 use crate::{
     api::{jobs, search::request::check_filters},
     http::{
         body,
         call::{Call, RequestPorts},
-        idempotency,
+        idempotency::{self, Key},
         reply::{Answer, Refusal, Reply},
     },
 };
@@ -93,6 +92,12 @@ pub struct ChatAnswer<'a> {
     status: &'static str,
 }
 
+impl<'a> ChatAnswer<'a> {
+    fn queued(job: &'a JobId, turn: &'a Turn) -> Self {
+        Self { job_id: job, turn_id: &turn.turn_id, conversation_id: &turn.conversation_id, status: "queued" }
+    }
+}
+
 /// Reads and checks a question.
 pub fn parse(text: &[u8]) -> Result<Checked, Problem> {
     let request: ChatRequest = body::parse(text)?;
@@ -135,18 +140,11 @@ pub fn max_tokens(wanted: i64) -> Result<u32, Problem> {
 /// Answers the route. See the module for its steps.
 pub async fn chat<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     let checked = parse(call.request.body())?;
-    let key = idempotency::key(call)?;
-    let body_hash = match &key {
-        Some(_) => HEXLOWER.encode(&ports.sha256(call.request.body()).await?),
-        None => String::new(),
+    let key = match idempotency::begin(ports, call).await? {
+        idempotency::Begun::Answered(reply) => return Ok(reply),
+        idempotency::Begun::New(key) => key,
     };
-    if let Some(key) = &key
-        && let Some(reply) = idempotency::replay(ports, &call.tenant, key, &body_hash).await?
-    {
-        return Ok(reply);
-    }
-    let begun =
-        begin(ports, &call.tenant, checked, key.as_deref().map(|key| (key, body_hash.as_str())), "chat").await?;
+    let begun = begin(ports, &call.tenant, checked, key.as_ref(), "chat").await?;
     answer(ports, &call.tenant.user, &begun, call.wait_seconds()).await
 }
 
@@ -167,7 +165,7 @@ pub async fn begin<P: RequestPorts>(
     ports: &P,
     tenant: &Tenant,
     checked: Checked,
-    idempotency: Option<(&str, &str)>,
+    key: Option<&Key>,
     origin: &str,
 ) -> Result<Begun, Refusal> {
     let Checked { message, conversation, session, mut ask } = checked;
@@ -176,7 +174,8 @@ pub async fn begin<P: RequestPorts>(
         check_session(ports, &tenant.user, session).await?;
     }
     let now = ports.now();
-    if conversation.is_none() && session.is_none() {
+    let is_new = conversation.is_none();
+    if is_new && session.is_none() {
         let catalogue = Catalogue::load(ports).await.catalogue;
         ask.cache_key = Some(cached::key(tenant, &message, &ask, &catalogue)?);
     }
@@ -184,7 +183,6 @@ pub async fn begin<P: RequestPorts>(
         Some(key) => cached::read(ports, key).await,
         None => None,
     };
-    let is_new = conversation.is_none();
     let turn = Turn {
         conversation_id: conversation.unwrap_or_else(|| ConversationId::new(now, ports.bytes())),
         turn_id: TurnId::new(now, ports.bytes()),
@@ -194,43 +192,30 @@ pub async fn begin<P: RequestPorts>(
         request: ask,
     };
     let job = JobId::new(now, ports.bytes());
-    let response = json(&ChatAnswer {
-        job_id: &job,
-        turn_id: &turn.turn_id,
-        conversation_id: &turn.conversation_id,
-        status: "queued",
-    })?;
-    let question = Question {
-        job: &job,
-        user: &tenant.user,
-        turn: &turn,
-        message: &message,
-        is_new,
-        origin,
-        idempotency,
-        response: &response,
-        answer: cached.as_ref(),
-    };
-    let mut accepted = accept::accept(ports, &question).await?;
-    if accepted == Accepted::NoConversation && restore::restore(ports, &tenant.user, &turn.conversation_id).await? {
-        accepted = accept::accept(ports, &question).await?;
-    }
-    match accepted {
-        Accepted::Yes => {}
-        Accepted::NoConversation => {
-            return Err(Problem::field(Code::NotFound, "/conversation_id", "there is no such conversation").into());
-        }
-        Accepted::KeyInFlight => {
-            return Err(Problem::field(
-                Code::Conflict,
-                "Idempotency-Key",
-                "another request with this key is being worked on",
-            )
-            .into());
-        }
-    }
+    let response = json(&ChatAnswer::queued(&job, &turn))?;
+    let (user, answer) = (&tenant.user, cached.as_ref());
+    let question =
+        Question { job: &job, user, turn: &turn, message: &message, is_new, origin, key, response: &response, answer };
+    commit(ports, &question).await?;
     let result = cached.map(|cached| TurnResult::new(&job, &turn, cached, true));
     Ok(Begun { job, turn, result })
+}
+
+/// Commits a question; one that goes on with an archived conversation when that is restored.
+async fn commit<P: RequestPorts>(ports: &P, question: &Question<'_>) -> Result<(), Refusal> {
+    let mut acceptance = accept::accept(ports, question).await?;
+    if acceptance == Acceptance::NoConversation
+        && restore::restore(ports, question.user, &question.turn.conversation_id).await?
+    {
+        acceptance = accept::accept(ports, question).await?;
+    }
+    match acceptance {
+        Acceptance::Accepted => Ok(()),
+        Acceptance::NoConversation => {
+            Err(Problem::field(Code::NotFound, "/conversation_id", "there is no such conversation").into())
+        }
+        Acceptance::KeyInFlight => Err(idempotency::in_flight().into()),
+    }
 }
 
 async fn check_session<P: Database>(ports: &P, user: &UserId, session: &SessionId) -> Result<(), Refusal> {
@@ -252,8 +237,7 @@ async fn answer<P: RequestPorts>(ports: &P, user: &UserId, begun: &Begun, wait: 
             .with(header::LOCATION, &location)
             .with(HeaderName::from_static("preference-applied"), &format!("wait={wait}")));
     }
-    let Turn { turn_id, conversation_id, .. } = &begun.turn;
-    let answer = ChatAnswer { job_id: &begun.job, turn_id, conversation_id, status: "queued" };
+    let answer = ChatAnswer::queued(&begun.job, &begun.turn);
     Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location).with(header::RETRY_AFTER, "1"))
 }
 

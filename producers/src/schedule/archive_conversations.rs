@@ -112,11 +112,11 @@ mod tests {
             message: "When is high tide?",
             is_new: true,
             origin: "chat",
-            idempotency: None,
+            key: None,
             response: "{}",
             answer: None,
         };
-        assert_eq!(ready(accept::accept(memory, &question)).unwrap(), accept::Accepted::Yes);
+        assert_eq!(ready(accept::accept(memory, &question)).unwrap(), accept::Acceptance::Accepted);
     }
 
     fn answer(memory: &InMemory) {

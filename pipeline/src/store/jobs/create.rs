@@ -20,7 +20,10 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::{TERMINAL, accepted_at, key_held_by},
+    store::{
+        columns::in_milliseconds,
+        conditions::{TERMINAL, accepted_at, key_held_by},
+    },
     time::Timestamp,
 };
 
@@ -66,8 +69,8 @@ pub fn job(new: NewJob<'_>) -> Query<FirstItem> {
     .bind(new.kind.name())
     .bind(new.is_accepted)
     .bind(new.now)
-    .bind(whole(new.items))
-    .bind(whole(new.documents))
+    .bind(new.items)
+    .bind(new.documents)
     .bind(new.key)
 }
 
@@ -148,7 +151,7 @@ pub struct NewItem {
     /// Chunks that are there already.
     pub chunk_count: i64,
     /// Not to be claimed before; milliseconds since 1970.
-    #[serde(serialize_with = "milliseconds")]
+    #[serde(serialize_with = "in_milliseconds")]
     pub next_at: Timestamp,
 }
 
@@ -249,13 +252,4 @@ pub fn first_item(job: &JobId) -> Query<ItemAnnouncement> {
         "SELECT i.id, i.stage, i.state, i.user_id FROM jobs j JOIN job_items i ON i.id = j.first_item WHERE j.id = ?1",
     )
     .bind(job)
-}
-
-fn whole(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn milliseconds<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_i64(time.milliseconds())
 }

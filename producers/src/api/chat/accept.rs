@@ -22,6 +22,8 @@ use pipeline::{
     },
 };
 
+use crate::http::idempotency::Key;
+
 /// What is to be committed.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -37,8 +39,8 @@ pub struct Question<'a> {
     pub is_new: bool,
     /// Of a new conversation: `chat` or `openai`.
     pub origin: &'a str,
-    /// Idempotency key and hex SHA-256 of the body.
-    pub idempotency: Option<(&'a str, &'a str)>,
+    /// The idempotency key, if the request has one.
+    pub key: Option<&'a Key>,
     /// The answer to replay for that key.
     pub response: &'a str,
     /// The answer, if it is known.
@@ -47,9 +49,9 @@ pub struct Question<'a> {
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accepted {
+pub enum Acceptance {
     /// The turn is committed.
-    Yes,
+    Accepted,
     /// There is no such conversation of this user, or it is archived.
     NoConversation,
     /// Another request with the same key is in flight.
@@ -60,9 +62,9 @@ pub enum Accepted {
 const TITLE_BYTES: usize = 80;
 
 /// Commits a question and sends its message.
-pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<'_>) -> Result<Accepted, Failure> {
+pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<'_>) -> Result<Acceptance, Failure> {
     let now = ports.now();
-    let (key, body_hash) = question.idempotency.unzip();
+    let (key, body_hash) = question.key.map(|key| (key.key.as_str(), key.body_hash.as_str())).unzip();
     let conversation = &question.turn.conversation_id;
     let is_answered = question.answer.is_some();
     let mut transaction = Transaction::default();
@@ -105,14 +107,14 @@ pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<
     let done = transaction.commit(ports).await?;
     if done.changes(job) == 0 {
         let is_there = done.first(open)?.is_some();
-        return Ok(if is_there || question.is_new { Accepted::KeyInFlight } else { Accepted::NoConversation });
+        return Ok(if is_there || question.is_new { Acceptance::KeyInFlight } else { Acceptance::NoConversation });
     }
     let messages = done.messages()?;
     if !messages.is_empty() {
         // The turn is committed: a lost message costs a sweep, not the turn.
         let _ = ports.send(messages).await;
     }
-    Ok(Accepted::Yes)
+    Ok(Acceptance::Accepted)
 }
 
 /// The first line of the question, cut at a word.
