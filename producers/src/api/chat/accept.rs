@@ -20,6 +20,7 @@ use pipeline::{
         idempotency::{self, NewKey},
         jobs::create::{self, NewItem, NewTurnJob},
     },
+    time::Timestamp,
 };
 
 use crate::http::idempotency::Key;
@@ -64,45 +65,20 @@ const TITLE_BYTES: usize = 80;
 /// Commits a question and sends its message.
 pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<'_>) -> Result<Acceptance, Failure> {
     let now = ports.now();
-    let (key, body_hash) = question.key.map(|key| (key.key.as_str(), key.body_hash.as_str())).unzip();
     let conversation = &question.turn.conversation_id;
-    let is_answered = question.answer.is_some();
     let mut transaction = Transaction::default();
-    let new_key = NewKey { user: question.user, key, body_hash, job: question.job, now };
-    transaction.write(idempotency::claim_answered(new_key, question.response, conversation, question.is_new));
-    if question.is_new {
-        transaction.write(conversations::insert(NewConversation {
-            id: conversation,
-            user: question.user,
-            title: &title(question.message),
-            origin: question.origin,
-            key: key.map(|key| (key, question.job)),
-            now,
-        }));
-    }
+    begin(&mut transaction, question, now);
     // From here on everything hangs on the job's row, and that on key and conversation.
     let job = transaction.write(create::turn_job(NewTurnJob {
         id: question.job,
         user: question.user,
         turn: &json(question.turn)?,
         conversation,
-        is_answered,
-        key,
+        is_answered: question.answer.is_some(),
+        key: question.key.map(|key| key.key.as_str()),
         now,
     }));
-    transaction.write(counters::take_item_numbers(question.job, 1));
-    transaction.write(messages::insert_question(question.job, question.message, now));
-    if let Some(answer) = question.answer {
-        transaction.write(messages::insert_known_answer(question.job, &answer.answer, &json(&answer.detail)?, now));
-    } else {
-        let item = NewItem { document_count: Some(1), ..NewItem::queued(Stage::Chat, now) };
-        transaction.query(create::items(question.job, &[item], now)?);
-        // Waits for the question before it, if that is not answered.
-        transaction.write(create::wait_for_predecessor(question.job));
-        transaction.write(create::link_predecessor(question.job));
-        transaction.announce(create::first_item(question.job));
-    }
-    transaction.write(conversations::advance(question.user, conversation, question.job, is_answered, now));
+    insert(&mut transaction, question, now)?;
     let open = transaction.query(conversations::open(question.user, conversation));
     let done = transaction.commit(ports).await?;
     if done.changes(job) == 0 {
@@ -115,6 +91,43 @@ pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<
         let _ = ports.send(messages).await;
     }
     Ok(Acceptance::Accepted)
+}
+
+/// What the job hangs on: its key, and its conversation if it begins with it.
+fn begin(transaction: &mut Transaction, question: &Question<'_>, now: Timestamp) {
+    let conversation = &question.turn.conversation_id;
+    let (key, body_hash) = question.key.map(|key| (key.key.as_str(), key.body_hash.as_str())).unzip();
+    let new_key = NewKey { user: question.user, key, body_hash, job: question.job, now };
+    transaction.write(idempotency::claim_answered(new_key, question.response, conversation, question.is_new));
+    if question.is_new {
+        transaction.write(conversations::insert(NewConversation {
+            id: conversation,
+            user: question.user,
+            title: &title(question.message),
+            origin: question.origin,
+            key: key.map(|key| (key, question.job)),
+            now,
+        }));
+    }
+}
+
+/// What hangs on the job: its number, its messages, its item if it is not answered.
+fn insert(transaction: &mut Transaction, question: &Question<'_>, now: Timestamp) -> Result<(), Failure> {
+    transaction.write(counters::take_item_numbers(question.job, 1));
+    transaction.write(messages::insert_question(question.job, question.message, now));
+    if let Some(answer) = question.answer {
+        transaction.write(messages::insert_known_answer(question.job, &answer.answer, &json(&answer.detail)?, now));
+    } else {
+        let item = NewItem { document_count: Some(1), ..NewItem::queued(Stage::Chat, now) };
+        transaction.query(create::items(question.job, &[item], now)?);
+        // Waits for the question before it, if that is not answered.
+        transaction.write(create::wait_for_predecessor(question.job));
+        transaction.write(create::link_predecessor(question.job));
+        transaction.announce(create::first_item(question.job));
+    }
+    let (conversation, is_answered) = (&question.turn.conversation_id, question.answer.is_some());
+    transaction.write(conversations::advance(question.user, conversation, question.job, is_answered, now));
+    Ok(())
 }
 
 /// The first line of the question, cut at a word.

@@ -198,25 +198,41 @@ fn stage_view(stage: Stage, items: &[ItemRow]) -> StageView {
         Stage::Chat | Stage::Archive => true,
     };
     let relevant: Vec<&ItemRow> = items.iter().filter(belongs).collect();
-    let at_stage: Vec<&&ItemRow> = relevant.iter().filter(|item| item.stage == stage).collect();
-    let (mut done, mut total) = (0, 0);
-    for item in &relevant {
-        let passed = item.stage as u8 > stage as u8 || item.state == ItemState::Done;
-        if matches!(stage, Stage::Chunk | Stage::Purge | Stage::Chat | Stage::Archive) {
-            total += item.document_count;
-            done += if item.state == ItemState::Done { item.document_count } else { 0 };
-        } else {
-            total += item.chunk_count;
-            done += if passed {
-                item.chunk_count
-            } else if item.stage == stage {
-                item.progress
-            } else {
-                0
-            };
-        }
+    let at_stage = || relevant.iter().filter(|item| item.stage == stage);
+    let (done, total) = progress(stage, &relevant);
+    StageView {
+        name: stage,
+        state: stage_state(stage, &relevant),
+        done,
+        total,
+        attempts: at_stage().map(|item| item.attempts).max().unwrap_or(0),
+        error: at_stage().find_map(|item| item.error.clone()),
     }
-    let state = |wanted: ItemState| at_stage.iter().any(|item| item.state == wanted);
+}
+
+/// True for an item that the stage has nothing left to do for.
+fn has_passed(stage: Stage, item: &ItemRow) -> bool {
+    item.stage as u8 > stage as u8 || item.state == ItemState::Done
+}
+
+/// How much a stage has done of how much: documents, or chunks where they are what it works on.
+fn progress(stage: Stage, items: &[&ItemRow]) -> (i64, i64) {
+    let of_documents = matches!(stage, Stage::Chunk | Stage::Purge | Stage::Chat | Stage::Archive);
+    let each = items.iter().map(|item| match item {
+        item if of_documents && item.state == ItemState::Done => (item.document_count, item.document_count),
+        item if of_documents => (0, item.document_count),
+        item if has_passed(stage, item) => (item.chunk_count, item.chunk_count),
+        item if item.stage == stage => (item.progress, item.chunk_count),
+        item => (0, item.chunk_count),
+    });
+    each.fold((0, 0), |(done, total), (of_done, of_total)| (done + of_done, total + of_total))
+}
+
+/// What most deserves to be said of a stage's items.
+fn stage_state(stage: Stage, items: &[&ItemRow]) -> ItemState {
+    if items.iter().all(|item| has_passed(stage, item)) {
+        return ItemState::Done;
+    }
     let order = [
         ItemState::Running,
         ItemState::Queued,
@@ -225,19 +241,8 @@ fn stage_view(stage: Stage, items: &[ItemRow]) -> StageView {
         ItemState::Cancelled,
         ItemState::Waiting,
     ];
-    let finished = relevant.iter().all(|item| item.stage as u8 > stage as u8 || item.state == ItemState::Done);
-    StageView {
-        name: stage,
-        state: if finished {
-            ItemState::Done
-        } else {
-            order.into_iter().find(|wanted| state(*wanted)).unwrap_or(ItemState::Waiting)
-        },
-        done,
-        total,
-        attempts: at_stage.iter().map(|item| item.attempts).max().unwrap_or(0),
-        error: at_stage.iter().find_map(|item| item.error.clone()),
-    }
+    let is_in = |state: &ItemState| items.iter().any(|item| item.stage == stage && item.state == *state);
+    order.into_iter().find(is_in).unwrap_or(ItemState::Waiting)
 }
 
 /// The most errors one answer lists.
