@@ -95,6 +95,9 @@ pub struct NewTurnJob<'a> {
 
 /// Inserts a chat job if its conversation is there and not archived, and its idempotency key is its own.
 pub fn turn_job(new: NewTurnJob<'_>) -> Write {
+    // A job that is answered has no item, so its last number is the one before its first, and it is finished.
+    // The question takes the number after the conversation's last, which `conversations::advance` then moves.
+    // Without an open conversation, or with another's idempotency key, there is no job.
     Write::new(formatcp!(
         "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents, turn,
                            finished_at)
@@ -179,6 +182,10 @@ impl NewItem {
 /// # Errors
 /// A bug if the data cannot be written as JSON.
 pub fn items(job: &JobId, items: &[NewItem], now: Timestamp) -> Result<Query<ItemAnnouncement>, Failure> {
+    // Places in the array become numbers that count on from the job's first.
+    // A batch names its packs, first and last, by place; over a pack of an earlier job it names that one twice.
+    // An item without a number of documents is about as many as its job.
+    // What somebody waits for in a queue, or the sweep sends when it is due, counts as sent.
     Ok(Query::new(
         "INSERT INTO job_items (id, job_id, user_id, stage, state, batch, first_pack, last_pack, documents,
                                 document_count, chunk_count, progress, cursor, lease, attempts, next_at, sent_at,
