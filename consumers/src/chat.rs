@@ -69,14 +69,15 @@ use pipeline::{
         self,
         conversations::messages::{self, NewAnswer},
     },
+    time::{HOUR, Span},
 };
 
 /// Attempts after which an answer is made of what was found, if no model answers.
 const MODEL_ATTEMPTS: i64 = 3;
 /// Why an answer may be worse than on another day.
 const SMALLER: &str = "the smallest model answered, because the day's neurons are nearly spent";
-/// Seconds an answer may be given again.
-const RESPONSE_SECONDS: u32 = 3_600;
+/// How long an answer may be given again.
+const RESPONSE_KEPT: Span = HOUR;
 
 /// Runs the stage. See the module for its steps.
 pub async fn chat<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
@@ -276,7 +277,7 @@ async fn cache<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: &Ca
         && let Ok(text) = json(&answer)
         && retrieval::cache::admit(ports, 1, budget).await.unwrap_or(false)
     {
-        let _ = ports.put_value(&object_keys::cached_response(key), text.into_bytes(), RESPONSE_SECONDS).await;
+        let _ = ports.put_value(&object_keys::cached_response(key), text.into_bytes(), RESPONSE_KEPT).await;
     }
 }
 

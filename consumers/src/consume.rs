@@ -38,8 +38,8 @@ port_set! {
         + Random
 }
 
-/// Seconds before a message from newer code is delivered again: a deployment takes less.
-const NEWER_CODE_RETRY_SECONDS: u32 = 60;
+/// How long until a message from newer code is delivered again: a deployment takes less.
+const NEWER_CODE_RETRY: Span = Span::minutes(1);
 
 /// What the log line says of a message.
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ pub async fn consume<P: StagePorts>(ports: &P, message_id: &str, body: &str) -> 
         Decoded::Known(message) => message,
         Decoded::TooNew { version } => {
             let why = format!("message version {version} is newer than this code");
-            let outcome = Outcome::Retry { after: NEWER_CODE_RETRY_SECONDS, why };
+            let outcome = Outcome::Retry { after: NEWER_CODE_RETRY, why };
             return Report { item: None, user: None, outcome };
         }
         Decoded::Malformed { why } => {
@@ -114,7 +114,7 @@ async fn unclaimed<P: Database + Clock>(ports: &P, message: &Message) -> Outcome
     let row = items::lease(message).first(ports).await;
     let Ok(Some(row)) = row else { return Outcome::Done };
     let left = row.lease.since(ports.now()).max(Span::ZERO).as_seconds() + 1;
-    Outcome::Retry { after: u32::try_from(left).unwrap_or(1), why: "another worker holds it".to_owned() }
+    Outcome::Retry { after: Span::seconds(left), why: "another worker holds it".to_owned() }
 }
 
 /// Indexing gives way when the day is nearly spent; nobody waits for it.

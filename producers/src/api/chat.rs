@@ -24,6 +24,7 @@ use pipeline::{
     problem::{Code, Problem},
     store::sessions,
     tenant::Tenant,
+    time::Span,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -145,7 +146,7 @@ pub async fn chat<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
         idempotency::Begun::New(key) => key,
     };
     let begun = begin(ports, &call.tenant, checked, key.as_ref(), "chat").await?;
-    answer(ports, &call.tenant.user, &begun, call.wait_seconds()).await
+    answer(ports, &call.tenant.user, &begun, call.wait()).await
 }
 
 /// A turn that was accepted.
@@ -225,17 +226,17 @@ async fn check_session<P: Database>(ports: &P, user: &UserId, session: &SessionI
     Ok(())
 }
 
-async fn answer<P: RequestPorts>(ports: &P, user: &UserId, begun: &Begun, wait: u32) -> Answer {
+async fn answer<P: RequestPorts>(ports: &P, user: &UserId, begun: &Begun, wait: Span) -> Answer {
     let location = format!("/api/jobs/{}", begun.job);
     if let Some(result) = &begun.result {
         return Ok(Reply::json(StatusCode::OK, result).with(header::LOCATION, &location));
     }
-    if wait > 0
+    if wait > Span::ZERO
         && let Some(result) = wait_for(ports, user, begun, wait).await?
     {
         return Ok(Reply::json(StatusCode::OK, &result)
             .with(header::LOCATION, &location)
-            .with(HeaderName::from_static("preference-applied"), &format!("wait={wait}")));
+            .with(HeaderName::from_static("preference-applied"), &format!("wait={}", wait.as_seconds())));
     }
     let answer = ChatAnswer::queued(&begun.job, &begun.turn);
     Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location).with(header::RETRY_AFTER, "1"))
@@ -247,13 +248,13 @@ pub async fn wait_for<P: RequestPorts>(
     ports: &P,
     user: &UserId,
     begun: &Begun,
-    seconds: u32,
+    longest: Span,
 ) -> Result<Option<TurnResult>, Refusal> {
     if let Some(result) = &begun.result {
         return Ok(Some(result.clone()));
     }
-    let deadline = ports.now().plus(pipeline::time::Span::seconds(i64::from(seconds)));
-    let mut pause = 150;
+    let deadline = ports.now().plus(longest);
+    let mut pause = Span::milliseconds(150);
     loop {
         match jobs::turn_state(ports, user, &begun.job).await? {
             jobs::TurnState::Answered(result) => return Ok(Some(*result)),
@@ -262,7 +263,7 @@ pub async fn wait_for<P: RequestPorts>(
             jobs::TurnState::Open => {}
         }
         ports.sleep(pause).await;
-        pause = (pause * 3 / 2).min(1_000);
+        pause = jobs::longer(pause);
     }
 }
 

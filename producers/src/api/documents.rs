@@ -15,7 +15,7 @@ use pipeline::{
         chunks::read::{self as chunks, ChunkSpan},
         documents::read::{self, DocumentFilter, DocumentRow},
     },
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -163,8 +163,10 @@ pub async fn delete<P: Database + Queue + Clock + Random>(ports: &P, call: &Call
     let deleted_at = ports.now();
     let job = remove::document(ports, user, &id).await?.ok_or_else(not_found)?;
     let deleted = Deleted { document_id: &id, deleted_at, job_id: &job };
-    match call.wait_seconds() {
-        0 => Ok(Reply::json(StatusCode::ACCEPTED, &deleted).with(header::LOCATION, &format!("/api/jobs/{job}"))),
-        seconds => jobs::wait(ports, user, &job, seconds, &deleted).await,
+    match call.wait() {
+        Span::ZERO => {
+            Ok(Reply::json(StatusCode::ACCEPTED, &deleted).with(header::LOCATION, &format!("/api/jobs/{job}")))
+        }
+        longest => jobs::wait(ports, user, &job, longest, &deleted).await,
     }
 }

@@ -27,6 +27,7 @@ use pipeline::{
     problem::{Code, Problem},
     store::documents::upload,
     tenant::Tenant,
+    time::Span,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -148,9 +149,9 @@ async fn commit<P: RequestPorts>(ports: &P, call: &Call<'_>, plan: &Plan, key: O
     };
     accept::accept(ports, planned).await?;
     let location = format!("/api/jobs/{job}");
-    match call.wait_seconds() {
-        0 => Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location)),
-        seconds => jobs::wait(ports, &call.tenant.user, &job, seconds, &answer).await,
+    match call.wait() {
+        Span::ZERO => Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location)),
+        longest => jobs::wait(ports, &call.tenant.user, &job, longest, &answer).await,
     }
 }
 

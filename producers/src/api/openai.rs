@@ -20,6 +20,7 @@ use pipeline::{
     failure::Failure,
     platform::ports::Clock,
     problem::{Code, Problem},
+    time::Span,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,7 @@ const MODEL: &str = "friend";
 /// Where `OpenAI`'s API is spoken.
 const PREFIX: &str = "/v1/";
 /// Seconds a request waits for its answer.
-const WAIT_SECONDS: u32 = 110;
+const WAIT: Span = Span::seconds(110);
 
 /// A request as `OpenAI`'s clients send it; what it says beyond this is not looked at.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -195,7 +196,7 @@ pub async fn complete<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     if asked.stream {
         return stream(&begun, completion, call);
     }
-    let result = chat::wait_for(ports, &call.tenant.user, &begun, WAIT_SECONDS).await?;
+    let result = chat::wait_for(ports, &call.tenant.user, &begun, WAIT).await?;
     let result =
         result.ok_or_else(|| Problem::new(Code::Unavailable, "the answer takes too long; stream it instead"))?;
     let answer = completion.whole(result);

@@ -14,6 +14,7 @@ use pipeline::{
     port_set,
     problem::{Code, Problem},
     tenant::Tenant,
+    time::Span,
 };
 
 port_set! {
@@ -81,14 +82,13 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Seconds of `Prefer: wait=N`, at most what the server allows; 0 without it.
-    pub fn wait_seconds(&self) -> u32 {
+    /// How long `Prefer: wait=N` wants to wait, at most what the server allows; not at all without it.
+    pub fn wait(&self) -> Span {
         let preferences = self.request.headers().get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         preferences
             .flat_map(|value| value.split([',', ';']))
             .find_map(|preference| preference.trim().strip_prefix("wait=")?.trim().parse::<u32>().ok())
-            .unwrap_or(0)
-            .min(constants::WAIT_SECONDS)
+            .map_or(Span::ZERO, |seconds| Span::seconds(i64::from(seconds)).min(constants::WAIT))
     }
 
     /// A parameter of the query string.

@@ -11,13 +11,13 @@ use pipeline::{
         transaction::Transaction,
     },
     store::{archives, usage::months},
-    time::{DAY, Timestamp},
+    time::{Span, Timestamp},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// Days that are kept in D1 whatever the month: who asks about last week should not wait for R2.
-const KEPT_DAYS: i64 = 35;
+/// How long days are kept in D1 whatever the month: who asks about last week should not wait for R2.
+const KEPT: Span = Span::days(35);
 
 /// A finished month.
 #[derive(Serialize)]
@@ -34,7 +34,7 @@ struct Month<'a> {
 pub async fn archive<P: Database + ObjectStore + Clock>(ports: &P) -> Result<Option<String>, Failure> {
     let now = ports.now();
     let oldest = months::oldest_day().first(ports).await?.and_then(|row| row.day);
-    let Some(month) = oldest.map(Timestamp::month).filter(|month| *month < now.plus(-KEPT_DAYS * DAY).month()) else {
+    let Some(month) = oldest.map(Timestamp::month).filter(|month| *month < now.plus(-KEPT).month()) else {
         return Ok(None);
     };
     let days = months::days(&month).all(ports).await?;
