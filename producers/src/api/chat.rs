@@ -104,20 +104,23 @@ pub fn parse(text: &[u8]) -> Result<Checked, Problem> {
     let request: ChatRequest = body::parse(text)?;
     let message = body::text("/message", &request.message, constants::CHAT_MESSAGE_BYTES)?;
     check_filters(&request.filters)?;
-    let not_found =
-        |pointer: &str, what: &str| Problem::field(Code::NotFound, pointer, format!("there is no such {what}"));
-    let conversation = request
-        .conversation_id
-        .map(|id| ConversationId::parse(&id).ok_or_else(|| not_found("/conversation_id", "conversation")))
-        .transpose()?;
-    let session = request
-        .session_id
-        .map(|id| SessionId::parse(&id).ok_or_else(|| not_found("/session_id", "session")))
-        .transpose()?;
+    let conversation =
+        request.conversation_id.map(|id| ConversationId::parse(&id).ok_or_else(no_such_conversation)).transpose()?;
+    let session = request.session_id.map(|id| SessionId::parse(&id).ok_or_else(no_such_session)).transpose()?;
     let route = request.route.as_deref().map(route).transpose()?;
     let max_tokens = request.max_tokens.map(max_tokens).transpose()?;
     let ask = Ask { route, filters: request.filters, use_memory: request.use_memory, max_tokens, ..Ask::default() };
     Ok(Checked { message, conversation, session, ask })
+}
+
+fn no_such_conversation() -> Problem {
+    let detail = "there is no such conversation; leave the field out to begin one";
+    Problem::field(Code::NotFound, "/conversation_id", detail)
+}
+
+fn no_such_session() -> Problem {
+    let detail = "there is no such open session; POST /api/session opens one";
+    Problem::field(Code::NotFound, "/session_id", detail)
 }
 
 fn route(name: &str) -> Result<RouteName, Problem> {
@@ -212,16 +215,14 @@ async fn commit<P: RequestPorts>(ports: &P, question: &Question<'_>) -> Result<(
     }
     match acceptance {
         Acceptance::Accepted => Ok(()),
-        Acceptance::NoConversation => {
-            Err(Problem::field(Code::NotFound, "/conversation_id", "there is no such conversation").into())
-        }
+        Acceptance::NoConversation => Err(no_such_conversation().into()),
         Acceptance::KeyInFlight => Err(idempotency::in_flight().into()),
     }
 }
 
 async fn check_session<P: Database>(ports: &P, user: &UserId, session: &SessionId) -> Result<(), Refusal> {
     if sessions::open(user, session).first(ports).await?.is_none() {
-        return Err(Problem::field(Code::NotFound, "/session_id", "there is no such open session").into());
+        return Err(no_such_session().into());
     }
     Ok(())
 }

@@ -65,7 +65,7 @@ fn id_of(call: &Call<'_>) -> Result<ConversationId, Problem> {
 }
 
 fn not_found() -> Problem {
-    Problem::new(Code::NotFound, "there is no such conversation")
+    Problem::new(Code::NotFound, "there is no such conversation; GET /api/conversations lists yours")
 }
 
 /// `GET /api/conversations/{id}`: its messages, oldest first, a page at a time. An archived one is

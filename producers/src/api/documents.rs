@@ -91,7 +91,7 @@ fn id_of(call: &Call<'_>) -> Result<DocumentId, Problem> {
 }
 
 fn not_found() -> Problem {
-    Problem::new(Code::NotFound, "there is no such document")
+    Problem::new(Code::NotFound, "there is no such document; GET /api/documents lists yours")
 }
 
 /// `GET /api/documents?type=&language=&tag=&external_id=&limit=&cursor=`

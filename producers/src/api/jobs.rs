@@ -51,7 +51,7 @@ fn id_of(call: &Call<'_>) -> Result<JobId, Problem> {
 }
 
 fn not_found() -> Problem {
-    Problem::new(Code::NotFound, "there is no such job")
+    Problem::new(Code::NotFound, "there is no such job; GET /api/jobs lists yours")
 }
 
 /// `GET /api/jobs/{id}`. An answer that lies in an archive is brought back with its conversation.

@@ -184,8 +184,10 @@ async fn read<P: Database>(ports: &P, call: &Call<'_>, id: &MemoryId) -> Result<
     store::memories::memory(&call.tenant.user, id).first(ports).await
 }
 
+const NO_SUCH_MEMORY: &str = "there is no such memory; GET /api/memory lists yours";
+
 fn nothing_to_supersede() -> Problem {
-    Problem::field(Code::NotFound, "/supersedes", "there is no such memory")
+    Problem::field(Code::NotFound, "/supersedes", NO_SUCH_MEMORY)
 }
 
 fn id_of(call: &Call<'_>) -> Result<MemoryId, Problem> {
@@ -193,7 +195,7 @@ fn id_of(call: &Call<'_>) -> Result<MemoryId, Problem> {
 }
 
 fn not_found() -> Problem {
-    Problem::new(Code::NotFound, "there is no such memory")
+    Problem::new(Code::NotFound, NO_SUCH_MEMORY)
 }
 
 /// `GET /api/memory`: with `?query=` what fits it, best first; else all, the newest first.

@@ -76,8 +76,12 @@ struct Asked<'a, P: 'static> {
 impl<P: RequestPorts> Exchange<'_, P> {
     async fn answer(&mut self, request: Request<impl RequestBody>) -> Answer {
         let path = self.path;
-        let found = operations::find::<P>(path)
-            .ok_or_else(|| Problem::new(Code::NotFound, format!("there is no {}", shortened(path))))?;
+        let found = operations::find::<P>(path).ok_or_else(|| {
+            Problem::new(
+                Code::NotFound,
+                format!("there is no {}; GET /openapi.json describes what there is", shortened(path)),
+            )
+        })?;
         self.summary.route = found.path;
         let id = found.id;
         let operation = found.operations.iter().copied().find(|operation| operation.method == *request.method());

@@ -44,7 +44,11 @@ pub async fn begin<P: Database + Sha256>(ports: &P, call: &Call<'_>) -> Result<B
 
 /// Another request came with the same key, and is not answered yet.
 pub fn in_flight() -> Problem {
-    Problem::field(Code::Conflict, "Idempotency-Key", "another request with this key is being worked on")
+    Problem::field(
+        Code::Conflict,
+        "Idempotency-Key",
+        "a request with this key is being worked on; send it again in a moment",
+    )
 }
 
 fn key(call: &Call<'_>) -> Result<Option<String>, Problem> {
@@ -68,12 +72,7 @@ async fn replay<P: Database>(ports: &P, tenant: &Tenant, key: &Key) -> Result<Op
             "this key came with another body before; use a new one",
         )
         .into()),
-        Some(KeyRow { response: None, .. }) => Err(Problem::field(
-            Code::Conflict,
-            "Idempotency-Key",
-            "the first request with this key is still being worked on",
-        )
-        .into()),
+        Some(KeyRow { response: None, .. }) => Err(in_flight().into()),
         Some(KeyRow { response: Some(response), job_id, .. }) => Ok(Some(
             Reply::bytes(StatusCode::ACCEPTED, "application/json", response.into_bytes())
                 .with(header::LOCATION, &format!("/api/jobs/{job_id}"))

@@ -76,7 +76,8 @@ where
         Burst::Address | Burst::Refused => (constants::BURST_PER_ADDRESS, "an address"),
     };
     let period = constants::BURST_PERIOD;
-    let detail = format!("more than {quota} requests of {of} in {} s", period.as_seconds());
+    let seconds = period.as_seconds();
+    let detail = format!("more than {quota} requests of {of} in {seconds} s; try again in {seconds} s");
     Err(Limited { retry_after: period, policy: "burst", detail })
 }
 
