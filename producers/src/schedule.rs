@@ -89,10 +89,10 @@ pub async fn run<P: SchedulePorts>(ports: &P, schedule: Schedule) -> (Report, Re
         Schedule::Daily => {
             report.aggregated = every_hour(ports, &mut steps).await;
             report.retention = steps.note(retention::enforce_retention(ports).await).unwrap_or_default();
-            report.archived = steps.note(archive_conversations::archive(ports).await).unwrap_or(0);
+            report.archived = steps.note(archive_conversations::enqueue_idle(ports).await).unwrap_or(0);
             report.evicted = steps.note(eviction::evict(ports, true).await).unwrap_or_default();
             report.expired = steps.note(expiry::expire(ports).await).unwrap_or(0);
-            steps.note(archive_usage::archive(ports).await);
+            steps.note(archive_usage::archive_month(ports).await);
         }
     }
     (report, steps.outcome)

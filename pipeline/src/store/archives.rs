@@ -33,7 +33,7 @@ pub fn note_conversation(key: &str, user: &UserId, conversation: &ConversationId
 }
 
 /// Keeps an archive at which its conversation points since an earlier statement of the transaction
-/// ([`point_at`](crate::store::conversations::archive::point_at)).
+/// ([`point_at`](crate::store::conversations::archiving::point_at)).
 pub fn keep_conversation(claim: &Claim, conversation: &ConversationId, key: &str) -> Write {
     claim
         .fenced(formatcp!(

@@ -1,9 +1,9 @@
 //! Conversations and their messages: the tables `conversations` and `turns`.
 //!
 //! Here are the conversations themselves; [`messages`] holds what is asked and answered in them, and
-//! [`archive`] moves the messages of idle ones into R2 and back.
+//! [`archiving`] moves the messages of idle ones into R2 and back.
 
-pub mod archive;
+pub mod archiving;
 pub mod messages;
 
 use const_format::formatcp;
