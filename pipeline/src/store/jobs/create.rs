@@ -118,8 +118,8 @@ pub fn turn_job(new: NewTurnJob<'_>) -> Write {
     .bind(new.is_answered)
 }
 
-/// Inserts a job that purges revisions of a user, if earlier statements of the transaction made revisions superseded: those name
-/// the item number after the last one given out.
+/// Inserts a job that purges revisions of a user, if earlier statements of the transaction made some superseded:
+/// those name the item number after the last one given out.
 pub fn purge_job(job: &JobId, user: &UserId, kind: JobKind, now: Timestamp) -> Write {
     Write::new(
         "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
