@@ -35,8 +35,8 @@ fn bursts_are_those_the_code_tells() {
         })
         .collect();
     let expected = [
-        ("BURST_ADDRESS", constants::BURST_PER_ADDRESS, constants::BURST_SECONDS),
-        ("BURST_KEY", constants::BURST_PER_KEY, constants::BURST_SECONDS),
+        ("BURST_ADDRESS", constants::BURST_PER_ADDRESS, constants::BURST_PERIOD.as_seconds()),
+        ("BURST_KEY", constants::BURST_PER_KEY, constants::BURST_PERIOD.as_seconds()),
         ("BURST_REFUSED", constants::REFUSALS_BEFORE_BAN, 60),
     ];
     assert_eq!(limiters, expected.map(|(name, limit, period)| (name.to_owned(), i64::from(limit), period)));
