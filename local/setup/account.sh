@@ -12,7 +12,8 @@ wrangler() { "${wrangler[@]}" "$@" --env "$environment"; }
 check_account() {
     local account whoami output missing=()
     if ! whoami=$(wrangler whoami --json 2>/dev/null); then
-        printf '==> missing: %s\n' 'a login. Run `npx wrangler login`, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID.' >&2
+        printf '==> missing: a login. Run "npx wrangler login", or set %s.\n' \
+            'CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID' >&2
         exit 1
     fi
     account=$(python3 -c '
@@ -22,7 +23,7 @@ print(os.environ.get("CLOUDFLARE_ACCOUNT_ID") or (accounts[0]["id"] if len(accou
     [ -n "$account" ] || missing+=('the choice of an account: this login has several. Set CLOUDFLARE_ACCOUNT_ID.')
     if ! output=$(wrangler r2 bucket list 2>&1); then
         if grep -qiE '10042|enable R2' <<<"$output"; then
-            missing+=('R2. Switch it on in the dashboard under "R2 object storage"; it asks for a card or PayPal on the Free plan too.')
+            missing+=('R2. Switch it on in the dashboard under "R2 object storage"; even on Free it asks for a card.')
         else
             missing+=("an answer about R2: $(tail -n 1 <<<"$output")")
         fi
@@ -41,5 +42,7 @@ subdomain() {
     token=$("${wrangler[@]}" auth token 2>/dev/null | tail -n 1) || return 0
     printf 'header = "Authorization: Bearer %s"\n' "$token" |
         curl --silent --config - "https://api.cloudflare.com/client/v4/accounts/$1/workers/subdomain" |
-        python3 -c 'import json, sys; print((json.load(sys.stdin).get("result") or {}).get("subdomain") or "")' 2>/dev/null || true
+        python3 -c '
+import json, sys
+print((json.load(sys.stdin).get("result") or {}).get("subdomain") or "")' 2>/dev/null || true
 }

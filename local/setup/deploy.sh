@@ -61,9 +61,10 @@ try 'Vectorize index' wrangler vectorize create "claudes-$friend" --dimensions=3
 # is said of one that exists already differs from release to release.
 indexed=$(wrangler vectorize list-metadata-index "claudes-$friend" --json)
 for property in type:string language:string docId:string createdAt:number; do
-    if grep -q "\"${property%%:*}\"" <<<"$indexed"; then say "metadata index ${property%%:*}: there already"; continue; fi
-    try "metadata index ${property%%:*}" wrangler vectorize create-metadata-index "claudes-$friend" \
-        --property-name="${property%%:*}" --type="${property##*:}"
+    name=${property%%:*}
+    if grep -q "\"$name\"" <<<"$indexed"; then say "metadata index $name: there already"; continue; fi
+    try "metadata index $name" wrangler vectorize create-metadata-index "claudes-$friend" \
+        --property-name="$name" --type="${property##*:}"
 done
 
 say 'migrations'
@@ -101,6 +102,7 @@ fi
 say 'trying what was deployed, as a user of its own'
 # The token goes through standard input: arguments are seen by every process of the machine.
 issued=$(printf 'header = "Authorization: Bearer %s"\n' "$administrator" |
-    curl --silent --show-error --fail --retry 5 --retry-all-errors --config - -X POST -d '{"name": "smoke"}' "$url/api/keys")
+    curl --silent --show-error --fail --retry 5 --retry-all-errors --config - \
+        -X POST -d '{"name": "smoke"}' "$url/api/keys")
 key=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["key"])' <<<"$issued")
 URL=$url KEY=$key local/setup/smoke.sh

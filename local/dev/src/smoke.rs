@@ -5,6 +5,7 @@
 //!       2. reads the logs of those invocations: CPU, queries, endings, words of errors.
 //! Out: a row for each assumption: expected, seen, and whether it holds. Fails if one does not.
 
+mod check;
 mod journey;
 mod logs;
 
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::{Error, client::Client};
+pub use check::{Check, Verdict, table};
 pub use journey::travel;
 pub use logs::{Invocation, judge, read};
 
@@ -28,41 +30,6 @@ pub struct Target {
     /// Files with what `wrangler tail --format json` printed of its Workers meanwhile.
     #[arg(long)]
     logs: Vec<PathBuf>,
-}
-
-/// What became of an assumption.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It holds.
-    Holds,
-    /// It does not.
-    Broken,
-    /// Nothing here can tell.
-    Unknown,
-}
-
-/// One assumption about the platform, or about the product on it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    /// What is assumed.
-    pub assumption: &'static str,
-    /// What was seen.
-    pub seen: String,
-    /// Whether that is what was assumed.
-    pub verdict: Verdict,
-}
-
-impl Check {
-    /// A check that holds or does not.
-    pub fn new(assumption: &'static str, holds: bool, seen: impl Into<String>) -> Self {
-        let verdict = if holds { Verdict::Holds } else { Verdict::Broken };
-        Self { assumption, seen: seen.into(), verdict }
-    }
-
-    /// A check that nothing here can decide.
-    pub fn unknown(assumption: &'static str, why: impl Into<String>) -> Self {
-        Self { assumption, seen: why.into(), verdict: Verdict::Unknown }
-    }
 }
 
 /// Tries the deployment and prints the table.
@@ -81,18 +48,4 @@ pub fn run(target: &Target) -> Result<(), Error> {
         return Err(format!("{broken} of {} assumptions do not hold here", checks.len()).into());
     }
     Ok(())
-}
-
-/// The table, a line an assumption.
-pub fn table(checks: &[Check]) -> String {
-    let width = checks.iter().map(|check| check.assumption.chars().count()).max().unwrap_or(0);
-    let line = |check: &Check| {
-        let verdict = match check.verdict {
-            Verdict::Holds => "holds  ",
-            Verdict::Broken => "BROKEN ",
-            Verdict::Unknown => "unknown",
-        };
-        format!("{verdict}  {:<width$}  {}\n", check.assumption, check.seen)
-    };
-    checks.iter().map(line).collect()
 }

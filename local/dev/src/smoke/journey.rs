@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
-use super::Check;
+use super::check::Check;
 use crate::{
     Error,
     client::{Answer, Client},

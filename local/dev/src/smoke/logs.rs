@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Check;
+use super::check::Check;
 
 /// CPU that the Free plan gives an invocation. <https://developers.cloudflare.com/workers/platform/limits/>
 const CPU_MILLISECONDS: f64 = 10.0;
@@ -142,7 +142,7 @@ fn errors(invocations: &[Invocation]) -> Check {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Verdict, *};
+    use super::{super::check::Verdict, *};
 
     const TAIL: &str = include_str!("tail.json");
 
