@@ -1,6 +1,9 @@
 //! The platform as one invocation sees it, and how values cross into JavaScript.
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use pipeline::{
     budget::{
@@ -26,6 +29,8 @@ pub struct Workers {
     /// By how much its clock is wrong on purpose.
     pub(crate) clock_shift: Span,
     invocation: Rc<str>,
+    /// The body of the request that is being answered, until it is taken.
+    pub(crate) body: Rc<RefCell<Option<JsValue>>>,
     usage: Rc<Cell<Usage>>,
     reserved: Rc<Cell<bool>>,
 }
@@ -34,13 +39,27 @@ impl Workers {
     /// The platform of an invocation with these bindings.
     pub fn new(env: Env) -> Self {
         let clock_shift = clock_shift(&env);
-        Self { env, invocation: Rc::from(""), clock_shift, usage: Rc::default(), reserved: Rc::default() }
+        Self {
+            env,
+            invocation: Rc::from(""),
+            clock_shift,
+            body: Rc::default(),
+            usage: Rc::default(),
+            reserved: Rc::default(),
+        }
     }
 
     /// The same, named for the ledger: the name must be the invocation's own.
     #[must_use]
     pub fn named(self, invocation: &str) -> Self {
         Self { invocation: Rc::from(invocation), ..self }
+    }
+
+    /// The same, answering a request with this body, a stream that nobody reads so far.
+    #[must_use]
+    pub fn answering(self, body: Option<JsValue>) -> Self {
+        *self.body.borrow_mut() = body;
+        self
     }
 
     /// Counts operations that the platform makes by itself, such as a message's delivery.

@@ -1,27 +1,27 @@
 //! `POST /api/index`: documents in, a job out.
 //!
-//! 1. Parse and validate, each document alone ([`parse`], [`validate`]).
-//! 2. Hash, and look for what is there already: duplicates cost nothing.
+//! 1. Parse and validate, each document alone, hash ([`uploads`]).
+//! 2. Look for what is there already: duplicates cost nothing.
 //! 3. Plan packs and batches by bytes ([`pack`]), estimate the cost ([`estimate`]).
 //! 4. Commit: rows that announce the packs, the packs in R2, then the rows that make the job
 //!    ([`accept`]). Only then is the answer 202, and only then are messages sent.
+//!
+//! A body that is too large for that goes into R2 unread, and the unpack stage does the same with it
+//! ([`stream`]).
 
 pub mod accept;
 pub mod estimate;
-pub mod media;
-pub mod pack;
-pub mod parse;
+pub mod stream;
 pub mod token;
-pub mod validate;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use http::{StatusCode, header};
 use pipeline::{
     failure::Failure,
     ids::{DocumentId, JobId},
     platform::{
-        ports::{Database, Sha256},
+        ports::Database,
         statement::json,
     },
     problem::{Code, Problem},
@@ -31,15 +31,17 @@ use pipeline::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+pub use uploads::Documents;
+use uploads::{
+    Checked, Item, ItemAnswer, Prepared,
+    pack::{self, Batch},
+    parse, prepare,
+};
 
-pub use self::parse::Documents;
 use self::{
     accept::PlannedUpload,
     estimate::{Estimate, Text},
-    pack::Batch,
-    parse::Item,
     token::consistency_token,
-    validate::{Description, Prepared},
 };
 use crate::{
     api::jobs,
@@ -50,33 +52,27 @@ use crate::{
     },
 };
 
-/// What became of one document of a request.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct ItemAnswer {
-    /// Its place in the request.
-    pub index: usize,
-    /// The client's name for it.
-    pub external_id: Option<String>,
-    /// Ours.
-    pub document_id: Option<DocumentId>,
-    /// `queued`, `duplicate` or `rejected`.
-    pub status: &'static str,
-    /// Why it was rejected.
-    pub error: Option<Problem>,
-}
-
 /// What becomes of an upload.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct IndexAnswer<'a> {
     job_id: Option<&'a JobId>,
     status: &'static str,
     consistency_token: Option<String>,
-    estimate: Estimate,
+    /// What indexing costs; unknown for an upload that is not read yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimate: Option<Estimate>,
+    /// What became of each document, where the request was read at once.
     items: &'a [ItemAnswer],
+    /// Where what became of each document is listed, where it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items_url: Option<String>,
 }
 
 /// Answers the route. See the module for its steps.
 pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
+    if let Some(bytes) = call.unread {
+        return stream::index(ports, call, bytes).await;
+    }
     let key = match idempotency::begin(ports, call).await? {
         Begun::Answered(reply) => return Ok(reply),
         Begun::New(key) => key,
@@ -107,13 +103,14 @@ struct Plan {
 impl Plan {
     fn answer<'a>(&'a self, status: &'static str, job: Option<&'a JobId>) -> IndexAnswer<'a> {
         let consistency_token = job.map(consistency_token);
-        IndexAnswer { job_id: job, status, consistency_token, estimate: self.estimate, items: &self.answers }
+        let estimate = Some(self.estimate);
+        IndexAnswer { job_id: job, status, consistency_token, estimate, items: &self.answers, items_url: None }
     }
 }
 
 /// Steps 1 to 3: nothing is written so far.
 async fn plan<P: RequestPorts>(ports: &P, tenant: &Tenant, items: Vec<Item>) -> Result<Plan, Failure> {
-    let (mut answers, prepared) = prepare(ports, tenant, items).await?;
+    let Checked { mut answers, documents: prepared } = prepare(ports, &tenant.user, items, 0).await?;
     let duplicates = duplicates(ports, tenant, &prepared).await?;
     let mut documents = Vec::new();
     for (index, prepared) in prepared {
@@ -148,10 +145,15 @@ async fn commit<P: RequestPorts>(ports: &P, call: &Call<'_>, plan: &Plan, key: O
         response: &json(&answer)?,
     };
     accept::accept(ports, planned).await?;
+    accepted(ports, call, &job, &answer).await
+}
+
+/// The answer to an upload that was accepted, at once or when its job has ended.
+async fn accepted<P: RequestPorts>(ports: &P, call: &Call<'_>, job: &JobId, answer: &IndexAnswer<'_>) -> Answer {
     let location = format!("/api/jobs/{job}");
     match call.wait() {
-        Span::ZERO => Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location)),
-        longest => jobs::wait(ports, &call.tenant.user, &job, longest, &answer).await,
+        Span::ZERO => Ok(Reply::json(StatusCode::ACCEPTED, answer).with(header::LOCATION, &location)),
+        longest => jobs::wait(ports, &call.tenant.user, job, longest, answer).await,
     }
 }
 
@@ -168,52 +170,6 @@ fn nothing_queued(plan: &Plan) -> Answer {
     let errors = answers.iter().filter_map(|answer| answer.error.as_ref());
     problem.errors = errors.flat_map(|error| error.errors.clone()).take(100).collect();
     Err(problem.into())
-}
-
-/// Validates and fingerprints; a document named twice is taken once.
-async fn prepare<P: Sha256>(
-    ports: &P,
-    tenant: &Tenant,
-    items: Vec<Item>,
-) -> Result<(Vec<ItemAnswer>, Vec<(usize, Prepared)>), Failure> {
-    let mut answers = Vec::with_capacity(items.len());
-    let mut documents = Vec::with_capacity(items.len());
-    let mut seen: HashMap<DocumentId, usize> = HashMap::new();
-    for (index, item) in items.into_iter().enumerate() {
-        let external_id = item.document.as_ref().ok().and_then(|document| document.external_id.clone());
-        let mut answer = ItemAnswer { index, external_id, document_id: None, status: "queued", error: None };
-        match item.document.and_then(|document| validate::validate(&item.pointer, document)) {
-            Ok(document) => {
-                let content_hash = ports.sha256(&document.content).await?;
-                let id = document.id(&tenant.user, &content_hash);
-                if let Some(first) = seen.get(&id) {
-                    let detail = format!("the same document stands at index {first} of this request");
-                    reject(
-                        &mut answer,
-                        Problem::field(Code::Duplicate, format!("{}/external_id", item.pointer), detail),
-                    );
-                } else {
-                    seen.insert(id.clone(), index);
-                    answer.document_id = Some(id.clone());
-                    let fingerprint = fingerprint(&document.description, &content_hash)?;
-                    documents.push((index, Prepared { id, fingerprint, document }));
-                }
-            }
-            Err(problem) => reject(&mut answer, problem),
-        }
-        answers.push(answer);
-    }
-    Ok((answers, documents))
-}
-
-fn reject(answer: &mut ItemAnswer, problem: Problem) {
-    answer.status = "rejected";
-    answer.error = Some(problem);
-}
-
-fn fingerprint(description: &Description, content_hash: &[u8; 32]) -> Result<String, Failure> {
-    let described = json(&(description, description.created_at))?;
-    Ok(pipeline::fingerprint::of(&[content_hash, described.as_bytes()]))
 }
 
 /// The documents whose latest revision has this fingerprint and is published or on its way.

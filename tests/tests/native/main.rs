@@ -13,3 +13,4 @@ mod poison;
 mod redelivery;
 mod schedule;
 mod simulation;
+mod streamed;

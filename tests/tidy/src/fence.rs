@@ -10,11 +10,12 @@ use crate::{
 };
 
 /// The pure crates, and which crates of the workspace each may know.
-const PURE: [(&str, &[&str]); 4] = [
+const PURE: [(&str, &[&str]); 5] = [
     ("pipeline", &[]),
     ("retrieval", &["pipeline"]),
-    ("producers", &["pipeline", "retrieval"]),
-    ("consumers", &["pipeline", "retrieval"]),
+    ("uploads", &["pipeline"]),
+    ("producers", &["pipeline", "retrieval", "uploads"]),
+    ("consumers", &["pipeline", "retrieval", "uploads"]),
 ];
 
 /// The crates that are Workers.

@@ -7,11 +7,13 @@ use super::description::every_field;
 use crate::{
     failure::Failure,
     ids::{DocumentId, ItemId, JobId, UserId},
+    job::item::Claim,
     platform::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::{TERMINAL, accepted_at},
+    store::columns::flag,
+    store::conditions::{TERMINAL, accepted_at, held_as},
     time::Timestamp,
 };
 
@@ -36,12 +38,46 @@ pub fn duplicates(user: &UserId, wanted: &[(&DocumentId, &str)]) -> Result<Query
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
          LEFT JOIN job_items p ON p.id = d.latest_item
          LEFT JOIN job_items b ON b.id = p.batch
-         WHERE d.deleted_at IS NULL AND d.latest_hash = wanted.value ->> 1
-           AND (d.content_hash = d.latest_hash AND d.current_item = d.latest_item
-                OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN {TERMINAL}))"
+         WHERE d.deleted_at IS NULL AND {IS_THE_SAME}"
     ))
     .bind(json(&wanted)?)
     .bind(user))
+}
+
+/// The document `d` with its latest pack `p` and that one's batch `b` is what is `wanted`, published or on its way.
+const IS_THE_SAME: &str = formatcp!(
+    "d.latest_hash = wanted.value ->> 1
+           AND (d.content_hash = d.latest_hash AND d.current_item = d.latest_item
+                OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN {TERMINAL}))"
+);
+
+/// A document that an upload brings and that is there already.
+#[derive(Clone, Debug, Deserialize)]
+pub struct KnownDocument {
+    /// The document.
+    pub id: DocumentId,
+    /// Its latest revision stands further up in the same upload.
+    #[serde(deserialize_with = "flag")]
+    pub stands_before: bool,
+}
+
+/// As [`duplicates`], for the documents of one range of an upload: also those that stood in a range before.
+///
+/// # Errors
+/// A bug if the documents cannot be written as JSON.
+pub fn known(claim: &Claim, wanted: &[(&DocumentId, &str)]) -> Result<Query<KnownDocument>, Failure> {
+    // The packs of an upload have the numbers after its unpack item's, up to the last of its job.
+    Ok(Query::new(formatcp!(
+        "SELECT d.id, {STANDS_BEFORE} AS stands_before FROM jobs j CROSS JOIN json_each(?1) wanted
+         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
+         LEFT JOIN job_items p ON p.id = d.latest_item
+         LEFT JOIN job_items b ON b.id = p.batch
+         WHERE j.id = ?3 AND d.deleted_at IS NULL AND ({STANDS_BEFORE} OR {IS_THE_SAME})",
+        STANDS_BEFORE = "(d.latest_item IS NOT NULL AND d.latest_item BETWEEN j.first_item AND j.last_item)",
+    ))
+    .bind(json(&wanted)?)
+    .bind(&claim.user)
+    .bind(&claim.job))
 }
 
 /// A revision of a document that an upload brings.
@@ -74,11 +110,15 @@ pub struct NewRevision<'a> {
     pub metadata: Option<&'a serde_json::Map<String, serde_json::Value>>,
 }
 
-/// The revisions that an upload brings, in the transaction that accepts its job.
+/// The revisions that an upload brings: in the transaction that accepts its job, or, where it is unpacked
+/// range by range, in the one that moves the claimed item on.
 #[derive(Clone, Debug)]
 pub struct Upload<'a> {
     pub(super) user: &'a UserId,
-    pub(super) job: &'a JobId,
+    /// The job that this transaction accepts.
+    pub(super) job: Option<&'a JobId>,
+    /// The claim under which an accepted job brings more.
+    pub(super) claim: Option<&'a Claim>,
     /// JSON.
     pub(super) revisions: String,
     pub(super) now: Timestamp,
@@ -95,9 +135,28 @@ impl<'a> Upload<'a> {
         revisions: &[NewRevision<'_>],
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        Ok(Self { user, job, revisions: json(&revisions)?, now })
+        Ok(Self { user, job: Some(job), claim: None, revisions: json(&revisions)?, now })
+    }
+
+    /// Of these revisions, which the holder of a claim found at `now`.
+    ///
+    /// # Errors
+    /// A bug if the revisions cannot be written as JSON.
+    pub fn unpacked(claim: &'a Claim, revisions: &[NewRevision<'_>], now: Timestamp) -> Result<Self, Failure> {
+        Ok(Self { user: &claim.user, job: None, claim: Some(claim), revisions: json(&revisions)?, now })
+    }
+
+    /// Binds what [`BROUGHT`] asks for, after the revisions and the user.
+    pub(super) fn bind_guard(&self, write: Write) -> Write {
+        let write = write.bind(self.job).bind(self.now);
+        write.bind(self.claim.map(|claim| claim.item)).bind(self.claim.map(|claim| &claim.token))
     }
 }
+
+/// The upload brings its revisions: this very transaction accepted its job, or the claim under which it is
+/// unpacked still holds.
+pub(super) const BROUGHT: &str =
+    concat!("(", accepted_at!("?3", "?4"), " OR ", held_as!("?5", "?6"), ")");
 
 /// A field of the first revision, until one is published: nobody sees another one.
 macro_rules! describe_first {
@@ -109,30 +168,28 @@ macro_rules! describe_first {
 /// A new document, the next revision of one that is there, or the return of one that was deleted.
 /// While a revision is current, what describes the next one waits in `pending`.
 pub fn take_revisions(upload: &Upload<'_>) -> Write {
-    // Nothing at all unless this very transaction accepted the job.
+    // Nothing at all unless this very transaction accepted the job, or moves on the item that unpacks it.
     // A new document begins with revision 1; one that is there takes its next number and its next pack, which fences
     // off whatever is in flight of the one before; one that was deleted is back.
     // While a revision is current its description stays, and what describes the next one waits in `pending`. Until
     // one is current nobody sees another, so the columns describe the newest at once.
-    Write::new(formatcp!(
+    let write = Write::new(formatcp!(
         "INSERT INTO documents (user_id, id, external_id, title, type, language, media_type, tags, metadata, created_at,
                                 uploaded_at, bytes, latest, latest_item, latest_hash)
          SELECT ?2, r.value ->> 'id', r.value ->> 'external_id', r.value ->> 'title', r.value ->> 'type',
                 r.value ->> 'language', r.value ->> 'media_type', r.value ->> 'tags', r.value ->> 'metadata',
                 r.value ->> 'created_at', ?4, r.value ->> 'bytes', 1, r.value ->> 'pack', r.value ->> 'hash'
-         FROM json_each(?1) r WHERE {ACCEPTED}
+         FROM json_each(?1) r WHERE {BROUGHT}
          ON CONFLICT (user_id, id) DO UPDATE SET
              latest = latest + 1, latest_item = excluded.latest_item, latest_hash = excluded.latest_hash,
              deleted_at = NULL,
              pending = CASE WHEN current IS NULL THEN NULL ELSE {PENDING} END,
              {DESCRIBE_FIRST}",
-        ACCEPTED = accepted_at!("?3", "?4"),
         DESCRIBE_FIRST = every_field!(describe_first),
     ))
     .bind(upload.revisions.as_str())
-    .bind(upload.user)
-    .bind(upload.job)
-    .bind(upload.now)
+    .bind(upload.user);
+    upload.bind_guard(write)
 }
 
 /// What describes the inserted revision. The tags and the metadata are JSON themselves.
