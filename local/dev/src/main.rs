@@ -44,11 +44,7 @@ enum Command {
         sets: Vec<String>,
     },
     /// Measures speed and cost.
-    Bench {
-        /// A smaller run.
-        #[arg(long)]
-        quick: bool,
-    },
+    Bench(benchmark::Scope),
 }
 
 /// Between two runs of the schedule on one machine; deployed it is five minutes.
@@ -79,7 +75,7 @@ fn main() -> Result<(), Error> {
         Command::Serve => serve(options),
         Command::Demo { dir } => demo::run(&options, dir),
         Command::Eval { data, sets } => evaluation::run(&data, &sets),
-        Command::Bench { quick } => benchmark::run(quick),
+        Command::Bench(scope) => benchmark::run(scope),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     configuration::{self, Profile, Secrets},
     language_model::LanguageModel,
     process::{Process, START_DEADLINE},
-    schedule::{Cron, Schedule, trigger, trigger_duplicates},
+    schedule::{Cron, Schedule, trigger, trigger_command, trigger_duplicates},
 };
 
 /// How to start.
@@ -162,10 +162,21 @@ impl Product {
         }
     }
 
+    /// Gives the stand-ins one of the commands of `local/bindings/index.js`.
+    pub(crate) fn command(&self, command: &str) -> Result<(), Error> {
+        trigger_command(self.port, command)
+    }
+
     /// One statement against the local D1, read from its file; for checking what is stored.
     pub fn query(&self, sql: &str) -> Result<Vec<Vec<String>>, Error> {
         let database = sqlite_file(&self.options.state.join("wrangler/v3/d1/miniflare-D1DatabaseObject"))?;
         read_rows(&database, sql)
+    }
+
+    /// Statements that change the local D1; only while the Workers are down.
+    pub(crate) fn change(&self, sql: &str) -> Result<(), Error> {
+        let database = sqlite_file(&self.options.state.join("wrangler/v3/d1/miniflare-D1DatabaseObject"))?;
+        Ok(Connection::open(database)?.execute_batch(sql)?)
     }
 
     /// Keys of all objects in the local R2.
@@ -223,6 +234,9 @@ fn start_models(options: &Options, llm_url: Option<&str>) -> Result<(Process, St
         .arg("--models")
         .arg(options.root.join(".tools/models"));
     command.env_remove("LLM_URL");
+    if options.profile.hashes_texts {
+        command.arg("--hash-texts");
+    }
     if let Some(url) = llm_url {
         command.args(["--llm-url", url]);
     }

@@ -43,6 +43,9 @@ struct Options {
     /// How it pools: cls for bge.
     #[arg(long, env = "EMBEDDING_POOLING", value_enum, default_value_t = Pooling::Mean)]
     pooling: Pooling,
+    /// Make vectors of a hash of the text, at once: for who measures everything but the model.
+    #[arg(long)]
+    hash_texts: bool,
     /// Base URL of an OpenAI-compatible API with a language model, such as that of Ollama.
     #[arg(long, env = "LLM_URL")]
     llm_url: Option<String>,
@@ -68,6 +71,7 @@ async fn main() -> Result<(), Error> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let models = (0..options.copies.unwrap_or(cores))
         .map(|_| EmbeddingModel::load(&environment, &model, &tokenizer, options.pooling, options.threads))
+        .map(|model| model.map(|model| if options.hash_texts { model.hashing() } else { model }))
         .collect::<Result<_, _>>()?;
     let stand_ins = StandIns {
         ai: Ai::new(models),
