@@ -68,7 +68,7 @@ struct Bench {
 pub fn run(quick: bool, as_json: bool) -> Result<(), Error> {
     let state = std::env::temp_dir().join(format!("friend-bench-cpu-{}", std::process::id()));
     let mut bench = Bench::start(&state, quick)?;
-    bench.table.announce(bench.invocations, quick);
+    Table::announce(bench.invocations, quick);
     bench.calibrate()?;
     operations::measure(&mut bench)?;
     stages::measure(&mut bench)?;
@@ -156,7 +156,7 @@ impl Bench {
 
     /// One message to a stage, by the name of its queue.
     fn message(&mut self, stage: &str) -> Result<Cpu, Error> {
-        let (_, cpu) =
+        let ((), cpu) =
             self.cpu(Worker::Consumers, (stage, 1), |product| product.command(&format!("deliver {stage} 1")))?;
         Ok(cpu)
     }
@@ -246,6 +246,7 @@ fn wait_until(what: &str, mut is_there: impl FnMut() -> Result<bool, Error>) -> 
 }
 
 /// Milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "the rows of a running product carry the machine's own time")]
 fn now() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
 }

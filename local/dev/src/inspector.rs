@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The longest a command may take: the profiler names thousands of functions when it starts.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// How long a Worker that has just started may take until nobody else connects to its inspector.
 const SETTLING: Duration = Duration::from_secs(1);
 /// Where a listening socket's state stands in `/proc/net/tcp`.
@@ -57,7 +57,7 @@ impl Inspector {
         let target = format!("core:user:{worker}");
         let port = listening_ports(group)?
             .into_iter()
-            .find(|port| targets(*port).is_ok_and(|targets| targets.iter().any(|known| *known == target)));
+            .find(|port| targets(*port).is_ok_and(|targets| targets.contains(&target)));
         let port = port.ok_or_else(|| format!("no inspector of {worker} among the ports of workerd"))?;
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(DEADLINE))?;

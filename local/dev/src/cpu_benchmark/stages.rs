@@ -9,7 +9,7 @@ use super::{
     seed,
     texts::{Kind, Source},
 };
-use crate::{Error, cpu_profile::Cpu};
+use crate::Error;
 
 /// Documents of one upload whose revisions one message removes.
 const REVISIONS: usize = 50;
@@ -119,7 +119,7 @@ fn dead_letters(bench: &mut Bench) -> Result<(), Error> {
         for place in 0..DEAD_LETTERS {
             bench.upload(&[source.document(number * DEAD_LETTERS + place, 200)])?;
         }
-        let (_, cpu): (_, Cpu) = bench.cpu(Worker::Consumers, ("chunk", DEAD_LETTERS), |product| {
+        let ((), cpu) = bench.cpu(Worker::Consumers, ("chunk", DEAD_LETTERS), |product| {
             product.command(&format!("give-up chunk {DEAD_LETTERS}"))
         })?;
         Ok(cpu)

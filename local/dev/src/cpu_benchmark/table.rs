@@ -44,7 +44,7 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn announce(&self, invocations: usize, quick: bool) {
+    pub(super) fn announce(invocations: usize, quick: bool) {
         let of = if quick { " (QUICK: too few for a p99)" } else { "" };
         println!(
             "CPU of the isolate, milliseconds an invocation; {invocations} of each{of}; \
