@@ -14,6 +14,7 @@ use local_models::{
     index::Index,
     server::router,
     stand_ins::{LanguageModel, StandIns, Used},
+    vector_cache::VectorCache,
 };
 
 /// Where the models are; by default what `make` installed.
@@ -46,6 +47,9 @@ struct Options {
     /// Make vectors of a hash of the text, at once: for who measures everything but the model.
     #[arg(long)]
     hash_texts: bool,
+    /// Folder for vectors that were computed before; without it each text is embedded anew.
+    #[arg(long, env = "EMBEDDING_CACHE")]
+    cache: Option<PathBuf>,
     /// Base URL of an OpenAI-compatible API with a language model, such as that of Ollama.
     #[arg(long, env = "LLM_URL")]
     llm_url: Option<String>,
@@ -73,8 +77,14 @@ async fn main() -> Result<(), Error> {
         .map(|_| EmbeddingModel::load(&environment, &model, &tokenizer, options.pooling, options.threads))
         .map(|model| model.map(|model| if options.hash_texts { model.hashing() } else { model }))
         .collect::<Result<_, _>>()?;
+    // What is hashed would be taken for what was computed.
+    let cache = options
+        .cache
+        .filter(|_| !options.hash_texts)
+        .map(|folder| VectorCache::open(&folder, &model, options.pooling))
+        .transpose()?;
     let stand_ins = StandIns {
-        ai: Ai::new(models),
+        ai: Ai::new(models, cache),
         index: Mutex::new(Index::open(options.vectors.as_deref())?),
         injector: Injector::default(),
         used: Mutex::new(Used::default()),
