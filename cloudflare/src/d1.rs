@@ -51,6 +51,7 @@ struct Meta {
 impl Database for Workers {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
         let database: D1 = self.binding("DB")?;
+        self.ask("D1", |asked| asked.count_queries(statements.len()))?;
         let prepared = Array::new();
         for statement in statements {
             let values = statement.values.into_iter().map(js_value).collect();

@@ -80,6 +80,8 @@ const MODEL_ATTEMPTS: i64 = 3;
 const HISTORY_SHARE: f64 = 1.0 / 3.0;
 /// Why an answer may be worse than on another day.
 const SMALLER: &str = "the smallest model answered, because the day's neurons are nearly spent";
+/// D1 queries of a model's summary: a reservation, and what ends the message in whatever way.
+const QUERIES_OF_SUMMARY: u64 = 16;
 /// Seconds an answer may be given again.
 const RESPONSE_SECONDS: u32 = 3_600;
 
@@ -213,6 +215,10 @@ where
     let messages = history::summary_prompt(previous, gone, token_budget, &tokens::count);
     let mut summary = None;
     for model in &small.models {
+        // However many models the route names: excerpts do, too.
+        if ports.asked().queries_left() < QUERIES_OF_SUMMARY {
+            break;
+        }
         let mut text = Collect::default();
         let price = catalogue.price(model);
         let generation =

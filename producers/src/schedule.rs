@@ -9,21 +9,24 @@ pub mod expiry;
 pub mod measure_usage;
 pub mod orphans;
 pub mod retention;
+mod steps;
 pub mod sweep;
 
 use pipeline::{
     failure::Failure,
-    platform::ports::{Clock, Database, Deployment, KeyValue, ObjectStore, Outside, Queue, Random, VectorIndex},
+    platform::ports::{
+        Clock, Database, Deployment, KeyValue, Meter, ObjectStore, Outside, Queue, Random, VectorIndex,
+    },
 };
 use serde::Serialize;
 
 /// Everything the schedule asks of the platform.
 pub trait Platform:
-    Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Clock + Random
+    Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Meter + Clock + Random
 {
 }
-impl<P: Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Clock + Random> Platform
-    for P
+impl<P> Platform for P where
+    P: Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Meter + Clock + Random
 {
 }
 
@@ -73,37 +76,23 @@ pub struct Report {
     pub retention: retention::Removed,
 }
 
-/// Runs what is due; each step is cheap when there is nothing to do. A step that fails does not stop
-/// the others: the first failure is returned when all have run.
+/// D1 queries of what follows the sweep in a frequent run: orphans, usage, alerts, and the largest step of
+/// [`steps`] with its notes.
+const QUERIES_AFTER_SWEEP: u64 = 4 + 8 + 6 + 14;
+
+/// Runs what is due, as far as one invocation has queries for it; each step is cheap when there is nothing to
+/// do. A step that fails does not stop the others: the first failure is returned when all have run.
 pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<(), Failure>) {
     let mut report = Report::default();
     let mut steps = Steps::default();
-    match schedule {
-        Schedule::Frequent => {
-            report.swept = steps.note(sweep::sweep(ports).await).unwrap_or_default();
-            report.orphans = steps.note(orphans::remove(ports).await).unwrap_or(0);
-            report.alerts_raised = steps.note(measure_usage::measure(ports).await).unwrap_or(0);
-            report.alerts_delivered = steps.note(alerts::deliver(ports).await).unwrap_or(0);
-        }
-        Schedule::Hourly => {
-            report.aggregated = every_hour(ports, &mut steps).await;
-            report.evicted = steps.note(eviction::evict(ports, false).await).unwrap_or_default();
-        }
-        Schedule::Daily => {
-            report.aggregated = every_hour(ports, &mut steps).await;
-            report.retention = steps.note(retention::enforce_retention(ports).await).unwrap_or_default();
-            report.archived = steps.note(archive_conversations::archive(ports).await).unwrap_or(0);
-            report.evicted = steps.note(eviction::evict(ports, true).await).unwrap_or_default();
-            report.expired = steps.note(expiry::expire(ports).await).unwrap_or(0);
-            steps.note(archive_usage::archive(ports).await);
-        }
+    if schedule == Schedule::Frequent {
+        report.swept = steps.note(sweep::sweep(ports).await).unwrap_or_default();
+        report.orphans = steps.note(orphans::remove(ports).await).unwrap_or(0);
+        report.alerts_raised = steps.note(measure_usage::measure(ports).await).unwrap_or(0);
+        report.alerts_delivered = steps.note(alerts::deliver(ports).await).unwrap_or(0);
     }
+    steps::work_off(ports, schedule, &mut report, &mut steps).await;
     (report, steps.outcome)
-}
-
-async fn every_hour<P: Platform>(ports: &P, steps: &mut Steps) -> u64 {
-    steps.note(sweep::wake_and_finish(ports).await);
-    steps.note(aggregate_usage::aggregate(ports).await).unwrap_or(0)
 }
 
 /// The first failure of several steps.

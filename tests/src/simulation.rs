@@ -10,6 +10,7 @@ mod clients;
 mod draw;
 mod failure;
 mod history;
+mod outage;
 mod plan;
 mod promises;
 mod trace;
@@ -18,5 +19,6 @@ mod without;
 pub use self::{
     failure::{Broken, explain, replay},
     history::{Simulation, Tally, run},
+    outage::{Outage, replay_through, run_through},
     without::{Without, run_without, statements},
 };

@@ -26,6 +26,8 @@ pub struct Profile {
     pub clock_shift_seconds: i64,
     /// It limits bursts of requests as deployed.
     pub holds_bursts: bool,
+    /// `OUTAGE`: a service that does not answer for a while (JSON), or nothing.
+    pub outage: String,
 }
 
 impl Profile {
@@ -122,6 +124,9 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
     let variables = [
         ("ENVIRONMENT".to_owned(), Value::from("local")),
         ("LIMITS".to_owned(), Value::from(profile.limits.as_str())),
+        // What production refuses an invocation is refused here, too.
+        ("STRICT".to_owned(), Value::from("true")),
+        ("OUTAGE".to_owned(), Value::from(profile.outage.as_str())),
         ("CLOCK_SHIFT_SECONDS".to_owned(), Value::from(profile.clock_shift_seconds.to_string())),
     ];
     table.insert("vars".into(), Value::Table(Table::from_iter(variables)));

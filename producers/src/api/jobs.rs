@@ -15,11 +15,12 @@ use pipeline::{
     fingerprint,
     ids::{ItemId, JobId, UserId},
     platform::{
-        ports::{Clock, Database, ObjectStore, Queue},
+        ports::{Clock, Database, Meter, ObjectStore, Queue},
         transaction::Transaction,
     },
     problem::{Code, Problem},
     store::{self, jobs::read::TurnRow},
+    time::Span,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -90,27 +91,59 @@ fn reply(status: StatusCode, view: &JobView) -> Result<Reply, Failure> {
 
 /// Waits for a job's end, at most so many seconds. Answers 200 with the job if it ended, else 202.
 /// `accepted` is what the 202 says beside it.
-pub async fn wait<P: Database + Clock>(
+pub async fn wait<P: Database + Meter + Clock>(
     ports: &P,
     user: &UserId,
     job: &JobId,
     seconds: u32,
     accepted: &impl Serialize,
 ) -> Answer {
-    let deadline = ports.now().plus(pipeline::time::Span::seconds(i64::from(seconds)));
-    let mut pause = 100;
+    wait_for_end(ports, user, job, seconds).await?;
+    let view = read(ports, user, job).await?.ok_or_else(not_found)?;
+    let status = if view.status.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(Reply::json(status, &with_job(accepted, view)?)
+        .with(HeaderName::from_static("preference-applied"), &format!("wait={seconds}"))
+        .with(header::LOCATION, &format!("/api/jobs/{job}")))
+}
+
+/// Milliseconds before the second look at a job.
+const FIRST_PAUSE: u64 = 100;
+/// Milliseconds that pauses between looks grow to, in a short wait.
+const SHORT_PAUSE: u64 = 1_000;
+/// The longest pause is this part of the wait: looks are at most 25 then, whatever the wait is.
+const PAUSES_OF_A_WAIT: u64 = 15;
+/// D1 queries that are kept for what is read and answered after the wait.
+const QUERIES_AFTER_WAIT: u64 = 4;
+
+/// Waits for a job's end, at most so many seconds; false if it has not come. Each look costs the invocation a
+/// query: pauses grow, and one that has no more queries waits no longer.
+pub async fn wait_for_end<P: Database + Meter + Clock>(
+    ports: &P,
+    user: &UserId,
+    job: &JobId,
+    seconds: u32,
+) -> Result<bool, Failure> {
+    let wait = Span::seconds(i64::from(seconds));
+    let deadline = ports.now().plus(wait);
+    let longest = (u64::from(seconds) * 1_000 / PAUSES_OF_A_WAIT).max(SHORT_PAUSE);
+    let mut pause = FIRST_PAUSE;
     loop {
-        let view = read(ports, user, job).await?.ok_or_else(not_found)?;
-        let ended = view.status.is_terminal();
-        if ended || ports.now() >= deadline {
-            let status = if ended { StatusCode::OK } else { StatusCode::ACCEPTED };
-            return Ok(Reply::json(status, &with_job(accepted, view)?)
-                .with(HeaderName::from_static("preference-applied"), &format!("wait={seconds}"))
-                .with(header::LOCATION, &format!("/api/jobs/{job}")));
+        if has_ended(ports, user, job).await? {
+            return Ok(true);
         }
-        ports.sleep(pause).await;
-        pause = (pause * 3 / 2).min(1_000);
+        let left = u64::try_from(deadline.since(ports.now()).as_milliseconds()).unwrap_or(0);
+        if left == 0 || ports.asked().queries_left() <= QUERIES_AFTER_WAIT {
+            return Ok(false);
+        }
+        ports.sleep(pause.min(left)).await;
+        pause = (pause * 3 / 2).min(longest);
     }
+}
+
+/// True if a job has ended, or is gone.
+async fn has_ended<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<bool, Failure> {
+    let end = store::jobs::read::end(user, job).first(ports).await?;
+    Ok(end.is_none_or(|end| end.finished_at.is_some()))
 }
 
 /// What was accepted, with the job if it was waited for.
@@ -196,6 +229,9 @@ pub async fn turn_state<P: Database>(ports: &P, user: &UserId, job: &JobId) -> R
 
 /// The end of a turn as an event, for listeners whose channel did not hear of it; `None` while it is open.
 pub async fn turn_end<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<TurnEvent>, Failure> {
+    if !has_ended(ports, user, job).await? {
+        return Ok(None);
+    }
     Ok(match turn_state(ports, user, job).await? {
         TurnState::Open => None,
         TurnState::Ended(detail) => Some(TurnEvent::Failed { detail }),

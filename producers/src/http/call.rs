@@ -8,8 +8,8 @@ use pipeline::{
     budget::day::Budget,
     constants,
     platform::ports::{
-        Channels, Clock, Database, Deployment, Embedder, KeyValue, ObjectStore, Queue, Random, RateLimiter, Sha256,
-        VectorIndex,
+        Channels, Clock, Database, Deployment, Embedder, KeyValue, Meter, ObjectStore, Queue, Random, RateLimiter,
+        Sha256, VectorIndex,
     },
     problem::{Code, Problem},
     tenant::Tenant,
@@ -26,6 +26,7 @@ pub trait Platform:
     + Channels
     + RateLimiter
     + Deployment
+    + Meter
     + Clock
     + Random
     + Sha256
@@ -41,6 +42,7 @@ impl<P> Platform for P where
         + Channels
         + RateLimiter
         + Deployment
+        + Meter
         + Clock
         + Random
         + Sha256

@@ -14,6 +14,7 @@ use pipeline::{
 };
 
 use crate::{
+    call::Service,
     in_memory::InMemory,
     mutation::{Mutation, TakenOut},
 };
@@ -121,7 +122,8 @@ impl InMemory {
 
 impl Database for InMemory {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
-        self.call("D1", || {
+        self.ask(|asked| asked.count_queries(statements.len()))?;
+        self.call(Service::Database, || {
             let bug = |error: rusqlite::Error| Failure::bug(error.to_string());
             self.connection.execute_batch("SAVEPOINT batch").map_err(bug)?;
             let rows: Result<Vec<Rows>, Failure> = statements.iter().map(|statement| self.execute(statement)).collect();

@@ -1,10 +1,12 @@
 //! Ports in memory, for native tests: the real migrations and the real SQL on `SQLite`, and faults of
 //! both kinds at every call.
 
+mod call;
 mod connection;
 mod database;
 mod fate;
 mod in_memory;
+mod limits;
 mod models;
 mod mutation;
 mod outside;
@@ -17,6 +19,7 @@ use std::{
 };
 
 pub use self::{
+    call::Service,
     fate::{Fate, Script},
     in_memory::{Delivered, InMemory, Shared},
     mutation::Mutation,

@@ -1,6 +1,6 @@
 //! Which operations of a history are done, and under which faults.
 
-use super::draw::Draw;
+use super::{draw::Draw, outage::Outage};
 
 /// Operations of one history.
 pub(super) const OPERATIONS: usize = 120;
@@ -13,10 +13,12 @@ pub(super) struct Plan {
     pub(super) operations: Vec<(usize, Option<Draw>)>,
     /// No call fails or kills its worker; some still pause theirs.
     pub(super) is_calm: bool,
+    /// A service that is out for a while.
+    pub(super) outage: Option<Outage>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { operations: (0..OPERATIONS).map(|number| (number, None)).collect(), is_calm: false }
+        Self { operations: (0..OPERATIONS).map(|number| (number, None)).collect(), is_calm: false, outage: None }
     }
 }

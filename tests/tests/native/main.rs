@@ -8,6 +8,7 @@ mod freeplan;
 mod given_up;
 mod golden;
 mod mutations;
+mod outages;
 mod poison;
 mod redelivery;
 mod schedule;
