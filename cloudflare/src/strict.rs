@@ -1,15 +1,25 @@
 //! What a deployment on one machine refuses because production would: requests beyond an invocation's limits,
 //! and, on demand, every request to a service that is out. In production the platform refuses by itself.
 
-use pipeline::{failure::Failure, time::Timestamp};
+use std::cell::Cell;
+
+use pipeline::{constants, failure::Failure, time::Timestamp};
 use serde::Deserialize;
 use worker::Env;
+
+use crate::workers::Workers;
 
 /// How strict a deployment is: not at all, unless it is local and its variables say so.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Strictness {
     holds_limits: bool,
     outage: Option<Outage>,
+    database_bytes: u64,
+}
+
+thread_local! {
+    /// Bytes of the database, as D1 last said to this isolate.
+    static DATABASE_SIZE: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The variable `OUTAGE`: a service that does not answer for a while.
@@ -30,16 +40,15 @@ impl Strictness {
         if variable("ENVIRONMENT") != "local" {
             return Self::default();
         }
-        Self { holds_limits: variable("STRICT") == "true", outage: serde_json::from_str(&variable("OUTAGE")).ok() }
+        Self {
+            holds_limits: variable("STRICT") == "true",
+            outage: serde_json::from_str(&variable("OUTAGE")).ok(),
+            database_bytes: variable("D1_BYTES").parse().unwrap_or(constants::D1_DATABASE_BYTES),
+        }
     }
 
     /// Refuses a request that was counted as `admitted`, if production would.
-    pub(crate) fn admit(
-        &self,
-        service: &str,
-        admitted: Result<(), Failure>,
-        now: Timestamp,
-    ) -> Result<(), Failure> {
+    pub(crate) fn admit(&self, service: &str, admitted: Result<(), Failure>, now: Timestamp) -> Result<(), Failure> {
         if self.holds_limits {
             admitted?;
         }
@@ -49,6 +58,21 @@ impl Strictness {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Workers {
+    /// Notes how large the database is.
+    pub(crate) fn note_database_size(&self, bytes: u64) {
+        DATABASE_SIZE.set(bytes);
+    }
+
+    /// Refuses a write to a database that is full; a deployment that is not strict leaves that to D1.
+    pub(crate) fn refuse_if_full(&self) -> Result<(), Failure> {
+        if self.strictness.holds_limits && DATABASE_SIZE.get() > self.strictness.database_bytes {
+            return Err(Failure::exhausted("D1: D1_ERROR: Exceeded maximum DB size"));
+        }
+        Ok(())
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Workers {
     invocation: Rc<str>,
     usage: Rc<Cell<Usage>>,
     asked: Rc<Cell<Asked>>,
-    strictness: Rc<Strictness>,
+    pub(crate) strictness: Rc<Strictness>,
     reserved: Rc<Cell<bool>>,
 }
 

@@ -129,7 +129,9 @@ async fn call_model<P: Embedder>(ports: &P, windows: &[&Window]) -> Result<Vec<V
                 vectors.extend(answer);
                 rest = others;
             }
-            Err(failure) if failure.kind == FailureKind::Exhausted || call.len() <= FEWEST_TEXTS => return Err(failure),
+            Err(failure) if failure.kind == FailureKind::Exhausted || call.len() <= FEWEST_TEXTS => {
+                return Err(failure);
+            }
             Err(_) => most = call.len().div_ceil(2),
         }
     }

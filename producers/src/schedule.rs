@@ -14,9 +14,7 @@ pub mod sweep;
 
 use pipeline::{
     failure::Failure,
-    platform::ports::{
-        Clock, Database, Deployment, KeyValue, Meter, ObjectStore, Outside, Queue, Random, VectorIndex,
-    },
+    platform::ports::{Clock, Database, Deployment, KeyValue, Meter, ObjectStore, Outside, Queue, Random, VectorIndex},
 };
 use serde::Serialize;
 

@@ -28,6 +28,8 @@ pub struct Profile {
     pub holds_bursts: bool,
     /// `OUTAGE`: a service that does not answer for a while (JSON), or nothing.
     pub outage: String,
+    /// `D1_BYTES`: how large its database may be; nothing: as on the Free plan.
+    pub database_bytes: String,
 }
 
 impl Profile {
@@ -127,6 +129,7 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
         // What production refuses an invocation is refused here, too.
         ("STRICT".to_owned(), Value::from("true")),
         ("OUTAGE".to_owned(), Value::from(profile.outage.as_str())),
+        ("D1_BYTES".to_owned(), Value::from(profile.database_bytes.as_str())),
         ("CLOCK_SHIFT_SECONDS".to_owned(), Value::from(profile.clock_shift_seconds.to_string())),
     ];
     table.insert("vars".into(), Value::Table(Table::from_iter(variables)));

@@ -32,15 +32,8 @@ pub enum Service {
 
 impl Service {
     /// Every binding, each of which may be out.
-    pub const BINDINGS: [Self; 7] = [
-        Self::Database,
-        Self::Objects,
-        Self::Values,
-        Self::Queue,
-        Self::Models,
-        Self::Vectors,
-        Self::Channels,
-    ];
+    pub const BINDINGS: [Self; 7] =
+        [Self::Database, Self::Objects, Self::Values, Self::Queue, Self::Models, Self::Vectors, Self::Channels];
 
     /// Its name in failures.
     pub fn name(self) -> &'static str {

@@ -50,6 +50,9 @@ fn main() {
         for (source, read, written) in &day.d1 {
             println!("    D1 of {source:<22} {read:>9} read {written:>8} written");
         }
+        for (kind, asked) in &day.asked {
+            println!("    at most {:>2} D1 queries and {:>3} requests in {kind}", asked.d1_queries, asked.subrequests);
+        }
         let (first, _) = day.first();
         let others = day.shares.iter().filter(|(resource, _)| *resource != Resource::Neurons);
         let worst = others.map(|(_, share)| *share).fold(0.0, f64::max);

@@ -164,8 +164,11 @@ impl Simulation {
             self.wait_a_minute();
         }
         self.rig.memory.advance(MINUTE);
-        self.none("an outage failed what its owner has to try again", "SELECT id, job_id, stage, error FROM job_items
-                   WHERE state = 'failed'")?;
+        self.none(
+            "an outage failed what its owner has to try again",
+            "SELECT id, job_id, stage, error FROM job_items
+                   WHERE state = 'failed'",
+        )?;
         self.none("an outage left dead letters", "SELECT * FROM dead_letters WHERE stage <> 'unreadable'")
     }
 }
