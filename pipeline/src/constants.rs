@@ -191,8 +191,8 @@ pub const ATTEMPTS: i64 = 16;
 pub const ATTEMPTS_AFTER_BUG: i64 = 3;
 /// First ceiling of the backoff.
 pub const BACKOFF_BASE_SECONDS: u64 = 1;
-/// Last ceiling of the backoff.
-pub const BACKOFF_CEILING_SECONDS: u64 = 300;
+/// Last ceiling of the backoff: all attempts together outlast an hour in which a service is out.
+pub const BACKOFF_CEILING_SECONDS: u64 = 1_200;
 /// How long a claim holds: above the slowest stage, below what a user would call stuck.
 pub const LEASE: Span = Span::seconds(60);
 /// A message is taken for lost when its item was not claimed for this long after it was sent.

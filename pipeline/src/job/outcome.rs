@@ -54,7 +54,7 @@ impl Outcome {
 
 /// Decides a failed attempt's fate: the failure's kind and how often it was tried.
 ///
-/// `jitter` is uniform in 0..=255 and spreads the retries of a burst (full jitter).
+/// `jitter` is uniform in 0..=255 and spreads the retries of a burst (equal jitter).
 pub fn fate(failure: &Failure, attempts: i64, now: Timestamp, jitter: u8) -> Outcome {
     let why = failure.why.clone();
     match failure.kind {
@@ -66,14 +66,15 @@ pub fn fate(failure: &Failure, attempts: i64, now: Timestamp, jitter: u8) -> Out
     }
 }
 
-/// Seconds before the next attempt: full jitter under an exponential ceiling.
+/// Seconds before the next attempt: equal jitter, from half of an exponential ceiling up to all of it, so that
+/// chance does not use the attempts up while a service is out.
 ///
 /// Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 pub fn backoff(attempts: i64, jitter: u8) -> u32 {
     let exponent = attempts.clamp(0, 16).unsigned_abs();
     let ceiling = (constants::BACKOFF_BASE_SECONDS << exponent).min(constants::BACKOFF_CEILING_SECONDS);
-    let scaled = ceiling * (u64::from(jitter) + 1) / 256;
-    u32::try_from(scaled).unwrap_or(u32::MAX)
+    let scaled = ceiling * (u64::from(jitter) + 257) / 512;
+    u32::try_from(scaled.max(1)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -84,8 +85,14 @@ mod tests {
     fn backoff_grows_to_its_ceiling_and_is_spread() {
         assert_eq!(backoff(0, 255), 1);
         assert_eq!(backoff(4, 255), 16);
-        assert_eq!(backoff(40, 255), 300);
-        assert_eq!(backoff(40, 0), 1);
+        assert_eq!(backoff(40, 255), 1_200);
+        assert_eq!(backoff(40, 0), 602);
+    }
+
+    #[test]
+    fn the_attempts_outlast_an_hour_without_a_service() {
+        let shortest: u32 = (1..constants::ATTEMPTS).map(|attempts| backoff(attempts, 0)).sum();
+        assert!(shortest > 3_600, "{shortest} s");
     }
 
     #[test]
