@@ -17,7 +17,7 @@ use crate::{
     Error,
     client::Client,
     language_model::LanguageModel,
-    product::{Options, Product},
+    product::{Options, Product, embedding_cache},
 };
 
 const DEADLINE: Duration = Duration::from_hours(1);
@@ -49,6 +49,7 @@ pub fn run(data: &Path, wanted: &[String]) -> Result<(), Error> {
     let product = Product::start(Options {
         cron_every: Duration::from_secs(30),
         language_model: LanguageModel::None,
+        embedding_cache: Some(embedding_cache()),
         ..Options::for_tests(state.clone())
     })?;
     println!(

@@ -68,6 +68,7 @@ fn main() -> Result<(), Error> {
         port: arguments.port,
         cron_every: CRON_EVERY,
         language_model,
+        embedding_cache: None,
     };
     if !matches!(arguments.command, Command::Serve) {
         ctrlc::set_handler(|| {
