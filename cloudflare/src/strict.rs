@@ -1,13 +1,9 @@
 //! What a deployment on one machine refuses because production would: requests beyond an invocation's limits,
 //! and, on demand, every request to a service that is out. In production the platform refuses by itself.
 
-use std::cell::Cell;
-
 use pipeline::{constants, failure::Failure, time::Timestamp};
 use serde::Deserialize;
 use worker::Env;
-
-use crate::workers::Workers;
 
 /// How strict a deployment is: not at all, unless it is local and its variables say so.
 #[derive(Clone, Debug, Default)]
@@ -15,11 +11,6 @@ pub(crate) struct Strictness {
     holds_limits: bool,
     outage: Option<Outage>,
     database_bytes: u64,
-}
-
-thread_local! {
-    /// Bytes of the database, as D1 last said to this isolate.
-    static DATABASE_SIZE: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The variable `OUTAGE`: a service that does not answer for a while.
@@ -47,6 +38,14 @@ impl Strictness {
         }
     }
 
+    /// Refuses a write to a database of so many bytes, if it is full; where nothing is held D1 does it itself.
+    pub(crate) fn admit_write(&self, database_size: u64) -> Result<(), Failure> {
+        if self.holds_limits && database_size > self.database_bytes {
+            return Err(Failure::exhausted("D1: D1_ERROR: Exceeded maximum DB size"));
+        }
+        Ok(())
+    }
+
     /// Refuses a request that was counted as `admitted`, if production would.
     pub(crate) fn admit(&self, service: &str, admitted: Result<(), Failure>, now: Timestamp) -> Result<(), Failure> {
         if self.holds_limits {
@@ -58,21 +57,6 @@ impl Strictness {
             }
             _ => Ok(()),
         }
-    }
-}
-
-impl Workers {
-    /// Notes how large the database is.
-    pub(crate) fn note_database_size(&self, bytes: u64) {
-        DATABASE_SIZE.set(bytes);
-    }
-
-    /// Refuses a write to a database that is full; a deployment that is not strict leaves that to D1.
-    pub(crate) fn refuse_if_full(&self) -> Result<(), Failure> {
-        if self.strictness.holds_limits && DATABASE_SIZE.get() > self.strictness.database_bytes {
-            return Err(Failure::exhausted("D1: D1_ERROR: Exceeded maximum DB size"));
-        }
-        Ok(())
     }
 }
 

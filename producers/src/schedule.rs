@@ -8,75 +8,19 @@ pub mod eviction;
 pub mod expiry;
 pub mod measure_usage;
 pub mod orphans;
+mod report;
 pub mod retention;
 mod steps;
 pub mod sweep;
+mod trigger;
 
-use pipeline::{
-    failure::Failure,
-    platform::ports::{Clock, Database, Deployment, KeyValue, Meter, ObjectStore, Outside, Queue, Random, VectorIndex},
+use pipeline::failure::Failure;
+
+use self::report::Steps;
+pub use self::{
+    report::Report,
+    trigger::{Platform, Schedule},
 };
-use serde::Serialize;
-
-/// Everything the schedule asks of the platform.
-pub trait Platform:
-    Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Meter + Clock + Random
-{
-}
-impl<P> Platform for P where
-    P: Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Meter + Clock + Random
-{
-}
-
-/// A trigger of `wrangler.consumers.toml`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Schedule {
-    /// Every five minutes: what somebody may be waiting for.
-    Frequent,
-    /// Every hour: sums, and free space in the index.
-    Hourly,
-    /// Every night: what is old; and what is due every hour, for a deployment without a trigger left for it.
-    Daily,
-}
-
-impl Schedule {
-    /// The triggers as they are configured.
-    pub const CRONS: [(Self, &'static str); 3] =
-        [(Self::Frequent, "*/5 * * * *"), (Self::Hourly, "7 * * * *"), (Self::Daily, "23 3 * * *")];
-
-    /// The schedule of a trigger; one this code does not know runs what is most urgent.
-    pub fn of(cron: &str) -> Self {
-        Self::CRONS.into_iter().find(|(_, known)| *known == cron).map_or(Self::Frequent, |(schedule, _)| schedule)
-    }
-}
-
-/// What a run of the schedule did, for its log line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// What was stuck.
-    #[serde(flatten)]
-    pub swept: sweep::Swept,
-    /// Objects that nothing refers to, removed.
-    pub orphans: usize,
-    /// Thresholds passed for the first time today.
-    pub alerts_raised: usize,
-    /// Alerts that the webhook took.
-    pub alerts_delivered: usize,
-    /// Usage rows summed up.
-    pub aggregated: u64,
-    /// What gave its vectors up, and what gets them back.
-    pub evicted: eviction::Evicted,
-    /// Conversations handed to the archive stage.
-    pub archived: usize,
-    /// Rows that had served their purpose.
-    pub expired: u64,
-    /// What its owner did not want to keep any longer.
-    pub retention: retention::Removed,
-}
-
-/// D1 queries of what follows the sweep in a frequent run: orphans, usage, alerts, and the largest step of
-/// [`steps`] with its notes.
-const QUERIES_AFTER_SWEEP: u64 = 4 + 8 + 6 + 14;
 
 /// Runs what is due, as far as one invocation has queries for it; each step is cheap when there is nothing to
 /// do. A step that fails does not stop the others: the first failure is returned when all have run.
@@ -91,29 +35,4 @@ pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<
     }
     steps::work_off(ports, schedule, &mut report, &mut steps).await;
     (report, steps.outcome)
-}
-
-/// The first failure of several steps.
-struct Steps {
-    outcome: Result<(), Failure>,
-}
-
-impl Default for Steps {
-    fn default() -> Self {
-        Self { outcome: Ok(()) }
-    }
-}
-
-impl Steps {
-    fn note<T>(&mut self, step: Result<T, Failure>) -> Option<T> {
-        match step {
-            Ok(done) => Some(done),
-            Err(failure) => {
-                if self.outcome.is_ok() {
-                    self.outcome = Err(failure);
-                }
-                None
-            }
-        }
-    }
 }

@@ -13,12 +13,14 @@ mod history;
 mod outage;
 mod plan;
 mod promises;
+mod queues;
 mod trace;
 mod without;
 
 pub use self::{
     failure::{Broken, explain, replay},
     history::{Simulation, Tally, run},
-    outage::{Outage, replay_through, run_through},
+    outage::{replay_through, run_through},
+    plan::Outage,
     without::{Without, run_without, statements},
 };

@@ -10,8 +10,10 @@ use pipeline::{
 };
 
 use super::{
-    Platform, Report, Schedule, Steps, aggregate_usage, archive_conversations, archive_usage, eviction, expiry,
+    aggregate_usage, archive_conversations, archive_usage, eviction, expiry,
+    report::{Report, Steps},
     retention, sweep,
+    trigger::{Platform, Schedule},
 };
 
 /// A step, in the order in which due ones run: what always ends first, what may take many invocations last.

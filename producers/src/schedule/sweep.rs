@@ -65,8 +65,9 @@ pub async fn sweep<P: Database + ObjectStore + Queue + Meter + Clock>(ports: &P)
 
 /// D1 queries that an abandoned upload or an item out of attempts takes.
 const QUERIES_OF_ONE: u64 = 4;
-/// What the sweep itself still asks, and what it leaves to the steps after it.
-const QUERIES_AFTER: u64 = 2 + super::QUERIES_AFTER_SWEEP;
+/// What the sweep itself still asks, and what it leaves to the steps that follow it: orphans, usage, alerts, and
+/// the largest of [`steps`](super::steps) with its notes.
+const QUERIES_AFTER: u64 = 2 + (4 + 8 + 6 + 14);
 
 /// True while one more can be removed or given up; those that are left come with the next run.
 fn has_room<P: Meter>(ports: &P) -> bool {

@@ -14,9 +14,9 @@ use pipeline::{
 };
 
 use crate::{
-    call::Service,
     in_memory::InMemory,
     mutation::{Mutation, TakenOut},
+    service::Service,
 };
 
 impl InMemory {

@@ -23,10 +23,10 @@ use pipeline::{
 };
 
 use crate::{
-    call::Service,
     connection::Borrowed,
     fate::{Fate, Script},
     mutation::TakenOut,
+    service::Service,
 };
 
 /// Every port, in memory, as one invocation sees it. Others see the same through [`InMemory::worker`].

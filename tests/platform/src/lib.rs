@@ -10,6 +10,7 @@ mod limits;
 mod models;
 mod mutation;
 mod outside;
+mod service;
 mod stores;
 
 use std::{
@@ -19,10 +20,10 @@ use std::{
 };
 
 pub use self::{
-    call::Service,
     fate::{Fate, Script},
     in_memory::{Delivered, InMemory, Shared},
     mutation::Mutation,
+    service::Service,
 };
 
 /// Runs a future that never waits for anything outside of it.

@@ -10,7 +10,7 @@ use pipeline::{
     time::Span,
 };
 
-use crate::{call::Service, fate::Script, in_memory::InMemory};
+use crate::{fate::Script, in_memory::InMemory, service::Service};
 
 /// A bag of hashed words: texts that share words are near each other.
 fn bag_of_words(dimensions: usize, text: &str) -> Vec<f32> {

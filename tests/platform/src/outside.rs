@@ -6,8 +6,8 @@ use pipeline::{
 };
 
 use crate::{
-    call::Service,
     in_memory::{Delivered, InMemory},
+    service::Service,
 };
 
 impl InMemory {

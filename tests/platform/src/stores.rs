@@ -12,7 +12,7 @@ use pipeline::{
     time::MINUTE,
 };
 
-use crate::{call::Service, in_memory::InMemory};
+use crate::{in_memory::InMemory, service::Service};
 
 impl ObjectStore for InMemory {
     async fn get(&self, key: &str, range: Option<(u64, u64)>) -> Result<Option<Object>, Failure> {

@@ -19,8 +19,8 @@ use test_platform::{Fate, ready};
 
 use super::{
     draw::Draw,
-    outage::Queues,
     plan::{OPERATIONS, Plan},
+    queues::Queues,
     trace::Trace,
 };
 use crate::{

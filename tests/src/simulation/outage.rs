@@ -1,20 +1,19 @@
 //! A service that is out for a while, in a history that is calm otherwise: clients are patient, queues deliver
 //! again when they are told to and give up when a queue gives up, and afterwards nothing has failed.
 
-use std::collections::BTreeMap;
-
 use consumers::dead_letter;
 use pipeline::{
     job::{message::Message, outcome::Outcome},
     platform::ports::Clock as _,
-    time::{MINUTE, SECOND, Span, Timestamp},
+    time::{MINUTE, SECOND},
 };
 use producers::schedule::Schedule;
-use test_platform::{Fate, Service, ready};
+use test_platform::{Fate, ready};
 
 use super::{
     history::{Simulation, Tally, task_of},
-    plan::{OPERATIONS, Plan},
+    plan::{OPERATIONS, Outage, Plan},
+    queues::Late,
     trace::Trace,
 };
 
@@ -24,35 +23,6 @@ const DELIVERIES: u32 = 21;
 const DEAD_LETTER_SECONDS: u32 = 60;
 /// Minutes of an outage that nobody outlives: the longest, and what follows it.
 const MOST_MINUTES: u32 = 600;
-
-/// A service that is out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outage {
-    /// Which.
-    pub service: Service,
-    /// For how long.
-    pub span: Span,
-}
-
-impl Outage {
-    /// The operation with which it begins: work is under way then.
-    pub(super) const BEGINS_WITH: usize = OPERATIONS / 4;
-}
-
-/// A message that its queue delivers later.
-#[derive(Clone, Debug)]
-struct Late {
-    at: Timestamp,
-    message: Message,
-    is_dead: bool,
-}
-
-/// What the queues keep back, and how often they have delivered what.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Queues {
-    late: Vec<Late>,
-    deliveries: BTreeMap<String, u32>,
-}
 
 /// Runs one history with an outage in it; what was violated, if anything was.
 ///

@@ -1,6 +1,9 @@
 //! Which operations of a history are done, and under which faults.
 
-use super::{draw::Draw, outage::Outage};
+use pipeline::time::Span;
+use test_platform::Service;
+
+use super::draw::Draw;
 
 /// Operations of one history.
 pub(super) const OPERATIONS: usize = 120;
@@ -21,4 +24,18 @@ impl Default for Plan {
     fn default() -> Self {
         Self { operations: (0..OPERATIONS).map(|number| (number, None)).collect(), is_calm: false, outage: None }
     }
+}
+
+/// A service that is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// Which.
+    pub service: Service,
+    /// For how long.
+    pub span: Span,
+}
+
+impl Outage {
+    /// The operation with which it begins: work is under way then.
+    pub(super) const BEGINS_WITH: usize = OPERATIONS / 4;
 }
