@@ -19,12 +19,12 @@ use pipeline::failure::Failure;
 use self::report::Steps;
 pub use self::{
     report::Report,
-    trigger::{Platform, Schedule},
+    trigger::{Schedule, SchedulePorts},
 };
 
 /// Runs what is due, as far as one invocation has queries for it; each step is cheap when there is nothing to
 /// do. A step that fails does not stop the others: the first failure is returned when all have run.
-pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<(), Failure>) {
+pub async fn run<P: SchedulePorts>(ports: &P, schedule: Schedule) -> (Report, Result<(), Failure>) {
     let mut report = Report::default();
     let mut steps = Steps::default();
     if schedule == Schedule::Frequent {

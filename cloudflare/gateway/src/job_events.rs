@@ -5,13 +5,14 @@ use futures_util::stream;
 use pipeline::{
     ids::{JobId, UserId},
     platform::ports::{Clock as _, Meter as _},
+    time::Span,
 };
 use producers::api::jobs;
 
-/// Milliseconds between two looks at a job that has just changed; without news the pauses grow.
-const FIRST_PAUSE: u64 = 500;
-/// Milliseconds of the longest pause: a comment after each keeps proxies from closing the stream.
-const LONGEST_PAUSE: u64 = 15_000;
+/// Between two looks at a job that has just changed; without news the pauses grow.
+const FIRST_PAUSE: Span = Span::milliseconds(500);
+/// The longest pause: a comment after each keeps proxies from closing the stream.
+const LONGEST_PAUSE: Span = Span::seconds(15);
 /// D1 queries of a look.
 const QUERIES_OF_LOOK: u64 = 2;
 /// What ends a stream whose invocation has no more queries: who listens comes back in a second.
@@ -22,7 +23,7 @@ struct Follow {
     user: UserId,
     job: JobId,
     etag: String,
-    pause: u64,
+    pause: Span,
     ended: bool,
 }
 
@@ -33,7 +34,7 @@ pub fn job_events(
     user: UserId,
     job: JobId,
 ) -> impl futures_util::Stream<Item = Result<Vec<u8>, worker::Error>> {
-    let follow = Follow { platform, user, job, etag: String::new(), pause: 0, ended: false };
+    let follow = Follow { platform, user, job, etag: String::new(), pause: Span::ZERO, ended: false };
     stream::unfold(Box::new(follow), |mut follow| async move {
         if follow.ended {
             return None;
@@ -53,7 +54,7 @@ pub fn job_events(
             Ok(None) => None,
             // Unchanged, or D1 did not answer this time.
             Ok(Some(_)) | Err(_) => {
-                follow.pause = (follow.pause * 3 / 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+                follow.pause = (3 * follow.pause / 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
                 Some((Ok(b": still there\n\n".to_vec()), follow))
             }
         }

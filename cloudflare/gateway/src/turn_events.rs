@@ -12,17 +12,18 @@ use pipeline::{
     chat::channel::TurnEvent,
     ids::UserId,
     platform::ports::{Clock as _, Meter as _},
+    time::Span,
 };
 use producers::{api::jobs, http::reply::TurnStream};
 use serde::Deserialize;
 use worker::{ByteStream, Error};
 
-/// Milliseconds of silence after which D1 is asked whether the turn has ended.
-const SILENCE: u64 = 5_000;
-/// Milliseconds before a channel that closed its stream is asked again.
-const REOPEN_AFTER: u64 = 500;
-/// Milliseconds that both grow to while nothing is heard: each look is a query, of which an invocation has few.
-const LONGEST_PAUSE: u64 = 30_000;
+/// Silence after which D1 is asked whether the turn has ended.
+const SILENCE: Span = Span::seconds(5);
+/// How long until a channel that closed its stream is asked again.
+const REOPEN_AFTER: Span = Span::milliseconds(500);
+/// What both grow to while nothing is heard: each look is a query, of which an invocation has few.
+const LONGEST_PAUSE: Span = Span::seconds(30);
 /// D1 queries of a look that finds the end.
 const QUERIES_OF_LOOK: u64 = 3;
 /// What ends a stream whose invocation has no more queries: who listens comes back, after the last event.
@@ -37,8 +38,8 @@ struct Follow {
     stream: TurnStream,
     next: Option<Next>,
     rest: Vec<u8>,
-    silence: u64,
-    reopen_after: u64,
+    silence: Span,
+    reopen_after: Span,
     ended: bool,
 }
 
@@ -110,7 +111,7 @@ impl Follow {
                 }
                 Either::Right(((), next)) => {
                     self.next = Some(next);
-                    self.silence = (self.silence * 5 / 4).min(LONGEST_PAUSE);
+                    self.silence = (5 * self.silence / 4).min(LONGEST_PAUSE);
                     return self.end().await.unwrap_or_else(|| ": still there\n\n".to_owned());
                 }
             }
@@ -120,7 +121,7 @@ impl Follow {
     /// Waits a while for a channel that does not answer or let go; the end of the turn, if D1 knows it by then.
     async fn look_again(&mut self) -> Option<String> {
         self.platform.sleep(self.reopen_after).await;
-        self.reopen_after = (self.reopen_after * 3 / 2).min(LONGEST_PAUSE);
+        self.reopen_after = (3 * self.reopen_after / 2).min(LONGEST_PAUSE);
         self.end().await
     }
 

@@ -122,9 +122,18 @@ async fn ask(stand_ins: &StandIns, input: &ChatInput) -> Result<reqwest::Respons
 }
 
 /// A thought, as models send it that think before they answer: beside the answer, which is empty so far.
-fn thought() -> serde_json::Value {
+fn thought() -> Bytes {
     let delta = json!({ "content": "", "reasoning_content": THOUGHT });
-    json!({ "choices": [{ "index": 0, "delta": delta, "finish_reason": null }] })
+    let choices = json!({ "choices": [{ "index": 0, "delta": delta, "finish_reason": null }] });
+    Bytes::from(format!("data: {choices}\n\n"))
+}
+
+fn event(text: &str) -> Bytes {
+    Bytes::from(format!("data: {}\n\n", json!({ "response": text, "p": "" })))
+}
+
+fn end(tokens: Tokens) -> Bytes {
+    Bytes::from(format!("data: {}\n\ndata: [DONE]\n\n", json!({ "response": "", "usage": tokens })))
 }
 
 /// Passes a model's answer on in the platform's format, or what a fault makes of it.
@@ -135,10 +144,6 @@ async fn relay(
     mut upstream: reqwest::Response,
     sender: mpsc::Sender<Bytes>,
 ) {
-    let event = |text: &str| Bytes::from(format!("data: {}\n\n", json!({ "response": text, "p": "" })));
-    let end = |tokens: Tokens| {
-        Bytes::from(format!("data: {}\n\ndata: [DONE]\n\n", json!({ "response": "", "usage": tokens })))
-    };
     if faults.llm_silent {
         let _ = sender.send(end(Tokens::default())).await;
         return;
@@ -149,33 +154,40 @@ async fn relay(
         return;
     }
     if faults.llm_thinks {
-        let _ = sender.send(Bytes::from(format!("data: {}\n\n", thought()))).await;
+        let _ = sender.send(thought()).await;
     }
+    let Some(tokens) = pass_on(&stand_ins, &faults, &mut upstream, &sender).await else { return };
+    let neurons = Catalogue::default().price(&model).neurons(tokens);
+    stand_ins.used.lock().unwrap_or_else(PoisonError::into_inner).generated(tokens, neurons);
+    let _ = sender.send(end(tokens)).await;
+}
+
+/// Passes the pieces of an answer on; what it took, or `None` if it broke off or nobody listens.
+async fn pass_on(
+    stand_ins: &StandIns,
+    faults: &Faults,
+    upstream: &mut reqwest::Response,
+    sender: &mpsc::Sender<Bytes>,
+) -> Option<Tokens> {
     let mut events = EventReader::default();
-    let mut told = 0;
+    let mut passed = 0;
     while let Ok(Some(bytes)) = upstream.chunk().await {
         let text = events.read(&bytes);
         if text.is_empty() {
             continue;
         }
-        told += 1;
-        if faults.llm_breaks_after.is_some_and(|pieces| told > pieces) {
+        passed += 1;
+        if faults.llm_breaks_after.is_some_and(|pieces| passed > pieces) {
             stand_ins.injector.count_break();
-            return;
+            return None;
         }
         if faults.llm_token_ms > 0 {
             tokio::time::sleep(Duration::from_millis(faults.llm_token_ms)).await;
         }
         // A client that is gone stops the model: dropping the response closes its connection.
         if sender.send(event(&text)).await.is_err() {
-            return;
+            return None;
         }
     }
-    if !events.is_done() {
-        return;
-    }
-    let tokens = events.tokens().unwrap_or_default();
-    let neurons = Catalogue::default().price(&model).neurons(tokens);
-    stand_ins.used.lock().unwrap_or_else(PoisonError::into_inner).generated(tokens, neurons);
-    let _ = sender.send(end(tokens)).await;
+    events.is_done().then(|| events.tokens().unwrap_or_default())
 }

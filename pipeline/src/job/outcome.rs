@@ -3,7 +3,7 @@
 use crate::{
     constants,
     failure::{Failure, FailureKind},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 /// What became of one message.
@@ -11,10 +11,10 @@ use crate::{
 pub enum Outcome {
     /// The work is done, or was done before, or is no longer wanted.
     Done,
-    /// Deliver again after this many seconds.
+    /// Deliver again later.
     Retry {
-        /// Seconds until the next delivery.
-        after: u32,
+        /// How long until the next delivery, in whole seconds: queues know no less.
+        after: Span,
         /// What failed.
         why: String,
     },
@@ -66,15 +66,13 @@ pub fn fate(failure: &Failure, attempts: i64, now: Timestamp, jitter: u8) -> Out
     }
 }
 
-/// Seconds before the next attempt: equal jitter, from half of an exponential ceiling up to all of it, so that
-/// chance does not use the attempts up while a service is out.
+/// How long until the next attempt, in whole seconds: equal jitter, from half of an exponential ceiling up to all
+/// of it, so that chance does not use the attempts up while a service is out.
 ///
 /// Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
-pub fn backoff(attempts: i64, jitter: u8) -> u32 {
-    let exponent = attempts.clamp(0, 16).unsigned_abs();
-    let ceiling = (constants::BACKOFF_BASE_SECONDS << exponent).min(constants::BACKOFF_CEILING_SECONDS);
-    let scaled = ceiling * (u64::from(jitter) + 257) / 512;
-    u32::try_from(scaled.max(1)).unwrap_or(u32::MAX)
+pub fn backoff(attempts: i64, jitter: u8) -> Span {
+    let ceiling = ((1 << attempts.clamp(0, 16)) * constants::BACKOFF_BASE).min(constants::BACKOFF_CEILING);
+    Span::seconds((ceiling.as_seconds() * (i64::from(jitter) + 257) / 512).max(1))
 }
 
 #[cfg(test)]
@@ -83,15 +81,15 @@ mod tests {
 
     #[test]
     fn backoff_grows_to_its_ceiling_and_is_spread() {
-        assert_eq!(backoff(0, 255), 1);
-        assert_eq!(backoff(4, 255), 16);
-        assert_eq!(backoff(40, 255), 1_200);
-        assert_eq!(backoff(40, 0), 602);
+        assert_eq!(backoff(0, 255), Span::seconds(1));
+        assert_eq!(backoff(4, 255), Span::seconds(16));
+        assert_eq!(backoff(40, 255), Span::minutes(20));
+        assert_eq!(backoff(40, 0), Span::seconds(602));
     }
 
     #[test]
     fn the_attempts_outlast_an_hour_without_a_service() {
-        let shortest: u32 = (1..constants::ATTEMPTS).map(|attempts| backoff(attempts, 0)).sum();
+        let shortest: i64 = (1..constants::ATTEMPTS).map(|attempts| backoff(attempts, 0).as_seconds()).sum();
         assert!(shortest > 3_600, "{shortest} s");
     }
 

@@ -14,13 +14,14 @@ use pipeline::{
     failure::Failure,
     fingerprint,
     ids::{ItemId, JobId, UserId},
+    job::kind::JobKind,
     platform::{
         ports::{Clock, Database, Meter, ObjectStore, Queue},
         transaction::Transaction,
     },
     problem::{Code, Problem},
     store::{self, jobs::read::TurnRow},
-    time::Span,
+    time::{SECOND, Span},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -50,7 +51,7 @@ fn id_of(call: &Call<'_>) -> Result<JobId, Problem> {
 }
 
 fn not_found() -> Problem {
-    Problem::new(Code::NotFound, "there is no such job")
+    Problem::new(Code::NotFound, "there is no such job; GET /api/jobs lists yours")
 }
 
 /// `GET /api/jobs/{id}`. An answer that lies in an archive is brought back with its conversation.
@@ -77,8 +78,8 @@ pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) 
     Ok(reply)
 }
 
-/// Seconds after which asking again is worth it.
-const POLL_SECONDS: &str = "1";
+/// After how long asking again is worth it.
+const POLL_AFTER: Span = SECOND;
 
 fn reply(status: StatusCode, view: &JobView) -> Result<Reply, Failure> {
     let text = pipeline::platform::statement::json(view)?;
@@ -86,57 +87,55 @@ fn reply(status: StatusCode, view: &JobView) -> Result<Reply, Failure> {
     let reply = Reply::bytes(status, "application/json", text.into_bytes())
         .with(header::ETAG, &etag)
         .with(header::CACHE_CONTROL, "no-cache");
-    Ok(if view.status.is_terminal() { reply } else { reply.with(header::RETRY_AFTER, POLL_SECONDS) })
+    let poll_after = POLL_AFTER.as_seconds().to_string();
+    Ok(if view.status.is_terminal() { reply } else { reply.with(header::RETRY_AFTER, &poll_after) })
 }
 
-/// Waits for a job's end, at most so many seconds. Answers 200 with the job if it ended, else 202.
+/// Waits for a job's end, for so long at most. Answers 200 with the job if it ended, else 202.
 /// `accepted` is what the 202 says beside it.
 pub async fn wait<P: Database + Meter + Clock>(
     ports: &P,
     user: &UserId,
     job: &JobId,
-    seconds: u32,
+    longest: Span,
     accepted: &impl Serialize,
 ) -> Answer {
-    wait_for_end(ports, user, job, seconds).await?;
+    wait_for_end(ports, user, job, longest).await?;
     let view = read(ports, user, job).await?.ok_or_else(not_found)?;
     let status = if view.status.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok(Reply::json(status, &with_job(accepted, view)?)
-        .with(HeaderName::from_static("preference-applied"), &format!("wait={seconds}"))
+        .with(HeaderName::from_static("preference-applied"), &format!("wait={}", longest.as_seconds()))
         .with(header::LOCATION, &format!("/api/jobs/{job}")))
 }
 
-/// Milliseconds before the second look at a job.
-const FIRST_PAUSE: u64 = 100;
-/// Milliseconds that pauses between looks grow to, in a short wait.
-const SHORT_PAUSE: u64 = 1_000;
-/// The longest pause is this part of the wait: looks are at most 25 then, whatever the wait is.
-const PAUSES_OF_A_WAIT: u64 = 15;
+/// The pause before the second look at a job.
+const FIRST_PAUSE: Span = Span::milliseconds(100);
+/// Pauses between looks grow to this part of the wait: looks are at most 25 then, whatever the wait is.
+const PAUSES_OF_A_WAIT: i64 = 15;
 /// D1 queries that are kept for what is read and answered after the wait.
 const QUERIES_AFTER_WAIT: u64 = 4;
 
-/// Waits for a job's end, at most so many seconds; false if it has not come. Each look costs the invocation a
-/// query: pauses grow, and one that has no more queries waits no longer.
+/// Waits for a job's end, for so long at most; false if it has not come. Each look costs the invocation a query:
+/// pauses grow, and one that has no more queries waits no longer.
 pub async fn wait_for_end<P: Database + Meter + Clock>(
     ports: &P,
     user: &UserId,
     job: &JobId,
-    seconds: u32,
+    longest: Span,
 ) -> Result<bool, Failure> {
-    let wait = Span::seconds(i64::from(seconds));
-    let deadline = ports.now().plus(wait);
-    let longest = (u64::from(seconds) * 1_000 / PAUSES_OF_A_WAIT).max(SHORT_PAUSE);
+    let deadline = ports.now().plus(longest);
+    let longest_pause = (longest / PAUSES_OF_A_WAIT).max(SECOND);
     let mut pause = FIRST_PAUSE;
     loop {
         if has_ended(ports, user, job).await? {
             return Ok(true);
         }
-        let left = u64::try_from(deadline.since(ports.now()).as_milliseconds()).unwrap_or(0);
-        if left == 0 || ports.asked().queries_left() <= QUERIES_AFTER_WAIT {
+        let left = deadline.since(ports.now());
+        if left <= Span::ZERO || ports.asked().queries_left() <= QUERIES_AFTER_WAIT {
             return Ok(false);
         }
         ports.sleep(pause.min(left)).await;
-        pause = (pause * 3 / 2).min(longest);
+        pause = (3 * pause / 2).min(longest_pause);
     }
 }
 
@@ -176,7 +175,7 @@ pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let user = &call.tenant.user;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
     let reply = Reply::bytes(StatusCode::OK, "text/event-stream", Vec::new()).with(header::CACHE_CONTROL, "no-store");
-    if view.kind != "chat" {
+    if view.kind != JobKind::Chat {
         return Ok(Reply { body: Body::JobEvents(job), ..reply });
     }
     let turn = turn_of(ports, user, &job).await?.ok_or_else(not_found)?;

@@ -6,14 +6,14 @@ use pipeline::{
     budget::allowances::Allowances,
     failure::Failure,
     ids::{JobId, UserId},
-    job::{cursors::ArchiveCursor, message::Stage},
+    job::{cursors::ArchiveCursor, kind::JobKind, message::Stage},
     platform::{
         ports::{Clock, Database, Deployment, KeyValue, Meter, Queue, Random},
         statement::json,
         transaction::Transaction,
     },
     store::{
-        conversations::archive::{self, IdleConversation},
+        conversations::archiving::{self, IdleConversation},
         counters,
         jobs::create::{self, NewItem, NewJob},
     },
@@ -27,13 +27,13 @@ const CONVERSATIONS: i64 = 200;
 const QUERIES_OF_USER: u64 = 3;
 
 /// Hands the oldest on. Returns how many, and whether more are left for another run.
-pub async fn archive<P>(ports: &P) -> Result<(usize, bool), Failure>
+pub async fn enqueue_idle<P>(ports: &P) -> Result<(usize, bool), Failure>
 where
     P: Database + KeyValue + Queue + Deployment + Meter + Clock + Random,
 {
     let now = ports.now();
     let days = Allowances::load(ports).await.allowances.archive_after_days;
-    let idle = archive::idle(now.plus(-i64::from(days) * DAY), CONVERSATIONS).all(ports).await?;
+    let idle = archiving::idle(now.plus(-i64::from(days) * DAY), CONVERSATIONS).all(ports).await?;
     let mut count = 0;
     for (user, conversations) in by_user(idle).into_values() {
         if ports.asked().queries_left() < QUERIES_OF_USER {
@@ -74,7 +74,7 @@ async fn begin<P: Database + Queue + Clock + Random>(
     transaction.query(create::job(NewJob {
         id: &job,
         user,
-        kind: "archive",
+        kind: JobKind::Archive,
         is_accepted: true,
         items: items.len(),
         documents: 0,
@@ -119,11 +119,11 @@ mod tests {
             message: "When is high tide?",
             is_new: true,
             origin: "chat",
-            idempotency: None,
+            key: None,
             response: "{}",
             answer: None,
         };
-        assert_eq!(ready(accept::accept(memory, &question)).unwrap(), accept::Accepted::Yes);
+        assert_eq!(ready(accept::accept(memory, &question)).unwrap(), accept::Acceptance::Accepted);
     }
 
     fn answer(memory: &InMemory) {
@@ -145,14 +145,14 @@ mod tests {
         ask(&memory, &user(&memory));
         answer(&memory);
         wait(&memory, ARCHIVE_AFTER_DAYS - 1);
-        assert_eq!(ready(archive(&memory)).unwrap().0, 0);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0);
         wait(&memory, 1);
-        assert_eq!(ready(archive(&memory)).unwrap().0, 1);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 1);
         let cursors = memory.look("SELECT cursor FROM job_items WHERE stage = 'archive' AND state = 'queued'");
         let cursor: ArchiveCursor = serde_json::from_str(cursors[0]["cursor"].as_str().unwrap()).unwrap();
         assert_eq!(memory.look("SELECT id FROM conversations"), [json!({ "id": cursor.conversation_id })]);
         assert_eq!((cursors.len(), cursor.number), (1, 2));
-        assert_eq!(ready(archive(&memory)).unwrap().0, 0, "its item is on its way");
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0, "its item is on its way");
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
         let memory = InMemory::default();
         ask(&memory, &user(&memory));
         wait(&memory, ARCHIVE_AFTER_DAYS);
-        assert_eq!(ready(archive(&memory)).unwrap().0, 0);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0);
     }
 
     #[test]
@@ -170,9 +170,9 @@ mod tests {
         answer(&memory);
         wait(&memory, ARCHIVE_AFTER_DAYS);
         memory.change("UPDATE conversations SET restored_at = updated_at + 1000");
-        assert_eq!(ready(archive(&memory)).unwrap().0, 0);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0);
         wait(&memory, 1);
-        assert_eq!(ready(archive(&memory)).unwrap().0, 1);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 1);
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
         memory.change("UPDATE conversations SET origin = 'openai' WHERE id = (SELECT min(id) FROM conversations)");
         memory
             .change("UPDATE conversations SET archived_key = 'a name' WHERE id = (SELECT max(id) FROM conversations)");
-        assert_eq!(ready(archive(&memory)).unwrap().0, 0);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0);
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
         }
         answer(&memory);
         wait(&memory, ARCHIVE_AFTER_DAYS);
-        assert_eq!(ready(archive(&memory)).unwrap().0, 3);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 3);
         let jobs =
             memory.look("SELECT last_item - first_item + 1 AS items FROM jobs WHERE kind = 'archive' ORDER BY 1");
         assert_eq!(jobs, [json!({ "items": 1 }), json!({ "items": 2 })]);

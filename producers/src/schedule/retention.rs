@@ -8,12 +8,12 @@ use pipeline::{
         ports::{Clock, Database, Meter, Queue, Random},
         transaction::Transaction,
     },
-    store::{memories, retention, users},
+    store::{conversations, documents, memories, users},
     time::Timestamp,
 };
 use serde::Serialize;
 
-use crate::api::{conversations, documents};
+use crate::remove;
 
 /// Documents, and conversations, that one run looks at.
 const AT_ONCE: i64 = 10;
@@ -39,8 +39,8 @@ where
     let now = ports.now();
     let mut removed = Removed { memories: remove_memories(ports, now).await?, ..Removed::default() };
     let mut looks = Transaction::default();
-    let old_documents = looks.query(retention::documents(now, AT_ONCE));
-    let old_conversations = looks.query(retention::conversations(now, AT_ONCE));
+    let old_documents = looks.query(documents::delete::past_retention(now, AT_ONCE));
+    let old_conversations = looks.query(conversations::past_retention(now, AT_ONCE));
     let found = looks.commit(ports).await?;
     let (old_documents, old_conversations) = (found.all(old_documents)?, found.all(old_conversations)?);
     let has_room = || ports.asked().queries_left() >= QUERIES_OF_ONE;
@@ -51,14 +51,14 @@ where
             is_more = true;
             break;
         }
-        removed.documents += usize::from(documents::remove(ports, &old.user_id, &old.id).await?.is_some());
+        removed.documents += usize::from(remove::document(ports, &old.user_id, &old.id).await?.is_some());
     }
     for old in old_conversations {
         if !has_room() {
             is_more = true;
             break;
         }
-        removed.conversations += usize::from(conversations::remove(ports, &old.user_id, &old.id).await?.is_some());
+        removed.conversations += usize::from(remove::conversation(ports, &old.user_id, &old.id).await?.is_some());
     }
     Ok((removed, is_more))
 }

@@ -13,7 +13,7 @@ use super::{
     aggregate_usage, archive_conversations, archive_usage, eviction, expiry,
     report::{Report, Steps},
     retention, sweep,
-    trigger::{Platform, Schedule},
+    trigger::{Schedule, SchedulePorts},
 };
 
 /// A step, in the order in which due ones run: what always ends first, what may take many invocations last.
@@ -77,7 +77,7 @@ impl Step {
     }
 
     /// Runs it; true if more of it is left for another invocation. One that fails waits until it is due again.
-    async fn run<P: Platform>(self, ports: &P, report: &mut Report, steps: &mut Steps) -> bool {
+    async fn run<P: SchedulePorts>(self, ports: &P, report: &mut Report, steps: &mut Steps) -> bool {
         match self {
             Self::WakeAndFinish => {
                 steps.note(sweep::wake_and_finish(ports).await);
@@ -85,7 +85,7 @@ impl Step {
             Self::Aggregate => report.aggregated = steps.note(aggregate_usage::aggregate(ports).await).unwrap_or(0),
             Self::Expire => report.expired = steps.note(expiry::expire(ports).await).unwrap_or(0),
             Self::ArchiveUsage => {
-                steps.note(archive_usage::archive(ports).await);
+                steps.note(archive_usage::archive_month(ports).await);
             }
             Self::Evict | Self::CountAndEvict => {
                 let count = self == Self::CountAndEvict;
@@ -97,7 +97,7 @@ impl Step {
                 return done.1;
             }
             Self::ArchiveConversations => {
-                let done = steps.note(archive_conversations::archive(ports).await).unwrap_or_default();
+                let done = steps.note(archive_conversations::enqueue_idle(ports).await).unwrap_or_default();
                 report.archived = done.0;
                 return done.1;
             }
@@ -107,7 +107,7 @@ impl Step {
 }
 
 /// Runs what is due, as far as there is room.
-pub(super) async fn work_off<P: Platform>(ports: &P, schedule: Schedule, report: &mut Report, steps: &mut Steps) {
+pub(super) async fn work_off<P: SchedulePorts>(ports: &P, schedule: Schedule, report: &mut Report, steps: &mut Steps) {
     let now_due = Step::due(schedule).iter().fold(0, |bits, step| bits | step.bit());
     // Without the note what is due now is done all the same.
     let due = steps.note(note_due(ports, now_due).await).unwrap_or(now_due);
@@ -123,7 +123,7 @@ pub(super) async fn work_off<P: Platform>(ports: &P, schedule: Schedule, report:
     }
 }
 
-async fn note_due<P: Platform>(ports: &P, now_due: i64) -> Result<i64, Failure> {
+async fn note_due<P: SchedulePorts>(ports: &P, now_due: i64) -> Result<i64, Failure> {
     let query = if now_due == 0 { counters::due_steps() } else { counters::note_due_steps(now_due) };
     let StepsDue { value } = query.first(ports).await?.unwrap_or_default();
     Ok(value)

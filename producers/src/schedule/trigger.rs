@@ -1,17 +1,14 @@
 //! What cron triggers, and what the schedule asks of the platform.
 
-use pipeline::platform::ports::{
-    Clock, Database, Deployment, KeyValue, Meter, ObjectStore, Outside, Queue, Random, VectorIndex,
+use pipeline::{
+    platform::ports::{Clock, Database, Deployment, KeyValue, Meter, ObjectStore, Outside, Queue, Random, VectorIndex},
+    port_set,
 };
 
-/// Everything the schedule asks of the platform.
-pub trait Platform:
-    Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Meter + Clock + Random
-{
-}
-impl<P> Platform for P where
-    P: Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Meter + Clock + Random
-{
+port_set! {
+    /// Everything the schedule asks of the platform.
+    pub trait SchedulePorts:
+        Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Meter + Clock + Random
 }
 
 /// A trigger of `wrangler.consumers.toml`.

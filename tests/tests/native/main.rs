@@ -4,6 +4,7 @@ mod asked;
 mod budget;
 mod chat;
 mod configuration;
+mod deploy;
 mod flow;
 mod freeplan;
 mod given_up;
