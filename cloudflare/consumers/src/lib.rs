@@ -9,6 +9,7 @@ use pipeline::{
         outcome::Outcome,
     },
     platform::ports::{Clock as _, Meter as _},
+    time::Span,
 };
 use producers::schedule::Schedule;
 use serde_json::json;
@@ -34,7 +35,7 @@ pub async fn queue(batch: Batch, env: Env, _context: JsValue) -> Result<JsValue,
         if room::is_left(invocation.asked()) {
             process(&queue, &delivery, &invocation).await;
         } else {
-            delivery.retry_after(0);
+            delivery.retry_after(Span::ZERO);
         }
     }
     Ok(JsValue::UNDEFINED)

@@ -115,7 +115,7 @@ async fn ask<P>(
     (place, generation): (usize, &Generation),
 ) -> Result<Written, Unwritten>
 where
-    P: Database + Generator + Channels + Clock,
+    P: Database + Generator + Channels + Meter + Clock,
 {
     let turn = &asked.context.turn;
     let started = TurnEvent::Started {

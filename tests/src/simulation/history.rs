@@ -333,7 +333,7 @@ impl Simulation {
     }
 
     /// A queue gives some messages up.
-    fn deliver_again(&mut self, message: Option<Message>, after: u32) {
+    fn deliver_again(&mut self, message: Option<Message>, after: Span) {
         let Some(message) = message else { return };
         if self.plan.outage.is_some() {
             return self.put_back(message, after);

@@ -5,7 +5,7 @@ use consumers::dead_letter;
 use pipeline::{
     job::{message::Message, outcome::Outcome},
     platform::ports::Clock as _,
-    time::{MINUTE, SECOND},
+    time::{MINUTE, SECOND, Span},
 };
 use producers::schedule::Schedule;
 use test_platform::{Fate, ready};
@@ -19,8 +19,8 @@ use super::{
 
 /// Deliveries after which a queue gives a message up: `max_retries` of `wrangler.consumers.toml`, and the first.
 const DELIVERIES: u32 = 21;
-/// Seconds after which a queue of dead letters delivers again: its `retry_delay`.
-const DEAD_LETTER_SECONDS: u32 = 60;
+/// When a queue of dead letters delivers again: its `retry_delay`.
+const DEAD_LETTERS_AGAIN_AFTER: Span = MINUTE;
 /// Minutes of an outage that nobody outlives: the longest, and what follows it.
 const MOST_MINUTES: u32 = 600;
 
@@ -77,7 +77,7 @@ impl Simulation {
     }
 
     /// A message that goes back to its queue, which delivers it again, or gives it up.
-    pub(super) fn put_back(&mut self, message: Message, after: u32) {
+    pub(super) fn put_back(&mut self, message: Message, after: Span) {
         let task = task_of(&message);
         let deliveries = self.queues.deliveries.entry(task.clone()).or_default();
         *deliveries += 1;
@@ -95,8 +95,8 @@ impl Simulation {
         self.queues.deliveries.remove(&task_of(message));
     }
 
-    fn keep(&mut self, message: Message, after: u32, is_dead: bool) {
-        let at = self.rig.memory.now().plus(i64::from(after) * SECOND);
+    fn keep(&mut self, message: Message, after: Span, is_dead: bool) {
+        let at = self.rig.memory.now().plus(after);
         self.queues.late.push(Late { at, message, is_dead });
     }
 
@@ -104,7 +104,7 @@ impl Simulation {
         let worker = self.rig.memory.worker(&format!("worker-{}-given-up", self.invocations));
         let outcome = ready(dead_letter::record(&worker, "given-up", &message.encode()));
         if matches!(outcome, Outcome::Retry { .. }) {
-            self.keep(message, DEAD_LETTER_SECONDS, true);
+            self.keep(message, DEAD_LETTERS_AGAIN_AFTER, true);
         }
     }
 
