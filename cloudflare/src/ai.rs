@@ -43,6 +43,7 @@ impl Embedder for Workers {
     ) -> Result<Vec<Vec<f32>>, Failure> {
         let input = plain_object(&json(&Input { text: texts, pooling: "cls" })?)?;
         let ai: Ai = self.binding("AI")?;
+        self.ask_service("AI")?;
         let promise = ai.run(model.name, &input).map_err(|error| failure(&error))?;
         let answer: Embeddings = JsFuture::from(promise).await.map_err(|error| failure(&error))?.unchecked_into();
         self.count(|usage| usage.neurons += model.neurons(word_pieces));

@@ -49,6 +49,7 @@ impl VectorIndex for Workers {
             batch.push(&record);
         }
         self.count(|usage| usage.vectors_upserted += vectors.len() as u64);
+        self.ask_service("Vectorize")?;
         settle(self.binding::<Index>("VECTORIZE")?.upsert(&batch)).await.map(drop)
     }
 
@@ -65,6 +66,7 @@ impl VectorIndex for Workers {
             r#"{{"topK":{top_k},"namespace":{namespace},"returnMetadata":"none","returnValues":false{filter}}}"#
         );
         self.count(|usage| usage.vectors_queried += 1);
+        self.ask_service("Vectorize")?;
         let index: Index = self.binding("VECTORIZE")?;
         let found: Matches =
             settle(index.query(&Float32Array::from(vector), &plain_object(&options)?)).await?.unchecked_into();
@@ -76,6 +78,7 @@ impl VectorIndex for Workers {
         if ids.is_empty() {
             return Ok(());
         }
+        self.ask_service("Vectorize")?;
         let ids: Array = ids.iter().map(|id| JsValue::from_str(id)).collect();
         settle(self.binding::<Index>("VECTORIZE")?.delete_by_ids(&ids)).await.map(drop)
     }

@@ -17,6 +17,8 @@ pub const VECTORS_PER_UPSERT: usize = 1_000;
 pub const VECTOR_METADATA_BYTES: usize = 10 * 1024;
 /// Bytes of a metadata string that a metadata index looks at.
 pub const VECTOR_INDEXED_BYTES: usize = 64;
+/// Most namespaces of an index on the Free plan.
+pub const VECTOR_NAMESPACES: usize = 1_000;
 /// Stored dimensions on the Free plan. <https://developers.cloudflare.com/vectorize/platform/pricing>/
 pub const VECTOR_STORED_DIMENSIONS: u64 = 5_000_000;
 /// Queried dimensions on the Free plan per month. <https://developers.cloudflare.com/vectorize/platform/pricing>/
@@ -65,6 +67,20 @@ pub const REQUESTS_PER_DAY: u64 = 100_000;
 pub const OBJECT_REQUESTS_PER_DAY: u64 = 100_000;
 /// Most keys in one R2 delete. <https://developers.cloudflare.com/r2/api/workers/workers-api-reference>/
 pub const OBJECTS_PER_DELETE: usize = 1_000;
+
+/// Size of a D1 database on the Free plan. <https://developers.cloudflare.com/d1/platform/limits/>
+pub const D1_DATABASE_BYTES: u64 = 500_000_000;
+
+// --- One invocation on the Free plan: https://developers.cloudflare.com/workers/platform/limits/
+
+/// Most D1 queries. Whether each statement of a batch is one is not said: each is counted.
+/// <https://developers.cloudflare.com/d1/platform/limits/>
+pub const D1_QUERIES_PER_INVOCATION: u64 = 50;
+/// Most requests to Cloudflare's own services.
+pub const SUBREQUESTS_PER_INVOCATION: u64 = 1_000;
+/// Most requests to servers of others. Six connections may wait for headers at once, in either direction:
+/// the runtime holds a seventh back instead of refusing it, so nothing here has to know.
+pub const OUTSIDE_REQUESTS_PER_INVOCATION: u64 = 50;
 
 // --- Requests: our own
 
@@ -175,8 +191,8 @@ pub const ATTEMPTS: i64 = 16;
 pub const ATTEMPTS_AFTER_BUG: i64 = 3;
 /// First ceiling of the backoff.
 pub const BACKOFF_BASE: Span = Span::seconds(1);
-/// Last ceiling of the backoff.
-pub const BACKOFF_CEILING: Span = Span::minutes(5);
+/// Last ceiling of the backoff: all attempts together outlast an hour in which a service is out.
+pub const BACKOFF_CEILING: Span = Span::minutes(20);
 /// How long a claim holds: above the slowest stage, below what a user would call stuck.
 pub const LEASE: Span = Span::seconds(60);
 /// A message is taken for lost when its item was not claimed for this long after it was sent.

@@ -1,5 +1,6 @@
 //! What the pure crates ask of the platform, as plain traits and data.
 
+pub mod asked;
 pub mod object_keys;
 pub mod ports;
 pub mod statement;

@@ -120,6 +120,8 @@ impl Rig {
             purpose: Purpose::Interactive,
         };
         let _ = ready(ledger::record(&self.memory, entry));
+        self.memory.note_asked(&format!("{method} {}", summary.route));
+        self.assert_admitted();
         let body = match reply.body {
             Body::Bytes(bytes) => {
                 serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes)))
@@ -178,14 +180,24 @@ impl Rig {
     pub fn process(&self, message: &Message) -> Report {
         self.deliveries.set(self.deliveries.get() + 1);
         self.memory.begin(&format!("message-{}", self.deliveries.get()));
-        ready(work(&self.memory, "message", message))
+        let report = ready(work(&self.memory, "message", message));
+        self.assert_admitted();
+        report
     }
 
     /// Lets the schedule run, as a trigger of this schedule does.
     pub fn run_cron(&self, schedule: Schedule) -> (schedule::Report, Result<(), Failure>) {
         self.deliveries.set(self.deliveries.get() + 1);
         self.memory.begin(&format!("cron-{}", self.deliveries.get()));
-        ready(tick(&self.memory, schedule))
+        let ticked = ready(tick(&self.memory, schedule));
+        self.assert_admitted();
+        ticked
+    }
+
+    /// No invocation may have asked what production refuses one.
+    fn assert_admitted(&self) {
+        let refused = self.memory.take_refused();
+        assert!(refused.is_empty(), "production refuses this: {refused:?}");
     }
 
     /// Processes messages until there are none; retries come after their time.
@@ -259,6 +271,7 @@ async fn work(ports: &InMemory, id: &str, message: &Message) -> Report {
     let stage = message.stage;
     let entry = Entry { user: report.user.as_ref(), key: None, source: stage.name(), purpose: stage.purpose() };
     let _ = ledger::record(ports, entry).await;
+    ports.note_asked(stage.name());
     report
 }
 
@@ -267,6 +280,7 @@ async fn tick(ports: &InMemory, schedule: Schedule) -> (schedule::Report, Result
     let done = schedule::run(ports, schedule).await;
     let entry = Entry { user: None, key: None, source: "cron", purpose: Purpose::Interactive };
     let _ = ledger::record(ports, entry).await;
+    ports.note_asked(&format!("cron {schedule:?}"));
     done
 }
 

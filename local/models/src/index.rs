@@ -6,7 +6,7 @@
 //! upserted becomes visible after a delay, as on the platform.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::Path,
     time::{Duration, Instant},
 };
@@ -153,6 +153,7 @@ impl Index {
             ));
         }
         vectors.iter().try_for_each(check)?;
+        self.check_namespaces(&vectors)?;
         let visible_at = Instant::now() + visible_after;
         let transaction = self.connection.unchecked_transaction().map_err(|error| error.to_string())?;
         for vector in vectors {
@@ -232,6 +233,17 @@ impl Index {
         matches.sort_by(|one, other| other.score.total_cmp(&one.score).then_with(|| one.id.cmp(&other.id)));
         matches.truncate(query.top_k);
         Ok(Matches { count: matches.len(), matches })
+    }
+
+    /// An index has so many namespaces; those that hold nothing any more are not counted here.
+    fn check_namespaces(&self, vectors: &[NewVector]) -> Result<(), String> {
+        let held = self.namespaces.iter().filter(|(_, vectors)| !vectors.is_empty()).map(|(name, _)| name.as_str());
+        let namespaces: HashSet<&str> = held.chain(vectors.iter().map(|vector| vector.namespace.as_str())).collect();
+        if namespaces.len() > constants::VECTOR_NAMESPACES {
+            let most = constants::VECTOR_NAMESPACES;
+            return Err(format!("VECTOR_UPSERT_ERROR (code = 40012): more than {most} namespaces"));
+        }
+        Ok(())
     }
 
     fn mutation(&mut self) -> Mutation {

@@ -54,7 +54,7 @@ impl Outcome {
 
 /// Decides a failed attempt's fate: the failure's kind and how often it was tried.
 ///
-/// `jitter` is uniform in 0..=255 and spreads the retries of a burst (full jitter).
+/// `jitter` is uniform in 0..=255 and spreads the retries of a burst (equal jitter).
 pub fn fate(failure: &Failure, attempts: i64, now: Timestamp, jitter: u8) -> Outcome {
     let why = failure.why.clone();
     match failure.kind {
@@ -66,12 +66,13 @@ pub fn fate(failure: &Failure, attempts: i64, now: Timestamp, jitter: u8) -> Out
     }
 }
 
-/// How long until the next attempt, in whole seconds: full jitter under an exponential ceiling.
+/// How long until the next attempt, in whole seconds: equal jitter, from half of an exponential ceiling up to all
+/// of it, so that chance does not use the attempts up while a service is out.
 ///
 /// Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 pub fn backoff(attempts: i64, jitter: u8) -> Span {
     let ceiling = ((1 << attempts.clamp(0, 16)) * constants::BACKOFF_BASE).min(constants::BACKOFF_CEILING);
-    Span::seconds(ceiling.as_seconds() * (i64::from(jitter) + 1) / 256)
+    Span::seconds((ceiling.as_seconds() * (i64::from(jitter) + 257) / 512).max(1))
 }
 
 #[cfg(test)]
@@ -82,8 +83,14 @@ mod tests {
     fn backoff_grows_to_its_ceiling_and_is_spread() {
         assert_eq!(backoff(0, 255), Span::seconds(1));
         assert_eq!(backoff(4, 255), Span::seconds(16));
-        assert_eq!(backoff(40, 255), Span::seconds(300));
-        assert_eq!(backoff(40, 0), Span::seconds(1));
+        assert_eq!(backoff(40, 255), Span::minutes(20));
+        assert_eq!(backoff(40, 0), Span::seconds(602));
+    }
+
+    #[test]
+    fn the_attempts_outlast_an_hour_without_a_service() {
+        let shortest: i64 = (1..constants::ATTEMPTS).map(|attempts| backoff(attempts, 0).as_seconds()).sum();
+        assert!(shortest > 3_600, "{shortest} s");
     }
 
     #[test]

@@ -89,7 +89,6 @@ async fn raise_alerts<P: Database + Deployment>(
 ) -> Result<usize, Failure> {
     let used = day.used();
     let date = now.date();
-    let mut transaction = Transaction::default();
     let mut raised = Vec::new();
     for resource in Resource::ALL {
         for (level, _) in Level::THRESHOLDS.into_iter().filter(|(level, _)| *level <= budget.level(resource)) {
@@ -102,15 +101,14 @@ async fn raise_alerts<P: Database + Deployment>(
                 degraded: budget.degradations(),
             };
             let id = format!("{date}-{}-{}", resource.name(), level.name());
-            let alert = alerts::raise(ports, &id, "budget.threshold_passed", passed, now)?;
-            raised.push(transaction.write(alert));
+            raised.push(alerts::alert(id, "budget.threshold_passed", passed, now)?);
         }
     }
     if raised.is_empty() {
         return Ok(0);
     }
-    let done = transaction.commit(ports).await?;
-    Ok(raised.into_iter().filter(|alert| done.changes(*alert) > 0).count())
+    let new = alerts::raise(ports, &raised, now)?.run(ports).await?;
+    Ok(usize::try_from(new).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use pipeline::{
 use crate::{
     in_memory::InMemory,
     mutation::{Mutation, TakenOut},
+    service::Service,
 };
 
 impl InMemory {
@@ -66,6 +67,25 @@ impl InMemory {
     pub fn look(&self, sql: &'static str) -> Vec<Json> {
         let rows = self.execute(&Statement::new(sql)).expect("SQL of the test");
         rows.rows.iter().map(|row| serde_json::from_str(row.get()).expect("a row is JSON")).collect()
+    }
+
+    /// Lets the database be full at so many bytes.
+    pub fn set_database_bytes(&self, bytes: u64) {
+        self.database_bytes.set(Some(bytes));
+    }
+
+    /// Refuses writes to a database that has grown too large: what `meta.size_after` says in production.
+    fn refuse_if_full(&self, statements: &[Statement]) -> Result<(), Failure> {
+        // No test fills the 500 MB of the plan: without a smaller limit nobody has to look.
+        let Some(most) = self.database_bytes.get() else { return Ok(()) };
+        let bug = |error: rusqlite::Error| Failure::bug(error.to_string());
+        let pragma = |sql| self.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(bug);
+        let size = pragma("PRAGMA page_count")? * pragma("PRAGMA page_size")?;
+        let writes = statements.iter().any(|statement| !statement.sql.trim_start().starts_with("SELECT"));
+        if writes && size.unsigned_abs() > most {
+            return Err(Failure::exhausted("D1: D1_ERROR: Exceeded maximum DB size"));
+        }
+        Ok(())
     }
 
     /// Changes what is stored, as a test's own hand.
@@ -121,10 +141,12 @@ impl InMemory {
 
 impl Database for InMemory {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
-        self.call("D1", || {
+        self.ask(|asked| asked.count_queries(statements.len()))?;
+        self.call(Service::Database, || {
             let bug = |error: rusqlite::Error| Failure::bug(error.to_string());
             self.connection.execute_batch("SAVEPOINT batch").map_err(bug)?;
-            let rows: Result<Vec<Rows>, Failure> = statements.iter().map(|statement| self.execute(statement)).collect();
+            let rows = statements.iter().map(|statement| self.execute(statement)).collect::<Result<Vec<Rows>, _>>();
+            let rows = self.refuse_if_full(&statements).and(rows);
             // A test is one transaction, so that its database can be given back: a batch is a part of it.
             let end = if rows.is_ok() { "RELEASE batch" } else { "ROLLBACK TO batch; RELEASE batch" };
             self.connection.execute_batch(end).map_err(bug)?;

@@ -111,7 +111,7 @@ impl Simulation {
         Err(format!("seed {}: {what}", self.seed))
     }
 
-    fn none(&self, what: &str, sql: &'static str) -> Result<(), String> {
+    pub(super) fn none(&self, what: &str, sql: &'static str) -> Result<(), String> {
         let rows = self.rig.memory.look(sql);
         if rows.is_empty() { Ok(()) } else { self.violated(&format!("{what}: {rows:?}")) }
     }

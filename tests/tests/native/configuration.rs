@@ -1,10 +1,11 @@
 //! What `wrangler.toml` says and what the code believes are the same.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use consumers::room::QUERIES_OF_DEAD_LETTER;
 use local_dev::configuration::limits_of;
 use pipeline::{
     budget::allowances::{Allowances, Resource},
-    constants,
+    constants::{self, D1_QUERIES_PER_INVOCATION},
     job::message::Stage,
 };
 use producers::schedule::Schedule;
@@ -66,6 +67,17 @@ fn every_stage_has_its_queue_and_its_dead_letters() {
                 "{queue} in {name}"
             );
         }
+    }
+}
+
+#[test]
+fn a_batch_of_messages_fits_what_one_invocation_may_ask_of_d1() {
+    let consumers = configuration("wrangler.consumers.toml")["queues"]["consumers"].clone();
+    for consumer in consumers.as_array().unwrap() {
+        let name = consumer["queue"].as_str().unwrap();
+        let queries = if name.ends_with("-dlq") { QUERIES_OF_DEAD_LETTER } else { D1_QUERIES_PER_INVOCATION };
+        let messages = consumer["max_batch_size"].as_integer().unwrap().unsigned_abs();
+        assert!(messages * queries <= D1_QUERIES_PER_INVOCATION, "{name}: {messages} messages of {queries} queries");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The product over ports in memory. One program, so that there is one to link.
 
+mod asked;
 mod budget;
 mod chat;
 mod configuration;
@@ -9,6 +10,7 @@ mod freeplan;
 mod given_up;
 mod golden;
 mod mutations;
+mod outages;
 mod poison;
 mod redelivery;
 mod schedule;

@@ -31,7 +31,8 @@ pub struct StuckItem {
     pub error: Option<String>,
 }
 
-/// Stuck items: the oldest first, one of each user before the second of any.
+/// Stuck items: those with attempts left before those without, the oldest first, one of each user before the
+/// second of any.
 pub fn stuck_items(now: Timestamp) -> Query<StuckItem> {
     // Only accepted jobs that are unfinished and due are looked into, by their index.
     // Queued: its time has come, and no message was sent, or so long ago that it counts as lost.
@@ -45,11 +46,12 @@ pub fn stuck_items(now: Timestamp) -> Query<StuckItem> {
            AND ((i.state = 'queued' AND i.next_at <= ?1 AND (i.sent_at IS NULL OR max(i.sent_at, i.next_at) < ?2))
                 OR (i.state = 'parked' AND i.next_at <= ?1)
                 OR (i.state = 'running' AND i.lease < ?1))
-         ORDER BY turn, i.id LIMIT ?3",
+         ORDER BY i.attempts >= ?4, turn, i.id LIMIT ?3",
     )
     .bind(now)
     .bind(now.plus(-constants::MESSAGE_LOST_AFTER))
     .bind(constants::SWEEP_ITEMS)
+    .bind(constants::ATTEMPTS)
 }
 
 /// Notes that the messages of items are sent again.
