@@ -17,7 +17,7 @@ mod hash;
 /// cl100k's ranks run to 100,255. <https://github.com/openai/tiktoken/blob/main/tiktoken_ext/openai_public.py>
 const RANKS: u32 = 100_256;
 /// The bits of an entry hold keys up to here.
-const KEY_BYTES: usize = 1 << 20;
+const KEY_BYTES: usize = 1 << 19;
 /// Eight bytes are read at a key's beginning, however short it is.
 const PADDING: usize = 8;
 
@@ -34,11 +34,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         rank.map_or(0, |rank| {
             let place = rank as usize;
             let signature = hash::signature(tokens[place].len(), hashes[place]);
-            u64::from(rank) | (offsets[place] as u64) << 17 | signature << 37
+            u64::from(rank) | (offsets[place] as u64) << 17 | signature << 36
         })
     };
     fs::write(folder.join("bytes.bin"), bytes)?;
-    fs::write(folder.join("entries.bin"), ranks.iter().map(entry).flat_map(u64::to_le_bytes).collect::<Vec<u8>>())?;
+    let mut entries: Vec<u8> = Vec::new();
+    for entry in ranks.iter().map(entry) {
+        entries.extend(&entry.to_le_bytes()[..hash::ENTRY_BYTES]);
+    }
+    entries.extend([0; PADDING]);
+    fs::write(folder.join("entries.bin"), entries)?;
     fs::write(
         folder.join("displacements.bin"),
         displacements.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>(),

@@ -1,7 +1,7 @@
 //! The hash by which the vocabulary's table is laid out: the build script fills the table, the crate reads it.
 
 /// Entries of the table. A few more than tokens: the last tokens to be placed then find a free entry soon.
-pub const SLOTS: u64 = 103_000;
+pub const SLOTS: u64 = 102_000;
 /// Groups of tokens that share a displacement; four tokens in each.
 pub const BUCKETS: u64 = 25_000;
 
@@ -35,14 +35,17 @@ pub const fn slot(hash: u64, displacement: u16) -> usize {
     (((moved >> 32) * SLOTS) >> 32) as usize
 }
 
+/// Bytes of an entry.
+pub const ENTRY_BYTES: usize = 7;
+
 /// What an entry keeps of its key's hash: most strings that are no token are told by it.
 #[inline]
 pub const fn fingerprint(hash: u64) -> u64 {
-    hash & 0x7_FFFF
+    hash & 0xFFF
 }
 
 /// The upper part of an entry, which tells most other keys from its own: the key's length (8 bits), the fingerprint
-/// (19). Below it are where the key's bytes begin (20) and the rank (17).
+/// (12). Below it are where the key's bytes begin (19) and the rank (17).
 #[inline]
 pub const fn signature(length: usize, hash: u64) -> u64 {
     length as u64 | fingerprint(hash) << 8

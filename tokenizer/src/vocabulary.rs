@@ -26,10 +26,10 @@ pub fn rank(text: &[u8], start: usize, end: usize) -> Option<u32> {
         at += 8;
     }
     let entry = entry(hash);
-    if entry >> 37 != hash::signature(length, hash) {
+    if entry >> 36 != hash::signature(length, hash) {
         return None;
     }
-    let offset = (entry >> 17 & 0xF_FFFF) as usize;
+    let offset = (entry >> 17 & 0x7_FFFF) as usize;
     let same = eight(BYTES, offset, length) == first
         && (length <= 8 || BYTES.get(offset + 8..offset + length) == text.get(start + 8..end));
     same.then_some((entry & 0x1_FFFF) as u32)
@@ -40,7 +40,9 @@ fn entry(hash: u64) -> u64 {
     let bucket = hash::bucket(hash);
     let displacement = DISPLACEMENTS.as_chunks().0.get(bucket).map_or(0, |bytes| u16::from_le_bytes(*bytes));
     let slot = hash::slot(hash, displacement);
-    ENTRIES.as_chunks().0.get(slot).map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    // Of the eight bytes the last is the next entry's.
+    let bytes = ENTRIES.get(slot * hash::ENTRY_BYTES..).and_then(<[u8]>::first_chunk);
+    bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes) & (u64::MAX >> 8))
 }
 
 /// The eight bytes at `at` as a number; those beyond `length` are zeros.
