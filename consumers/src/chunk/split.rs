@@ -229,6 +229,24 @@ mod tests {
         insta::assert_snapshot!(listed);
     }
 
+    /// At sentence ends, at spaces where there are any, and never inside of what is read as one sign.
+    #[test]
+    fn languages_without_spaces_are_cut_between_sentences_or_signs() {
+        let chinese = "水流很慢。".repeat(2_000);
+        let ranges = check(&chinese, Structure::Prose);
+        assert!(ranges.len() > 5 && ranges.iter().all(|range| chinese[range.clone()].ends_with('。')));
+        let thai = "น้ำไหล ".repeat(2_000);
+        let ranges = check(&thai, Structure::Prose);
+        let beside_space =
+            |range: &Range<usize>| thai[..range.start].ends_with(' ') != thai[range.start..].starts_with(' ');
+        assert!(ranges.len() > 5 && ranges.iter().skip(1).all(beside_space));
+        let endless = thai.replace(' ', "");
+        let ranges = check(&endless, Structure::Prose);
+        // A tone mark and the vowel after it belong to the consonant before them.
+        let is_joined = |range: &Range<usize>| endless[range.start..].starts_with(['\u{e49}', '\u{e33}']);
+        assert!(ranges.len() > 5 && !ranges.iter().any(is_joined));
+    }
+
     #[test]
     fn nothing_but_white_space_makes_no_chunk() {
         assert!(split(" \n\t\n", Structure::Markdown).is_empty());
