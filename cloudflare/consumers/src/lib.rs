@@ -19,7 +19,6 @@ use worker::{Env, ScheduleContext, ScheduledEvent, event};
 #[event(start)]
 fn start() {
     cloudflare::install_panic_hook();
-    consumers::tokens::warm();
 }
 
 /// Exported by hand: an error is then a rejection, where the macro's would reset the isolate.
