@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tungstenite::{ClientRequestBuilder, HandshakeError, Message, WebSocket};
 
 use super::{
-    Bench, Worker,
+    harness::{Bench, Worker, documents_of},
     texts::{Kind, Source},
 };
 use crate::{Error, client::Client, cpu_profile::Cpu};
@@ -56,7 +56,7 @@ pub(super) fn body_of(source: &Source, first: usize, documents: usize, bytes: us
     let mut each = bytes / documents;
     loop {
         let made: Vec<_> = (first..first + documents).map(|number| source.document(number, each)).collect();
-        let body = super::documents_of(&made);
+        let body = documents_of(&made);
         let too_much = body.to_string().len().saturating_sub(bytes);
         if too_much == 0 {
             return body;

@@ -3,7 +3,7 @@
 use pipeline::constants;
 
 use super::{
-    Bench, Worker,
+    harness::{Bench, Worker},
     texts::{Kind, Source},
 };
 use crate::{Error, cpu_profile::Cpu, schedule::Schedule};

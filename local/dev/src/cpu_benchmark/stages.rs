@@ -4,7 +4,7 @@ use pipeline::constants;
 use serde_json::json;
 
 use super::{
-    Bench, WARM_UPS, Worker,
+    harness::{Bench, WARM_UPS, Worker},
     operations::{begin, body_of, completion},
     seed,
     texts::{Kind, Source},
