@@ -135,7 +135,7 @@ impl Index {
 
     /// Consumes the message of an item.
     pub fn consume(&self, stage: Stage, item: ItemId) -> Report {
-        ready(consume(&self.memory, "a message", &self.message(stage, item).encode()))
+        ready(consume(&self.memory, "a message", &self.message(stage, item).encode(), 1))
     }
 
     /// Claims an item; `None` if there is nothing to do.

@@ -3,7 +3,7 @@
 //! Whatever went missing (a send that failed, a message that died of age, a worker that crashed),
 //! the item's row still says what should happen:
 //! 1. an upload whose packs were never all stored is removed, objects first;
-//! 2. an item out of attempts is given up, so that its job ends;
+//! 2. an item out of attempts is given up, so that its job ends, if it still is when that is written;
 //! 3. an item that is due and was not claimed, or whose claim ran out, gets a new message: the oldest
 //!    first, one of each user before the second of any.
 //!
@@ -51,12 +51,12 @@ pub async fn sweep<P: Database + ObjectStore + Queue + Clock>(ports: &P) -> Resu
     let stuck = sweep::stuck_items(now).all(ports).await?;
     let (dead, alive): (Vec<StuckItem>, Vec<StuckItem>) =
         stuck.into_iter().partition(|item| item.attempts >= constants::ATTEMPTS);
+    let mut failed = 0;
     for item in &dead {
-        let why = item.error.as_deref().unwrap_or("its worker stopped answering every time");
-        protocol::fail(ports, item.id, &item.user_id, why, None).await?;
+        failed += usize::from(protocol::give_up(ports, item.id, &item.user_id).await?);
     }
     resend(ports, &alive, now).await?;
-    Ok(Swept { resent: alive.len(), failed: dead.len(), abandoned })
+    Ok(Swept { resent: alive.len(), failed, abandoned })
 }
 
 /// Idempotent: the rows, which say what to remove, go last.

@@ -5,7 +5,7 @@ use local_dev::configuration::limits_of;
 use pipeline::{
     budget::allowances::{Allowances, Resource},
     constants,
-    job::message::Stage,
+    job::{message::Stage, outcome::backoff},
 };
 use producers::schedule::Schedule;
 use toml::{Table, Value};
@@ -66,6 +66,22 @@ fn every_stage_has_its_queue_and_its_dead_letters() {
                 "{queue} in {name}"
             );
         }
+    }
+}
+
+/// The delays of a message that D1 does not answer, each as short as half of them are.
+fn half_of_the_delays(retries: i64) -> i64 {
+    (1..=retries).map(|delivery| i64::from(backoff(delivery, 127))).sum()
+}
+
+#[test]
+fn a_message_outlasts_an_outage_of_an_hour_and_no_queue_fails_what_is_healthy() {
+    let consumers = configuration("wrangler.consumers.toml");
+    for queue in consumers["queues"]["consumers"].as_array().unwrap() {
+        let retries = queue["max_retries"].as_integer().unwrap();
+        assert_eq!(retries, i64::from(constants::QUEUE_RETRIES), "{queue}");
+        assert!(retries > i64::from(constants::DELIVERIES_BEFORE_SWEEP), "{queue}");
+        assert!(half_of_the_delays(retries) > 3_600, "{queue}");
     }
 }
 

@@ -27,14 +27,12 @@ pub struct StuckItem {
     pub user_id: UserId,
     /// Attempts since its last progress.
     pub attempts: i64,
-    /// Why the last one failed.
-    pub error: Option<String>,
 }
 
 /// Stuck items: the oldest first, one of each user before the second of any.
 pub fn stuck_items(now: Timestamp) -> Query<StuckItem> {
     Query::new(
-        "SELECT i.id, i.stage, i.user_id, i.attempts, i.error,
+        "SELECT i.id, i.stage, i.user_id, i.attempts,
                 row_number() OVER (PARTITION BY i.user_id ORDER BY i.id) AS turn
          FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
          WHERE j.finished_at IS NULL AND j.due_at <= ?1 AND j.accepted_at IS NOT NULL
