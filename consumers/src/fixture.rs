@@ -108,9 +108,9 @@ impl Index {
         let upload = Upload::new(&self.user, job, &revisions, now).unwrap();
         let mut transaction = Transaction::default();
         transaction.write(create::accept(job, now));
-        transaction.write(superseded::by_upload(&upload));
+        transaction.write_all(superseded::by_upload(&upload));
         self.schedule_purge(&mut transaction, "retire");
-        transaction.write(upload::take_revisions(&upload));
+        transaction.write_all(upload::take_revisions(&upload));
         transaction.announce(create::release_upload(job, now));
         transaction.commit(&self.memory).await.unwrap();
     }

@@ -3,9 +3,17 @@
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
     constants,
-    platform::ports::Database,
+    failure::Failure,
+    ids::{JobId, UserId},
+    platform::{
+        ports::{Clock, Database},
+        transaction::Transaction,
+    },
     problem::{Code, Problem},
-    store::idempotency::{self, KeyRow},
+    store::{
+        idempotency::{self, KeyRow},
+        jobs::sweep,
+    },
     tenant::Tenant,
 };
 
@@ -25,8 +33,21 @@ pub fn key(call: &Call<'_>) -> Result<Option<String>, Problem> {
     Ok(Some(key.to_owned()))
 }
 
-/// The stored answer of an earlier request with this key.
-pub async fn replay<P: Database>(
+/// Gives the key of an upload free that was not accepted and now cannot be any more, so that the same request can
+/// be made again at once; false if it was accepted. What it has stored is left to the sweep.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn let_go<P: Database + Clock>(ports: &P, user: &UserId, job: &JobId) -> Result<bool, Failure> {
+    let mut transaction = Transaction::default();
+    let refused = transaction.write(sweep::refuse_upload(job, ports.now()));
+    transaction.write(idempotency::release(user, job));
+    Ok(transaction.commit(ports).await?.changes(refused) > 0)
+}
+
+/// The stored answer of an earlier request with this key; `None` if there is none to wait for. A request that has
+/// been at work for a whole lease is taken for dead: if it is not, it will find that it is not accepted.
+pub async fn replay<P: Database + Clock>(
     ports: &P,
     tenant: &Tenant,
     key: &str,
@@ -41,6 +62,11 @@ pub async fn replay<P: Database>(
             "this key came with another body before; use a new one",
         )
         .into()),
+        Some(KeyRow { response: None, job_id, created_at, .. })
+            if ports.now().since(created_at) > constants::LEASE && let_go(ports, &tenant.user, &job_id).await? =>
+        {
+            Ok(None)
+        }
         Some(KeyRow { response: None, .. }) => Err(Problem::field(
             Code::Conflict,
             "Idempotency-Key",

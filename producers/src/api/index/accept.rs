@@ -7,6 +7,8 @@
 //!    revision that was still in flight is superseded, its items are queued. A compare-and-set
 //!    on the announcement guards it all. From here on the job will end.
 //! 4. Messages are sent. If that fails the sweep sends them.
+//!
+//! What fails before the third step lets its idempotency key go: the client that is asked to try again can.
 
 use futures_util::future::join_all;
 use pipeline::{
@@ -37,7 +39,7 @@ use pipeline::{
 };
 
 use super::{pack::Batch, validate::Prepared};
-use crate::http::reply::Refusal;
+use crate::http::{idempotency::let_go, reply::Refusal};
 
 /// What is to be committed.
 #[derive(Clone, Copy, Debug)]
@@ -61,11 +63,23 @@ pub async fn accept<P>(ports: &P, accepted: Accepted<'_>) -> Result<(), Refusal>
 where
     P: Database + ObjectStore + Queue + Clock + Random,
 {
-    let items = new_items(&accepted, ports.now());
-    let first = announce(ports, &accepted, &items).await?;
+    let committed = commit(ports, &accepted).await;
+    if let Err(Refusal::Failure(_)) = &committed {
+        // If this fails, too, the key is let go when the request has been silent for a lease.
+        let _ = let_go(ports, &accepted.tenant.user, accepted.job).await;
+    }
+    committed
+}
+
+async fn commit<P>(ports: &P, accepted: &Accepted<'_>) -> Result<(), Refusal>
+where
+    P: Database + ObjectStore + Queue + Clock + Random,
+{
+    let items = new_items(accepted, ports.now());
+    let first = announce(ports, accepted, &items).await?;
     let packs = packs(&items, first);
-    store_packs(ports, &accepted, &packs).await?;
-    make_job(ports, &accepted, &packs).await
+    store_packs(ports, accepted, &packs).await?;
+    make_job(ports, accepted, &packs).await
 }
 
 /// The packs of each batch, then the batch.
@@ -175,10 +189,10 @@ async fn make_job<P: Database + Queue + Clock + Random>(
     let upload = Upload::new(user, accepted.job, &revisions(accepted, packs, now), now)?;
     let mut work = Transaction::default();
     let accept = work.write(create::accept(accepted.job, now));
-    work.write(superseded::by_upload(&upload));
+    work.write_all(superseded::by_upload(&upload));
     let purge_job = JobId::new(now, ports.bytes());
     purge::schedule(&mut work, Purge { job: &purge_job, user, kind: "retire", due: now, now })?;
-    work.write(upload::take_revisions(&upload));
+    work.write_all(upload::take_revisions(&upload));
     work.announce(create::release_upload(accepted.job, now));
     let (key, _) = accepted.idempotency.unzip();
     work.write(idempotency::answer(user, key, accepted.job, accepted.response, now));
