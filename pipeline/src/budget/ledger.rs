@@ -7,10 +7,12 @@
 //! 3. [`charge_abandoned`] does the same for an invocation that never got that far. Whether its
 //!    call was billed nobody knows: it is taken for billed.
 //!
-//! So the day's neurons are always the sum of its usage rows, and never less than the real spending.
+//! So the day's neurons are always the sum of its usage rows, and never less than the real spending. What is set
+//! aside before midnight and spent after it counts to the new day, while it is set aside and when it is recorded:
+//! on which of both the platform counts it nobody knows, and of the old day nothing is left to be saved.
 
 use crate::{
-    budget::{allowances::Allowances, purpose::Purpose, usage::Usage},
+    budget::{allowances::Allowances, purpose::Purpose},
     constants,
     failure::Failure,
     ids::UserId,
@@ -118,17 +120,11 @@ pub async fn charge_abandoned<P: Database + Clock>(ports: &P) -> Result<usize, F
     let now = ports.now();
     let reservations = budget::abandoned(now.plus(-constants::MAX_WRITER_LIFE)).all(ports).await?;
     for reservation in &reservations {
-        // On the day of its discovery: the hour of the call may be summed up already.
+        // On the day of its discovery: the hour of the call may be summed up already. Both look at the reservation,
+        // which goes with them: a second run, whenever it comes, finds nothing to charge.
         let mut transaction = Transaction::default();
-        transaction.write(budget::spend(&reservation.id, reservation.purpose, reservation.neurons, now));
-        transaction.write(log::insert(NewUsage {
-            at: now,
-            invocation: &reservation.id,
-            user: reservation.user_id.as_ref(),
-            key: None,
-            source: "abandoned",
-            usage: Usage { neurons: reservation.neurons, ..Usage::default() },
-        }));
+        transaction.write(budget::charge(&reservation.id, now));
+        transaction.write(log::insert_abandoned(&reservation.id, now));
         transaction.write(budget::release(&reservation.id));
         transaction.commit(ports).await?;
     }

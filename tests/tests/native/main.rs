@@ -3,11 +3,14 @@
 mod budget;
 mod chat;
 mod configuration;
+mod consistency;
 mod flow;
 mod freeplan;
 mod given_up;
 mod golden;
+mod large;
 mod mutations;
+mod outage;
 mod poison;
 mod redelivery;
 mod schedule;

@@ -131,14 +131,23 @@ pub fn turn(user: &UserId, job: &JobId) -> Query<TurnRow> {
     Query::new("SELECT turn, first_item FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user)
 }
 
-/// Whether a job has ended.
+/// Whether what a job brings has arrived.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub struct EndRow {
+pub struct ArrivalRow {
     /// When every item of it was terminal.
     pub finished_at: Option<Timestamp>,
+    /// 1 if every item of it and every document is done: none has failed, none was cancelled.
+    pub is_whole: i64,
 }
 
-/// When a user's job ended.
-pub fn end(user: &UserId, job: &JobId) -> Query<EndRow> {
-    Query::new("SELECT finished_at FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user)
+/// Whether what a user's job brings has arrived.
+pub fn arrival(user: &UserId, job: &JobId) -> Query<ArrivalRow> {
+    Query::new(
+        "SELECT finished_at, NOT EXISTS (
+             SELECT 1 FROM job_items i WHERE i.id BETWEEN first_item AND last_item
+               AND (i.state <> 'done' OR i.failures IS NOT NULL)) AS is_whole
+         FROM jobs WHERE id = ?1 AND user_id = ?2",
+    )
+    .bind(job)
+    .bind(user)
 }

@@ -13,20 +13,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// Neurons of the day `$day` that are spent or reserved, and those of them for indexing, as two columns.
+/// Neurons of the day `$day` that are spent or reserved, and those of them for indexing, as two columns. What was
+/// reserved on the day before and is not recorded so far may be spent today.
 macro_rules! neurons_of_day {
     ($day:literal) => {
         concat!(
             "coalesce((SELECT neurons FROM budget WHERE day = ",
             $day,
             "), 0)
-                + (SELECT total(neurons) FROM reservations WHERE day = ",
+                + (SELECT total(neurons) FROM reservations WHERE day <= ",
             $day,
             ") AS neurons,
             coalesce((SELECT ingest_neurons FROM budget WHERE day = ",
             $day,
             "), 0)
-                + (SELECT total(neurons) FROM reservations WHERE day = ",
+                + (SELECT total(neurons) FROM reservations WHERE day <= ",
             $day,
             " AND purpose = 'ingest') AS ingest_neurons"
         )
@@ -89,22 +90,28 @@ pub fn release(invocation: &str) -> Write {
     Write::new("DELETE FROM reservations WHERE id = ?1").bind(invocation)
 }
 
-/// Neurons that an invocation set aside and never accounted for.
+/// The invocation of neurons that were set aside and never accounted for.
 #[derive(Debug, Deserialize)]
 pub struct AbandonedReservation {
     /// The invocation.
     pub id: String,
-    /// What they were for.
-    pub purpose: Purpose,
-    /// Whose work it was.
-    pub user_id: Option<UserId>,
-    /// How many.
-    pub neurons: f64,
 }
 
 /// Reservations made before `before`, whose invocations cannot be alive any more.
 pub fn abandoned(before: Timestamp) -> Query<AbandonedReservation> {
-    Query::new("SELECT id, purpose, user_id, neurons FROM reservations WHERE made_at < ?1").bind(before)
+    Query::new("SELECT id FROM reservations WHERE made_at < ?1").bind(before)
+}
+
+/// Takes what an invocation set aside for spent on the day of `now`, if it still is set aside.
+pub fn charge(invocation: &str, now: Timestamp) -> Write {
+    Write::new(
+        "INSERT INTO budget (day, neurons, ingest_neurons)
+         SELECT ?1, neurons, CASE purpose WHEN 'ingest' THEN neurons ELSE 0 END FROM reservations WHERE id = ?2
+         ON CONFLICT (day) DO UPDATE SET neurons = neurons + excluded.neurons,
+                                         ingest_neurons = ingest_neurons + excluded.ingest_neurons",
+    )
+    .bind(now.start_of_day())
+    .bind(invocation)
 }
 
 /// Adds what an invocation spent to the day, unless its usage row is there already: it must come before

@@ -52,3 +52,13 @@ pub fn insert(new: NewUsage<'_>) -> Write {
     .bind(whole(usage.object_requests))
     .bind(new.key)
 }
+
+/// Inserts the usage row of an invocation that set neurons aside and never wrote one, while they still are.
+pub fn insert_abandoned(invocation: &str, now: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "INSERT OR IGNORE INTO usage_log (at, id, user_id, source, {COUNTED})
+         SELECT ?2, id, user_id, 'abandoned', neurons, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM reservations WHERE id = ?1"
+    ))
+    .bind(invocation)
+    .bind(now)
+}
