@@ -15,30 +15,17 @@ use pipeline::{
         Channels, Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random,
         VectorIndex,
     },
+    port_set,
     store::jobs::items,
     time::Span,
 };
 
 use crate::{archive, chat, chunk, dead_letter, embed, purge, upsert};
 
-/// Everything the stages ask of the platform.
-pub trait Platform:
-    Database
-    + ObjectStore
-    + KeyValue
-    + Queue
-    + Embedder
-    + Generator
-    + VectorIndex
-    + Channels
-    + Deployment
-    + Meter
-    + Clock
-    + Random
-{
-}
-impl<P> Platform for P where
-    P: Database
+port_set! {
+    /// Everything the stages ask of the platform.
+    pub trait StagePorts:
+        Database
         + ObjectStore
         + KeyValue
         + Queue
@@ -50,11 +37,10 @@ impl<P> Platform for P where
         + Meter
         + Clock
         + Random
-{
 }
 
-/// Seconds before a message from newer code is delivered again: a deployment takes less.
-const NEWER_CODE_RETRY_SECONDS: u32 = 60;
+/// How long until a message from newer code is delivered again: a deployment takes less.
+const NEWER_CODE_RETRY: Span = Span::minutes(1);
 
 /// What the log line says of a message.
 #[derive(Clone, Debug)]
@@ -79,12 +65,12 @@ pub struct Report {
 /// Every step may be the last: a claim that is not given back runs out, and the message comes again for it, or
 /// the sweep sends a new one. While D1 does not answer the queue keeps the message, longer each time, and no
 /// attempt is counted.
-pub async fn consume<P: Platform>(ports: &P, message_id: &str, body: &str, deliveries: u32) -> Report {
+pub async fn consume<P: StagePorts>(ports: &P, message_id: &str, body: &str, deliveries: u32) -> Report {
     let message = match Message::decode(body) {
         Decoded::Known(message) => message,
         Decoded::TooNew { version } => {
             let why = format!("message version {version} is newer than this code");
-            let outcome = Outcome::Retry { after: NEWER_CODE_RETRY_SECONDS, why };
+            let outcome = Outcome::Retry { after: NEWER_CODE_RETRY, why };
             return Report { item: None, user: None, outcome };
         }
         Decoded::Malformed { why } => {
@@ -96,7 +82,7 @@ pub async fn consume<P: Platform>(ports: &P, message_id: &str, body: &str, deliv
     Report { item: Some(message.item.0), user: Some(message.user), outcome }
 }
 
-async fn attempt<P: Platform>(ports: &P, message: &Message, deliveries: u32) -> Outcome {
+async fn attempt<P: StagePorts>(ports: &P, message: &Message, deliveries: u32) -> Outcome {
     let claim = match protocol::claim(ports, message).await {
         Ok(Some(claim)) => claim,
         Ok(None) => return unclaimed(ports, message, deliveries).await,
@@ -144,11 +130,11 @@ async fn unclaimed<P: Database + Queue + Clock + Random>(ports: &P, message: &Me
     if deliveries >= constants::DELIVERIES_BEFORE_SWEEP {
         return Outcome::Done;
     }
-    Outcome::Retry { after: u32::try_from(left.as_seconds() + 1).unwrap_or(1), why: why.to_owned() }
+    Outcome::Retry { after: Span::seconds(left.as_seconds() + 1), why: why.to_owned() }
 }
 
 /// Indexing gives way when the day is nearly spent; nobody waits for it.
-async fn waits_for_tomorrow<P: Platform>(ports: &P, claim: &Claim) -> Option<String> {
+async fn waits_for_tomorrow<P: StagePorts>(ports: &P, claim: &Claim) -> Option<String> {
     let is_ingest = matches!(claim.stage, Stage::Chunk | Stage::Embed | Stage::Upsert);
     // Without a count there is nothing to judge.
     if !is_ingest || claim.day.used.is_none() {
@@ -157,7 +143,7 @@ async fn waits_for_tomorrow<P: Platform>(ports: &P, claim: &Claim) -> Option<Str
     Budget::new(Allowances::load(ports).await.allowances, &claim.day).parks_ingest()
 }
 
-async fn run<P: Platform>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> {
+async fn run<P: StagePorts>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> {
     match claim.stage {
         Stage::Chunk => chunk::chunk(ports, claim).await,
         Stage::Embed => embed::embed(ports, claim).await,

@@ -20,7 +20,7 @@ use crate::{
         transaction::{Committed, Transaction},
     },
     store::{dead_letters, jobs::items, usage},
-    time::{SECOND, Timestamp},
+    time::Timestamp,
 };
 
 /// Claims the message's item for its stage; `None` if there is nothing to do: done, cancelled, held
@@ -122,7 +122,7 @@ pub async fn release<P: Database + Queue + Clock>(ports: &P, claim: &Claim, outc
     let (state, next_at, why) = match outcome {
         Outcome::Done => return Ok(()),
         Outcome::Dead { why } => return fail(ports, claim, why).await,
-        Outcome::Retry { after, why } => (ItemState::Queued, now.plus(i64::from(*after) * SECOND), why),
+        Outcome::Retry { after, why } => (ItemState::Queued, now.plus(*after), why),
         Outcome::Park { until, why } => (ItemState::Parked, *until, why),
     };
     let mut transaction = Transaction::default();

@@ -64,5 +64,5 @@ async fn arrival<P: Database>(ports: &P, tenant: &Tenant, search: &Search) -> Re
 /// True if a search that began at `began` could find all that the job brought.
 fn has_arrived(arrival: ArrivalRow, mode: Mode, began: Timestamp) -> bool {
     let lag = if mode == Mode::Keyword { Span::ZERO } else { constants::VECTORS_VISIBLE_AFTER };
-    arrival.is_whole != 0 && arrival.finished_at.is_some_and(|finished| finished.plus(lag) <= began)
+    arrival.is_whole && arrival.finished_at.is_some_and(|finished| finished.plus(lag) <= began)
 }

@@ -6,6 +6,7 @@ use pipeline::{
     budget::allowances::{Allowances, Resource},
     constants,
     job::{message::Stage, outcome::backoff},
+    time::{HOUR, Span},
 };
 use producers::schedule::Schedule;
 use toml::{Table, Value};
@@ -35,8 +36,8 @@ fn bursts_are_those_the_code_tells() {
         })
         .collect();
     let expected = [
-        ("BURST_ADDRESS", constants::BURST_PER_ADDRESS, constants::BURST_SECONDS),
-        ("BURST_KEY", constants::BURST_PER_KEY, constants::BURST_SECONDS),
+        ("BURST_ADDRESS", constants::BURST_PER_ADDRESS, constants::BURST_PERIOD.as_seconds()),
+        ("BURST_KEY", constants::BURST_PER_KEY, constants::BURST_PERIOD.as_seconds()),
         ("BURST_REFUSED", constants::REFUSALS_BEFORE_BAN, 60),
     ];
     assert_eq!(limiters, expected.map(|(name, limit, period)| (name.to_owned(), i64::from(limit), period)));
@@ -70,8 +71,8 @@ fn every_stage_has_its_queue_and_its_dead_letters() {
 }
 
 /// The delays of a message that D1 does not answer, each as short as half of them are.
-fn half_of_the_delays(retries: i64) -> i64 {
-    (1..=retries).map(|delivery| i64::from(backoff(delivery, 127))).sum()
+fn half_of_the_delays(retries: i64) -> Span {
+    (1..=retries).fold(Span::ZERO, |delays, delivery| delays + backoff(delivery, 127))
 }
 
 #[test]
@@ -81,7 +82,22 @@ fn a_message_outlasts_an_outage_of_an_hour_and_no_queue_fails_what_is_healthy() 
         let retries = queue["max_retries"].as_integer().unwrap();
         assert_eq!(retries, i64::from(constants::QUEUE_RETRIES), "{queue}");
         assert!(retries > i64::from(constants::DELIVERIES_BEFORE_SWEEP), "{queue}");
-        assert!(half_of_the_delays(retries) > 3_600, "{queue}");
+        assert!(half_of_the_delays(retries) > HOUR, "{queue}");
+    }
+}
+
+/// Queues starts up to 250 consumers of a queue at once, and D1 has one writer.
+/// <https://developers.cloudflare.com/queues/configuration/consumer-concurrency/>
+#[test]
+fn only_what_somebody_waits_for_runs_as_often_at_once_as_the_platform_likes() {
+    let consumers = configuration("wrangler.consumers.toml");
+    for queues in [&consumers["queues"], &consumers["env"]["staging"]["queues"]] {
+        for queue in queues["consumers"].as_array().unwrap() {
+            let name = queue["queue"].as_str().unwrap();
+            let most = queue.get("max_concurrency").and_then(Value::as_integer);
+            let is_bounded = !name.ends_with("-dlq") && !name.ends_with("-chat");
+            assert_eq!(most, is_bounded.then_some(5), "{name}");
+        }
     }
 }
 

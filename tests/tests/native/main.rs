@@ -4,6 +4,7 @@ mod budget;
 mod chat;
 mod configuration;
 mod consistency;
+mod deploy;
 mod flow;
 mod freeplan;
 mod given_up;

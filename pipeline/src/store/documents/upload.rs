@@ -34,6 +34,9 @@ const IS_PUBLISHED: &str = "d.content_hash = d.latest_hash AND d.current_item = 
 /// # Errors
 /// A bug if the documents cannot be written as JSON.
 pub fn known(user: &UserId, wanted: &[(&DocumentId, &str)]) -> Result<Query<KnownDocument>, Failure> {
+    // A row for each document that is there, with the pack of its latest revision and the batch of that pack.
+    // The same again is known where that revision is published, or where pack and batch are still on their way to
+    // publish it: their job may be cancelled, so it is named.
     Ok(Query::new(formatcp!(
         "SELECT d.id, CASE WHEN {IS_PUBLISHED} THEN NULL ELSE p.job_id END AS job_id
          FROM json_each(?1) wanted
@@ -119,6 +122,11 @@ macro_rules! describe_first {
 /// A new document, the next revision of one that is there, or the return of one that was deleted.
 /// While a revision is current, what describes the next one waits in `pending`.
 pub fn take_revisions(upload: &Upload<'_>) -> Vec<Write> {
+    // Nothing at all unless this very transaction accepted the job.
+    // A new document begins with revision 1; one that is there takes its next number and its next pack, which fences
+    // off whatever is in flight of the one before; one that was deleted is back.
+    // While a revision is current its description stays, and what describes the next one waits in `pending`. Until
+    // one is current nobody sees another, so the columns describe the newest at once.
     upload.writes(formatcp!(
         "INSERT INTO documents (user_id, id, external_id, title, type, language, media_type, tags, metadata, created_at,
                                 uploaded_at, bytes, latest, latest_item, latest_hash)
