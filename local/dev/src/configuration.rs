@@ -184,8 +184,8 @@ mod tests {
         for limits in ["", " ", r#"{"neurons": 60}"#] {
             check_limits(limits).unwrap();
         }
-        let why = check_limits(r#"{"nuerons": 60}"#).unwrap_err().to_string();
-        assert!(why.starts_with("LIMITS: unknown field `nuerons`"), "{why}");
+        let why = check_limits(r#"{"bananas": 60}"#).unwrap_err().to_string();
+        assert!(why.starts_with("LIMITS: unknown field `bananas`"), "{why}");
         assert!(check_limits("60").is_err());
     }
 
