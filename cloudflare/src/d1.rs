@@ -5,6 +5,7 @@ use std::cell::Cell;
 use pipeline::{
     failure::Failure,
     platform::{
+        errors,
         ports::Database,
         statement::{Answers, Rows, Statement, Value},
     },
@@ -111,16 +112,7 @@ fn whole(count: f64) -> u64 {
     count as u64
 }
 
-/// A statement that D1 cannot run is our fault; all else may pass. The outcome of a write is then
-/// unknown, which every write here is made for.
+/// What a call that failed means.
 fn failure(error: &JsValue) -> Failure {
-    let why = format!("D1: {}", message(error));
-    let ours = ["SQLITE_ERROR", "no such", "syntax error", "D1_TYPE_ERROR", "SQLITE_CONSTRAINT", "SQLITE_TOOBIG"];
-    if why.contains("daily") && why.contains("limit") {
-        Failure::exhausted(why)
-    } else if ours.iter().any(|sign| why.contains(sign)) {
-        Failure::bug(why)
-    } else {
-        Failure::transient(why)
-    }
+    errors::of_d1(&message(error))
 }

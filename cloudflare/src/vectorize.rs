@@ -2,7 +2,10 @@
 
 use pipeline::{
     failure::Failure,
-    platform::ports::{VectorIndex, VectorMatch, VectorRecord},
+    platform::{
+        errors,
+        ports::{VectorIndex, VectorMatch, VectorRecord},
+    },
 };
 use wasm_bindgen::prelude::*;
 use worker::{
@@ -89,8 +92,7 @@ async fn settle(promise: Result<Promise, JsValue>) -> Result<JsValue, Failure> {
     JsFuture::from(promise).await.map_err(|error| failure(&error))
 }
 
-/// Errors that say what is wrong with the request are ours; the others pass.
+/// What a call that failed means.
 fn failure(error: &JsValue) -> Failure {
-    let why = format!("Vectorize: {}", message(error));
-    if why.contains("VECTOR_") && !why.contains("RATE_LIMIT") { Failure::bug(why) } else { Failure::transient(why) }
+    errors::of_vectorize(&message(error))
 }

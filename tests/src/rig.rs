@@ -11,11 +11,15 @@ use pipeline::{
         ledger::{self, Entry},
         purpose::Purpose,
     },
+    constants,
     failure::Failure,
     ids::{RequestId, UserId},
     job::{message::Message, outcome::Outcome},
-    platform::ports::{Clock as _, Random as _},
-    time::Span,
+    platform::{
+        ports::{Clock as _, Random as _},
+        transaction::Write,
+    },
+    time::{MILLISECOND, Span},
 };
 use producers::{
     api::sessions::Participant,
@@ -163,8 +167,13 @@ impl Rig {
 
     /// A worker of its own at a message: it can pause in the middle while others go on.
     pub fn worker(&self, name: &str, message: &Message) -> Worker {
+        self.worker_again(name, message, 1)
+    }
+
+    /// The same at a message that was delivered so many times.
+    pub fn worker_again(&self, name: &str, message: &Message, deliveries: u32) -> Worker {
         let (worker, name, message) = (self.memory.worker(name), name.to_owned(), message.clone());
-        Box::pin(async move { work(&worker, &name, &message).await.outcome })
+        Box::pin(async move { work(&worker, &name, &message, deliveries).await.outcome })
     }
 
     /// The schedule in a worker of its own.
@@ -176,13 +185,29 @@ impl Rig {
         })
     }
 
-    /// Processes one message; what became of it.
+    /// Processes one message, delivered for the first time; what became of it.
     pub fn process(&self, message: &Message) -> Report {
+        self.process_again(message, 1)
+    }
+
+    /// Processes one message, delivered so many times; what became of it.
+    pub fn process_again(&self, message: &Message, deliveries: u32) -> Report {
         self.deliveries.set(self.deliveries.get() + 1);
         self.memory.begin(&format!("message-{}", self.deliveries.get()));
-        let report = ready(work(&self.memory, "message", message));
+        let report = ready(work(&self.memory, "message", message, deliveries));
         self.assert_admitted();
         report
+    }
+
+    /// Lets a message's item have no attempts left, and its claim run out, as if its worker had been stopped again
+    /// and again.
+    pub fn use_up_attempts(&self, message: &Message) {
+        let spend = Write::new(
+            "UPDATE job_items SET attempts = ?2, lease = min(lease, ?3) WHERE id = ?1 AND state IN ('queued', 'running')",
+        );
+        let ended = self.memory.now().plus(-MILLISECOND);
+        self.memory.begin("attempts");
+        ready(spend.bind(message.item).bind(constants::ATTEMPTS).bind(ended).run(&self.memory)).unwrap();
     }
 
     /// Lets the schedule run, as a trigger of this schedule does.
@@ -265,8 +290,8 @@ impl Rig {
 }
 
 /// An invocation at a message, as the consumer Worker runs it.
-async fn work(ports: &InMemory, id: &str, message: &Message) -> Report {
-    let report = consume(ports, id, &message.encode()).await;
+async fn work(ports: &InMemory, id: &str, message: &Message, deliveries: u32) -> Report {
+    let report = consume(ports, id, &message.encode(), deliveries).await;
     ports.count_delivery(!matches!(report.outcome, Outcome::Retry { .. }));
     let stage = message.stage;
     let entry = Entry { user: report.user.as_ref(), key: None, source: stage.name(), purpose: stage.purpose() };

@@ -45,10 +45,10 @@ async fn process(queue: &str, delivery: &Delivery, invocation: &Workers) {
     let started = platform.now();
     let body = delivery.body().as_string().unwrap_or_else(|| "(not text)".to_owned());
     let report = if queue.ends_with("-dlq") {
-        let outcome = dead_letter::record(&platform, &delivery.id(), &body).await;
+        let outcome = dead_letter::record(&platform, &delivery.id(), &body, delivery.attempts()).await;
         Report { item: None, user: None, outcome }
     } else {
-        consume(&platform, &delivery.id(), &body).await
+        consume(&platform, &delivery.id(), &body, delivery.attempts()).await
     };
     platform.count_delivery(&body, !matches!(report.outcome, Outcome::Retry { .. }));
     acknowledge(delivery, &report.outcome);

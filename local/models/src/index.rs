@@ -177,11 +177,11 @@ impl Index {
 
     /// Removes vectors; ids that are not there are no error.
     pub fn delete(&mut self, ids: &[String]) -> Result<Mutation, String> {
-        if ids.len() > constants::VECTORS_PER_UPSERT {
+        if ids.len() > constants::VECTORS_PER_DELETE {
             return Err(format!(
-                "VECTOR_DELETE_ERROR (code = 40007): {} ids; at most {} are allowed",
-                ids.len(),
-                constants::VECTORS_PER_UPSERT
+                "VECTOR_DELETE_ERROR (code = 40007): too many ids in payload; max id count is {}, got {}",
+                constants::VECTORS_PER_DELETE,
+                ids.len()
             ));
         }
         let transaction = self.connection.unchecked_transaction().map_err(|error| error.to_string())?;
@@ -377,6 +377,17 @@ mod tests {
         index.upsert(vec![vector("a", 0.5, &json!({}))], Duration::from_hours(1)).unwrap();
         assert!(found(&index, &json!({})).is_empty());
         assert_eq!(index.len(), 1);
+    }
+
+    #[test]
+    fn a_hundred_ids_are_deleted_and_a_hundred_and_one_are_refused_in_the_words_of_the_platform() {
+        let mut index = Index::open(None).unwrap();
+        let ids = |count: usize| (0..count).map(|id| id.to_string()).collect::<Vec<_>>();
+        assert!(index.delete(&ids(100)).is_ok());
+        assert_eq!(
+            index.delete(&ids(101)).unwrap_err(),
+            "VECTOR_DELETE_ERROR (code = 40007): too many ids in payload; max id count is 100, got 101"
+        );
     }
 
     #[test]

@@ -7,7 +7,9 @@
 //! 3. [`charge_abandoned`] does the same for an invocation that never got that far. Whether its
 //!    call was billed nobody knows: it is taken for billed.
 //!
-//! So the day's neurons are always the sum of its usage rows, and never less than the real spending.
+//! So the day's neurons are always the sum of its usage rows, and never less than the real spending. What is set
+//! aside before midnight and spent after it counts to the new day, while it is set aside and when it is recorded:
+//! on which of both the platform counts it nobody knows, and of the old day nothing is left to be saved.
 
 use crate::{
     budget::{allowances::Allowances, purpose::Purpose},

@@ -3,6 +3,7 @@
 use crate::{
     constants,
     failure::{Failure, FailureKind},
+    platform::ports::{Clock, Random},
     time::{Span, Timestamp},
 };
 
@@ -63,6 +64,25 @@ pub fn fate(failure: &Failure, attempts: i64, now: Timestamp, jitter: u8) -> Out
         FailureKind::Bug if attempts >= constants::ATTEMPTS_AFTER_BUG => Outcome::Dead { why },
         FailureKind::Transient if attempts >= constants::ATTEMPTS => Outcome::Dead { why },
         FailureKind::Transient | FailureKind::Bug => Outcome::Retry { after: backoff(attempts, jitter), why },
+    }
+}
+
+/// The longest that a queue keeps a message at a time while D1 does not answer: that uses no attempt up.
+const LONGEST_WAIT_FOR_DATABASE: Span = Span::minutes(5);
+
+/// Decides what becomes of a message when D1 does not say anything about its item: the queue keeps it, longer each
+/// time it was delivered. That is nobody's failed attempt, so no kind of failure ends it.
+///
+/// Where D1's day is spent a queue, which forgets after a day, is no place to wait: the message may go, and the
+/// sweep sends it again once D1 answers.
+pub fn wait_for_database<P: Clock + Random>(ports: &P, failure: Failure, deliveries: u32) -> Outcome {
+    let [jitter] = ports.bytes::<1>();
+    match failure.kind {
+        FailureKind::Exhausted => Outcome::Park { until: ports.now().next_day(), why: failure.why },
+        FailureKind::Transient | FailureKind::Bug | FailureKind::Input => Outcome::Retry {
+            after: backoff(i64::from(deliveries), jitter).min(LONGEST_WAIT_FOR_DATABASE),
+            why: failure.why,
+        },
     }
 }
 

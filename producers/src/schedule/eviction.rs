@@ -107,7 +107,7 @@ async fn finish<P: Database + VectorIndex>(ports: &P, evicted: &mut Evicted) -> 
         .iter()
         .flat_map(|document| (0..document.chunk_count).map(|index| vector_id(&document.id, document.current, index)))
         .collect();
-    for ids in ids.chunks(constants::VECTORS_PER_UPSERT) {
+    for ids in ids.chunks(constants::VECTORS_PER_DELETE) {
         ports.remove(ids).await?;
     }
     eviction::unmark(&marked)?.run(ports).await?;

@@ -113,11 +113,16 @@ async fn raise_alerts<P: Database + Deployment>(
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+    };
+
     use pipeline::{
         constants,
         time::{DAY, MILLISECOND},
     };
-    use test_platform::{InMemory, ready};
+    use test_platform::{Fate, InMemory, ready};
 
     use super::*;
 
@@ -154,6 +159,33 @@ mod tests {
         ready(measure(&memory)).unwrap();
         let day = ready(budget::day(memory.now()).first(&memory)).unwrap().unwrap();
         assert_eq!(day.requests_of_key("key"), 0, "one of four is not worth keeping");
+    }
+
+    #[test]
+    fn two_runs_at_once_charge_a_dead_worker_once() {
+        for call in 1..6 {
+            let memory = InMemory::new(1);
+            memory.change(
+                "INSERT INTO reservations (id, day, purpose, neurons, made_at)
+                 VALUES ('dead', 1795305600000, 'ingest', 7, 1795309200000)",
+            );
+            memory.advance(constants::MAX_WRITER_LIFE + MILLISECOND);
+            let mut calls = 0;
+            memory.set_fates(move || {
+                calls += 1;
+                if calls == call { Fate::Pauses } else { Fate::Works }
+            });
+            let worker = memory.worker("first");
+            let mut first = pin!(measure(&worker));
+            let _ = first.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            memory.heal();
+            memory.advance(MILLISECOND);
+            ready(measure(&memory.worker("second"))).unwrap();
+            let _ = ready(first);
+            let day = ready(budget::day(memory.now()).first(&memory)).unwrap().unwrap();
+            assert!((day.neurons - 7.0).abs() < 1e-9, "call {call}: {day:?}");
+            assert_eq!(memory.look("SELECT source FROM usage_log").len(), 1, "call {call}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! 1. an upload whose packs were never all stored is removed, objects first;
 //! 2. an item that is due and was not claimed, or whose claim ran out, gets a new message: the oldest
 //!    first, one of each user before the second of any;
-//! 3. an item out of attempts is given up, so that its job ends.
+//! 3. an item out of attempts is given up, so that its job ends, if it still is when that is written.
 //!
 //! Of 1 and 3 as many as one invocation has queries for; the next run goes on.
 //!
@@ -56,9 +56,7 @@ pub async fn sweep<P: Database + ObjectStore + Queue + Meter + Clock>(ports: &P)
     resend(ports, &alive, now).await?;
     let mut failed = 0;
     for item in dead.iter().take_while(|_| has_room(ports)) {
-        let why = item.error.as_deref().unwrap_or("its worker stopped answering every time");
-        protocol::fail(ports, item.id, &item.user_id, why, None).await?;
-        failed += 1;
+        failed += usize::from(protocol::give_up(ports, item.id, &item.user_id).await?);
     }
     Ok(Swept { resent: alive.len(), failed, abandoned })
 }
@@ -66,7 +64,7 @@ pub async fn sweep<P: Database + ObjectStore + Queue + Meter + Clock>(ports: &P)
 /// D1 queries that an abandoned upload or an item out of attempts takes.
 const QUERIES_OF_ONE: u64 = 4;
 /// What the sweep itself still asks, and what it leaves to the steps that follow it: orphans, usage, alerts, and
-/// the largest of [`steps`](super::steps) with its notes.
+/// the largest of those that nobody waits for with its notes.
 const QUERIES_AFTER: u64 = 2 + (4 + 8 + 6 + 14);
 
 /// True while one more can be removed or given up; those that are left come with the next run.

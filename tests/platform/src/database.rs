@@ -155,3 +155,34 @@ impl Database for InMemory {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{constants, failure::FailureKind, platform::transaction::Query};
+
+    use super::*;
+    use crate::ready;
+
+    fn length_of(text: String) -> Result<Option<Json>, Failure> {
+        ready(Query::new("SELECT length(?1) AS bytes").bind(text).first(&InMemory::new(1)))
+    }
+
+    fn refused(sql: String) -> Failure {
+        ready(Query::<Json>::new(sql.leak()).all(&InMemory::new(1))).unwrap_err()
+    }
+
+    #[test]
+    fn a_parameter_is_as_long_as_d1_takes_it_and_no_longer() {
+        let longest = length_of("x".repeat(constants::D1_VALUE_BYTES));
+        assert_eq!(longest, Ok(Some(serde_json::json!({ "bytes": constants::D1_VALUE_BYTES }))));
+        let failure = length_of("x".repeat(constants::D1_VALUE_BYTES + 1)).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Bug, "{failure}");
+    }
+
+    #[test]
+    fn a_statement_with_too_many_parameters_or_too_long_a_text_is_refused() {
+        assert_eq!(refused("SELECT ?101 AS bytes".to_owned()).kind, FailureKind::Bug);
+        let comment = "x".repeat(constants::D1_STATEMENT_BYTES);
+        assert_eq!(refused(format!("SELECT 1 AS bytes /* {comment} */")).kind, FailureKind::Bug);
+    }
+}

@@ -4,9 +4,13 @@ use serde_json::{Map, Value as Json};
 
 use pipeline::{
     chat::generation::{Flow, Generation, Sink, Tokens, estimated_tokens},
+    constants,
     failure::Failure,
     model::EmbeddingModel,
-    platform::ports::{Embedder, Generator, VectorIndex, VectorMatch, VectorRecord},
+    platform::{
+        errors,
+        ports::{Embedder, Generator, VectorIndex, VectorMatch, VectorRecord},
+    },
     time::Span,
 };
 
@@ -140,6 +144,12 @@ impl VectorIndex for InMemory {
 
     async fn remove(&self, ids: &[String]) -> Result<(), Failure> {
         self.call(Service::Vectors, || {
+            let (count, most) = (ids.len(), constants::VECTORS_PER_DELETE);
+            if count > most {
+                return Err(errors::of_vectorize(&format!(
+                    "VECTOR_DELETE_ERROR (code = 40007): too many ids in payload; max id count is {most}, got {count}"
+                )));
+            }
             self.vectors.borrow_mut().retain(|id, _| !ids.contains(id));
             Ok(())
         })

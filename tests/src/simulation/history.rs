@@ -47,6 +47,11 @@ const WATCHES: &str = "
     CREATE TRIGGER undoing AFTER UPDATE OF state ON job_items
     WHEN old.state IN ('done', 'cancelled') AND new.state = 'failed'
     BEGIN INSERT INTO undone VALUES (new.id); END;
+    -- Nobody but its worker lets an item fail that has attempts left.
+    CREATE TABLE healthy (item INTEGER);
+    CREATE TRIGGER failing AFTER UPDATE OF state ON job_items
+    WHEN old.state IN ('queued', 'parked', 'waiting', 'uploading') AND new.state = 'failed' AND old.attempts < 16
+    BEGIN INSERT INTO healthy VALUES (new.id); END;
 ";
 
 /// A worker in the middle of a message, or of the schedule.
@@ -308,7 +313,7 @@ impl Simulation {
         self.invocations += 1;
         let started = self.rig.memory.now();
         let name = format!("worker-{}", self.invocations);
-        let future = self.rig.worker(&name, &message);
+        let future = self.rig.worker_again(&name, &message, self.deliveries(&message));
         self.go_on(Running { name, task: task_of(&message), future, message: Some(message), started });
     }
 
@@ -332,7 +337,7 @@ impl Simulation {
         }
     }
 
-    /// A queue gives some messages up.
+    /// A queue gives some messages up, of some of them because their items have no attempts left.
     fn deliver_again(&mut self, message: Option<Message>, after: Span) {
         let Some(message) = message else { return };
         if self.plan.outage.is_some() {
@@ -342,9 +347,13 @@ impl Simulation {
             self.rig.memory.redeliver(message);
             return;
         }
-        self.note("queue", || format!("gives {} up", task_of(&message)));
+        let is_spent = self.draw.percent(80);
+        if is_spent {
+            self.rig.use_up_attempts(&message);
+        }
+        self.note("queue", || format!("gives {} up, attempts used up: {is_spent}", task_of(&message)));
         let worker = self.rig.memory.worker(&format!("worker-{}-given-up", self.invocations));
-        ready(dead_letter::record(&worker, "given-up", &message.encode()));
+        ready(dead_letter::record(&worker, "given-up", &message.encode(), 1));
     }
 
     fn resume(&mut self) {
@@ -376,12 +385,12 @@ impl Simulation {
         let fates = chaos(self.draw.next());
         self.put_under(fates);
         let worker = self.rig.memory.worker(&id);
-        let outcome = ready(consume(&worker, &id, "{\"v\":1,\"stage\":\"dance\"}")).outcome;
+        let outcome = ready(consume(&worker, &id, "{\"v\":1,\"stage\":\"dance\"}", 1)).outcome;
         self.rig.memory.heal();
         // Until it is recorded the queue delivers it again.
         if matches!(outcome, Outcome::Retry { .. }) {
             let worker = self.rig.memory.worker(&id);
-            ready(consume(&worker, &id, "{\"v\":1,\"stage\":\"dance\"}"));
+            ready(consume(&worker, &id, "{\"v\":1,\"stage\":\"dance\"}", 2));
         }
         self.note("queue", || format!("delivers {id}, which nobody can read: {}", outcome.name()));
         self.poisons.insert(id);

@@ -3,6 +3,7 @@
 
 use consumers::dead_letter;
 use pipeline::{
+    constants,
     job::{message::Message, outcome::Outcome},
     platform::ports::Clock as _,
     time::{MINUTE, SECOND, Span},
@@ -17,8 +18,8 @@ use super::{
     trace::Trace,
 };
 
-/// Deliveries after which a queue gives a message up: `max_retries` of `wrangler.consumers.toml`, and the first.
-const DELIVERIES: u32 = 21;
+/// Deliveries after which a queue gives a message up: its retries, and the first.
+const DELIVERIES: u32 = constants::QUEUE_RETRIES + 1;
 /// When a queue of dead letters delivers again: its `retry_delay`.
 const DEAD_LETTERS_AGAIN_AFTER: Span = MINUTE;
 /// Minutes of an outage that nobody outlives: the longest, and what follows it.
@@ -90,6 +91,11 @@ impl Simulation {
         self.deliver_dead(message);
     }
 
+    /// How often a message has been delivered with this time; once where nobody counts.
+    pub(super) fn deliveries(&self, message: &Message) -> u32 {
+        1 + self.queues.deliveries.get(&task_of(message)).copied().unwrap_or(0)
+    }
+
     /// A message that its queue is rid of.
     pub(super) fn forget_deliveries(&mut self, message: &Message) {
         self.queues.deliveries.remove(&task_of(message));
@@ -102,7 +108,7 @@ impl Simulation {
 
     fn deliver_dead(&mut self, message: Message) {
         let worker = self.rig.memory.worker(&format!("worker-{}-given-up", self.invocations));
-        let outcome = ready(dead_letter::record(&worker, "given-up", &message.encode()));
+        let outcome = ready(dead_letter::record(&worker, "given-up", &message.encode(), 1));
         if matches!(outcome, Outcome::Retry { .. }) {
             self.keep(message, DEAD_LETTERS_AGAIN_AFTER, true);
         }

@@ -27,8 +27,6 @@ pub struct StuckItem {
     pub user_id: UserId,
     /// Attempts since its last progress.
     pub attempts: i64,
-    /// Why the last one failed.
-    pub error: Option<String>,
 }
 
 /// Stuck items: those with attempts left before those without, the oldest first, one of each user before the
@@ -39,7 +37,7 @@ pub fn stuck_items(now: Timestamp) -> Query<StuckItem> {
     // Parked: its time has come. Running: its lease ran out.
     // The turn of an item is how many its owner has up to it: the first of every user comes before any second.
     Query::new(
-        "SELECT i.id, i.stage, i.user_id, i.attempts, i.error,
+        "SELECT i.id, i.stage, i.user_id, i.attempts,
                 row_number() OVER (PARTITION BY i.user_id ORDER BY i.id) AS turn
          FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
          WHERE j.finished_at IS NULL AND j.due_at <= ?1 AND j.accepted_at IS NOT NULL

@@ -12,20 +12,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// Neurons of the day `$day` that are spent or reserved, and those of them for indexing, as two columns.
+/// Neurons of the day `$day` that are spent or reserved, and those of them for indexing, as two columns. What was
+/// reserved on the day before and is not recorded so far may be spent today.
 macro_rules! neurons_of_day {
     ($day:literal) => {
         concat!(
             "coalesce((SELECT neurons FROM budget WHERE day = ",
             $day,
             "), 0)
-                + (SELECT total(neurons) FROM reservations WHERE day = ",
+                + (SELECT total(neurons) FROM reservations WHERE day <= ",
             $day,
             ") AS neurons,
             coalesce((SELECT ingest_neurons FROM budget WHERE day = ",
             $day,
             "), 0)
-                + (SELECT total(neurons) FROM reservations WHERE day = ",
+                + (SELECT total(neurons) FROM reservations WHERE day <= ",
             $day,
             " AND purpose = 'ingest') AS ingest_neurons"
         )
