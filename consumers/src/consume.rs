@@ -107,11 +107,14 @@ async fn attempt<P: Platform>(ports: &P, message: &Message) -> Outcome {
         Ok(outcome) => outcome,
         Err(failure) => {
             let outcome = decide(ports, &failure, claim.attempts);
-            if let (Stage::Chat, Outcome::Dead { why }) = (claim.stage, &outcome) {
-                chat::publish_failure(ports, &claim, why).await;
-            }
             match protocol::release(ports, &claim, &outcome).await {
-                Ok(()) => outcome,
+                Ok(held) => {
+                    // Only whose claim held may say how the turn ended, and not before D1 does.
+                    if let (true, Stage::Chat, Outcome::Dead { why }) = (held, claim.stage, &outcome) {
+                        chat::publish_failure(ports, &claim, why).await;
+                    }
+                    outcome
+                }
                 // The lease runs out and the sweep takes over; the queue may try before.
                 Err(unreleased) => decide(ports, &unreleased, 1),
             }

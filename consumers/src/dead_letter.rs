@@ -23,7 +23,9 @@ const WHY_EXHAUSTED: &str = "its message could not be processed and was given up
 pub async fn record<P: Database + Queue + Clock>(ports: &P, message_id: &str, body: &str) -> Outcome {
     let failed = match Message::decode(body) {
         // Idempotent: a terminal item stays as it is, and its dead letter has one id.
-        Decoded::Known(message) => protocol::fail(ports, message.item, &message.user, WHY_EXHAUSTED, None).await,
+        Decoded::Known(message) => {
+            protocol::fail(ports, message.item, &message.user, WHY_EXHAUSTED, None).await.map(drop)
+        }
         Decoded::TooNew { version } => {
             record_body(ports, message_id, body, &format!("message version {version} is newer than this code")).await
         }

@@ -113,24 +113,29 @@ fn message(claim: &Claim, stage: Stage) -> Message {
     Message { stage, item: claim.item, user: claim.user.clone() }
 }
 
-/// Gives a claim back after a failed attempt, as `outcome` says. Changes nothing if it was lost.
+/// Gives a claim back after a failed attempt, as `outcome` says. Changes nothing if it was lost, and is then
+/// false.
 ///
 /// # Errors
 /// What the database or the queue fails with; the lease then runs out.
-pub async fn release<P: Database + Queue + Clock>(ports: &P, claim: &Claim, outcome: &Outcome) -> Result<(), Failure> {
+pub async fn release<P: Database + Queue + Clock>(
+    ports: &P,
+    claim: &Claim,
+    outcome: &Outcome,
+) -> Result<bool, Failure> {
     let now = ports.now();
     let (state, next_at, why) = match outcome {
-        Outcome::Done => return Ok(()),
+        Outcome::Done => return Ok(true),
         Outcome::Dead { why } => return fail(ports, claim.item, &claim.user, why, Some(&claim.token)).await,
         Outcome::Retry { after, why } => (ItemState::Queued, now.plus(i64::from(*after) * SECOND), why),
         Outcome::Park { until, why } => (ItemState::Parked, *until, why),
     };
     let mut transaction = Transaction::default();
-    transaction.write(items::give_back(claim, state, next_at, why, now));
+    let given_back = transaction.write(items::give_back(claim, state, next_at, why, now));
     if state == ItemState::Parked {
         transaction.write(items::park_job(claim.item));
     }
-    transaction.commit(ports).await.map(drop)
+    Ok(transaction.commit(ports).await?.changes(given_back) > 0)
 }
 
 /// Holds on to a claim for another lease; false if it was lost, and the work is no longer wanted.
@@ -143,7 +148,7 @@ pub async fn renew<P: Database + Clock>(ports: &P, claim: &Claim) -> Result<bool
 
 /// Gives an item up: its state, a dead letter its owner can see and replay, and whatever waited for
 /// it. With a token only if that claim still holds; without one (sweep, dead-letter queue) unless
-/// the item is terminal already.
+/// the item is terminal already. False if it is not given up by this.
 ///
 /// # Errors
 /// What the database or the queue fails with. It may be repeated.
@@ -153,17 +158,19 @@ pub async fn fail<P: Database + Queue + Clock>(
     user: &UserId,
     why: &str,
     token: Option<&ClaimToken>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let now = ports.now();
     let mut transaction = Transaction::default();
     // First: it looks whether the item is open still.
     transaction.write(dead_letters::record_item(item, user, why, token, now));
-    transaction.write(items::fail(item, user, why, token, now));
+    let failed = transaction.write(items::fail(item, user, why, token, now));
     transaction.announce(items::wake_waiting(item, now));
     transaction.write(items::finish_job(item, now));
-    let messages = transaction.commit(ports).await?.messages()?;
-    if messages.is_empty() {
-        return Ok(());
+    let done = transaction.commit(ports).await?;
+    let has_failed = done.changes(failed) > 0;
+    let messages = done.messages()?;
+    if !messages.is_empty() {
+        ports.send(messages).await?;
     }
-    ports.send(messages).await
+    Ok(has_failed)
 }

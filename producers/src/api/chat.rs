@@ -273,6 +273,9 @@ pub async fn wait_for<P: Platform>(
     loop {
         match jobs::turn_state(ports, user, &begun.job).await? {
             jobs::TurnState::Answered(result) => return Ok(Some(*result)),
+            jobs::TurnState::Cancelled => {
+                return Err(Problem::new(Code::Unavailable, "the turn was cancelled").into());
+            }
             jobs::TurnState::Ended(why) => return Err(Problem::new(Code::Unavailable, why).into()),
             jobs::TurnState::Open if ports.now() >= deadline => return Ok(None),
             jobs::TurnState::Open => {}
