@@ -19,6 +19,7 @@ mod rate_limiter;
 mod vectorize;
 mod workers;
 
+pub use channels::CHANNEL_USAGE_HEADER;
 pub use log::log;
 pub use queues::{Batch, Delivery};
 pub use workers::Workers;

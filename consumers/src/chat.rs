@@ -29,6 +29,8 @@ pub mod statements;
 pub mod thinking;
 pub mod write;
 
+use std::borrow::Cow;
+
 use futures_util::future::join;
 use pipeline::{
     budget::{allowances::Allowances, day::Budget, ledger, purpose::Purpose},
@@ -117,8 +119,11 @@ where
     let features = route::features(&context.question, code * 2 > findings.sources.len());
     let mut choice = route::choose(features, context.turn.request.route);
     if budget.wants_smaller_models() {
-        choice = choice.smallest();
+        choice = choice.smallest("the day's neurons are nearly spent");
         findings.degraded.get_or_insert_with(|| SMALLER.to_owned());
+    }
+    if context.turn.request.is_by_guest() {
+        choice = choice.smallest("a guest asks");
     }
     let catalogue = Catalogue::load(ports).await.catalogue;
     let route = catalogue.route(choice.route);
@@ -151,6 +156,8 @@ where
 {
     let ask = &context.turn.request;
     let query = context::query(context);
+    let filters = ask.source_filters().filter(|_| context.tenant.document_count > 0);
+    let has_sources = filters.is_some();
     let search = Search {
         request: SearchRequest {
             query: query.clone(),
@@ -158,22 +165,22 @@ where
             mode: Mode::Hybrid,
             group_by: None,
             after: None,
-            filters: ask.filters.clone(),
+            filters: filters.unwrap_or_default(),
         },
         top_k: usize::try_from(SOURCES).unwrap_or(8),
         after: None,
     };
-    let looks = ask.use_memory || context.tenant.document_count > 0;
+    let looks = ask.may_use_memory() || has_sources;
     let vector = if looks { retrieval::embed_query(ports, &query, budget).await.ok() } else { None };
     let vector = vector.map(|(vector, _)| vector);
     let recalled = async {
-        if !ask.use_memory {
+        if !ask.may_use_memory() {
             return Ok(Vec::new());
         }
         memories::recall(ports, &context.tenant, &query, vector.as_deref()).await
     };
     let found = async {
-        if context.tenant.document_count == 0 {
+        if !has_sources {
             return Ok(None);
         }
         retrieval::search_with(ports, &context.tenant, &search, vector.clone(), budget).await.map(Some)
@@ -199,8 +206,9 @@ async fn summarise<P>(
 where
     P: Database + KeyValue + Generator + Queue + Deployment + Meter + Clock,
 {
-    // What a client keeps itself is its own to shorten.
-    if context.earlier.first().is_none_or(|earlier| earlier.number == 0) {
+    // What a client keeps itself is its own to shorten; of what a guest may know not all is here.
+    let is_by_guest = context.turn.request.is_by_guest();
+    if is_by_guest || context.earlier.first().is_none_or(|earlier| earlier.number == 0) {
         return Ok(None);
     }
     let token_budget = prompt::share(whole(route.window), HISTORY_SHARE);
@@ -240,8 +248,11 @@ fn whole(tokens: u64) -> usize {
 }
 
 fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt {
+    let is_by_guest = context.turn.request.is_by_guest();
     let history: Vec<PromptMessage> = context.earlier.iter().map(|earlier| earlier.message.clone()).collect();
-    let about = context.tenant.profile.as_deref().and_then(Profile::about);
+    let about = context.tenant.profile.as_deref().filter(|_| !is_by_guest).and_then(Profile::about);
+    // The owner may write what they like; a guest may not speak for the product.
+    let question = if is_by_guest { Cow::from(quote::defuse(&context.question)) } else { Cow::from(&context.question) };
     let parts = Parts {
         profile: about.as_deref(),
         instructions: context.turn.request.instructions.as_deref(),
@@ -249,7 +260,7 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt
         sources: &findings.sources,
         summary: context.summary.as_deref(),
         history: &history,
-        question: &context.question,
+        question: &question,
     };
     let answer = u64::from(write::max_tokens(&context.turn.request, route));
     prompt::build(&parts, whole(route.window.saturating_sub(answer)), &tokens::count)
@@ -257,6 +268,8 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt
 
 /// Stands before an answer to a question about facts for which nothing was found.
 const NOTHING_FOUND: &str = "I found nothing about this in your documents or memories.";
+/// The same for a guest.
+const NOTHING_OPEN: &str = "I found nothing about this in what is open to guests.";
 
 /// Step 6, first half: text, citations and what is kept beside them.
 fn compose(
@@ -276,7 +289,8 @@ fn compose(
                 && context.earlier.is_empty()
                 && context.summary.is_none()
             {
-                cited.text = format!("{NOTHING_FOUND}\n\n{}", cited.text);
+                let nothing = if context.turn.request.is_by_guest() { NOTHING_OPEN } else { NOTHING_FOUND };
+                cited.text = format!("{nothing}\n\n{}", cited.text);
             }
             (cited, routed(Some(written.model)), written.spent, findings.degraded.clone(), written.finish)
         }
@@ -331,6 +345,7 @@ where
         question: turn.number,
         content: &answer.answer,
         detail: &json(&answer.detail)?,
+        session: turn.session_id.as_ref(),
         now: ports.now(),
     };
     work.write(messages::insert_answer(claim, new));

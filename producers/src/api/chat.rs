@@ -171,7 +171,7 @@ pub async fn begin<P: Platform>(
     origin: &str,
 ) -> Result<Begun, Refusal> {
     let Checked { message, conversation, session, mut ask } = checked;
-    ask.accept_memories = Profile::of(tenant).preferences.accept_memories;
+    ask.accept_memories = ask.may_use_memory() && Profile::of(tenant).preferences.accept_memories;
     if let Some(session) = &session {
         check_session(ports, &tenant.user, session).await?;
     }

@@ -4,4 +4,5 @@ mod budget;
 mod chat;
 mod documents;
 mod kills;
+mod sessions;
 mod started;

@@ -11,4 +11,5 @@ mod mutations;
 mod poison;
 mod redelivery;
 mod schedule;
+mod sessions;
 mod simulation;

@@ -33,7 +33,7 @@ pub fn insert(new: NewUsage<'_>) -> Write {
     let usage = new.usage;
     Write::new(formatcp!(
         "INSERT OR IGNORE INTO usage_log (at, id, user_id, source, {COUNTED}, key_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
     ))
     .bind(new.at)
     .bind(new.invocation)
@@ -50,5 +50,8 @@ pub fn insert(new: NewUsage<'_>) -> Write {
     .bind(whole(usage.vectors_queried))
     .bind(whole(usage.vectors_upserted))
     .bind(whole(usage.object_requests))
+    .bind(whole(usage.object_rows_read))
+    .bind(whole(usage.object_rows_written))
+    .bind(whole(usage.object_milliseconds))
     .bind(new.key)
 }
