@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build release dev check test trace demo eval bench freeplan soak deploy clean
+.PHONY: help build release dev check test trace demo eval bench freeplan soak deploy smoke clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -43,6 +43,9 @@ soak: build ## the long proofs: more histories, poison, kills of workerd (about 
 
 deploy: release ## create what is missing in your Cloudflare account, migrate, deploy both Workers (ENVIRONMENT=staging)
 	@local/setup/deploy.sh
+
+smoke: build ## use a deployment as people would, and check what only a real account can show (URL=, KEY=)
+	@local/setup/smoke.sh
 
 clean: ## remove what was built and the local state, keep what was installed
 	@rm -rf target cloudflare/gateway/build cloudflare/consumers/build .state .tools/stamps/kit .tools/stamps/workers

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pipeline::{
     failure::Failure,
     platform::ports::{Clock, Random, Sha256},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 use wasm_bindgen::prelude::*;
 use worker::{
@@ -28,8 +28,8 @@ impl Clock for Workers {
         Timestamp::from_milliseconds(Date::now() as i64).plus(self.clock_shift)
     }
 
-    async fn sleep(&self, milliseconds: u64) {
-        Delay::from(Duration::from_millis(milliseconds)).await;
+    async fn sleep(&self, span: Span) {
+        Delay::from(Duration::from_millis(u64::try_from(span.as_milliseconds()).unwrap_or(0))).await;
     }
 }
 

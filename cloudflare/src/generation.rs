@@ -2,9 +2,7 @@
 
 use futures_util::future::{Either, select};
 use pipeline::{
-    chat::generation::{
-        EventReader, Flow, Generation, PromptMessage, STALL_MILLISECONDS, Sink, Tokens, estimated_tokens,
-    },
+    chat::generation::{EventReader, Flow, Generation, PromptMessage, STALL, Sink, Tokens, estimated_tokens},
     failure::Failure,
     platform::{
         ports::{Clock, Generator},
@@ -104,7 +102,7 @@ impl Workers {
 
     /// A promise's value, unless it takes longer than a model may be silent.
     async fn unless_stalled(&self, promise: Promise) -> Result<JsValue, Failure> {
-        let waiting = Box::pin(self.sleep(STALL_MILLISECONDS));
+        let waiting = Box::pin(self.sleep(STALL));
         match select(JsFuture::from(promise), waiting).await {
             Either::Left((answer, _)) => answer.map_err(|error| failure(&error)),
             Either::Right(((), _)) => Err(Failure::transient("Workers AI: the model says nothing")),

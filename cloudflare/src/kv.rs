@@ -11,7 +11,7 @@ use pipeline::{
         object_keys,
         ports::{Clock, KeyValue},
     },
-    time::{MINUTE, Timestamp},
+    time::{MINUTE, Span, Timestamp},
 };
 use wasm_bindgen::prelude::*;
 use worker::{
@@ -31,7 +31,7 @@ extern "C" {
 }
 
 /// KV refuses to forget sooner. <https://developers.cloudflare.com/kv/api/write-key-value-pairs>/
-const SHORTEST_SECONDS: u32 = 60;
+const SHORTEST: Span = MINUTE;
 
 /// Values that this isolate remembers at most; callers come and go.
 const REMEMBERED: usize = 1_000;
@@ -76,12 +76,12 @@ impl KeyValue for Workers {
         Ok(value)
     }
 
-    async fn put_value(&self, key: &str, value: Vec<u8>, seconds: u32) -> Result<(), Failure> {
+    async fn put_value(&self, key: &str, value: Vec<u8>, kept: Span) -> Result<(), Failure> {
         self.count(|usage| usage.kv_writes += 1);
         if object_keys::is_asked_always(key) {
             note(key, self.now(), Some(value.clone()));
         }
-        let options = plain_object(&format!(r#"{{"expirationTtl":{}}}"#, seconds.max(SHORTEST_SECONDS)))?;
+        let options = plain_object(&format!(r#"{{"expirationTtl":{}}}"#, kept.max(SHORTEST).as_seconds()))?;
         let value = Uint8Array::from(value.as_slice());
         let promise =
             self.binding::<Namespace>("CACHE")?.put(key, &value, &options).map_err(|error| failure(&error))?;

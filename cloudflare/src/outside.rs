@@ -4,13 +4,14 @@ use futures_util::future::{Either, select};
 use pipeline::{
     failure::Failure,
     platform::ports::{Clock, Outside},
+    time::Span,
 };
 use worker::{Fetch, Headers, Method, Request, RequestInit};
 
 use crate::workers::Workers;
 
 /// How long an answer may take: what Standard Webhooks recommends at least.
-const TIMEOUT_MILLISECONDS: u64 = 15_000;
+const TIMEOUT: Span = Span::seconds(15);
 
 impl Outside for Workers {
     async fn post(&self, url: &str, headers: &[(&'static str, String)], body: String) -> Result<u16, Failure> {
@@ -25,7 +26,7 @@ impl Outside for Workers {
         let request = Request::new_with_init(url, &init).map_err(failure)?;
         let fetch = Fetch::Request(request);
         let sent = Box::pin(fetch.send());
-        match select(sent, Box::pin(self.sleep(TIMEOUT_MILLISECONDS))).await {
+        match select(sent, Box::pin(self.sleep(TIMEOUT))).await {
             Either::Left((answer, _)) => answer.map(|answer| answer.status_code()).map_err(failure),
             Either::Right(((), _)) => Err(Failure::transient("outside: no answer in time")),
         }

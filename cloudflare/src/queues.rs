@@ -5,6 +5,7 @@ use pipeline::{
     failure::Failure,
     job::message::{Message, Stage},
     platform::ports::Queue,
+    time::Span,
 };
 use wasm_bindgen::prelude::*;
 use worker::{
@@ -104,9 +105,9 @@ extern "C" {
 }
 
 impl Delivery {
-    /// It will come again after so many seconds.
-    pub fn retry_after(&self, seconds: u32) {
-        let seconds = seconds.min(constants::QUEUE_DELAY_SECONDS);
+    /// It will come again after so long.
+    pub fn retry_after(&self, span: Span) {
+        let seconds = span.min(constants::QUEUE_DELAY).as_seconds();
         let options = plain_object(&format!(r#"{{"delaySeconds":{seconds}}}"#)).unwrap_or(JsValue::UNDEFINED);
         self.retry(&options);
     }

@@ -16,7 +16,7 @@
 use std::collections::HashSet;
 
 use pipeline::{
-    archive::{self, ArchivedConversation, ArchivedTurn},
+    archive_format::{self, ArchivedConversation, ArchivedTurn},
     failure::Failure,
     job::{
         cursors::{self, ArchiveCursor},
@@ -33,7 +33,7 @@ use pipeline::{
     store::{
         archives,
         conversations::{
-            archive::{archivable, point_at, remove_messages},
+            archiving::{archivable, point_at, remove_messages},
             messages,
         },
     },
@@ -91,7 +91,7 @@ async fn store_object<P: Database + ObjectStore + Clock>(
     let id = &cursor.conversation_id;
     let conversation =
         ArchivedConversation { version: ArchivedConversation::VERSION, id: id.to_string(), title, turns };
-    let bytes = archive::encode(&conversation)?;
+    let bytes = archive_format::encode(&conversation)?;
     let now = ports.now();
     let key = object_keys::archived_conversation(&claim.user, &now.date(), id, &claim.token);
     archives::note_conversation(&key, &claim.user, id, now).run(ports).await?;
@@ -105,7 +105,7 @@ async fn store_object<P: Database + ObjectStore + Clock>(
 
 /// The turns an archive holds, by their numbers.
 async fn held<P: ObjectStore>(ports: &P, key: &str) -> Result<HashSet<i64>, Failure> {
-    let archived = archive::load(ports, key).await?;
+    let archived = archive_format::load(ports, key).await?;
     Ok(archived.turns.into_iter().map(|turn| turn.number).collect())
 }
 
@@ -114,6 +114,7 @@ mod tests {
     use pipeline::{
         ids::{ConversationId, ItemId, JobId, UserId},
         job::{
+            kind::JobKind,
             message::{Message, Stage},
             protocol,
         },
@@ -152,8 +153,16 @@ mod tests {
         let id = JobId::new(now, [1; 10]);
         let cursor = json!({ "conversation_id": CONVERSATION, "number": 502 }).to_string();
         let item = NewItem { cursor: Some(cursor), ..NewItem::queued(Stage::Archive, now) };
-        let job =
-            NewJob { id: &id, user: &user, kind: "archive", is_accepted: true, items: 1, documents: 0, key: None, now };
+        let job = NewJob {
+            id: &id,
+            user: &user,
+            kind: JobKind::Archive,
+            is_accepted: true,
+            items: 1,
+            documents: 0,
+            key: None,
+            now,
+        };
         let mut transaction = Transaction::default();
         transaction.query(create::job(job));
         transaction.write(counters::take_item_numbers(&id, 1));
@@ -178,7 +187,7 @@ mod tests {
         let key = memory.look("SELECT archived_key FROM conversations")[0]["archived_key"].as_str().unwrap().to_owned();
         assert_eq!(memory.object_keys(), [key.as_str()]);
         assert_eq!(count(&memory, "SELECT count(*) AS count FROM archives WHERE state = 'kept'"), 1);
-        let archived = ready(archive::load(&memory, &key)).unwrap();
+        let archived = ready(archive_format::load(&memory, &key)).unwrap();
         assert_eq!((archived.id.as_str(), archived.title.as_str()), (CONVERSATION, "Tides"));
         let expected: Vec<(i64, String)> = (1..=502).map(|number| (number, format!("Message {number}"))).collect();
         let held: Vec<(i64, String)> = archived.turns.into_iter().map(|turn| (turn.number, turn.content)).collect();

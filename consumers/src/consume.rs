@@ -14,30 +14,17 @@ use pipeline::{
         Channels, Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random,
         VectorIndex,
     },
+    port_set,
     store::jobs::items,
     time::Span,
 };
 
 use crate::{archive, chat, chunk, dead_letter, embed, purge, upsert};
 
-/// Everything the stages ask of the platform.
-pub trait Platform:
-    Database
-    + ObjectStore
-    + KeyValue
-    + Queue
-    + Embedder
-    + Generator
-    + VectorIndex
-    + Channels
-    + Deployment
-    + Meter
-    + Clock
-    + Random
-{
-}
-impl<P> Platform for P where
-    P: Database
+port_set! {
+    /// Everything the stages ask of the platform.
+    pub trait StagePorts:
+        Database
         + ObjectStore
         + KeyValue
         + Queue
@@ -49,11 +36,10 @@ impl<P> Platform for P where
         + Meter
         + Clock
         + Random
-{
 }
 
-/// Seconds before a message from newer code is delivered again: a deployment takes less.
-const NEWER_CODE_RETRY_SECONDS: u32 = 60;
+/// How long until a message from newer code is delivered again: a deployment takes less.
+const NEWER_CODE_RETRY: Span = Span::minutes(1);
 
 /// What the log line says of a message.
 #[derive(Clone, Debug)]
@@ -76,12 +62,12 @@ pub struct Report {
 ///    batch loop the same, so that queue and D1 agree on when to try again.
 ///
 /// Every step may be the last: a claim that is not given back runs out, and the sweep sends a new message.
-pub async fn consume<P: Platform>(ports: &P, message_id: &str, body: &str) -> Report {
+pub async fn consume<P: StagePorts>(ports: &P, message_id: &str, body: &str) -> Report {
     let message = match Message::decode(body) {
         Decoded::Known(message) => message,
         Decoded::TooNew { version } => {
             let why = format!("message version {version} is newer than this code");
-            let outcome = Outcome::Retry { after: NEWER_CODE_RETRY_SECONDS, why };
+            let outcome = Outcome::Retry { after: NEWER_CODE_RETRY, why };
             return Report { item: None, user: None, outcome };
         }
         Decoded::Malformed { why } => {
@@ -93,7 +79,7 @@ pub async fn consume<P: Platform>(ports: &P, message_id: &str, body: &str) -> Re
     Report { item: Some(message.item.0), user: Some(message.user), outcome }
 }
 
-async fn attempt<P: Platform>(ports: &P, message: &Message) -> Outcome {
+async fn attempt<P: StagePorts>(ports: &P, message: &Message) -> Outcome {
     let claim = match protocol::claim(ports, message).await {
         Ok(Some(claim)) => claim,
         Ok(None) => return unclaimed(ports, message).await,
@@ -131,11 +117,11 @@ async fn unclaimed<P: Database + Clock>(ports: &P, message: &Message) -> Outcome
     let row = items::lease(message).first(ports).await;
     let Ok(Some(row)) = row else { return Outcome::Done };
     let left = row.lease.since(ports.now()).max(Span::ZERO).as_seconds() + 1;
-    Outcome::Retry { after: u32::try_from(left).unwrap_or(1), why: "another worker holds it".to_owned() }
+    Outcome::Retry { after: Span::seconds(left), why: "another worker holds it".to_owned() }
 }
 
 /// Indexing gives way when the day is nearly spent; nobody waits for it.
-async fn waits_for_tomorrow<P: Platform>(ports: &P, claim: &Claim) -> Option<String> {
+async fn waits_for_tomorrow<P: StagePorts>(ports: &P, claim: &Claim) -> Option<String> {
     let is_ingest = matches!(claim.stage, Stage::Chunk | Stage::Embed | Stage::Upsert);
     // Without a count there is nothing to judge.
     if !is_ingest || claim.day.used.is_none() {
@@ -144,7 +130,7 @@ async fn waits_for_tomorrow<P: Platform>(ports: &P, claim: &Claim) -> Option<Str
     Budget::new(Allowances::load(ports).await.allowances, &claim.day).parks_ingest()
 }
 
-async fn run<P: Platform>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> {
+async fn run<P: StagePorts>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> {
     match claim.stage {
         Stage::Chunk => chunk::chunk(ports, claim).await,
         Stage::Embed => embed::embed(ports, claim).await,

@@ -4,6 +4,7 @@ use pipeline::{
     ids::{DocumentId, ItemId, JobId, UserId},
     job::{
         item::{Claim, ItemState, PackedDocument},
+        kind::JobKind,
         message::{Message, Stage},
         protocol,
         purge::{self, Purge},
@@ -67,7 +68,7 @@ impl Index {
         let new = NewJob {
             id: job,
             user: &self.user,
-            kind: "index",
+            kind: JobKind::Index,
             is_accepted: false,
             items: 2,
             documents: packed.len(),
@@ -109,13 +110,13 @@ impl Index {
         let mut transaction = Transaction::default();
         transaction.write(create::accept(job, now));
         transaction.write(superseded::by_upload(&upload));
-        self.schedule_purge(&mut transaction, "retire");
+        self.schedule_purge(&mut transaction, JobKind::Purge);
         transaction.write(upload::take_revisions(&upload));
         transaction.announce(create::release_upload(job, now));
         transaction.commit(&self.memory).await.unwrap();
     }
 
-    fn schedule_purge(&self, transaction: &mut Transaction, kind: &str) -> JobId {
+    fn schedule_purge(&self, transaction: &mut Transaction, kind: JobKind) -> JobId {
         let now = self.memory.now();
         let job = JobId::new(now, self.memory.bytes());
         purge::schedule(transaction, Purge { job: &job, user: &self.user, kind, due: now, now }).unwrap();
@@ -127,7 +128,7 @@ impl Index {
         let document = self.document(external_id);
         let mut transaction = Transaction::default();
         transaction.write(superseded::by_delete(&self.user, &document));
-        let job = self.schedule_purge(&mut transaction, "delete");
+        let job = self.schedule_purge(&mut transaction, JobKind::Delete);
         transaction.write(delete::tombstone(&self.user, &document, self.memory.now()));
         ready(transaction.commit(&self.memory)).unwrap();
         job

@@ -22,6 +22,7 @@ use pipeline::{
     job::{
         cursors::PurgeCursor,
         item::{Claim, ItemState, Move, PackedDocument, Progress},
+        kind::JobKind,
         outcome::Outcome,
         protocol::complete,
         purge::{self, Purge},
@@ -169,7 +170,7 @@ fn remove_rows<P: Clock + Random>(
     work.write(superseded::visit_again(claim, &purged));
     let job = JobId::new(now, ports.bytes());
     let due = now.plus(constants::MAX_WRITER_LIFE);
-    purge::schedule(work, Purge { job: &job, user: &claim.user, kind: "retire", due, now })?;
+    purge::schedule(work, Purge { job: &job, user: &claim.user, kind: JobKind::Purge, due, now })?;
     for write in store::chunks::write::purge(claim, &purged) {
         work.write(write);
     }

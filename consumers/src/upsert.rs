@@ -17,6 +17,7 @@ use pipeline::{
     job::{
         cursors::{self, UpsertCursor},
         item::{Claim, Move, Progress},
+        kind::JobKind,
         outcome::Outcome,
         protocol::{commit, complete},
         purge::{self, Purge},
@@ -122,7 +123,7 @@ async fn publish<P: Database + Queue + Clock + Random>(
     let job = JobId::new(now, ports.bytes());
     let mut work = Transaction::default();
     work.write(superseded::by_publishing(claim, packs));
-    purge::schedule(&mut work, Purge { job: &job, user: &claim.user, kind: "retire", due: now, now })?;
+    purge::schedule(&mut work, Purge { job: &job, user: &claim.user, kind: JobKind::Purge, due: now, now })?;
     work.write(publish::publish(claim, packs));
     work.write(store::users::bump_by(claim));
     commit(ports, claim, work, progress, Move::Finish).await

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Deploys to your Cloudflare account: creates what is missing, migrates, deploys both Workers.
+# Deploys to your Cloudflare account: says what only you can do, creates what is missing, migrates, deploys both
+# Workers, and tries them.
 # ENVIRONMENT=staging deploys that section of both configurations: all of its own beside what is live.
 # Needs `npx wrangler login` before, or CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID. May be run again.
 set -euo pipefail
@@ -7,7 +8,8 @@ cd "$(dirname "$0")/../.."
 environment=${ENVIRONMENT:-}
 # What is live has no suffix; what an environment owns has the environment's name after "friend".
 friend=friend${environment:+-$environment}
-wrangler() { node_modules/node/bin/node node_modules/wrangler/bin/wrangler.js "$@" --env "$environment"; }
+# shellcheck source=local/setup/account.sh
+source local/setup/account.sh
 say() { printf '==> %s\n' "$*" >&2; }
 # try WHAT COMMAND…: "already exists" is what we want too.
 try() {
@@ -37,6 +39,8 @@ if [ -n "$environment" ] && ! grep -q "^\[env\.$environment\]" wrangler.toml; th
     say "wrangler.toml has no [env.$environment]"
     exit 1
 fi
+target/debug/friend-dev check-limits "$environment"
+check_account
 
 try 'D1 database' wrangler d1 create "claudes-$friend"
 database=$(wrangler d1 list --json | found uuid name "claudes-$friend")
@@ -53,10 +57,14 @@ for queue in chunk embed upsert retire chat archive; do
 done
 
 try 'Vectorize index' wrangler vectorize create "claudes-$friend" --dimensions=384 --metric=cosine
-# Before the first insert: a metadata index sees only vectors that are upserted after it.
+# Before the first insert: a metadata index sees only vectors that are upserted after it. Asked for first: what
+# is said of one that exists already differs from release to release.
+indexed=$(wrangler vectorize list-metadata-index "claudes-$friend" --json)
 for property in type:string language:string docId:string createdAt:number; do
-    try "metadata index ${property%%:*}" wrangler vectorize create-metadata-index "claudes-$friend" \
-        --property-name="${property%%:*}" --type="${property##*:}"
+    name=${property%%:*}
+    if grep -q "\"$name\"" <<<"$indexed"; then say "metadata index $name: there already"; continue; fi
+    try "metadata index $name" wrangler vectorize create-metadata-index "claudes-$friend" \
+        --property-name="$name" --type="${property##*:}"
 done
 
 say 'migrations'
@@ -72,14 +80,29 @@ wrangler deploy --config wrangler.consumers.toml
 wrangler deploy --config wrangler.toml
 
 present=$(wrangler secret list --config wrangler.toml)
+administrator=${ADMIN_TOKEN:-}
 for secret in KEY_PEPPER ADMIN_TOKEN; do
     if grep -q "\"$secret\"" <<<"$present"; then continue; fi
     value=$(python3 -c 'import secrets; print(secrets.token_hex(24))')
     printf '%s' "$value" | wrangler secret put "$secret" --config wrangler.toml
     if [ "$secret" = ADMIN_TOKEN ]; then
+        administrator=$value
         say "ADMIN_TOKEN (shown once; it creates users): $value"
     fi
 done
+
+url=https://claudes-$friend.$workers_dev.workers.dev
 # Not expanded: it is for a shell that knows the token.
 request='curl -X POST -H "Authorization: Bearer $ADMIN_TOKEN" -d "{\"name\": \"me\"}"'
-say "create the first user and key:  $request https://claudes-$friend.<your subdomain>.workers.dev/api/keys"
+say "create a user and their key:  $request $url/api/keys"
+if [ -z "$administrator" ]; then
+    say "then try what was deployed:  make smoke URL=$url KEY=…"
+    exit 0
+fi
+say 'trying what was deployed, as a user of its own'
+# The token goes through standard input: arguments are seen by every process of the machine.
+issued=$(printf 'header = "Authorization: Bearer %s"\n' "$administrator" |
+    curl --silent --show-error --fail --retry 5 --retry-all-errors --config - \
+        -X POST -d '{"name": "smoke"}' "$url/api/keys")
+key=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["key"])' <<<"$issued")
+URL=$url KEY=$key local/setup/smoke.sh

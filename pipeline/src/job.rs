@@ -2,6 +2,7 @@
 
 pub mod cursors;
 pub mod item;
+pub mod kind;
 pub mod message;
 pub mod outcome;
 pub mod protocol;

@@ -5,7 +5,7 @@
 //! `tests/platform` implements in memory.
 
 pub mod api_key;
-pub mod archive;
+pub mod archive_format;
 pub mod budget;
 pub mod chat;
 pub mod constants;

@@ -8,6 +8,7 @@
 
 pub mod archives;
 pub mod chunks;
+mod columns;
 pub mod conditions;
 pub mod conversations;
 pub mod counters;
@@ -17,7 +18,6 @@ pub mod idempotency;
 pub mod jobs;
 pub mod keys;
 pub mod memories;
-pub mod retention;
 pub mod sessions;
 pub mod usage;
 pub mod users;

@@ -97,6 +97,14 @@ impl Mul<Span> for i64 {
     }
 }
 
+impl Div<i64> for Span {
+    type Output = Self;
+
+    fn div(self, parts: i64) -> Self {
+        Self(self.0 / parts)
+    }
+}
+
 impl Div for Span {
     type Output = i64;
 
@@ -237,6 +245,7 @@ mod tests {
     #[test]
     fn spans_add_up() {
         assert_eq!(24 * HOUR - 60 * MINUTE + Span::minutes(60), DAY);
+        assert_eq!((DAY / HOUR, 3 * SECOND / 2), (24, Span::milliseconds(1_500)));
         assert_eq!((DAY / HOUR, Span::milliseconds(1_999).as_seconds()), (24, 1));
         let noon = Timestamp::parse("2026-11-22T12:00:00Z").unwrap();
         assert_eq!(noon.plus(-12 * HOUR), noon.start_of_day());

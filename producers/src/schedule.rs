@@ -14,17 +14,14 @@ pub mod sweep;
 use pipeline::{
     failure::Failure,
     platform::ports::{Clock, Database, Deployment, KeyValue, ObjectStore, Outside, Queue, Random, VectorIndex},
+    port_set,
 };
 use serde::Serialize;
 
-/// Everything the schedule asks of the platform.
-pub trait Platform:
-    Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Clock + Random
-{
-}
-impl<P: Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Clock + Random> Platform
-    for P
-{
+port_set! {
+    /// Everything the schedule asks of the platform.
+    pub trait SchedulePorts:
+        Database + ObjectStore + KeyValue + Queue + VectorIndex + Deployment + Outside + Clock + Random
 }
 
 /// A trigger of `wrangler.consumers.toml`.
@@ -75,7 +72,7 @@ pub struct Report {
 
 /// Runs what is due; each step is cheap when there is nothing to do. A step that fails does not stop
 /// the others: the first failure is returned when all have run.
-pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<(), Failure>) {
+pub async fn run<P: SchedulePorts>(ports: &P, schedule: Schedule) -> (Report, Result<(), Failure>) {
     let mut report = Report::default();
     let mut steps = Steps::default();
     match schedule {
@@ -92,16 +89,16 @@ pub async fn run<P: Platform>(ports: &P, schedule: Schedule) -> (Report, Result<
         Schedule::Daily => {
             report.aggregated = every_hour(ports, &mut steps).await;
             report.retention = steps.note(retention::enforce_retention(ports).await).unwrap_or_default();
-            report.archived = steps.note(archive_conversations::archive(ports).await).unwrap_or(0);
+            report.archived = steps.note(archive_conversations::enqueue_idle(ports).await).unwrap_or(0);
             report.evicted = steps.note(eviction::evict(ports, true).await).unwrap_or_default();
             report.expired = steps.note(expiry::expire(ports).await).unwrap_or(0);
-            steps.note(archive_usage::archive(ports).await);
+            steps.note(archive_usage::archive_month(ports).await);
         }
     }
     (report, steps.outcome)
 }
 
-async fn every_hour<P: Platform>(ports: &P, steps: &mut Steps) -> u64 {
+async fn every_hour<P: SchedulePorts>(ports: &P, steps: &mut Steps) -> u64 {
     steps.note(sweep::wake_and_finish(ports).await);
     steps.note(aggregate_usage::aggregate(ports).await).unwrap_or(0)
 }

@@ -18,6 +18,7 @@ use pipeline::{
     },
     store::counters,
     tenant::Tenant,
+    time::{HOUR, Span},
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +27,8 @@ use crate::request::Search;
 /// The share of a day's KV writes that caches may spend; the rest is for configuration, and for
 /// banning callers who hammer.
 const WRITES_SHARE: f64 = 0.5;
-const EMBEDDING_SECONDS: u32 = 7 * 86_400;
-const RANKING_SECONDS: u32 = 3_600;
+const EMBEDDING_KEPT: Span = Span::days(7);
+const RANKING_KEPT: Span = HOUR;
 
 /// One hit of a ranking.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,18 +79,18 @@ pub struct NewEntries {
 
 /// Writes what is new, if the day's writes allow. A failure costs nothing but the cache.
 pub async fn remember<P: Database + KeyValue + Clock>(ports: &P, new: NewEntries, budget: &Budget) {
-    let entries: Vec<(String, Vec<u8>, u32)> = new
+    let entries: Vec<(String, Vec<u8>, Span)> = new
         .embedding
-        .map(|(key, vector)| (key, vector.iter().flat_map(|value| value.to_le_bytes()).collect(), EMBEDDING_SECONDS))
+        .map(|(key, vector)| (key, vector.iter().flat_map(|value| value.to_le_bytes()).collect(), EMBEDDING_KEPT))
         .into_iter()
-        .chain(new.ranking.and_then(|(key, ranking)| Some((key, serde_json::to_vec(&ranking).ok()?, RANKING_SECONDS))))
+        .chain(new.ranking.and_then(|(key, ranking)| Some((key, serde_json::to_vec(&ranking).ok()?, RANKING_KEPT))))
         .collect();
     let wanted = i64::try_from(entries.len()).unwrap_or(0);
     if wanted == 0 || !admit(ports, wanted, budget).await.unwrap_or(false) {
         return;
     }
-    for (key, value, seconds) in entries {
-        let _ = ports.put_value(&key, value, seconds).await;
+    for (key, value, kept) in entries {
+        let _ = ports.put_value(&key, value, kept).await;
     }
 }
 

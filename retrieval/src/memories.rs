@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    fuse::{self, Candidate, PARAMETERS},
+    fuse::{self, Candidate, Fused, PARAMETERS},
     keyword,
 };
 
@@ -69,34 +69,34 @@ fn rank(query: &str, rows: Vec<RecallRow>, matches: &[WordMatch], vector: Option
         .filter(|found| found.score >= RELATED)
         .collect();
     dense.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
-    let scores: HashMap<i64, fuse::Fused<i64>> =
+    let scores: HashMap<i64, Fused<i64>> =
         fuse::fuse(&PARAMETERS, query, &words, &dense, known.len()).into_iter().map(|hit| (hit.id, hit)).collect();
-    let mut recalled: Vec<Recalled> = known
-        .into_values()
-        .filter_map(|row| {
-            let hit = scores.get(&row.number);
-            if hit.is_none() && !row.memory.pinned {
-                return None;
-            }
-            let similarity = hit.and_then(|hit| hit.cosine);
-            let found_by = [
-                (row.memory.pinned, "pinned"),
-                (similarity.is_some(), "vector"),
-                (hit.is_some_and(|hit| hit.by_keyword), "keyword"),
-            ];
-            Some(Recalled {
-                score: hit.map_or(0.0, |hit| hit.score),
-                similarity,
-                found_by: found_by.into_iter().filter(|(found, _)| *found).map(|(_, name)| name).collect(),
-                memory: row.memory,
-            })
-        })
-        .collect();
+    let hits = known.into_values().map(|row| (scores.get(&row.number), row.memory));
+    let mut recalled: Vec<Recalled> = hits.filter_map(|(hit, memory)| recalled(memory, hit)).collect();
     recalled.sort_by(|one, other| {
         let pinned = other.memory.pinned.cmp(&one.memory.pinned);
         pinned.then(other.score.total_cmp(&one.score)).then_with(|| one.memory.id.cmp(&other.memory.id))
     });
     recalled
+}
+
+/// A memory that was found, or is recalled whatever is asked.
+fn recalled(memory: MemoryRow, hit: Option<&Fused<i64>>) -> Option<Recalled> {
+    if hit.is_none() && !memory.pinned {
+        return None;
+    }
+    let similarity = hit.and_then(|hit| hit.cosine);
+    let found_by = [
+        (memory.pinned, "pinned"),
+        (similarity.is_some(), "vector"),
+        (hit.is_some_and(|hit| hit.by_keyword), "keyword"),
+    ];
+    Some(Recalled {
+        score: hit.map_or(0.0, |hit| hit.score),
+        similarity,
+        found_by: found_by.into_iter().filter(|(found, _)| *found).map(|(_, name)| name).collect(),
+        memory,
+    })
 }
 
 /// Cosine from which a memory is about what was asked; short texts lie closer together than chunks.

@@ -193,7 +193,7 @@ impl Rig {
         for _ in 0..MESSAGES {
             let Some(message) = self.memory.receive() else { return };
             if let Outcome::Retry { after, .. } = self.process(&message).outcome {
-                self.memory.advance(Span::seconds(i64::from(after)));
+                self.memory.advance(after);
                 self.memory.redeliver(message);
             }
         }

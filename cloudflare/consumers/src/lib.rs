@@ -13,9 +13,6 @@ use pipeline::{
 use producers::schedule::Schedule;
 use serde_json::json;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
-// The export macro names js_sys when it builds for wasm.
-#[cfg_attr(not(target_arch = "wasm32"), allow(unused_imports))]
-use worker::js_sys;
 use worker::{Env, ScheduleContext, ScheduledEvent, event};
 
 #[event(start)]
@@ -27,7 +24,7 @@ fn start() {
 /// Exported by hand: an error is then a rejection, where the macro's would reset the isolate.
 ///
 /// Always succeeds: ack and retry are said message by message.
-#[wasm_bindgen]
+#[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
 pub async fn queue(batch: Batch, env: Env, _context: JsValue) -> Result<JsValue, JsValue> {
     let queue = batch.queue();
     for delivery in batch.messages().iter() {
@@ -48,7 +45,7 @@ async fn process(queue: &str, delivery: &Delivery, env: &Env) {
         consume(&platform, &delivery.id(), &body).await
     };
     platform.count_delivery(&body, !matches!(report.outcome, Outcome::Retry { .. }));
-    tell(delivery, &report.outcome);
+    acknowledge(delivery, &report.outcome);
     log(&json!({
         "message": delivery.id(), "queue": queue, "attempt": delivery.attempts(),
         "user": report.user, "item": report.item, "outcome": report.outcome.name(), "why": report.outcome.why(),
@@ -62,7 +59,7 @@ async fn process(queue: &str, delivery: &Delivery, env: &Env) {
 }
 
 /// D1 holds what is parked or dead; only a retry keeps the message.
-fn tell(delivery: &Delivery, outcome: &Outcome) {
+fn acknowledge(delivery: &Delivery, outcome: &Outcome) {
     match outcome {
         Outcome::Retry { after, .. } => delivery.retry_after(*after),
         Outcome::Done | Outcome::Park { .. } | Outcome::Dead { .. } => delivery.ack(),

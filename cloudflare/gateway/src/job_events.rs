@@ -5,11 +5,12 @@ use futures_util::stream;
 use pipeline::{
     ids::{JobId, UserId},
     platform::ports::Clock as _,
+    time::Span,
 };
 use producers::api::jobs;
 
-/// Milliseconds between two looks at a job.
-const LOOK_EVERY: u64 = 500;
+/// Between two looks at a job.
+const LOOK_EVERY: Span = Span::milliseconds(500);
 /// Looks without news after which a comment keeps proxies from closing the stream.
 const QUIET_LOOKS: u32 = 30;
 

@@ -8,15 +8,15 @@ use futures_util::{
     future::{Either, select},
     stream,
 };
-use pipeline::{chat::channel::TurnEvent, ids::UserId, platform::ports::Clock as _};
+use pipeline::{chat::channel::TurnEvent, ids::UserId, platform::ports::Clock as _, time::Span};
 use producers::{api::jobs, http::reply::TurnStream};
 use serde::Deserialize;
 use worker::{ByteStream, Error};
 
-/// Milliseconds of silence after which D1 is asked whether the turn has ended.
-const SILENCE: u64 = 5_000;
-/// Milliseconds before a channel that closed its stream is asked again.
-const REOPEN_AFTER: u64 = 500;
+/// Silence after which D1 is asked whether the turn has ended.
+const SILENCE: Span = Span::seconds(5);
+/// How long until a channel that closed its stream is asked again.
+const REOPEN_AFTER: Span = Span::milliseconds(500);
 
 /// The next piece of the channel's stream; owned, so that a time-out loses nothing of it.
 type Next = Pin<Box<dyn Future<Output = (Option<Result<Vec<u8>, Error>>, ByteStream)>>>;

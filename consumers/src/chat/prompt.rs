@@ -106,6 +106,11 @@ pub fn build(parts: &Parts<'_>, token_budget: usize, count: &dyn Fn(&str) -> usi
     Prompt { messages, sources: source_count, memories: ids, history: history_count, tokens }
 }
 
+/// A number of tokens as sizes in memory are counted.
+pub fn tokens(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(0)
+}
+
 /// A share of a token budget, in whole tokens.
 #[expect(
     clippy::cast_possible_truncation,

@@ -50,17 +50,13 @@ fn covered(terms: &HashSet<String>, text: &str) -> f64 {
     terms.iter().filter(holds).count() as f64 / terms.len() as f64
 }
 
-const CODE_EXTENSIONS: [&str; 14] =
-    [".rs", ".py", ".js", ".ts", ".go", ".java", ".c", ".h", ".cpp", ".rb", ".sh", ".sql", ".toml", ".yml"];
-
 fn source(hit: Hit) -> Source {
     let hit = hit.chunk;
     let name = hit.title.clone().or_else(|| hit.external_id.clone());
-    let is_code = hit.external_id.as_deref().is_some_and(|id| CODE_EXTENSIONS.iter().any(|end| id.ends_with(end)));
     Source {
         label: name.unwrap_or_else(|| hit.document_id.to_string()),
         text: hit.text,
-        is_code,
+        is_code: hit.kind == "code",
         citation: Citation {
             n: 0,
             document_id: Some(hit.document_id),
@@ -98,6 +94,7 @@ pub(super) mod tests {
                 document_id: DocumentId::parse("doc_000000000000000000000001").unwrap(),
                 external_id: Some(title.to_owned()),
                 title: Some(title.to_owned()),
+                kind: "doc".to_owned(),
                 chunk_index: 0,
                 start: 0,
                 end: 1,
@@ -120,5 +117,13 @@ pub(super) mod tests {
         assert_eq!(kept("whales", Some(0.1)), 0);
         assert_eq!(kept("A queue stores its messages here.", Some(0.1)), 1);
         assert_eq!(kept("A store for shoes.", None), 0);
+    }
+
+    #[test]
+    fn a_source_is_code_where_its_document_is_code() {
+        let mut found = hit("queues.rs", "fn store(queue: &Queue) {}", Some(0.5));
+        assert!(!relevant("queues", vec![found.clone()])[0].is_code, "whatever its name");
+        found.chunk.kind = "code".to_owned();
+        assert!(relevant("queues", vec![found])[0].is_code);
     }
 }

@@ -5,7 +5,7 @@
 
 /// Something a user stated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
+pub struct UserStatement {
     /// `fact` or `preference`.
     pub kind: &'static str,
     /// The statement, as it was made.
@@ -75,8 +75,8 @@ const SHORTEST: usize = 8;
 const LONGEST: usize = 300;
 
 /// The statements in a message, in its order.
-pub fn statements(message: &str) -> Vec<Statement> {
-    let mut found: Vec<Statement> = Vec::new();
+pub fn statements(message: &str) -> Vec<UserStatement> {
+    let mut found: Vec<UserStatement> = Vec::new();
     for sentence in sentences(message) {
         if let Some(statement) = statement(sentence)
             && !found.contains(&statement)
@@ -88,7 +88,7 @@ pub fn statements(message: &str) -> Vec<Statement> {
     found
 }
 
-fn statement(sentence: &str) -> Option<Statement> {
+fn statement(sentence: &str) -> Option<UserStatement> {
     let sentence = sentence.trim().trim_start_matches(['-', '*', ' ']);
     if sentence.ends_with('?') || !(SHORTEST..=LONGEST).contains(&sentence.len()) {
         return None;
@@ -105,7 +105,7 @@ fn statement(sentence: &str) -> Option<Statement> {
         return None;
     };
     let text = stated.unwrap_or(sentence).trim().trim_end_matches(['.', '!']).to_owned();
-    (text.len() >= SHORTEST).then_some(Statement { kind, text })
+    (text.len() >= SHORTEST).then_some(UserStatement { kind, text })
 }
 
 /// Cut at line ends and after `.`, `!` and `?` before a space.
@@ -137,8 +137,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                Statement { kind: "fact", text: "My name is Ada".to_owned() },
-                Statement { kind: "preference", text: "I prefer short answers".to_owned() },
+                UserStatement { kind: "fact", text: "My name is Ada".to_owned() },
+                UserStatement { kind: "preference", text: "I prefer short answers".to_owned() },
             ]
         );
         assert_eq!(

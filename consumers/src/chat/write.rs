@@ -69,8 +69,7 @@ pub async fn write<P>(ports: &P, claim: &Claim, asked: &Asked<'_>, prompt: &Prom
 where
     P: Database + KeyValue + Generator + Channels + Deployment + Meter + Clock,
 {
-    let turn = &asked.context.turn;
-    let max_tokens = max_tokens(&turn.request, asked.route);
+    let max_tokens = max_tokens(&asked.context.turn.request, asked.route);
     let mut failure = Failure::bug("the route names no model");
     for (place, model) in asked.route.models.iter().enumerate() {
         if place > 0 && !protocol::renew(ports, claim).await.map_err(Unwritten::Failed)? {
@@ -86,38 +85,52 @@ where
             }
             continue;
         }
-        let started = TurnEvent::Started {
-            turn_id: turn.turn_id.clone(),
-            conversation_id: turn.conversation_id.clone(),
-            route: asked.choice.route.name().to_owned(),
-            model: model.clone(),
-        };
-        let mut publisher = StreamPublisher::new(ports, claim, asked.channel, Attempt::Model(place), started);
-        let generated = ports.generate(&generation, &mut publisher).await;
-        if publisher.unwanted {
-            return Err(Unwritten::Unwanted);
-        }
-        match generated {
-            Ok(tokens) => {
-                publisher.finish().await;
-                if publisher.unwanted {
-                    return Err(Unwritten::Unwanted);
-                }
-                if is_answer(&publisher.text) {
-                    return Ok(written(&publisher.text, model, tokens, prompt, &generation));
-                }
-                failure = Failure::transient(format!("{model} answered nothing"));
-            }
+        match ask(ports, claim, asked, prompt, (place, &generation)).await {
             // The allowance is everybody's: no other model would do better.
-            Err(exhausted) if exhausted.kind == FailureKind::Exhausted => return Err(Unwritten::Failed(exhausted)),
-            // A passing failure says more than that a model is unknown.
-            Err(other) if failure.kind != FailureKind::Transient || other.kind == FailureKind::Transient => {
-                failure = other;
+            Err(Unwritten::Failed(other)) if other.kind != FailureKind::Exhausted => {
+                // A passing failure says more than that a model is unknown.
+                if failure.kind != FailureKind::Transient || other.kind == FailureKind::Transient {
+                    failure = other;
+                }
             }
-            Err(_) => {}
+            ended => return ended,
         }
     }
     Err(Unwritten::Failed(failure))
+}
+
+/// Asks the model at one place of the route, and publishes what it says.
+async fn ask<P>(
+    ports: &P,
+    claim: &Claim,
+    asked: &Asked<'_>,
+    prompt: &Prompt,
+    (place, generation): (usize, &Generation),
+) -> Result<Written, Unwritten>
+where
+    P: Database + Generator + Channels + Clock,
+{
+    let turn = &asked.context.turn;
+    let started = TurnEvent::Started {
+        turn_id: turn.turn_id.clone(),
+        conversation_id: turn.conversation_id.clone(),
+        route: asked.choice.route.name().to_owned(),
+        model: generation.model.clone(),
+    };
+    let mut publisher = StreamPublisher::new(ports, claim, asked.channel, Attempt::Model(place), started);
+    let generated = ports.generate(generation, &mut publisher).await;
+    if publisher.unwanted {
+        return Err(Unwritten::Unwanted);
+    }
+    let tokens = generated.map_err(Unwritten::Failed)?;
+    publisher.finish().await;
+    if publisher.unwanted {
+        return Err(Unwritten::Unwanted);
+    }
+    if !is_answer(&publisher.text) {
+        return Err(Unwritten::Failed(Failure::transient(format!("{} answered nothing", generation.model))));
+    }
+    Ok(written(&publisher.text, tokens, prompt, generation))
 }
 
 /// The share of characters that nobody can read from which on a text is no answer.
@@ -134,7 +147,7 @@ fn is_answer(text: &str) -> bool {
         && (unreadable.count() as f64) < answer.chars().count() as f64 * UNREADABLE_SHARE
 }
 
-fn written(text: &str, model: &str, tokens: Tokens, prompt: &Prompt, generation: &Generation) -> Written {
+fn written(text: &str, tokens: Tokens, prompt: &Prompt, generation: &Generation) -> Written {
     let counted = Tokens {
         prompt: if tokens.prompt > 0 { tokens.prompt } else { prompt.tokens as u64 },
         completion: if tokens.completion > 0 { tokens.completion } else { estimated_tokens(text) },
@@ -146,7 +159,7 @@ fn written(text: &str, model: &str, tokens: Tokens, prompt: &Prompt, generation:
             neurons: generation.price.neurons(counted),
         },
         finish: if counted.completion >= u64::from(generation.max_tokens) { "length" } else { "stop" },
-        model: model.to_owned(),
+        model: generation.model.clone(),
         text: thinking::without_thoughts(text).to_owned(),
     }
 }

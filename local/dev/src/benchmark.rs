@@ -185,10 +185,16 @@ fn indexing(product: &Product, count: usize) -> Result<(), Error> {
         documents / (seconds - model).max(0.001),
         chunks / (seconds - model).max(0.001)
     );
+    let used = after.iter().zip(&before).map(|(after, before)| (after - before) / documents * 1_000.0);
+    print_cost(&used.collect::<Vec<f64>>());
+    Ok(())
+}
+
+/// What a thousand documents took, as [`RESOURCES`]: of a day, and which day ends first.
+fn print_cost(used: &[f64]) {
     println!("  {:<18} {:>14} {:>12} {:>22}", "resource", "per 1,000", "of a day", "documents a day");
     let mut first = ("", f64::INFINITY);
-    for (place, (name, allowance)) in RESOURCES.iter().enumerate() {
-        let used = (after.get(place).unwrap_or(&0.0) - before.get(place).unwrap_or(&0.0)) / documents * 1_000.0;
+    for ((name, allowance), used) in RESOURCES.iter().zip(used) {
         let lasts = allowance / used * 1_000.0;
         if lasts < first.1 {
             first = (name, lasts);
@@ -196,7 +202,6 @@ fn indexing(product: &Product, count: usize) -> Result<(), Error> {
         println!("  {name:<18} {used:>14.1} {:>11.2}% {lasts:>22.0}", used / allowance * 100.0);
     }
     println!("  first to run out: {} after {:.0} documents", first.0, first.1);
-    Ok(())
 }
 
 /// A column of `usage_log` and its allowance a day; monthly ones by the thirtieth part.

@@ -53,6 +53,51 @@ pub fn run() -> Result<(), Error> {
     Ok(())
 }
 
+/// What a turn takes beside neurons, with what a day has of it.
+#[expect(clippy::cast_precision_loss, reason = "allowances are far below 2^52")]
+const RESOURCES: [(&str, f64); 5] = [
+    ("queue_operations", constants::QUEUE_OPERATIONS_PER_DAY as f64),
+    ("d1_rows_read", constants::D1_ROWS_READ_PER_DAY as f64),
+    ("d1_rows_written", constants::D1_ROWS_WRITTEN_PER_DAY as f64),
+    ("kv_writes", constants::KV_WRITES_PER_DAY as f64),
+    ("object_requests", constants::OBJECT_REQUESTS_PER_DAY as f64),
+];
+
+/// What all turns took so far, as [`RESOURCES`].
+fn taken(product: &Product) -> Result<Vec<f64>, Error> {
+    let columns = RESOURCES.map(|(column, _)| format!("total({column})")).join(", ");
+    let rows = product.query(&format!("SELECT {columns} FROM usage_log WHERE source IN ('/api/chat', 'chat')"))?;
+    Ok(rows.first().map(|row| row.iter().filter_map(|value| value.parse().ok()).collect()).unwrap_or_default())
+}
+
+/// How turns went: milliseconds until the first words and the end of each, without the models, and the tokens
+/// of all prompts.
+#[derive(Default)]
+struct Turns {
+    firsts: Vec<f64>,
+    dones: Vec<f64>,
+    prompt: f64,
+}
+
+fn ask(product: &Product, client: &Client, route: RouteName) -> Result<Turns, Error> {
+    let in_model = || product.model_use().map(|used| used["seconds"].as_f64().unwrap_or(0.0));
+    let mut turns = Turns::default();
+    for number in 0..TURNS_PER_ROUTE {
+        let question =
+            format!("What happens to an item when its worker dies, and who finds it? ({} {number})", route.name());
+        let embedded = in_model()?;
+        let started = Instant::now();
+        let asked = client.post("/api/chat", &json!({ "message": question, "route": route.name() }))?.success()?;
+        let job = asked["job_id"].as_str().ok_or("no turn began")?;
+        let (first, done, result) = follow(client, job, started)?;
+        let embedding = (in_model()? - embedded) * 1_000.0;
+        turns.firsts.push(first - embedding);
+        turns.dones.push(done - embedding);
+        turns.prompt += result["usage"]["prompt_tokens"].as_f64().unwrap_or(0.0);
+    }
+    Ok(turns)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "counts")]
 fn measure(
     product: &Product,
@@ -60,44 +105,17 @@ fn measure(
     route: RouteName,
     price: pipeline::chat::generation::Price,
 ) -> Result<(), Error> {
-    let columns = "total(queue_operations), total(d1_rows_read), total(d1_rows_written), \
-                   total(kv_writes), total(object_requests)";
-    let sums = || -> Result<Vec<f64>, Error> {
-        let rows = product.query(&format!("SELECT {columns} FROM usage_log WHERE source IN ('/api/chat', 'chat')"))?;
-        Ok(rows.first().map(|row| row.iter().filter_map(|value| value.parse().ok()).collect()).unwrap_or_default())
-    };
-    let before = sums()?;
-    let (mut firsts, mut dones, mut prompt) = (Vec::new(), Vec::new(), 0.0);
-    for number in 0..TURNS_PER_ROUTE {
-        let question =
-            format!("What happens to an item when its worker dies, and who finds it? ({} {number})", route.name());
-        let model = |product: &Product| product.model_use().map(|used| used["seconds"].as_f64().unwrap_or(0.0));
-        let embedded = model(product)?;
-        let started = Instant::now();
-        let asked = client.post("/api/chat", &json!({ "message": question, "route": route.name() }))?.success()?;
-        let job = asked["job_id"].as_str().ok_or("no turn began")?;
-        let (first, done, result) = follow(client, job, started)?;
-        let embedding = (model(product)? - embedded) * 1_000.0;
-        firsts.push(first - embedding);
-        dones.push(done - embedding);
-        prompt += result["usage"]["prompt_tokens"].as_f64().unwrap_or(0.0);
-    }
+    let before = taken(product)?;
+    let Turns { mut firsts, mut dones, prompt } = ask(product, client, route)?;
     // The last invocations write their rows after their answers.
     thread::sleep(Duration::from_secs(1));
     let per_turn: Vec<f64> =
-        sums()?.iter().zip(&before).map(|(after, before)| (after - before) / TURNS_PER_ROUTE as f64).collect();
+        taken(product)?.iter().zip(&before).map(|(after, before)| (after - before) / TURNS_PER_ROUTE as f64).collect();
     let prompt = prompt / TURNS_PER_ROUTE as f64;
     let neurons = (prompt * price.input + ANSWER_TOKENS as f64 * price.output) / 1e6;
-    let allowances = [
-        constants::QUEUE_OPERATIONS_PER_DAY,
-        constants::D1_ROWS_READ_PER_DAY,
-        constants::D1_ROWS_WRITTEN_PER_DAY,
-        constants::KV_WRITES_PER_DAY,
-        constants::OBJECT_REQUESTS_PER_DAY,
-    ];
     // Caches stop writing when the day's KV writes are spent; turns do not.
-    let others = per_turn.iter().zip(allowances).enumerate().filter(|(place, _)| *place != 3);
-    let others = others.map(|(_, (used, allowance))| allowance as f64 / used).fold(f64::INFINITY, f64::min);
+    let others = per_turn.iter().zip(RESOURCES).filter(|(_, (column, _))| *column != "kv_writes");
+    let others = others.map(|(used, (_, allowance))| allowance / used).fold(f64::INFINITY, f64::min);
     println!(
         "chat, {}: first words after {:.0} ms, done after {:.0} ms (medians, without the models); \
          {prompt:.0} prompt tokens and {ANSWER_TOKENS} of answer: {neurons:.2} neurons; \

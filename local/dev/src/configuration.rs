@@ -8,6 +8,7 @@ use std::{
 };
 
 use data_encoding::HEXLOWER;
+use pipeline::budget::allowances::Allowances;
 use toml::{Table, Value};
 
 use crate::Error;
@@ -37,14 +38,25 @@ impl Profile {
             (None, Some(environment)) => limits_of(root, &environment)?,
             (None, None) => String::new(),
         };
+        check_limits(&limits)?;
         Ok(Self { limits, ..Self::default() })
     }
 }
 
-/// `LIMITS` of an environment that is deployed.
+/// Refuses `LIMITS` that do not hold together, which the Workers would leave unused with a line in `/health`.
+pub fn check_limits(limits: &str) -> Result<(), Error> {
+    if limits.trim().is_empty() {
+        return Ok(());
+    }
+    Allowances::default().overlaid(limits.as_bytes()).map(drop).map_err(|why| format!("LIMITS: {why}").into())
+}
+
+/// `LIMITS` of an environment that is deployed; of what is live if none is named.
 pub fn limits_of(root: &Path, environment: &str) -> Result<String, Error> {
     let gateway: Table = fs::read_to_string(root.join("wrangler.toml"))?.parse()?;
-    let limits = ["env", environment, "vars", "LIMITS"]
+    let path: &[&str] =
+        if environment.is_empty() { &["vars", "LIMITS"] } else { &["env", environment, "vars", "LIMITS"] };
+    let limits = path
         .iter()
         .try_fold(&Value::Table(gateway), |value, key| value.get(key))
         .and_then(Value::as_str)
@@ -153,4 +165,28 @@ fn lift_bursts(table: &mut Table) {
 
 fn text(path: &Path) -> Value {
     Value::from(path.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_with_a_field_that_nobody_knows_are_refused() {
+        for limits in ["", " ", r#"{"neurons": 60}"#] {
+            check_limits(limits).unwrap();
+        }
+        let why = check_limits(r#"{"bananas": 60}"#).unwrap_err().to_string();
+        assert!(why.starts_with("LIMITS: unknown field `bananas`"), "{why}");
+        assert!(check_limits("60").is_err());
+    }
+
+    #[test]
+    fn limits_that_are_deployed_hold_together() {
+        let root = crate::product::root();
+        for environment in ["", "staging"] {
+            check_limits(&limits_of(&root, environment).unwrap()).unwrap();
+        }
+        assert!(limits_of(&root, "nowhere").is_err());
+    }
 }

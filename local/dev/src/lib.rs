@@ -1,7 +1,8 @@
 //! The development kit: starts the whole product on one machine, and uses it as a client would.
 //!
 //! [`product`] starts and stops; [`client`] speaks the API; [`corpus`] reads folders; [`demo`],
-//! [`evaluation`] and [`benchmark`] are what `make demo`, `make eval` and `make bench` run.
+//! [`evaluation`], [`benchmark`] and [`smoke`] are what `make demo`, `make eval`, `make bench` and
+//! `make smoke` run.
 
 pub mod benchmark;
 mod chat_benchmark;
@@ -14,6 +15,7 @@ pub mod language_model;
 pub mod process;
 pub mod product;
 pub mod schedule;
+pub mod smoke;
 
 /// Anything that can go wrong on the way.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -5,11 +5,12 @@ use std::{io::Write as _, path::PathBuf, sync::mpsc, time::Duration};
 use clap::{Parser, Subcommand};
 use local_dev::{
     Error, benchmark,
-    configuration::Profile,
+    configuration::{Profile, check_limits, limits_of},
     demo, evaluation,
     language_model::LanguageModel,
     process,
     product::{Options, Product, root},
+    smoke,
 };
 
 #[derive(Debug, Parser)]
@@ -43,6 +44,17 @@ enum Command {
         #[arg(long, env = "SETS", value_delimiter = ',')]
         sets: Vec<String>,
     },
+    /// Checks the `LIMITS` that would be deployed.
+    CheckLimits {
+        /// The environment; what is live if it is empty.
+        #[arg(default_value = "")]
+        environment: String,
+        /// The repository whose configuration is deployed.
+        #[arg(long, default_value = ".")]
+        configuration: PathBuf,
+    },
+    /// Uses a deployment as people would, and checks what only a real account can show.
+    Smoke(smoke::Target),
     /// Measures speed and cost.
     Bench {
         /// A smaller run.
@@ -58,29 +70,35 @@ const CRON_EVERY: Duration = Duration::from_secs(30);
 const INTERRUPTED: i32 = 130;
 
 fn main() -> Result<(), Error> {
-    let arguments = Arguments::parse();
-    let root = root();
-    let language_model = LanguageModel::from_environment(&root);
-    let options = Options {
-        profile: Profile::from_environment(&root)?,
-        root,
-        state: arguments.state,
-        port: arguments.port,
-        cron_every: CRON_EVERY,
-        language_model,
-    };
-    if !matches!(arguments.command, Command::Serve) {
+    let Arguments { command, port, state } = Arguments::parse();
+    if !matches!(command, Command::Serve) {
         ctrlc::set_handler(|| {
             process::stop_all();
             std::process::exit(INTERRUPTED);
         })?;
     }
-    match arguments.command {
-        Command::Serve => serve(options),
-        Command::Demo { dir } => demo::run(&options, dir),
+    match command {
+        Command::Serve => serve(options(port, state)?),
+        Command::Demo { dir } => demo::run(&options(port, state)?, dir),
         Command::Eval { data, sets } => evaluation::run(&data, &sets),
         Command::Bench { quick } => benchmark::run(quick),
+        Command::CheckLimits { environment, configuration } => check_limits(&limits_of(&configuration, &environment)?),
+        Command::Smoke(target) => smoke::run(&target),
     }
+}
+
+/// How the product of this machine starts, as the environment says.
+fn options(port: u16, state: PathBuf) -> Result<Options, Error> {
+    let root = root();
+    Ok(Options {
+        language_model: LanguageModel::from_environment(&root),
+        profile: Profile::from_environment(&root)?,
+        root,
+        state,
+        port,
+        cron_every: CRON_EVERY,
+        embedding_cache: None,
+    })
 }
 
 fn serve(options: Options) -> Result<(), Error> {

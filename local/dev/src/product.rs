@@ -33,6 +33,8 @@ pub struct Options {
     pub cron_every: Duration,
     /// The language model.
     pub language_model: LanguageModel,
+    /// Where vectors are kept that were computed before, if not all are to be computed anew.
+    pub embedding_cache: Option<PathBuf>,
     /// How it differs from what is deployed.
     pub profile: Profile,
 }
@@ -41,9 +43,21 @@ impl Options {
     /// For a state folder, with a free port and a quick schedule, as tests want it.
     pub fn for_tests(state: PathBuf) -> Self {
         let root = root();
-        let language_model = LanguageModel::from_environment(&root);
-        Self { root, state, port: 0, cron_every: Duration::from_secs(2), language_model, profile: Profile::default() }
+        Self {
+            language_model: LanguageModel::from_environment(&root),
+            root,
+            state,
+            port: 0,
+            cron_every: Duration::from_secs(2),
+            embedding_cache: None,
+            profile: Profile::default(),
+        }
     }
+}
+
+/// The embedding cache that tests and evaluations share: as good as the build, and gone with it.
+pub fn embedding_cache() -> PathBuf {
+    root().join("target/embeddings")
 }
 
 /// The repository this was built from.
@@ -245,6 +259,9 @@ fn start_models(options: &Options, llm_url: Option<&str>) -> Result<(Process, St
     command.env_remove("LLM_URL");
     if let Some(url) = llm_url {
         command.args(["--llm-url", url]);
+    }
+    if let Some(folder) = &options.embedding_cache {
+        command.arg("--cache").arg(folder);
     }
     let (process, address) =
         Process::start_server(&mut command, &options.state.join("models.log"), "model server on ")?;

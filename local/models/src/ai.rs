@@ -5,7 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use pipeline::{constants, model::EMBEDDING};
 use serde::{Deserialize, Serialize};
 
-use crate::embedding::{EmbeddingModel, Error, WINDOW};
+use crate::{
+    embedding::{EmbeddingModel, Error, WINDOW},
+    vector_cache::VectorCache,
+};
 
 /// Input of an embedding model.
 #[derive(Debug, Deserialize)]
@@ -42,13 +45,15 @@ pub struct Embeddings {
 #[derive(Debug)]
 pub struct Ai {
     models: Vec<Mutex<EmbeddingModel>>,
+    cache: Option<VectorCache>,
     truncated: std::sync::atomic::AtomicU64,
 }
 
 impl Ai {
-    /// Over these copies of one model.
-    pub fn new(models: Vec<EmbeddingModel>) -> Self {
-        Self { models: models.into_iter().map(Mutex::new).collect(), truncated: std::sync::atomic::AtomicU64::new(0) }
+    /// Over these copies of one model, and what they computed before.
+    pub fn new(models: Vec<EmbeddingModel>, cache: Option<VectorCache>) -> Self {
+        let models = models.into_iter().map(Mutex::new).collect();
+        Self { models, cache, truncated: std::sync::atomic::AtomicU64::new(0) }
     }
 
     /// Texts of which the model saw only the beginning: zero, if windows are cut right.
@@ -112,7 +117,8 @@ impl Ai {
                         loop {
                             let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                             let Some(tokens) = texts.get(index) else { return Ok(()) };
-                            *results[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(model.embed(tokens)?);
+                            *results[index].lock().unwrap_or_else(PoisonError::into_inner) =
+                                Some(self.embed_once(&mut model, tokens)?);
                         }
                     })
                 })
@@ -125,5 +131,15 @@ impl Ai {
             .filter_map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
             .collect();
         Ok(Embeddings { shape: [data.len(), data.first().map_or(0, Vec::len)], data, pooling: pooling.to_owned() })
+    }
+
+    fn embed_once(&self, model: &mut EmbeddingModel, tokens: &[i64]) -> Result<Vec<f32>, Error> {
+        let Some(cache) = &self.cache else { return model.embed(tokens) };
+        if let Some(vector) = cache.get(tokens) {
+            return Ok(vector);
+        }
+        let vector = model.embed(tokens)?;
+        cache.put(tokens, &vector)?;
+        Ok(vector)
     }
 }

@@ -118,6 +118,14 @@ async fn ask(stand_ins: &StandIns, input: &ChatInput) -> Result<reqwest::Respons
     Ok(response)
 }
 
+fn event(text: &str) -> Bytes {
+    Bytes::from(format!("data: {}\n\n", json!({ "response": text, "p": "" })))
+}
+
+fn end(tokens: Tokens) -> Bytes {
+    Bytes::from(format!("data: {}\n\ndata: [DONE]\n\n", json!({ "response": "", "usage": tokens })))
+}
+
 /// Passes a model's answer on in the platform's format, or what a fault makes of it.
 async fn relay(
     stand_ins: Arc<StandIns>,
@@ -126,10 +134,6 @@ async fn relay(
     mut upstream: reqwest::Response,
     sender: mpsc::Sender<Bytes>,
 ) {
-    let event = |text: &str| Bytes::from(format!("data: {}\n\n", json!({ "response": text, "p": "" })));
-    let end = |tokens: Tokens| {
-        Bytes::from(format!("data: {}\n\ndata: [DONE]\n\n", json!({ "response": "", "usage": tokens })))
-    };
     if faults.llm_silent {
         let _ = sender.send(end(Tokens::default())).await;
         return;
@@ -139,31 +143,38 @@ async fn relay(
         let _ = sender.send(end(Tokens::default())).await;
         return;
     }
+    let Some(tokens) = pass_on(&stand_ins, &faults, &mut upstream, &sender).await else { return };
+    let neurons = Catalogue::default().price(&model).neurons(tokens);
+    stand_ins.used.lock().unwrap_or_else(PoisonError::into_inner).generated(tokens, neurons);
+    let _ = sender.send(end(tokens)).await;
+}
+
+/// Passes the pieces of an answer on; what it took, or `None` if it broke off or nobody listens.
+async fn pass_on(
+    stand_ins: &StandIns,
+    faults: &Faults,
+    upstream: &mut reqwest::Response,
+    sender: &mpsc::Sender<Bytes>,
+) -> Option<Tokens> {
     let mut events = EventReader::default();
-    let mut told = 0;
+    let mut passed = 0;
     while let Ok(Some(bytes)) = upstream.chunk().await {
         let text = events.read(&bytes);
         if text.is_empty() {
             continue;
         }
-        told += 1;
-        if faults.llm_breaks_after.is_some_and(|pieces| told > pieces) {
+        passed += 1;
+        if faults.llm_breaks_after.is_some_and(|pieces| passed > pieces) {
             stand_ins.injector.count_break();
-            return;
+            return None;
         }
         if faults.llm_token_ms > 0 {
             tokio::time::sleep(Duration::from_millis(faults.llm_token_ms)).await;
         }
         // A client that is gone stops the model: dropping the response closes its connection.
         if sender.send(event(&text)).await.is_err() {
-            return;
+            return None;
         }
     }
-    if !events.is_done() {
-        return;
-    }
-    let tokens = events.tokens().unwrap_or_default();
-    let neurons = Catalogue::default().price(&model).neurons(tokens);
-    stand_ins.used.lock().unwrap_or_else(PoisonError::into_inner).generated(tokens, neurons);
-    let _ = sender.send(end(tokens)).await;
+    events.is_done().then(|| events.tokens().unwrap_or_default())
 }

@@ -10,3 +10,4 @@ pub mod faults;
 pub mod index;
 pub mod server;
 pub mod stand_ins;
+pub mod vector_cache;

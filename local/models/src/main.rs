@@ -14,6 +14,7 @@ use local_models::{
     index::Index,
     server::router,
     stand_ins::{LanguageModel, StandIns, Used},
+    vector_cache::VectorCache,
 };
 
 /// Where the models are; by default what `make` installed.
@@ -43,6 +44,9 @@ struct Options {
     /// How it pools: cls for bge.
     #[arg(long, env = "EMBEDDING_POOLING", value_enum, default_value_t = Pooling::Mean)]
     pooling: Pooling,
+    /// Folder for vectors that were computed before; without it each text is embedded anew.
+    #[arg(long, env = "EMBEDDING_CACHE")]
+    cache: Option<PathBuf>,
     /// Base URL of an OpenAI-compatible API with a language model, such as that of Ollama.
     #[arg(long, env = "LLM_URL")]
     llm_url: Option<String>,
@@ -69,8 +73,9 @@ async fn main() -> Result<(), Error> {
     let models = (0..options.copies.unwrap_or(cores))
         .map(|_| EmbeddingModel::load(&environment, &model, &tokenizer, options.pooling, options.threads))
         .collect::<Result<_, _>>()?;
+    let cache = options.cache.map(|folder| VectorCache::open(&folder, &model, options.pooling)).transpose()?;
     let stand_ins = StandIns {
-        ai: Ai::new(models),
+        ai: Ai::new(models, cache),
         index: Mutex::new(Index::open(options.vectors.as_deref())?),
         injector: Injector::default(),
         used: Mutex::new(Used::default()),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::time::Span;
+
 /// Who a message of a prompt is by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -103,8 +105,8 @@ impl Sink for Collect {
     }
 }
 
-/// Milliseconds without a token after which a model counts as stalled.
-pub const STALL_MILLISECONDS: u64 = 30_000;
+/// How long without a token a model counts as stalled.
+pub const STALL: Span = Span::seconds(30);
 
 /// Reads the server-sent events of a streaming model: `data: {"response": "…"}` as Workers AI sends
 /// them, or with `choices[0].delta.content` as its OpenAI-shaped models do, ended by `data: [DONE]`.

@@ -1,7 +1,7 @@
 //! Bringing an archived conversation back, for who reads it, goes on with it or still owes it an answer.
 
 use crate::{
-    archive::load,
+    archive_format::load,
     failure::Failure,
     ids::{ConversationId, UserId},
     platform::{
@@ -10,7 +10,7 @@ use crate::{
     },
     store::{
         archives,
-        conversations::{archive, messages::MessageRow},
+        conversations::{archiving, messages::MessageRow},
     },
 };
 
@@ -26,14 +26,14 @@ pub async fn restore<P: Database + ObjectStore + Clock>(
     user: &UserId,
     conversation: &ConversationId,
 ) -> Result<bool, Failure> {
-    let Some(row) = archive::archived(user, conversation).first(ports).await? else { return Ok(false) };
+    let Some(row) = archiving::archived(user, conversation).first(ports).await? else { return Ok(false) };
     let key = row.archived_key;
     let messages: Vec<MessageRow> = load(ports, &key).await?.turns.into_iter().map(MessageRow::from).collect();
     let now = ports.now();
     let mut transaction = Transaction::default();
-    transaction.write(archive::restore_messages(user, conversation, &key, &messages)?);
+    transaction.write(archiving::restore_messages(user, conversation, &key, &messages)?);
     transaction.write(archives::supersede_restored(user, conversation, &key, now));
-    transaction.write(archive::mark_restored(user, conversation, &key, now));
+    transaction.write(archiving::mark_restored(user, conversation, &key, now));
     transaction.commit(ports).await?;
     Ok(true)
 }

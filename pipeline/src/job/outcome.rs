@@ -3,7 +3,7 @@
 use crate::{
     constants,
     failure::{Failure, FailureKind},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 
 /// What became of one message.
@@ -11,10 +11,10 @@ use crate::{
 pub enum Outcome {
     /// The work is done, or was done before, or is no longer wanted.
     Done,
-    /// Deliver again after this many seconds.
+    /// Deliver again later.
     Retry {
-        /// Seconds until the next delivery.
-        after: u32,
+        /// How long until the next delivery, in whole seconds: queues know no less.
+        after: Span,
         /// What failed.
         why: String,
     },
@@ -66,14 +66,12 @@ pub fn fate(failure: &Failure, attempts: i64, now: Timestamp, jitter: u8) -> Out
     }
 }
 
-/// Seconds before the next attempt: full jitter under an exponential ceiling.
+/// How long until the next attempt, in whole seconds: full jitter under an exponential ceiling.
 ///
 /// Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
-pub fn backoff(attempts: i64, jitter: u8) -> u32 {
-    let exponent = attempts.clamp(0, 16).unsigned_abs();
-    let ceiling = (constants::BACKOFF_BASE_SECONDS << exponent).min(constants::BACKOFF_CEILING_SECONDS);
-    let scaled = ceiling * (u64::from(jitter) + 1) / 256;
-    u32::try_from(scaled).unwrap_or(u32::MAX)
+pub fn backoff(attempts: i64, jitter: u8) -> Span {
+    let ceiling = ((1 << attempts.clamp(0, 16)) * constants::BACKOFF_BASE).min(constants::BACKOFF_CEILING);
+    Span::seconds(ceiling.as_seconds() * (i64::from(jitter) + 1) / 256)
 }
 
 #[cfg(test)]
@@ -82,10 +80,10 @@ mod tests {
 
     #[test]
     fn backoff_grows_to_its_ceiling_and_is_spread() {
-        assert_eq!(backoff(0, 255), 1);
-        assert_eq!(backoff(4, 255), 16);
-        assert_eq!(backoff(40, 255), 300);
-        assert_eq!(backoff(40, 0), 1);
+        assert_eq!(backoff(0, 255), Span::seconds(1));
+        assert_eq!(backoff(4, 255), Span::seconds(16));
+        assert_eq!(backoff(40, 255), Span::seconds(300));
+        assert_eq!(backoff(40, 0), Span::seconds(1));
     }
 
     #[test]

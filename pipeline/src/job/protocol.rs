@@ -20,7 +20,6 @@ use crate::{
         transaction::Transaction,
     },
     store::{dead_letters, jobs::items, usage},
-    time::SECOND,
 };
 
 /// Claims the message's item for its stage; `None` if there is nothing to do: done, cancelled, held
@@ -127,7 +126,7 @@ pub async fn release<P: Database + Queue + Clock>(
     let (state, next_at, why) = match outcome {
         Outcome::Done => return Ok(true),
         Outcome::Dead { why } => return fail(ports, claim.item, &claim.user, why, Some(&claim.token)).await,
-        Outcome::Retry { after, why } => (ItemState::Queued, now.plus(i64::from(*after) * SECOND), why),
+        Outcome::Retry { after, why } => (ItemState::Queued, now.plus(*after), why),
         Outcome::Park { until, why } => (ItemState::Parked, *until, why),
     };
     let mut transaction = Transaction::default();

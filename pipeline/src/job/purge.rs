@@ -7,11 +7,11 @@
 use crate::{
     failure::Failure,
     ids::{JobId, UserId},
-    job::{item::ItemState, message::Stage},
+    job::{item::ItemState, kind::JobKind, message::Stage},
     platform::transaction::Transaction,
     store::{
         counters,
-        jobs::create::{self, NewItem, NewPurgeJob},
+        jobs::create::{self, NewItem},
     },
     time::Timestamp,
 };
@@ -23,8 +23,8 @@ pub struct Purge<'a> {
     pub job: &'a JobId,
     /// Whose revisions they are.
     pub user: &'a UserId,
-    /// `delete` when their owner asked for it and wants a receipt, else `retire`.
-    pub kind: &'a str,
+    /// [`JobKind::Delete`] when their owner asked for it and wants a receipt, else [`JobKind::Purge`].
+    pub kind: JobKind,
     /// Not before this.
     pub due: Timestamp,
     /// Now.
@@ -38,7 +38,7 @@ pub struct Purge<'a> {
 /// A bug if the item cannot be written as JSON.
 pub fn schedule(transaction: &mut Transaction, purge: Purge<'_>) -> Result<(), Failure> {
     let Purge { job, user, kind, due, now } = purge;
-    transaction.write(create::purge_job(NewPurgeJob { id: job, user, kind, now }));
+    transaction.write(create::purge_job(job, user, kind, now));
     transaction.write(counters::take_item_numbers(job, 1));
     let state = if due > now { ItemState::Parked } else { ItemState::Queued };
     let item = NewItem { state, next_at: due, document_count: None, ..NewItem::queued(Stage::Purge, now) };

@@ -16,8 +16,19 @@ use crate::{
     job::message::Message,
     model::EmbeddingModel,
     platform::statement::{Answers, Statement},
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
+
+/// Names a set of ports: `port_set! { pub trait SomePorts: Clock + Random }` is a trait that whatever has all
+/// of these ports has.
+#[macro_export]
+macro_rules! port_set {
+    ($(#[$attribute:meta])* $visibility:vis trait $name:ident: $($ports:tt)+) => {
+        $(#[$attribute])*
+        $visibility trait $name: $($ports)+ {}
+        impl<P: $($ports)+> $name for P {}
+    };
+}
 
 /// D1, which holds the truth: what the other stores hold can be made again or removed by it.
 pub trait Database {
@@ -96,12 +107,12 @@ pub trait KeyValue {
     ///
     /// KV is not answering, or its day is spent.
     async fn get_value(&self, key: &str) -> Result<Option<Vec<u8>>, Failure>;
-    /// Writes a value that disappears after `seconds` (at least 60).
+    /// Writes a value that disappears after `kept` (a minute at least).
     ///
     /// # Errors
     ///
     /// KV is not answering, or its day is spent; the value may be written.
-    async fn put_value(&self, key: &str, value: Vec<u8>, seconds: u32) -> Result<(), Failure>;
+    async fn put_value(&self, key: &str, value: Vec<u8>, kept: Span) -> Result<(), Failure>;
 }
 
 /// Workers AI, as far as it makes vectors of texts.
@@ -123,7 +134,7 @@ pub trait Generator {
     ///
     /// # Errors
     ///
-    /// The model says nothing for [`crate::chat::generation::STALL_MILLISECONDS`], says nothing at all, or
+    /// The model says nothing for [`crate::chat::generation::STALL`], says nothing at all, or
     /// breaks off. What the sink has got by then does not count.
     async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure>;
 }
@@ -247,7 +258,7 @@ pub trait Clock {
     /// The present time. On Workers it stands still during CPU work.
     fn now(&self) -> Timestamp;
     /// Waits, which costs no CPU.
-    async fn sleep(&self, milliseconds: u64);
+    async fn sleep(&self, span: Span);
 }
 
 /// Randomness that nobody can foresee: ids and keys are made of it.

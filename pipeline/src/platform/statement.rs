@@ -87,6 +87,20 @@ impl From<i64> for Value {
     }
 }
 
+/// A count of things in memory; none is as large as 2^53.
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        Self::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+
+/// A count of what was used; none is as large as 2^53.
+impl From<u64> for Value {
+    fn from(value: u64) -> Self {
+        Self::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+
 impl From<f64> for Value {
     fn from(value: f64) -> Self {
         Self::Real(value)

@@ -33,7 +33,7 @@ pub fn note_conversation(key: &str, user: &UserId, conversation: &ConversationId
 }
 
 /// Keeps an archive at which its conversation points since an earlier statement of the transaction
-/// ([`point_at`](crate::store::conversations::archive::point_at)).
+/// ([`point_at`](crate::store::conversations::archiving::point_at)).
 pub fn keep_conversation(claim: &Claim, conversation: &ConversationId, key: &str) -> Write {
     claim
         .fenced(formatcp!(
@@ -96,7 +96,7 @@ pub struct ArchiveKey {
 pub fn unused(now: Timestamp, limit: usize) -> Query<ArchiveKey> {
     Query::new("SELECT key FROM archives WHERE state = 'garbage' OR (state = 'writing' AND updated_at < ?1) LIMIT ?2")
         .bind(now.plus(-constants::MAX_WRITER_LIFE))
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(limit)
 }
 
 /// Gives up these archives and returns those that are: from here on nothing can point at them. One that

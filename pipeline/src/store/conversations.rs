@@ -1,21 +1,24 @@
 //! Conversations and their messages: the tables `conversations` and `turns`.
 //!
 //! Here are the conversations themselves; [`messages`] holds what is asked and answered in them, and
-//! [`archive`] moves the messages of idle ones into R2 and back.
+//! [`archiving`] moves the messages of idle ones into R2 and back.
 
-pub mod archive;
+pub mod archiving;
 pub mod messages;
 
 use const_format::formatcp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{ConversationId, JobId, UserId},
     job::item::Claim,
     platform::transaction::{Query, Write},
-    store::conditions::{HELD, key_held_by},
-    time::Timestamp,
+    store::{
+        columns::flag,
+        conditions::{HELD, key_held_by, past_retention},
+    },
+    time::{DAY, Timestamp},
 };
 
 /// A conversation that is to be inserted.
@@ -138,11 +141,6 @@ pub struct ConversationEntry {
     pub archived: bool,
 }
 
-/// D1 has no booleans.
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    i64::deserialize(deserializer).map(|number| number != 0)
-}
-
 /// The columns of a [`ConversationEntry`].
 const ENTRY: &str = "id, title, last_number / 2 AS turns, created_at, updated_at, archived_key IS NOT NULL AS archived";
 
@@ -182,6 +180,28 @@ pub fn conversation(user: &UserId, conversation: &ConversationId) -> Query<Conve
 /// Removes a conversation's row; its messages are removed by [`messages::delete`] before it.
 pub fn delete(user: &UserId, conversation: &ConversationId) -> Write {
     Write::new("DELETE FROM conversations WHERE user_id = ?1 AND id = ?2").bind(user).bind(conversation)
+}
+
+/// A conversation past its retention.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OldConversation {
+    /// Its owner.
+    pub user_id: UserId,
+    /// The conversation.
+    pub id: ConversationId,
+}
+
+/// At most `limit` conversations that were continued longer ago than their owners want (`retention` of
+/// their profile).
+pub fn past_retention(now: Timestamp, limit: i64) -> Query<OldConversation> {
+    Query::new(formatcp!(
+        "SELECT c.user_id, c.id FROM users u CROSS JOIN conversations c ON c.user_id = u.id
+         WHERE {PAST_RETENTION} LIMIT ?3",
+        PAST_RETENTION = past_retention!("conversation_days", "c.updated_at"),
+    ))
+    .bind(now)
+    .bind(DAY)
+    .bind(limit)
 }
 
 /// Removes conversations, their messages first, whose clients keep them and that were continued before

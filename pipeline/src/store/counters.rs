@@ -18,7 +18,7 @@ pub fn take_item_numbers(job: &JobId, count: usize) -> Write {
          WHERE name = 'item' AND EXISTS (SELECT 1 FROM jobs WHERE id = ?1 AND first_item = counters.value + 1)",
     )
     .bind(job)
-    .bind(i64::try_from(count).unwrap_or(i64::MAX))
+    .bind(count)
 }
 
 /// How many vectors the index holds.

@@ -7,7 +7,7 @@ pub mod proposals;
 
 use const_format::formatcp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     constants,
@@ -19,7 +19,10 @@ use crate::{
         transaction::{Query, Write},
     },
     scope::Scope,
-    store::conditions::{HELD, past_retention},
+    store::{
+        columns::flag,
+        conditions::{HELD, past_retention},
+    },
     time::{DAY, Timestamp},
 };
 
@@ -48,11 +51,6 @@ pub struct MemoryRow {
     pub created_at: Timestamp,
     /// When it was last recalled.
     pub recalled_at: Option<Timestamp>,
-}
-
-/// D1 has no booleans.
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    f64::deserialize(deserializer).map(|number| number != 0.0)
 }
 
 /// The columns of a [`MemoryRow`].

@@ -15,7 +15,3 @@ pub mod sums;
 const COUNTED: &str = "neurons, d1_rows_read, d1_rows_written, kv_reads, kv_writes, r2_class_a, r2_class_b, \
      queue_operations, vectors_queried, vectors_upserted, object_requests, object_rows_read, object_rows_written, \
      object_milliseconds";
-
-fn whole(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}

@@ -8,7 +8,6 @@
 pub mod accept;
 pub mod cached;
 
-use data_encoding::HEXLOWER;
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
     chat::{
@@ -25,17 +24,18 @@ use pipeline::{
     problem::{Code, Problem},
     store::sessions,
     tenant::Tenant,
+    time::Span,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::accept::{Accepted, Question};
+use self::accept::{Acceptance, Question};
 use crate::{
     api::{jobs, search::request::check_filters},
     http::{
         body,
-        call::{Call, Platform},
-        idempotency,
+        call::{Call, RequestPorts},
+        idempotency::{self, Key},
         reply::{Answer, Refusal, Reply},
     },
 };
@@ -93,25 +93,34 @@ pub struct ChatAnswer<'a> {
     status: &'static str,
 }
 
+impl<'a> ChatAnswer<'a> {
+    fn queued(job: &'a JobId, turn: &'a Turn) -> Self {
+        Self { job_id: job, turn_id: &turn.turn_id, conversation_id: &turn.conversation_id, status: "queued" }
+    }
+}
+
 /// Reads and checks a question.
 pub fn parse(text: &[u8]) -> Result<Checked, Problem> {
     let request: ChatRequest = body::parse(text)?;
     let message = body::text("/message", &request.message, constants::CHAT_MESSAGE_BYTES)?;
     check_filters(&request.filters)?;
-    let not_found =
-        |pointer: &str, what: &str| Problem::field(Code::NotFound, pointer, format!("there is no such {what}"));
-    let conversation = request
-        .conversation_id
-        .map(|id| ConversationId::parse(&id).ok_or_else(|| not_found("/conversation_id", "conversation")))
-        .transpose()?;
-    let session = request
-        .session_id
-        .map(|id| SessionId::parse(&id).ok_or_else(|| not_found("/session_id", "session")))
-        .transpose()?;
+    let conversation =
+        request.conversation_id.map(|id| ConversationId::parse(&id).ok_or_else(no_such_conversation)).transpose()?;
+    let session = request.session_id.map(|id| SessionId::parse(&id).ok_or_else(no_such_session)).transpose()?;
     let route = request.route.as_deref().map(route).transpose()?;
     let max_tokens = request.max_tokens.map(max_tokens).transpose()?;
     let ask = Ask { route, filters: request.filters, use_memory: request.use_memory, max_tokens, ..Ask::default() };
     Ok(Checked { message, conversation, session, ask })
+}
+
+fn no_such_conversation() -> Problem {
+    let detail = "there is no such conversation; leave the field out to begin one";
+    Problem::field(Code::NotFound, "/conversation_id", detail)
+}
+
+fn no_such_session() -> Problem {
+    let detail = "there is no such open session; POST /api/session opens one";
+    Problem::field(Code::NotFound, "/session_id", detail)
 }
 
 fn route(name: &str) -> Result<RouteName, Problem> {
@@ -133,21 +142,14 @@ pub fn max_tokens(wanted: i64) -> Result<u32, Problem> {
 }
 
 /// Answers the route. See the module for its steps.
-pub async fn chat<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
+pub async fn chat<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     let checked = parse(call.request.body())?;
-    let key = idempotency::key(call)?;
-    let body_hash = match &key {
-        Some(_) => HEXLOWER.encode(&ports.sha256(call.request.body()).await?),
-        None => String::new(),
+    let key = match idempotency::begin(ports, call).await? {
+        idempotency::Begun::Answered(reply) => return Ok(reply),
+        idempotency::Begun::New(key) => key,
     };
-    if let Some(key) = &key
-        && let Some(reply) = idempotency::replay(ports, &call.tenant, key, &body_hash).await?
-    {
-        return Ok(reply);
-    }
-    let begun =
-        begin(ports, &call.tenant, checked, key.as_deref().map(|key| (key, body_hash.as_str())), "chat").await?;
-    answer(ports, &call.tenant.user, &begun, call.wait_seconds()).await
+    let begun = begin(ports, &call.tenant, checked, key.as_ref(), "chat").await?;
+    answer(ports, &call.tenant.user, &begun, call.wait()).await
 }
 
 /// A turn that was accepted.
@@ -163,11 +165,11 @@ pub struct Begun {
 
 /// Accepts a question: from the cache, or as a job. `origin` is `chat`, or `openai` for a
 /// conversation whose client keeps the history.
-pub async fn begin<P: Platform>(
+pub async fn begin<P: RequestPorts>(
     ports: &P,
     tenant: &Tenant,
     checked: Checked,
-    idempotency: Option<(&str, &str)>,
+    key: Option<&Key>,
     origin: &str,
 ) -> Result<Begun, Refusal> {
     let Checked { message, conversation, session, mut ask } = checked;
@@ -176,7 +178,8 @@ pub async fn begin<P: Platform>(
         check_session(ports, &tenant.user, session).await?;
     }
     let now = ports.now();
-    if conversation.is_none() && session.is_none() {
+    let is_new = conversation.is_none();
+    if is_new && session.is_none() {
         let catalogue = Catalogue::load(ports).await.catalogue;
         ask.cache_key = Some(cached::key(tenant, &message, &ask, &catalogue)?);
     }
@@ -184,7 +187,6 @@ pub async fn begin<P: Platform>(
         Some(key) => cached::read(ports, key).await,
         None => None,
     };
-    let is_new = conversation.is_none();
     let turn = Turn {
         conversation_id: conversation.unwrap_or_else(|| ConversationId::new(now, ports.bytes())),
         turn_id: TurnId::new(now, ports.bytes()),
@@ -194,82 +196,66 @@ pub async fn begin<P: Platform>(
         request: ask,
     };
     let job = JobId::new(now, ports.bytes());
-    let response = json(&ChatAnswer {
-        job_id: &job,
-        turn_id: &turn.turn_id,
-        conversation_id: &turn.conversation_id,
-        status: "queued",
-    })?;
-    let question = Question {
-        job: &job,
-        user: &tenant.user,
-        turn: &turn,
-        message: &message,
-        is_new,
-        origin,
-        idempotency,
-        response: &response,
-        answer: cached.as_ref(),
-    };
-    let mut accepted = accept::accept(ports, &question).await?;
-    if accepted == Accepted::NoConversation && restore::restore(ports, &tenant.user, &turn.conversation_id).await? {
-        accepted = accept::accept(ports, &question).await?;
-    }
-    match accepted {
-        Accepted::Yes => {}
-        Accepted::NoConversation => {
-            return Err(Problem::field(Code::NotFound, "/conversation_id", "there is no such conversation").into());
-        }
-        Accepted::KeyInFlight => {
-            return Err(Problem::field(
-                Code::Conflict,
-                "Idempotency-Key",
-                "another request with this key is being worked on",
-            )
-            .into());
-        }
-    }
+    let response = json(&ChatAnswer::queued(&job, &turn))?;
+    let (user, answer) = (&tenant.user, cached.as_ref());
+    let question =
+        Question { job: &job, user, turn: &turn, message: &message, is_new, origin, key, response: &response, answer };
+    commit(ports, &question).await?;
     let result = cached.map(|cached| TurnResult::new(&job, &turn, cached, true));
     Ok(Begun { job, turn, result })
 }
 
+/// Commits a question; one that goes on with an archived conversation when that is restored.
+async fn commit<P: RequestPorts>(ports: &P, question: &Question<'_>) -> Result<(), Refusal> {
+    let mut acceptance = accept::accept(ports, question).await?;
+    if acceptance == Acceptance::NoConversation
+        && restore::restore(ports, question.user, &question.turn.conversation_id).await?
+    {
+        acceptance = accept::accept(ports, question).await?;
+    }
+    match acceptance {
+        Acceptance::Accepted => Ok(()),
+        Acceptance::NoConversation => Err(no_such_conversation().into()),
+        Acceptance::KeyInFlight => Err(idempotency::in_flight().into()),
+    }
+}
+
 async fn check_session<P: Database>(ports: &P, user: &UserId, session: &SessionId) -> Result<(), Refusal> {
     if sessions::open(user, session).first(ports).await?.is_none() {
-        return Err(Problem::field(Code::NotFound, "/session_id", "there is no such open session").into());
+        return Err(no_such_session().into());
     }
     Ok(())
 }
 
-async fn answer<P: Platform>(ports: &P, user: &UserId, begun: &Begun, wait: u32) -> Answer {
+async fn answer<P: RequestPorts>(ports: &P, user: &UserId, begun: &Begun, wait: Span) -> Answer {
     let location = format!("/api/jobs/{}", begun.job);
     if let Some(result) = &begun.result {
         return Ok(Reply::json(StatusCode::OK, result).with(header::LOCATION, &location));
     }
-    if wait > 0
+    if wait > Span::ZERO
         && let Some(result) = wait_for(ports, user, begun, wait).await?
     {
         return Ok(Reply::json(StatusCode::OK, &result)
             .with(header::LOCATION, &location)
-            .with(HeaderName::from_static("preference-applied"), &format!("wait={wait}")));
+            .with(HeaderName::from_static("preference-applied"), &format!("wait={}", wait.as_seconds())));
     }
-    let Turn { turn_id, conversation_id, .. } = &begun.turn;
-    let answer = ChatAnswer { job_id: &begun.job, turn_id, conversation_id, status: "queued" };
+    let answer = ChatAnswer::queued(&begun.job, &begun.turn);
     Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location).with(header::RETRY_AFTER, "1"))
 }
 
 /// Waits for a turn's answer; `None` if it is not there by then. A turn that ended without one is a
 /// problem.
-pub async fn wait_for<P: Platform>(
+pub async fn wait_for<P: RequestPorts>(
     ports: &P,
     user: &UserId,
     begun: &Begun,
-    seconds: u32,
+    longest: Span,
 ) -> Result<Option<TurnResult>, Refusal> {
     if let Some(result) = &begun.result {
         return Ok(Some(result.clone()));
     }
-    let deadline = ports.now().plus(pipeline::time::Span::seconds(i64::from(seconds)));
-    let mut pause = 150;
+    let deadline = ports.now().plus(longest);
+    let mut pause = Span::milliseconds(150);
     loop {
         match jobs::turn_state(ports, user, &begun.job).await? {
             jobs::TurnState::Answered(result) => return Ok(Some(*result)),
@@ -281,7 +267,7 @@ pub async fn wait_for<P: Platform>(
             jobs::TurnState::Open => {}
         }
         ports.sleep(pause).await;
-        pause = (pause * 3 / 2).min(1_000);
+        pause = jobs::longer(pause);
     }
 }
 

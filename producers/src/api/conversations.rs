@@ -3,30 +3,28 @@
 use http::StatusCode;
 use pipeline::{
     chat::{restore, turn::Detail},
-    failure::Failure,
     ids::{ConversationId, TurnId, UserId},
     platform::{
         ports::{Clock, Database, ObjectStore},
         transaction::Transaction,
     },
     problem::{Code, Problem},
-    store::{
-        archives,
-        conversations::{
-            self, ConversationEntry, ConversationRow,
-            messages::{self, MessageRow},
-        },
-        jobs::cancel,
+    store::conversations::{
+        self, ConversationEntry, ConversationRow,
+        messages::{self, MessageRow},
     },
     time::Timestamp,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::http::{
-    call::Call,
-    paging::{page, page_reply},
-    reply::{Answer, Refusal, Reply},
+use crate::{
+    http::{
+        call::Call,
+        paging::{page, page_reply},
+        reply::{Answer, Refusal, Reply},
+    },
+    remove,
 };
 
 /// One message of a conversation.
@@ -67,7 +65,7 @@ fn id_of(call: &Call<'_>) -> Result<ConversationId, Problem> {
 }
 
 fn not_found() -> Problem {
-    Problem::new(Code::NotFound, "there is no such conversation")
+    Problem::new(Code::NotFound, "there is no such conversation; GET /api/conversations lists yours")
 }
 
 /// `GET /api/conversations/{id}`: its messages, oldest first, a page at a time. An archived one is
@@ -130,25 +128,6 @@ pub struct Receipt<'a> {
 /// cancelled with it.
 pub async fn delete<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let id = id_of(call)?;
-    let messages_removed = remove(ports, &call.tenant.user, &id).await?.ok_or_else(not_found)?;
+    let messages_removed = remove::conversation(ports, &call.tenant.user, &id).await?.ok_or_else(not_found)?;
     Ok(Reply::json(StatusCode::OK, &Receipt { conversation_id: &id, messages_removed }))
-}
-
-/// Removes a conversation in one transaction; how many messages went with it from D1, or `None` if
-/// there is no such conversation. Its archive is superseded from then on.
-pub async fn remove<P: Database + Clock>(
-    ports: &P,
-    user: &UserId,
-    id: &ConversationId,
-) -> Result<Option<u64>, Failure> {
-    let now = ports.now();
-    let mut transaction = Transaction::default();
-    for cancel in cancel::turns_of(user, id, now) {
-        transaction.write(cancel);
-    }
-    transaction.write(archives::supersede_deleted(user, id, now));
-    let messages = transaction.write(messages::delete(user, id));
-    let conversation = transaction.write(conversations::delete(user, id));
-    let done = transaction.commit(ports).await?;
-    Ok((done.changes(conversation) > 0).then(|| done.changes(messages)))
 }

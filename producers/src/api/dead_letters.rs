@@ -36,7 +36,9 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 pub async fn replay<P: Database + Queue + Channels + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let user = &call.tenant.user;
     let replayed = dead_letters::replay(user, call.id, ports.now()).first(ports).await?;
-    let replayed = replayed.ok_or_else(|| Problem::new(Code::NotFound, "there is no such dead letter"))?;
+    let replayed = replayed.ok_or_else(|| {
+        Problem::new(Code::NotFound, "there is no such dead letter; GET /api/dead-letters lists yours")
+    })?;
     jobs::requeue(ports, user, &replayed.job_id, Some(replayed.item_id)).await?;
     Ok(Reply::json(StatusCode::ACCEPTED, &Replayed { job_id: replayed.job_id }))
 }

@@ -3,11 +3,8 @@
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
     failure::Failure,
-    ids::{DocumentId, JobId, UserId},
-    job::{
-        item::ItemState,
-        purge::{self, Purge},
-    },
+    ids::{DocumentId, JobId},
+    job::item::ItemState,
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore, Queue, Random},
@@ -16,14 +13,9 @@ use pipeline::{
     problem::{Code, Problem},
     store::{
         chunks::read::{self as chunks, ChunkSpan},
-        documents::{
-            delete,
-            read::{self, DocumentFilter, DocumentRow},
-            superseded,
-        },
-        users,
+        documents::read::{self, DocumentFilter, DocumentRow},
     },
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -36,6 +28,7 @@ use crate::{
         paging,
         reply::{Answer, Reply},
     },
+    remove,
 };
 
 /// A document in a list.
@@ -98,7 +91,7 @@ fn id_of(call: &Call<'_>) -> Result<DocumentId, Problem> {
 }
 
 fn not_found() -> Problem {
-    Problem::new(Code::NotFound, "there is no such document")
+    Problem::new(Code::NotFound, "there is no such document; GET /api/documents lists yours")
 }
 
 /// `GET /api/documents?type=&language=&tag=&external_id=&limit=&cursor=`
@@ -168,35 +161,12 @@ pub async fn delete<P: Database + Queue + Clock + Random>(ports: &P, call: &Call
     let id = id_of(call)?;
     let user = &call.tenant.user;
     let deleted_at = ports.now();
-    let job = remove(ports, user, &id).await?.ok_or_else(not_found)?;
+    let job = remove::document(ports, user, &id).await?.ok_or_else(not_found)?;
     let deleted = Deleted { document_id: &id, deleted_at, job_id: &job };
-    match call.wait_seconds() {
-        0 => Ok(Reply::json(StatusCode::ACCEPTED, &deleted).with(header::LOCATION, &format!("/api/jobs/{job}"))),
-        seconds => jobs::wait(ports, user, &job, seconds, &deleted).await,
+    match call.wait() {
+        Span::ZERO => {
+            Ok(Reply::json(StatusCode::ACCEPTED, &deleted).with(header::LOCATION, &format!("/api/jobs/{job}")))
+        }
+        longest => jobs::wait(ports, user, &job, longest, &deleted).await,
     }
-}
-
-/// Deletes a document; the job that removes it everywhere, or `None` if there is no such document.
-///
-/// One transaction: both its revisions are superseded, and the row becomes a tombstone that fences off
-/// what is in flight.
-pub async fn remove<P: Database + Queue + Clock + Random>(
-    ports: &P,
-    user: &UserId,
-    id: &DocumentId,
-) -> Result<Option<JobId>, Failure> {
-    let now = ports.now();
-    let job = JobId::new(now, ports.bytes());
-    let mut work = Transaction::default();
-    work.write(superseded::by_delete(user, id));
-    purge::schedule(&mut work, Purge { job: &job, user, kind: "delete", due: now, now })?;
-    let tombstone = work.write(delete::tombstone(user, id, now));
-    work.write(users::bump(user));
-    let done = work.commit(ports).await?;
-    if done.changes(tombstone) == 0 {
-        return Ok(None);
-    }
-    // A lost message costs a sweep.
-    let _ = ports.send(done.messages()?).await;
-    Ok(Some(job))
 }

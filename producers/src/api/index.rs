@@ -16,7 +16,6 @@ pub mod validate;
 
 use std::collections::{HashMap, HashSet};
 
-use data_encoding::HEXLOWER;
 use http::{StatusCode, header};
 use pipeline::{
     failure::Failure,
@@ -28,14 +27,16 @@ use pipeline::{
     problem::{Code, Problem},
     store::documents::upload,
     tenant::Tenant,
+    time::Span,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use self::parse::Documents;
 use self::{
-    accept::Accepted,
+    accept::PlannedUpload,
     estimate::{Estimate, Text},
+    pack::Batch,
     parse::Item,
     token::consistency_token,
     validate::{Description, Prepared},
@@ -43,8 +44,8 @@ use self::{
 use crate::{
     api::jobs,
     http::{
-        call::{Call, Platform},
-        idempotency,
+        call::{Call, RequestPorts},
+        idempotency::{self, Begun, Key},
         reply::{Answer, Reply},
     },
 };
@@ -75,79 +76,92 @@ pub struct IndexAnswer<'a> {
 }
 
 /// Answers the route. See the module for its steps.
-pub async fn index<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
-    let body = call.request.body();
-    let key = idempotency::key(call)?;
-    let body_hash = match &key {
-        Some(_) => HEXLOWER.encode(&ports.sha256(body).await?),
-        None => String::new(),
+pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
+    let key = match idempotency::begin(ports, call).await? {
+        Begun::Answered(reply) => return Ok(reply),
+        Begun::New(key) => key,
     };
-    if let Some(key) = &key
-        && let Some(reply) = idempotency::replay(ports, &call.tenant, key, &body_hash).await?
-    {
-        return Ok(reply);
+    let items = parse::parse(call.request.headers(), call.request.body()).await?;
+    let plan = plan(ports, &call.tenant, items).await?;
+    if call.parameter("dry_run").as_deref() == Some("true") {
+        return Ok(Reply::json(StatusCode::OK, &plan.answer("dry_run", None)));
     }
-    let items = parse::parse(call.request.headers(), body).await?;
-    let (mut answers, documents) = prepare(ports, &call.tenant, items).await?;
-    let duplicates = duplicates(ports, &call.tenant, &documents).await?;
-    let mut queued = Vec::new();
-    for (index, prepared) in documents {
+    if plan.documents.is_empty() {
+        return nothing_queued(&plan);
+    }
+    commit(ports, call, &plan, key.as_ref()).await
+}
+
+/// An upload that was looked through.
+struct Plan {
+    /// What becomes of each of its documents.
+    answers: Vec<ItemAnswer>,
+    /// Those that are to be indexed.
+    documents: Vec<Prepared>,
+    /// Their packs.
+    batches: Vec<Batch>,
+    /// What that costs.
+    estimate: Estimate,
+}
+
+impl Plan {
+    fn answer<'a>(&'a self, status: &'static str, job: Option<&'a JobId>) -> IndexAnswer<'a> {
+        let consistency_token = job.map(consistency_token);
+        IndexAnswer { job_id: job, status, consistency_token, estimate: self.estimate, items: &self.answers }
+    }
+}
+
+/// Steps 1 to 3: nothing is written so far.
+async fn plan<P: RequestPorts>(ports: &P, tenant: &Tenant, items: Vec<Item>) -> Result<Plan, Failure> {
+    let (mut answers, prepared) = prepare(ports, tenant, items).await?;
+    let duplicates = duplicates(ports, tenant, &prepared).await?;
+    let mut documents = Vec::new();
+    for (index, prepared) in prepared {
         if duplicates.contains(&prepared.id) {
             answers[index].status = "duplicate";
         } else {
-            queued.push(prepared);
+            documents.push(prepared);
         }
     }
-    let sizes: Vec<usize> = queued.iter().map(|prepared| prepared.document.content.len()).collect();
+    let sizes: Vec<usize> = documents.iter().map(|prepared| prepared.document.content.len()).collect();
     let batches = pack::plan(&sizes);
-    let texts: Vec<Text<'_>> = queued
-        .iter()
-        .map(|prepared| Text {
-            bytes: prepared.document.content.as_ref(),
-            is_html: prepared.document.description.media_type == "text/html",
-        })
-        .collect();
+    let texts: Vec<Text<'_>> = documents.iter().map(text).collect();
     let estimate = estimate::estimate(&texts, &batches);
-    if call.parameter("dry_run").as_deref() == Some("true") {
-        let answer =
-            IndexAnswer { job_id: None, status: "dry_run", consistency_token: None, estimate, items: &answers };
-        return Ok(Reply::json(StatusCode::OK, &answer));
-    }
-    if queued.is_empty() {
-        return nothing_queued(&answers, estimate);
-    }
+    Ok(Plan { answers, documents, batches, estimate })
+}
+
+fn text(prepared: &Prepared) -> Text<'_> {
+    let document = &prepared.document;
+    Text { bytes: document.content.as_ref(), is_html: document.description.media_type == "text/html" }
+}
+
+/// Step 4.
+async fn commit<P: RequestPorts>(ports: &P, call: &Call<'_>, plan: &Plan, key: Option<&Key>) -> Answer {
     let job = JobId::new(ports.now(), ports.bytes());
-    let answer = IndexAnswer {
-        job_id: Some(&job),
-        status: "queued",
-        consistency_token: Some(consistency_token(&job)),
-        estimate,
-        items: &answers,
-    };
-    let accepted = Accepted {
+    let answer = plan.answer("queued", Some(&job));
+    let planned = PlannedUpload {
         job: &job,
         tenant: &call.tenant,
-        documents: &queued,
-        batches: &batches,
-        idempotency: key.as_deref().map(|key| (key, body_hash.as_str())),
+        documents: &plan.documents,
+        batches: &plan.batches,
+        key,
         response: &json(&answer)?,
     };
-    accept::accept(ports, accepted).await?;
+    accept::accept(ports, planned).await?;
     let location = format!("/api/jobs/{job}");
-    match call.wait_seconds() {
-        0 => Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location)),
-        seconds => jobs::wait(ports, &call.tenant.user, &job, seconds, &answer).await,
+    match call.wait() {
+        Span::ZERO => Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location)),
+        longest => jobs::wait(ports, &call.tenant.user, &job, longest, &answer).await,
     }
 }
 
 /// Nothing to do is no job: 200 if any was there already, else the problem.
-fn nothing_queued(answers: &[ItemAnswer], estimate: Estimate) -> Answer {
+fn nothing_queued(plan: &Plan) -> Answer {
+    let answers = &plan.answers;
     if answers.iter().any(|answer| answer.status == "duplicate") {
-        let answer =
-            IndexAnswer { job_id: None, status: "succeeded", consistency_token: None, estimate, items: answers };
-        return Ok(Reply::json(StatusCode::OK, &answer));
+        return Ok(Reply::json(StatusCode::OK, &plan.answer("succeeded", None)));
     }
-    if let [ItemAnswer { error: Some(problem), .. }] = answers {
+    if let [ItemAnswer { error: Some(problem), .. }] = answers.as_slice() {
         return Err(problem.clone().into());
     }
     let mut problem = Problem::new(Code::Invalid, format!("none of the {} documents can be indexed", answers.len()));

@@ -14,12 +14,14 @@ use pipeline::{
     failure::Failure,
     fingerprint,
     ids::{ItemId, JobId, UserId},
+    job::kind::JobKind,
     platform::{
         ports::{Channels, Clock, Database, ObjectStore, Queue},
         transaction::Transaction,
     },
     problem::{Code, Problem},
     store::{self, jobs::read::TurnRow},
+    time::{SECOND, Span},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -49,7 +51,7 @@ fn id_of(call: &Call<'_>) -> Result<JobId, Problem> {
 }
 
 fn not_found() -> Problem {
-    Problem::new(Code::NotFound, "there is no such job")
+    Problem::new(Code::NotFound, "there is no such job; GET /api/jobs lists yours")
 }
 
 /// `GET /api/jobs/{id}`. An answer that lies in an archive is brought back with its conversation.
@@ -76,8 +78,8 @@ pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) 
     Ok(reply)
 }
 
-/// Seconds after which asking again is worth it.
-const POLL_SECONDS: &str = "1";
+/// After how long asking again is worth it.
+const POLL_AFTER: Span = SECOND;
 
 fn reply(status: StatusCode, view: &JobView) -> Result<Reply, Failure> {
     let text = pipeline::platform::statement::json(view)?;
@@ -85,31 +87,37 @@ fn reply(status: StatusCode, view: &JobView) -> Result<Reply, Failure> {
     let reply = Reply::bytes(status, "application/json", text.into_bytes())
         .with(header::ETAG, &etag)
         .with(header::CACHE_CONTROL, "no-cache");
-    Ok(if view.status.is_terminal() { reply } else { reply.with(header::RETRY_AFTER, POLL_SECONDS) })
+    let poll_after = POLL_AFTER.as_seconds().to_string();
+    Ok(if view.status.is_terminal() { reply } else { reply.with(header::RETRY_AFTER, &poll_after) })
 }
 
-/// Waits for a job's end, at most so many seconds. Answers 200 with the job if it ended, else 202.
+/// The pause after this one while a job is waited for: longer, but not by more than anybody would notice.
+pub fn longer(pause: Span) -> Span {
+    (3 * pause / 2).min(SECOND)
+}
+
+/// Waits for a job's end, for so long at most. Answers 200 with the job if it ended, else 202.
 /// `accepted` is what the 202 says beside it.
 pub async fn wait<P: Database + Clock>(
     ports: &P,
     user: &UserId,
     job: &JobId,
-    seconds: u32,
+    longest: Span,
     accepted: &impl Serialize,
 ) -> Answer {
-    let deadline = ports.now().plus(pipeline::time::Span::seconds(i64::from(seconds)));
-    let mut pause = 100;
+    let deadline = ports.now().plus(longest);
+    let mut pause = Span::milliseconds(100);
     loop {
         let view = read(ports, user, job).await?.ok_or_else(not_found)?;
         let ended = view.status.is_terminal();
         if ended || ports.now() >= deadline {
             let status = if ended { StatusCode::OK } else { StatusCode::ACCEPTED };
             return Ok(Reply::json(status, &with_job(accepted, view)?)
-                .with(HeaderName::from_static("preference-applied"), &format!("wait={seconds}"))
+                .with(HeaderName::from_static("preference-applied"), &format!("wait={}", longest.as_seconds()))
                 .with(header::LOCATION, &format!("/api/jobs/{job}")));
         }
         ports.sleep(pause).await;
-        pause = (pause * 3 / 2).min(1_000);
+        pause = longer(pause);
     }
 }
 
@@ -143,7 +151,7 @@ pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let user = &call.tenant.user;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
     let reply = Reply::bytes(StatusCode::OK, "text/event-stream", Vec::new()).with(header::CACHE_CONTROL, "no-store");
-    if view.kind != "chat" {
+    if view.kind != JobKind::Chat {
         return Ok(Reply { body: Body::JobEvents(job), ..reply });
     }
     let turn = turn_of(ports, user, &job).await?.ok_or_else(not_found)?;

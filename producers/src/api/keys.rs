@@ -100,7 +100,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 /// `DELETE /api/keys/{id}`: holds from the next request on.
 pub async fn revoke<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     if keys::revoke(&call.tenant.user, call.id, ports.now()).run(ports).await? == 0 {
-        return Err(Refusal::from(Problem::new(Code::NotFound, "there is no such key")));
+        return Err(Refusal::from(Problem::new(Code::NotFound, "there is no such key; GET /api/keys lists yours")));
     }
     Ok(Reply::bytes(StatusCode::NO_CONTENT, "application/json", Vec::new()))
 }

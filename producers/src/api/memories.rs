@@ -19,6 +19,7 @@ use pipeline::{
         memories::{MemoryRow, NewMemoryRow},
         users,
     },
+    tenant::Tenant,
 };
 use retrieval::memories;
 use schemars::JsonSchema;
@@ -88,8 +89,7 @@ fn parse(text: &[u8]) -> Result<Checked, Problem> {
     if !(0.0..=1.0).contains(&confidence) {
         return Err(Problem::field(Code::Invalid, "/confidence", format!("{confidence} is not from 0 to 1")));
     }
-    let unknown = || Problem::field(Code::NotFound, "/supersedes", "there is no such memory");
-    let supersedes = new.supersedes.map(|id| MemoryId::parse(&id).ok_or_else(unknown)).transpose()?;
+    let supersedes = new.supersedes.map(|id| MemoryId::parse(&id).ok_or_else(nothing_to_supersede)).transpose()?;
     Ok(Checked { text, kind, source, confidence, supersedes, pinned: new.pinned })
 }
 
@@ -102,7 +102,6 @@ where
     P: Database + KeyValue + Embedder + Clock + Random,
 {
     let new = parse(call.request.body())?;
-    let tenant = &call.tenant;
     let hash = fingerprint::of_words(&new.text);
     if new.supersedes.is_none()
         && let Some(known) = by_hash(ports, call, &hash).await?
@@ -110,26 +109,41 @@ where
         return duplicate(ports, call, known).await;
     }
     if let Some(superseded) = &new.supersedes {
-        read(ports, call, superseded)
-            .await?
-            .ok_or_else(|| Problem::field(Code::NotFound, "/supersedes", "there is no such memory"))?;
+        read(ports, call, superseded).await?.ok_or_else(nothing_to_supersede)?;
     }
     // Without a model it is remembered all the same, and found by its words.
     let vector = embed(ports, &new.text).await;
     if new.supersedes.is_none()
         && let Some(vector) = &vector
-        && let Some(known) = memories::nearest_same(ports, tenant, vector).await?
+        && let Some(known) = memories::nearest_same(ports, &call.tenant, vector).await?
     {
         return duplicate(ports, call, known).await;
     }
+    if !insert(ports, &call.tenant, &new, &hash, vector.as_deref()).await? {
+        let detail = format!("{} memories are the most a user can have; forget some first", constants::MEMORIES);
+        return Err(Problem::field(Code::TooLarge, "/text", detail).into());
+    }
+    let memory = by_hash(ports, call, &hash).await?.ok_or_else(not_found)?;
+    let location = format!("/api/memory/{}", memory.id);
+    Ok(Reply::json(StatusCode::CREATED, &Remembered { outcome: "created", memory }).with(header::LOCATION, &location))
+}
+
+/// One transaction: the memory, its words, and what it supersedes. False if its owner has too many.
+async fn insert<P: Database + Clock + Random>(
+    ports: &P,
+    tenant: &Tenant,
+    new: &Checked,
+    hash: &str,
+    vector: Option<&[f32]>,
+) -> Result<bool, Failure> {
     let id = MemoryId::new(ports.now(), ports.bytes());
-    let embedding = vector.as_deref().map(memories::encode);
+    let embedding = vector.map(memories::encode);
     let memory = NewMemoryRow {
         id: &id,
         user: &tenant.user,
         kind: &new.kind,
         text: &new.text,
-        hash: &hash,
+        hash,
         source: new.source.as_deref(),
         confidence: new.confidence,
         pinned: new.pinned,
@@ -139,18 +153,12 @@ where
     };
     let mut transaction = Transaction::default();
     let inserted = transaction.write(store::memories::insert(memory));
-    transaction.write(store::memories::index(&tenant.user, &hash, &Scope::of_user(tenant.number)));
-    for write in store::memories::supersede(&tenant.user, new.supersedes.as_ref(), &hash) {
+    transaction.write(store::memories::index(&tenant.user, hash, &Scope::of_user(tenant.number)));
+    for write in store::memories::supersede(&tenant.user, new.supersedes.as_ref(), hash) {
         transaction.write(write);
     }
     transaction.write(users::bump(&tenant.user));
-    if transaction.commit(ports).await?.changes(inserted) == 0 {
-        let detail = format!("{} memories are the most a user can have; forget some first", constants::MEMORIES);
-        return Err(Problem::field(Code::TooLarge, "/text", detail).into());
-    }
-    let memory = by_hash(ports, call, &hash).await?.ok_or_else(not_found)?;
-    let location = format!("/api/memory/{}", memory.id);
-    Ok(Reply::json(StatusCode::CREATED, &Remembered { outcome: "created", memory }).with(header::LOCATION, &location))
+    Ok(transaction.commit(ports).await?.changes(inserted) > 0)
 }
 
 async fn embed<P: Embedder>(ports: &P, text: &str) -> Option<Vec<f32>> {
@@ -176,12 +184,18 @@ async fn read<P: Database>(ports: &P, call: &Call<'_>, id: &MemoryId) -> Result<
     store::memories::memory(&call.tenant.user, id).first(ports).await
 }
 
+const NO_SUCH_MEMORY: &str = "there is no such memory; GET /api/memory lists yours";
+
+fn nothing_to_supersede() -> Problem {
+    Problem::field(Code::NotFound, "/supersedes", NO_SUCH_MEMORY)
+}
+
 fn id_of(call: &Call<'_>) -> Result<MemoryId, Problem> {
     MemoryId::parse(call.id).ok_or_else(not_found)
 }
 
 fn not_found() -> Problem {
-    Problem::new(Code::NotFound, "there is no such memory")
+    Problem::new(Code::NotFound, NO_SUCH_MEMORY)
 }
 
 /// `GET /api/memory`: with `?query=` what fits it, best first; else all, the newest first.

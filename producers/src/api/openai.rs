@@ -20,6 +20,7 @@ use pipeline::{
     failure::Failure,
     platform::ports::Clock,
     problem::{Code, Problem},
+    time::Span,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ use crate::{
     api::chat::{self, Checked},
     http::{
         body,
-        call::{Call, Platform},
+        call::{Call, RequestPorts},
         reply::{Answer, Body, Reply, TurnStream},
     },
 };
@@ -41,7 +42,7 @@ const MODEL: &str = "friend";
 /// Where `OpenAI`'s API is spoken.
 const PREFIX: &str = "/v1/";
 /// Seconds a request waits for its answer.
-const WAIT_SECONDS: u32 = 110;
+const WAIT: Span = Span::seconds(110);
 
 /// A request as `OpenAI`'s clients send it; what it says beyond this is not looked at.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -188,14 +189,14 @@ fn content(place: usize, content: Option<Content>) -> Result<String, Problem> {
 }
 
 /// `POST /v1/chat/completions`
-pub async fn complete<P: Platform>(ports: &P, call: &Call<'_>) -> Answer {
+pub async fn complete<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     let asked = parse(call.request.body())?;
     let begun = chat::begin(ports, &call.tenant, asked.checked, None, "openai").await?;
     let completion = Completion::new(&begun.job, ports.now(), &asked.model, asked.include_usage);
     if asked.stream {
         return stream(&begun, completion, call);
     }
-    let result = chat::wait_for(ports, &call.tenant.user, &begun, WAIT_SECONDS).await?;
+    let result = chat::wait_for(ports, &call.tenant.user, &begun, WAIT).await?;
     let result =
         result.ok_or_else(|| Problem::new(Code::Unavailable, "the answer takes too long; stream it instead"))?;
     let answer = completion.whole(result);

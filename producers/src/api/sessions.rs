@@ -179,7 +179,7 @@ pub async fn read<P: Database>(ports: &P, user: &UserId, id: &SessionId) -> Resu
 }
 
 fn not_found() -> Problem {
-    Problem::new(Code::NotFound, "there is no such session")
+    Problem::new(Code::NotFound, "there is no such session; GET /api/session lists yours")
 }
 
 fn id_of(id: &str) -> Result<SessionId, Problem> {
@@ -240,7 +240,7 @@ pub async fn invite<P: Database + Clock + Random + Sha256>(ports: &P, call: &Cal
     let role = new.role.unwrap_or(ParticipantRole::Editor);
     let session = read(ports, &call.tenant.user, &id_of(call.id)?).await?;
     if session.state != "open" {
-        return Err(Problem::new(Code::Conflict, "the session is closed").into());
+        return Err(Problem::new(Code::Conflict, "the session is closed; POST /api/session opens another").into());
     }
     let ticket = BASE64URL_NOPAD.encode(&ports.bytes::<TICKET_BYTES>());
     let expires_at = ports.now().plus(constants::TICKET_LIFE);
@@ -296,7 +296,7 @@ pub async fn join<P: Database + Clock + Random + Sha256>(ports: &P, call: &Publi
     } else {
         let tenant = authenticate::authenticate(ports, settings, headers).await?.tenant;
         if read(ports, &tenant.user, &session).await?.state != "open" {
-            return Err(Problem::new(Code::Conflict, "the session is closed").into());
+            return Err(Problem::new(Code::Conflict, "the session is closed; POST /api/session opens another").into());
         }
         participant(tenant.user, "owner".to_owned(), ParticipantRole::Owner)
     };
@@ -320,7 +320,15 @@ fn check_origin(settings: &Settings, request: &Request<Bytes>) -> Result<(), Pro
         .authority()
         .map(|authority| format!("{}://{authority}", request.uri().scheme_str().unwrap_or("https")));
     let allowed = own.as_deref() == Some(origin) || settings.allowed_origins.iter().any(|allowed| allowed == origin);
-    if allowed { Ok(()) } else { Err(Problem::field(Code::Forbidden, "Origin", "this origin is not allowed")) }
+    if allowed {
+        Ok(())
+    } else {
+        Err(Problem::field(
+            Code::Forbidden,
+            "Origin",
+            "this page may not open sessions; its origin must be in ALLOWED_ORIGINS of the deployment",
+        ))
+    }
 }
 
 /// Compare-and-set: of two that come with the same ticket one gets in.

@@ -42,9 +42,9 @@ pub async fn authenticate<P: Database + Clock>(
     match done.first(found)? {
         Some(row) if key.matches(&settings.pepper, &row.digest) => match row.revoked_at {
             None => Ok(Caller { tenant: row.tenant, key: key.id().to_owned(), day }),
-            Some(_) => Err(unauthorized("this API key was revoked").into()),
+            Some(_) => Err(unauthorized("this API key was revoked; use another, or ask for one").into()),
         },
-        _ => Err(unauthorized("this API key is not known").into()),
+        _ => Err(unauthorized("this API key is not known; use one that POST /api/keys issued").into()),
     }
 }
 

@@ -58,7 +58,7 @@ impl Unread {
     pub fn problem(self, limit: usize) -> Problem {
         match self {
             Self::TooLarge(bytes) => {
-                let detail = format!("a body of {bytes} bytes; the limit is {limit}");
+                let detail = format!("a body of {bytes} bytes; the limit is {limit}: send less at once");
                 Problem::field(Code::TooLarge, "Content-Length", detail)
             }
             Self::Broken(why) => Problem::new(Code::Malformed, format!("the body cannot be read: {why}")),

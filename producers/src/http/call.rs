@@ -11,28 +11,16 @@ use pipeline::{
         Channels, Clock, Database, Deployment, Embedder, KeyValue, ObjectStore, Queue, Random, RateLimiter, Sha256,
         VectorIndex,
     },
+    port_set,
     problem::{Code, Problem},
     tenant::Tenant,
+    time::Span,
 };
 
-/// Everything the API asks of the platform.
-pub trait Platform:
-    Database
-    + ObjectStore
-    + Queue
-    + KeyValue
-    + Embedder
-    + VectorIndex
-    + Channels
-    + RateLimiter
-    + Deployment
-    + Clock
-    + Random
-    + Sha256
-{
-}
-impl<P> Platform for P where
-    P: Database
+port_set! {
+    /// Everything the API asks of the platform. `'static`, so that the table of operations is a constant.
+    pub trait RequestPorts:
+        Database
         + ObjectStore
         + Queue
         + KeyValue
@@ -44,7 +32,7 @@ impl<P> Platform for P where
         + Clock
         + Random
         + Sha256
-{
+        + 'static
 }
 
 /// A deployment's settings.
@@ -94,14 +82,13 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Seconds of `Prefer: wait=N`, at most what the server allows; 0 without it.
-    pub fn wait_seconds(&self) -> u32 {
+    /// How long `Prefer: wait=N` wants to wait, at most what the server allows; not at all without it.
+    pub fn wait(&self) -> Span {
         let preferences = self.request.headers().get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         preferences
             .flat_map(|value| value.split([',', ';']))
             .find_map(|preference| preference.trim().strip_prefix("wait=")?.trim().parse::<u32>().ok())
-            .unwrap_or(0)
-            .min(constants::WAIT_SECONDS)
+            .map_or(Span::ZERO, |seconds| Span::seconds(i64::from(seconds)).min(constants::WAIT))
     }
 
     /// A parameter of the query string.

@@ -18,7 +18,7 @@ use crate::{
     http::{
         authenticate::{self, Caller},
         body::RequestBody,
-        call::{Call, Platform, PublicCall, Settings},
+        call::{Call, PublicCall, RequestPorts, Settings},
         operation::{Handler, KeyedHandler, Operation, PublicHandler},
         operations,
         rate_limit::{self, Limited},
@@ -42,7 +42,7 @@ pub struct Summary {
 }
 
 /// Answers a request: finds its operation, its tenant, and lets the handler do the rest.
-pub async fn handle<P: Platform>(
+pub async fn handle<P: RequestPorts>(
     ports: &P,
     settings: &Settings,
     request: Request<impl RequestBody>,
@@ -68,20 +68,25 @@ struct Exchange<'a, P> {
 }
 
 /// An operation that a request asks for.
-struct Asked<'a, P> {
-    operation: Operation<P>,
+struct Asked<'a, P: 'static> {
+    operation: &'static Operation<P>,
     id: &'a str,
 }
 
-impl<P: Platform> Exchange<'_, P> {
+impl<P: RequestPorts> Exchange<'_, P> {
     async fn answer(&mut self, request: Request<impl RequestBody>) -> Answer {
         let path = self.path;
-        let found = operations::find::<P>(path)
-            .ok_or_else(|| Problem::new(Code::NotFound, format!("there is no {}", shortened(path))))?;
+        let found = operations::find::<P>(path).ok_or_else(|| {
+            Problem::new(
+                Code::NotFound,
+                format!("there is no {}; GET /openapi.json describes what there is", shortened(path)),
+            )
+        })?;
         self.summary.route = found.path;
-        let (allowed, id) = (found.allowed(), found.id);
-        let operation = found.operations.into_iter().find(|operation| operation.method == *request.method());
+        let id = found.id;
+        let operation = found.operations.iter().copied().find(|operation| operation.method == *request.method());
         let Some(operation) = operation else {
+            let allowed = found.allowed();
             let problem = Problem::new(Code::MethodNotAllowed, format!("this path answers to {allowed}"));
             return Ok(self.problem(problem).with(header::ALLOW, &allowed));
         };
@@ -109,7 +114,7 @@ impl<P: Platform> Exchange<'_, P> {
         asked: Asked<'_, P>,
         request: Request<impl RequestBody>,
     ) -> Answer {
-        let request = read(&asked.operation, request).await?;
+        let request = read(asked.operation, request).await?;
         let call = PublicCall { request: &request, id: asked.id, settings: self.settings };
         handler(self.ports, &call).await
     }
@@ -131,7 +136,7 @@ impl<P: Platform> Exchange<'_, P> {
             self.limited(&limited)
         } else {
             let answer = async {
-                let request = read(&asked.operation, request).await?;
+                let request = read(asked.operation, request).await?;
                 let call = Call { tenant, request: &request, id: asked.id, settings: self.settings, budget: &budget };
                 handler(ports, &call).await
             };
@@ -168,7 +173,7 @@ impl<P: Platform> Exchange<'_, P> {
 }
 
 /// Admits a key that keeps to its burst and to its quota of the day.
-async fn admit_key<P: Platform>(ports: &P, key: &str, budget: &Budget, used: u64) -> Result<(), Limited> {
+async fn admit_key<P: RequestPorts>(ports: &P, key: &str, budget: &Budget, used: u64) -> Result<(), Limited> {
     rate_limit::admit(ports, Burst::Key, key).await?;
     rate_limit::hold_to_quota(budget, used, ports.now())
 }

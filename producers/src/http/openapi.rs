@@ -3,7 +3,7 @@
 //! Schemas come from the types that requests are parsed into and answers are made of, with the limits that
 //! the code checks against. <https://spec.openapis.org/oas/v3.1.0>
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::OnceLock};
 
 use http::{Method, StatusCode};
 use pipeline::problem::Problem;
@@ -27,7 +27,13 @@ const COMPONENTS: &str = "/components/schemas";
 
 /// The description as an answer.
 pub fn reply<P>(operations: &[Operation<P>]) -> Reply {
-    Reply::json(StatusCode::OK, &describe(operations))
+    Reply::bytes(StatusCode::OK, "application/json", description(operations).to_vec())
+}
+
+/// The description as text; made once, for the operations are the same on every platform and at every request.
+fn description<P>(operations: &[Operation<P>]) -> &'static [u8] {
+    static DESCRIPTION: OnceLock<Vec<u8>> = OnceLock::new();
+    DESCRIPTION.get_or_init(|| describe(operations).to_string().into_bytes())
 }
 
 /// The description of these operations.
@@ -203,7 +209,7 @@ mod tests {
     #[test]
     fn the_operations() {
         let operations = operations::<InMemory>();
-        let description = describe(&operations);
+        let description = describe(operations);
         let lines = operations.iter().map(|operation| {
             let described = &description["paths"][operation.path][method(&operation.method)];
             let answers = described["responses"].as_object().unwrap().iter().filter(|(status, _)| *status != "default");
@@ -223,8 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn the_description_is_made_once() {
+        let [one, other] = [(); 2].map(|()| description(operations::<InMemory>()));
+        assert!(std::ptr::eq(one, other));
+        assert_eq!(one, describe(operations::<InMemory>()).to_string().as_bytes());
+    }
+
+    #[test]
     fn schemas_are_named_after_one_type_each() {
-        let description = describe(&operations::<InMemory>());
+        let description = describe(operations::<InMemory>());
         // A second type of the same name would have a number.
         let names: Vec<&String> = description["components"]["schemas"].as_object().unwrap().keys().collect();
         assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_alphabetic())), "{names:?}");
@@ -232,7 +245,7 @@ mod tests {
 
     #[test]
     fn limits_are_those_that_are_checked() {
-        let schemas = describe(&operations::<InMemory>())["components"]["schemas"].take();
+        let schemas = describe(operations::<InMemory>())["components"]["schemas"].take();
         let limit = |pointer: &str| schemas.pointer(pointer).and_then(Value::as_u64).map(usize::try_from);
         for (pointer, expected) in [
             ("/Document/properties/content/maxLength", constants::DOCUMENT_BYTES),
@@ -264,7 +277,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere() {
-        let description = describe(&operations::<InMemory>());
+        let description = describe(operations::<InMemory>());
         let mut found = Vec::new();
         references(&description, &mut found);
         assert!(found.len() > 100, "{}", found.len());
@@ -277,7 +290,7 @@ mod tests {
     fn a_type_that_is_read_and_written_is_the_same_in_both() {
         let mut schemas = Schemas::new();
         for operation in operations::<InMemory>() {
-            schemas.operation(&operation);
+            schemas.operation(operation);
         }
         let answers = schemas.answers.take_definitions(true);
         for (name, schema) in schemas.requests.take_definitions(true) {

@@ -153,7 +153,7 @@ pub const fn operation<P>(method: Method, path: &'static str, named: Named<P>, s
 impl<P> Operation<P> {
     /// Reads a JSON body of at most so many bytes.
     #[must_use]
-    pub fn reads<T: JsonSchema>(mut self, limit: usize) -> Self {
+    pub const fn reads<T: JsonSchema>(mut self, limit: usize) -> Self {
         let schema = SchemaGenerator::subschema_for::<T>;
         self.request = Some(RequestContent { schema, other_media_types: &[], optional: false, limit });
         self
@@ -161,50 +161,54 @@ impl<P> Operation<P> {
 
     /// The same, where no body at all means the defaults.
     #[must_use]
-    pub fn may_read<T: JsonSchema>(self, limit: usize) -> Self {
+    pub const fn may_read<T: JsonSchema>(self, limit: usize) -> Self {
         let mut operation = self.reads::<T>(limit);
-        operation.request = operation.request.map(|request| RequestContent { optional: true, ..request });
+        if let Some(request) = &mut operation.request {
+            request.optional = true;
+        }
         operation
     }
 
     /// Reads other media types as well as JSON.
     #[must_use]
-    pub fn or_reads(mut self, media_types: &'static [&'static str]) -> Self {
-        self.request = self.request.map(|request| RequestContent { other_media_types: media_types, ..request });
+    pub const fn or_reads(mut self, media_types: &'static [&'static str]) -> Self {
+        if let Some(request) = &mut self.request {
+            request.other_media_types = media_types;
+        }
         self
     }
 
     /// Answers JSON.
     #[must_use]
-    pub fn answers<T: JsonSchema>(mut self, status: StatusCode) -> Self {
+    pub const fn answers<T: JsonSchema>(mut self, status: StatusCode) -> Self {
         self.success = json::<T>(status);
         self
     }
 
     /// Answers other JSON with another status, too.
     #[must_use]
-    pub fn or_answers<T: JsonSchema>(mut self, status: StatusCode) -> Self {
+    pub const fn or_answers<T: JsonSchema>(mut self, status: StatusCode) -> Self {
         self.other_success = Some(json::<T>(status));
         self
     }
 
     /// Answers bytes, or a stream of events.
     #[must_use]
-    pub fn answers_bytes(mut self, media_type: &'static str) -> Self {
+    pub const fn answers_bytes(mut self, media_type: &'static str) -> Self {
         self.success = Success { status: StatusCode::OK, media_type: Some(media_type), schema: None };
         self
     }
 
     /// Answers a stream of events, too.
     #[must_use]
-    pub fn or_answers_bytes(mut self, media_type: &'static str) -> Self {
+    pub const fn or_answers_bytes(mut self, media_type: &'static str) -> Self {
         self.other_success = Some(Success { status: StatusCode::OK, media_type: Some(media_type), schema: None });
         self
     }
 
     /// Answers nothing, with this status.
     #[must_use]
-    pub fn answers_nothing(mut self, status: StatusCode) -> Self {
+    pub const fn answers_nothing(mut self, status: StatusCode) -> Self {
         self.success = Success { status, media_type: None, schema: None };
         self
     }
@@ -223,6 +227,6 @@ impl<P> Operation<P> {
     }
 }
 
-fn json<T: JsonSchema>(status: StatusCode) -> Success {
+const fn json<T: JsonSchema>(status: StatusCode) -> Success {
     Success { status, media_type: Some("application/json"), schema: Some(SchemaGenerator::subschema_for::<T>) }
 }

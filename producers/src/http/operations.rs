@@ -22,7 +22,7 @@ use crate::{
         sessions, usage,
     },
     http::{
-        call::Platform,
+        call::RequestPorts,
         operation::{Handler, Named, Operation, Parameter, header, operation, query},
         paging::{Limit, Page},
     },
@@ -103,162 +103,170 @@ macro_rules! ticket {
     };
 }
 
-/// All operations of the API.
+/// All operations of the API; a constant, so that no request makes it again.
 #[expect(clippy::too_many_lines, reason = "a table: its length is the number of operations")]
-pub fn operations<P: Platform>() -> Vec<Operation<P>> {
-    vec![
-        operation(GET, "/health", public!(health::health), "Liveness, and the age of unfinished work")
-            .answers::<health::Health>(OK),
-        operation(GET, "/openapi.json", public!(openapi::describe), "This description")
-            .answers::<serde_json::Map<String, serde_json::Value>>(OK),
-        operation(
-            POST,
-            "/api/index",
-            key!(index::index),
-            "Index documents; ?dry_run=true estimates only; Prefer: wait=N waits",
-        )
-        .takes(&[DRY_RUN, PREFER, IDEMPOTENCY_KEY])
-        .reads::<index::Documents>(REQUEST_BYTES)
-        .or_reads(&["application/x-ndjson", "multipart/form-data"])
-        .answers::<index::IndexAnswer<'_>>(ACCEPTED)
-        .or_answers::<jobs::WithJob<index::IndexAnswer<'_>>>(OK),
-        operation(GET, "/api/jobs", key!(jobs::list), "List jobs, the newest first")
-            .takes(&[LIMIT, CURSOR])
-            .answers::<Page<JobEntry>>(OK),
-        operation(GET, "/api/jobs/{id}", key!(jobs::get), "How far a job is").answers::<jobs::JobView>(OK),
-        operation(GET, "/api/jobs/{id}/events", key!(jobs::events), "The same as server-sent events")
-            .takes(&[SINCE, LAST_EVENT_ID])
-            .answers_bytes("text/event-stream"),
-        operation(POST, "/api/jobs/{id}/cancel", key!(jobs::cancel::cancel), "Stop a job").answers::<jobs::JobView>(OK),
-        operation(POST, "/api/jobs/{id}/retry", key!(jobs::retry), "Try a job's failed items again")
-            .answers::<jobs::JobView>(ACCEPTED),
-        operation(GET, "/api/documents", key!(documents::list), "List documents")
-            .takes(&[LIMIT, CURSOR, TYPE, LANGUAGE, TAG, EXTERNAL_ID])
-            .answers::<Page<documents::DocumentView>>(OK),
-        operation(
-            GET,
-            "/api/documents/{id}",
-            key!(documents::get),
-            "A document and its chunks; ?text=true with their text",
-        )
-        .takes(&[TEXT])
-        .answers::<documents::Whole>(OK),
-        operation(DELETE, "/api/documents/{id}", key!(documents::delete), "Delete a document everywhere")
-            .takes(&[PREFER])
-            .answers::<documents::Deleted<'_>>(ACCEPTED)
-            .or_answers::<jobs::WithJob<documents::Deleted<'_>>>(OK),
-        operation(GET, "/api/documents/{id}/original", key!(documents::original), "A document's bytes as uploaded")
-            .answers_bytes("text/plain"),
-        operation(POST, "/api/search", key!(search::search), "Find chunks by words and by meaning")
-            .reads::<SearchRequest>(JSON_BYTES)
-            .answers::<search::SearchAnswer>(OK),
-        operation(GET, "/api/keys", key!(keys::list), "List API keys")
-            .takes(&[LIMIT, CURSOR])
-            .answers::<Page<ApiKeyEntry>>(OK),
-        operation(POST, "/api/keys", key_or_administrator!(keys::create, keys::create_user), "Issue an API key")
-            .may_read::<keys::NewKey>(JSON_BYTES)
-            .answers::<keys::Issued<'_>>(CREATED),
-        operation(DELETE, "/api/keys/{id}", key!(keys::revoke), "Revoke an API key"),
-        operation(GET, "/api/usage", key!(usage::usage), "Today against every allowance of the Free plan")
-            .answers::<usage::UsageView>(OK),
-        operation(GET, "/api/dead-letters", key!(dead_letters::list), "What failed for good, and why")
-            .takes(&[LIMIT, CURSOR])
-            .answers::<Page<DeadLetter>>(OK),
-        operation(POST, "/api/dead-letters/{id}/replay", key!(dead_letters::replay), "Try one of them again")
-            .answers::<dead_letters::Replayed>(ACCEPTED),
-        operation(POST, "/api/chat", key!(chat::chat), "Ask; Prefer: wait=N waits for the answer")
-            .takes(&[PREFER, IDEMPOTENCY_KEY])
-            .reads::<chat::ChatRequest>(JSON_BYTES)
-            .answers::<chat::ChatAnswer<'_>>(ACCEPTED)
-            .or_answers::<pipeline::chat::turn::TurnResult>(OK),
-        operation(GET, "/api/conversations", key!(conversations::list), "List conversations, the newest first")
-            .takes(&[LIMIT, CURSOR, TITLE])
-            .answers::<Page<ConversationEntry>>(OK),
-        operation(GET, "/api/conversations/{id}", key!(conversations::get), "A conversation's messages")
-            .takes(&[LIMIT, CURSOR])
-            .answers::<conversations::Conversation>(OK),
-        operation(
-            DELETE,
-            "/api/conversations/{id}",
-            key!(conversations::delete),
-            "Delete a conversation and all its messages",
-        )
-        .answers::<conversations::Receipt<'_>>(OK),
-        operation(GET, "/api/memory", key!(memories::list), "Recall what fits ?query=, or list everything remembered")
+pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
+    const {
+        &[
+            operation(GET, "/health", public!(health::health), "Liveness, and the age of unfinished work")
+                .answers::<health::Health>(OK),
+            operation(GET, "/openapi.json", public!(openapi::describe), "This description")
+                .answers::<serde_json::Map<String, serde_json::Value>>(OK),
+            operation(
+                POST,
+                "/api/index",
+                key!(index::index),
+                "Index documents; ?dry_run=true estimates only; Prefer: wait=N waits",
+            )
+            .takes(&[DRY_RUN, PREFER, IDEMPOTENCY_KEY])
+            .reads::<index::Documents>(REQUEST_BYTES)
+            .or_reads(&["application/x-ndjson", "multipart/form-data"])
+            .answers::<index::IndexAnswer<'_>>(ACCEPTED)
+            .or_answers::<jobs::WithJob<index::IndexAnswer<'_>>>(OK),
+            operation(GET, "/api/jobs", key!(jobs::list), "List jobs, the newest first")
+                .takes(&[LIMIT, CURSOR])
+                .answers::<Page<JobEntry>>(OK),
+            operation(GET, "/api/jobs/{id}", key!(jobs::get), "How far a job is").answers::<jobs::JobView>(OK),
+            operation(GET, "/api/jobs/{id}/events", key!(jobs::events), "The same as server-sent events")
+                .takes(&[SINCE, LAST_EVENT_ID])
+                .answers_bytes("text/event-stream"),
+            operation(POST, "/api/jobs/{id}/cancel", key!(jobs::cancel::cancel), "Stop a job")
+                .answers::<jobs::JobView>(OK),
+            operation(POST, "/api/jobs/{id}/retry", key!(jobs::retry), "Try a job's failed items again")
+                .answers::<jobs::JobView>(ACCEPTED),
+            operation(GET, "/api/documents", key!(documents::list), "List documents")
+                .takes(&[LIMIT, CURSOR, TYPE, LANGUAGE, TAG, EXTERNAL_ID])
+                .answers::<Page<documents::DocumentView>>(OK),
+            operation(
+                GET,
+                "/api/documents/{id}",
+                key!(documents::get),
+                "A document and its chunks; ?text=true with their text",
+            )
+            .takes(&[TEXT])
+            .answers::<documents::Whole>(OK),
+            operation(DELETE, "/api/documents/{id}", key!(documents::delete), "Delete a document everywhere")
+                .takes(&[PREFER])
+                .answers::<documents::Deleted<'_>>(ACCEPTED)
+                .or_answers::<jobs::WithJob<documents::Deleted<'_>>>(OK),
+            operation(GET, "/api/documents/{id}/original", key!(documents::original), "A document's bytes as uploaded")
+                .answers_bytes("text/plain"),
+            operation(POST, "/api/search", key!(search::search), "Find chunks by words and by meaning")
+                .reads::<SearchRequest>(JSON_BYTES)
+                .answers::<search::SearchAnswer>(OK),
+            operation(GET, "/api/keys", key!(keys::list), "List API keys")
+                .takes(&[LIMIT, CURSOR])
+                .answers::<Page<ApiKeyEntry>>(OK),
+            operation(POST, "/api/keys", key_or_administrator!(keys::create, keys::create_user), "Issue an API key")
+                .may_read::<keys::NewKey>(JSON_BYTES)
+                .answers::<keys::Issued<'_>>(CREATED),
+            operation(DELETE, "/api/keys/{id}", key!(keys::revoke), "Revoke an API key"),
+            operation(GET, "/api/usage", key!(usage::usage), "Today against every allowance of the Free plan")
+                .answers::<usage::UsageView>(OK),
+            operation(GET, "/api/dead-letters", key!(dead_letters::list), "What failed for good, and why")
+                .takes(&[LIMIT, CURSOR])
+                .answers::<Page<DeadLetter>>(OK),
+            operation(POST, "/api/dead-letters/{id}/replay", key!(dead_letters::replay), "Try one of them again")
+                .answers::<dead_letters::Replayed>(ACCEPTED),
+            operation(POST, "/api/chat", key!(chat::chat), "Ask; Prefer: wait=N waits for the answer")
+                .takes(&[PREFER, IDEMPOTENCY_KEY])
+                .reads::<chat::ChatRequest>(JSON_BYTES)
+                .answers::<chat::ChatAnswer<'_>>(ACCEPTED)
+                .or_answers::<pipeline::chat::turn::TurnResult>(OK),
+            operation(GET, "/api/conversations", key!(conversations::list), "List conversations, the newest first")
+                .takes(&[LIMIT, CURSOR, TITLE])
+                .answers::<Page<ConversationEntry>>(OK),
+            operation(GET, "/api/conversations/{id}", key!(conversations::get), "A conversation's messages")
+                .takes(&[LIMIT, CURSOR])
+                .answers::<conversations::Conversation>(OK),
+            operation(
+                DELETE,
+                "/api/conversations/{id}",
+                key!(conversations::delete),
+                "Delete a conversation and all its messages",
+            )
+            .answers::<conversations::Receipt<'_>>(OK),
+            operation(
+                GET,
+                "/api/memory",
+                key!(memories::list),
+                "Recall what fits ?query=, or list everything remembered",
+            )
             .takes(&[QUERY, STATE, LIMIT, CURSOR])
             .answers::<Page<MemoryRow>>(OK),
-        operation(POST, "/api/memory", key!(memories::remember), "Remember something, once")
-            .reads::<memories::NewMemory>(JSON_BYTES)
-            .answers::<memories::Remembered>(CREATED)
-            .or_answers::<memories::Remembered>(OK),
-        operation(GET, "/api/memory/{id}", key!(memories::get), "Something remembered").answers::<MemoryRow>(OK),
-        operation(DELETE, "/api/memory/{id}", key!(memories::forget), "Forget at once, everywhere"),
-        operation(POST, "/api/memory/{id}/confirm", key!(memories::confirm), "Remember what was proposed")
-            .answers::<MemoryRow>(OK),
-        operation(GET, "/api/me", key!(me::get), "Who the caller is: profile and preferences")
-            .answers::<me::Me<'_>>(OK),
-        operation(PUT, "/api/me", key!(me::put), "Set profile and preferences")
-            .reads::<pipeline::chat::profile::Profile>(JSON_BYTES)
-            .answers::<me::Me<'_>>(OK),
-        operation(GET, "/api/session", key!(sessions::list), "List live sessions")
-            .takes(&[LIMIT, CURSOR])
-            .answers::<Page<sessions::SessionView>>(OK),
-        operation(POST, "/api/session", key!(sessions::create), "Open a live session")
-            .may_read::<sessions::NewSession>(JSON_BYTES)
-            .answers::<sessions::SessionView>(CREATED),
-        operation(
-            GET,
-            "/api/session/{id}",
-            key!(sessions::get),
-            "A session: who is there, the shared text, the log's end",
-        )
-        .answers::<sessions::live::LiveSession>(OK),
-        operation(
-            PATCH,
-            "/api/session/{id}",
-            key!(sessions::change),
-            "Change a session's title, or what its guests may ask about",
-        )
-        .reads::<sessions::SessionChange>(JSON_BYTES)
-        .answers::<sessions::SessionView>(OK),
-        operation(DELETE, "/api/session/{id}", key!(sessions::close), "Close a session for everybody"),
-        operation(
-            POST,
-            "/api/session/{id}/tickets",
-            key!(sessions::invite),
-            "Invite somebody: a ticket that is good once, for half a minute",
-        )
-        .may_read::<sessions::NewTicket>(JSON_BYTES)
-        .answers::<sessions::Ticket>(CREATED),
-        operation(
-            GET,
-            "/api/session/{id}/ws",
-            ticket!(sessions::join),
-            "Join a session by WebSocket, with a ticket as Sec-WebSocket-Protocol or with a key",
-        )
-        .takes(&[SINCE, PROTOCOL])
-        .answers_nothing(StatusCode::SWITCHING_PROTOCOLS),
-        operation(POST, "/v1/chat/completions", key!(openai::complete), "Chat in the words of OpenAI's API")
-            .reads::<openai::CompletionRequest>(HISTORY_BODY_BYTES)
-            .answers::<openai::ChatCompletion>(OK)
-            .or_answers_bytes("text/event-stream"),
-        operation(GET, "/v1/models", key!(openai::models), "The models that /v1/chat/completions takes")
-            .answers::<openai::ModelList>(OK),
-    ]
+            operation(POST, "/api/memory", key!(memories::remember), "Remember something, once")
+                .reads::<memories::NewMemory>(JSON_BYTES)
+                .answers::<memories::Remembered>(CREATED)
+                .or_answers::<memories::Remembered>(OK),
+            operation(GET, "/api/memory/{id}", key!(memories::get), "Something remembered").answers::<MemoryRow>(OK),
+            operation(DELETE, "/api/memory/{id}", key!(memories::forget), "Forget at once, everywhere"),
+            operation(POST, "/api/memory/{id}/confirm", key!(memories::confirm), "Remember what was proposed")
+                .answers::<MemoryRow>(OK),
+            operation(GET, "/api/me", key!(me::get), "Who the caller is: profile and preferences")
+                .answers::<me::Me<'_>>(OK),
+            operation(PUT, "/api/me", key!(me::put), "Set profile and preferences")
+                .reads::<pipeline::chat::profile::Profile>(JSON_BYTES)
+                .answers::<me::Me<'_>>(OK),
+            operation(GET, "/api/session", key!(sessions::list), "List live sessions")
+                .takes(&[LIMIT, CURSOR])
+                .answers::<Page<sessions::SessionView>>(OK),
+            operation(POST, "/api/session", key!(sessions::create), "Open a live session")
+                .may_read::<sessions::NewSession>(JSON_BYTES)
+                .answers::<sessions::SessionView>(CREATED),
+            operation(
+                GET,
+                "/api/session/{id}",
+                key!(sessions::get),
+                "A session: who is there, the shared text, the log's end",
+            )
+            .answers::<sessions::live::LiveSession>(OK),
+            operation(
+                PATCH,
+                "/api/session/{id}",
+                key!(sessions::change),
+                "Change a session's title, or what its guests may ask about",
+            )
+            .reads::<sessions::SessionChange>(JSON_BYTES)
+            .answers::<sessions::SessionView>(OK),
+            operation(DELETE, "/api/session/{id}", key!(sessions::close), "Close a session for everybody"),
+            operation(
+                POST,
+                "/api/session/{id}/tickets",
+                key!(sessions::invite),
+                "Invite somebody: a ticket that is good once, for half a minute",
+            )
+            .may_read::<sessions::NewTicket>(JSON_BYTES)
+            .answers::<sessions::Ticket>(CREATED),
+            operation(
+                GET,
+                "/api/session/{id}/ws",
+                ticket!(sessions::join),
+                "Join a session by WebSocket, with a ticket as Sec-WebSocket-Protocol or with a key",
+            )
+            .takes(&[SINCE, PROTOCOL])
+            .answers_nothing(StatusCode::SWITCHING_PROTOCOLS),
+            operation(POST, "/v1/chat/completions", key!(openai::complete), "Chat in the words of OpenAI's API")
+                .reads::<openai::CompletionRequest>(HISTORY_BODY_BYTES)
+                .answers::<openai::ChatCompletion>(OK)
+                .or_answers_bytes("text/event-stream"),
+            operation(GET, "/v1/models", key!(openai::models), "The models that /v1/chat/completions takes")
+                .answers::<openai::ModelList>(OK),
+        ]
+    }
 }
 
 /// Where a path leads.
 #[derive(Debug)]
-pub struct Found<'a, P> {
+pub struct Found<'a, P: 'static> {
     /// The path as the table writes it.
     pub path: &'static str,
     /// The part that stands for `{id}`, empty without one.
     pub id: &'a str,
     /// Its operations, one for each method.
-    pub operations: Vec<Operation<P>>,
+    pub operations: Vec<&'static Operation<P>>,
 }
 
-impl<P> Found<'_, P> {
+impl<P: 'static> Found<'_, P> {
     /// The methods it answers to, as `Allow` lists them.
     pub fn allowed(&self) -> String {
         let methods: Vec<&str> = self.operations.iter().map(|operation| operation.method.as_str()).collect();
@@ -267,15 +275,15 @@ impl<P> Found<'_, P> {
 }
 
 /// The operations of a path; `None` if there are none.
-pub fn find<P: Platform>(path: &str) -> Option<Found<'_, P>> {
+pub fn find<P: RequestPorts>(path: &str) -> Option<Found<'_, P>> {
     let found = router::<P>().at(path).ok()?;
     let pattern = *found.value;
-    let at_path = operations().into_iter().filter(|operation| operation.path == pattern);
+    let at_path = operations().iter().filter(|operation| operation.path == pattern);
     Some(Found { path: pattern, id: found.params.get("id").unwrap_or_default(), operations: at_path.collect() })
 }
 
 /// Every path of the table; made once, for the paths are the same on every platform.
-fn router<P: Platform>() -> &'static Router<&'static str> {
+fn router<P: RequestPorts>() -> &'static Router<&'static str> {
     static ROUTER: OnceLock<Router<&'static str>> = OnceLock::new();
     ROUTER.get_or_init(|| {
         let mut router = Router::new();
@@ -292,14 +300,14 @@ mod openapi {
     use std::future::{Ready, ready};
 
     use crate::http::{
-        call::{Platform, PublicCall},
+        call::{PublicCall, RequestPorts},
         openapi,
         reply::Answer,
     };
 
     /// `GET /openapi.json`
-    pub(super) fn describe<P: Platform>(_: &P, _: &PublicCall<'_>) -> Ready<Answer> {
-        ready(Ok(openapi::reply(&super::operations::<P>())))
+    pub(super) fn describe<P: RequestPorts>(_: &P, _: &PublicCall<'_>) -> Ready<Answer> {
+        ready(Ok(openapi::reply(super::operations::<P>())))
     }
 }
 

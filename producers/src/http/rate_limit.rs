@@ -17,7 +17,7 @@ use pipeline::{
         ports::{Burst, Clock, KeyValue, RateLimiter},
     },
     problem::{Code, Problem},
-    time::{Span, Timestamp},
+    time::{DAY, Span, Timestamp},
 };
 
 use crate::http::reply::Reply;
@@ -28,8 +28,8 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// A request too many.
 #[derive(Debug)]
 pub struct Limited {
-    /// Seconds until it may be tried again.
-    pub retry_after: i64,
+    /// How long until it may be tried again.
+    pub retry_after: Span,
     /// Which policy it broke.
     policy: &'static str,
     /// For its sender.
@@ -44,8 +44,9 @@ impl Limited {
 
     /// Its headers on the answer that carries the problem.
     pub fn mark(&self, reply: Reply) -> Reply {
-        let left = format!("\"{}\";r=0;t={}", self.policy, self.retry_after);
-        reply.with(header::RETRY_AFTER, &self.retry_after.to_string()).with(LIMIT, &left)
+        let seconds = self.retry_after.as_seconds();
+        let left = format!("\"{}\";r=0;t={seconds}", self.policy);
+        reply.with(header::RETRY_AFTER, &seconds.to_string()).with(LIMIT, &left)
     }
 }
 
@@ -59,9 +60,10 @@ pub async fn admit<P>(ports: &P, burst: Burst, caller: &str) -> Result<(), Limit
 where
     P: KeyValue + RateLimiter + Clock,
 {
-    if let Some(seconds) = banned_for(ports, caller).await {
+    if let Some(left) = banned_for(ports, caller).await {
+        let seconds = left.as_seconds();
         let detail = format!("too many requests, and many after they were refused; try again in {seconds} s");
-        return Err(Limited { retry_after: seconds, policy: "ban", detail });
+        return Err(Limited { retry_after: left, policy: "ban", detail });
     }
     if ports.admit(burst, caller).await {
         return Ok(());
@@ -73,9 +75,10 @@ where
         Burst::Key => (constants::BURST_PER_KEY, "an API key"),
         Burst::Address | Burst::Refused => (constants::BURST_PER_ADDRESS, "an address"),
     };
-    let seconds = constants::BURST_SECONDS;
-    let detail = format!("more than {quota} requests of {of} in {seconds} s");
-    Err(Limited { retry_after: seconds, policy: "burst", detail })
+    let period = constants::BURST_PERIOD;
+    let seconds = period.as_seconds();
+    let detail = format!("more than {quota} requests of {of} in {seconds} s; try again in {seconds} s");
+    Err(Limited { retry_after: period, policy: "burst", detail })
 }
 
 /// Holds a key to its quota of the day.
@@ -85,38 +88,39 @@ pub fn hold_to_quota(budget: &Budget, used: u64, now: Timestamp) -> Result<(), L
         return Ok(());
     }
     let detail = format!("this API key has made its {quota} requests of the day; the next day begins at 00:00 UTC");
-    Err(Limited { retry_after: seconds_left(now), policy: "day", detail })
+    Err(Limited { retry_after: left_of_day(now), policy: "day", detail })
 }
 
 /// What every answer to a key says of its limits.
 pub fn announce(reply: Reply, budget: &Budget, used: u64, now: Timestamp) -> Reply {
     let quota = budget.allowances.requests_per_key;
-    let policy =
-        format!("\"burst\";q={};w={}, \"day\";q={quota};w=86400", constants::BURST_PER_KEY, constants::BURST_SECONDS);
+    let (burst, period) = (constants::BURST_PER_KEY, constants::BURST_PERIOD.as_seconds());
+    let policy = format!("\"burst\";q={burst};w={period}, \"day\";q={quota};w={}", DAY.as_seconds());
     let reply = reply.with(POLICY, &policy);
     if reply.headers.contains_key(LIMIT) {
         return reply;
     }
-    reply.with(LIMIT, &format!("\"day\";r={};t={}", quota.saturating_sub(used), seconds_left(now)))
+    let left = left_of_day(now).as_seconds();
+    reply.with(LIMIT, &format!("\"day\";r={};t={left}", quota.saturating_sub(used)))
 }
 
-fn seconds_left(now: Timestamp) -> i64 {
-    now.next_day().since(now).as_seconds()
+fn left_of_day(now: Timestamp) -> Span {
+    now.next_day().since(now)
 }
 
-/// Seconds for which a caller stays in the penalty box. A KV that does not answer holds nobody.
-async fn banned_for<P: KeyValue + Clock>(ports: &P, caller: &str) -> Option<i64> {
+/// How long a caller stays in the penalty box, in whole seconds. A KV that does not answer holds nobody.
+async fn banned_for<P: KeyValue + Clock>(ports: &P, caller: &str) -> Option<Span> {
     let value = ports.get_value(&object_keys::penalty(caller)).await.ok()??;
     let until = Timestamp::from_milliseconds(std::str::from_utf8(&value).ok()?.parse().ok()?);
     let left = until.since(ports.now());
-    (left > Span::ZERO).then_some(left.as_seconds() + 1)
+    (left > Span::ZERO).then_some(Span::seconds(left.as_seconds() + 1))
 }
 
 /// A write that fails bans nobody; the burst limit holds all the same.
 async fn ban<P: KeyValue + Clock>(ports: &P, caller: &str) {
-    let until = ports.now().plus(Span::seconds(i64::from(constants::BAN_SECONDS)));
+    let until = ports.now().plus(constants::BAN);
     let value = until.milliseconds().to_string().into_bytes();
-    let _ = ports.put_value(&object_keys::penalty(caller), value, constants::BAN_SECONDS).await;
+    let _ = ports.put_value(&object_keys::penalty(caller), value, constants::BAN).await;
 }
 
 #[cfg(test)]

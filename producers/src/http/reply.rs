@@ -139,7 +139,7 @@ impl Refusal {
                     FailureKind::Input => Problem::new(Code::Invalid, failure.why.clone()),
                     FailureKind::Bug => Problem::new(
                         Code::Internal,
-                        "something went wrong on our side; the request id finds it in the log",
+                        "something went wrong on our side; if it happens again, report the request id",
                     ),
                 };
                 (problem, Some(failure))

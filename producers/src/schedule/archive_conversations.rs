@@ -6,14 +6,14 @@ use pipeline::{
     budget::allowances::Allowances,
     failure::Failure,
     ids::{JobId, UserId},
-    job::{cursors::ArchiveCursor, message::Stage},
+    job::{cursors::ArchiveCursor, kind::JobKind, message::Stage},
     platform::{
         ports::{Clock, Database, Deployment, KeyValue, Queue, Random},
         statement::json,
         transaction::Transaction,
     },
     store::{
-        conversations::archive::{self, IdleConversation},
+        conversations::archiving::{self, IdleConversation},
         counters,
         jobs::create::{self, NewItem, NewJob},
     },
@@ -24,13 +24,13 @@ use pipeline::{
 const CONVERSATIONS: i64 = 200;
 
 /// Hands the oldest on. Returns how many.
-pub async fn archive<P>(ports: &P) -> Result<usize, Failure>
+pub async fn enqueue_idle<P>(ports: &P) -> Result<usize, Failure>
 where
     P: Database + KeyValue + Queue + Deployment + Clock + Random,
 {
     let now = ports.now();
     let days = Allowances::load(ports).await.allowances.archive_after_days;
-    let idle = archive::idle(now.plus(-i64::from(days) * DAY), CONVERSATIONS).all(ports).await?;
+    let idle = archiving::idle(now.plus(-i64::from(days) * DAY), CONVERSATIONS).all(ports).await?;
     let count = idle.len();
     for (user, conversations) in by_user(idle).into_values() {
         begin(ports, &user, &conversations, now).await?;
@@ -67,7 +67,7 @@ async fn begin<P: Database + Queue + Clock + Random>(
     transaction.query(create::job(NewJob {
         id: &job,
         user,
-        kind: "archive",
+        kind: JobKind::Archive,
         is_accepted: true,
         items: items.len(),
         documents: 0,
@@ -112,11 +112,11 @@ mod tests {
             message: "When is high tide?",
             is_new: true,
             origin: "chat",
-            idempotency: None,
+            key: None,
             response: "{}",
             answer: None,
         };
-        assert_eq!(ready(accept::accept(memory, &question)).unwrap(), accept::Accepted::Yes);
+        assert_eq!(ready(accept::accept(memory, &question)).unwrap(), accept::Acceptance::Accepted);
     }
 
     fn answer(memory: &InMemory) {
@@ -138,14 +138,14 @@ mod tests {
         ask(&memory, &user(&memory));
         answer(&memory);
         wait(&memory, ARCHIVE_AFTER_DAYS - 1);
-        assert_eq!(ready(archive(&memory)).unwrap(), 0);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 0);
         wait(&memory, 1);
-        assert_eq!(ready(archive(&memory)).unwrap(), 1);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 1);
         let cursors = memory.look("SELECT cursor FROM job_items WHERE stage = 'archive' AND state = 'queued'");
         let cursor: ArchiveCursor = serde_json::from_str(cursors[0]["cursor"].as_str().unwrap()).unwrap();
         assert_eq!(memory.look("SELECT id FROM conversations"), [json!({ "id": cursor.conversation_id })]);
         assert_eq!((cursors.len(), cursor.number), (1, 2));
-        assert_eq!(ready(archive(&memory)).unwrap(), 0, "its item is on its way");
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 0, "its item is on its way");
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
         let memory = InMemory::default();
         ask(&memory, &user(&memory));
         wait(&memory, ARCHIVE_AFTER_DAYS);
-        assert_eq!(ready(archive(&memory)).unwrap(), 0);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 0);
     }
 
     #[test]
@@ -163,9 +163,9 @@ mod tests {
         answer(&memory);
         wait(&memory, ARCHIVE_AFTER_DAYS);
         memory.change("UPDATE conversations SET restored_at = updated_at + 1000");
-        assert_eq!(ready(archive(&memory)).unwrap(), 0);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 0);
         wait(&memory, 1);
-        assert_eq!(ready(archive(&memory)).unwrap(), 1);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 1);
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
         memory.change("UPDATE conversations SET origin = 'openai' WHERE id = (SELECT min(id) FROM conversations)");
         memory
             .change("UPDATE conversations SET archived_key = 'a name' WHERE id = (SELECT max(id) FROM conversations)");
-        assert_eq!(ready(archive(&memory)).unwrap(), 0);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 0);
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
         }
         answer(&memory);
         wait(&memory, ARCHIVE_AFTER_DAYS);
-        assert_eq!(ready(archive(&memory)).unwrap(), 3);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 3);
         let jobs =
             memory.look("SELECT last_item - first_item + 1 AS items FROM jobs WHERE kind = 'archive' ORDER BY 1");
         assert_eq!(jobs, [json!({ "items": 1 }), json!({ "items": 2 })]);

@@ -3,7 +3,7 @@
 //! Written, read back, noted as kept and removed from D1 in one transaction.
 
 use pipeline::{
-    archive,
+    archive_format,
     failure::Failure,
     platform::{
         object_keys,
@@ -11,13 +11,13 @@ use pipeline::{
         transaction::Transaction,
     },
     store::{archives, usage::months},
-    time::{DAY, Timestamp},
+    time::{Span, Timestamp},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-/// Days that are kept in D1 whatever the month: who asks about last week should not wait for R2.
-const KEPT_DAYS: i64 = 35;
+/// How long days are kept in D1 whatever the month: who asks about last week should not wait for R2.
+const KEPT: Span = Span::days(35);
 
 /// A finished month.
 #[derive(Serialize)]
@@ -31,14 +31,14 @@ struct Month<'a> {
 ///
 /// # Errors
 /// What the database or the object store fails with; the next run begins again.
-pub async fn archive<P: Database + ObjectStore + Clock>(ports: &P) -> Result<Option<String>, Failure> {
+pub async fn archive_month<P: Database + ObjectStore + Clock>(ports: &P) -> Result<Option<String>, Failure> {
     let now = ports.now();
     let oldest = months::oldest_day().first(ports).await?.and_then(|row| row.day);
-    let Some(month) = oldest.map(Timestamp::month).filter(|month| *month < now.plus(-KEPT_DAYS * DAY).month()) else {
+    let Some(month) = oldest.map(Timestamp::month).filter(|month| *month < now.plus(-KEPT).month()) else {
         return Ok(None);
     };
     let days = months::days(&month).all(ports).await?;
-    let bytes = archive::encode(&Month { version: 1, month: &month, days })?;
+    let bytes = archive_format::encode(&Month { version: 1, month: &month, days })?;
     let key = object_keys::archived_usage(&month);
     // The same rows give the same bytes: a second attempt overwrites like with like.
     ports.put(&key, bytes.clone(), PutIf::Always).await?;
@@ -68,12 +68,12 @@ mod tests {
     fn a_month_that_is_over_goes_into_one_object_and_the_last_weeks_stay_at_hand() {
         let memory = InMemory::new(1);
         memory.change(DAYS);
-        assert_eq!(ready(archive(&memory)).unwrap().as_deref(), Some("2026-09"));
-        assert_eq!(ready(archive(&memory)).unwrap(), None, "October has days that are kept");
+        assert_eq!(ready(archive_month(&memory)).unwrap().as_deref(), Some("2026-09"));
+        assert_eq!(ready(archive_month(&memory)).unwrap(), None, "October has days that are kept");
         assert_eq!(memory.look("SELECT day FROM usage_daily").len(), 1);
         assert_eq!(memory.look("SELECT subject, state FROM archives")[0]["state"], "kept");
         let object = ready(memory.get(&object_keys::archived_usage("2026-09"), None)).unwrap().unwrap();
-        let month: Value = archive::decode(&object.bytes).unwrap();
+        let month: Value = archive_format::decode(&object.bytes).unwrap();
         assert_eq!((&month["month"], &month["days"][0]["neurons"]), (&Value::from("2026-09"), &Value::from(2.5)));
     }
 
@@ -87,9 +87,9 @@ mod tests {
             call += 1;
             if call == 4 { Fate::Fails } else { Fate::Works }
         });
-        assert!(ready(archive(&memory)).is_err());
+        assert!(ready(archive_month(&memory)).is_err());
         assert_eq!(memory.look("SELECT day FROM usage_daily").len(), 2);
         memory.heal();
-        assert_eq!(ready(archive(&memory)).unwrap().as_deref(), Some("2026-09"));
+        assert_eq!(ready(archive_month(&memory)).unwrap().as_deref(), Some("2026-09"));
     }
 }

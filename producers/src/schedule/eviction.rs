@@ -12,7 +12,7 @@ use pipeline::{
     constants,
     failure::Failure,
     ids::{JobId, vector_id},
-    job::message::Stage,
+    job::{kind::JobKind, message::Stage},
     platform::{
         ports::{Clock, Database, Deployment, KeyValue, Queue, Random, VectorIndex},
         transaction::Transaction,
@@ -48,12 +48,11 @@ pub struct Evicted {
     pub restored: usize,
 }
 
-/// Everything the step asks of the platform.
-pub trait Platform: Database + KeyValue + Queue + VectorIndex + Deployment + Clock + Random {}
-impl<P: Database + KeyValue + Queue + VectorIndex + Deployment + Clock + Random> Platform for P {}
-
 /// Runs once; `count` makes it count the vectors whatever it knows.
-pub async fn evict<P: Platform>(ports: &P, count: bool) -> Result<Evicted, Failure> {
+pub async fn evict<P>(ports: &P, count: bool) -> Result<Evicted, Failure>
+where
+    P: Database + KeyValue + Queue + VectorIndex + Deployment + Clock + Random,
+{
     let most = Allowances::load(ports).await.allowances.vectors_stored;
     let mut evicted = Evicted::default();
     // What an earlier run left half done.
@@ -165,7 +164,7 @@ async fn embed_again<P: Database + Queue + Clock + Random>(ports: &P, wanted: &W
     transaction.query(create::job(NewJob {
         id: &job,
         user: &wanted.user_id,
-        kind: "restore",
+        kind: JobKind::Restore,
         is_accepted: true,
         items: 1,
         documents: 0,

@@ -7,17 +7,17 @@ use pipeline::{
         transaction::{Transaction, Write},
     },
     store::{conversations, dead_letters, documents, idempotency, jobs, sessions, usage},
-    time::{DAY, Timestamp},
+    time::{Span, Timestamp},
 };
 
-/// Days within which a request may be repeated, and after which an invitation that ran out goes.
-const REQUEST_DAYS: i64 = 2;
-/// Days for which the owner of a finished job can look at it.
-const JOB_DAYS: i64 = 7;
-/// Days for which what went wrong, what is deleted and what a client keeps itself stay.
-const RECORD_DAYS: i64 = 30;
-/// Days for which a day's row of the budget stays.
-const BUDGET_DAYS: i64 = 40;
+/// How long a request may be repeated, and after which an invitation that ran out goes.
+const REQUESTS_KEPT: Span = Span::days(2);
+/// How long the owner of a finished job can look at it.
+const JOBS_KEPT: Span = Span::days(7);
+/// How long what went wrong, what is deleted and what a client keeps itself stay.
+const RECORDS_KEPT: Span = Span::days(30);
+/// How long a day's row of the budget stays.
+const BUDGETS_KEPT: Span = Span::days(40);
 
 /// Removes what is old. Returns how many rows went.
 ///
@@ -31,23 +31,23 @@ pub async fn expire<P: Database + Clock>(ports: &P) -> Result<u64, Failure> {
 }
 
 fn old(now: Timestamp) -> Vec<Write> {
-    let before = |days: i64| now.plus(-days * DAY);
+    let before = |kept: Span| now.plus(-kept);
     let mut writes = vec![
-        idempotency::expire(before(REQUEST_DAYS)),
-        sessions::tickets::expire(before(REQUEST_DAYS)),
-        dead_letters::expire(before(RECORD_DAYS)),
-        usage::alerts::expire(before(RECORD_DAYS)),
-        usage::budget::expire(before(BUDGET_DAYS)),
+        idempotency::expire(before(REQUESTS_KEPT)),
+        sessions::tickets::expire(before(REQUESTS_KEPT)),
+        dead_letters::expire(before(RECORDS_KEPT)),
+        usage::alerts::expire(before(RECORDS_KEPT)),
+        usage::budget::expire(before(BUDGETS_KEPT)),
     ];
-    writes.extend(conversations::expire(before(RECORD_DAYS)));
-    writes.push(documents::delete::expire(before(RECORD_DAYS)));
-    writes.extend(jobs::sweep::expire(before(JOB_DAYS)));
+    writes.extend(conversations::expire(before(RECORDS_KEPT)));
+    writes.push(documents::delete::expire(before(RECORDS_KEPT)));
+    writes.extend(jobs::sweep::expire(before(JOBS_KEPT)));
     writes
 }
 
 #[cfg(test)]
 mod tests {
-    use pipeline::time::MILLISECOND;
+    use pipeline::time::{DAY, MILLISECOND};
     use test_platform::{InMemory, ready};
 
     use super::*;

@@ -8,12 +8,12 @@ use pipeline::{
         ports::{Clock, Database, Queue, Random},
         transaction::Transaction,
     },
-    store::{memories, retention, users},
+    store::{conversations, documents, memories, users},
     time::Timestamp,
 };
 use serde::Serialize;
 
-use crate::api::{conversations, documents};
+use crate::remove;
 
 /// Of each kind in one night; the next night goes on.
 const AT_ONCE: i64 = 100;
@@ -33,15 +33,15 @@ pub struct Removed {
 pub async fn enforce_retention<P: Database + Queue + Clock + Random>(ports: &P) -> Result<Removed, Failure> {
     let now = ports.now();
     let mut looks = Transaction::default();
-    let old_documents = looks.query(retention::documents(now, AT_ONCE));
-    let old_conversations = looks.query(retention::conversations(now, AT_ONCE));
+    let old_documents = looks.query(documents::delete::past_retention(now, AT_ONCE));
+    let old_conversations = looks.query(conversations::past_retention(now, AT_ONCE));
     let found = looks.commit(ports).await?;
     let mut removed = Removed::default();
     for old in found.all(old_documents)? {
-        removed.documents += usize::from(documents::remove(ports, &old.user_id, &old.id).await?.is_some());
+        removed.documents += usize::from(remove::document(ports, &old.user_id, &old.id).await?.is_some());
     }
     for old in found.all(old_conversations)? {
-        removed.conversations += usize::from(conversations::remove(ports, &old.user_id, &old.id).await?.is_some());
+        removed.conversations += usize::from(remove::conversation(ports, &old.user_id, &old.id).await?.is_some());
     }
     removed.memories = remove_memories(ports, now).await?;
     Ok(removed)

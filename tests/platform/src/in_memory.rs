@@ -366,8 +366,8 @@ impl Clock for InMemory {
         self.now.get()
     }
 
-    async fn sleep(&self, milliseconds: u64) {
-        self.advance(Span::milliseconds(i64::try_from(milliseconds).unwrap_or(i64::MAX)));
+    async fn sleep(&self, span: Span) {
+        self.advance(span);
     }
 }
 

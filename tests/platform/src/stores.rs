@@ -7,7 +7,7 @@ use pipeline::{
         object_keys,
         ports::{Clock as _, KeyValue, Object, ObjectStore, PutIf, Queue},
     },
-    time::MINUTE,
+    time::{MINUTE, Span},
 };
 
 use crate::in_memory::InMemory;
@@ -91,7 +91,7 @@ impl KeyValue for InMemory {
         self.call("KV", || Ok(self.values.borrow().get(key).cloned())).await
     }
 
-    async fn put_value(&self, key: &str, value: Vec<u8>, _seconds: u32) -> Result<(), Failure> {
+    async fn put_value(&self, key: &str, value: Vec<u8>, _kept: Span) -> Result<(), Failure> {
         self.count(|usage| usage.kv_writes += 1);
         self.call("KV", || {
             self.values.borrow_mut().insert(key.to_owned(), value);

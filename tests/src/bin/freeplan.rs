@@ -12,7 +12,7 @@ use pipeline::budget::allowances::Resource;
 use serde_json::{Value, json};
 use tests::{
     corpus,
-    freeplan::{self, MIXES, Texts},
+    freeplan::{self, Day, MIXES, Mix, Texts},
     rig::Rig,
 };
 
@@ -29,27 +29,7 @@ fn main() {
         let started = Instant::now();
         let day = freeplan::day(mix, &mut texts);
         println!("\n{} (simulated in {} s)", mix.name, started.elapsed().as_secs());
-        println!(
-            "  ended after {:.1} h, {:.2} of the mix done, {} documents there",
-            day.steps as f64 / 12.0,
-            day.rounds,
-            day.documents
-        );
-        let done = |count: usize| count as f64 * day.rounds;
-        let documents = done(mix.small + mix.long + mix.changed);
-        let chunks = done(mix.small + mix.changed) + done(mix.long) * 40.0;
-        let obvious = freeplan::obvious_design(documents, chunks, done(mix.searches), done(mix.chats));
-        for ((resource, share), (_, of_obvious)) in day.shares.iter().zip(&obvious) {
-            println!(
-                "  {:<18} {:>6.1} %      obvious design {:>8.1} %",
-                resource.name(),
-                share * 100.0,
-                of_obvious * 100.0
-            );
-        }
-        for (source, read, written) in &day.d1 {
-            println!("    D1 of {source:<22} {read:>9} read {written:>8} written");
-        }
+        show(mix, &day);
         let (first, _) = day.first();
         let others = day.shares.iter().filter(|(resource, _)| *resource != Resource::Neurons);
         let worst = others.map(|(_, share)| *share).fold(0.0, f64::max);
@@ -62,6 +42,30 @@ fn main() {
     compare();
     println!("\n{}", if holds { "neurons are first, everything else below 60 %" } else { "NOT as it should be" });
     assert!(holds);
+}
+
+fn show(mix: Mix, day: &Day) {
+    println!(
+        "  ended after {:.1} h, {:.2} of the mix done, {} documents there",
+        day.steps as f64 / 12.0,
+        day.rounds,
+        day.documents
+    );
+    let done = |count: usize| count as f64 * day.rounds;
+    let documents = done(mix.small + mix.long + mix.changed);
+    let chunks = done(mix.small + mix.changed) + done(mix.long) * 40.0;
+    let obvious = freeplan::obvious_design(documents, chunks, done(mix.searches), done(mix.chats));
+    for ((resource, share), (_, of_obvious)) in day.shares.iter().zip(&obvious) {
+        println!(
+            "  {:<18} {:>6.1} %      obvious design {:>8.1} %",
+            resource.name(),
+            share * 100.0,
+            of_obvious * 100.0
+        );
+    }
+    for (source, read, written) in &day.d1 {
+        println!("    D1 of {source:<22} {read:>9} read {written:>8} written");
+    }
 }
 
 const COUNTED: [&str; 8] = [
@@ -113,37 +117,7 @@ fn compare() {
         .map(|file| json!({ "external_id": file.path, "content": String::from_utf8_lossy(&file.content) }))
         .collect();
     let body = json!({ "documents": documents });
-    let rig = Rig::new(1);
-    rig.request("POST", "/api/index", &body);
-    rig.drain();
-    let native = rig.memory.look(
-        "SELECT source, count(*) AS invocations, total(neurons) AS neurons, sum(d1_rows_read) AS d1_rows_read,
-                sum(d1_rows_written) AS d1_rows_written, sum(kv_reads) AS kv_reads, sum(kv_writes) AS kv_writes,
-                sum(r2_class_a) AS r2_class_a, sum(r2_class_b) AS r2_class_b, sum(queue_operations) AS queue_operations
-         FROM usage_log WHERE source IN ('/api/index', 'chunk', 'embed', 'upsert')
-         GROUP BY source ORDER BY source",
-    );
-    let state = std::env::temp_dir().join(format!("friend-freeplan-{}", std::process::id()));
-    let options = Options {
-        cron_every: Duration::from_mins(30),
-        language_model: LanguageModel::None,
-        ..Options::for_tests(state.clone())
-    };
-    let product = Product::start(options).unwrap();
-    let client = product.client().unwrap();
-    let answer = client.post("/api/index", &body).unwrap().success().unwrap();
-    client.follow(answer["job_id"].as_str().unwrap(), Duration::from_mins(5), |_| {}).unwrap();
-    let sql = "SELECT source, count(*), total(neurons), sum(d1_rows_read), sum(d1_rows_written),
-                      sum(kv_reads), sum(kv_writes), sum(r2_class_a), sum(r2_class_b), sum(queue_operations)
-               FROM usage_log WHERE source IN ('/api/index', 'chunk', 'embed', 'upsert')
-               GROUP BY source ORDER BY source";
-    // The usage row of the last message is written after the job's end.
-    let end = Instant::now() + Duration::from_secs(10);
-    let mut rows = product.query(sql).unwrap();
-    while rows.len() < 4 && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(200));
-        rows = product.query(sql).unwrap();
-    }
+    let (native, rows) = (in_simulation(&body), on_workerd(&body));
     println!(
         "50 real files, {} bytes: the simulation / workerd",
         files.iter().map(|file| file.content.len()).sum::<usize>()
@@ -159,8 +133,48 @@ fn compare() {
             println!("    {name:<18} {:>12} / {:>12}", short(&one[*name].to_string()), short(&other[place + 2]));
         }
     }
+}
+
+/// What indexing takes over ports in memory, a row for each stage.
+fn in_simulation(body: &Value) -> Vec<Value> {
+    let rig = Rig::new(1);
+    rig.request("POST", "/api/index", body);
+    rig.drain();
+    rig.memory.look(
+        "SELECT source, count(*) AS invocations, total(neurons) AS neurons, sum(d1_rows_read) AS d1_rows_read,
+                sum(d1_rows_written) AS d1_rows_written, sum(kv_reads) AS kv_reads, sum(kv_writes) AS kv_writes,
+                sum(r2_class_a) AS r2_class_a, sum(r2_class_b) AS r2_class_b, sum(queue_operations) AS queue_operations
+         FROM usage_log WHERE source IN ('/api/index', 'chunk', 'embed', 'upsert')
+         GROUP BY source ORDER BY source",
+    )
+}
+
+/// The same on workerd.
+fn on_workerd(body: &Value) -> Vec<Vec<String>> {
+    let state = std::env::temp_dir().join(format!("friend-freeplan-{}", std::process::id()));
+    let options = Options {
+        cron_every: Duration::from_mins(30),
+        language_model: LanguageModel::None,
+        ..Options::for_tests(state.clone())
+    };
+    let product = Product::start(options).unwrap();
+    let client = product.client().unwrap();
+    let answer = client.post("/api/index", body).unwrap().success().unwrap();
+    client.follow(answer["job_id"].as_str().unwrap(), Duration::from_mins(5), |_| {}).unwrap();
+    let sql = "SELECT source, count(*), total(neurons), sum(d1_rows_read), sum(d1_rows_written),
+                      sum(kv_reads), sum(kv_writes), sum(r2_class_a), sum(r2_class_b), sum(queue_operations)
+               FROM usage_log WHERE source IN ('/api/index', 'chunk', 'embed', 'upsert')
+               GROUP BY source ORDER BY source";
+    // The usage row of the last message is written after the job's end.
+    let end = Instant::now() + Duration::from_secs(10);
+    let mut rows = product.query(sql).unwrap();
+    while rows.len() < 4 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(200));
+        rows = product.query(sql).unwrap();
+    }
     drop(product);
     let _ = std::fs::remove_dir_all(state);
+    rows
 }
 
 fn short(number: &str) -> String {

@@ -5,4 +5,5 @@ mod chat;
 mod documents;
 mod kills;
 mod sessions;
+mod smoke;
 mod started;

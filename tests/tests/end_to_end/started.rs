@@ -13,7 +13,7 @@ use std::{
 use local_dev::{
     configuration::Profile,
     language_model::LanguageModel,
-    product::{Options, Product},
+    product::{Options, Product, embedding_cache},
 };
 use tests::scripted_model::ScriptedModel;
 
@@ -25,7 +25,8 @@ pub const DEADLINE: Duration = Duration::from_mins(30);
 pub fn start(name: &str, profile: Profile, language_model: LanguageModel) -> Product {
     let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&state);
-    Product::start(Options { profile, language_model, ..Options::for_tests(state) }).unwrap()
+    let embedding_cache = Some(embedding_cache());
+    Product::start(Options { profile, language_model, embedding_cache, ..Options::for_tests(state) }).unwrap()
 }
 
 /// A new product as it is deployed, with a scripted language model.

@@ -35,8 +35,8 @@ fn bursts_are_those_the_code_tells() {
         })
         .collect();
     let expected = [
-        ("BURST_ADDRESS", constants::BURST_PER_ADDRESS, constants::BURST_SECONDS),
-        ("BURST_KEY", constants::BURST_PER_KEY, constants::BURST_SECONDS),
+        ("BURST_ADDRESS", constants::BURST_PER_ADDRESS, constants::BURST_PERIOD.as_seconds()),
+        ("BURST_KEY", constants::BURST_PER_KEY, constants::BURST_PERIOD.as_seconds()),
         ("BURST_REFUSED", constants::REFUSALS_BEFORE_BAN, 60),
     ];
     assert_eq!(limiters, expected.map(|(name, limit, period)| (name.to_owned(), i64::from(limit), period)));
@@ -65,6 +65,21 @@ fn every_stage_has_its_queue_and_its_dead_letters() {
                 strings(&configuration(name)["queues"]["producers"], "queue").contains(&queue),
                 "{queue} in {name}"
             );
+        }
+    }
+}
+
+/// Queues starts up to 250 consumers of a queue at once, and D1 has one writer.
+/// <https://developers.cloudflare.com/queues/configuration/consumer-concurrency/>
+#[test]
+fn only_what_somebody_waits_for_runs_as_often_at_once_as_the_platform_likes() {
+    let consumers = configuration("wrangler.consumers.toml");
+    for queues in [&consumers["queues"], &consumers["env"]["staging"]["queues"]] {
+        for queue in queues["consumers"].as_array().unwrap() {
+            let name = queue["queue"].as_str().unwrap();
+            let most = queue.get("max_concurrency").and_then(Value::as_integer);
+            let is_bounded = !name.ends_with("-dlq") && !name.ends_with("-chat");
+            assert_eq!(most, is_bounded.then_some(5), "{name}");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod budget;
 mod chat;
 mod configuration;
+mod deploy;
 mod flow;
 mod freeplan;
 mod given_up;

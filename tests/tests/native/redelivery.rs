@@ -113,7 +113,7 @@ fn work(
         match outcome {
             Poll::Pending => hung.push(worker),
             Poll::Ready(Outcome::Retry { after, .. }) => {
-                rig.memory.advance(i64::from(after) * SECOND);
+                rig.memory.advance(after);
                 rig.memory.redeliver(message);
             }
             Poll::Ready(_) => {}

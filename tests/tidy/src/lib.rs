@@ -5,12 +5,14 @@
 //! run it over a few lines that break it.
 //!
 //! * [`circles`]: no files of a crate use each other in a circle.
+//! * [`apart`]: the schedule uses no handler of the API, and no handler a step of the schedule.
 //! * [`statements`]: SQL is in the stores alone, every table has one owner, what must be said once is.
 //! * [`map`]: ARCHITECTURE's map names every folder that holds sources.
 //! * [`sizes`]: no file and no line is too long.
 //! * [`fence`]: the pure crates know neither the platform nor what is built on them.
 //! * [`docs`]: the documentation of ports, store and jobs says more than a name does.
 
+pub mod apart;
 pub mod circles;
 pub mod docs;
 pub mod fence;

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use tidy::{
-    Finding, circles::circles, docs::empty_docs, fence, map::unnamed_folders, sizes, sources::Sources, statements,
+    Finding, apart::reaching_across, circles::circles, docs::empty_docs, fence, map::unnamed_folders, sizes,
+    sources::Sources, statements,
 };
 
 fn root() -> PathBuf {
@@ -24,6 +25,11 @@ fn report(findings: &[Finding]) {
 #[test]
 fn no_files_use_each_other_in_a_circle() {
     check(circles);
+}
+
+#[test]
+fn schedule_and_api_know_nothing_of_each_other() {
+    check(reaching_across);
 }
 
 #[test]

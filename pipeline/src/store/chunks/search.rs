@@ -174,6 +174,10 @@ pub struct FoundChunk {
     pub external_id: Option<String>,
     /// The document's title.
     pub title: Option<String>,
+    /// The document's type: `code`, `doc` or `conversation`.
+    #[serde(rename = "type", skip_serializing)]
+    #[schemars(skip)]
+    pub kind: String,
     /// Place in the document.
     pub chunk_index: i64,
     /// First byte in the document's extracted text.
@@ -199,8 +203,8 @@ pub struct FoundChunk {
 /// A bug if the rows cannot be written as JSON.
 pub fn hits(user: &UserId, after: Option<&JobId>, rows: &[ChunkRow]) -> Result<Query<FoundChunk>, Failure> {
     Ok(Query::new(formatcp!(
-        "SELECT c.id, d.id AS document_id, d.external_id, d.title, c.chunk_index, c.start, c.\"end\", c.text,
-                d.hit_at, d.evicted_at
+        "SELECT c.id, d.id AS document_id, d.external_id, d.title, d.type, c.chunk_index, c.start, c.\"end\",
+                c.text, d.hit_at, d.evicted_at
          FROM json_each(?1) wanted CROSS JOIN chunks c ON c.id = wanted.value AND c.user_id = ?2
          CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          LEFT JOIN job_items p ON p.id = d.latest_item

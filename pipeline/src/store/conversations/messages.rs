@@ -11,7 +11,7 @@ use crate::{
     ids::{ConversationId, JobId, SessionId, TurnId, UserId},
     job::item::Claim,
     platform::transaction::{Query, Write},
-    store::conditions::HELD,
+    store::{columns::in_milliseconds, conditions::HELD},
     time::Timestamp,
 };
 
@@ -94,13 +94,8 @@ pub struct MessageRow {
     /// Of an answer: citations, route and usage (JSON).
     pub detail: Option<String>,
     /// When it was committed.
-    #[serde(serialize_with = "milliseconds")]
+    #[serde(serialize_with = "in_milliseconds")]
     pub created_at: Timestamp,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn milliseconds<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_i64(time.milliseconds())
 }
 
 /// The columns of a [`MessageRow`].

@@ -59,6 +59,9 @@ pub fn note_hits(user: &UserId, documents: &BTreeSet<&str>, now: Timestamp) -> R
 /// Marks for eviction the least recently useful documents that together have `surplus` vectors, `limit`
 /// at most. One whose next revision is on its way is left alone.
 pub fn mark(surplus: f64, limit: i64, now: Timestamp) -> Write {
+    // Innermost: what has vectors, the least recently hit first (uploaded, if it was never hit), each with the sum
+    // of the vectors before it. The id makes the order, and so the sum, the same whenever it is asked for.
+    // From the front as many as it takes for the surplus: those before whom less than that was marked.
     Write::new(
         "UPDATE documents SET evicted_at = ?1, evicting = 1 WHERE (user_id, id) IN (
              SELECT user_id, id FROM (
@@ -139,6 +142,9 @@ pub fn chunks_to_embed(user: &UserId, pack: ItemId) -> Query<ChunkTotal> {
 /// Packs with documents that were evicted before `before` and found since, the latest found first, `limit`
 /// at most; without those that a job is embedding again already.
 pub fn wanted_back(before: Timestamp, limit: i64) -> Query<WantedPack> {
+    // Found since they were given up, and the marks are off: their vectors are gone for certain.
+    // Not what changed or was deleted meanwhile: the embed stage would find nothing to do for it.
+    // Not the pack that an unfinished job restores: it is the first pack of that job's one item.
     Query::new(
         "SELECT user_id, current_item AS pack, total(chunk_count) AS chunks FROM documents
          WHERE evicted_at < ?2 AND hit_at > evicted_at AND evicting IS NULL

@@ -70,6 +70,8 @@ pub struct DocumentFilter {
 
 /// A user's documents by id, without those that were deleted.
 pub fn list(user: &UserId, filter: DocumentFilter, limit: i64) -> Query<DocumentRow> {
+    // The states of the latest revision's pack and batch say how far it has come.
+    // A filter that is absent is NULL and lets everything through.
     Query::new(
         "SELECT d.id, d.external_id, d.title, d.type, d.language, d.media_type, d.tags, d.metadata, d.created_at,
                 d.uploaded_at, d.bytes, d.latest_item, d.current, d.current_item, d.chunk_count, d.evicted_at,
@@ -112,6 +114,7 @@ pub struct OriginalRow {
 /// Where the bytes of a user's document lie: of the revision that is current, or of the first one while
 /// none is.
 pub fn original(user: &UserId, document: &DocumentId) -> Query<OriginalRow> {
+    // The pack's row lists where in it each of its documents lies.
     Query::new(
         "SELECT p.id AS pack, packed.value ->> 'start' AS start, packed.value ->> 'end' AS \"end\", d.media_type
          FROM documents d JOIN job_items p ON p.id = coalesce(d.current_item, d.latest_item) AND p.user_id = d.user_id

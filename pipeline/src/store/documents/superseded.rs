@@ -45,6 +45,8 @@ pub fn by_upload(upload: &Upload<'_>) -> Write {
 /// Notes the revisions that publishing the packs of a batch, first to last, replaces. Before
 /// [`publish`](super::publish::publish), and under its conditions.
 pub fn by_publishing(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
+    // Documents of these packs whose latest revision lies in them and replaces another.
+    // Not one without chunks: it stays unpublished, and so the other stays current.
     claim
         .fenced(formatcp!(
             "{NOTE}
@@ -83,6 +85,8 @@ pub fn by_delete(user: &UserId, document: &DocumentId) -> Write {
 /// Notes the revisions that a job still works on, since it is about to be cancelled: the latest ones of
 /// documents in packs whose batch is not done. Before [`withdraw`](super::delete::withdraw).
 pub fn by_cancel(user: &UserId, job: &JobId) -> Write {
+    // Packs of the job whose batches have not ended: what is published stays.
+    // Of their documents those whose latest revision is still the pack's, and not current.
     Write::new(formatcp!(
         "{NOTE}
          SELECT {NEXT_ITEM}, d.id, d.latest, p.id, d.user_id
@@ -117,6 +121,8 @@ pub struct SupersededRevision {
 
 /// The superseded revisions that one message of the claimed purge item removes.
 pub fn of_item(claim: &Claim) -> Query<SupersededRevision> {
+    // Chunks are numbered after their pack, so a range finds those of a revision.
+    // The batch of the pack is whose worker may still be writing its vectors.
     Query::new(
         "SELECT g.document_id, g.revision, g.pack, g.chunk_count,
                 (SELECT count(*) FROM chunks c WHERE c.id BETWEEN g.pack * ?2 AND g.pack * ?2 + ?2 - 1

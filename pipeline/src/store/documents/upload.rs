@@ -28,6 +28,9 @@ pub struct DocumentKey {
 /// # Errors
 /// A bug if the documents cannot be written as JSON.
 pub fn duplicates(user: &UserId, wanted: &[(&DocumentId, &str)]) -> Result<Query<DocumentKey>, Failure> {
+    // A row for each document that is there, with the pack of its latest revision and the batch of that pack.
+    // The same again is a duplicate where that revision is published, or where pack and batch are still on their
+    // way to publish it.
     Ok(Query::new(formatcp!(
         "SELECT d.id FROM json_each(?1) wanted
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
@@ -106,6 +109,11 @@ macro_rules! describe_first {
 /// A new document, the next revision of one that is there, or the return of one that was deleted.
 /// While a revision is current, what describes the next one waits in `pending`.
 pub fn take_revisions(upload: &Upload<'_>) -> Write {
+    // Nothing at all unless this very transaction accepted the job.
+    // A new document begins with revision 1; one that is there takes its next number and its next pack, which fences
+    // off whatever is in flight of the one before; one that was deleted is back.
+    // While a revision is current its description stays, and what describes the next one waits in `pending`. Until
+    // one is current nobody sees another, so the columns describe the newest at once.
     Write::new(formatcp!(
         "INSERT INTO documents (user_id, id, external_id, title, type, language, media_type, tags, metadata, created_at,
                                 uploaded_at, bytes, latest, latest_item, latest_hash)

@@ -13,13 +13,17 @@ use crate::{
     ids::{ConversationId, ItemId, JobId, UserId},
     job::{
         item::{ItemState, PackedDocument},
+        kind::JobKind,
         message::{ItemAnnouncement, Stage},
     },
     platform::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::{TERMINAL, accepted_at, key_held_by},
+    store::{
+        columns::in_milliseconds,
+        conditions::{TERMINAL, accepted_at, key_held_by},
+    },
     time::Timestamp,
 };
 
@@ -30,8 +34,8 @@ pub struct NewJob<'a> {
     pub id: &'a JobId,
     /// Its owner.
     pub user: &'a UserId,
-    /// `index`, `restore` or `archive`.
-    pub kind: &'a str,
+    /// What it is for.
+    pub kind: JobKind,
     /// False while its packs are being stored: until it is accepted, nobody sees the job.
     pub is_accepted: bool,
     /// How many items it has.
@@ -62,11 +66,11 @@ pub fn job(new: NewJob<'_>) -> Query<FirstItem> {
     ))
     .bind(new.id)
     .bind(new.user)
-    .bind(new.kind)
+    .bind(new.kind.name())
     .bind(new.is_accepted)
     .bind(new.now)
-    .bind(whole(new.items))
-    .bind(whole(new.documents))
+    .bind(new.items)
+    .bind(new.documents)
     .bind(new.key)
 }
 
@@ -91,6 +95,9 @@ pub struct NewTurnJob<'a> {
 
 /// Inserts a chat job if its conversation is there and not archived, and its idempotency key is its own.
 pub fn turn_job(new: NewTurnJob<'_>) -> Write {
+    // A job that is answered has no item, so its last number is the one before its first, and it is finished.
+    // The question takes the number after the conversation's last, which `conversations::advance` then moves.
+    // Without an open conversation, or with another's idempotency key, there is no job.
     Write::new(formatcp!(
         "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents, turn,
                            finished_at)
@@ -111,31 +118,18 @@ pub fn turn_job(new: NewTurnJob<'_>) -> Write {
     .bind(new.is_answered)
 }
 
-/// A purge job that is to be inserted.
-#[derive(Clone, Copy, Debug)]
-pub struct NewPurgeJob<'a> {
-    /// Its id.
-    pub id: &'a JobId,
-    /// Whose revisions it purges.
-    pub user: &'a UserId,
-    /// `delete` when its owner asked for it and wants a receipt, else `retire`.
-    pub kind: &'a str,
-    /// Now.
-    pub now: Timestamp,
-}
-
-/// Inserts a purge job if earlier statements of the transaction made revisions superseded: those name
-/// the item number after the last one given out.
-pub fn purge_job(new: NewPurgeJob<'_>) -> Write {
+/// Inserts a job that purges revisions of a user, if earlier statements of the transaction made some superseded:
+/// those name the item number after the last one given out.
+pub fn purge_job(job: &JobId, user: &UserId, kind: JobKind, now: Timestamp) -> Write {
     Write::new(
         "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
          SELECT ?1, ?2, ?3, ?4, ?4, value + 1, value + 1, (SELECT count(*) FROM garbage WHERE retire_item = value + 1)
          FROM counters WHERE name = 'item' AND EXISTS (SELECT 1 FROM garbage WHERE retire_item = value + 1)",
     )
-    .bind(new.id)
-    .bind(new.user)
-    .bind(new.kind)
-    .bind(new.now)
+    .bind(job)
+    .bind(user)
+    .bind(kind.name())
+    .bind(now)
 }
 
 /// An item that is to be inserted. Items name each other by their places in the job, counted from 0.
@@ -160,7 +154,7 @@ pub struct NewItem {
     /// Chunks that are there already.
     pub chunk_count: i64,
     /// Not to be claimed before; milliseconds since 1970.
-    #[serde(serialize_with = "milliseconds")]
+    #[serde(serialize_with = "in_milliseconds")]
     pub next_at: Timestamp,
 }
 
@@ -188,6 +182,10 @@ impl NewItem {
 /// # Errors
 /// A bug if the data cannot be written as JSON.
 pub fn items(job: &JobId, items: &[NewItem], now: Timestamp) -> Result<Query<ItemAnnouncement>, Failure> {
+    // Places in the array become numbers that count on from the job's first.
+    // A batch names its packs, first and last, by place; over a pack of an earlier job it names that one twice.
+    // An item without a number of documents is about as many as its job.
+    // What somebody waits for in a queue, or the sweep sends when it is due, counts as sent.
     Ok(Query::new(
         "INSERT INTO job_items (id, job_id, user_id, stage, state, batch, first_pack, last_pack, documents,
                                 document_count, chunk_count, progress, cursor, lease, attempts, next_at, sent_at,
@@ -261,13 +259,4 @@ pub fn first_item(job: &JobId) -> Query<ItemAnnouncement> {
         "SELECT i.id, i.stage, i.state, i.user_id FROM jobs j JOIN job_items i ON i.id = j.first_item WHERE j.id = ?1",
     )
     .bind(job)
-}
-
-fn whole(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn milliseconds<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_i64(time.milliseconds())
 }

@@ -1,11 +1,12 @@
 //! Jobs as their owners see them.
 
+use const_format::formatcp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{ItemId, JobId, UserId},
-    job::{item::ItemState, message::Stage},
+    job::{item::ItemState, kind::JobKind, message::Stage},
     platform::transaction::Query,
     time::Timestamp,
 };
@@ -15,8 +16,8 @@ use crate::{
 pub struct JobRow {
     /// Its id.
     pub id: JobId,
-    /// `index`, `delete`, `retire`, `restore`, `chat` or `archive`.
-    pub kind: String,
+    /// What it is for.
+    pub kind: JobKind,
     /// When it was made.
     pub created_at: Timestamp,
     /// When every item of it was terminal.
@@ -94,7 +95,8 @@ pub struct JobEntry {
     /// Its id.
     pub id: JobId,
     /// `index`, `delete`, `restore`, `chat` or `archive`.
-    pub kind: String,
+    #[schemars(with = "String")]
+    pub kind: JobKind,
     /// How many documents it is about.
     pub documents: i64,
     /// When it was made.
@@ -107,11 +109,12 @@ pub struct JobEntry {
 
 /// A user's jobs, the newest first, from the one after `cursor` on.
 pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<JobEntry> {
-    Query::new(
+    Query::new(formatcp!(
         "SELECT id, kind, documents, created_at, finished_at, cancelled_at FROM jobs
-         WHERE user_id = ?1 AND kind <> 'retire' AND accepted_at IS NOT NULL AND (?2 IS NULL OR id < ?2)
+         WHERE user_id = ?1 AND kind <> '{PURGE}' AND accepted_at IS NOT NULL AND (?2 IS NULL OR id < ?2)
          ORDER BY id DESC LIMIT ?3",
-    )
+        PURGE = JobKind::Purge.name(),
+    ))
     .bind(user)
     .bind(cursor)
     .bind(limit)

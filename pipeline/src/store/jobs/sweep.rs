@@ -33,6 +33,10 @@ pub struct StuckItem {
 
 /// Stuck items: the oldest first, one of each user before the second of any.
 pub fn stuck_items(now: Timestamp) -> Query<StuckItem> {
+    // Only accepted jobs that are unfinished and due are looked into, by their index.
+    // Queued: its time has come, and no message was sent, or so long ago that it counts as lost.
+    // Parked: its time has come. Running: its lease ran out.
+    // The turn of an item is how many its owner has up to it: the first of every user comes before any second.
     Query::new(
         "SELECT i.id, i.stage, i.user_id, i.attempts, i.error,
                 row_number() OVER (PARTITION BY i.user_id ORDER BY i.id) AS turn
@@ -154,6 +158,7 @@ pub struct WorkRow {
 
 /// Unfinished work by stage and state, of the `most` items whose jobs have been due longest.
 pub fn unfinished_work(most: i64) -> Query<WorkRow> {
+    // Innermost: items that are not terminal, of the jobs that have been due longest.
     Query::new(formatcp!(
         "SELECT stage, state, count(*) AS count, min(updated_at) AS oldest
          FROM (SELECT i.stage, i.state, i.updated_at

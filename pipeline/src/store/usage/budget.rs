@@ -110,6 +110,8 @@ pub fn abandoned(before: Timestamp) -> Query<AbandonedReservation> {
 /// Adds what an invocation spent to the day, unless its usage row is there already: it must come before
 /// that row in the transaction that writes both.
 pub fn spend(invocation: &str, purpose: Purpose, neurons: f64, now: Timestamp) -> Write {
+    // What indexing spends is counted a second time, against its own share.
+    // The first of a day makes the day's row; one whose usage row is there was counted with it.
     Write::new(
         "INSERT INTO budget (day, neurons, ingest_neurons)
          SELECT ?1, ?2, CASE ?3 WHEN 'ingest' THEN ?2 ELSE 0 END

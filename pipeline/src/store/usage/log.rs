@@ -2,13 +2,7 @@
 
 use const_format::formatcp;
 
-use crate::{
-    budget::usage::Usage,
-    ids::UserId,
-    platform::transaction::Write,
-    store::usage::{COUNTED, whole},
-    time::Timestamp,
-};
+use crate::{budget::usage::Usage, ids::UserId, platform::transaction::Write, store::usage::COUNTED, time::Timestamp};
 
 /// A usage row that is to be inserted.
 #[derive(Clone, Copy, Debug)]
@@ -40,18 +34,18 @@ pub fn insert(new: NewUsage<'_>) -> Write {
     .bind(new.user)
     .bind(new.source)
     .bind(usage.neurons)
-    .bind(whole(usage.d1_rows_read))
-    .bind(whole(usage.d1_rows_written))
-    .bind(whole(usage.kv_reads))
-    .bind(whole(usage.kv_writes))
-    .bind(whole(usage.r2_class_a))
-    .bind(whole(usage.r2_class_b))
-    .bind(whole(usage.queue_operations))
-    .bind(whole(usage.vectors_queried))
-    .bind(whole(usage.vectors_upserted))
-    .bind(whole(usage.object_requests))
-    .bind(whole(usage.object_rows_read))
-    .bind(whole(usage.object_rows_written))
-    .bind(whole(usage.object_milliseconds))
+    .bind(usage.d1_rows_read)
+    .bind(usage.d1_rows_written)
+    .bind(usage.kv_reads)
+    .bind(usage.kv_writes)
+    .bind(usage.r2_class_a)
+    .bind(usage.r2_class_b)
+    .bind(usage.queue_operations)
+    .bind(usage.vectors_queried)
+    .bind(usage.vectors_upserted)
+    .bind(usage.object_requests)
+    .bind(usage.object_rows_read)
+    .bind(usage.object_rows_written)
+    .bind(usage.object_milliseconds)
     .bind(new.key)
 }

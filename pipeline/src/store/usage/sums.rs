@@ -10,7 +10,7 @@ use crate::{
     budget::usage::Usage,
     ids::UserId,
     platform::transaction::{Query, Write},
-    store::usage::{COUNTED, whole},
+    store::usage::COUNTED,
     time::Timestamp,
 };
 
@@ -68,7 +68,7 @@ pub fn busy_keys(since: Timestamp, at_least: u64) -> Query<KeyRequests> {
          GROUP BY key_id HAVING sum(requests) >= ?2",
     )
     .bind(since)
-    .bind(whole(at_least))
+    .bind(at_least)
 }
 
 /// Sums up the hours before the full hour `open`, each recomputed from all of its rows.

@@ -20,7 +20,10 @@ use pipeline::{
         idempotency::{self, NewKey},
         jobs::create::{self, NewItem, NewTurnJob},
     },
+    time::Timestamp,
 };
+
+use crate::http::idempotency::Key;
 
 /// What is to be committed.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +40,8 @@ pub struct Question<'a> {
     pub is_new: bool,
     /// Of a new conversation: `chat` or `openai`.
     pub origin: &'a str,
-    /// Idempotency key and hex SHA-256 of the body.
-    pub idempotency: Option<(&'a str, &'a str)>,
+    /// The idempotency key, if the request has one.
+    pub key: Option<&'a Key>,
     /// The answer to replay for that key.
     pub response: &'a str,
     /// The answer, if it is known.
@@ -47,9 +50,9 @@ pub struct Question<'a> {
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accepted {
+pub enum Acceptance {
     /// The turn is committed.
-    Yes,
+    Accepted,
     /// There is no such conversation of this user, or it is archived.
     NoConversation,
     /// Another request with the same key is in flight.
@@ -60,12 +63,40 @@ pub enum Accepted {
 const TITLE_BYTES: usize = 80;
 
 /// Commits a question and sends its message.
-pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<'_>) -> Result<Accepted, Failure> {
+pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<'_>) -> Result<Acceptance, Failure> {
     let now = ports.now();
-    let (key, body_hash) = question.idempotency.unzip();
     let conversation = &question.turn.conversation_id;
-    let is_answered = question.answer.is_some();
     let mut transaction = Transaction::default();
+    begin(&mut transaction, question, now);
+    // From here on everything hangs on the job's row, and that on key and conversation.
+    let job = transaction.write(create::turn_job(NewTurnJob {
+        id: question.job,
+        user: question.user,
+        turn: &json(question.turn)?,
+        conversation,
+        is_answered: question.answer.is_some(),
+        key: question.key.map(|key| key.key.as_str()),
+        now,
+    }));
+    insert(&mut transaction, question, now)?;
+    let open = transaction.query(conversations::open(question.user, conversation));
+    let done = transaction.commit(ports).await?;
+    if done.changes(job) == 0 {
+        let is_there = done.first(open)?.is_some();
+        return Ok(if is_there || question.is_new { Acceptance::KeyInFlight } else { Acceptance::NoConversation });
+    }
+    let messages = done.messages()?;
+    if !messages.is_empty() {
+        // The turn is committed: a lost message costs a sweep, not the turn.
+        let _ = ports.send(messages).await;
+    }
+    Ok(Acceptance::Accepted)
+}
+
+/// What the job hangs on: its key, and its conversation if it begins with it.
+fn begin(transaction: &mut Transaction, question: &Question<'_>, now: Timestamp) {
+    let conversation = &question.turn.conversation_id;
+    let (key, body_hash) = question.key.map(|key| (key.key.as_str(), key.body_hash.as_str())).unzip();
     let new_key = NewKey { user: question.user, key, body_hash, job: question.job, now };
     transaction.write(idempotency::claim_answered(new_key, question.response, conversation, question.is_new));
     if question.is_new {
@@ -78,16 +109,10 @@ pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<
             now,
         }));
     }
-    // From here on everything hangs on the job's row, and that on key and conversation.
-    let job = transaction.write(create::turn_job(NewTurnJob {
-        id: question.job,
-        user: question.user,
-        turn: &json(question.turn)?,
-        conversation,
-        is_answered,
-        key,
-        now,
-    }));
+}
+
+/// What hangs on the job: its number, its messages, its item if it is not answered.
+fn insert(transaction: &mut Transaction, question: &Question<'_>, now: Timestamp) -> Result<(), Failure> {
     transaction.write(counters::take_item_numbers(question.job, 1));
     transaction.write(messages::insert_question(question.job, question.message, now));
     if let Some(answer) = question.answer {
@@ -100,19 +125,9 @@ pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<
         transaction.write(create::link_predecessor(question.job));
         transaction.announce(create::first_item(question.job));
     }
+    let (conversation, is_answered) = (&question.turn.conversation_id, question.answer.is_some());
     transaction.write(conversations::advance(question.user, conversation, question.job, is_answered, now));
-    let open = transaction.query(conversations::open(question.user, conversation));
-    let done = transaction.commit(ports).await?;
-    if done.changes(job) == 0 {
-        let is_there = done.first(open)?.is_some();
-        return Ok(if is_there || question.is_new { Accepted::KeyInFlight } else { Accepted::NoConversation });
-    }
-    let messages = done.messages()?;
-    if !messages.is_empty() {
-        // The turn is committed: a lost message costs a sweep, not the turn.
-        let _ = ports.send(messages).await;
-    }
-    Ok(Accepted::Yes)
+    Ok(())
 }
 
 /// The first line of the question, cut at a word.

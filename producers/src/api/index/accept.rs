@@ -14,6 +14,7 @@ use pipeline::{
     ids::{ItemId, JobId},
     job::{
         item::{ItemState, PackedDocument},
+        kind::JobKind,
         message::Stage,
         purge::{self, Purge},
     },
@@ -37,11 +38,14 @@ use pipeline::{
 };
 
 use super::{pack::Batch, validate::Prepared};
-use crate::http::reply::Refusal;
+use crate::http::{
+    idempotency::{Key, in_flight},
+    reply::Refusal,
+};
 
 /// What is to be committed.
 #[derive(Clone, Copy, Debug)]
-pub struct Accepted<'a> {
+pub struct PlannedUpload<'a> {
     /// The job's id.
     pub job: &'a JobId,
     /// Whose it is.
@@ -50,32 +54,32 @@ pub struct Accepted<'a> {
     pub documents: &'a [Prepared],
     /// Their packs.
     pub batches: &'a [Batch],
-    /// Idempotency key and hex SHA-256 of the body.
-    pub idempotency: Option<(&'a str, &'a str)>,
+    /// The idempotency key, if the request has one.
+    pub key: Option<&'a Key>,
     /// The answer to replay.
     pub response: &'a str,
 }
 
 /// Commits an upload. See the module for its steps.
-pub async fn accept<P>(ports: &P, accepted: Accepted<'_>) -> Result<(), Refusal>
+pub async fn accept<P>(ports: &P, plan: PlannedUpload<'_>) -> Result<(), Refusal>
 where
     P: Database + ObjectStore + Queue + Clock + Random,
 {
-    let items = new_items(&accepted, ports.now());
-    let first = announce(ports, &accepted, &items).await?;
+    let items = new_items(&plan, ports.now());
+    let first = announce(ports, &plan, &items).await?;
     let packs = packs(&items, first);
-    store_packs(ports, &accepted, &packs).await?;
-    make_job(ports, &accepted, &packs).await
+    store_packs(ports, &plan, &packs).await?;
+    make_job(ports, &plan, &packs).await
 }
 
 /// The packs of each batch, then the batch.
-fn new_items(accepted: &Accepted<'_>, now: Timestamp) -> Vec<NewItem> {
+fn new_items(plan: &PlannedUpload<'_>, now: Timestamp) -> Vec<NewItem> {
     let mut items = Vec::new();
-    for batch in accepted.batches {
+    for batch in plan.batches {
         let first = items.len();
         let batch_place = first + batch.len();
         for pack in batch {
-            let documents = packed(accepted.documents, &pack.documents);
+            let documents = packed(plan.documents, &pack.documents);
             items.push(NewItem {
                 state: ItemState::Uploading,
                 batch: Some(batch_place),
@@ -115,45 +119,42 @@ fn packs(items: &[NewItem], first: ItemId) -> Vec<ItemId> {
 /// Step 1. Returns the number of this job's first item.
 async fn announce<P: Database + Clock>(
     ports: &P,
-    accepted: &Accepted<'_>,
+    plan: &PlannedUpload<'_>,
     items: &[NewItem],
 ) -> Result<ItemId, Refusal> {
     let now = ports.now();
-    let user = &accepted.tenant.user;
-    let (key, body_hash) = accepted.idempotency.unzip();
+    let user = &plan.tenant.user;
+    let (key, body_hash) = plan.key.map(|key| (key.key.as_str(), key.body_hash.as_str())).unzip();
     let mut transaction = Transaction::default();
     // Two requests with one key: the second inserts nothing here, and then no job either.
-    transaction.write(idempotency::claim(NewKey { user, key, body_hash, job: accepted.job, now }));
+    transaction.write(idempotency::claim(NewKey { user, key, body_hash, job: plan.job, now }));
     let job = transaction.query(create::job(NewJob {
-        id: accepted.job,
+        id: plan.job,
         user,
-        kind: "index",
+        kind: JobKind::Index,
         is_accepted: false,
         items: items.len(),
-        documents: accepted.documents.len(),
+        documents: plan.documents.len(),
         key,
         now,
     }));
-    transaction.write(counters::take_item_numbers(accepted.job, items.len()));
-    transaction.query(create::items(accepted.job, items, now)?);
+    transaction.write(counters::take_item_numbers(plan.job, items.len()));
+    transaction.query(create::items(plan.job, items, now)?);
     match transaction.commit(ports).await?.first(job)? {
         Some(first) => Ok(first.first_item),
-        None => {
-            Err(Problem::field(Code::Conflict, "Idempotency-Key", "another request with this key is being worked on")
-                .into())
-        }
+        None => Err(in_flight().into()),
     }
 }
 
 /// Step 2. Idempotent by name: the item's number is this job's alone.
-async fn store_packs<P: ObjectStore>(ports: &P, accepted: &Accepted<'_>, packs: &[ItemId]) -> Result<(), Failure> {
-    let planned = accepted.batches.iter().flatten();
+async fn store_packs<P: ObjectStore>(ports: &P, plan: &PlannedUpload<'_>, packs: &[ItemId]) -> Result<(), Failure> {
+    let planned = plan.batches.iter().flatten();
     let puts = packs.iter().zip(planned).map(|(item, pack)| {
         let mut bytes = Vec::with_capacity(pack.bytes);
         for place in &pack.documents {
-            bytes.extend_from_slice(&accepted.documents[*place].document.content);
+            bytes.extend_from_slice(&plan.documents[*place].document.content);
         }
-        let key = object_keys::pack(&accepted.tenant.user, *item);
+        let key = object_keys::pack(&plan.tenant.user, *item);
         async move { ports.put(&key, bytes, PutIf::Absent).await }
     });
     for stored in join_all(puts).await {
@@ -167,21 +168,21 @@ async fn store_packs<P: ObjectStore>(ports: &P, accepted: &Accepted<'_>, packs: 
 /// Step 3. Every statement is guarded by the first: `accepted_at` is this call's own.
 async fn make_job<P: Database + Queue + Clock + Random>(
     ports: &P,
-    accepted: &Accepted<'_>,
+    plan: &PlannedUpload<'_>,
     packs: &[ItemId],
 ) -> Result<(), Refusal> {
     let now = ports.now();
-    let user = &accepted.tenant.user;
-    let upload = Upload::new(user, accepted.job, &revisions(accepted, packs, now), now)?;
+    let user = &plan.tenant.user;
+    let upload = Upload::new(user, plan.job, &revisions(plan, packs, now), now)?;
     let mut work = Transaction::default();
-    let accept = work.write(create::accept(accepted.job, now));
+    let accept = work.write(create::accept(plan.job, now));
     work.write(superseded::by_upload(&upload));
     let purge_job = JobId::new(now, ports.bytes());
-    purge::schedule(&mut work, Purge { job: &purge_job, user, kind: "retire", due: now, now })?;
+    purge::schedule(&mut work, Purge { job: &purge_job, user, kind: JobKind::Purge, due: now, now })?;
     work.write(upload::take_revisions(&upload));
-    work.announce(create::release_upload(accepted.job, now));
-    let (key, _) = accepted.idempotency.unzip();
-    work.write(idempotency::answer(user, key, accepted.job, accepted.response, now));
+    work.announce(create::release_upload(plan.job, now));
+    let key = plan.key.map(|key| key.key.as_str());
+    work.write(idempotency::answer(user, key, plan.job, plan.response, now));
     let done = work.commit(ports).await?;
     if done.changes(accept) == 0 {
         return Err(Problem::new(Code::Unavailable, "the upload took too long and was given up; send it again").into());
@@ -192,13 +193,13 @@ async fn make_job<P: Database + Queue + Clock + Random>(
 }
 
 /// The revisions that the upload's documents take, with the packs that hold them.
-fn revisions<'a>(accepted: &Accepted<'a>, packs: &[ItemId], now: Timestamp) -> Vec<NewRevision<'a>> {
-    let planned = accepted.batches.iter().flatten();
+fn revisions<'a>(plan: &PlannedUpload<'a>, packs: &[ItemId], now: Timestamp) -> Vec<NewRevision<'a>> {
+    let planned = plan.batches.iter().flatten();
     packs
         .iter()
         .zip(planned)
         .flat_map(|(item, pack)| pack.documents.iter().map(move |place| (*item, *place)))
-        .filter_map(|(pack, place)| accepted.documents.get(place).map(|prepared| revision(prepared, pack, now)))
+        .filter_map(|(pack, place)| plan.documents.get(place).map(|prepared| revision(prepared, pack, now)))
         .collect()
 }
 

@@ -92,7 +92,10 @@ pub struct Item {
 /// Reads a body by its content type.
 pub async fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Item>, Problem> {
     if body.is_empty() {
-        return Err(Problem::new(Code::Malformed, "the body is empty"));
+        return Err(Problem::new(
+            Code::Malformed,
+            "the body is empty; send documents as JSON, NDJSON or multipart files",
+        ));
     }
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_lowercase();
@@ -107,13 +110,13 @@ pub async fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Item>, Probl
         }
     };
     match items.len() {
-        0 => Err(Problem::new(Code::Invalid, "the request holds no documents")),
+        0 => Err(Problem::new(Code::Invalid, "the request holds no documents; send at least one")),
         count if count > constants::DOCUMENTS_PER_REQUEST => {
             let limit = constants::DOCUMENTS_PER_REQUEST;
             Err(Problem::field(
                 Code::TooLarge,
                 "/documents",
-                format!("{count} documents in one request; the limit is {limit}"),
+                format!("{count} documents in one request; the limit is {limit}: send the others in another"),
             ))
         }
         _ => Ok(items),

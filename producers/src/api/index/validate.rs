@@ -71,32 +71,10 @@ pub struct Prepared {
 
 /// Checks a document; `pointer` is where it stands in the request.
 pub fn validate(pointer: &str, input: DocumentInput) -> Result<Valid, Problem> {
-    let field = |name: &str, code: Code, detail: String| Problem::field(code, format!("{pointer}/{name}"), detail);
-    let external_id = input.external_id.filter(|id| !id.is_empty());
-    for (name, value) in [("external_id", &external_id), ("title", &input.title), ("language", &input.language)] {
-        check_line(value.as_deref(), if name == "language" { constants::TAG_BYTES } else { constants::TITLE_BYTES })
-            .map_err(|detail| field(name, Code::Invalid, detail))?;
-    }
-    check_tags(&input.tags).map_err(|(index, detail)| field(&format!("tags{index}"), Code::Invalid, detail))?;
-    if let Some(kind) = input.kind.as_deref().filter(|kind| !DOCUMENT_TYPES.contains(kind)) {
-        return Err(field(
-            "type",
-            Code::Invalid,
-            format!("{:?} is none of {}", shortened(kind), DOCUMENT_TYPES.join(", ")),
-        ));
-    }
-    let metadata_bytes =
-        input.metadata.as_ref().map_or(0, |metadata| serde_json::to_string(metadata).map_or(0, |text| text.len()));
-    if metadata_bytes > constants::METADATA_BYTES {
-        let detail = format!("{metadata_bytes} bytes of JSON; the limit is {}", constants::METADATA_BYTES);
-        return Err(field("metadata", Code::TooLarge, detail));
-    }
+    check_fields(&input).map_err(|(field, code, detail)| Problem::field(code, format!("{pointer}/{field}"), detail))?;
     let content = input.content.0;
-    if content.len() > constants::DOCUMENT_BYTES {
-        let detail = format!("{} bytes; the limit for one document is {}", content.len(), constants::DOCUMENT_BYTES);
-        return Err(field("content", Code::TooLarge, detail));
-    }
     media::text(&content).map_err(|problem| at(problem, format!("{pointer}/content")))?;
+    let external_id = input.external_id.filter(|id| !id.is_empty());
     let media = media(external_id.as_deref(), input.media_type.as_deref())
         .map_err(|problem| at(problem, format!("{pointer}/media_type")))?;
     let title = input.title.filter(|title| !title.is_empty()).or_else(|| external_id.as_deref().map(last_part));
@@ -111,6 +89,35 @@ pub fn validate(pointer: &str, input: DocumentInput) -> Result<Valid, Problem> {
         created_at: input.created_at,
     };
     Ok(Valid { description, content })
+}
+
+/// What each field may hold; else the field's name and what is wrong with it.
+fn check_fields(input: &DocumentInput) -> Result<(), (String, Code, String)> {
+    let wrong = |field: &str, code: Code, detail: String| Err((field.to_owned(), code, detail));
+    for (field, value, most) in [
+        ("external_id", &input.external_id, constants::TITLE_BYTES),
+        ("title", &input.title, constants::TITLE_BYTES),
+        ("language", &input.language, constants::TAG_BYTES),
+    ] {
+        check_line(value.as_deref(), most).or_else(|detail| wrong(field, Code::Invalid, detail))?;
+    }
+    check_tags(&input.tags).or_else(|(index, detail)| wrong(&format!("tags{index}"), Code::Invalid, detail))?;
+    if let Some(kind) = input.kind.as_deref().filter(|kind| !DOCUMENT_TYPES.contains(kind)) {
+        let detail = format!("{:?} is none of {}", shortened(kind), DOCUMENT_TYPES.join(", "));
+        return wrong("type", Code::Invalid, detail);
+    }
+    let metadata_bytes =
+        input.metadata.as_ref().map_or(0, |metadata| serde_json::to_string(metadata).map_or(0, |text| text.len()));
+    if metadata_bytes > constants::METADATA_BYTES {
+        let detail = format!("{metadata_bytes} bytes of JSON; the limit is {}", constants::METADATA_BYTES);
+        return wrong("metadata", Code::TooLarge, detail);
+    }
+    let bytes = input.content.0.len();
+    if bytes > constants::DOCUMENT_BYTES {
+        let detail = format!("{bytes} bytes; the limit for one document is {}", constants::DOCUMENT_BYTES);
+        return wrong("content", Code::TooLarge, detail);
+    }
+    Ok(())
 }
 
 fn media(external_id: Option<&str>, given: Option<&str>) -> Result<Media, Problem> {

@@ -5,7 +5,10 @@ use pipeline::{
     chat::channel::{Channel, TurnEvent, Update},
     failure::Failure,
     ids::{JobId, UserId},
-    job::purge::{self, Purge},
+    job::{
+        kind::JobKind,
+        purge::{self, Purge},
+    },
     platform::{
         ports::{Channels, Clock, Database, Queue, Random},
         transaction::Transaction,
@@ -27,12 +30,12 @@ pub async fn cancel<P: Database + Queue + Channels + Clock + Random>(ports: &P, 
     let job = id_of(call)?;
     let user = &call.tenant.user;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
-    if view.kind == "chat" && !view.status.is_terminal() {
+    if view.kind == JobKind::Chat && !view.status.is_terminal() {
         cancel_turn(ports, user, &job).await?;
         let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
         return reply(StatusCode::OK, &view).map_err(Refusal::from);
     }
-    if view.status.is_terminal() || view.kind != "index" {
+    if view.status.is_terminal() || view.kind != JobKind::Index {
         return reply(StatusCode::OK, &view).map_err(Refusal::from);
     }
     let now = ports.now();
@@ -40,7 +43,7 @@ pub async fn cancel<P: Database + Queue + Channels + Clock + Random>(ports: &P, 
     let mut work = Transaction::default();
     work.write(documents::superseded::by_cancel(user, &job));
     work.write(documents::delete::withdraw(user, now));
-    purge::schedule(&mut work, Purge { job: &purge_job, user, kind: "retire", due: now, now })?;
+    purge::schedule(&mut work, Purge { job: &purge_job, user, kind: JobKind::Purge, due: now, now })?;
     for write in jobs::cancel::job(user, &job, now) {
         work.write(write);
     }

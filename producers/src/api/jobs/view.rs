@@ -5,6 +5,7 @@ use pipeline::{
     ids::JobId,
     job::{
         item::{DocumentFailure, ItemState},
+        kind::JobKind,
         message::Stage,
     },
     problem::{Code, Problem},
@@ -75,7 +76,8 @@ pub struct Counts {
 #[schemars(rename = "Job")]
 pub struct JobView {
     pub(super) id: JobId,
-    pub(super) kind: String,
+    #[schemars(with = "String")]
+    pub(super) kind: JobKind,
     pub(super) status: Status,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -96,7 +98,7 @@ pub struct JobView {
 impl JobView {
     /// True for a question that was answered, and whose answer is not among its conversation's rows.
     pub(super) fn answer_is_elsewhere(&self) -> bool {
-        self.kind == "chat" && self.status == Status::Succeeded && self.result.is_none()
+        self.kind == JobKind::Chat && self.status == Status::Succeeded && self.result.is_none()
     }
 }
 
@@ -109,12 +111,12 @@ pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
     let counts = counts(items);
     let status = status(&job, items, counts);
     let parked = items.iter().filter(|item| item.state == ItemState::Parked).min_by_key(|item| item.next_at);
-    let stages = match job.kind.as_str() {
-        "index" => [Stage::Chunk, Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
-        "chat" => vec![stage_view(Stage::Chat, items)],
-        "archive" => vec![stage_view(Stage::Archive, items)],
-        "restore" => [Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
-        _ => vec![stage_view(Stage::Purge, items)],
+    let stages = match job.kind {
+        JobKind::Index => [Stage::Chunk, Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
+        JobKind::Chat => vec![stage_view(Stage::Chat, items)],
+        JobKind::Archive => vec![stage_view(Stage::Archive, items)],
+        JobKind::Restore => [Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
+        JobKind::Delete | JobKind::Purge => vec![stage_view(Stage::Purge, items)],
     };
     let result = result(&job);
     JobView {
@@ -196,25 +198,41 @@ fn stage_view(stage: Stage, items: &[ItemRow]) -> StageView {
         Stage::Chat | Stage::Archive => true,
     };
     let relevant: Vec<&ItemRow> = items.iter().filter(belongs).collect();
-    let at_stage: Vec<&&ItemRow> = relevant.iter().filter(|item| item.stage == stage).collect();
-    let (mut done, mut total) = (0, 0);
-    for item in &relevant {
-        let passed = item.stage as u8 > stage as u8 || item.state == ItemState::Done;
-        if matches!(stage, Stage::Chunk | Stage::Purge | Stage::Chat | Stage::Archive) {
-            total += item.document_count;
-            done += if item.state == ItemState::Done { item.document_count } else { 0 };
-        } else {
-            total += item.chunk_count;
-            done += if passed {
-                item.chunk_count
-            } else if item.stage == stage {
-                item.progress
-            } else {
-                0
-            };
-        }
+    let at_stage = || relevant.iter().filter(|item| item.stage == stage);
+    let (done, total) = progress(stage, &relevant);
+    StageView {
+        name: stage,
+        state: stage_state(stage, &relevant),
+        done,
+        total,
+        attempts: at_stage().map(|item| item.attempts).max().unwrap_or(0),
+        error: at_stage().find_map(|item| item.error.clone()),
     }
-    let state = |wanted: ItemState| at_stage.iter().any(|item| item.state == wanted);
+}
+
+/// True for an item that the stage has nothing left to do for.
+fn has_passed(stage: Stage, item: &ItemRow) -> bool {
+    item.stage as u8 > stage as u8 || item.state == ItemState::Done
+}
+
+/// How much a stage has done of how much: documents, or chunks where they are what it works on.
+fn progress(stage: Stage, items: &[&ItemRow]) -> (i64, i64) {
+    let of_documents = matches!(stage, Stage::Chunk | Stage::Purge | Stage::Chat | Stage::Archive);
+    let each = items.iter().map(|item| match item {
+        item if of_documents && item.state == ItemState::Done => (item.document_count, item.document_count),
+        item if of_documents => (0, item.document_count),
+        item if has_passed(stage, item) => (item.chunk_count, item.chunk_count),
+        item if item.stage == stage => (item.progress, item.chunk_count),
+        item => (0, item.chunk_count),
+    });
+    each.fold((0, 0), |(done, total), (of_done, of_total)| (done + of_done, total + of_total))
+}
+
+/// What most deserves to be said of a stage's items.
+fn stage_state(stage: Stage, items: &[&ItemRow]) -> ItemState {
+    if items.iter().all(|item| has_passed(stage, item)) {
+        return ItemState::Done;
+    }
     let order = [
         ItemState::Running,
         ItemState::Queued,
@@ -223,19 +241,8 @@ fn stage_view(stage: Stage, items: &[ItemRow]) -> StageView {
         ItemState::Cancelled,
         ItemState::Waiting,
     ];
-    let finished = relevant.iter().all(|item| item.stage as u8 > stage as u8 || item.state == ItemState::Done);
-    StageView {
-        name: stage,
-        state: if finished {
-            ItemState::Done
-        } else {
-            order.into_iter().find(|wanted| state(*wanted)).unwrap_or(ItemState::Waiting)
-        },
-        done,
-        total,
-        attempts: at_stage.iter().map(|item| item.attempts).max().unwrap_or(0),
-        error: at_stage.iter().find_map(|item| item.error.clone()),
-    }
+    let is_in = |state: &ItemState| items.iter().any(|item| item.stage == stage && item.state == *state);
+    order.into_iter().find(is_in).unwrap_or(ItemState::Waiting)
 }
 
 /// The most errors one answer lists.

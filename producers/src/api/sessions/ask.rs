@@ -15,7 +15,7 @@ use pipeline::{
 use super::{ParticipantRole, read};
 use crate::{
     api::chat::{self, Begun, Checked},
-    http::{call::Platform, reply::Refusal},
+    http::{call::RequestPorts, reply::Refusal},
 };
 
 /// Who asks, and where.
@@ -30,7 +30,7 @@ pub struct Asker<'a> {
 }
 
 /// Accepts a question; it is answered in the session's channel.
-pub async fn ask<P: Platform>(ports: &P, asker: Asker<'_>, question: String) -> Result<Begun, Refusal> {
+pub async fn ask<P: RequestPorts>(ports: &P, asker: Asker<'_>, question: String) -> Result<Begun, Refusal> {
     let tenant = users::tenant(asker.owner).first(ports).await?;
     let tenant = tenant.ok_or_else(|| Problem::new(Code::NotFound, "the session's owner is gone"))?;
     let session = read(ports, asker.owner, asker.session).await?;
@@ -47,7 +47,7 @@ pub async fn ask<P: Platform>(ports: &P, asker: Asker<'_>, question: String) -> 
 }
 
 /// All guests of an owner share one rate and one day.
-async fn take_share<P: Platform>(ports: &P, owner: &UserId) -> Result<(), Refusal> {
+async fn take_share<P: RequestPorts>(ports: &P, owner: &UserId) -> Result<(), Refusal> {
     if users::take_guest_question(owner, ports.now()).run(ports).await? > 0 {
         return Ok(());
     }

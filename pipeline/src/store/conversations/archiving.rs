@@ -32,6 +32,8 @@ pub struct IdleConversation {
 
 /// At most `limit` conversations that were neither continued nor restored since `before`, the oldest first.
 pub fn idle(before: Timestamp, limit: i64) -> Query<IdleConversation> {
+    // Those of clients that keep the messages themselves expire instead. A restored one is idle from then on.
+    // Not one for which an archive item is on its way, and not one whose last question is still to be answered.
     Query::new(formatcp!(
         "SELECT user_id, id, last_number FROM conversations
          WHERE origin = 'chat' AND archived_key IS NULL AND max(updated_at, coalesce(restored_at, 0)) < ?1

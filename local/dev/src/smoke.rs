@@ -1,0 +1,51 @@
+//! `make smoke`: the main job against any deployment, and a table of what only a real account can show.
+//!
+//! In: an address, a key, and, where wrangler is signed in, what `wrangler tail` saw meanwhile.
+//! Does: 1. indexes, searches, asks, remembers, opens a session, and removes all of it again;
+//!       2. reads the logs of those invocations: CPU, queries, endings, words of errors.
+//! Out: a row for each assumption: expected, seen, and whether it holds. Fails if one does not.
+
+mod check;
+mod journey;
+mod logs;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{Error, client::Client};
+pub use check::{Check, Verdict, table};
+pub use journey::travel;
+pub use logs::{Invocation, judge, read};
+
+/// The deployment that is tried.
+#[derive(Clone, Debug, Args)]
+pub struct Target {
+    /// Its address.
+    #[arg(long, env = "URL")]
+    url: String,
+    /// A key of one of its users.
+    #[arg(long, env = "KEY", hide_env_values = true)]
+    key: String,
+    /// Files with what `wrangler tail --format json` printed of its Workers meanwhile.
+    #[arg(long)]
+    logs: Vec<PathBuf>,
+}
+
+/// Tries the deployment and prints the table.
+pub fn run(target: &Target) -> Result<(), Error> {
+    let client = Client::new(target.url.trim_end_matches('/'), &target.key);
+    let mut checks = travel(&client)?;
+    let mut invocations = Vec::new();
+    for path in &target.logs {
+        // A tail that was never there is the same as one that saw nothing.
+        invocations.extend(read(&std::fs::read_to_string(path).unwrap_or_default()));
+    }
+    checks.extend(judge(&invocations));
+    print!("{}", table(&checks));
+    let broken = checks.iter().filter(|check| check.verdict == Verdict::Broken).count();
+    if broken > 0 {
+        return Err(format!("{broken} of {} assumptions do not hold here", checks.len()).into());
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! What `wrangler tail --format json` tells of invocations: the only place that names their CPU.
+//!
+//! The shape of an event: <https://developers.cloudflare.com/workers/runtime-apis/handlers/tail/>
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::check::Check;
+
+/// CPU that the Free plan gives an invocation. <https://developers.cloudflare.com/workers/platform/limits/>
+const CPU_MILLISECONDS: f64 = 10.0;
+/// Queries that the Free plan gives an invocation. <https://developers.cloudflare.com/d1/platform/limits/>
+const D1_QUERIES: u64 = 50;
+const CPU: &str = "an invocation takes less than 10 ms of CPU (p99)";
+const QUERIES: &str = "D1 takes the queries of an invocation (at most 50)";
+const ENDINGS: &str = "no invocation is stopped by the platform";
+const ERRORS: &str = "no binding fails in words that are not known";
+const NO_LOGS: &str = "no logs were read: sign wrangler in to this account and run it again";
+
+/// One invocation of a Worker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Invocation {
+    /// The queue, the trigger or the route it was for.
+    pub of: String,
+    /// Its CPU time in milliseconds.
+    pub cpu: f64,
+    /// How the platform says it ended.
+    pub outcome: String,
+    /// Queries that D1 ran for it, if its log line says.
+    pub d1_queries: Option<u64>,
+    /// What it threw, and why its work was not done.
+    pub errors: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event {
+    outcome: String,
+    #[serde(default)]
+    cpu_time: f64,
+    #[serde(default)]
+    event: Value,
+    #[serde(default)]
+    logs: Vec<Line>,
+    #[serde(default)]
+    exceptions: Vec<Exception>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    #[serde(default)]
+    message: Value,
+}
+
+#[derive(Deserialize)]
+struct Exception {
+    #[serde(default)]
+    message: String,
+}
+
+/// The events of a tail, which are JSON one after the other; what else it printed is passed over.
+pub fn read(text: &str) -> Vec<Invocation> {
+    let Some(begin) = text.find('{') else { return Vec::new() };
+    serde_json::Deserializer::from_str(&text[begin..])
+        .into_iter::<Event>()
+        .map_while(Result::ok)
+        .map(Invocation::from)
+        .collect()
+}
+
+impl From<Event> for Invocation {
+    fn from(event: Event) -> Self {
+        // Our own line, which says what the invocation used.
+        let line = event.logs.iter().find_map(|line| {
+            let text = line.message.as_str().or_else(|| line.message.get(0)?.as_str())?;
+            serde_json::from_str::<Value>(text).ok()
+        });
+        let line = line.unwrap_or_default();
+        let named = [&event.event["queue"], &event.event["cron"], &line["route"], &event.event["request"]["method"]];
+        let why = line["why"].as_str().or(line["failure"].as_str()).map(str::to_owned);
+        Self {
+            of: named.iter().find_map(|name| name.as_str()).unwrap_or("other").to_owned(),
+            cpu: event.cpu_time,
+            outcome: event.outcome,
+            d1_queries: line["used"]["d1_queries"].as_u64(),
+            errors: event.exceptions.into_iter().map(|exception| exception.message).chain(why).collect(),
+        }
+    }
+}
+
+/// Holds what was seen of invocations against what is assumed.
+pub fn judge(invocations: &[Invocation]) -> Vec<Check> {
+    if invocations.is_empty() {
+        return [CPU, QUERIES, ENDINGS, ERRORS].map(|assumption| Check::unknown(assumption, NO_LOGS)).into();
+    }
+    vec![cpu(invocations), queries(invocations), endings(invocations), errors(invocations)]
+}
+
+fn cpu(invocations: &[Invocation]) -> Check {
+    let mut by_name: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for invocation in invocations {
+        by_name.entry(&invocation.of).or_default().push(invocation.cpu);
+    }
+    let mut holds = true;
+    let mut seen = Vec::new();
+    for (name, mut times) in by_name {
+        times.sort_by(f64::total_cmp);
+        let (middle, high) = (times[(times.len() - 1) / 2], times[(times.len() - 1) * 99 / 100]);
+        holds &= high < CPU_MILLISECONDS;
+        seen.push(format!("{name} {middle:.0}/{high:.0} ms of {}", times.len()));
+    }
+    Check::new(CPU, holds, format!("p50/p99: {}", seen.join(", ")))
+}
+
+fn queries(invocations: &[Invocation]) -> Check {
+    let most = invocations.iter().filter_map(|invocation| invocation.d1_queries).max();
+    most.map_or_else(
+        || Check::unknown(QUERIES, "no log line counts them"),
+        |most| Check::new(QUERIES, most <= D1_QUERIES, format!("at most {most}")),
+    )
+}
+
+fn endings(invocations: &[Invocation]) -> Check {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for invocation in invocations {
+        *counts.entry(&invocation.outcome).or_default() += 1;
+    }
+    // A client that hangs up, or the end of a stream, is no end by the platform.
+    let holds = counts.keys().all(|outcome| ["ok", "canceled", "responseStreamDisconnected"].contains(outcome));
+    let seen: Vec<String> = counts.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+    Check::new(ENDINGS, holds, seen.join(", "))
+}
+
+fn errors(invocations: &[Invocation]) -> Check {
+    let texts: BTreeSet<&str> =
+        invocations.iter().flat_map(|invocation| &invocation.errors).map(String::as_str).collect();
+    let seen = if texts.is_empty() { "none".to_owned() } else { texts.into_iter().collect::<Vec<_>>().join(" | ") };
+    Check::new(ERRORS, seen == "none", seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::check::Verdict, *};
+
+    const TAIL: &str = include_str!("tail.json");
+
+    #[test]
+    fn a_tail_is_read_whatever_stands_before_it() {
+        let invocations = read(TAIL);
+        assert_eq!(invocations.len(), 4);
+        assert_eq!((invocations[0].of.as_str(), invocations[0].d1_queries), ("friend-chunk", Some(7)));
+        assert_eq!(invocations[1].of, "POST /api/index");
+        assert_eq!(invocations[2].of, "*/5 * * * *");
+        assert_eq!(invocations[3].outcome, "exceededCpu");
+        assert_eq!(invocations[3].errors, ["Worker exceeded CPU time limit."]);
+        assert!(read("Successfully created tail").is_empty());
+        assert_eq!(read(&TAIL[..TAIL.len() - 40]).len(), 3, "a tail that was cut off has what came before");
+    }
+
+    #[test]
+    fn each_assumption_is_broken_by_what_breaks_it_alone() {
+        let verdicts = |invocations: &[Invocation]| -> Vec<Verdict> {
+            judge(invocations).into_iter().map(|check| check.verdict).collect()
+        };
+        let (holds, broken) = (Verdict::Holds, Verdict::Broken);
+        let calm = Invocation { outcome: "ok".to_owned(), cpu: 3.0, d1_queries: Some(50), ..Invocation::default() };
+        assert_eq!(verdicts(std::slice::from_ref(&calm)), [holds; 4]);
+        assert_eq!(verdicts(&[Invocation { cpu: 10.5, ..calm.clone() }]), [broken, holds, holds, holds]);
+        assert_eq!(verdicts(&[Invocation { d1_queries: Some(51), ..calm.clone() }]), [holds, broken, holds, holds]);
+        let killed = Invocation { outcome: "exceededMemory".to_owned(), ..calm.clone() };
+        assert_eq!(verdicts(&[killed]), [holds, holds, broken, holds]);
+        let words = Invocation { errors: vec!["VECTOR_DELETE_ERROR (code = 40007)".to_owned()], ..calm };
+        assert_eq!(verdicts(&[words]), [holds, holds, holds, broken]);
+        assert_eq!(verdicts(&[]), [Verdict::Unknown; 4]);
+    }
+}

@@ -1,0 +1,16 @@
+//! How values that D1 has no type for stand in its columns.
+
+use serde::{Deserialize, Deserializer, Serializer};
+
+use crate::time::Timestamp;
+
+/// Reads a boolean, which D1 keeps as a number and may return as a float.
+pub(in crate::store) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    f64::deserialize(deserializer).map(|number| number != 0.0)
+}
+
+/// Writes a time as D1 keeps it; to clients it is text.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+pub(in crate::store) fn in_milliseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(time.milliseconds())
+}

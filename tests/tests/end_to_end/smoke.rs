@@ -1,0 +1,18 @@
+//! `make smoke` against the product on workerd: the journey that a real deployment is tried with.
+
+use local_dev::smoke::{Verdict, table, travel};
+
+use crate::started::shared;
+
+#[test]
+fn the_journey_holds_here_and_leaves_nothing_behind() {
+    let client = shared().product.new_user("smoke").unwrap();
+    let checks = travel(&client).unwrap();
+    assert!(checks.len() >= 10 && checks.iter().all(|check| check.verdict == Verdict::Holds), "{}", table(&checks));
+    let left = |path: &str| client.get(path).unwrap().json();
+    assert_eq!(left("/api/documents")["data"].as_array().map(Vec::len), Some(0));
+    assert_eq!(left("/api/memory")["data"].as_array().map(Vec::len), Some(0), "{}", left("/api/memory"));
+    // Whoever has no key learns that at the first step that needs one.
+    let refused = travel(&client.with_key("cf_local_aaaa_bbbb"));
+    assert!(refused.is_err_and(|why| why.to_string().contains("401")), "a wrong key is told");
+}
