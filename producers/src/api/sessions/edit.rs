@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_length_that_no_text_has_is_refused_however_it_is_summed_up() {
-        let longest = constants::SCRATCH_BYTES;
+        let longest = i64::try_from(constants::SCRATCH_BYTES).unwrap();
         for parts in [
             // On 32 bits the first is a text of no characters, and so are the next three.
             json!([-9_223_372_032_559_808_512_i64]),
@@ -92,17 +92,20 @@ mod tests {
             json!([i64::MAX, i64::MAX, 2]),
             json!([u64::MAX]),
             json!([longest, 1]),
-            json!([-1, -(longest as i64)]),
+            json!([-1, -longest]),
         ] {
             assert!(edit(&parts).is_err(), "{parts}");
         }
-        assert_eq!(base_length(&edit(&json!([longest - 1, "x", -1])).unwrap().into_operation()), longest as u64);
+        assert_eq!(
+            base_length(&edit(&json!([longest - 1, "x", -1])).unwrap().into_operation()),
+            longest.unsigned_abs()
+        );
     }
 
     #[test]
     fn an_edit_of_too_many_parts_is_refused() {
-        let parts =
-            |count: usize| Value::from_iter((0..count).map(|place| if place % 2 == 0 { json!(1) } else { json!("x") }));
+        let part = |place: usize| if place.is_multiple_of(2) { json!(1) } else { json!("x") };
+        let parts = |count: usize| (0..count).map(part).collect::<Value>();
         assert!(edit(&parts(constants::EDIT_PARTS)).is_ok());
         assert!(edit(&parts(constants::EDIT_PARTS + 1)).is_err());
     }

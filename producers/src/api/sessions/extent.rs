@@ -92,9 +92,9 @@ mod tests {
 
     #[test]
     fn a_log_is_bounded_by_events_and_by_bytes() {
-        let (bytes, events) = keep(&[100; 5_000]);
+        let (bytes, events) = keep(&vec![100; 5_000]);
         assert_eq!((bytes, events), (100 * CHANNEL_EVENTS, usize::try_from(CHANNEL_EVENTS).unwrap()));
-        let (bytes, events) = keep(&[32 * 1024; 2_000]);
+        let (bytes, events) = keep(&vec![32 * 1024; 2_000]);
         assert!(bytes <= CHANNEL_BYTES && events == 32, "{bytes} {events}");
     }
 
