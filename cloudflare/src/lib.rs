@@ -20,6 +20,7 @@ mod strict;
 mod vectorize;
 mod workers;
 
+pub use channels::CHANNEL_USAGE_HEADER;
 pub use log::log;
 pub use queues::{Batch, Delivery};
 pub use workers::Workers;

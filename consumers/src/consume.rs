@@ -96,11 +96,14 @@ async fn attempt<P: StagePorts>(ports: &P, message: &Message, deliveries: u32) -
         Ok(outcome) => outcome,
         Err(failure) => {
             let outcome = decide(ports, &failure, claim.attempts);
-            if let (Stage::Chat, Outcome::Dead { why }) = (claim.stage, &outcome) {
-                chat::publish_failure(ports, &claim, why).await;
-            }
             match protocol::release(ports, &claim, &outcome).await {
-                Ok(()) => outcome,
+                Ok(held) => {
+                    // Only whose claim held may say how the turn ended, and not before D1 does.
+                    if let (true, Stage::Chat, Outcome::Dead { why }) = (held, claim.stage, &outcome) {
+                        chat::publish_failure(ports, &claim, why).await;
+                    }
+                    outcome
+                }
                 // The claim may hold on until its lease runs out; the message comes again until it can be had.
                 Err(unreleased) => wait_for_database(ports, unreleased, deliveries),
             }

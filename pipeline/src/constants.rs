@@ -79,6 +79,24 @@ pub const REQUESTS_PER_DAY: u64 = 100_000;
 /// Requests to Durable Objects on the Free plan per day.
 /// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
 pub const OBJECT_REQUESTS_PER_DAY: u64 = 100_000;
+/// Rows read in Durable Objects on the Free plan per day.
+/// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
+pub const OBJECT_ROWS_READ_PER_DAY: u64 = 5_000_000;
+/// Rows written in Durable Objects on the Free plan per day; an alarm that is set counts as one.
+/// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
+pub const OBJECT_ROWS_WRITTEN_PER_DAY: u64 = 100_000;
+/// GB-seconds for which Durable Objects may be awake on the Free plan per day.
+/// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
+pub const OBJECT_GB_SECONDS_PER_DAY: u64 = 13_000;
+/// GB that a Durable Object is billed for while it is awake, whatever it uses.
+/// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
+pub const OBJECT_GB: f64 = 0.128;
+/// Incoming WebSocket messages that count as one request to a Durable Object.
+/// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
+pub const MESSAGES_PER_OBJECT_REQUEST: u64 = 20;
+/// How long a Durable Object without work stays awake before it hibernates.
+/// <https://developers.cloudflare.com/durable-objects/concepts/durable-object-lifecycle>/
+pub const OBJECT_HIBERNATES_AFTER: Span = Span::seconds(10);
 /// Most keys in one R2 delete. <https://developers.cloudflare.com/r2/api/workers/workers-api-reference>/
 pub const OBJECTS_PER_DELETE: usize = 1_000;
 
@@ -166,14 +184,40 @@ pub const PARTICIPANTS: usize = 32;
 pub const FRAME_BYTES: usize = 32 * 1024;
 /// Frames a participant may send in [`FRAME_WINDOW`]; more closes the connection.
 pub const FRAMES_PER_WINDOW: u32 = 100;
+/// Frames that asking for a page of events counts for.
+pub const FRAMES_PER_PAGE: u32 = 20;
 /// The time over which frames are counted.
 pub const FRAME_WINDOW: Span = Span::seconds(10);
 /// Largest shared text, in bytes.
 pub const SCRATCH_BYTES: usize = 128 * 1024;
+/// Most parts of one edit: an editor that replaces a word everywhere in a long text sends some hundred.
+pub const EDIT_PARTS: usize = 512;
+/// How many edits an edit may lag behind the text; who is further behind asks for the text again. A
+/// participant who types while disconnected for a minute is a few dozen behind.
+pub const EDITS_BEHIND: usize = 256;
+/// Bytes of other edits that one is rebased over at most.
+pub const REBASE_BYTES: usize = 64 * 1024;
+/// Parts looked at to rebase one edit: about a millisecond of CPU. 256 edits of a few words take 3,000.
+pub const REBASE_STEPS: usize = 20_000;
 /// Events a channel keeps for those who come back; older ones are forgotten.
 pub const CHANNEL_EVENTS: i64 = 2_000;
-/// The time after which a session nobody is in is persisted and closed.
+/// Bytes of events a channel keeps: of 32 KB each, it keeps thirty-two.
+pub const CHANNEL_BYTES: i64 = 1024 * 1024;
+/// Most events that are read and sent at once: to somebody who joins, or who asks for what they missed.
+pub const PAGE_EVENTS: usize = 200;
+/// Bytes of events from which on a page ends.
+pub const PAGE_BYTES: usize = 128 * 1024;
+/// The time after which a session nobody is in is persisted.
 pub const SESSION_IDLE: Span = Span::minutes(5);
+/// The time after which the channel of a session nobody is in forgets what D1 has, and all its events.
+pub const SESSION_FORGOTTEN: Span = Span::days(7);
+/// The time after which the channel of a single turn is forgotten: D1 has the answer.
+pub const TURN_CHANNEL_LIFE: Span = Span::hours(1);
+/// Questions that guests of one owner's sessions may ask in a minute.
+pub const GUEST_QUESTIONS_PER_MINUTE: i64 = 6;
+/// Questions that guests of one owner's sessions may ask in a day. On the smallest route, where one costs up to
+/// ten neurons, all together take a tenth of the day.
+pub const GUEST_QUESTIONS_PER_DAY: i64 = 100;
 /// How long an invitation is good for.
 pub const TICKET_LIFE: Span = Span::seconds(30);
 

@@ -1,6 +1,8 @@
 //! The gateway Worker: HTTP in, replies out. Thin: routing and all decisions are in `producers`.
 
+mod channel;
 mod channel_log;
+mod counted_sql;
 mod job_events;
 mod session;
 mod turn_events;

@@ -41,8 +41,8 @@ pub async fn summarise<P>(
 where
     P: Database + KeyValue + Generator + Queue + Deployment + Meter + Clock,
 {
-    // What a client keeps itself is its own to shorten.
-    if context.earlier.first().is_none_or(|earlier| earlier.number == 0) {
+    // What a client keeps itself is its own to shorten; of what a guest may know not all is here.
+    if context.turn.request.is_by_guest() || context.earlier.first().is_none_or(|earlier| earlier.number == 0) {
         return Ok(None);
     }
     let token_budget = prompt::share(prompt::tokens(route.window), HISTORY_SHARE);

@@ -19,6 +19,7 @@ const SPENT: [&str; 2] = [
 /// What goes wrong, and how often (0 to 1). Set whole by `POST /faults`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own, and any of them may come together")]
 pub struct Faults {
     /// AI calls that fail before anything is done.
     pub ai_fails: f64,

@@ -113,24 +113,29 @@ fn message(claim: &Claim, stage: Stage) -> Message {
     Message { stage, item: claim.item, user: claim.user.clone() }
 }
 
-/// Gives a claim back after a failed attempt, as `outcome` says. Changes nothing if it was lost.
+/// Gives a claim back after a failed attempt, as `outcome` says. Changes nothing if it was lost, and is then
+/// false.
 ///
 /// # Errors
 /// What the database or the queue fails with; the lease then runs out.
-pub async fn release<P: Database + Queue + Clock>(ports: &P, claim: &Claim, outcome: &Outcome) -> Result<(), Failure> {
+pub async fn release<P: Database + Queue + Clock>(
+    ports: &P,
+    claim: &Claim,
+    outcome: &Outcome,
+) -> Result<bool, Failure> {
     let now = ports.now();
     let (state, next_at, why) = match outcome {
-        Outcome::Done => return Ok(()),
+        Outcome::Done => return Ok(true),
         Outcome::Dead { why } => return fail(ports, claim, why).await,
         Outcome::Retry { after, why } => (ItemState::Queued, now.plus(*after), why),
         Outcome::Park { until, why } => (ItemState::Parked, *until, why),
     };
     let mut transaction = Transaction::default();
-    transaction.write(items::give_back(claim, state, next_at, why, now));
+    let given_back = transaction.write(items::give_back(claim, state, next_at, why, now));
     if state == ItemState::Parked {
         transaction.write(items::park_job(claim.item));
     }
-    transaction.commit(ports).await.map(drop)
+    Ok(transaction.commit(ports).await?.changes(given_back) > 0)
 }
 
 /// Holds on to a claim for another lease; false if it was lost, and the work is no longer wanted.
@@ -142,14 +147,15 @@ pub async fn renew<P: Database + Clock>(ports: &P, claim: &Claim) -> Result<bool
 }
 
 /// Lets a claimed item fail: its state, a dead letter its owner can see and replay, and whatever waited for
-/// it. Changes nothing if the claim was lost.
-async fn fail<P: Database + Queue + Clock>(ports: &P, claim: &Claim, why: &str) -> Result<(), Failure> {
+/// it. Changes nothing if the claim was lost, and says so by false.
+async fn fail<P: Database + Queue + Clock>(ports: &P, claim: &Claim, why: &str) -> Result<bool, Failure> {
     let now = ports.now();
     let mut transaction = Transaction::default();
     // First: it looks whether the claim still holds.
     transaction.write(dead_letters::record_failed(claim, why, now));
-    transaction.write(items::fail(claim, why, now));
-    end(ports, transaction, claim.item, now).await.map(drop)
+    let failed = transaction.write(items::fail(claim, why, now));
+    let done = end(ports, transaction, claim.item, now).await?;
+    Ok(done.changes(failed) > 0)
 }
 
 /// Gives an item up, as [`release`] does for a claim, if D1 says now that it has no attempts left and that

@@ -7,7 +7,7 @@ mod view;
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
     chat::{
-        channel::{Channel, TurnEvent},
+        channel::{self, Channel, TurnEvent, Update},
         restore,
         turn::{Turn, TurnResult},
     },
@@ -16,7 +16,7 @@ use pipeline::{
     ids::{ItemId, JobId, UserId},
     job::kind::JobKind,
     platform::{
-        ports::{Clock, Database, Meter, ObjectStore, Queue},
+        ports::{Channels, Clock, Database, Meter, ObjectStore, Queue},
         transaction::Transaction,
     },
     problem::{Code, Problem},
@@ -206,6 +206,8 @@ pub enum TurnState {
     Open,
     /// Answered.
     Answered(Box<TurnResult>),
+    /// Its owner stopped it.
+    Cancelled,
     /// Ended without an answer, and why.
     Ended(String),
 }
@@ -217,7 +219,7 @@ pub async fn turn_state<P: Database>(ports: &P, user: &UserId, job: &JobId) -> R
     };
     Ok(match (view.result, view.status) {
         (Some(result), _) => TurnState::Answered(Box::new(result)),
-        (None, Status::Cancelled) => TurnState::Ended("the turn was cancelled".to_owned()),
+        (None, Status::Cancelled) => TurnState::Cancelled,
         (None, status) if status.is_terminal() => {
             let why = view.errors.first().map_or("there is no answer", |problem| problem.detail.as_str());
             TurnState::Ended(why.to_owned())
@@ -233,6 +235,7 @@ pub async fn turn_end<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Res
     }
     Ok(match turn_state(ports, user, job).await? {
         TurnState::Open => None,
+        TurnState::Cancelled => Some(TurnEvent::Cancelled),
         TurnState::Ended(detail) => Some(TurnEvent::Failed { detail }),
         TurnState::Answered(result) => {
             let result = serde_json::to_value(&result).map_err(|error| Failure::bug(error.to_string()))?;
@@ -272,7 +275,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 }
 
 /// `POST /api/jobs/{id}/retry`: failed items try again from where they failed.
-pub async fn retry<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> Answer {
+pub async fn retry<P: Database + Queue + Channels + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
     let user = &call.tenant.user;
     read(ports, user, &job).await?.ok_or_else(not_found)?;
@@ -282,8 +285,9 @@ pub async fn retry<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> A
 }
 
 /// Queues a job's failed items again, or one of them, and sends their messages. A batch waits for its
-/// failed pack again, wherever it had got to without it.
-pub async fn requeue<P: Database + Queue + Clock>(
+/// failed pack again, wherever it had got to without it. Who listens to a turn is told before anybody can work
+/// on it again.
+pub async fn requeue<P: Database + Queue + Channels + Clock>(
     ports: &P,
     user: &UserId,
     job: &JobId,
@@ -291,9 +295,29 @@ pub async fn requeue<P: Database + Queue + Clock>(
 ) -> Result<(), Failure> {
     let now = ports.now();
     let mut transaction = Transaction::default();
+    let failed = transaction.query(store::jobs::retry::failed_turn(user, job));
     transaction.write(store::jobs::retry::reopen_batches(user, job, only, now));
     transaction.announce(store::jobs::retry::requeue(user, job, only, now));
     transaction.write(store::jobs::retry::reopen_job(user, job));
-    let messages = transaction.commit(ports).await?.messages()?;
-    ports.send(messages).await
+    let done = transaction.commit(ports).await?;
+    if let Some(failed) = done.first(failed)? {
+        publish_retry(ports, user, job, &failed).await?;
+    }
+    ports.send(done.messages()?).await
+}
+
+/// Takes back that a turn failed, for those who heard it and those who would hear it late.
+async fn publish_retry<P: Channels>(
+    ports: &P,
+    user: &UserId,
+    job: &JobId,
+    failed: &store::jobs::retry::FailedTurn,
+) -> Result<(), Failure> {
+    let turn: Turn =
+        serde_json::from_str(&failed.turn).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))?;
+    let attempt = channel::retry_attempt(failed.failed_at);
+    let update = Update { job: job.clone(), attempt, events: vec![TurnEvent::Restarted] };
+    // D1 is the truth: a channel that is not reached costs its listeners the live view.
+    let _ = ports.publish(&Channel::of_turn(user, job, turn.session_id.as_ref()), update).await;
+    Ok(())
 }

@@ -39,6 +39,9 @@ pub struct InMemory {
     pub(crate) crashed: Cell<bool>,
 }
 
+/// Rows that a channel writes before its first event: what makes its tables, and its alarm.
+const ROWS_OF_NEW_CHANNEL: u64 = 5;
+
 /// What was posted to the outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
@@ -222,6 +225,12 @@ impl InMemory {
         self.count(|usage| usage.queue_operations += if is_last { 2 } else { 1 });
     }
 
+    /// Counts what a channel does: a row for each event, and for a new channel its tables and its alarm.
+    fn count_channel(&self, is_known: bool, events: usize) {
+        let rows = events as u64 + if is_known { 0 } else { ROWS_OF_NEW_CHANNEL };
+        self.count(|usage| usage.object_rows_written += rows);
+    }
+
     /// Neurons the models have worked for, whatever became of their answers.
     pub fn billed(&self) -> f64 {
         self.billed.get()
@@ -330,6 +339,7 @@ impl Channels for InMemory {
         self.call(Service::Channels, || {
             let job = update.job.to_string();
             let admission = channel::admit(self.streams.borrow().get(&job), update);
+            self.count_channel(self.streams.borrow().contains_key(&job), admission.events.len());
             self.streams.borrow_mut().insert(job, admission.state);
             self.channels.borrow_mut().entry(channel.name()).or_default().extend(admission.events);
             Ok(admission.wanted)

@@ -5,5 +5,6 @@ mod chat;
 mod documents;
 mod kills;
 mod outages;
+mod sessions;
 mod smoke;
 mod started;

@@ -17,4 +17,5 @@ mod outages;
 mod poison;
 mod redelivery;
 mod schedule;
+mod sessions;
 mod simulation;

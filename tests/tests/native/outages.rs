@@ -2,7 +2,7 @@
 //! would have to repair.
 //!
 //! `OUTAGE=D1 MINUTES=5 SEED=3 cargo test -p tests --test native -- --ignored one_outage` tells one of them.
-#![expect(clippy::panic, clippy::print_stdout, reason = "tests; a history is told")]
+#![expect(clippy::print_stdout, reason = "tests; a history is told")]
 
 use pipeline::time::MINUTE;
 use test_platform::Service;

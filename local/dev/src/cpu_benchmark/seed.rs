@@ -17,7 +17,7 @@ pub(super) const MESSAGE_BYTES: usize = 2_048;
 pub(super) fn plant(product: &mut Product, client: &Client) -> Result<(), Error> {
     client.post("/api/memory", &json!({ "text": "One memory, from which the others are made." }))?.success()?;
     product.kill_workers();
-    product.change(&format!(
+    product.fill(&format!(
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {MEMORIES})
          INSERT INTO memories (id, user_id, kind, text, hash, confidence, state, pinned, embedding, created_at)
          SELECT 'mem_' || printf('%026d', n), user_id, kind, text || ' ' || n, hex(randomblob(32)), confidence,

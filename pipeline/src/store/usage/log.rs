@@ -27,7 +27,7 @@ pub fn insert(new: NewUsage<'_>) -> Write {
     let usage = new.usage;
     Write::new(formatcp!(
         "INSERT OR IGNORE INTO usage_log (at, id, user_id, source, {COUNTED}, key_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
     ))
     .bind(new.at)
     .bind(new.invocation)
@@ -44,6 +44,9 @@ pub fn insert(new: NewUsage<'_>) -> Write {
     .bind(usage.vectors_queried)
     .bind(usage.vectors_upserted)
     .bind(usage.object_requests)
+    .bind(usage.object_rows_read)
+    .bind(usage.object_rows_written)
+    .bind(usage.object_milliseconds)
     .bind(new.key)
 }
 
