@@ -54,6 +54,7 @@ impl Workers {
     fn stub(&self, channel: &Channel) -> Result<Stub, Failure> {
         let namespace: Namespace = self.binding("SESSIONS")?;
         self.count(|usage| usage.object_requests += 1);
+        self.ask_service("Durable Objects")?;
         let id = namespace.id_from_name(&channel.name()).map_err(|error| failure(&error))?;
         namespace.get(&id).map_err(|error| failure(&error))
     }

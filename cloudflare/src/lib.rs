@@ -16,6 +16,7 @@ mod outside;
 mod queues;
 mod r2;
 mod rate_limiter;
+mod strict;
 mod vectorize;
 mod workers;
 

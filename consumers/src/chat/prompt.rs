@@ -188,6 +188,11 @@ pub fn cut(text: &str, tokens: usize, count: &dyn Fn(&str) -> usize) -> String {
         return text.to_owned();
     }
     let (mut fits, mut too_long) = (0, text.len());
+    // Twice what a token has in most texts: of a text far beyond that only the beginning is counted again and again.
+    let beginning = text.floor_char_boundary(tokens.saturating_mul(8));
+    if count(&text[..beginning]) > tokens {
+        too_long = beginning;
+    }
     while too_long - fits > 1 {
         let mut middle = usize::midpoint(fits, too_long);
         while !text.is_char_boundary(middle) {

@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use consumers::{
-    chunk::split::{Structure, split},
-    tokens,
-};
+use consumers::chunk::split::{Structure, split};
 use pipeline::constants;
 use serde_json::{Value, json};
 
@@ -93,7 +90,6 @@ fn milliseconds(since: Instant) -> f64 {
 }
 
 fn native_chunking(text: &str) {
-    tokens::warm();
     let text = cut(text, 100 * 1024);
     for structure in [Structure::Markdown, Structure::Prose, Structure::Code] {
         let times: Vec<f64> = (0..15)

@@ -33,6 +33,10 @@ pub struct Profile {
     pub holds_messages: bool,
     /// Vectors are made of a hash of the text: for who measures everything but the model.
     pub hashes_texts: bool,
+    /// `OUTAGE`: a service that does not answer for a while (JSON), or nothing.
+    pub outage: String,
+    /// `D1_BYTES`: how large its database may be; nothing: as on the Free plan.
+    pub database_bytes: String,
 }
 
 impl Profile {
@@ -148,6 +152,10 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
     let variables = [
         ("ENVIRONMENT".to_owned(), Value::from("local")),
         ("LIMITS".to_owned(), Value::from(profile.limits.as_str())),
+        // What production refuses an invocation is refused here, too.
+        ("STRICT".to_owned(), Value::from("true")),
+        ("OUTAGE".to_owned(), Value::from(profile.outage.as_str())),
+        ("D1_BYTES".to_owned(), Value::from(profile.database_bytes.as_str())),
         ("CLOCK_SHIFT_SECONDS".to_owned(), Value::from(profile.clock_shift_seconds.to_string())),
     ];
     table.insert("vars".into(), Value::Table(Table::from_iter(variables)));

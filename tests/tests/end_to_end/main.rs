@@ -4,5 +4,6 @@ mod budget;
 mod chat;
 mod documents;
 mod kills;
+mod outages;
 mod smoke;
 mod started;

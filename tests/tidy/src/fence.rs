@@ -10,11 +10,12 @@ use crate::{
 };
 
 /// The pure crates, and which crates of the workspace each may know.
-const PURE: [(&str, &[&str]); 4] = [
-    ("pipeline", &[]),
-    ("retrieval", &["pipeline"]),
-    ("producers", &["pipeline", "retrieval"]),
-    ("consumers", &["pipeline", "retrieval"]),
+const PURE: [(&str, &[&str]); 5] = [
+    ("tokenizer", &[]),
+    ("pipeline", &["tokenizer"]),
+    ("retrieval", &["tokenizer", "pipeline"]),
+    ("producers", &["tokenizer", "pipeline", "retrieval"]),
+    ("consumers", &["tokenizer", "pipeline", "retrieval"]),
 ];
 
 /// The crates that are Workers.

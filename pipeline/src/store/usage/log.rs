@@ -46,3 +46,15 @@ pub fn insert(new: NewUsage<'_>) -> Write {
     .bind(usage.object_requests)
     .bind(new.key)
 }
+
+/// Inserts a usage row for each reservation made before `before`, whose invocation cannot be alive any more.
+/// Before [`release_abandoned`](super::budget::release_abandoned), in the same transaction.
+pub fn insert_abandoned(before: Timestamp, now: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "INSERT OR IGNORE INTO usage_log (at, id, user_id, source, {COUNTED})
+         SELECT ?1, id, user_id, 'abandoned', neurons, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM reservations
+         WHERE made_at < ?2"
+    ))
+    .bind(now)
+    .bind(before)
+}
