@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     seed,
-    table::{Row, Table},
+    table::{CALIBRATION, Row, Table},
 };
 use crate::{
     Error, chat_benchmark,
@@ -208,7 +208,7 @@ impl Bench {
                 let profile = inspector.profile_expression(CALIBRATION)?;
                 costs.push(profile.cpu(inspector.bundle()));
             }
-            self.add("calibration: SHA-256 of 1 MB", unit, &costs);
+            self.add(CALIBRATION, unit, &costs);
         }
         Ok(())
     }
