@@ -9,6 +9,9 @@ use crate::cpu_profile::{Cpu, percentile};
 const GOAL_P50: f64 = 4.0;
 const GOAL_P99: f64 = 8.0;
 
+/// What machines are compared by; it has no goal.
+pub(super) const CALIBRATION: &str = "calibration: SHA-256 of 1 MB";
+
 /// What was measured of one kind of invocation.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
@@ -23,7 +26,8 @@ impl Row {
     }
 
     fn misses(&self) -> bool {
-        self.percentile(50, Cpu::total) > GOAL_P50 || self.percentile(99, Cpu::total) > GOAL_P99
+        let is_slow = self.percentile(50, Cpu::total) > GOAL_P50 || self.percentile(99, Cpu::total) > GOAL_P99;
+        is_slow && self.name != CALIBRATION
     }
 
     fn as_json(&self) -> Value {
@@ -73,9 +77,9 @@ impl Table {
     }
 
     pub(super) fn conclude(&self, as_json: bool) {
-        let missing: Vec<String> =
-            self.rows.iter().filter(|row| row.misses()).map(|row| format!("{}, {}", row.name, row.unit)).collect();
-        println!("{} of {} rows miss the goal (!)", missing.len(), self.rows.len());
+        let missing = self.rows.iter().filter(|row| row.misses()).count();
+        let rows = self.rows.iter().filter(|row| row.name != CALIBRATION).count();
+        println!("{missing} of {rows} rows miss the goal (!)");
         if as_json {
             println!("{}", Value::from(self.rows.iter().map(Row::as_json).collect::<Vec<_>>()));
         }
