@@ -207,6 +207,19 @@ mod tests {
         }
     }
 
+    /// Qwen3 thinks by default: its thoughts come beside the answer, and are none.
+    #[test]
+    fn thoughts_beside_the_answer_are_not_shown() {
+        let mut reader = EventReader::default();
+        let text = reader.read(
+            b"data: {\"choices\":[{\"delta\":{\"content\":\"\",\"reasoning_content\":\"Hm.\"}}]}\n\n\
+              data: {\"choices\":[{\"delta\":{\"content\":null,\"reasoning\":\"Hm!\"}}]}\n\n\
+              data: {\"response\":null,\"reasoning_content\":\"Well.\"}\n\n\
+              data: {\"choices\":[{\"delta\":{\"content\":\"Glorp.\"}}]}\n\n",
+        );
+        assert_eq!(text, "Glorp.");
+    }
+
     #[test]
     fn prices_add_up() {
         let price = Price { input: 1_542.0, output: 10_158.0 };

@@ -8,6 +8,7 @@ use crate::{
     failure::Failure,
     ids::{DocumentId, ItemId, JobId, UserId},
     platform::{
+        parameters::JsonRows,
         statement::json,
         transaction::{Query, Write},
     },
@@ -15,29 +16,35 @@ use crate::{
     time::Timestamp,
 };
 
-/// The id of a document.
+/// A document that is there already, or on its way.
 #[derive(Clone, Debug, Deserialize)]
-pub struct DocumentKey {
+pub struct KnownDocument {
     /// The document.
     pub id: DocumentId,
+    /// The job that brings it, until it is published: it may still be cancelled.
+    pub job_id: Option<JobId>,
 }
+
+/// The latest revision of the document `d` is the one that searches see.
+const IS_PUBLISHED: &str = "d.content_hash = d.latest_hash AND d.current_item = d.latest_item";
 
 /// Of these documents and fingerprints, the documents whose latest revision has the fingerprint and is
 /// published or on its way.
 ///
 /// # Errors
 /// A bug if the documents cannot be written as JSON.
-pub fn duplicates(user: &UserId, wanted: &[(&DocumentId, &str)]) -> Result<Query<DocumentKey>, Failure> {
+pub fn known(user: &UserId, wanted: &[(&DocumentId, &str)]) -> Result<Query<KnownDocument>, Failure> {
     // A row for each document that is there, with the pack of its latest revision and the batch of that pack.
-    // The same again is a duplicate where that revision is published, or where pack and batch are still on their
-    // way to publish it.
+    // The same again is known where that revision is published, or where pack and batch are still on their way to
+    // publish it: their job may be cancelled, so it is named.
     Ok(Query::new(formatcp!(
-        "SELECT d.id FROM json_each(?1) wanted
+        "SELECT d.id, CASE WHEN {IS_PUBLISHED} THEN NULL ELSE p.job_id END AS job_id
+         FROM json_each(?1) wanted
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
          LEFT JOIN job_items p ON p.id = d.latest_item
          LEFT JOIN job_items b ON b.id = p.batch
          WHERE d.deleted_at IS NULL AND d.latest_hash = wanted.value ->> 1
-           AND (d.content_hash = d.latest_hash AND d.current_item = d.latest_item
+           AND ({IS_PUBLISHED}
                 OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN {TERMINAL}))"
     ))
     .bind(json(&wanted)?)
@@ -79,8 +86,7 @@ pub struct NewRevision<'a> {
 pub struct Upload<'a> {
     pub(super) user: &'a UserId,
     pub(super) job: &'a JobId,
-    /// JSON.
-    pub(super) revisions: String,
+    pub(super) revisions: JsonRows,
     pub(super) now: Timestamp,
 }
 
@@ -88,14 +94,21 @@ impl<'a> Upload<'a> {
     /// Of these revisions; `now` is the time at which the job is accepted.
     ///
     /// # Errors
-    /// A bug if the revisions cannot be written as JSON.
+    /// As [`JsonRows::push`].
     pub fn new(
         user: &'a UserId,
         job: &'a JobId,
         revisions: &[NewRevision<'_>],
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        Ok(Self { user, job, revisions: json(&revisions)?, now })
+        Ok(Self { user, job, revisions: JsonRows::of(revisions)?, now })
+    }
+
+    /// A write of this text for every array of revisions: what describes a thousand documents is more than D1
+    /// takes as one parameter.
+    pub(super) fn writes(&self, sql: &'static str) -> Vec<Write> {
+        let write = |array| Write::new(sql).bind(array).bind(self.user).bind(self.job).bind(self.now);
+        self.revisions.arrays().map(write).collect()
     }
 }
 
@@ -108,13 +121,13 @@ macro_rules! describe_first {
 
 /// A new document, the next revision of one that is there, or the return of one that was deleted.
 /// While a revision is current, what describes the next one waits in `pending`.
-pub fn take_revisions(upload: &Upload<'_>) -> Write {
+pub fn take_revisions(upload: &Upload<'_>) -> Vec<Write> {
     // Nothing at all unless this very transaction accepted the job.
     // A new document begins with revision 1; one that is there takes its next number and its next pack, which fences
     // off whatever is in flight of the one before; one that was deleted is back.
     // While a revision is current its description stays, and what describes the next one waits in `pending`. Until
     // one is current nobody sees another, so the columns describe the newest at once.
-    Write::new(formatcp!(
+    upload.writes(formatcp!(
         "INSERT INTO documents (user_id, id, external_id, title, type, language, media_type, tags, metadata, created_at,
                                 uploaded_at, bytes, latest, latest_item, latest_hash)
          SELECT ?2, r.value ->> 'id', r.value ->> 'external_id', r.value ->> 'title', r.value ->> 'type',
@@ -129,10 +142,6 @@ pub fn take_revisions(upload: &Upload<'_>) -> Write {
         ACCEPTED = accepted_at!("?3", "?4"),
         DESCRIBE_FIRST = every_field!(describe_first),
     ))
-    .bind(upload.revisions.as_str())
-    .bind(upload.user)
-    .bind(upload.job)
-    .bind(upload.now)
 }
 
 /// What describes the inserted revision. The tags and the metadata are JSON themselves.
