@@ -3,7 +3,7 @@
 use pipeline::{
     failure::Failure,
     model::EmbeddingModel,
-    platform::{ports::Embedder, statement::json},
+    platform::{errors, ports::Embedder, statement::json},
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -43,6 +43,7 @@ impl Embedder for Workers {
     ) -> Result<Vec<Vec<f32>>, Failure> {
         let input = plain_object(&json(&Input { text: texts, pooling: "cls" })?)?;
         let ai: Ai = self.binding("AI")?;
+        self.ask_service("AI")?;
         let promise = ai.run(model.name, &input).map_err(|error| failure(&error))?;
         let answer: Embeddings = JsFuture::from(promise).await.map_err(|error| failure(&error))?.unchecked_into();
         self.count(|usage| usage.neurons += model.neurons(word_pieces));
@@ -55,14 +56,7 @@ impl Embedder for Workers {
     }
 }
 
-/// Error codes: <https://developers.cloudflare.com/workers-ai/platform/errors>/
+/// What a call that failed means.
 pub(crate) fn failure(error: &JsValue) -> Failure {
-    let why = format!("Workers AI: {}", message(error));
-    if why.contains("3036") {
-        Failure::exhausted(why)
-    } else if ["5007", "5035", "5004", "3003"].iter().any(|code| why.contains(code)) {
-        Failure::bug(why)
-    } else {
-        Failure::transient(why)
-    }
+    errors::of_workers_ai(&message(error))
 }

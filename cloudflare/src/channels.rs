@@ -1,7 +1,8 @@
 //! [`Channels`] over Durable Objects.
 
 use pipeline::{
-    chat::channel::{Channel, Update},
+    budget::channel_usage::ChannelUsage,
+    chat::channel::{Channel, Told, Update},
     failure::Failure,
     platform::{ports::Channels, statement::json},
 };
@@ -23,6 +24,8 @@ extern "C" {
     fn fetch(this: &Stub, request: &JsValue, options: &JsValue) -> Result<Promise, JsValue>;
 }
 
+/// The header in which a channel says what it used.
+pub const CHANNEL_USAGE_HEADER: &str = "x-friend-channel-usage";
 /// Channels know no host; a request needs one.
 const HOST: &str = "http://channel";
 
@@ -40,7 +43,11 @@ impl Workers {
         let url = JsValue::from_str(&format!("{HOST}{path}"));
         let promise = self.stub(channel)?.fetch(&url, &plain_object(&options)?).map_err(|error| failure(&error))?;
         let answer = JsFuture::from(promise).await.map_err(|error| failure(&error))?;
-        Ok(Response::from(answer.unchecked_into::<worker::worker_sys::web_sys::Response>()))
+        let response = Response::from(answer.unchecked_into::<worker::worker_sys::web_sys::Response>());
+        if let Ok(Some(used)) = response.headers().get(CHANNEL_USAGE_HEADER) {
+            self.count(|usage| ChannelUsage::from_header(&used).add_to(usage));
+        }
+        Ok(response)
     }
 
     /// Passes a request on to a channel as it is, such as one that becomes a WebSocket.
@@ -54,6 +61,7 @@ impl Workers {
     fn stub(&self, channel: &Channel) -> Result<Stub, Failure> {
         let namespace: Namespace = self.binding("SESSIONS")?;
         self.count(|usage| usage.object_requests += 1);
+        self.ask_service("Durable Objects")?;
         let id = namespace.id_from_name(&channel.name()).map_err(|error| failure(&error))?;
         namespace.get(&id).map_err(|error| failure(&error))
     }
@@ -65,7 +73,7 @@ impl Channels for Workers {
         struct Answer {
             wanted: bool,
         }
-        let mut response = self.ask_channel(channel, "/tell", Some(&json(&update)?)).await?;
+        let mut response = self.ask_channel(channel, "/tell", Some(&json(&Told::new(channel, update))?)).await?;
         let text = response.text().await.map_err(|error| Failure::transient(format!("channel: {error}")))?;
         let answer: Answer =
             serde_json::from_str(&text).map_err(|_| Failure::transient("channel: it answered something else"))?;

@@ -1,8 +1,11 @@
 //! [`Database`] over D1.
 
+use std::cell::Cell;
+
 use pipeline::{
     failure::Failure,
     platform::{
+        errors,
         ports::Database,
         statement::{Answers, Rows, Statement, Value},
     },
@@ -46,11 +49,23 @@ struct Meta {
     rows_written: f64,
     #[serde(default)]
     changes: f64,
+    /// Bytes of the database after the statement.
+    #[serde(default)]
+    size_after: f64,
+}
+
+thread_local! {
+    /// Bytes of the database, as D1 last said to this isolate.
+    static DATABASE_SIZE: Cell<u64> = const { Cell::new(0) };
 }
 
 impl Database for Workers {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
         let database: D1 = self.binding("DB")?;
+        self.ask("D1", |asked| asked.count_queries(statements.len()))?;
+        if statements.iter().any(|statement| !statement.sql.trim_start().starts_with("SELECT")) {
+            self.strictness.admit_write(DATABASE_SIZE.get())?;
+        }
         let prepared = Array::new();
         for statement in statements {
             let values = statement.values.into_iter().map(js_value).collect();
@@ -66,6 +81,9 @@ impl Database for Workers {
         let text = js_sys::JSON::stringify(&answer).map_err(|error| failure(&error))?;
         let answers: Vec<Answer> = serde_json::from_str(&String::from(text))
             .map_err(|error| Failure::bug(format!("an answer of D1: {error}")))?;
+        if let Some(last) = answers.last() {
+            DATABASE_SIZE.set(whole(last.meta.size_after));
+        }
         self.count(|usage| {
             for answer in &answers {
                 usage.d1_rows_read += whole(answer.meta.rows_read);
@@ -94,16 +112,7 @@ fn whole(count: f64) -> u64 {
     count as u64
 }
 
-/// A statement that D1 cannot run is our fault; all else may pass. The outcome of a write is then
-/// unknown, which every write here is made for.
+/// What a call that failed means.
 fn failure(error: &JsValue) -> Failure {
-    let why = format!("D1: {}", message(error));
-    let ours = ["SQLITE_ERROR", "no such", "syntax error", "D1_TYPE_ERROR", "SQLITE_CONSTRAINT", "SQLITE_TOOBIG"];
-    if why.contains("daily") && why.contains("limit") {
-        Failure::exhausted(why)
-    } else if ours.iter().any(|sign| why.contains(sign)) {
-        Failure::bug(why)
-    } else {
-        Failure::transient(why)
-    }
+    errors::of_d1(&message(error))
 }

@@ -52,6 +52,7 @@ impl Generator for Workers {
         let input = Input { messages: &generation.messages, stream: true, max_tokens: generation.max_tokens };
         let input = plain_object(&json(&input)?)?;
         let ai: Ai = self.binding("AI")?;
+        self.ask_service("AI")?;
         let promise = ai.run(&generation.model, &input).map_err(|error| failure(&error))?;
         let stream: Stream = self.unless_stalled(promise).await?.unchecked_into();
         let reader = stream.get_reader().map_err(|_| Failure::transient("Workers AI: the answer is no stream"))?;

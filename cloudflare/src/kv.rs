@@ -67,6 +67,7 @@ impl KeyValue for Workers {
             return Ok(seen.value);
         }
         self.count(|usage| usage.kv_reads += 1);
+        self.ask_service("KV")?;
         let promise = self.binding::<Namespace>("CACHE")?.get(key, "arrayBuffer").map_err(|error| failure(&error))?;
         let value = JsFuture::from(promise).await.map_err(|error| failure(&error))?;
         let value = (!value.is_null()).then(|| Uint8Array::new(&value).to_vec());
@@ -78,6 +79,7 @@ impl KeyValue for Workers {
 
     async fn put_value(&self, key: &str, value: Vec<u8>, kept: Span) -> Result<(), Failure> {
         self.count(|usage| usage.kv_writes += 1);
+        self.ask_service("KV")?;
         if object_keys::is_asked_always(key) {
             note(key, self.now(), Some(value.clone()));
         }

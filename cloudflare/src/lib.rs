@@ -16,9 +16,11 @@ mod outside;
 mod queues;
 mod r2;
 mod rate_limiter;
+mod strict;
 mod vectorize;
 mod workers;
 
+pub use channels::CHANNEL_USAGE_HEADER;
 pub use log::log;
 pub use queues::{Batch, Delivery};
 pub use workers::Workers;

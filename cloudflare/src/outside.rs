@@ -3,7 +3,10 @@
 use futures_util::future::{Either, select};
 use pipeline::{
     failure::Failure,
-    platform::ports::{Clock, Outside},
+    platform::{
+        asked::Asked,
+        ports::{Clock, Outside},
+    },
     time::Span,
 };
 use worker::{Fetch, Headers, Method, Request, RequestInit};
@@ -24,6 +27,7 @@ impl Outside for Workers {
         }
         init.with_method(Method::Post).with_headers(set).with_body(Some(body.into()));
         let request = Request::new_with_init(url, &init).map_err(failure)?;
+        self.ask("outside", Asked::count_outside)?;
         let fetch = Fetch::Request(request);
         let sent = Box::pin(fetch.send());
         match select(sent, Box::pin(self.sleep(TIMEOUT))).await {

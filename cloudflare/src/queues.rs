@@ -48,6 +48,7 @@ impl Workers {
         }
         let operations: u64 = bodies.iter().map(|body| operations(body)).sum();
         self.count(|usage| usage.queue_operations += operations);
+        self.ask_service("Queues")?;
         let promise = producer.send_batch(&batch).map_err(failure)?;
         JsFuture::from(promise).await.map(drop).map_err(failure)
     }

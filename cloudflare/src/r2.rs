@@ -58,6 +58,7 @@ impl ObjectStore for Workers {
             None => "{}".to_owned(),
         };
         self.count(|usage| usage.r2_class_b += 1);
+        self.ask_service("R2")?;
         let found = settle(self.binding::<R2>("BUCKET")?.get(key, &plain_object(&options)?)).await?;
         if found.is_null() {
             return Ok(None);
@@ -74,12 +75,14 @@ impl ObjectStore for Workers {
             PutIf::Unchanged(etag) => format!(r#"{{"onlyIf":{{"etagMatches":{}}}}}"#, serde_json::Value::from(etag)),
         };
         self.count(|usage| usage.r2_class_a += 1);
+        self.ask_service("R2")?;
         let value = Uint8Array::from(bytes.as_slice());
         let stored = settle(self.binding::<R2>("BUCKET")?.put(key, &value, &plain_object(&options)?)).await?;
         Ok(!stored.is_null())
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), Failure> {
+        self.ask_service("R2")?;
         let keys: Array = keys.iter().map(|key| JsValue::from_str(key)).collect();
         settle(self.binding::<R2>("BUCKET")?.delete(&keys)).await.map(drop)
     }
@@ -91,6 +94,7 @@ impl ObjectStore for Workers {
             None => format!(r#"{{"prefix":{prefix}}}"#),
         };
         self.count(|usage| usage.r2_class_a += 1);
+        self.ask_service("R2")?;
         let page: R2Objects =
             settle(self.binding::<R2>("BUCKET")?.list(&plain_object(&options)?)).await?.unchecked_into();
         Ok(page.objects().iter().map(|object| object.unchecked_into::<R2Object>().key()).collect())
@@ -106,6 +110,7 @@ impl UnreadBody for Workers {
         let fixed = FixedLengthStream::new(length as f64).map_err(|error| Failure::bug(message(&error)))?;
         let bucket = self.binding::<R2>("BUCKET")?;
         self.count(|usage| usage.r2_class_a += 1);
+        self.ask_service("R2")?;
         let sent = async {
             let piped = JsFuture::from(body.pipe_to(&fixed.writable())?).await;
             piped.map(drop)

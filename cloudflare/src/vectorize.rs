@@ -2,7 +2,10 @@
 
 use pipeline::{
     failure::Failure,
-    platform::ports::{VectorIndex, VectorMatch, VectorRecord},
+    platform::{
+        errors,
+        ports::{VectorIndex, VectorMatch, VectorRecord},
+    },
 };
 use wasm_bindgen::prelude::*;
 use worker::{
@@ -49,6 +52,7 @@ impl VectorIndex for Workers {
             batch.push(&record);
         }
         self.count(|usage| usage.vectors_upserted += vectors.len() as u64);
+        self.ask_service("Vectorize")?;
         settle(self.binding::<Index>("VECTORIZE")?.upsert(&batch)).await.map(drop)
     }
 
@@ -65,6 +69,7 @@ impl VectorIndex for Workers {
             r#"{{"topK":{top_k},"namespace":{namespace},"returnMetadata":"none","returnValues":false{filter}}}"#
         );
         self.count(|usage| usage.vectors_queried += 1);
+        self.ask_service("Vectorize")?;
         let index: Index = self.binding("VECTORIZE")?;
         let found: Matches =
             settle(index.query(&Float32Array::from(vector), &plain_object(&options)?)).await?.unchecked_into();
@@ -76,6 +81,7 @@ impl VectorIndex for Workers {
         if ids.is_empty() {
             return Ok(());
         }
+        self.ask_service("Vectorize")?;
         let ids: Array = ids.iter().map(|id| JsValue::from_str(id)).collect();
         settle(self.binding::<Index>("VECTORIZE")?.delete_by_ids(&ids)).await.map(drop)
     }
@@ -86,8 +92,7 @@ async fn settle(promise: Result<Promise, JsValue>) -> Result<JsValue, Failure> {
     JsFuture::from(promise).await.map_err(|error| failure(&error))
 }
 
-/// Errors that say what is wrong with the request are ours; the others pass.
+/// What a call that failed means.
 fn failure(error: &JsValue) -> Failure {
-    let why = format!("Vectorize: {}", message(error));
-    if why.contains("VECTOR_") && !why.contains("RATE_LIMIT") { Failure::bug(why) } else { Failure::transient(why) }
+    errors::of_vectorize(&message(error))
 }

@@ -11,7 +11,10 @@ use pipeline::{
         usage::Usage,
     },
     failure::Failure,
-    platform::ports::Meter,
+    platform::{
+        asked::Asked,
+        ports::{Clock as _, Meter},
+    },
     time::Span,
 };
 use wasm_bindgen::{JsCast, JsValue};
@@ -20,7 +23,7 @@ use worker::{
     js_sys::{self, Reflect},
 };
 
-use crate::log::log;
+use crate::{log::log, strict::Strictness};
 
 /// The platform as one invocation sees it: its bindings, and a count of what it used of them.
 #[derive(Clone)]
@@ -32,6 +35,8 @@ pub struct Workers {
     /// The body of the request that is being answered, until it is taken.
     pub(crate) body: Rc<RefCell<Option<JsValue>>>,
     usage: Rc<Cell<Usage>>,
+    asked: Rc<Cell<Asked>>,
+    pub(crate) strictness: Rc<Strictness>,
     reserved: Rc<Cell<bool>>,
 }
 
@@ -39,12 +44,15 @@ impl Workers {
     /// The platform of an invocation with these bindings.
     pub fn new(env: Env) -> Self {
         let clock_shift = clock_shift(&env);
+        let strictness = Rc::new(Strictness::of(&env));
         Self {
             env,
             invocation: Rc::from(""),
             clock_shift,
             body: Rc::default(),
             usage: Rc::default(),
+            asked: Rc::default(),
+            strictness,
             reserved: Rc::default(),
         }
     }
@@ -60,6 +68,30 @@ impl Workers {
     pub fn answering(self, body: Option<JsValue>) -> Self {
         *self.body.borrow_mut() = body;
         self
+    }
+
+    /// One message of the invocation's batch, named for the ledger: it is counted by itself, and what it asks of
+    /// the platform is asked by the invocation.
+    #[must_use]
+    pub fn for_message(&self, message: &str) -> Self {
+        Self { invocation: Rc::from(message), usage: Rc::default(), reserved: Rc::default(), ..self.clone() }
+    }
+
+    /// Counts a request before it is made; a strict deployment refuses what production would.
+    pub(crate) fn ask(
+        &self,
+        service: &str,
+        count: impl FnOnce(&mut Asked) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut asked = self.asked.get();
+        let admitted = count(&mut asked);
+        self.asked.set(asked);
+        self.strictness.admit(service, admitted, self.now())
+    }
+
+    /// As [`ask`](Self::ask), for one of Cloudflare's services other than D1.
+    pub(crate) fn ask_service(&self, service: &str) -> Result<(), Failure> {
+        self.ask(service, Asked::count_subrequest)
     }
 
     /// Counts operations that the platform makes by itself, such as a message's delivery.
@@ -93,6 +125,10 @@ impl Meter for Workers {
 
     fn usage(&self) -> Usage {
         self.usage.get()
+    }
+
+    fn asked(&self) -> Asked {
+        self.asked.get()
     }
 
     fn has_reserved(&self) -> bool {

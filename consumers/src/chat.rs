@@ -31,6 +31,8 @@ pub mod summarise;
 pub mod thinking;
 pub mod write;
 
+use std::borrow::Cow;
+
 use self::{
     citations::Cited,
     context::Context,
@@ -121,16 +123,16 @@ where
     finish(ports, claim, &context, &channel, answer, &budget).await
 }
 
-/// Step 3. Near the day's end the smallest model answers, and the answer says so.
+/// Step 3. The smallest model answers guests, and everybody near the day's end; then the answer says so.
 fn choose(context: &Context, findings: &mut Findings, budget: &Budget) -> Choice {
     let code = findings.sources.iter().filter(|source| source.is_code).count();
     let features = route::features(&context.question, code * 2 > findings.sources.len());
     let choice = route::choose(features, context.turn.request.route);
-    if !budget.wants_smaller_models() {
-        return choice;
+    if budget.wants_smaller_models() {
+        findings.degraded.get_or_insert_with(|| SMALLER.to_owned());
+        return choice.smallest("the day's neurons are nearly spent");
     }
-    findings.degraded.get_or_insert_with(|| SMALLER.to_owned());
-    choice.smallest()
+    if context.turn.request.is_by_guest() { choice.smallest("a guest asks") } else { choice }
 }
 
 /// A passing failure is tried again a few times; a spent allowance or an unknown model is not.
@@ -140,7 +142,10 @@ fn may_recover(failure: &Failure, claim: &Claim) -> bool {
 
 fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt {
     let history: Vec<PromptMessage> = context.earlier.iter().map(|earlier| earlier.message.clone()).collect();
-    let about = context.tenant.profile.as_deref().and_then(Profile::about);
+    let is_by_guest = context.turn.request.is_by_guest();
+    let about = context.tenant.profile.as_deref().filter(|_| !is_by_guest).and_then(Profile::about);
+    // The owner may write what they like; a guest may not speak for the product.
+    let question = if is_by_guest { Cow::from(quote::defuse(&context.question)) } else { Cow::from(&context.question) };
     let parts = Parts {
         profile: about.as_deref(),
         instructions: context.turn.request.instructions.as_deref(),
@@ -148,7 +153,7 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt
         sources: &findings.sources,
         summary: context.summary.as_deref(),
         history: &history,
-        question: &context.question,
+        question: &question,
     };
     let answer = u64::from(write::max_tokens(&context.turn.request, route));
     prompt::build(&parts, prompt::tokens(route.window.saturating_sub(answer)), &tokens::count)
@@ -156,6 +161,8 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt
 
 /// Stands before an answer to a question about facts for which nothing was found.
 const NOTHING_FOUND: &str = "I found nothing about this in your documents or memories.";
+/// The same for a guest.
+const NOTHING_OPEN: &str = "I found nothing about this in what is open to guests.";
 
 /// An answer before what is kept beside it is put together.
 struct Composed {
@@ -197,7 +204,8 @@ fn cite(context: &Context, findings: &Findings, prompt: &Prompt, grounded: bool,
     let mut cited = citations::cite(&written.text, &findings.sources[..prompt.sources]);
     let is_first = context.earlier.is_empty() && context.summary.is_none();
     if !grounded && is_first && fallback::asks_for_facts(&context.question) {
-        cited.text = format!("{NOTHING_FOUND}\n\n{}", cited.text);
+        let nothing = if context.turn.request.is_by_guest() { NOTHING_OPEN } else { NOTHING_FOUND };
+        cited.text = format!("{nothing}\n\n{}", cited.text);
     }
     Composed {
         cited,
@@ -246,6 +254,7 @@ where
         question: turn.number,
         content: &answer.answer,
         detail: &json(&answer.detail)?,
+        session: turn.session_id.as_ref(),
         now: ports.now(),
     };
     work.write(messages::insert_answer(claim, new));

@@ -28,23 +28,20 @@ use pipeline::{
     },
     platform::{
         object_keys,
+        parameters::JsonRows,
         ports::{Clock, Database, ObjectStore, Queue},
         statement::json,
         transaction::Transaction,
     },
     scope::Scope,
-    store::{
-        self,
-        chunks::write::{NewChunk, NewChunks},
-        documents::publish::LatestRevision,
-    },
+    store::{self, chunks::write::NewChunk, documents::publish::LatestRevision},
 };
 
 use self::{extract::Extracted, split::Structure};
 
 /// What one message's worth of source became.
 struct Chunked {
-    chunks: NewChunks,
+    chunks: JsonRows,
     failures: Vec<DocumentFailure>,
     next: Move,
 }
@@ -65,9 +62,7 @@ pub async fn chunk<P: Database + ObjectStore + Queue + Clock>(ports: &P, claim: 
     let chunked = chunk_pack(claim, &plan, &pack.bytes, &documents, &cursor)?;
     // One transaction, fenced by the claim and by each document's revision: a repeat writes nothing.
     let mut work = Transaction::default();
-    for write in store::chunks::write::insert(claim, &chunked.chunks) {
-        work.write(write);
-    }
+    work.write_all(store::chunks::write::insert(claim, &chunked.chunks));
     work.write(store::users::bump_by(claim));
     let chunks_made = i64::try_from(chunked.chunks.len()).unwrap_or(0);
     let progress = Progress { chunks_made, failures: chunked.failures, ..Progress::default() };
@@ -90,7 +85,7 @@ fn chunk_pack(
     documents: &HashMap<DocumentId, LatestRevision>,
     cursor: &ChunkCursor,
 ) -> Result<Chunked, Failure> {
-    let mut chunks = NewChunks::default();
+    let mut chunks = JsonRows::default();
     let mut failures = Vec::new();
     let mut next = Move::Finish;
     // A pack numbers its chunks across its documents; a long document is alone in its pack.
@@ -127,7 +122,7 @@ fn split_document(
     extracted: &Extracted,
     cursor: &ChunkCursor,
     mut place: i64,
-    chunks: &mut NewChunks,
+    chunks: &mut JsonRows,
 ) -> Result<i64, Failure> {
     let structure = Structure::of(&document.kind, &document.media_type);
     let tags: Vec<String> = serde_json::from_str(&document.tags).unwrap_or_default();

@@ -2,12 +2,13 @@
 
 use pipeline::{
     budget::{allowances::Allowances, day::Budget},
+    constants,
     failure::Failure,
     ids::UserId,
     job::{
-        item::Claim,
+        item::{Claim, ItemState},
         message::{Decoded, Message, Stage},
-        outcome::{Outcome, fate},
+        outcome::{Outcome, fate, wait_for_database},
         protocol,
     },
     platform::ports::{
@@ -53,17 +54,19 @@ pub struct Report {
     pub outcome: Outcome,
 }
 
-/// Consumes one message body of a stage's queue.
+/// Consumes one message body of a stage's queue, delivered for the `deliveries`th time.
 ///
 /// 1. Decode: newer code's message waits, an unreadable one is recorded and gone.
-/// 2. Claim the item: nothing to claim means nothing to do.
+/// 2. Claim the item: what cannot be claimed for a while comes again after it, or there is nothing to do.
 /// 3. If the day is too far spent for it, park the item.
 /// 4. Run the stage.
 /// 5. A failed attempt gives the claim back in D1 as its kind demands, and the outcome tells the
 ///    batch loop the same, so that queue and D1 agree on when to try again.
 ///
-/// Every step may be the last: a claim that is not given back runs out, and the sweep sends a new message.
-pub async fn consume<P: StagePorts>(ports: &P, message_id: &str, body: &str) -> Report {
+/// Every step may be the last: a claim that is not given back runs out, and the message comes again for it, or
+/// the sweep sends a new one. While D1 does not answer the queue keeps the message, longer each time, and no
+/// attempt is counted.
+pub async fn consume<P: StagePorts>(ports: &P, message_id: &str, body: &str, deliveries: u32) -> Report {
     let message = match Message::decode(body) {
         Decoded::Known(message) => message,
         Decoded::TooNew { version } => {
@@ -72,19 +75,19 @@ pub async fn consume<P: StagePorts>(ports: &P, message_id: &str, body: &str) -> 
             return Report { item: None, user: None, outcome };
         }
         Decoded::Malformed { why } => {
-            let outcome = dead_letter::record_unreadable(ports, message_id, body, &why).await;
+            let outcome = dead_letter::record_unreadable(ports, message_id, body, &why, deliveries).await;
             return Report { item: None, user: None, outcome };
         }
     };
-    let outcome = attempt(ports, &message).await;
+    let outcome = attempt(ports, &message, deliveries).await;
     Report { item: Some(message.item.0), user: Some(message.user), outcome }
 }
 
-async fn attempt<P: StagePorts>(ports: &P, message: &Message) -> Outcome {
+async fn attempt<P: StagePorts>(ports: &P, message: &Message, deliveries: u32) -> Outcome {
     let claim = match protocol::claim(ports, message).await {
         Ok(Some(claim)) => claim,
-        Ok(None) => return unclaimed(ports, message).await,
-        Err(failure) => return decide(ports, &failure, 1),
+        Ok(None) => return unclaimed(ports, message, deliveries).await,
+        Err(failure) => return wait_for_database(ports, failure, deliveries),
     };
     let done = match waits_for_tomorrow(ports, &claim).await {
         Some(why) => Err(Failure::exhausted(why)),
@@ -94,28 +97,44 @@ async fn attempt<P: StagePorts>(ports: &P, message: &Message) -> Outcome {
         Ok(outcome) => outcome,
         Err(failure) => {
             let outcome = decide(ports, &failure, claim.attempts);
-            if let (Stage::Chat, Outcome::Dead { why }) = (claim.stage, &outcome) {
-                chat::publish_failure(ports, &claim, why).await;
-            }
             match protocol::release(ports, &claim, &outcome).await {
-                Ok(()) => outcome,
-                // The lease runs out and the sweep takes over; the queue may try before.
-                Err(unreleased) => decide(ports, &unreleased, 1),
+                Ok(held) => {
+                    // Only whose claim held may say how the turn ended, and not before D1 does.
+                    if let (true, Stage::Chat, Outcome::Dead { why }) = (held, claim.stage, &outcome) {
+                        chat::publish_failure(ports, &claim, why).await;
+                    }
+                    outcome
+                }
+                // The claim may hold on until its lease runs out; the message comes again until it can be had.
+                Err(unreleased) => wait_for_database(ports, unreleased, deliveries),
             }
         }
     }
 }
 
-/// A message that finds nothing to claim may go: the sweep owns liveness. Only where somebody waits
-/// for every second, behind a claim that may be a dead worker's, it comes again when that runs out.
-async fn unclaimed<P: Database + Clock>(ports: &P, message: &Message) -> Outcome {
-    if message.stage != Stage::Chat {
+/// A message that finds nothing to claim may go. What only waits for a time comes again after it: the lease of
+/// a worker that may be dead, or the delay of an attempt that failed. Not for ever: the sweep owns liveness.
+///
+/// An item that nobody holds and that still cannot be claimed has no attempts left.
+async fn unclaimed<P: Database + Queue + Clock + Random>(ports: &P, message: &Message, deliveries: u32) -> Outcome {
+    let standing = match items::standing(message).first(ports).await {
+        Ok(Some(standing)) => standing,
+        Ok(None) => return Outcome::Done,
+        Err(failure) => return wait_for_database(ports, failure, deliveries),
+    };
+    let (until, why) = match standing.state {
+        ItemState::Running => (standing.lease, "another worker holds it"),
+        ItemState::Queued => (standing.next_at, "it is not due yet"),
+        _ => return Outcome::Done,
+    };
+    let left = until.since(ports.now());
+    if left < Span::ZERO {
+        return dead_letter::give_up(ports, message, deliveries).await;
+    }
+    if deliveries >= constants::DELIVERIES_BEFORE_SWEEP {
         return Outcome::Done;
     }
-    let row = items::lease(message).first(ports).await;
-    let Ok(Some(row)) = row else { return Outcome::Done };
-    let left = row.lease.since(ports.now()).max(Span::ZERO).as_seconds() + 1;
-    Outcome::Retry { after: Span::seconds(left), why: "another worker holds it".to_owned() }
+    Outcome::Retry { after: Span::seconds(left.as_seconds() + 1), why: why.to_owned() }
 }
 
 /// Indexing gives way when the day is nearly spent; nobody waits for it.

@@ -1,46 +1,70 @@
 //! Dead letters: what no stage could do, kept where its owner can see and replay it.
 //!
 //! In: any message of a dead-letter queue, or a body that cannot be read.
-//! Does: 1. records it in D1 under the message's id; 2. fails the item it names.
+//! Does: 1. records a body that cannot be read in D1, under the message's id; 2. gives the item of a readable one
+//! up, if D1 says that it has no attempts left and that nobody holds it. A queue that gives a message up knows
+//! neither: the message may have met nothing but an outage. Then its item is left as it is, for the sweep.
 //! Sends on: nothing.
 
 use pipeline::{
     failure::Failure,
     job::{
         message::{Decoded, Message},
-        outcome::{Outcome, backoff},
+        outcome::{Outcome, wait_for_database},
         protocol,
     },
-    platform::ports::{Clock, Database, Queue},
+    platform::ports::{Clock, Database, Queue, Random},
     store::dead_letters,
 };
 
 /// What is kept of an unreadable body.
 const KEPT_BYTES: usize = 1_024;
-const WHY_EXHAUSTED: &str = "its message could not be processed and was given up by the queue";
 
-/// Takes a message that the platform gave up on: usually its worker died on it every time.
-pub async fn record<P: Database + Queue + Clock>(ports: &P, message_id: &str, body: &str) -> Outcome {
-    let failed = match Message::decode(body) {
-        // Idempotent: a terminal item stays as it is, and its dead letter has one id.
-        Decoded::Known(message) => protocol::fail(ports, message.item, &message.user, WHY_EXHAUSTED, None).await,
+/// Takes a message that its queue gave up, delivered by the dead-letter queue for the `deliveries`th time.
+pub async fn record<P>(ports: &P, message_id: &str, body: &str, deliveries: u32) -> Outcome
+where
+    P: Database + Queue + Clock + Random,
+{
+    match Message::decode(body) {
+        Decoded::Known(message) => give_up(ports, &message, deliveries).await,
         Decoded::TooNew { version } => {
-            record_body(ports, message_id, body, &format!("message version {version} is newer than this code")).await
+            let why = format!("message version {version} is newer than this code");
+            record_unreadable(ports, message_id, body, &why, deliveries).await
         }
-        Decoded::Malformed { why } => record_body(ports, message_id, body, &why).await,
-    };
-    match failed {
-        Ok(()) => Outcome::Done,
-        Err(failure) => Outcome::Retry { after: backoff(4, u8::MAX), why: failure.why },
+        Decoded::Malformed { why } => record_unreadable(ports, message_id, body, &why, deliveries).await,
+    }
+}
+
+/// Gives a message's item up if it has no attempts left and nobody holds it. Otherwise the message may go: what is
+/// left to do the sweep sends again.
+pub async fn give_up<P>(ports: &P, message: &Message, deliveries: u32) -> Outcome
+where
+    P: Database + Queue + Clock + Random,
+{
+    match protocol::give_up(ports, message.item, &message.user).await {
+        Ok(true) => Outcome::Dead { why: "it has no attempts left".to_owned() },
+        Ok(false) => Outcome::Done,
+        Err(failure) => wait_for_database(ports, failure, deliveries),
     }
 }
 
 /// Records a body that cannot be read, then lets the message go.
-pub async fn record_unreadable<P: Database + Clock>(ports: &P, message_id: &str, body: &str, why: &str) -> Outcome {
+pub async fn record_unreadable<P: Database + Clock + Random>(
+    ports: &P,
+    message_id: &str,
+    body: &str,
+    why: &str,
+    deliveries: u32,
+) -> Outcome {
     match record_body(ports, message_id, body, why).await {
         Ok(()) => Outcome::Dead { why: why.to_owned() },
-        Err(failure) => Outcome::Retry { after: backoff(4, u8::MAX), why: failure.why },
+        Err(failure) => keep(ports, failure, deliveries),
     }
+}
+
+/// Nothing but the queue has an unreadable body: it is kept there for as long as the queue does.
+fn keep<P: Clock + Random>(ports: &P, failure: Failure, deliveries: u32) -> Outcome {
+    wait_for_database(ports, Failure::transient(failure.why), deliveries)
 }
 
 /// Idempotent: the message id is the primary key.

@@ -109,9 +109,9 @@ impl Index {
         let upload = Upload::new(&self.user, job, &revisions, now).unwrap();
         let mut transaction = Transaction::default();
         transaction.write(create::accept(job, now));
-        transaction.write(superseded::by_upload(&upload));
+        transaction.write_all(superseded::by_upload(&upload));
         self.schedule_purge(&mut transaction, JobKind::Purge);
-        transaction.write(upload::take_revisions(&upload));
+        transaction.write_all(upload::take_revisions(&upload));
         transaction.announce(create::release_upload(job, now));
         transaction.commit(&self.memory).await.unwrap();
     }
@@ -136,7 +136,7 @@ impl Index {
 
     /// Consumes the message of an item.
     pub fn consume(&self, stage: Stage, item: ItemId) -> Report {
-        ready(consume(&self.memory, "a message", &self.message(stage, item).encode()))
+        ready(consume(&self.memory, "a message", &self.message(stage, item).encode(), 1))
     }
 
     /// Claims an item; `None` if there is nothing to do.

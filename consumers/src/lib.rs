@@ -13,6 +13,7 @@ pub mod embed;
 #[cfg(test)]
 mod fixture;
 pub mod purge;
+pub mod room;
 pub mod tokens;
 pub mod unpack;
 pub mod upsert;

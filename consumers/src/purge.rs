@@ -2,9 +2,10 @@
 //!
 //! In: a purge item and the superseded revisions that are noted under it.
 //! Does, per message:
-//! 1. reads up to 50 revisions and the chunks they still have;
-//! 2. removes their vectors;
-//! 3. takes their bytes out of their packs in R2, or the pack if nothing in it is wanted;
+//! 1. reads up to 50 revisions and the chunks they still have, and takes of them, in order, what has a hundred
+//!    vectors: Vectorize removes no more in one call. Of a longer document a hundred at a time;
+//! 2. removes those vectors;
+//! 3. of revisions whose last vector is gone takes their bytes out of their packs in R2, or the pack if nothing in it is wanted;
 //! 4. removes their chunks, full-text rows and notes in one fenced transaction, which also writes what
 //!    was removed where into the receipt.
 //!
@@ -20,7 +21,7 @@ use pipeline::{
     failure::Failure,
     ids::{DocumentId, ItemId, JobId, vector_id},
     job::{
-        cursors::PurgeCursor,
+        cursors::{self, PartlyPurged, PurgeCursor},
         item::{Claim, ItemState, Move, PackedDocument, Progress},
         kind::JobKind,
         outcome::Outcome,
@@ -51,25 +52,67 @@ struct Removed {
     objects_rewritten: i64,
 }
 
+/// What one message does.
+#[derive(Debug, Default)]
+struct Plan {
+    /// Of the revisions, in order, how many lose their last vector.
+    whole: usize,
+    /// The vectors that go.
+    ids: Vec<String>,
+    /// How far the next revision is by then, if it has more vectors than one message removes.
+    partly: Option<PartlyPurged>,
+}
+
 /// Runs the stage. See the module for its steps.
 pub async fn purge<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
 where
     P: Database + ObjectStore + Queue + VectorIndex + Clock + Random,
 {
-    let revisions = superseded::of_item(claim).all(ports).await?;
+    let begun = cursors::read::<PurgeCursor>(claim)?.unwrap_or_default().partly;
+    let found = superseded::of_item(claim).all(ports).await?;
+    let plan = plan(&found, begun.as_ref());
+    let revisions = &found[..plan.whole];
+    // Idempotent: removing what is not there is no error.
+    if !plan.ids.is_empty() {
+        ports.remove(&plan.ids).await?;
+    }
     let mut emptied = Vec::new();
-    let mut removed =
-        Removed { chunks: revisions.iter().map(|revision| revision.chunks_now).sum(), ..Removed::default() };
-    removed.vectors = remove_vectors(ports, &revisions).await?;
-    remove_bytes(ports, claim, &revisions, &mut removed, &mut emptied).await?;
-    let more = i64::try_from(revisions.len()).unwrap_or(0) == constants::PURGED_PER_MESSAGE;
-    let next = if more { Move::Continue(json(&PurgeCursor {})?) } else { Move::Finish };
+    let mut removed = Removed {
+        vectors: i64::try_from(plan.ids.len()).unwrap_or(0),
+        chunks: revisions.iter().map(|revision| revision.chunks_now).sum(),
+        ..Removed::default()
+    };
+    remove_bytes(ports, claim, revisions, &mut removed, &mut emptied).await?;
     let mut work = Transaction::default();
-    remove_rows(ports, claim, &revisions, &mut work)?;
+    remove_rows(ports, claim, revisions, &mut work)?;
     work.write(items::add_to_receipt(claim, &json(&removed)?));
     // A pack that is gone holds no documents: its job may expire.
     work.write(items::forget_packs(claim, &emptied)?);
+    let more = plan.whole < found.len() || i64::try_from(found.len()).unwrap_or(0) == constants::PURGED_PER_MESSAGE;
+    let next = if more { Move::Continue(json(&PurgeCursor { partly: plan.partly })?) } else { Move::Finish };
     complete(ports, claim, work, &Progress::default(), next).await
+}
+
+/// As many revisions as have a call's worth of vectors, in order; of one that alone has more, a call's worth
+/// from where the message before, if it `begun` it, left off.
+fn plan(revisions: &[SupersededRevision], begun: Option<&PartlyPurged>) -> Plan {
+    let mut plan = Plan::default();
+    for revision in revisions {
+        let from = begun.filter(|begun| begun.is_of(revision)).map_or(0, |begun| begun.vectors);
+        let left = usize::try_from(chunks(revision) - from).unwrap_or(0);
+        let space = constants::VECTORS_PER_DELETE - plan.ids.len();
+        if left > space && !plan.ids.is_empty() {
+            return plan;
+        }
+        let ids = (from..).take(left.min(space));
+        plan.ids.extend(ids.map(|index| vector_id(&revision.document_id, revision.revision, index)));
+        if left > space {
+            plan.partly = Some(PartlyPurged::of(revision, from + i64::try_from(space).unwrap_or(0)));
+            return plan;
+        }
+        plan.whole += 1;
+    }
+    plan
 }
 
 /// The chunks a revision has or had: as many vectors as it can have.
@@ -81,20 +124,6 @@ fn chunks(revision: &SupersededRevision) -> i64 {
 fn is_final(revision: &SupersededRevision, now: Timestamp) -> bool {
     let last_write = revision.batch_updated_at.unwrap_or(now);
     revision.batch_state.is_none_or(ItemState::is_terminal) && now.since(last_write) > constants::MAX_WRITER_LIFE
-}
-
-/// Idempotent: removing what is not there is no error.
-async fn remove_vectors<P: VectorIndex>(ports: &P, revisions: &[SupersededRevision]) -> Result<i64, Failure> {
-    let ids: Vec<String> = revisions
-        .iter()
-        .flat_map(|revision| {
-            (0..chunks(revision)).map(|index| vector_id(&revision.document_id, revision.revision, index))
-        })
-        .collect();
-    for ids in ids.chunks(constants::VECTORS_PER_UPSERT) {
-        ports.remove(ids).await?;
-    }
-    Ok(i64::try_from(ids.len()).unwrap_or(0))
 }
 
 /// Idempotent: zeros over zeros, and a pack that is gone stays gone.
@@ -182,7 +211,7 @@ fn remove_rows<P: Clock + Random>(
 mod tests {
     use std::cell::Cell;
 
-    use pipeline::{job::message::Stage, platform::ports::ObjectStore as _, time::MILLISECOND};
+    use pipeline::{ids::UserId, job::message::Stage, platform::ports::ObjectStore as _, time::MILLISECOND};
     use test_platform::{Fate, ready};
 
     use super::*;
@@ -258,6 +287,40 @@ mod tests {
         index.consume(Stage::Purge, item);
         let receipts = index.memory.look("SELECT receipt FROM jobs WHERE kind = 'delete'");
         assert_eq!(receipts[0]["receipt"], r#"{"vectors":1,"chunks":1,"objects":1,"objects_rewritten":0}"#);
+    }
+
+    fn superseded(document: &str, vectors: i64) -> SupersededRevision {
+        let user = UserId::parse("usr_00000000000000000000000000").unwrap();
+        SupersededRevision {
+            document_id: DocumentId::from_external_id(&user, document),
+            revision: 1,
+            pack: ItemId(1),
+            chunk_count: Some(vectors),
+            chunks_now: 0,
+            batch_state: None,
+            batch_updated_at: None,
+        }
+    }
+
+    #[test]
+    fn a_plan_never_has_more_vectors_than_one_call_removes_and_leaves_none_out() {
+        for sizes in [vec![0, 30, 70, 1], vec![101], vec![99, 250, 0, 100, 100], vec![1; 50], vec![1, 0, 300]] {
+            let revisions: Vec<SupersededRevision> =
+                sizes.iter().enumerate().map(|(place, size)| superseded(&place.to_string(), *size)).collect();
+            let (mut left, mut begun, mut removed) = (revisions.as_slice(), None, Vec::new());
+            while !left.is_empty() {
+                let plan = plan(left, begun.as_ref());
+                assert!(plan.ids.len() <= constants::VECTORS_PER_DELETE, "{sizes:?}");
+                assert!(plan.whole > 0 || plan.partly.is_some(), "{sizes:?}");
+                removed.extend(plan.ids);
+                left = &left[plan.whole..];
+                begun = plan.partly;
+            }
+            let all = revisions.iter().flat_map(|revision| {
+                (0..chunks(revision)).map(|index| vector_id(&revision.document_id, revision.revision, index))
+            });
+            assert_eq!(removed, all.collect::<Vec<_>>(), "{sizes:?}");
+        }
     }
 
     #[test]

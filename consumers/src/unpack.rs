@@ -61,6 +61,7 @@ struct Stored<'a> {
     external_id: Option<&'a str>,
     document_id: Option<&'a str>,
     status: &'a str,
+    job_id: Option<&'a JobId>,
     pack: Option<ItemId>,
     error: Option<&'a Problem>,
 }
@@ -113,7 +114,7 @@ where
     let Checked { mut answers, documents } = uploads::prepare(ports, &claim.user, items, first).await?;
     let wanted: Vec<_> =
         documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
-    let known = if wanted.is_empty() { Vec::new() } else { upload::known(claim, &wanted)?.all(ports).await? };
+    let known = if wanted.is_empty() { Vec::new() } else { upload::known_in_upload(claim, &wanted)?.all(ports).await? };
     let (mut kept, mut places) = (Vec::new(), Vec::new());
     for (place, prepared) in documents {
         match known.iter().find(|known| known.id == prepared.id) {
@@ -122,7 +123,7 @@ where
                 let detail = "the same document stands further up in this upload";
                 answers[place].reject(Problem::field(Code::Duplicate, pointer, detail));
             }
-            Some(_) => answers[place].status = "duplicate",
+            Some(known) => answers[place].know(known.job_id.clone()),
             None => {
                 kept.push(prepared);
                 places.push(place);
@@ -204,7 +205,7 @@ fn record(
         results: &json(&results)?,
         read: range.end(),
         queued: count("queued"),
-        duplicates: count("duplicate"),
+        duplicates: count("duplicate") + count("in_progress"),
         rejected: count("rejected"),
         broken: broken.as_deref(),
         numbers,
@@ -220,6 +221,7 @@ fn stored(answer: &ItemAnswer, pack: Option<ItemId>) -> Stored<'_> {
         external_id: answer.external_id.as_deref(),
         document_id: answer.document_id.as_ref().map(pipeline::ids::DocumentId::as_str),
         status: answer.status,
+        job_id: answer.job_id.as_ref(),
         pack,
         error: answer.error.as_ref(),
     }
@@ -236,10 +238,10 @@ fn bring<P: Random>(
 ) -> Result<(), Failure> {
     let revisions = plan::revisions(&plan.documents, &plan.batches, packs, now);
     let upload = Upload::unpacked(claim, &revisions, now)?;
-    work.write(superseded::by_upload(&upload));
+    work.write_all(superseded::by_upload(&upload));
     let purge_job = JobId::new(now, ports.bytes());
     purge::schedule(work, Purge { job: &purge_job, user: &claim.user, kind: JobKind::Purge, due: now, now })?;
-    work.write(upload::take_revisions(&upload));
+    work.write_all(upload::take_revisions(&upload));
     Ok(())
 }
 

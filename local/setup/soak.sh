@@ -11,5 +11,7 @@ say "T2 long: each use of each rule is taken out of ${MUTATION_SEEDS:-2000} hist
 MUTATION_SEEDS=${MUTATION_SEEDS:-2000} native mutations::
 say 'T5: ten thousand messages, one in a hundred of them poison (about 1 minute)'
 native --exact poison::poison_among_ten_thousand --ignored
+say "tokens: ${CASES:-1000000} texts are tokenized as tiktoken does (about 2 minutes)"
+CASES=${CASES:-1000000} cargo test --quiet -p tokenizer --test oracle -- any_text
 say "T3 long: ${MESSAGES:-10000} messages while workerd is killed every five seconds (about 5 minutes)"
 MESSAGES=${MESSAGES:-10000} cargo test --quiet -p tests --test end_to_end -- --nocapture kills::

@@ -20,6 +20,16 @@ fi
 say 'what JavaScript does around the wasm'
 node_modules/node/bin/node --test --test-reporter=dot cloudflare/instance.test.js
 
+say 'what must hold where usize has 32 bits: as wasm'
+(
+    # shellcheck disable=SC1091
+    source .tools/wasm.env
+    # Beside the Workers, so that what they all need is compiled once.
+    CARGO_TARGET_DIR=target/wasm cargo build --quiet --locked --profile quick --target wasm32-unknown-unknown \
+        -p gateway -p consumers-worker -p wasm-tests
+)
+node_modules/node/bin/node --test --test-timeout=60000 --test-reporter=dot tests/wasm/wasm.test.js
+
 say 'the deployed configuration: wrangler deploy --dry-run'
 for environment in '' staging; do
     for configuration in wrangler.toml wrangler.consumers.toml; do

@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod channel;
 pub mod generation;
+pub mod guests;
 pub mod profile;
 pub mod restore;
 pub mod turn;

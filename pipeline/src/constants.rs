@@ -11,12 +11,20 @@ use crate::time::Span;
 pub const VECTOR_ID_BYTES: usize = 64;
 /// Most results of a query that returns neither values nor metadata.
 pub const VECTOR_TOP_K: usize = 100;
-/// Most vectors in one upsert from a Worker, and ids in one delete.
+/// Most vectors in one upsert from a Worker.
 pub const VECTORS_PER_UPSERT: usize = 1_000;
+/// Most ids in one delete, and in one read by ids. The page does not say it; the platform does: "too many ids in
+/// payload; max id count is 100" (`VECTOR_DELETE_ERROR`, code 40007).
+pub const VECTORS_PER_DELETE: usize = 100;
+/// After this what was upserted is found, but for one write in a hundred; half of all are after 30 seconds.
+/// <https://developers.cloudflare.com/vectorize/best-practices/insert-vectors/>
+pub const VECTORS_VISIBLE_AFTER: Span = Span::minutes(2);
 /// Most metadata of one vector, in bytes of JSON.
 pub const VECTOR_METADATA_BYTES: usize = 10 * 1024;
 /// Bytes of a metadata string that a metadata index looks at.
 pub const VECTOR_INDEXED_BYTES: usize = 64;
+/// Most namespaces of an index on the Free plan.
+pub const VECTOR_NAMESPACES: usize = 1_000;
 /// Stored dimensions on the Free plan. <https://developers.cloudflare.com/vectorize/platform/pricing>/
 pub const VECTOR_STORED_DIMENSIONS: u64 = 5_000_000;
 /// Queried dimensions on the Free plan per month. <https://developers.cloudflare.com/vectorize/platform/pricing>/
@@ -35,6 +43,8 @@ pub const OPERATIONS_PER_MESSAGE: u64 = 3;
 pub const QUEUE_OPERATIONS_PER_DAY: u64 = 10_000;
 /// Longest delay of a retry.
 pub const QUEUE_DELAY: Span = Span::days(1);
+/// Most retries of a message before its queue gives it up.
+pub const QUEUE_RETRIES: u32 = 100;
 
 // --- Workers AI: https://developers.cloudflare.com/workers-ai/platform/pricing/
 
@@ -50,6 +60,12 @@ pub const TEXTS_PER_EMBEDDING_CALL: usize = 100;
 pub const D1_ROWS_READ_PER_DAY: u64 = 5_000_000;
 /// Rows written on the Free plan per day. <https://developers.cloudflare.com/d1/platform/pricing>/
 pub const D1_ROWS_WRITTEN_PER_DAY: u64 = 100_000;
+/// Longest string, BLOB or row, a bound parameter included. <https://developers.cloudflare.com/d1/platform/limits/>
+pub const D1_VALUE_BYTES: usize = 2_000_000;
+/// Most parameters of one statement. <https://developers.cloudflare.com/d1/platform/limits/>
+pub const D1_PARAMETERS: usize = 100;
+/// Longest text of one statement. <https://developers.cloudflare.com/d1/platform/limits/>
+pub const D1_STATEMENT_BYTES: usize = 100_000;
 /// KV reads on the Free plan per day. <https://developers.cloudflare.com/kv/platform/limits>/
 pub const KV_READS_PER_DAY: u64 = 100_000;
 /// KV writes on the Free plan per day. <https://developers.cloudflare.com/kv/platform/limits>/
@@ -63,8 +79,40 @@ pub const REQUESTS_PER_DAY: u64 = 100_000;
 /// Requests to Durable Objects on the Free plan per day.
 /// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
 pub const OBJECT_REQUESTS_PER_DAY: u64 = 100_000;
+/// Rows read in Durable Objects on the Free plan per day.
+/// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
+pub const OBJECT_ROWS_READ_PER_DAY: u64 = 5_000_000;
+/// Rows written in Durable Objects on the Free plan per day; an alarm that is set counts as one.
+/// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
+pub const OBJECT_ROWS_WRITTEN_PER_DAY: u64 = 100_000;
+/// GB-seconds for which Durable Objects may be awake on the Free plan per day.
+/// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
+pub const OBJECT_GB_SECONDS_PER_DAY: u64 = 13_000;
+/// GB that a Durable Object is billed for while it is awake, whatever it uses.
+/// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
+pub const OBJECT_GB: f64 = 0.128;
+/// Incoming WebSocket messages that count as one request to a Durable Object.
+/// <https://developers.cloudflare.com/durable-objects/platform/pricing>/
+pub const MESSAGES_PER_OBJECT_REQUEST: u64 = 20;
+/// How long a Durable Object without work stays awake before it hibernates.
+/// <https://developers.cloudflare.com/durable-objects/concepts/durable-object-lifecycle>/
+pub const OBJECT_HIBERNATES_AFTER: Span = Span::seconds(10);
 /// Most keys in one R2 delete. <https://developers.cloudflare.com/r2/api/workers/workers-api-reference>/
 pub const OBJECTS_PER_DELETE: usize = 1_000;
+
+/// Size of a D1 database on the Free plan. <https://developers.cloudflare.com/d1/platform/limits/>
+pub const D1_DATABASE_BYTES: u64 = 500_000_000;
+
+// --- One invocation on the Free plan: https://developers.cloudflare.com/workers/platform/limits/
+
+/// Most D1 queries. Whether each statement of a batch is one is not said: each is counted.
+/// <https://developers.cloudflare.com/d1/platform/limits/>
+pub const D1_QUERIES_PER_INVOCATION: u64 = 50;
+/// Most requests to Cloudflare's own services.
+pub const SUBREQUESTS_PER_INVOCATION: u64 = 1_000;
+/// Most requests to servers of others. Six connections may wait for headers at once, in either direction:
+/// the runtime holds a seventh back instead of refusing it, so nothing here has to know.
+pub const OUTSIDE_REQUESTS_PER_INVOCATION: u64 = 50;
 
 // --- Requests: our own
 
@@ -146,24 +194,51 @@ pub const PARTICIPANTS: usize = 32;
 pub const FRAME_BYTES: usize = 32 * 1024;
 /// Frames a participant may send in [`FRAME_WINDOW`]; more closes the connection.
 pub const FRAMES_PER_WINDOW: u32 = 100;
+/// Frames that asking for a page of events counts for.
+pub const FRAMES_PER_PAGE: u32 = 20;
 /// The time over which frames are counted.
 pub const FRAME_WINDOW: Span = Span::seconds(10);
 /// Largest shared text, in bytes.
 pub const SCRATCH_BYTES: usize = 128 * 1024;
+/// Most parts of one edit: an editor that replaces a word everywhere in a long text sends some hundred.
+pub const EDIT_PARTS: usize = 512;
+/// How many edits an edit may lag behind the text; who is further behind asks for the text again. A
+/// participant who types while disconnected for a minute is a few dozen behind.
+pub const EDITS_BEHIND: usize = 256;
+/// Bytes of other edits that one is rebased over at most.
+pub const REBASE_BYTES: usize = 64 * 1024;
+/// Parts looked at to rebase one edit: about a millisecond of CPU. 256 edits of a few words take 3,000.
+pub const REBASE_STEPS: usize = 20_000;
 /// Events a channel keeps for those who come back; older ones are forgotten.
 pub const CHANNEL_EVENTS: i64 = 2_000;
-/// The time after which a session nobody is in is persisted and closed.
+/// Bytes of events a channel keeps: of 32 KB each, it keeps thirty-two.
+pub const CHANNEL_BYTES: i64 = 1024 * 1024;
+/// Most events that are read and sent at once: to somebody who joins, or who asks for what they missed.
+pub const PAGE_EVENTS: usize = 200;
+/// Bytes of events from which on a page ends.
+pub const PAGE_BYTES: usize = 128 * 1024;
+/// The time after which a session nobody is in is persisted.
 pub const SESSION_IDLE: Span = Span::minutes(5);
+/// The time after which the channel of a session nobody is in forgets what D1 has, and all its events.
+pub const SESSION_FORGOTTEN: Span = Span::days(7);
+/// The time after which the channel of a single turn is forgotten: D1 has the answer.
+pub const TURN_CHANNEL_LIFE: Span = Span::hours(1);
+/// Questions that guests of one owner's sessions may ask in a minute.
+pub const GUEST_QUESTIONS_PER_MINUTE: i64 = 6;
+/// Questions that guests of one owner's sessions may ask in a day. On the smallest route, where one costs up to
+/// ten neurons, all together take a tenth of the day.
+pub const GUEST_QUESTIONS_PER_DAY: i64 = 100;
 /// How long an invitation is good for.
 pub const TICKET_LIFE: Span = Span::seconds(30);
 
 // --- Work units: our own
 
-/// Source text in one pack. 64 KB is chunked within the 10 ms of CPU a message may use.
-pub const PACK_BYTES: usize = 64 * 1024;
-/// Source text in one batch of packs: about 130 chunks, two embedding calls, one message each for
-/// embed and upsert. 1,000 files of 2 KB are then 32 + 8 + 8 messages: 144 queue operations.
-pub const BATCH_BYTES: usize = 4 * PACK_BYTES;
+/// Source text in one pack: what chunking reads, splits and writes within half of the 10 ms of CPU that a message
+/// may use, on machines half as fast as those it was measured on (`make bench`).
+pub const PACK_BYTES: usize = 24 * 1024;
+/// Source text in one batch of packs: about 45 windows, one embedding call, one message each for embed and
+/// upsert. 1,000 files of 2 KB are then 84 + 28 + 28 messages: 420 queue operations.
+pub const BATCH_BYTES: usize = 3 * PACK_BYTES;
 /// Bytes of a streamed upload that one unpack message reads, unless a document is longer.
 pub const RANGE_BYTES: u64 = 128 * 1024;
 /// Most documents that one unpack message takes out of its range: what they cost beside their bytes.
@@ -176,8 +251,8 @@ pub const WRITTEN_DOCUMENT_BYTES: u64 = 2 * DOCUMENT_BYTES as u64 + RANGE_BYTES;
 pub const BYTES_PER_ITEM_NUMBER: u64 = 128;
 /// Source that one chunk message of a long document works through.
 pub const CHUNK_SLICE_BYTES: usize = PACK_BYTES;
-/// Windows one embed message sends to the model.
-pub const WINDOWS_PER_MESSAGE: usize = 200;
+/// Windows one embed message sends to the model: their vectors are parsed from JSON, 0.1 ms each.
+pub const WINDOWS_PER_MESSAGE: usize = 50;
 
 // --- Chunks: our own. The model reads 512 word pieces; a longer chunk is embedded as several windows.
 
@@ -193,10 +268,13 @@ pub const CHUNK_TOKENS_MAX: usize = 1_000;
 pub const ATTEMPTS: i64 = 16;
 /// Attempts before an item is given up for a failure that looks like a bug.
 pub const ATTEMPTS_AFTER_BUG: i64 = 3;
+/// Deliveries after which a message whose item is held by another is left to the sweep. An attempt whose worker
+/// dies takes two, one that claims and one that finds the dead worker's lease; as many again are for outages.
+pub const DELIVERIES_BEFORE_SWEEP: u32 = 64;
 /// First ceiling of the backoff.
 pub const BACKOFF_BASE: Span = Span::seconds(1);
-/// Last ceiling of the backoff.
-pub const BACKOFF_CEILING: Span = Span::minutes(5);
+/// Last ceiling of the backoff: all attempts together outlast an hour in which a service is out.
+pub const BACKOFF_CEILING: Span = Span::minutes(20);
 /// How long a claim holds: above the slowest stage, below what a user would call stuck.
 pub const LEASE: Span = Span::seconds(60);
 /// A message is taken for lost when its item was not claimed for this long after it was sent.
@@ -206,5 +284,5 @@ pub const MESSAGE_LOST_AFTER: Span = Span::seconds(90);
 pub const MAX_WRITER_LIFE: Span = Span::minutes(17);
 /// Items one sweep looks at.
 pub const SWEEP_ITEMS: i64 = 100;
-/// Superseded revisions one purge message removes.
+/// Superseded revisions one purge message removes, if they have no more than [`VECTORS_PER_DELETE`] vectors.
 pub const PURGED_PER_MESSAGE: i64 = 50;

@@ -1,6 +1,9 @@
 //! What the pure crates ask of the platform, as plain traits and data.
 
+pub mod asked;
+pub mod errors;
 pub mod object_keys;
+pub mod parameters;
 pub mod ports;
 pub mod statement;
 pub mod transaction;

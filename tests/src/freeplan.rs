@@ -10,9 +10,11 @@
     reason = "a simulation that cannot go on fails; its counts are far below 2^52"
 )]
 
+use std::collections::BTreeMap;
+
 use pipeline::{
     budget::allowances::{Allowances, Resource},
-    platform::ports::Clock as _,
+    platform::{asked::Asked, ports::Clock as _},
     store::usage::sums,
     time::{MILLISECOND, MINUTE},
 };
@@ -90,6 +92,8 @@ pub struct Day {
     pub shares: Vec<(Resource, f64)>,
     /// Rows of D1 read and written, by route or stage, those that took most first.
     pub d1: Vec<(String, u64, u64)>,
+    /// The most that one invocation of each kind asked of the platform.
+    pub asked: BTreeMap<String, Asked>,
 }
 
 impl Day {
@@ -182,6 +186,7 @@ pub fn day(mix: Mix, texts: &mut Texts) -> Day {
         documents: usize::try_from(documents).unwrap(),
         shares,
         d1: d1_by_source(&rig),
+        asked: rig.memory.most_asked(),
     }
 }
 

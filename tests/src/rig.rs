@@ -11,11 +11,15 @@ use pipeline::{
         ledger::{self, Entry},
         purpose::Purpose,
     },
+    constants,
     failure::Failure,
     ids::{RequestId, UserId},
     job::{message::Message, outcome::Outcome},
-    platform::ports::{Clock as _, Random as _},
-    time::Span,
+    platform::{
+        ports::{Clock as _, Random as _},
+        transaction::Write,
+    },
+    time::{MILLISECOND, Span},
 };
 use producers::{
     api::sessions::Participant,
@@ -126,6 +130,8 @@ impl Rig {
             purpose: Purpose::Interactive,
         };
         let _ = ready(ledger::record(&self.memory, entry));
+        self.memory.note_asked(&format!("{method} {}", summary.route));
+        self.assert_admitted();
         let body = match reply.body {
             Body::Bytes(bytes) => {
                 serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes)))
@@ -167,8 +173,13 @@ impl Rig {
 
     /// A worker of its own at a message: it can pause in the middle while others go on.
     pub fn worker(&self, name: &str, message: &Message) -> Worker {
+        self.worker_again(name, message, 1)
+    }
+
+    /// The same at a message that was delivered so many times.
+    pub fn worker_again(&self, name: &str, message: &Message, deliveries: u32) -> Worker {
         let (worker, name, message) = (self.memory.worker(name), name.to_owned(), message.clone());
-        Box::pin(async move { work(&worker, &name, &message).await.outcome })
+        Box::pin(async move { work(&worker, &name, &message, deliveries).await.outcome })
     }
 
     /// The schedule in a worker of its own.
@@ -180,18 +191,44 @@ impl Rig {
         })
     }
 
-    /// Processes one message; what became of it.
+    /// Processes one message, delivered for the first time; what became of it.
     pub fn process(&self, message: &Message) -> Report {
+        self.process_again(message, 1)
+    }
+
+    /// Processes one message, delivered so many times; what became of it.
+    pub fn process_again(&self, message: &Message, deliveries: u32) -> Report {
         self.deliveries.set(self.deliveries.get() + 1);
         self.memory.begin(&format!("message-{}", self.deliveries.get()));
-        ready(work(&self.memory, "message", message))
+        let report = ready(work(&self.memory, "message", message, deliveries));
+        self.assert_admitted();
+        report
+    }
+
+    /// Lets a message's item have no attempts left, and its claim run out, as if its worker had been stopped again
+    /// and again.
+    pub fn use_up_attempts(&self, message: &Message) {
+        let spend = Write::new(
+            "UPDATE job_items SET attempts = ?2, lease = min(lease, ?3) WHERE id = ?1 AND state IN ('queued', 'running')",
+        );
+        let ended = self.memory.now().plus(-MILLISECOND);
+        self.memory.begin("attempts");
+        ready(spend.bind(message.item).bind(constants::ATTEMPTS).bind(ended).run(&self.memory)).unwrap();
     }
 
     /// Lets the schedule run, as a trigger of this schedule does.
     pub fn run_cron(&self, schedule: Schedule) -> (schedule::Report, Result<(), Failure>) {
         self.deliveries.set(self.deliveries.get() + 1);
         self.memory.begin(&format!("cron-{}", self.deliveries.get()));
-        ready(tick(&self.memory, schedule))
+        let ticked = ready(tick(&self.memory, schedule));
+        self.assert_admitted();
+        ticked
+    }
+
+    /// No invocation may have asked what production refuses one.
+    fn assert_admitted(&self) {
+        let refused = self.memory.take_refused();
+        assert!(refused.is_empty(), "production refuses this: {refused:?}");
     }
 
     /// Processes messages until there are none; retries come after their time.
@@ -259,12 +296,13 @@ impl Rig {
 }
 
 /// An invocation at a message, as the consumer Worker runs it.
-async fn work(ports: &InMemory, id: &str, message: &Message) -> Report {
-    let report = consume(ports, id, &message.encode()).await;
+async fn work(ports: &InMemory, id: &str, message: &Message, deliveries: u32) -> Report {
+    let report = consume(ports, id, &message.encode(), deliveries).await;
     ports.count_delivery(!matches!(report.outcome, Outcome::Retry { .. }));
     let stage = message.stage;
     let entry = Entry { user: report.user.as_ref(), key: None, source: stage.name(), purpose: stage.purpose() };
     let _ = ledger::record(ports, entry).await;
+    ports.note_asked(stage.name());
     report
 }
 
@@ -273,6 +311,7 @@ async fn tick(ports: &InMemory, schedule: Schedule) -> (schedule::Report, Result
     let done = schedule::run(ports, schedule).await;
     let entry = Entry { user: None, key: None, source: "cron", purpose: Purpose::Interactive };
     let _ = ledger::record(ports, entry).await;
+    ports.note_asked(&format!("cron {schedule:?}"));
     done
 }
 

@@ -10,13 +10,17 @@ mod clients;
 mod draw;
 mod failure;
 mod history;
+mod outage;
 mod plan;
 mod promises;
+mod queues;
 mod trace;
 mod without;
 
 pub use self::{
     failure::{Broken, explain, replay},
     history::{Simulation, Tally, run},
+    outage::{replay_through, run_through},
+    plan::Outage,
     without::{Without, run_without, statements},
 };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pipeline::{
     failure::Failure,
-    ids::{DocumentId, UserId},
+    ids::{DocumentId, JobId, UserId},
     platform::{ports::Sha256, statement::json},
     problem::{Code, Problem},
 };
@@ -25,8 +25,11 @@ pub struct ItemAnswer {
     pub external_id: Option<String>,
     /// Ours.
     pub document_id: Option<DocumentId>,
-    /// `queued`, `duplicate` or `rejected`.
+    /// `queued`, `duplicate`, `in_progress` or `rejected`.
     pub status: &'static str,
+    /// Of what an earlier upload is bringing already: that upload's job, which may still be cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<JobId>,
     /// Why it was rejected.
     pub error: Option<Problem>,
 }
@@ -34,7 +37,13 @@ pub struct ItemAnswer {
 impl ItemAnswer {
     /// Of a document that can be indexed, unless it is rejected later.
     pub fn queued(index: usize, external_id: Option<String>) -> Self {
-        Self { index, external_id, document_id: None, status: "queued", error: None }
+        Self { index, external_id, document_id: None, status: "queued", job_id: None, error: None }
+    }
+
+    /// Says that it is there already, or on its way by a job.
+    pub fn know(&mut self, job: Option<JobId>) {
+        self.status = if job.is_some() { "in_progress" } else { "duplicate" };
+        self.job_id = job;
     }
 
     /// Says that it is not indexed, and why.

@@ -1,7 +1,7 @@
 //! The consumer Worker: queues, their dead letters, and cron. Thin: the stages are in `consumers`.
 
 use cloudflare::{Batch, Delivery, Workers, log};
-use consumers::{Report, consume, dead_letter};
+use consumers::{Report, consume, dead_letter, room};
 use pipeline::{
     budget::{ledger::Entry, purpose::Purpose},
     job::{
@@ -9,6 +9,7 @@ use pipeline::{
         outcome::Outcome,
     },
     platform::ports::{Clock as _, Meter as _},
+    time::Span,
 };
 use producers::schedule::Schedule;
 use serde_json::json;
@@ -18,31 +19,36 @@ use worker::{Env, ScheduleContext, ScheduledEvent, event};
 #[event(start)]
 fn start() {
     cloudflare::install_panic_hook();
-    consumers::tokens::warm();
 }
 
 /// Exported by hand: an error is then a rejection, where the macro's would reset the isolate.
 ///
-/// Always succeeds: ack and retry are said message by message.
+/// Always succeeds: ack and retry are said message by message. A batch is one invocation: messages that it has
+/// no more queries for go back as they came.
 #[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
 pub async fn queue(batch: Batch, env: Env, _context: JsValue) -> Result<JsValue, JsValue> {
     let queue = batch.queue();
+    let invocation = Workers::new(env);
     for delivery in batch.messages().iter() {
-        process(&queue, &delivery.unchecked_into(), &env).await;
+        let delivery: Delivery = delivery.unchecked_into();
+        if room::is_left(invocation.asked()) {
+            process(&queue, &delivery, &invocation).await;
+        } else {
+            delivery.retry_after(Span::ZERO);
+        }
     }
     Ok(JsValue::UNDEFINED)
 }
 
-async fn process(queue: &str, delivery: &Delivery, env: &Env) {
-    let id = format!("{}-{}", delivery.id(), delivery.attempts());
-    let platform = Workers::new(env.clone()).named(&id);
+async fn process(queue: &str, delivery: &Delivery, invocation: &Workers) {
+    let platform = invocation.for_message(&format!("{}-{}", delivery.id(), delivery.attempts()));
     let started = platform.now();
     let body = delivery.body().as_string().unwrap_or_else(|| "(not text)".to_owned());
     let report = if queue.ends_with("-dlq") {
-        let outcome = dead_letter::record(&platform, &delivery.id(), &body).await;
+        let outcome = dead_letter::record(&platform, &delivery.id(), &body, delivery.attempts()).await;
         Report { item: None, user: None, outcome }
     } else {
-        consume(&platform, &delivery.id(), &body).await
+        consume(&platform, &delivery.id(), &body, delivery.attempts()).await
     };
     platform.count_delivery(&body, !matches!(report.outcome, Outcome::Retry { .. }));
     acknowledge(delivery, &report.outcome);
@@ -50,6 +56,7 @@ async fn process(queue: &str, delivery: &Delivery, env: &Env) {
         "message": delivery.id(), "queue": queue, "attempt": delivery.attempts(),
         "user": report.user, "item": report.item, "outcome": report.outcome.name(), "why": report.outcome.why(),
         "ms": platform.now().since(started).as_milliseconds(), "used": platform.usage(),
+        "asked": platform.asked(),
     }));
     let (source, purpose) = match Message::decode(&body) {
         Decoded::Known(message) => (message.stage.name(), message.stage.purpose()),
@@ -76,6 +83,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     log(&json!({
         "cron": event.cron(), "report": report, "failure": failure,
         "ms": platform.now().since(started).as_milliseconds(), "used": platform.usage(),
+        "asked": platform.asked(),
     }));
     platform.record(Entry { user: None, key: None, source: "cron", purpose: Purpose::Interactive }).await;
 }

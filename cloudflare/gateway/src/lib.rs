@@ -1,6 +1,8 @@
 //! The gateway Worker: HTTP in, replies out. Thin: routing and all decisions are in `producers`.
 
+mod channel;
 mod channel_log;
+mod counted_sql;
 mod job_events;
 mod session;
 mod turn_events;
@@ -53,6 +55,7 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
         log(&json!({
             "request_id": request_id, "user": user, "route": route, "status": status, "ms": milliseconds,
             "failure": failure.map(|failure| failure.to_string()), "used": platform.usage(),
+            "asked": platform.asked(),
         }));
         let entry = Entry { user: user.as_ref(), key: key.as_deref(), source: route, purpose: Purpose::Interactive };
         platform.record(entry).await;

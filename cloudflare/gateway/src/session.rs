@@ -6,41 +6,35 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
-use cloudflare::Workers;
-use operational_transform::OperationSeq;
+use cloudflare::CHANNEL_USAGE_HEADER;
 use pipeline::{
-    budget::{ledger, purpose::Purpose},
-    chat::{channel::Update, turn::Ask},
+    chat::channel::Told,
     constants,
     ids::{SessionId, UserId},
     platform::ports::Clock as _,
     problem::{Code, Problem},
-    store,
-    time::{HOUR, Span, Timestamp},
 };
-use producers::api::{
-    chat::{self, Checked},
-    sessions::{
-        self, Participant,
-        live::{self, ChannelState, Close, Frame, Rate, Sender},
-    },
+use producers::api::sessions::{
+    Participant,
+    ask::{self, Asker},
+    edit::Edit,
+    frames::{self, Frame},
+    live::{self, ChannelState, Close, Rate, Sender},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use worker::{
-    DurableObject, Env, Error, Request, Response, Result, ScheduledTime, State, WebSocket, WebSocketIncomingMessage,
-    WebSocketPair, durable_object, worker_sys::WebSocketRequestResponsePair,
+    DurableObject, Env, Error, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
+    durable_object, worker_sys::WebSocketRequestResponsePair,
 };
 
 use crate::{
-    channel_log::{Entry, Log},
-    turn_streams::TurnStreams,
+    channel::{Channel, Identity, ledger_entry},
+    channel_log::Entry,
 };
 
 /// Header with the [`Participant`] that the gateway let in.
 pub const PARTICIPANT_HEADER: &str = "x-friend-participant";
-/// The time after which the channel of a single turn is forgotten: D1 has the answer.
-const TURN_CHANNEL_LIFE: Span = HOUR;
 
 /// Who is behind a connection; survives hibernation as its attachment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,22 +44,15 @@ struct Attachment {
     session: SessionId,
 }
 
-/// Which session the channel is of.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Identity {
-    owner: UserId,
-    session: SessionId,
-}
-
 /// The object.
 #[durable_object]
 pub struct Session {
-    state: State,
-    env: Env,
-    log: Log,
-    streams: TurnStreams,
+    channel: Channel,
     rates: RefCell<HashMap<String, Rate>>,
 }
+
+/// What the outer error of a handler is not: what a participant is told.
+type Refused = std::result::Result<(), Value>;
 
 impl DurableObject for Session {
     fn new(state: State, env: Env) -> Self {
@@ -73,41 +60,30 @@ impl DurableObject for Session {
         if let Ok(pair) = WebSocketRequestResponsePair::new(live::PING, live::PONG) {
             state.set_websocket_auto_response(&pair);
         }
-        let log = Log::open(&state);
-        Self { state, env, log, streams: TurnStreams::default(), rates: RefCell::default() }
+        Self { channel: Channel::new(state, env), rates: RefCell::default() }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let url = request.url()?;
-        let parameter =
-            |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-        match url.path() {
-            "/tell" => {
-                let update = serde_json::from_str(&request.text().await?)?;
-                let wanted = self.publish(update).await?;
-                Response::from_json(&json!({ "wanted": wanted }))
-            }
-            "/listen" => {
-                let since = parameter("since").and_then(|since| since.parse().ok()).unwrap_or(0);
-                self.streams.listen(&self.log, &parameter("job").unwrap_or_default(), since)
-            }
-            "/state" => Response::from_json(&self.snapshot()?),
-            "/close" => self.close().await,
-            _ => self.join(&request),
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        self.channel.notice(0);
+        if request.headers().has("upgrade")? {
+            return self.join(&request).await;
         }
+        let mut response = self.answer(request).await?;
+        // Whoever asks counts it.
+        let used = self.channel.log.counter().take_used();
+        response.headers_mut().set(CHANNEL_USAGE_HEADER, &used.to_header())?;
+        Ok(response)
     }
 
     async fn alarm(&self) -> Result<Response> {
-        match self.identity()? {
-            None => self.forget().await?,
-            Some(identity) if self.state.get_websockets().is_empty() => self.persist(&identity).await?,
-            Some(_) => {}
-        }
+        self.channel.notice(0);
+        self.channel.rest().await?;
         Response::empty()
     }
 
     async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
         let Some(attachment) = socket.deserialize_attachment::<Attachment>()? else { return Ok(()) };
+        self.channel.notice(1);
         let text = match self.admit(&attachment, message) {
             Ok(text) => text,
             Err(close) => {
@@ -116,18 +92,19 @@ impl DurableObject for Session {
                 return self.left(&attachment, &socket).await;
             }
         };
-        let outcome = match live::read(&text, &attachment.sender) {
+        let outcome = match self.read(&text, &attachment.sender) {
             Ok(frame) => self.act(&attachment, frame, &socket).await?,
             Err(problem) => Err(problem),
         };
         if let Err(problem) = outcome {
             socket.send_with_str(problem.to_string())?;
         }
-        Ok(())
+        self.channel.record_where_due(&Identity { owner: attachment.owner, session: attachment.session }).await
     }
 
     async fn websocket_close(&self, socket: WebSocket, code: usize, _reason: String, _was_clean: bool) -> Result<()> {
         let Some(attachment) = socket.deserialize_attachment::<Attachment>()? else { return Ok(()) };
+        self.channel.notice(0);
         let _ = socket.close(u16::try_from(code).ok().filter(|code| *code == 1000 || *code >= 3000), None::<&str>);
         self.left(&attachment, &socket).await
     }
@@ -138,51 +115,68 @@ impl DurableObject for Session {
     }
 }
 
-/// What somebody is told who comes to a full channel.
-fn full() -> Result<Response> {
-    let detail = format!("the session is full: {} participants", constants::PARTICIPANTS);
-    let problem = Problem::new(Code::Conflict, detail);
+/// What somebody is told who cannot join.
+fn refuse(code: Code, detail: String) -> Result<Response> {
+    let problem = Problem::new(code, detail);
     let mut response = Response::from_json(&problem)?.with_status(problem.status);
     response.headers_mut().set("content-type", "application/problem+json")?;
     Ok(response)
 }
 
 impl Session {
+    async fn answer(&self, mut request: Request) -> Result<Response> {
+        let url = request.url()?;
+        let parameter =
+            |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+        match url.path() {
+            "/tell" => {
+                let told = serde_json::from_str(&request.text().await?)?;
+                let wanted = self.publish(told).await?;
+                Response::from_json(&json!({ "wanted": wanted }))
+            }
+            "/listen" => {
+                let since = parameter("since").and_then(|since| since.parse().ok()).unwrap_or(0);
+                self.channel.streams.listen(&self.channel.log, &parameter("job").unwrap_or_default(), since)
+            }
+            "/state" => Response::from_json(&self.snapshot()?),
+            "/close" => self.close().await,
+            path => Err(Error::RustError(format!("a channel has no {path}"))),
+        }
+    }
+
     /// A turn's worker publishes its events; false if it should stop.
-    async fn publish(&self, update: Update) -> Result<bool> {
-        let wanted = self.streams.publish(&self.log, update, |entry| self.send_to_all(entry))?;
-        if self.identity()?.is_none() && self.state.storage().get_alarm().await?.is_none() {
-            self.wake_in(TURN_CHANNEL_LIFE).await?;
+    async fn publish(&self, told: Told) -> Result<bool> {
+        if let Some((owner, session)) = &told.session {
+            self.channel.become_channel_of(owner, session).await?;
+        }
+        let wanted = self.channel.streams.publish(&self.channel.log, told.update, |entry| self.send_to_all(entry))?;
+        // Where somebody is, leaving sets it.
+        let is_empty = self.channel.state.get_websockets().is_empty();
+        if is_empty && self.channel.state.storage().get_alarm().await?.is_none() {
+            let is_of_turn = told.session.is_none();
+            self.channel
+                .wake_in(if is_of_turn { constants::TURN_CHANNEL_LIFE } else { constants::SESSION_IDLE })
+                .await?;
         }
         Ok(wanted)
     }
 
-    fn join(&self, request: &Request) -> Result<Response> {
+    async fn join(&self, request: &Request) -> Result<Response> {
         let header = request.headers().get(PARTICIPANT_HEADER)?.unwrap_or_default();
         let participant = Participant::from_header(&header)
             .ok_or_else(|| Error::RustError("a participant that cannot be read".to_owned()))?;
-        if self.state.get_websockets().len() >= constants::PARTICIPANTS {
-            return full();
+        if self.channel.become_channel_of(&participant.owner, &participant.session).await.is_err() {
+            return refuse(Code::Unavailable, "what is kept of the session cannot be read; join again".to_owned());
         }
-        if self.identity()?.is_none() {
-            let identity = Identity { owner: participant.owner.clone(), session: participant.session.clone() };
-            self.log.keep("identity", &serde_json::to_string(&identity)?)?;
+        if self.channel.state.get_websockets().len() >= constants::PARTICIPANTS {
+            return refuse(Code::Conflict, format!("the session is full: {} participants", constants::PARTICIPANTS));
         }
         let pair = WebSocketPair::new()?;
         let sender = Sender { id: participant.id, name: participant.name, role: participant.role };
-        self.state.accept_websocket_with_tags(&pair.server, &[&sender.id]);
+        self.channel.state.accept_websocket_with_tags(&pair.server, &[&sender.id]);
         let attachment = Attachment { sender, owner: participant.owner, session: participant.session };
         pair.server.serialize_attachment(&attachment)?;
-        // Everything that was missed, then what this joining tells the others, too.
-        let scratch = self.log.scratch()?;
-        let welcome = json!({
-            "type": "welcome", "you": attachment.sender, "participants": self.participants(),
-            "sequence": self.log.last()?, "scratch": { "revision": scratch.revision, "text": scratch.text },
-        });
-        pair.server.send_with_str(welcome.to_string())?;
-        for entry in self.log.since(participant.since)? {
-            pair.server.send_with_str(&entry.text)?;
-        }
+        self.welcome(&attachment, participant.since, &pair.server)?;
         self.announce(&json!({ "type": "joined", "from": attachment.sender, "participants": self.participants() }))?;
         let mut response = Response::from_websocket(pair.client)?;
         if let Some(protocol) = participant.protocol {
@@ -191,10 +185,28 @@ impl Session {
         Ok(response)
     }
 
+    /// Sends what somebody who joins needs, then the newest of what they missed. `since` of the welcome says
+    /// after which event they have all: what lies before, they may ask for.
+    fn welcome(&self, attachment: &Attachment, since: i64, socket: &WebSocket) -> Result<()> {
+        let missed = self.channel.log.newest(since)?;
+        let since = missed.first().map_or_else(|| self.channel.log.last(), |entry| entry.number - 1);
+        let scratch = self.channel.log.scratch()?;
+        let welcome = json!({
+            "type": "welcome", "you": attachment.sender, "participants": self.participants(),
+            "sequence": self.channel.log.last(), "since": since,
+            "scratch": { "revision": scratch.revision, "text": scratch.text },
+        });
+        socket.send_with_str(welcome.to_string())?;
+        for entry in missed {
+            socket.send_with_str(&entry.text)?;
+        }
+        Ok(())
+    }
+
     fn admit(&self, attachment: &Attachment, message: WebSocketIncomingMessage) -> std::result::Result<String, Close> {
         let mut rates = self.rates.borrow_mut();
         let rate = rates.entry(attachment.sender.id.clone()).or_default();
-        if !rate.admit(Workers::new(self.env.clone()).now()) {
+        if !rate.admit(self.channel.platform().now(), 1) {
             return Err(Close::Flood);
         }
         match message {
@@ -204,39 +216,57 @@ impl Session {
         }
     }
 
+    /// Reads a frame, and weighs it: a dear one counts for many.
+    fn read(&self, text: &str, sender: &Sender) -> std::result::Result<Frame, Value> {
+        let frame = frames::read(text, sender)?;
+        if !frame.only_looks() && !self.channel.may_write.get() {
+            return Err(live::problem("unavailable", "the day's rows are spent; sessions go on at 00:00 UTC"));
+        }
+        let more = frame.weight() - 1;
+        let mut rates = self.rates.borrow_mut();
+        if more > 0 && !rates.entry(sender.id.clone()).or_default().admit(self.channel.platform().now(), more) {
+            return Err(live::problem("rate_limited", "too many pages; ask again in ten seconds"));
+        }
+        Ok(frame)
+    }
+
     /// Does what a frame asks. The inner error is what its sender is told.
-    async fn act(
-        &self,
-        attachment: &Attachment,
-        frame: Frame,
-        socket: &WebSocket,
-    ) -> Result<std::result::Result<(), Value>> {
+    async fn act(&self, attachment: &Attachment, frame: Frame, socket: &WebSocket) -> Result<Refused> {
         match frame {
             Frame::Say { text, ask } => {
                 self.announce(&json!({ "type": "message", "from": attachment.sender, "text": text }))?;
-                if ask { Ok(self.ask(attachment, text).await) } else { Ok(Ok(())) }
+                return if ask { Ok(self.ask(attachment, text).await) } else { Ok(Ok(())) };
             }
-            Frame::Edit { revision, operation } => self.edit(attachment, revision, operation),
+            Frame::Edit { revision, operation } => return self.edit(attachment, revision, operation),
             Frame::Scratch => {
-                let scratch = self.log.scratch()?;
+                let scratch = self.channel.log.scratch()?;
                 let answer = json!({ "type": "scratch", "revision": scratch.revision, "text": scratch.text });
                 socket.send_with_str(answer.to_string())?;
-                Ok(Ok(()))
             }
+            Frame::Events { since } => socket.send_with_str(self.events(since)?.to_string())?,
         }
+        Ok(Ok(()))
     }
 
-    fn edit(
-        &self,
-        attachment: &Attachment,
-        revision: i64,
-        operation: OperationSeq,
-    ) -> Result<std::result::Result<(), Value>> {
-        let mut scratch = self.log.scratch()?;
-        let since = self.log.edits_after(revision)?;
-        match scratch.edit(revision, operation, &since) {
+    /// A page of the events after a number, and whether there are more.
+    fn events(&self, since: i64) -> Result<Value> {
+        let page = self.channel.log.next(since)?;
+        let more = page.last().is_some_and(|entry| entry.number < self.channel.log.last());
+        let events = page.into_iter().map(|entry| RawValue::from_string(entry.text)).collect::<serde_json::Result<_>>();
+        let events: Vec<Box<RawValue>> = events?;
+        Ok(json!({ "type": "events", "since": since, "events": events, "more": more }))
+    }
+
+    fn edit(&self, attachment: &Attachment, revision: i64, edit: Edit) -> Result<Refused> {
+        let mut scratch = self.channel.log.scratch()?;
+        // Before any other edit is read.
+        let applied = match scratch.edits_since(revision) {
+            Ok(count) => scratch.edit(revision, edit, &self.channel.log.edits_after(revision, count)?),
+            Err(refused) => Err(refused),
+        };
+        match applied {
             Ok(applied) => {
-                self.log.keep_edit(&scratch, &applied)?;
+                self.channel.log.keep_edit(&scratch, &applied)?;
                 self.announce(&json!({
                     "type": "edited", "from": attachment.sender, "revision": scratch.revision, "operation": applied,
                 }))?;
@@ -247,41 +277,41 @@ impl Session {
     }
 
     /// A question to the friend: a turn of the session's conversation, on its owner's account.
-    async fn ask(&self, attachment: &Attachment, text: String) -> std::result::Result<(), Value> {
-        let platform = Workers::new(self.env.clone());
-        let unavailable = |_| live::problem("unavailable", "the question was not accepted; ask again");
-        let tenant = store::users::tenant(&attachment.owner).first(&platform).await.map_err(unavailable)?;
-        let Some(tenant) = tenant else { return Err(live::problem("not_found", "the session's owner is gone")) };
-        let refused = |refusal: producers::http::reply::Refusal| {
+    async fn ask(&self, attachment: &Attachment, question: String) -> Refused {
+        let platform = self.channel.platform();
+        let Attachment { sender, owner, session } = attachment;
+        let asker = Asker { owner, session, role: sender.role };
+        let begun = ask::ask(&platform, asker, question).await.map_err(|refusal| {
             let (problem, _) = refusal.into_problem();
             live::problem(&problem.code, &problem.detail)
-        };
-        let session = sessions::read(&platform, &attachment.owner, &attachment.session).await.map_err(refused)?;
-        let ask = Ask { use_memory: true, ..Ask::default() };
-        let conversation = Some(session.conversation_id);
-        let checked = Checked { message: text, conversation, session: Some(attachment.session.clone()), ask };
-        let begun = chat::begin(&platform, &tenant, checked, None, "chat").await.map_err(refused)?;
-        platform.named(&format!("ask-{}", begun.job)).record(ledger_entry(&attachment.owner)).await;
+        })?;
+        platform.named(&format!("ask-{}", begun.job)).record(ledger_entry(owner)).await;
         Ok(())
     }
 
     /// Appends an event and passes it on to everybody in the channel.
     fn announce(&self, data: &Value) -> Result<()> {
-        let entry = self.log.append(data, None)?;
+        let entry = self.channel.log.append(data, None)?;
         self.send_to_all(&entry);
         Ok(())
     }
 
     /// A connection that cannot be sent to is about to be closed, and told then.
     fn send_to_all(&self, entry: &Entry) {
-        for socket in self.state.get_websockets() {
+        for socket in self.channel.state.get_websockets() {
             let _ = socket.send_with_str(&entry.text);
         }
     }
 
     fn participants(&self) -> Vec<Sender> {
         let attached = |socket: WebSocket| socket.deserialize_attachment::<Attachment>().ok().flatten();
-        self.state.get_websockets().into_iter().filter_map(attached).map(|attachment| attachment.sender).collect()
+        self.channel
+            .state
+            .get_websockets()
+            .into_iter()
+            .filter_map(attached)
+            .map(|attachment| attachment.sender)
+            .collect()
     }
 
     async fn left(&self, attachment: &Attachment, socket: &WebSocket) -> Result<()> {
@@ -292,16 +322,16 @@ impl Session {
         let nobody = participants.is_empty();
         self.announce(&json!({ "type": "left", "from": attachment.sender, "participants": participants }))?;
         if nobody {
-            self.wake_in(constants::SESSION_IDLE).await?;
+            self.channel.wake_in(constants::SESSION_IDLE).await?;
         }
         Ok(())
     }
 
     fn snapshot(&self) -> Result<ChannelState> {
-        let scratch = self.log.scratch()?;
+        let scratch = self.channel.log.scratch()?;
         Ok(ChannelState {
             participants: self.participants(),
-            sequence: self.log.last()?,
+            sequence: self.channel.log.last(),
             scratch: scratch.text,
             scratch_revision: scratch.revision,
         })
@@ -309,48 +339,15 @@ impl Session {
 
     async fn close(&self) -> Result<Response> {
         let (code, reason) = Close::Closed.parts();
-        for socket in self.state.get_websockets() {
+        for socket in self.channel.state.get_websockets() {
+            // Nobody hears that they leave.
+            socket.serialize_attachment(Value::Null)?;
             let _ = socket.close(Some(code), Some(reason));
         }
-        if let Some(identity) = self.identity()? {
-            self.persist(&identity).await?;
+        if let Some(identity) = self.channel.identity()? {
+            self.channel.persist(&identity).await?;
         }
-        self.forget().await?;
+        self.channel.forget().await?;
         Response::empty()
     }
-
-    /// Forgets everything, and is a new channel from then on.
-    async fn forget(&self) -> Result<()> {
-        self.state.storage().delete_all().await?;
-        self.streams.forget();
-        self.log.make();
-        Ok(())
-    }
-
-    /// Keeps in D1 what outlives the channel.
-    async fn persist(&self, identity: &Identity) -> Result<()> {
-        let platform = Workers::new(self.env.clone());
-        let scratch = self.log.scratch()?;
-        let name = format!("persist-{}-{}", identity.session, platform.now().milliseconds());
-        let persisted =
-            sessions::persist(&platform, &identity.owner, &identity.session, &scratch.text, self.log.last()?).await;
-        platform.named(&name).record(ledger_entry(&identity.owner)).await;
-        persisted.map_err(|failure| Error::RustError(failure.to_string()))
-    }
-
-    fn identity(&self) -> Result<Option<Identity>> {
-        Ok(self.log.kept("identity")?.and_then(|text| serde_json::from_str(&text).ok()))
-    }
-
-    async fn wake_in(&self, span: Span) -> Result<()> {
-        let at: Timestamp = Workers::new(self.env.clone()).now().plus(span);
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are below 2^53")]
-        let date = worker::js_sys::Date::new(&(at.milliseconds() as f64).into());
-        self.state.storage().set_alarm(ScheduledTime::new(date)).await
-    }
-}
-
-/// What a channel does is its owner's.
-fn ledger_entry(owner: &UserId) -> ledger::Entry<'_> {
-    ledger::Entry { user: Some(owner), key: None, source: "session", purpose: Purpose::Interactive }
 }

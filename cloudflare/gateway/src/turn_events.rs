@@ -8,7 +8,12 @@ use futures_util::{
     future::{Either, select},
     stream,
 };
-use pipeline::{chat::channel::TurnEvent, ids::UserId, platform::ports::Clock as _, time::Span};
+use pipeline::{
+    chat::channel::TurnEvent,
+    ids::UserId,
+    platform::ports::{Clock as _, Meter as _},
+    time::Span,
+};
 use producers::{api::jobs, http::reply::TurnStream};
 use serde::Deserialize;
 use worker::{ByteStream, Error};
@@ -17,6 +22,12 @@ use worker::{ByteStream, Error};
 const SILENCE: Span = Span::seconds(5);
 /// How long until a channel that closed its stream is asked again.
 const REOPEN_AFTER: Span = Span::milliseconds(500);
+/// What both grow to while nothing is heard: each look is a query, of which an invocation has few.
+const LONGEST_PAUSE: Span = Span::seconds(30);
+/// D1 queries of a look that finds the end.
+const QUERIES_OF_LOOK: u64 = 3;
+/// What ends a stream whose invocation has no more queries: who listens comes back, after the last event.
+const COME_BACK: &str = "retry: 1000\n\n";
 
 /// The next piece of the channel's stream; owned, so that a time-out loses nothing of it.
 type Next = Pin<Box<dyn Future<Output = (Option<Result<Vec<u8>, Error>>, ByteStream)>>>;
@@ -27,6 +38,8 @@ struct Follow {
     stream: TurnStream,
     next: Option<Next>,
     rest: Vec<u8>,
+    silence: Span,
+    reopen_after: Span,
     ended: bool,
 }
 
@@ -41,7 +54,16 @@ struct Line {
 /// Streams a turn until it ends. A listener that comes back with the number of its last event
 /// misses nothing and hears nothing twice.
 pub fn turn_events(platform: Workers, user: UserId, turn: TurnStream) -> impl Stream<Item = Result<Vec<u8>, Error>> {
-    let follow = Follow { platform, user, stream: turn, next: None, rest: Vec::new(), ended: false };
+    let follow = Follow {
+        platform,
+        user,
+        stream: turn,
+        next: None,
+        rest: Vec::new(),
+        silence: SILENCE,
+        reopen_after: REOPEN_AFTER,
+        ended: false,
+    };
     stream::unfold(Box::new(follow), |mut follow| async move {
         if follow.ended {
             return None;
@@ -55,36 +77,52 @@ impl Follow {
     /// The next text for the listener: never empty.
     async fn text(&mut self) -> String {
         loop {
+            if self.platform.asked().queries_left() < QUERIES_OF_LOOK {
+                self.ended = true;
+                return COME_BACK.to_owned();
+            }
             let Some(next) = self.next.take() else {
                 if self.open().await {
                     continue;
                 }
-                self.platform.sleep(REOPEN_AFTER).await;
-                if let Some(text) = self.end().await {
+                if let Some(text) = self.look_again().await {
                     return text;
                 }
                 continue;
             };
             let silence = Box::pin({
-                let platform = self.platform.clone();
-                async move { platform.sleep(SILENCE).await }
+                let (platform, silence) = (self.platform.clone(), self.silence);
+                async move { platform.sleep(silence).await }
             });
             match select(next, silence).await {
                 Either::Left(((Some(Ok(bytes)), stream), _)) => {
                     self.next = Some(read(stream));
+                    (self.silence, self.reopen_after) = (SILENCE, REOPEN_AFTER);
                     let text = self.lines(&bytes);
                     if !text.is_empty() || self.ended {
                         return text;
                     }
                 }
                 // The channel let go: it is asked again from the last event on.
-                Either::Left(_) => {}
+                Either::Left(_) => {
+                    if let Some(text) = self.look_again().await {
+                        return text;
+                    }
+                }
                 Either::Right(((), next)) => {
                     self.next = Some(next);
+                    self.silence = (5 * self.silence / 4).min(LONGEST_PAUSE);
                     return self.end().await.unwrap_or_else(|| ": still there\n\n".to_owned());
                 }
             }
         }
+    }
+
+    /// Waits a while for a channel that does not answer or let go; the end of the turn, if D1 knows it by then.
+    async fn look_again(&mut self) -> Option<String> {
+        self.platform.sleep(self.reopen_after).await;
+        self.reopen_after = (3 * self.reopen_after / 2).min(LONGEST_PAUSE);
+        self.end().await
     }
 
     async fn open(&mut self) -> bool {

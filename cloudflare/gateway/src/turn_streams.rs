@@ -11,7 +11,7 @@ use pipeline::{
 use serde_json::json;
 use worker::{Error, Response, Result};
 
-use crate::channel_log::{Entry, Log};
+use crate::channel_log::{Entry, Log, TurnPart};
 
 /// Somebody who follows one turn.
 struct Listener {
@@ -60,14 +60,25 @@ impl TurnStreams {
     pub fn listen(&self, log: &Log, job: &str, since: i64) -> Result<Response> {
         let (sender, receiver) = mpsc::unbounded();
         let mut ended = false;
-        for entry in log.of_job(job, since)? {
-            ended |= entry.is_last;
+        let mut entries = log.of_job(job, since)?.into_iter().peekable();
+        while let Some(entry) = entries.next() {
+            // An end that others follow was none: the turn failed and was tried again.
+            if entry.is_last && entries.peek().is_some() {
+                continue;
+            }
+            ended = entry.is_last;
             let _ = sender.unbounded_send(line(&entry));
         }
         if !ended {
             self.listeners.borrow_mut().push(Listener { job: job.to_owned(), sender });
         }
         Response::from_stream(receiver.map(Ok::<Vec<u8>, Error>))
+    }
+
+    /// True while somebody follows a turn.
+    pub fn is_followed(&self) -> bool {
+        self.listeners.borrow_mut().retain(|listener| !listener.sender.is_closed());
+        !self.listeners.borrow().is_empty()
     }
 
     /// Forgets what was published, as the log has.
@@ -80,7 +91,7 @@ fn keep(log: &Log, job: &JobId, state: &StreamState, event: &TurnEvent) -> Resul
     let mut data = serde_json::to_value(event)?;
     data["job_id"] = json!(job);
     let length = if let TurnEvent::Delta { text, .. } = event { text.len() } else { 0 };
-    log.append(&data, Some((job.as_str(), &state.attempt, length)))
+    log.append(&data, Some(TurnPart { job: job.as_str(), attempt: &state.attempt, length }))
 }
 
 fn line(entry: &Entry) -> Vec<u8> {

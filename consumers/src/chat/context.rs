@@ -80,16 +80,14 @@ impl TurnRows {
             serde_json::from_str(&text).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))?;
         let Some(conversation) = conversation else { return Ok(None) };
         let Some(question) = messages.pop().filter(|row| row.number == turn.number) else { return Ok(None) };
+        let is_by_guest = turn.request.is_by_guest();
+        // What a guest could not hear in the session, no answer tells them; a summary may hold anything.
+        messages.retain(|row| !is_by_guest || row.is_of_session != 0);
+        let summary = conversation.summary.filter(|_| !is_by_guest);
         // A client that keeps the history itself sends it along; it is older than all that is stored.
         let sent = turn.request.history.iter().map(|message| Numbered { number: 0, message: message.clone() });
         let earlier = sent.chain(messages.into_iter().map(numbered)).collect();
-        Ok(Some(Context {
-            earlier,
-            question: question.content,
-            summary: conversation.summary,
-            tenant: asker.tenant,
-            turn,
-        }))
+        Ok(Some(Context { earlier, question: question.content, summary, tenant: asker.tenant, turn }))
     }
 }
 

@@ -7,7 +7,7 @@ use pipeline::{
     ids::MemoryId,
     platform::ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
 };
-use retrieval::{Mode, Search, SearchRequest, memories};
+use retrieval::{Filters, Mode, Search, SearchRequest, memories};
 
 use super::{
     context::{self, Context},
@@ -35,21 +35,20 @@ where
 {
     let ask = &context.turn.request;
     let query = context::query(context);
-    let looks = ask.use_memory || context.tenant.document_count > 0;
+    let filters = ask.source_filters().filter(|_| context.tenant.document_count > 0);
+    let looks = ask.may_use_memory() || filters.is_some();
     let vector = if looks { retrieval::embed_query(ports, &query, budget).await.ok() } else { None };
     let vector = vector.map(|(vector, _)| vector);
     let recalled = async {
-        if !ask.use_memory {
+        if !ask.may_use_memory() {
             return Ok(Vec::new());
         }
         memories::recall(ports, &context.tenant, &query, vector.as_deref()).await
     };
-    let search = search(context, query.clone());
+    let search = filters.map(|filters| search(filters, query.clone()));
     let found = async {
-        if context.tenant.document_count == 0 {
-            return Ok(None);
-        }
-        retrieval::search_with(ports, &context.tenant, &search, vector.clone(), budget).await.map(Some)
+        let Some(search) = &search else { return Ok(None) };
+        retrieval::search_with(ports, &context.tenant, search, vector.clone(), budget).await.map(Some)
     };
     let (found, recalled) = join(found, recalled).await;
     let found = found?;
@@ -61,14 +60,7 @@ where
     })
 }
 
-fn search(context: &Context, query: String) -> Search {
-    let request = SearchRequest {
-        query,
-        top_k: SOURCES,
-        mode: Mode::Hybrid,
-        group_by: None,
-        after: None,
-        filters: context.turn.request.filters.clone(),
-    };
+fn search(filters: Filters, query: String) -> Search {
+    let request = SearchRequest { query, top_k: SOURCES, mode: Mode::Hybrid, group_by: None, after: None, filters };
     Search { request, top_k: usize::try_from(SOURCES).unwrap_or(8), after: None }
 }

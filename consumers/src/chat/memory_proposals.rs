@@ -25,7 +25,7 @@ use super::{context::Context, statements};
 /// What a question states that is not known yet; nothing where there is no place for more.
 pub async fn find<P: Database + Clock + Random>(ports: &P, context: &Context) -> Result<Vec<MemoryProposal>, Failure> {
     let statements = statements::statements(&context.question);
-    if statements.is_empty() || !context.turn.request.use_memory {
+    if statements.is_empty() || !context.turn.request.may_use_memory() {
         return Ok(Vec::new());
     }
     let hashes: Vec<String> = statements.iter().map(|statement| fingerprint::of_words(&statement.text)).collect();

@@ -92,17 +92,18 @@ pub fn build(parts: &Parts<'_>, token_budget: usize, count: &dyn Fn(&str) -> usi
     left -= used;
     let (history, used) = newest(parts.history, left, count);
     left -= used;
+    let history_count = history.len();
     let summary = parts.summary.map(|summary| format!("\n<summary>\n{}\n</summary>", defuse(summary)));
     if let Some(summary) = summary.filter(|summary| count(summary) <= left) {
         left -= count(&summary);
         system.push_str(&summary);
     }
-    let kept = &parts.history[parts.history.len() - history..];
     let message = |role, content| PromptMessage { role, content };
     let mut messages = vec![message(Role::System, system)];
-    messages.extend_from_slice(kept);
+    messages.extend(history);
     messages.push(message(Role::User, format!("{memories}{sources}{question}")));
-    Prompt { messages, sources: source_count, memories: ids, history, tokens: token_budget.saturating_sub(left) }
+    let tokens = token_budget.saturating_sub(left);
+    Prompt { messages, sources: source_count, memories: ids, history: history_count, tokens }
 }
 
 /// A number of tokens as sizes in memory are counted.
@@ -162,24 +163,33 @@ fn quote_sources(sources: &[Source], token_budget: usize, count: &dyn Fn(&str) -
     (text, sources.len(), used)
 }
 
-/// How many of the newest messages fit, and what they take. Whole exchanges: a kept answer keeps
-/// its question.
-fn newest(history: &[PromptMessage], token_budget: usize, count: &dyn Fn(&str) -> usize) -> (usize, usize) {
-    let (mut kept, mut used) = (0, 0);
-    let (mut pending, mut pending_tokens) = (0, 0);
+/// The newest messages that fit, and what they take. Whole exchanges: a kept answer keeps its question.
+///
+/// They are made harmless like what is quoted: an answer may quote a document word for word, and whoever wrote
+/// a question need not be who asks now.
+fn newest(
+    history: &[PromptMessage],
+    token_budget: usize,
+    count: &dyn Fn(&str) -> usize,
+) -> (Vec<PromptMessage>, usize) {
+    let (mut messages, mut kept, mut used, mut pending_tokens) = (Vec::new(), 0, 0, 0);
     for message in history.iter().rev() {
-        pending += 1;
+        let message = PromptMessage { role: message.role, content: defuse(&message.content) };
         pending_tokens += count(&message.content) + PER_MESSAGE;
         if used + pending_tokens > token_budget {
             break;
         }
-        if message.role == Role::User {
-            kept += pending;
+        let begins_exchange = message.role == Role::User;
+        messages.push(message);
+        if begins_exchange {
+            kept = messages.len();
             used += pending_tokens;
-            (pending, pending_tokens) = (0, 0);
+            pending_tokens = 0;
         }
     }
-    (kept, used)
+    messages.truncate(kept);
+    messages.reverse();
+    (messages, used)
 }
 
 /// The beginning of a text that takes at most so many tokens, found by halving.
@@ -188,6 +198,11 @@ pub fn cut(text: &str, tokens: usize, count: &dyn Fn(&str) -> usize) -> String {
         return text.to_owned();
     }
     let (mut fits, mut too_long) = (0, text.len());
+    // Twice what a token has in most texts: of a text far beyond that only the beginning is counted again and again.
+    let beginning = text.floor_char_boundary(tokens.saturating_mul(8));
+    if count(&text[..beginning]) > tokens {
+        too_long = beginning;
+    }
     while too_long - fits > 1 {
         let mut middle = usize::midpoint(fits, too_long);
         while !text.is_char_boundary(middle) {
@@ -247,17 +262,25 @@ mod tests {
         for injection in INJECTIONS {
             let sources = [source(injection)];
             let memories = [(MemoryId::parse("mem_00000000000000000000000001").unwrap(), injection.to_owned())];
+            let history = [said(Role::User, injection), said(Role::Assistant, &format!("> {injection} [1]"))];
             let parts = Parts {
                 sources: &sources,
                 memories: &memories,
+                history: &history,
                 question: "Q?",
                 summary: Some(injection),
                 profile: Some(injection),
                 ..Parts::default()
             };
             let prompt = build(&parts, 4_000, &words);
-            assert_eq!(prompt.messages.len(), 2, "{injection:?}");
-            let user = &prompt.messages[1].content;
+            assert_eq!((prompt.messages.len(), prompt.history), (4, 2), "{injection:?}");
+            for earlier in &prompt.messages[1..3] {
+                let mark = ["<source", "</source", "<memory", "</memory", "<|", "[INST]", "<<SYS>>", "<start_of_turn>"]
+                    .into_iter()
+                    .find(|mark| earlier.content.contains(mark));
+                assert_eq!(mark, None, "{injection:?} in {:?}", earlier.content);
+            }
+            let user = &prompt.messages[3].content;
             assert_eq!((user.matches("<source").count(), user.matches("</source>").count()), (1, 1), "{user}");
             assert_eq!((user.matches("<memory>").count(), user.matches("</memory>").count()), (1, 1), "{user}");
             assert!(user.ends_with("</source>\nQ?"), "{user}");

@@ -8,7 +8,7 @@ use pipeline::{
     failure::Failure,
     ids::ClaimToken,
     job::{item::Claim, protocol},
-    platform::ports::{Channels, Clock, Database},
+    platform::ports::{Channels, Clock, Database, Meter},
     time::{Span, Timestamp},
 };
 
@@ -19,6 +19,10 @@ use super::thinking::Thinking;
 const PUBLISH_EVERY: Span = Span::milliseconds(300);
 /// The time between two renewals of the lease.
 const RENEW_EVERY: Span = Span::seconds(20);
+/// Requests that are kept for what comes after the answer: one that is very long is passed on late.
+const KEPT_REQUESTS: u64 = 100;
+/// D1 queries that are kept for it: what a turn ends with, in whatever way.
+pub(super) const QUERIES_TO_END: u64 = 20;
 
 /// One model's attempt at an answer.
 pub struct StreamPublisher<'a, P> {
@@ -64,7 +68,7 @@ impl Attempt {
     }
 }
 
-impl<'a, P: Database + Channels + Clock> StreamPublisher<'a, P> {
+impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
     /// Begins an attempt of a claim with the event that announces it.
     pub fn new(ports: &'a P, claim: &'a Claim, channel: &'a Channel, attempt: Attempt, started: TurnEvent) -> Self {
         Self {
@@ -115,16 +119,18 @@ impl<'a, P: Database + Channels + Clock> StreamPublisher<'a, P> {
     }
 }
 
-impl<P: Database + Channels + Clock> Sink for StreamPublisher<'_, P> {
+impl<P: Database + Channels + Meter + Clock> Sink for StreamPublisher<'_, P> {
     async fn accept(&mut self, text: &str) -> Flow {
         let text = self.thinking.push(text);
         // An answer does not begin with the blank lines that follow thoughts.
         self.text.push_str(if self.text.is_empty() { text.trim_start() } else { &text });
         let now = self.ports.now();
-        if now.since(self.last_published) >= PUBLISH_EVERY && self.text.len() > self.published {
+        let asked = self.ports.asked();
+        let is_due = now.since(self.last_published) >= PUBLISH_EVERY && self.text.len() > self.published;
+        if is_due && asked.subrequests_left() > KEPT_REQUESTS {
             self.publish().await;
         }
-        if now.since(self.last_renewed) >= RENEW_EVERY {
+        if now.since(self.last_renewed) >= RENEW_EVERY && asked.queries_left() > QUERIES_TO_END {
             // A renewal that fails is no reason to stop: the last write is fenced by the claim.
             let _ = self.renew().await;
         }

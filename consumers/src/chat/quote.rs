@@ -32,6 +32,13 @@ pub fn defuse(text: &str) -> String {
     let mut defused = String::with_capacity(text.len());
     let mut rest = text;
     'text: while let Some(character) = rest.chars().next() {
+        // What begins no mark and can be seen: most of every text.
+        let plain = rest.bytes().take_while(|byte| byte.is_ascii() && !b"<|[\0".contains(byte)).count();
+        if plain > 0 {
+            defused.push_str(&rest[..plain]);
+            rest = &rest[plain..];
+            continue;
+        }
         for (mark, broken) in MARKS.iter().chain(&MORE_MARKS) {
             if let Some(after) = strip_mark(rest, mark) {
                 defused.push_str(broken);

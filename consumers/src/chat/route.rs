@@ -27,13 +27,13 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// The smallest route instead, for a day whose neurons are nearly spent.
+    /// The smallest route instead, and what for.
     #[must_use]
-    pub fn smallest(self) -> Self {
+    pub fn smallest(self, because: &str) -> Self {
         if self.route == RouteName::Simple {
             return self;
         }
-        let why = format!("the day's neurons are nearly spent; otherwise {}, because {}", self.route.name(), self.why);
+        let why = format!("{because}; otherwise {}, because {}", self.route.name(), self.why);
         Self { route: RouteName::Simple, why }
     }
 }

@@ -27,6 +27,9 @@ const HISTORY_SHARE: f64 = 1.0 / 3.0;
 /// Tokens of the prompt that asks for a summary, beside what is to be summarised.
 const RULES_TOKENS: usize = 100;
 
+/// D1 queries of a model's summary: a reservation, and what ends the message in whatever way.
+const QUERIES_OF_SUMMARY: u64 = 16;
+
 /// Commits a summary, with which another message of the item goes on. `None` if all fits as it is.
 pub async fn summarise<P>(
     ports: &P,
@@ -38,8 +41,8 @@ pub async fn summarise<P>(
 where
     P: Database + KeyValue + Generator + Queue + Deployment + Meter + Clock,
 {
-    // What a client keeps itself is its own to shorten.
-    if context.earlier.first().is_none_or(|earlier| earlier.number == 0) {
+    // What a client keeps itself is its own to shorten; of what a guest may know not all is here.
+    if context.turn.request.is_by_guest() || context.earlier.first().is_none_or(|earlier| earlier.number == 0) {
         return Ok(None);
     }
     let token_budget = prompt::share(prompt::tokens(route.window), HISTORY_SHARE);
@@ -69,6 +72,10 @@ where
     P: Database + KeyValue + Generator + Deployment + Meter + Clock,
 {
     for model in &route.models {
+        // However many models the route names: excerpts do, too.
+        if ports.asked().queries_left() < QUERIES_OF_SUMMARY {
+            break;
+        }
         let generation = Generation {
             model: model.clone(),
             messages: messages.to_vec(),

@@ -16,7 +16,7 @@ use pipeline::{
 use super::{
     context::Context,
     prompt::Prompt,
-    publisher::{Attempt, StreamPublisher},
+    publisher::{Attempt, QUERIES_TO_END, StreamPublisher},
     route::Choice,
     thinking,
 };
@@ -63,6 +63,9 @@ pub struct Asked<'a> {
     pub channel: &'a Channel,
 }
 
+/// D1 queries before a model is asked: a renewal, a reservation.
+const QUERIES_OF_MODEL: u64 = 3;
+
 /// Asks them. Asking again after a crash is billed again; the channel hears `restarted`, and only one
 /// answer is ever committed.
 pub async fn write<P>(ports: &P, claim: &Claim, asked: &Asked<'_>, prompt: &Prompt) -> Result<Written, Unwritten>
@@ -72,6 +75,10 @@ where
     let max_tokens = max_tokens(&asked.context.turn.request, asked.route);
     let mut failure = Failure::bug("the route names no model");
     for (place, model) in asked.route.models.iter().enumerate() {
+        // However many models a route names: the turn's end has its queries.
+        if ports.asked().queries_left() < QUERIES_OF_MODEL + QUERIES_TO_END {
+            break;
+        }
         if place > 0 && !protocol::renew(ports, claim).await.map_err(Unwritten::Failed)? {
             return Err(Unwritten::Unwanted);
         }
@@ -108,7 +115,7 @@ async fn ask<P>(
     (place, generation): (usize, &Generation),
 ) -> Result<Written, Unwritten>
 where
-    P: Database + Generator + Channels + Clock,
+    P: Database + Generator + Channels + Meter + Clock,
 {
     let turn = &asked.context.turn;
     let started = TurnEvent::Started {

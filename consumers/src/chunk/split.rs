@@ -205,6 +205,48 @@ mod tests {
         assert!(check(&"a".repeat(200_000), Structure::Prose).len() > 10);
     }
 
+    /// A chunk is found again by its offsets, and its vector was made of its text: neither may move unnoticed.
+    #[test]
+    fn chunks_of_texts_that_never_change_stay_where_they_are() {
+        let schema = [
+            include_str!("../../../migrations/0002_jobs_and_documents.sql"),
+            include_str!("../../../migrations/0005_conversations.sql"),
+            include_str!("../../../migrations/0007_budget.sql"),
+        ];
+        let schema = schema.concat();
+        let license = include_str!("../../../LICENSE");
+        let mut listed = String::new();
+        for structure in [Structure::Prose, Structure::Markdown, Structure::Code] {
+            for (name, text) in [("LICENSE", license), ("schema", schema.as_str())] {
+                let counts = TokenCounts::new(text);
+                for range in check(text, structure) {
+                    let tokens = counts.count(range.start, range.end);
+                    let first: String = text[range.start..].trim_start().chars().take(40).collect();
+                    listed += &format!("{name}, {structure:?}: {range:?}, {tokens} tokens: {first:?}\n");
+                }
+            }
+        }
+        insta::assert_snapshot!(listed);
+    }
+
+    /// At sentence ends, at spaces where there are any, and never inside of what is read as one sign.
+    #[test]
+    fn languages_without_spaces_are_cut_between_sentences_or_signs() {
+        let chinese = "水流很慢。".repeat(2_000);
+        let ranges = check(&chinese, Structure::Prose);
+        assert!(ranges.len() > 5 && ranges.iter().all(|range| chinese[range.clone()].ends_with('。')));
+        let thai = "น้ำไหล ".repeat(2_000);
+        let ranges = check(&thai, Structure::Prose);
+        let beside_space =
+            |range: &Range<usize>| thai[..range.start].ends_with(' ') != thai[range.start..].starts_with(' ');
+        assert!(ranges.len() > 5 && ranges.iter().skip(1).all(beside_space));
+        let endless = thai.replace(' ', "");
+        let ranges = check(&endless, Structure::Prose);
+        // A tone mark and the vowel after it belong to the consonant before them.
+        let is_joined = |range: &Range<usize>| endless[range.start..].starts_with(['\u{e49}', '\u{e33}']);
+        assert!(ranges.len() > 5 && !ranges.iter().any(is_joined));
+    }
+
     #[test]
     fn nothing_but_white_space_makes_no_chunk() {
         assert!(split(" \n\t\n", Structure::Markdown).is_empty());

@@ -1,34 +1,45 @@
 //! `make bench`: speed, CPU and Free-plan cost, measured on the running product.
-//!
-//! CPU is that of the whole workerd process, read from /proc: it holds the Worker and the simulators
-//! of D1, R2 and Queues as well, so that each figure is an upper bound of what the platform would
-//! count for the Worker alone. A baseline request with one D1 query is measured beside it.
 
 use std::{
     fs,
     time::{Duration, Instant},
 };
 
-use consumers::{
-    chunk::split::{Structure, split},
-    tokens,
-};
+use consumers::chunk::split::{Structure, split};
 use pipeline::constants;
 use serde_json::{Value, json};
 
 use crate::{
     Error, chat_benchmark,
-    client::{Client, Upload},
+    client::Client,
+    cpu_benchmark,
     language_model::LanguageModel,
     product::{Options, Product, root},
 };
 
 const DEADLINE: Duration = Duration::from_mins(30);
-/// CPU that the Free plan allows an invocation. <https://developers.cloudflare.com/workers/platform/limits/>
-const CPU_ALLOWANCE_MS: f64 = 10.0;
+
+/// How much is measured, and how it is told.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Scope {
+    /// A smaller run.
+    #[arg(long)]
+    quick: bool,
+    /// The CPU of every operation and stage, and nothing else.
+    #[arg(long)]
+    cpu: bool,
+    /// The table of CPU once more, as JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs every measurement and prints it.
-pub fn run(quick: bool) -> Result<(), Error> {
+pub fn run(scope: Scope) -> Result<(), Error> {
+    let Scope { quick, cpu, json } = scope;
+    cpu_benchmark::run(quick, json)?;
+    if cpu {
+        return Ok(());
+    }
     let state = std::env::temp_dir().join(format!("friend-bench-{}", std::process::id()));
     let text = source_text()?;
     native_chunking(&text);
@@ -39,8 +50,6 @@ pub fn run(quick: bool) -> Result<(), Error> {
     })?;
     embedding(&product)?;
     indexing(&product, if quick { 200 } else { 1_000 })?;
-    gateway_cpu(&product, &text)?;
-    stage_cpu(&product, &text)?;
     search_latency(&product, if quick { 1_000 } else { 10_000 })?;
     drop(product);
     fs::remove_dir_all(state)?;
@@ -53,8 +62,8 @@ fn source_text() -> Result<String, Error> {
     for file in [
         "ARCHITECTURE.md",
         "README.md",
-        "pipeline/src/item.rs",
-        "producers/src/index.rs",
+        "pipeline/src/job/protocol.rs",
+        "producers/src/api/index.rs",
         "consumers/src/chunk/split.rs",
     ] {
         text.push_str(&fs::read_to_string(root().join(file))?);
@@ -71,15 +80,6 @@ fn cut(text: &str, bytes: usize) -> &str {
     &text[..end]
 }
 
-/// The text from about this byte on.
-fn after(text: &str, bytes: usize) -> &str {
-    let mut start = bytes;
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    &text[start..]
-}
-
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
@@ -90,7 +90,6 @@ fn milliseconds(since: Instant) -> f64 {
 }
 
 fn native_chunking(text: &str) {
-    tokens::warm();
     let text = cut(text, 100 * 1024);
     for structure in [Structure::Markdown, Structure::Prose, Structure::Code] {
         let times: Vec<f64> = (0..15)
@@ -217,101 +216,6 @@ const RESOURCES: [(&str, f64); 9] = [
     ("r2_class_b", constants::R2_CLASS_B_PER_MONTH as f64 / 30.0),
     ("vectors_queried", constants::VECTOR_QUERIED_DIMENSIONS_PER_MONTH as f64 / 384.0 / 30.0),
 ];
-
-/// CPU milliseconds of workerd so far: its ticks of a hundredth of a second, all threads.
-fn workerd_cpu(group: u32) -> Result<f64, Error> {
-    const TICK_MS: f64 = 10.0;
-    let mut ticks = 0.0;
-    for entry in fs::read_dir("/proc")?.filter_map(Result::ok) {
-        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
-        // The name is in parentheses and may hold spaces; the fields after it are numbers.
-        let Some((head, fields)) = stat.rsplit_once(')') else { continue };
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        if head.contains("(workerd") && fields.get(2) == Some(&group.to_string().as_str()) {
-            ticks += [11, 12].iter().filter_map(|place| fields.get(*place)?.parse::<f64>().ok()).sum::<f64>();
-        }
-    }
-    Ok(ticks * TICK_MS)
-}
-
-/// CPU of a request, repeated until the clock's ticks do not matter.
-fn cpu_of(product: &Product, times: u32, mut request: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
-    request()?;
-    let before = workerd_cpu(product.workers_group())?;
-    for _ in 0..times {
-        request()?;
-    }
-    Ok((workerd_cpu(product.workers_group())? - before) / f64::from(times))
-}
-
-fn gateway_cpu(product: &Product, text: &str) -> Result<(), Error> {
-    let client = product.new_user("gateway")?;
-    let baseline = cpu_of(product, 100, || client.get("/api/keys").map(drop))?;
-    println!("CPU of workerd, one request with two D1 queries: {baseline:.1} ms (the baseline)");
-    for kilobytes in [64, 256, 1_024] {
-        let files: Vec<Upload> = (0..kilobytes / 4)
-            .map(|number| Upload { path: format!("{number}.md"), content: cut(text, 4_096).as_bytes().to_vec() })
-            .collect();
-        let array: Vec<Value> = files
-            .iter()
-            .map(|file| json!({ "external_id": file.path, "content": String::from_utf8_lossy(&file.content) }))
-            .collect();
-        let body = Value::from(array);
-        let parsed = cpu_of(product, 30, || client.post("/api/index?dry_run=true", &body).map(drop))?;
-        let multipart = cpu_of(product, 30, || client.upload(&files, "?dry_run=true").map(drop))?;
-        let within = |milliseconds: f64| if milliseconds - baseline <= CPU_ALLOWANCE_MS { "within" } else { "over" };
-        println!(
-            "CPU of an upload of {kilobytes} KB (checked, hashed, planned): \
-             JSON {:.1} ms ({} 10 ms), multipart {:.1} ms ({}), above the baseline",
-            parsed - baseline,
-            within(parsed),
-            multipart - baseline,
-            within(multipart)
-        );
-    }
-    Ok(())
-}
-
-/// CPU of each stage's message. The chunk stage is measured alone, with a model that is out of
-/// capacity; then a job runs whole, and what the chunk stage does not explain is embed and upsert.
-fn stage_cpu(product: &Product, text: &str) -> Result<(), Error> {
-    const PACKS: u32 = 40;
-    let client = product.new_user("stages")?;
-    let packs = f64::from(PACKS);
-    let upload = |label: &str| -> Result<String, Error> {
-        let slices: Vec<Value> = (0..PACKS)
-            .map(|number| {
-                let slice = cut(after(text, number as usize * 1_000), constants::PACK_BYTES - 32);
-                json!({"external_id": format!("{label}-{number}.md"), "content": format!("{label} {number}\n{slice}")})
-            })
-            .collect();
-        let answer = client.post("/api/index", &Value::from(slices))?.success()?;
-        Ok(answer["job_id"].as_str().ok_or("nothing was queued")?.to_owned())
-    };
-    product.set_faults(&json!({ "out_of_capacity": true }))?;
-    let job = upload("chunked")?;
-    let before = workerd_cpu(product.workers_group())?;
-    while client.get(&format!("/api/jobs/{job}"))?.json()["stages"][0]["state"] != "done" {
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    let chunk = (workerd_cpu(product.workers_group())? - before) / packs;
-    println!(
-        "CPU of a chunk message of 64 KB, simulators included: {chunk:.1} ms ({:.1} ms per 100 KB)",
-        chunk * 100.0 / 64.0
-    );
-    client.post(&format!("/api/jobs/{job}/cancel"), &Value::Null)?.success()?;
-    product.set_faults(&json!({}))?;
-    let job = upload("whole")?;
-    let before = workerd_cpu(product.workers_group())?;
-    client.follow(&job, DEADLINE, |_| {})?;
-    let batches = (packs * 64.0 / 256.0).ceil();
-    let rest = (workerd_cpu(product.workers_group())? - before - chunk * packs) / batches;
-    println!(
-        "CPU of an embed and an upsert message of 256 KB together, \
-         simulators and the stand-ins' relay included: {rest:.1} ms"
-    );
-    Ok(())
-}
 
 fn search_latency(product: &Product, chunks: usize) -> Result<(), Error> {
     let client = product.new_user("searching")?;

@@ -161,7 +161,7 @@ fn follow(client: &Client, job: &str, started: Instant) -> Result<(f64, f64, Val
 }
 
 /// A language model that answers every prompt at once; the base URL of its API.
-fn instant_model() -> Result<String, Error> {
+pub(crate) fn instant_model() -> Result<String, Error> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let url = format!("http://{}/v1", listener.local_addr()?);
     thread::spawn(move || {

@@ -13,6 +13,8 @@ use toml::{Table, Value};
 
 use crate::Error;
 
+/// The name of the gateway Worker.
+pub const GATEWAY: &str = "claudes-friend";
 /// The name of the consumer Worker, which the cron endpoint asks for.
 pub const CONSUMERS: &str = "claudes-friend-consumers";
 /// The name of the Worker that holds the stand-ins.
@@ -27,6 +29,14 @@ pub struct Profile {
     pub clock_shift_seconds: i64,
     /// It limits bursts of requests as deployed.
     pub holds_bursts: bool,
+    /// Its queues deliver nothing by themselves: what is measured asks for one message after another.
+    pub holds_messages: bool,
+    /// Vectors are made of a hash of the text: for who measures everything but the model.
+    pub hashes_texts: bool,
+    /// `OUTAGE`: a service that does not answer for a while (JSON), or nothing.
+    pub outage: String,
+    /// `D1_BYTES`: how large its database may be; nothing: as on the Free plan.
+    pub database_bytes: String,
 }
 
 impl Profile {
@@ -117,6 +127,14 @@ pub fn write(root: &Path, folder: &Path, model_server: &str, profile: &Profile) 
             bindings.insert(name.into(), shared.clone());
         }
     }
+    if let Some(producers) = producers_of(&mut bindings) {
+        name_dead_letters(producers);
+    }
+    if profile.holds_messages {
+        for path in &paths {
+            hold_messages(path)?;
+        }
+    }
     let path = folder.join("wrangler.bindings.toml");
     fs::write(&path, toml::to_string(&bindings)?)?;
     paths.push(path);
@@ -134,6 +152,10 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
     let variables = [
         ("ENVIRONMENT".to_owned(), Value::from("local")),
         ("LIMITS".to_owned(), Value::from(profile.limits.as_str())),
+        // What production refuses an invocation is refused here, too.
+        ("STRICT".to_owned(), Value::from("true")),
+        ("OUTAGE".to_owned(), Value::from(profile.outage.as_str())),
+        ("D1_BYTES".to_owned(), Value::from(profile.database_bytes.as_str())),
         ("CLOCK_SHIFT_SECONDS".to_owned(), Value::from(profile.clock_shift_seconds.to_string())),
     ];
     table.insert("vars".into(), Value::Table(Table::from_iter(variables)));
@@ -163,6 +185,34 @@ fn lift_bursts(table: &mut Table) {
     }
 }
 
+fn producers_of(table: &mut Table) -> Option<&mut Vec<Value>> {
+    table.get_mut("queues")?.get_mut("producers")?.as_array_mut()
+}
+
+/// Every queue's dead-letter queue beside it, `CHUNK_DEAD_LETTERS` beside `CHUNK_QUEUE`.
+fn name_dead_letters(producers: &mut Vec<Value>) {
+    let dead_letters: Vec<Value> = producers
+        .iter()
+        .filter_map(|producer| {
+            let stage = producer.get("binding")?.as_str()?.strip_suffix("_QUEUE")?;
+            let queue = producer.get("queue")?.as_str()?;
+            let pairs = [("binding", format!("{stage}_DEAD_LETTERS")), ("queue", format!("{queue}-dlq"))];
+            Some(Value::Table(pairs.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()))
+        })
+        .collect();
+    producers.extend(dead_letters);
+}
+
+/// Delays what the Worker sends for longer than anybody measures.
+fn hold_messages(path: &Path) -> Result<(), Error> {
+    const HALF_A_DAY: i64 = 12 * 60 * 60;
+    let mut table: Table = fs::read_to_string(path)?.parse()?;
+    for producer in producers_of(&mut table).into_iter().flatten().filter_map(Value::as_table_mut) {
+        producer.insert("delivery_delay".to_owned(), Value::from(HALF_A_DAY));
+    }
+    Ok(fs::write(path, toml::to_string(&table)?)?)
+}
+
 fn text(path: &Path) -> Value {
     Value::from(path.to_string_lossy().into_owned())
 }
@@ -170,6 +220,28 @@ fn text(path: &Path) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn held_messages_are_delivered_by_the_stand_ins_alone() {
+        let folder = std::env::temp_dir().join(format!("friend-configuration-{}", std::process::id()));
+        let profile = Profile { holds_messages: true, ..Profile::default() };
+        let paths = write(&crate::product::root(), &folder, "http://127.0.0.1:1", &profile).unwrap();
+        let producers = |path: &Path| {
+            let mut table: Table = fs::read_to_string(path).unwrap().parse().unwrap();
+            producers_of(&mut table).unwrap().clone()
+        };
+        let [gateway, consumers, stand_ins] = [0, 1, 2].map(|place| producers(&paths[place]));
+        fs::remove_dir_all(folder).unwrap();
+        let is_held = |producer: &Value| producer.get("delivery_delay").is_some();
+        assert!(gateway.iter().all(is_held) && consumers.iter().all(is_held) && !stand_ins.iter().any(is_held));
+        // A command names a stage, and finds its queue and the one of its dead letters.
+        let names: Vec<&str> = stand_ins.iter().filter_map(|producer| producer["binding"].as_str()).collect();
+        for stage in pipeline::job::message::Stage::ALL {
+            let stage = stage.name().to_uppercase();
+            assert!(names.contains(&format!("{stage}_QUEUE").as_str()), "{stage}");
+            assert!(names.contains(&format!("{stage}_DEAD_LETTERS").as_str()), "{stage}");
+        }
+    }
 
     #[test]
     fn limits_with_a_field_that_nobody_knows_are_refused() {

@@ -56,11 +56,7 @@ enum Command {
     /// Uses a deployment as people would, and checks what only a real account can show.
     Smoke(smoke::Target),
     /// Measures speed and cost.
-    Bench {
-        /// A smaller run.
-        #[arg(long)]
-        quick: bool,
-    },
+    Bench(benchmark::Scope),
 }
 
 /// Between two runs of the schedule on one machine; deployed it is five minutes.
@@ -81,7 +77,7 @@ fn main() -> Result<(), Error> {
         Command::Serve => serve(options(port, state)?),
         Command::Demo { dir } => demo::run(&options(port, state)?, dir),
         Command::Eval { data, sets } => evaluation::run(&data, &sets),
-        Command::Bench { quick } => benchmark::run(quick),
+        Command::Bench(scope) => benchmark::run(scope),
         Command::CheckLimits { environment, configuration } => check_limits(&limits_of(&configuration, &environment)?),
         Command::Smoke(target) => smoke::run(&target),
     }

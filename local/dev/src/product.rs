@@ -1,6 +1,7 @@
 //! The whole product on one machine: the model server, then both Workers in the real workerd.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -16,7 +17,7 @@ use crate::{
     configuration::{self, Profile, Secrets},
     language_model::LanguageModel,
     process::{Process, START_DEADLINE},
-    schedule::{Cron, Schedule, trigger, trigger_duplicates},
+    schedule::{Cron, Schedule, trigger, trigger_command, trigger_duplicates},
 };
 
 /// How to start.
@@ -176,10 +177,39 @@ impl Product {
         }
     }
 
+    /// Gives the stand-ins one of the commands of `local/bindings/index.js`.
+    pub(crate) fn command(&self, command: &str) -> Result<(), Error> {
+        trigger_command(self.port, command)
+    }
+
     /// One statement against the local D1, read from its file; for checking what is stored.
     pub fn query(&self, sql: &str) -> Result<Vec<Vec<String>>, Error> {
-        let database = sqlite_file(&self.options.state.join("wrangler/v3/d1/miniflare-D1DatabaseObject"))?;
-        read_rows(&database, sql)
+        read_rows(&self.database()?, sql)
+    }
+
+    /// One statement that changes the local D1 in its file, as an operator's own hand.
+    pub fn change(&self, sql: &str) -> Result<usize, Error> {
+        let connection = Connection::open(self.database()?)?;
+        connection.busy_timeout(Duration::from_secs(5))?;
+        Ok(connection.execute(sql, [])?)
+    }
+
+    fn database(&self) -> Result<PathBuf, Error> {
+        sqlite_file(&self.options.state.join("wrangler/v3/d1/miniflare-D1DatabaseObject"))
+    }
+
+    /// One statement against the storage of every channel, by its file; without those for which it fails, such as
+    /// of tables that a channel does not have.
+    pub fn query_channels(&self, sql: &str) -> Result<BTreeMap<PathBuf, Vec<Vec<String>>>, Error> {
+        let folder = self.options.state.join("wrangler/v3/do/claudes-friend-Session");
+        let paths = fs::read_dir(folder)?.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+        let databases = paths.filter(|path| path.extension().is_some_and(|extension| extension == "sqlite"));
+        Ok(databases.filter_map(|path| read_rows(&path, sql).ok().map(|rows| (path, rows))).collect())
+    }
+
+    /// Statements that fill the local D1; only while the Workers are down.
+    pub(crate) fn fill(&self, sql: &str) -> Result<(), Error> {
+        Ok(Connection::open(self.database()?)?.execute_batch(sql)?)
     }
 
     /// Keys of all objects in the local R2.
@@ -237,6 +267,9 @@ fn start_models(options: &Options, llm_url: Option<&str>) -> Result<(Process, St
         .arg("--models")
         .arg(options.root.join(".tools/models"));
     command.env_remove("LLM_URL");
+    if options.profile.hashes_texts {
+        command.arg("--hash-texts");
+    }
     if let Some(url) = llm_url {
         command.args(["--llm-url", url]);
     }

@@ -92,6 +92,11 @@ pub(crate) fn trigger_duplicates(port: u16) -> Result<(), Error> {
     trigger_cron(port, BINDINGS, "*/5 * * * *")
 }
 
+/// Gives the stand-ins one of the commands of `local/bindings/index.js`.
+pub(crate) fn trigger_command(port: u16, command: &str) -> Result<(), Error> {
+    trigger_cron(port, BINDINGS, command)
+}
+
 fn trigger_cron(port: u16, worker: &str, cron: &str) -> Result<(), Error> {
     let url = format!("http://localhost:{port}/cdn-cgi/local/explorer/api/local/scheduled?worker={worker}");
     let request = serde_json::json!({ "cron": cron });

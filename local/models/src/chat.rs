@@ -42,6 +42,9 @@ const fn default_max_tokens() -> u32 {
 /// Text that says nothing, for the fault of that name.
 const GARBAGE: &str = "\u{fffd}\u{fffd}\u{1}\u{2}\u{fffd}\u{fffd}";
 
+/// What models that think say before they answer.
+const THOUGHT: &str = "The user asks something. Let me think about the sources first.";
+
 /// Checks what the platform checks before it runs a model; the error is its words.
 fn check(stand_ins: &StandIns, model: &str, input: &ChatInput) -> Result<(), String> {
     let catalogue = Catalogue::default();
@@ -55,7 +58,7 @@ fn check(stand_ins: &StandIns, model: &str, input: &ChatInput) -> Result<(), Str
     }
     let estimate = known.price.neurons(Tokens { prompt, completion: u64::from(input.max_tokens) / 4 });
     if !stand_ins.injector.spend(estimate) {
-        return Err("3036: You have used up your daily free allocation of 10,000 neurons".to_owned());
+        return Err(stand_ins.injector.spent());
     }
     if stand_ins.language_model.url.is_none() {
         return Err("5007: there is no language model on this machine".to_owned());
@@ -118,6 +121,13 @@ async fn ask(stand_ins: &StandIns, input: &ChatInput) -> Result<reqwest::Respons
     Ok(response)
 }
 
+/// A thought, as models send it that think before they answer: beside the answer, which is empty so far.
+fn thought() -> Bytes {
+    let delta = json!({ "content": "", "reasoning_content": THOUGHT });
+    let choices = json!({ "choices": [{ "index": 0, "delta": delta, "finish_reason": null }] });
+    Bytes::from(format!("data: {choices}\n\n"))
+}
+
 fn event(text: &str) -> Bytes {
     Bytes::from(format!("data: {}\n\n", json!({ "response": text, "p": "" })))
 }
@@ -142,6 +152,9 @@ async fn relay(
         let _ = sender.send(event(GARBAGE)).await;
         let _ = sender.send(end(Tokens::default())).await;
         return;
+    }
+    if faults.llm_thinks {
+        let _ = sender.send(thought()).await;
     }
     let Some(tokens) = pass_on(&stand_ins, &faults, &mut upstream, &sender).await else { return };
     let neurons = Catalogue::default().price(&model).neurons(tokens);

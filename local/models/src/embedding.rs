@@ -3,7 +3,10 @@
 //! Takes any BERT-like model given as ONNX with its tokenizer.json: all-MiniLM-L6-v2 in int8 comes
 //! with the development kit; BAAI/bge-small-en-v1.5 is taken when its files are named.
 
-use std::path::{Path, PathBuf};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::{Path, PathBuf},
+};
 
 use ort::{
     environment::Environment,
@@ -31,6 +34,7 @@ pub struct EmbeddingModel {
     tokenizer: Tokenizer,
     pooling: Pooling,
     wants_types: bool,
+    hashes: bool,
 }
 
 /// Tokens the model reads; the platform's bge-small reads as many.
@@ -56,7 +60,13 @@ impl EmbeddingModel {
         tokenizer.with_padding(None::<PaddingParams>);
         tokenizer.with_truncation(None::<TruncationParams>)?;
         let wants_types = session.inputs().iter().any(|input| input.name() == "token_type_ids");
-        Ok(Self { session, tokenizer, pooling, wants_types })
+        Ok(Self { session, tokenizer, pooling, wants_types, hashes: false })
+    }
+
+    /// The same without its work: vectors that say nothing of the text but whether it is the same.
+    #[must_use]
+    pub fn hashing(self) -> Self {
+        Self { hashes: true, ..self }
     }
 
     /// The text's tokens, special ones included, at most `limit` of them, and how many there were.
@@ -75,6 +85,9 @@ impl EmbeddingModel {
 
     /// The vector of a tokenised text, of length one.
     pub fn embed(&mut self, tokens: &[i64]) -> Result<Vec<f32>, Error> {
+        if self.hashes {
+            return Ok(hashed(tokens));
+        }
         let length = tokens.len();
         let shape = [1, length];
         let ids = Tensor::from_array((shape, tokens.to_vec()))?;
@@ -106,6 +119,22 @@ fn pool(values: &[f32], dimensions: usize, pooling: Pooling) -> Vec<f32> {
     }
 }
 
+/// A vector that is the same for the same tokens and has as many digits as one of the model's.
+fn hashed(tokens: &[i64]) -> Vec<f32> {
+    let hash_of = |value: &dyn Fn(&mut DefaultHasher)| {
+        let mut hasher = DefaultHasher::new();
+        value(&mut hasher);
+        hasher.finish()
+    };
+    let seed = hash_of(&|hasher| tokens.hash(hasher));
+    let values = (0..pipeline::model::EMBEDDING.dimensions).map(|dimension| {
+        let hash = hash_of(&|hasher| (seed, dimension).hash(hasher));
+        // The first sixteen bits around zero: exact in a float.
+        f32::from(u16::try_from(hash >> 48).unwrap_or_default()) - 32_767.5
+    });
+    normalise(values.collect())
+}
+
 fn normalise(mut vector: Vec<f32>) -> Vec<f32> {
     let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
     for value in &mut vector {
@@ -123,4 +152,19 @@ pub fn runtime_library(models: &Path) -> Result<PathBuf, Error> {
     };
     let found = std::fs::read_dir(&folder)?.filter_map(|entry| entry.ok().map(|entry| entry.path())).find(is_library);
     found.ok_or_else(|| format!("no ONNX Runtime in {}", folder.display()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashed_vectors_tell_texts_apart_and_nothing_else() {
+        let [one, again, other] = [&[101, 7, 102], &[101, 7, 102], &[101, 8, 102]].map(|tokens| hashed(tokens));
+        assert_eq!(one, again);
+        assert_eq!(one.len(), pipeline::model::EMBEDDING.dimensions);
+        let product = |left: &[f32], right: &[f32]| left.iter().zip(right).map(|(l, r)| l * r).sum::<f32>();
+        assert!((product(&one, &one) - 1.0).abs() < 1e-4);
+        assert!(product(&one, &other).abs() < 0.3);
+    }
 }

@@ -1,15 +1,25 @@
 //! Failure on demand, so that tests can see what the product makes of it.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
 
+/// What AI says when the day's neurons are spent: the API's words, and what the binding says for them.
+const SPENT: [&str; 2] = [
+    "3036: You have used up your daily free allocation of 10,000 neurons.",
+    "4006: you have used up your daily free allocation of 10,000 neurons, please upgrade to a paid plan",
+];
+
 /// What goes wrong, and how often (0 to 1). Set whole by `POST /faults`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own, and any of them may come together")]
 pub struct Faults {
     /// AI calls that fail before anything is done.
     pub ai_fails: f64,
@@ -23,10 +33,21 @@ pub struct Faults {
     pub stall_ms: u64,
     /// Milliseconds until an upserted vector is seen by queries.
     pub visible_after_ms: u64,
-    /// Neurons that are left; nothing: no limit. AI answers error 3036 when they are spent.
+    /// Milliseconds from now on in which AI does not answer: an outage.
+    pub ai_out_ms: u64,
+    /// Milliseconds from now on in which Vectorize does not answer.
+    pub vectorize_out_ms: u64,
+    /// AI answers 429 to every call.
+    pub ai_rate_limited: bool,
+    /// Bytes of text that one embedding call may hold together; nothing: no limit.
+    pub ai_longest_call: Option<usize>,
+    /// Neurons that are left; nothing: no limit. When they are spent AI answers error 3036, or the 4006 that
+    /// the binding makes of it, in turn.
     pub neurons_left: Option<f64>,
     /// AI answers error 3040 (out of capacity) to every call.
     pub out_of_capacity: bool,
+    /// Language models think before they answer, in a field beside the answer.
+    pub llm_thinks: bool,
     /// Language models end their answer without a word.
     pub llm_silent: bool,
     /// Language models answer what is no text.
@@ -43,7 +64,9 @@ pub struct Faults {
 #[derive(Debug, Default)]
 pub struct Injector {
     faults: Mutex<Faults>,
+    set_at: Mutex<Option<Instant>>,
     calls: AtomicU64,
+    times_spent: AtomicU64,
 }
 
 /// What is to happen to one call.
@@ -66,6 +89,18 @@ impl Injector {
     /// Replaces them.
     pub fn set(&self, faults: Faults) {
         *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+        *self.set_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// True for so many milliseconds after the faults were set.
+    pub fn is_out(&self, milliseconds: u64) -> bool {
+        let set_at = *self.set_at.lock().unwrap_or_else(PoisonError::into_inner);
+        set_at.is_some_and(|set_at| set_at.elapsed() < Duration::from_millis(milliseconds))
+    }
+
+    /// How AI says that the neurons are spent: in the two ways it has, in turn.
+    pub fn spent(&self) -> String {
+        SPENT[usize::from(self.times_spent.fetch_add(1, Ordering::Relaxed) % 2 == 1)].to_owned()
     }
 
     /// Spends neurons; false if there are not enough left.
@@ -132,5 +167,14 @@ mod tests {
         assert!(injector.spend(1e9));
         injector.set(Faults { neurons_left: Some(10.0), ..Faults::default() });
         assert!(injector.spend(6.0) && !injector.spend(6.0) && injector.spend(4.0));
+        assert!(injector.spent().starts_with("3036: ") && injector.spent().starts_with("4006: "));
+    }
+
+    #[test]
+    fn an_outage_begins_when_it_is_set_and_ends_by_itself() {
+        let injector = Injector::default();
+        assert!(!injector.is_out(u64::MAX));
+        injector.set(Faults::default());
+        assert!(injector.is_out(u64::MAX) && !injector.is_out(0));
     }
 }

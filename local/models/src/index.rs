@@ -6,7 +6,7 @@
 //! upserted becomes visible after a delay, as on the platform.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::Path,
     time::{Duration, Instant},
 };
@@ -153,6 +153,7 @@ impl Index {
             ));
         }
         vectors.iter().try_for_each(check)?;
+        self.check_namespaces(&vectors)?;
         let visible_at = Instant::now() + visible_after;
         let transaction = self.connection.unchecked_transaction().map_err(|error| error.to_string())?;
         for vector in vectors {
@@ -176,11 +177,11 @@ impl Index {
 
     /// Removes vectors; ids that are not there are no error.
     pub fn delete(&mut self, ids: &[String]) -> Result<Mutation, String> {
-        if ids.len() > constants::VECTORS_PER_UPSERT {
+        if ids.len() > constants::VECTORS_PER_DELETE {
             return Err(format!(
-                "VECTOR_DELETE_ERROR (code = 40007): {} ids; at most {} are allowed",
-                ids.len(),
-                constants::VECTORS_PER_UPSERT
+                "VECTOR_DELETE_ERROR (code = 40007): too many ids in payload; max id count is {}, got {}",
+                constants::VECTORS_PER_DELETE,
+                ids.len()
             ));
         }
         let transaction = self.connection.unchecked_transaction().map_err(|error| error.to_string())?;
@@ -232,6 +233,17 @@ impl Index {
         matches.sort_by(|one, other| other.score.total_cmp(&one.score).then_with(|| one.id.cmp(&other.id)));
         matches.truncate(query.top_k);
         Ok(Matches { count: matches.len(), matches })
+    }
+
+    /// An index has so many namespaces; those that hold nothing any more are not counted here.
+    fn check_namespaces(&self, vectors: &[NewVector]) -> Result<(), String> {
+        let held = self.namespaces.iter().filter(|(_, vectors)| !vectors.is_empty()).map(|(name, _)| name.as_str());
+        let namespaces: HashSet<&str> = held.chain(vectors.iter().map(|vector| vector.namespace.as_str())).collect();
+        if namespaces.len() > constants::VECTOR_NAMESPACES {
+            let most = constants::VECTOR_NAMESPACES;
+            return Err(format!("VECTOR_UPSERT_ERROR (code = 40012): more than {most} namespaces"));
+        }
+        Ok(())
     }
 
     fn mutation(&mut self) -> Mutation {
@@ -365,6 +377,17 @@ mod tests {
         index.upsert(vec![vector("a", 0.5, &json!({}))], Duration::from_hours(1)).unwrap();
         assert!(found(&index, &json!({})).is_empty());
         assert_eq!(index.len(), 1);
+    }
+
+    #[test]
+    fn a_hundred_ids_are_deleted_and_a_hundred_and_one_are_refused_in_the_words_of_the_platform() {
+        let mut index = Index::open(None).unwrap();
+        let ids = |count: usize| (0..count).map(|id| id.to_string()).collect::<Vec<_>>();
+        assert!(index.delete(&ids(100)).is_ok());
+        assert_eq!(
+            index.delete(&ids(101)).unwrap_err(),
+            "VECTOR_DELETE_ERROR (code = 40007): too many ids in payload; max id count is 100, got 101"
+        );
     }
 
     #[test]

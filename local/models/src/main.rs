@@ -44,6 +44,9 @@ struct Options {
     /// How it pools: cls for bge.
     #[arg(long, env = "EMBEDDING_POOLING", value_enum, default_value_t = Pooling::Mean)]
     pooling: Pooling,
+    /// Make vectors of a hash of the text, at once: for who measures everything but the model.
+    #[arg(long)]
+    hash_texts: bool,
     /// Folder for vectors that were computed before; without it each text is embedded anew.
     #[arg(long, env = "EMBEDDING_CACHE")]
     cache: Option<PathBuf>,
@@ -72,8 +75,14 @@ async fn main() -> Result<(), Error> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let models = (0..options.copies.unwrap_or(cores))
         .map(|_| EmbeddingModel::load(&environment, &model, &tokenizer, options.pooling, options.threads))
+        .map(|model| model.map(|model| if options.hash_texts { model.hashing() } else { model }))
         .collect::<Result<_, _>>()?;
-    let cache = options.cache.map(|folder| VectorCache::open(&folder, &model, options.pooling)).transpose()?;
+    // What is hashed would be taken for what was computed.
+    let cache = options
+        .cache
+        .filter(|_| !options.hash_texts)
+        .map(|folder| VectorCache::open(&folder, &model, options.pooling))
+        .transpose()?;
     let stand_ins = StandIns {
         ai: Ai::new(models, cache),
         index: Mutex::new(Index::open(options.vectors.as_deref())?),

@@ -76,6 +76,12 @@ async fn stall(faults: &Faults) {
 async fn run(State(stand_ins): Shared, Json(request): Json<RunRequest>) -> Response {
     let faults = stand_ins.injector.faults();
     stall(&faults).await;
+    if stand_ins.injector.is_out(faults.ai_out_ms) {
+        return thrown("InferenceUpstreamError: Network connection lost.");
+    }
+    if faults.ai_rate_limited {
+        return thrown("429: Too Many Requests");
+    }
     if faults.out_of_capacity {
         return thrown("3040: Capacity temporarily exceeded, please try again.");
     }
@@ -95,6 +101,10 @@ async fn run(State(stand_ins): Shared, Json(request): Json<RunRequest>) -> Respo
         Ok(texts) => texts,
         Err(why) => return thrown(why),
     };
+    let bytes: usize = texts.iter().map(String::len).sum();
+    if faults.ai_longest_call.is_some_and(|longest| bytes > longest) {
+        return thrown("InferenceUpstreamError: error code: 1031");
+    }
     let done = tokio::task::spawn_blocking(move || embed(&stand_ins, &texts, &pooling)).await;
     match done {
         Ok(_) if fate == Fate::AnswerLost => thrown("network connection lost (injected)"),
@@ -109,7 +119,7 @@ fn embed(stand_ins: &StandIns, texts: &[String], pooling: &str) -> Result<Embedd
     let tokens: u64 = tokenised.iter().map(|tokens| tokens.len() as u64).sum();
     let neurons = EMBEDDING.neurons(tokens);
     if !stand_ins.injector.spend(neurons) {
-        return Err("3036: You have used up your daily free allocation of 10,000 neurons".to_owned());
+        return Err(stand_ins.injector.spent());
     }
     let embeddings = stand_ins.ai.embed(&tokenised, pooling).map_err(|error| error.to_string())?;
     let seconds = started.elapsed().as_secs_f64();
@@ -120,23 +130,28 @@ fn embed(stand_ins: &StandIns, texts: &[String], pooling: &str) -> Result<Embedd
 
 async fn upsert(State(stand_ins): Shared, Json(vectors): Json<Vec<NewVector>>) -> Response {
     let visible_after = Duration::from_millis(stand_ins.injector.faults().visible_after_ms);
-    vectorize(&stand_ins, |index| index.upsert(vectors, visible_after)).await
+    vectorize(&stand_ins, "VECTOR_UPSERT_ERROR", |index| index.upsert(vectors, visible_after)).await
 }
 
 async fn query(State(stand_ins): Shared, Json(query): Json<Query>) -> Response {
-    vectorize(&stand_ins, |index| index.query(&query)).await
+    vectorize(&stand_ins, "VECTOR_QUERY_ERROR", |index| index.query(&query)).await
 }
 
 async fn delete(State(stand_ins): Shared, Json(ids): Json<Vec<String>>) -> Response {
-    vectorize(&stand_ins, |index| index.delete(&ids)).await
+    vectorize(&stand_ins, "VECTOR_DELETE_ERROR", |index| index.delete(&ids)).await
 }
 
-async fn vectorize<T: Serialize>(stand_ins: &StandIns, call: impl FnOnce(&mut Index) -> Result<T, String>) -> Response {
+/// A call of the index; one that fails does it in the words of the runtime, under the name of its error.
+async fn vectorize<T: Serialize>(
+    stand_ins: &StandIns,
+    error: &str,
+    call: impl FnOnce(&mut Index) -> Result<T, String>,
+) -> Response {
     let faults = stand_ins.injector.faults();
     stall(&faults).await;
     let fate = stand_ins.injector.draw(faults.vectorize_fails, faults.vectorize_answers_lost);
-    if fate == Fate::Fails {
-        return thrown("internal error (injected)");
+    if fate == Fate::Fails || stand_ins.injector.is_out(faults.vectorize_out_ms) {
+        return thrown(format!("{error}: Status + 503"));
     }
     let answered = call(&mut stand_ins.index.lock().unwrap_or_else(PoisonError::into_inner));
     if fate == Fate::AnswerLost {

@@ -40,13 +40,19 @@ pub enum Resource {
     R2ClassB,
     /// Requests to Durable Objects.
     ObjectRequests,
+    /// Rows Durable Objects read.
+    ObjectRowsRead,
+    /// Rows Durable Objects write.
+    ObjectRowsWritten,
+    /// GB-seconds for which Durable Objects are awake.
+    ObjectGbSeconds,
     /// Vectors queried: a day's part of the month's.
     VectorsQueried,
 }
 
 impl Resource {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Neurons,
         Self::Requests,
         Self::QueueOperations,
@@ -57,6 +63,9 @@ impl Resource {
         Self::R2ClassA,
         Self::R2ClassB,
         Self::ObjectRequests,
+        Self::ObjectRowsRead,
+        Self::ObjectRowsWritten,
+        Self::ObjectGbSeconds,
         Self::VectorsQueried,
     ];
 
@@ -73,6 +82,9 @@ impl Resource {
             Self::R2ClassA => "r2_class_a",
             Self::R2ClassB => "r2_class_b",
             Self::ObjectRequests => "object_requests",
+            Self::ObjectRowsRead => "object_rows_read",
+            Self::ObjectRowsWritten => "object_rows_written",
+            Self::ObjectGbSeconds => "object_gb_seconds",
             Self::VectorsQueried => "vectors_queried",
         }
     }
@@ -91,6 +103,9 @@ impl Resource {
             Self::R2ClassA => usage.r2_class_a as f64,
             Self::R2ClassB => usage.r2_class_b as f64,
             Self::ObjectRequests => usage.object_requests as f64,
+            Self::ObjectRowsRead => usage.object_rows_read as f64,
+            Self::ObjectRowsWritten => usage.object_rows_written as f64,
+            Self::ObjectGbSeconds => usage.object_milliseconds as f64 / 1_000.0 * constants::OBJECT_GB,
             Self::VectorsQueried => usage.vectors_queried as f64,
         }
     }
@@ -125,6 +140,12 @@ pub struct Allowances {
     pub r2_class_b: f64,
     /// Requests to Durable Objects a day.
     pub object_requests: f64,
+    /// Rows Durable Objects read a day.
+    pub object_rows_read: f64,
+    /// Rows Durable Objects write a day.
+    pub object_rows_written: f64,
+    /// GB-seconds a day for which Durable Objects are awake.
+    pub object_gb_seconds: f64,
     /// Vectors queried a day.
     pub vectors_queried: f64,
     /// Vectors stored, ever.
@@ -151,6 +172,9 @@ impl Default for Allowances {
             r2_class_a: constants::R2_CLASS_A_PER_MONTH as f64 / DAYS_PER_MONTH,
             r2_class_b: constants::R2_CLASS_B_PER_MONTH as f64 / DAYS_PER_MONTH,
             object_requests: constants::OBJECT_REQUESTS_PER_DAY as f64,
+            object_rows_read: constants::OBJECT_ROWS_READ_PER_DAY as f64,
+            object_rows_written: constants::OBJECT_ROWS_WRITTEN_PER_DAY as f64,
+            object_gb_seconds: constants::OBJECT_GB_SECONDS_PER_DAY as f64,
             vectors_queried: constants::VECTOR_QUERIED_DIMENSIONS_PER_MONTH as f64 / dimensions / DAYS_PER_MONTH,
             vectors_stored: constants::VECTOR_STORED_DIMENSIONS as f64 / dimensions,
             requests_per_key: constants::REQUESTS_PER_KEY_AND_DAY,
@@ -226,6 +250,9 @@ impl Allowances {
             Resource::R2ClassA => self.r2_class_a,
             Resource::R2ClassB => self.r2_class_b,
             Resource::ObjectRequests => self.object_requests,
+            Resource::ObjectRowsRead => self.object_rows_read,
+            Resource::ObjectRowsWritten => self.object_rows_written,
+            Resource::ObjectGbSeconds => self.object_gb_seconds,
             Resource::VectorsQueried => self.vectors_queried,
         }
     }

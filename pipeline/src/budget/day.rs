@@ -157,6 +157,7 @@ impl Budget {
                 (Resource::Neurons, Level::Spent) => "search by keyword, answers quote what is found, indexing waits",
                 (Resource::Neurons, Level::Scarce) => "smaller models, no cache writes",
                 (Resource::KvWrites, Level::Scarce | Level::Spent) => "no cache writes",
+                (Resource::ObjectRowsWritten, Level::Scarce | Level::Spent) => "nobody says or writes in sessions",
                 (
                     Resource::D1RowsWritten
                     | Resource::D1RowsRead

@@ -7,10 +7,12 @@
 //! 3. [`charge_abandoned`] does the same for an invocation that never got that far. Whether its
 //!    call was billed nobody knows: it is taken for billed.
 //!
-//! So the day's neurons are always the sum of its usage rows, and never less than the real spending.
+//! So the day's neurons are always the sum of its usage rows, and never less than the real spending. What is set
+//! aside before midnight and spent after it counts to the new day, while it is set aside and when it is recorded:
+//! on which of both the platform counts it nobody knows, and of the old day nothing is left to be saved.
 
 use crate::{
-    budget::{allowances::Allowances, purpose::Purpose, usage::Usage},
+    budget::{allowances::Allowances, purpose::Purpose},
     constants,
     failure::Failure,
     ids::UserId,
@@ -110,27 +112,17 @@ pub async fn record<P: Database + Meter + Clock>(ports: &P, entry: Entry<'_>) ->
     transaction.commit(ports).await.map(drop)
 }
 
-/// Takes reservations for spent whose invocations cannot be alive any more. Returns how many.
+/// Takes reservations for spent whose invocations cannot be alive any more, on the day of its discovery: the
+/// hour of the call may be summed up already. One transaction, however many they are; two at once find them once.
 ///
 /// # Errors
 /// What the database fails with; it may be repeated.
-pub async fn charge_abandoned<P: Database + Clock>(ports: &P) -> Result<usize, Failure> {
+pub async fn charge_abandoned<P: Database + Clock>(ports: &P) -> Result<(), Failure> {
     let now = ports.now();
-    let reservations = budget::abandoned(now.plus(-constants::MAX_WRITER_LIFE)).all(ports).await?;
-    for reservation in &reservations {
-        // On the day of its discovery: the hour of the call may be summed up already.
-        let mut transaction = Transaction::default();
-        transaction.write(budget::spend(&reservation.id, reservation.purpose, reservation.neurons, now));
-        transaction.write(log::insert(NewUsage {
-            at: now,
-            invocation: &reservation.id,
-            user: reservation.user_id.as_ref(),
-            key: None,
-            source: "abandoned",
-            usage: Usage { neurons: reservation.neurons, ..Usage::default() },
-        }));
-        transaction.write(budget::release(&reservation.id));
-        transaction.commit(ports).await?;
-    }
-    Ok(reservations.len())
+    let before = now.plus(-constants::MAX_WRITER_LIFE);
+    let mut transaction = Transaction::default();
+    transaction.write(budget::spend_abandoned(before, now));
+    transaction.write(log::insert_abandoned(before, now));
+    transaction.write(budget::release_abandoned(before));
+    transaction.commit(ports).await.map(drop)
 }

@@ -29,4 +29,13 @@ pub struct Usage {
     /// Requests to Durable Objects.
     #[serde(default)]
     pub object_requests: u64,
+    /// Rows Durable Objects read.
+    #[serde(default)]
+    pub object_rows_read: u64,
+    /// Rows Durable Objects wrote, alarms that were set included.
+    #[serde(default)]
+    pub object_rows_written: u64,
+    /// Milliseconds for which Durable Objects were awake.
+    #[serde(default)]
+    pub object_milliseconds: u64,
 }

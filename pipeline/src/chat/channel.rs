@@ -7,7 +7,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ids::{ConversationId, JobId, SessionId, TurnId, UserId};
+use crate::{
+    ids::{ClaimToken, ConversationId, JobId, RANDOM_BYTES, SessionId, TurnId, UserId},
+    time::Timestamp,
+};
 
 /// Which channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +54,7 @@ pub enum TurnEvent {
         /// The model.
         model: String,
     },
-    /// What was published so far does not count: another attempt begins.
+    /// What was published so far does not count, nor does it if that was the end: another attempt begins.
     Restarted,
     /// More of the answer.
     Delta {
@@ -92,6 +95,28 @@ pub struct Update {
     pub events: Vec<TurnEvent>,
 }
 
+/// An update as it is sent to its channel, which does not know its own name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// Of a session's channel: whose session, and which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<(UserId, SessionId)>,
+    /// The update.
+    #[serde(flatten)]
+    pub update: Update,
+}
+
+impl Told {
+    /// An update for a channel.
+    pub fn new(channel: &Channel, update: Update) -> Self {
+        let session = match channel {
+            Channel::Session(user, session) => Some((user.clone(), session.clone())),
+            Channel::Turn(..) => None,
+        };
+        Self { session, update }
+    }
+}
+
 /// What a channel knows of a turn.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamState {
@@ -114,6 +139,13 @@ pub struct Admission {
     pub state: StreamState,
 }
 
+/// The name under which a turn that failed is said to be tried again: sorts after every attempt that was claimed
+/// by then, so that no worker of before is heard any more, and before those to come. `failed_at` is when it
+/// failed, by the clock of the worker that gave it up.
+pub fn retry_attempt(failed_at: Timestamp) -> String {
+    ClaimToken::new(failed_at, [u8::MAX; RANDOM_BYTES]).to_string()
+}
+
 /// Decides what of an update is passed on: nothing after the end, nothing of an attempt that
 /// another has replaced, and `restarted` before the second attempt at an answer.
 pub fn admit(state: Option<&StreamState>, update: Update) -> Admission {
@@ -124,7 +156,8 @@ pub fn admit(state: Option<&StreamState>, update: Update) -> Admission {
     }
     let is_new = update.attempt > known.attempt;
     let ends_only = update.events.iter().all(TurnEvent::is_last);
-    let restarts = is_new && known.length > 0 && !ends_only;
+    let says_so_itself = matches!(update.events.first(), Some(TurnEvent::Restarted));
+    let restarts = is_new && known.length > 0 && !ends_only && !says_so_itself;
     let mut length = if is_new && !ends_only { 0 } else { known.length };
     let is_final = |event: &TurnEvent| matches!(event, TurnEvent::Done { .. } | TurnEvent::Cancelled);
     let ended = update.events.iter().any(is_final);
@@ -192,6 +225,24 @@ mod tests {
         let ended = admit(None, update("a", vec![delta(0, "x"), TurnEvent::Cancelled])).state;
         let late = admit(Some(&ended), update("b", vec![delta(0, "y")]));
         assert!(!late.wanted && late.events.is_empty());
+    }
+
+    #[test]
+    fn after_a_retry_the_old_failure_is_not_heard_and_the_new_attempt_is() {
+        let second = |count: i64| Timestamp::from_milliseconds(1_000 * count);
+        let claim = |at| format!("{}/00", ClaimToken::new(at, [7; RANDOM_BYTES]));
+        let end = |at| format!("{}/99", ClaimToken::new(at, [7; RANDOM_BYTES]));
+        let first = admit(None, update(&claim(second(1)), vec![delta(0, "Hel")])).state;
+        // It failed in second 5, and the worker tells late.
+        let retried = admit(Some(&first), update(&retry_attempt(second(5)), vec![TurnEvent::Restarted]));
+        assert!(matches!(retried.events[..], [TurnEvent::Restarted]), "{:?}", retried.events);
+        for at in [second(1), second(5)] {
+            let failed = vec![TurnEvent::Failed { detail: "x".into() }];
+            assert!(admit(Some(&retried.state), update(&end(at), failed)).events.is_empty());
+        }
+        let next = admit(Some(&retried.state), update(&claim(second(6)), vec![delta(0, "Hello")]));
+        assert_eq!((next.wanted, read(&next.events)), (true, "Hello".to_owned()));
+        assert_eq!(next.events.len(), 1, "it was restarted already");
     }
 
     #[test]

@@ -174,9 +174,9 @@ impl EventReader {
     }
 }
 
-/// Tokens of a text when nobody counted them: a bit more than English needs.
+/// Tokens of a text when the model did not count them: cl100k's, which come near those of the models asked.
 pub fn estimated_tokens(text: &str) -> u64 {
-    text.len().div_ceil(4) as u64
+    tokenizer::count(text) as u64
 }
 
 #[cfg(test)]
@@ -205,6 +205,19 @@ mod tests {
             prop_assert_eq!(reader.tokens(), Some(Tokens { prompt: 7, completion: 2 }));
             prop_assert!(reader.is_done());
         }
+    }
+
+    /// Qwen3 thinks by default: its thoughts come beside the answer, and are none.
+    #[test]
+    fn thoughts_beside_the_answer_are_not_shown() {
+        let mut reader = EventReader::default();
+        let text = reader.read(
+            b"data: {\"choices\":[{\"delta\":{\"content\":\"\",\"reasoning_content\":\"Hm.\"}}]}\n\n\
+              data: {\"choices\":[{\"delta\":{\"content\":null,\"reasoning\":\"Hm!\"}}]}\n\n\
+              data: {\"response\":null,\"reasoning_content\":\"Well.\"}\n\n\
+              data: {\"choices\":[{\"delta\":{\"content\":\"Glorp.\"}}]}\n\n",
+        );
+        assert_eq!(text, "Glorp.");
     }
 
     #[test]

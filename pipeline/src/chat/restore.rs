@@ -31,7 +31,7 @@ pub async fn restore<P: Database + ObjectStore + Clock>(
     let messages: Vec<MessageRow> = load(ports, &key).await?.turns.into_iter().map(MessageRow::from).collect();
     let now = ports.now();
     let mut transaction = Transaction::default();
-    transaction.write(archiving::restore_messages(user, conversation, &key, &messages)?);
+    transaction.write_all(archiving::restore_messages(user, conversation, &key, &messages)?);
     transaction.write(archives::supersede_restored(user, conversation, &key, now));
     transaction.write(archiving::mark_restored(user, conversation, &key, now));
     transaction.commit(ports).await?;

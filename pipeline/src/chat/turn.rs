@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chat::{catalogue::RouteName, generation::PromptMessage},
+    chat::{catalogue::RouteName, generation::PromptMessage, guests::GuestScope},
     filters::Filters,
     ids::{ConversationId, DocumentId, JobId, MemoryId, SessionId, TurnId},
 };
@@ -45,6 +45,30 @@ pub struct Ask {
     pub instructions: Option<String>,
     /// Accept what the user states about themselves without asking.
     pub accept_memories: bool,
+    /// Of a guest's question: what its owner opened to the session. Memories, profile and what was said
+    /// elsewhere are none of a guest's business.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest: Option<GuestScope>,
+}
+
+impl Ask {
+    /// True for the question of a session's guest.
+    pub const fn is_by_guest(&self) -> bool {
+        self.guest.is_some()
+    }
+
+    /// True if memories may be recalled for it, and proposed.
+    pub const fn may_use_memory(&self) -> bool {
+        self.use_memory && !self.is_by_guest()
+    }
+
+    /// What sources must be; `None` if there may be none.
+    pub fn source_filters(&self) -> Option<Filters> {
+        match &self.guest {
+            None => Some(self.filters.clone()),
+            Some(scope) => scope.filters(),
+        }
+    }
 }
 
 /// Where a statement of an answer comes from.

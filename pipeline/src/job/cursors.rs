@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     failure::Failure,
-    ids::{ChunkRow, ClaimToken, ConversationId},
+    ids::{ChunkRow, ClaimToken, ConversationId, DocumentId},
     job::item::Claim,
+    store::documents::superseded::SupersededRevision,
 };
 
 /// Reads the cursor of a claimed item; `None` if it is at the stage's beginning.
@@ -140,9 +141,37 @@ pub struct UpsertCursor {
     pub slices: Vec<ClaimToken>,
 }
 
-/// Purge: nothing, since the superseded revisions that are left say themselves what is to be done.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct PurgeCursor {}
+/// Purge: how far the first revision is, if it has more vectors than one message removes. Of all others the
+/// superseded revisions that are left say themselves what is to be done.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PurgeCursor {
+    /// The revision that was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partly: Option<PartlyPurged>,
+}
+
+/// A revision that lost some of its vectors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartlyPurged {
+    /// Its document.
+    pub document_id: DocumentId,
+    /// Its number.
+    pub revision: i64,
+    /// The vectors before this one are gone.
+    pub vectors: i64,
+}
+
+impl PartlyPurged {
+    /// This revision, without its first `vectors`.
+    pub fn of(revision: &SupersededRevision, vectors: i64) -> Self {
+        Self { document_id: revision.document_id.clone(), revision: revision.revision, vectors }
+    }
+
+    /// True for the revision that was begun.
+    pub fn is_of(&self, revision: &SupersededRevision) -> bool {
+        self.document_id == revision.document_id && self.revision == revision.revision
+    }
+}
 
 /// Archive: which conversation. Written by the schedule with the item, so there always is one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,7 +198,9 @@ mod tests {
         assert_eq!(json(&serde_json::from_str::<EmbedCursor>(embed).unwrap()).unwrap(), embed);
         let upsert = r#"{"slice":1,"slices":["clm_00000000000000000000000000"]}"#;
         assert_eq!(json(&serde_json::from_str::<UpsertCursor>(upsert).unwrap()).unwrap(), upsert);
-        assert_eq!(json(&PurgeCursor {}).unwrap(), "{}");
+        assert_eq!(json(&serde_json::from_str::<PurgeCursor>("{}").unwrap()).unwrap(), "{}");
+        let purge = r#"{"partly":{"document_id":"doc_000000000000000000000001","revision":2,"vectors":100}}"#;
+        assert_eq!(json(&serde_json::from_str::<PurgeCursor>(purge).unwrap()).unwrap(), purge);
         let archive = r#"{"conversation_id":"con_00000000000000000000000000","number":12}"#;
         assert_eq!(json(&serde_json::from_str::<ArchiveCursor>(archive).unwrap()).unwrap(), archive);
     }

@@ -3,6 +3,7 @@
 use crate::{
     constants,
     failure::{Failure, FailureKind},
+    platform::ports::{Clock, Random},
     time::{Span, Timestamp},
 };
 
@@ -54,7 +55,7 @@ impl Outcome {
 
 /// Decides a failed attempt's fate: the failure's kind and how often it was tried.
 ///
-/// `jitter` is uniform in 0..=255 and spreads the retries of a burst (full jitter).
+/// `jitter` is uniform in 0..=255 and spreads the retries of a burst (equal jitter).
 pub fn fate(failure: &Failure, attempts: i64, now: Timestamp, jitter: u8) -> Outcome {
     let why = failure.why.clone();
     match failure.kind {
@@ -66,12 +67,32 @@ pub fn fate(failure: &Failure, attempts: i64, now: Timestamp, jitter: u8) -> Out
     }
 }
 
-/// How long until the next attempt, in whole seconds: full jitter under an exponential ceiling.
+/// The longest that a queue keeps a message at a time while D1 does not answer: that uses no attempt up.
+const LONGEST_WAIT_FOR_DATABASE: Span = Span::minutes(5);
+
+/// Decides what becomes of a message when D1 does not say anything about its item: the queue keeps it, longer each
+/// time it was delivered. That is nobody's failed attempt, so no kind of failure ends it.
+///
+/// Where D1's day is spent a queue, which forgets after a day, is no place to wait: the message may go, and the
+/// sweep sends it again once D1 answers.
+pub fn wait_for_database<P: Clock + Random>(ports: &P, failure: Failure, deliveries: u32) -> Outcome {
+    let [jitter] = ports.bytes::<1>();
+    match failure.kind {
+        FailureKind::Exhausted => Outcome::Park { until: ports.now().next_day(), why: failure.why },
+        FailureKind::Transient | FailureKind::Bug | FailureKind::Input => Outcome::Retry {
+            after: backoff(i64::from(deliveries), jitter).min(LONGEST_WAIT_FOR_DATABASE),
+            why: failure.why,
+        },
+    }
+}
+
+/// How long until the next attempt, in whole seconds: equal jitter, from half of an exponential ceiling up to all
+/// of it, so that chance does not use the attempts up while a service is out.
 ///
 /// Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 pub fn backoff(attempts: i64, jitter: u8) -> Span {
     let ceiling = ((1 << attempts.clamp(0, 16)) * constants::BACKOFF_BASE).min(constants::BACKOFF_CEILING);
-    Span::seconds(ceiling.as_seconds() * (i64::from(jitter) + 1) / 256)
+    Span::seconds((ceiling.as_seconds() * (i64::from(jitter) + 257) / 512).max(1))
 }
 
 #[cfg(test)]
@@ -82,8 +103,14 @@ mod tests {
     fn backoff_grows_to_its_ceiling_and_is_spread() {
         assert_eq!(backoff(0, 255), Span::seconds(1));
         assert_eq!(backoff(4, 255), Span::seconds(16));
-        assert_eq!(backoff(40, 255), Span::seconds(300));
-        assert_eq!(backoff(40, 0), Span::seconds(1));
+        assert_eq!(backoff(40, 255), Span::minutes(20));
+        assert_eq!(backoff(40, 0), Span::seconds(602));
+    }
+
+    #[test]
+    fn the_attempts_outlast_an_hour_without_a_service() {
+        let shortest: i64 = (1..constants::ATTEMPTS).map(|attempts| backoff(attempts, 0).as_seconds()).sum();
+        assert!(shortest > 3_600, "{shortest} s");
     }
 
     #[test]

@@ -17,9 +17,10 @@ use crate::{
     },
     platform::{
         ports::{Clock, Database, Queue, Random},
-        transaction::Transaction,
+        transaction::{Committed, Transaction},
     },
     store::{dead_letters, jobs::items, usage},
+    time::Timestamp,
 };
 
 /// Claims the message's item for its stage; `None` if there is nothing to do: done, cancelled, held
@@ -112,24 +113,29 @@ fn message(claim: &Claim, stage: Stage) -> Message {
     Message { stage, item: claim.item, user: claim.user.clone() }
 }
 
-/// Gives a claim back after a failed attempt, as `outcome` says. Changes nothing if it was lost.
+/// Gives a claim back after a failed attempt, as `outcome` says. Changes nothing if it was lost, and is then
+/// false.
 ///
 /// # Errors
 /// What the database or the queue fails with; the lease then runs out.
-pub async fn release<P: Database + Queue + Clock>(ports: &P, claim: &Claim, outcome: &Outcome) -> Result<(), Failure> {
+pub async fn release<P: Database + Queue + Clock>(
+    ports: &P,
+    claim: &Claim,
+    outcome: &Outcome,
+) -> Result<bool, Failure> {
     let now = ports.now();
     let (state, next_at, why) = match outcome {
-        Outcome::Done => return Ok(()),
-        Outcome::Dead { why } => return fail(ports, claim.item, &claim.user, why, Some(&claim.token)).await,
+        Outcome::Done => return Ok(true),
+        Outcome::Dead { why } => return fail(ports, claim, why).await,
         Outcome::Retry { after, why } => (ItemState::Queued, now.plus(*after), why),
         Outcome::Park { until, why } => (ItemState::Parked, *until, why),
     };
     let mut transaction = Transaction::default();
-    transaction.write(items::give_back(claim, state, next_at, why, now));
+    let given_back = transaction.write(items::give_back(claim, state, next_at, why, now));
     if state == ItemState::Parked {
         transaction.write(items::park_job(claim.item));
     }
-    transaction.commit(ports).await.map(drop)
+    Ok(transaction.commit(ports).await?.changes(given_back) > 0)
 }
 
 /// Holds on to a claim for another lease; false if it was lost, and the work is no longer wanted.
@@ -140,29 +146,46 @@ pub async fn renew<P: Database + Clock>(ports: &P, claim: &Claim) -> Result<bool
     Ok(items::renew(claim, ports.now()).run(ports).await? > 0)
 }
 
-/// Gives an item up: its state, a dead letter its owner can see and replay, and whatever waited for
-/// it. With a token only if that claim still holds; without one (sweep, dead-letter queue) unless
-/// the item is terminal already.
+/// Lets a claimed item fail: its state, a dead letter its owner can see and replay, and whatever waited for
+/// it. Changes nothing if the claim was lost, and says so by false.
+async fn fail<P: Database + Queue + Clock>(ports: &P, claim: &Claim, why: &str) -> Result<bool, Failure> {
+    let now = ports.now();
+    let mut transaction = Transaction::default();
+    // First: it looks whether the claim still holds.
+    transaction.write(dead_letters::record_failed(claim, why, now));
+    let failed = transaction.write(items::fail(claim, why, now));
+    let done = end(ports, transaction, claim.item, now).await?;
+    Ok(done.changes(failed) > 0)
+}
+
+/// Gives an item up, as [`release`] does for a claim, if D1 says now that it has no attempts left and that
+/// nobody holds it; false if it does not. What its row says decides, not what somebody read of it before.
 ///
 /// # Errors
 /// What the database or the queue fails with. It may be repeated.
-pub async fn fail<P: Database + Queue + Clock>(
-    ports: &P,
-    item: ItemId,
-    user: &UserId,
-    why: &str,
-    token: Option<&ClaimToken>,
-) -> Result<(), Failure> {
+pub async fn give_up<P: Database + Queue + Clock>(ports: &P, item: ItemId, user: &UserId) -> Result<bool, Failure> {
     let now = ports.now();
     let mut transaction = Transaction::default();
-    // First: it looks whether the item is open still.
-    transaction.write(dead_letters::record_item(item, user, why, token, now));
-    transaction.write(items::fail(item, user, why, token, now));
+    // First: it looks at the item as it is before.
+    transaction.write(dead_letters::record_given_up(item, user, now));
+    let given_up = transaction.write(items::give_up(item, user, now));
+    let done = end(ports, transaction, item, now).await?;
+    Ok(done.changes(given_up) > 0)
+}
+
+/// Commits the end of an item with what follows from it: what waited for it, and the end of its job.
+async fn end<P: Database + Queue>(
+    ports: &P,
+    mut transaction: Transaction,
+    item: ItemId,
+    now: Timestamp,
+) -> Result<Committed, Failure> {
     transaction.announce(items::wake_waiting(item, now));
     transaction.write(items::finish_job(item, now));
-    let messages = transaction.commit(ports).await?.messages()?;
-    if messages.is_empty() {
-        return Ok(());
+    let done = transaction.commit(ports).await?;
+    let messages = done.messages()?;
+    if !messages.is_empty() {
+        ports.send(messages).await?;
     }
-    ports.send(messages).await
+    Ok(done)
 }

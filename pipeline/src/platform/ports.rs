@@ -15,7 +15,10 @@ use crate::{
     failure::Failure,
     job::message::Message,
     model::EmbeddingModel,
-    platform::statement::{Answers, Statement},
+    platform::{
+        asked::Asked,
+        statement::{Answers, Statement},
+    },
     time::{Span, Timestamp},
 };
 
@@ -214,6 +217,8 @@ pub trait Meter {
     fn invocation(&self) -> String;
     /// What it has used, counted where the platform is called.
     fn usage(&self) -> Usage;
+    /// How often it has asked the platform so far, against how often one invocation may.
+    fn asked(&self) -> Asked;
     /// True once it has set neurons aside.
     fn has_reserved(&self) -> bool;
     /// Notes that it has set neurons aside.

@@ -137,6 +137,13 @@ impl Transaction {
         Written { place: self.add(write.statement) }
     }
 
+    /// Adds writes whose answers nobody reads.
+    pub fn write_all(&mut self, writes: impl IntoIterator<Item = Write>) {
+        for write in writes {
+            self.write(write);
+        }
+    }
+
     /// Adds a statement that returns job items; [`Committed::messages`] then announces those that are queued.
     pub fn announce(&mut self, query: Query<ItemAnnouncement>) {
         let queued = self.query(query);

@@ -44,6 +44,33 @@ macro_rules! key_held_by {
 }
 pub(in crate::store) use key_held_by;
 
+/// The item `$item` of `$user` has no attempts left of `$attempts`, and at `$now` nobody holds it.
+macro_rules! is_spent {
+    ($item:literal, $user:literal, $attempts:literal, $now:literal) => {
+        concat!(
+            "id = ",
+            $item,
+            " AND user_id = ",
+            $user,
+            " AND attempts >= ",
+            $attempts,
+            " AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ",
+            $now,
+            "))"
+        )
+    };
+}
+pub(in crate::store) use is_spent;
+
+/// Why the last attempt of the item at hand came to nothing: for the reason it gave, or, if it gave none, for
+/// `$stopped`.
+macro_rules! why_spent {
+    ($stopped:literal) => {
+        concat!("CASE state WHEN 'running' THEN ", $stopped, " ELSE coalesce(error, ", $stopped, ") END")
+    };
+}
+pub(in crate::store) use why_spent;
+
 /// The number that the next job item will get: revisions that become superseded name the purge item that
 /// the same transaction makes for them.
 pub const NEXT_ITEM: &str = "(SELECT value + 1 FROM counters WHERE name = 'item')";

@@ -1,6 +1,7 @@
 //! Numbers of the whole deployment, a row each: the table `counters`.
 //!
-//! `item` is the last number that was given to a job item, `vectors_stored` how many vectors the index held
+//! `item` is the last number that was given to a job item, `steps_due` which steps of the schedule are due and
+//! not done (a bit each), `vectors_stored` how many vectors the index held
 //! when they were last counted, and `kv_writes` the KV writes that caches did on one day.
 
 use serde::Deserialize;
@@ -55,4 +56,30 @@ pub fn take_kv_writes(writes: i64, most: f64, now: Timestamp) -> Write {
     .bind(now.start_of_day().milliseconds() / DAY.as_milliseconds())
     .bind(writes)
     .bind(most)
+}
+
+/// Steps of the schedule that are due, a bit each.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct StepsDue {
+    /// The bits.
+    pub value: i64,
+}
+
+/// Notes that these steps are due, beside those that are.
+pub fn note_due_steps(steps: i64) -> Query<StepsDue> {
+    Query::new(
+        "INSERT INTO counters (name, value) VALUES ('steps_due', ?1)
+         ON CONFLICT (name) DO UPDATE SET value = value | excluded.value RETURNING value",
+    )
+    .bind(steps)
+}
+
+/// The steps that are due and not done.
+pub fn due_steps() -> Query<StepsDue> {
+    Query::new("SELECT value FROM counters WHERE name = 'steps_due'")
+}
+
+/// Notes that these steps are done.
+pub fn note_done_steps(steps: i64) -> Write {
+    Write::new("UPDATE counters SET value = value & ~?1 WHERE name = 'steps_due'").bind(steps)
 }

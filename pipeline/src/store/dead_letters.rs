@@ -5,26 +5,40 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{ClaimToken, ItemId, JobId, UserId},
+    constants,
+    ids::{ItemId, JobId, UserId},
+    job::item::Claim,
     platform::transaction::{Query, Write},
-    store::conditions::TERMINAL,
+    store::{
+        conditions::{is_spent, why_spent},
+        jobs::items::STOPPED,
+    },
     time::Timestamp,
 };
 
-/// Records an item that is about to be given up, under one id for each item and stage. With a token only
-/// if that claim still holds; without one unless the item is terminal.
-pub fn record_item(item: ItemId, user: &UserId, why: &str, token: Option<&ClaimToken>, now: Timestamp) -> Write {
+/// A letter of an item and a stage has one id: one that fails again says so in its first.
+const RECORD: &str = "INSERT INTO dead_letters (id, user_id, item_id, stage, why, created_at)
+         SELECT 'item-' || id || '-' || stage, user_id, id, stage";
+const AGAIN: &str =
+    "ON CONFLICT (id) DO UPDATE SET why = excluded.why, created_at = excluded.created_at, replayed_at = NULL";
+
+/// Records a claimed item that is about to fail.
+pub fn record_failed(claim: &Claim, why: &str, now: Timestamp) -> Write {
+    claim.fenced(formatcp!("{RECORD}, ?3, ?4 FROM job_items WHERE id = ?1 AND token = ?2 {AGAIN}")).bind(why).bind(now)
+}
+
+/// Records an item that is about to be given up: see [`give_up`](crate::store::jobs::items::give_up).
+pub fn record_given_up(item: ItemId, user: &UserId, now: Timestamp) -> Write {
     Write::new(formatcp!(
-        "INSERT INTO dead_letters (id, user_id, item_id, stage, why, created_at)
-         SELECT 'item-' || id || '-' || stage, user_id, id, stage, ?3, ?4 FROM job_items
-         WHERE id = ?1 AND user_id = ?5 AND (token = ?2 OR ?2 IS NULL) AND state NOT IN {TERMINAL}
-         ON CONFLICT (id) DO UPDATE SET why = excluded.why, created_at = excluded.created_at, replayed_at = NULL"
+        "{RECORD}, {WHY_SPENT}, ?4 FROM job_items WHERE {IS_SPENT} {AGAIN}",
+        WHY_SPENT = why_spent!("?5"),
+        IS_SPENT = is_spent!("?1", "?2", "?3", "?4"),
     ))
     .bind(item)
-    .bind(token)
-    .bind(why)
-    .bind(now)
     .bind(user)
+    .bind(constants::ATTEMPTS)
+    .bind(now)
+    .bind(STOPPED)
 }
 
 /// Records a message that cannot be read, once.

@@ -85,14 +85,16 @@ pub struct KeyRow {
     /// Hex SHA-256 of the body it came with first.
     pub body_hash: String,
     /// The job of that request.
-    pub job_id: String,
+    pub job_id: JobId,
+    /// When it came.
+    pub created_at: Timestamp,
     /// The answer to replay; `None` while the request is in flight.
     pub response: Option<String>,
 }
 
 /// Finds a user's key.
 pub fn find(user: &UserId, key: &str) -> Query<KeyRow> {
-    Query::new("SELECT body_hash, job_id, response FROM idempotency_keys WHERE user_id = ?1 AND key = ?2")
+    Query::new("SELECT body_hash, job_id, created_at, response FROM idempotency_keys WHERE user_id = ?1 AND key = ?2")
         .bind(user)
         .bind(key)
 }

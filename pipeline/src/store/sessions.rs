@@ -25,8 +25,12 @@ pub struct SessionRow {
     pub conversation_id: ConversationId,
     /// `open` or `closed`.
     pub state: String,
+    /// What its guests may ask about (JSON); `None`: nothing.
+    pub opened: Option<String>,
     /// The shared text when it last fell idle.
     pub scratch: Option<String>,
+    /// How many edits had made it.
+    pub scratch_revision: i64,
     /// Of its event log, then.
     pub last_sequence: i64,
     /// When it was opened.
@@ -35,21 +39,51 @@ pub struct SessionRow {
     pub updated_at: Timestamp,
 }
 
+/// A session that is to be inserted.
+#[derive(Clone, Copy, Debug)]
+pub struct NewSessionRow<'a> {
+    /// Its id.
+    pub id: &'a SessionId,
+    /// Its title.
+    pub title: &'a str,
+    /// What is asked in it.
+    pub conversation: &'a ConversationId,
+    /// What its guests may ask about (JSON).
+    pub opened: &'a str,
+    /// Now.
+    pub now: Timestamp,
+}
+
 /// Inserts an open session.
-pub fn insert(user: &UserId, session: &SessionId, title: &str, conversation: &ConversationId, now: Timestamp) -> Write {
+pub fn insert(user: &UserId, new: NewSessionRow<'_>) -> Write {
     Write::new(
-        "INSERT INTO sessions (user_id, id, title, conversation_id, state, last_sequence, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, 'open', 0, ?5, ?5)",
+        "INSERT INTO sessions (user_id, id, title, conversation_id, opened, state, last_sequence, created_at,
+                               updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, 'open', 0, ?6, ?6)",
     )
+    .bind(user)
+    .bind(new.id)
+    .bind(new.title)
+    .bind(new.conversation)
+    .bind(new.opened)
+    .bind(new.now)
+}
+
+/// Changes a session's title or what its guests may ask about (JSON); what is `None` stays.
+pub fn change(user: &UserId, session: &SessionId, title: Option<&str>, opened: Option<&str>) -> Query<SessionRow> {
+    Query::new(formatcp!(
+        "UPDATE sessions SET title = coalesce(?3, title), opened = coalesce(?4, opened)
+         WHERE user_id = ?1 AND id = ?2 RETURNING {SESSION}"
+    ))
     .bind(user)
     .bind(session)
     .bind(title)
-    .bind(conversation)
-    .bind(now)
+    .bind(opened)
 }
 
 /// The columns of a [`SessionRow`].
-const SESSION: &str = "id, title, conversation_id, state, scratch, last_sequence, created_at, updated_at";
+const SESSION: &str =
+    "id, title, conversation_id, state, opened, scratch, scratch_revision, last_sequence, created_at, updated_at";
 
 /// A user's session, open or closed.
 pub fn session(user: &UserId, session: &SessionId) -> Query<SessionRow> {
@@ -86,15 +120,27 @@ pub fn close(user: &UserId, session: &SessionId, now: Timestamp) -> Write {
         .bind(now)
 }
 
+/// What a channel knows that outlives it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelRest {
+    /// The shared text.
+    pub scratch: String,
+    /// How many edits made it.
+    pub scratch_revision: i64,
+    /// Of its event log.
+    pub last_sequence: i64,
+}
+
 /// Keeps what a channel knows that fell idle, unless something later is kept.
-pub fn keep_scratch(user: &UserId, session: &SessionId, scratch: &str, last_sequence: i64, now: Timestamp) -> Write {
+pub fn keep_rest(user: &UserId, session: &SessionId, rest: &ChannelRest, now: Timestamp) -> Write {
     Write::new(
-        "UPDATE sessions SET scratch = ?3, last_sequence = ?4, updated_at = ?5
-         WHERE user_id = ?1 AND id = ?2 AND last_sequence <= ?4",
+        "UPDATE sessions SET scratch = ?3, scratch_revision = ?4, last_sequence = ?5, updated_at = ?6
+         WHERE user_id = ?1 AND id = ?2 AND last_sequence <= ?5",
     )
     .bind(user)
     .bind(session)
-    .bind(scratch)
-    .bind(last_sequence)
+    .bind(rest.scratch.as_str())
+    .bind(rest.scratch_revision)
+    .bind(rest.last_sequence)
     .bind(now)
 }

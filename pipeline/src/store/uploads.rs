@@ -117,8 +117,10 @@ pub struct ResultRow {
     pub external_id: Option<String>,
     /// Ours.
     pub document_id: Option<DocumentId>,
-    /// `duplicate`, `rejected`, or how far what is indexed has come.
+    /// `duplicate`, `in_progress`, `rejected`, or how far what is indexed has come.
     pub status: String,
+    /// Of what another upload was bringing already: that upload's job.
+    pub job_id: Option<JobId>,
     /// Why it was rejected (JSON).
     pub error: Option<String>,
 }
@@ -148,6 +150,7 @@ pub fn results(user: &UserId, job: &JobId, wanted: &Wanted<'_>) -> Query<ResultR
                          WHEN p.state = 'done' AND b.state = 'waiting' THEN 'running'
                          WHEN p.state = 'done' THEN b.state
                          ELSE coalesce(p.state, 'done') END AS status,
+                    r.value ->> 'job_id' AS job_id,
                     r.value -> 'error' AS error
              FROM jobs j JOIN upload_results u ON u.job_id = j.id AND u.first > ?3 - ?6 CROSS JOIN json_each(u.results) r
              LEFT JOIN job_items p ON p.id = r.value ->> 'pack'

@@ -13,4 +13,5 @@ pub mod sums;
 
 /// The columns that count what was used, in the order of all three usage tables.
 const COUNTED: &str = "neurons, d1_rows_read, d1_rows_written, kv_reads, kv_writes, r2_class_a, r2_class_b, \
-     queue_operations, vectors_queried, vectors_upserted, object_requests";
+     queue_operations, vectors_queried, vectors_upserted, object_requests, object_rows_read, object_rows_written, \
+     object_milliseconds";

@@ -4,12 +4,13 @@ use const_format::formatcp;
 use serde::Deserialize;
 
 use crate::{
+    constants,
     ids::{JobId, UserId},
     job::item::Claim,
     platform::transaction::{Query, Write},
     store::conditions::HELD,
     tenant::Tenant,
-    time::{DAY, Timestamp},
+    time::{DAY, MINUTE, Timestamp},
 };
 
 /// Counts a user's documents no further than this: searches only ask whether there are few.
@@ -48,6 +49,24 @@ pub fn asker(user: &UserId, job: &JobId) -> Query<AskerRow> {
     ))
     .bind(job)
     .bind(user)
+}
+
+/// Takes one of the questions that guests of a user's sessions may ask in this minute and on this day; changes
+/// nothing if none is left.
+///
+/// The values are the number of the day or the minute times 10,000, plus the questions since its beginning.
+pub fn take_guest_question(user: &UserId, now: Timestamp) -> Write {
+    Write::new(
+        "UPDATE users
+         SET guest_questions_of_day = max(guest_questions_of_day, ?2 * 10000) + 1,
+             guest_questions_of_minute = max(guest_questions_of_minute, ?3 * 10000) + 1
+         WHERE id = ?1 AND guest_questions_of_day < ?2 * 10000 + ?4 AND guest_questions_of_minute < ?3 * 10000 + ?5",
+    )
+    .bind(user)
+    .bind(now.milliseconds() / DAY.as_milliseconds())
+    .bind(now.milliseconds() / MINUTE.as_milliseconds())
+    .bind(constants::GUEST_QUESTIONS_PER_DAY)
+    .bind(constants::GUEST_QUESTIONS_PER_MINUTE)
 }
 
 /// Keeps what a user says about themselves and how they want answers (JSON).

@@ -173,7 +173,7 @@ pub async fn begin<P: RequestPorts>(
     origin: &str,
 ) -> Result<Begun, Refusal> {
     let Checked { message, conversation, session, mut ask } = checked;
-    ask.accept_memories = Profile::of(tenant).preferences.accept_memories;
+    ask.accept_memories = ask.may_use_memory() && Profile::of(tenant).preferences.accept_memories;
     if let Some(session) = &session {
         check_session(ports, &tenant.user, session).await?;
     }
@@ -254,17 +254,12 @@ pub async fn wait_for<P: RequestPorts>(
     if let Some(result) = &begun.result {
         return Ok(Some(result.clone()));
     }
-    let deadline = ports.now().plus(longest);
-    let mut pause = Span::milliseconds(150);
-    loop {
-        match jobs::turn_state(ports, user, &begun.job).await? {
-            jobs::TurnState::Answered(result) => return Ok(Some(*result)),
-            jobs::TurnState::Ended(why) => return Err(Problem::new(Code::Unavailable, why).into()),
-            jobs::TurnState::Open if ports.now() >= deadline => return Ok(None),
-            jobs::TurnState::Open => {}
-        }
-        ports.sleep(pause).await;
-        pause = jobs::longer(pause);
+    jobs::wait_for_end(ports, user, &begun.job, longest).await?;
+    match jobs::turn_state(ports, user, &begun.job).await? {
+        jobs::TurnState::Answered(result) => Ok(Some(*result)),
+        jobs::TurnState::Cancelled => Err(Problem::new(Code::Unavailable, "the turn was cancelled").into()),
+        jobs::TurnState::Ended(why) => Err(Problem::new(Code::Unavailable, why).into()),
+        jobs::TurnState::Open => Ok(None),
     }
 }
 

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use pipeline::{
     ids::JobId,
-    platform::ports::{Clock, Database, Queue},
+    platform::ports::{Channels, Clock, Database, Queue},
     problem::{Code, Problem},
     store::dead_letters,
 };
@@ -33,7 +33,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 }
 
 /// `POST /api/dead-letters/{id}/replay`: its item tries again from where it failed.
-pub async fn replay<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> Answer {
+pub async fn replay<P: Database + Queue + Channels + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let user = &call.tenant.user;
     let replayed = dead_letters::replay(user, call.id, ports.now()).first(ports).await?;
     let replayed = replayed.ok_or_else(|| {

@@ -14,10 +14,11 @@ pub mod estimate;
 pub mod stream;
 pub mod token;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use http::{StatusCode, header};
 use pipeline::{
+    constants,
     failure::Failure,
     ids::{DocumentId, JobId},
     platform::{
@@ -53,7 +54,7 @@ use crate::{
 };
 
 /// What becomes of an upload.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct IndexAnswer<'a> {
     job_id: Option<&'a JobId>,
     status: &'static str,
@@ -111,15 +112,8 @@ impl Plan {
 /// Steps 1 to 3: nothing is written so far.
 async fn plan<P: RequestPorts>(ports: &P, tenant: &Tenant, items: Vec<Item>) -> Result<Plan, Failure> {
     let Checked { mut answers, documents: prepared } = prepare(ports, &tenant.user, items, 0).await?;
-    let duplicates = duplicates(ports, tenant, &prepared).await?;
-    let mut documents = Vec::new();
-    for (index, prepared) in prepared {
-        if duplicates.contains(&prepared.id) {
-            answers[index].status = "duplicate";
-        } else {
-            documents.push(prepared);
-        }
-    }
+    let known = known(ports, tenant, &prepared).await?;
+    let documents = unknown(prepared, known, &mut answers);
     let sizes: Vec<usize> = documents.iter().map(|prepared| prepared.document.content.len()).collect();
     let batches = pack::plan(&sizes);
     let texts: Vec<Text<'_>> = documents.iter().map(text).collect();
@@ -142,7 +136,7 @@ async fn commit<P: RequestPorts>(ports: &P, call: &Call<'_>, plan: &Plan, key: O
         documents: &plan.documents,
         batches: &plan.batches,
         key,
-        response: &json(&answer)?,
+        response: &kept(&answer)?,
     };
     accept::accept(ports, planned).await?;
     accepted(ports, call, &job, &answer).await
@@ -157,11 +151,28 @@ async fn accepted<P: RequestPorts>(ports: &P, call: &Call<'_>, job: &JobId, answ
     }
 }
 
-/// Nothing to do is no job: 200 if any was there already, else the problem.
+/// Longest answer that is kept whole, to be replayed: its row has room for a key and a hash beside it.
+const KEPT_BYTES: usize = constants::D1_VALUE_BYTES - 4 * 1024;
+
+/// An answer as it is kept. One that is longer than a row of D1 leaves out the client's own names: the places of
+/// the items tell them as well.
+fn kept(answer: &IndexAnswer<'_>) -> Result<String, Failure> {
+    let whole = json(answer)?;
+    if whole.len() <= KEPT_BYTES {
+        return Ok(whole);
+    }
+    let nameless = |item: &ItemAnswer| ItemAnswer { external_id: None, ..item.clone() };
+    let items: Vec<ItemAnswer> = answer.items.iter().map(nameless).collect();
+    json(&IndexAnswer { items: &items, ..answer.clone() })
+}
+
+/// Nothing to do is no job: 200 if any was there already, or is on its way, else the problem.
 fn nothing_queued(plan: &Plan) -> Answer {
     let answers = &plan.answers;
-    if answers.iter().any(|answer| answer.status == "duplicate") {
-        return Ok(Reply::json(StatusCode::OK, &plan.answer("succeeded", None)));
+    let has = |status: &str| answers.iter().any(|answer| answer.status == status);
+    if has("duplicate") || has("in_progress") {
+        let status = if has("in_progress") { "in_progress" } else { "succeeded" };
+        return Ok(Reply::json(StatusCode::OK, &plan.answer(status, None)));
     }
     if let [ItemAnswer { error: Some(problem), .. }] = answers.as_slice() {
         return Err(problem.clone().into());
@@ -172,17 +183,33 @@ fn nothing_queued(plan: &Plan) -> Answer {
     Err(problem.into())
 }
 
-/// The documents whose latest revision has this fingerprint and is published or on its way.
-async fn duplicates<P: Database>(
+/// The documents whose latest revision has this fingerprint and is published, or on its way by a job.
+async fn known<P: Database>(
     ports: &P,
     tenant: &Tenant,
     documents: &[(usize, Prepared)],
-) -> Result<HashSet<DocumentId>, Failure> {
+) -> Result<HashMap<DocumentId, Option<JobId>>, Failure> {
     if documents.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(HashMap::new());
     }
     let wanted: Vec<(&DocumentId, &str)> =
         documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
-    let rows = upload::duplicates(&tenant.user, &wanted)?.all(ports).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
+    let rows = upload::known(&tenant.user, &wanted)?.all(ports).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.job_id)).collect())
+}
+
+/// The documents that are not known, which are to be queued; the answers say what the others are.
+fn unknown(
+    documents: Vec<(usize, Prepared)>,
+    mut known: HashMap<DocumentId, Option<JobId>>,
+    answers: &mut [ItemAnswer],
+) -> Vec<Prepared> {
+    let mut unknown = Vec::new();
+    for (index, prepared) in documents {
+        match known.remove(&prepared.id) {
+            None => unknown.push(prepared),
+            Some(job) => answers[index].know(job),
+        }
+    }
+    unknown
 }

@@ -8,7 +8,7 @@ mod view;
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
     chat::{
-        channel::{Channel, TurnEvent},
+        channel::{self, Channel, TurnEvent, Update},
         restore,
         turn::{Turn, TurnResult},
     },
@@ -17,7 +17,7 @@ use pipeline::{
     ids::{ItemId, JobId, UserId},
     job::kind::JobKind,
     platform::{
-        ports::{Clock, Database, ObjectStore, Queue},
+        ports::{Channels, Clock, Database, Meter, ObjectStore, Queue},
         transaction::Transaction,
     },
     problem::{Code, Problem},
@@ -92,34 +92,58 @@ fn reply(status: StatusCode, view: &JobView) -> Result<Reply, Failure> {
     Ok(if view.status.is_terminal() { reply } else { reply.with(header::RETRY_AFTER, &poll_after) })
 }
 
-/// The pause after this one while a job is waited for: longer, but not by more than anybody would notice.
-pub fn longer(pause: Span) -> Span {
-    (3 * pause / 2).min(SECOND)
-}
-
 /// Waits for a job's end, for so long at most. Answers 200 with the job if it ended, else 202.
 /// `accepted` is what the 202 says beside it.
-pub async fn wait<P: Database + Clock>(
+pub async fn wait<P: Database + Meter + Clock>(
     ports: &P,
     user: &UserId,
     job: &JobId,
     longest: Span,
     accepted: &impl Serialize,
 ) -> Answer {
+    wait_for_end(ports, user, job, longest).await?;
+    let view = read(ports, user, job).await?.ok_or_else(not_found)?;
+    let status = if view.status.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(Reply::json(status, &with_job(accepted, view)?)
+        .with(HeaderName::from_static("preference-applied"), &format!("wait={}", longest.as_seconds()))
+        .with(header::LOCATION, &format!("/api/jobs/{job}")))
+}
+
+/// The pause before the second look at a job.
+const FIRST_PAUSE: Span = Span::milliseconds(100);
+/// Pauses between looks grow to this part of the wait: looks are at most 25 then, whatever the wait is.
+const PAUSES_OF_A_WAIT: i64 = 15;
+/// D1 queries that are kept for what is read and answered after the wait.
+const QUERIES_AFTER_WAIT: u64 = 4;
+
+/// Waits for a job's end, for so long at most; false if it has not come. Each look costs the invocation a query:
+/// pauses grow, and one that has no more queries waits no longer.
+pub async fn wait_for_end<P: Database + Meter + Clock>(
+    ports: &P,
+    user: &UserId,
+    job: &JobId,
+    longest: Span,
+) -> Result<bool, Failure> {
     let deadline = ports.now().plus(longest);
-    let mut pause = Span::milliseconds(100);
+    let longest_pause = (longest / PAUSES_OF_A_WAIT).max(SECOND);
+    let mut pause = FIRST_PAUSE;
     loop {
-        let view = read(ports, user, job).await?.ok_or_else(not_found)?;
-        let ended = view.status.is_terminal();
-        if ended || ports.now() >= deadline {
-            let status = if ended { StatusCode::OK } else { StatusCode::ACCEPTED };
-            return Ok(Reply::json(status, &with_job(accepted, view)?)
-                .with(HeaderName::from_static("preference-applied"), &format!("wait={}", longest.as_seconds()))
-                .with(header::LOCATION, &format!("/api/jobs/{job}")));
+        if has_ended(ports, user, job).await? {
+            return Ok(true);
         }
-        ports.sleep(pause).await;
-        pause = longer(pause);
+        let left = deadline.since(ports.now());
+        if left <= Span::ZERO || ports.asked().queries_left() <= QUERIES_AFTER_WAIT {
+            return Ok(false);
+        }
+        ports.sleep(pause.min(left)).await;
+        pause = (3 * pause / 2).min(longest_pause);
     }
+}
+
+/// True if a job has ended, or is gone.
+async fn has_ended<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<bool, Failure> {
+    let end = store::jobs::read::end(user, job).first(ports).await?;
+    Ok(end.is_none_or(|end| end.finished_at.is_some()))
 }
 
 /// What was accepted, with the job if it was waited for.
@@ -183,6 +207,8 @@ pub enum TurnState {
     Open,
     /// Answered.
     Answered(Box<TurnResult>),
+    /// Its owner stopped it.
+    Cancelled,
     /// Ended without an answer, and why.
     Ended(String),
 }
@@ -194,7 +220,7 @@ pub async fn turn_state<P: Database>(ports: &P, user: &UserId, job: &JobId) -> R
     };
     Ok(match (view.result, view.status) {
         (Some(result), _) => TurnState::Answered(Box::new(result)),
-        (None, Status::Cancelled) => TurnState::Ended("the turn was cancelled".to_owned()),
+        (None, Status::Cancelled) => TurnState::Cancelled,
         (None, status) if status.is_terminal() => {
             let why = view.errors.first().map_or("there is no answer", |problem| problem.detail.as_str());
             TurnState::Ended(why.to_owned())
@@ -205,8 +231,12 @@ pub async fn turn_state<P: Database>(ports: &P, user: &UserId, job: &JobId) -> R
 
 /// The end of a turn as an event, for listeners whose channel did not hear of it; `None` while it is open.
 pub async fn turn_end<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<TurnEvent>, Failure> {
+    if !has_ended(ports, user, job).await? {
+        return Ok(None);
+    }
     Ok(match turn_state(ports, user, job).await? {
         TurnState::Open => None,
+        TurnState::Cancelled => Some(TurnEvent::Cancelled),
         TurnState::Ended(detail) => Some(TurnEvent::Failed { detail }),
         TurnState::Answered(result) => {
             let result = serde_json::to_value(&result).map_err(|error| Failure::bug(error.to_string()))?;
@@ -246,7 +276,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 }
 
 /// `POST /api/jobs/{id}/retry`: failed items try again from where they failed.
-pub async fn retry<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> Answer {
+pub async fn retry<P: Database + Queue + Channels + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
     let user = &call.tenant.user;
     read(ports, user, &job).await?.ok_or_else(not_found)?;
@@ -256,8 +286,9 @@ pub async fn retry<P: Database + Queue + Clock>(ports: &P, call: &Call<'_>) -> A
 }
 
 /// Queues a job's failed items again, or one of them, and sends their messages. A batch waits for its
-/// failed pack again, wherever it had got to without it.
-pub async fn requeue<P: Database + Queue + Clock>(
+/// failed pack again, wherever it had got to without it. Who listens to a turn is told before anybody can work
+/// on it again.
+pub async fn requeue<P: Database + Queue + Channels + Clock>(
     ports: &P,
     user: &UserId,
     job: &JobId,
@@ -265,9 +296,29 @@ pub async fn requeue<P: Database + Queue + Clock>(
 ) -> Result<(), Failure> {
     let now = ports.now();
     let mut transaction = Transaction::default();
+    let failed = transaction.query(store::jobs::retry::failed_turn(user, job));
     transaction.write(store::jobs::retry::reopen_batches(user, job, only, now));
     transaction.announce(store::jobs::retry::requeue(user, job, only, now));
     transaction.write(store::jobs::retry::reopen_job(user, job));
-    let messages = transaction.commit(ports).await?.messages()?;
-    ports.send(messages).await
+    let done = transaction.commit(ports).await?;
+    if let Some(failed) = done.first(failed)? {
+        publish_retry(ports, user, job, &failed).await?;
+    }
+    ports.send(done.messages()?).await
+}
+
+/// Takes back that a turn failed, for those who heard it and those who would hear it late.
+async fn publish_retry<P: Channels>(
+    ports: &P,
+    user: &UserId,
+    job: &JobId,
+    failed: &store::jobs::retry::FailedTurn,
+) -> Result<(), Failure> {
+    let turn: Turn =
+        serde_json::from_str(&failed.turn).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))?;
+    let attempt = channel::retry_attempt(failed.failed_at);
+    let update = Update { job: job.clone(), attempt, events: vec![TurnEvent::Restarted] };
+    // D1 is the truth: a channel that is not reached costs its listeners the live view.
+    let _ = ports.publish(&Channel::of_turn(user, job, turn.session_id.as_ref()), update).await;
+    Ok(())
 }

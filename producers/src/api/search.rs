@@ -4,10 +4,12 @@ pub mod request;
 
 use http::{HeaderName, StatusCode};
 use pipeline::{
+    constants,
     failure::Failure,
     platform::ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
-    store::jobs,
+    store::jobs::{self, read::ArrivalRow},
     tenant::Tenant,
+    time::{Span, Timestamp},
 };
 use retrieval::{Hit, Mode, Search};
 use schemars::JsonSchema;
@@ -18,7 +20,8 @@ use crate::http::{
     reply::{Answer, Reply},
 };
 
-/// The answer. `freshness` is `partial` while the job behind `after` is still at work.
+/// The answer. `freshness` is `complete` if everything that the job behind `after` brings could be found: the job
+/// had ended well before the search began, and by meaning long enough for Vectorize to show what it wrote.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct SearchAnswer {
     hits: Vec<Hit>,
@@ -35,8 +38,11 @@ where
 {
     let started = ports.now();
     let search = request::parse(call.request.body())?;
+    // Before the search: a job that ends during it may have come too late.
+    let arrival = arrival(ports, &call.tenant, &search).await?;
     let found = retrieval::search(ports, &call.tenant, &search, call.budget).await?;
-    let freshness = if is_complete(ports, &call.tenant, &search).await? { "complete" } else { "partial" };
+    let is_complete = arrival.is_none_or(|arrival| has_arrived(arrival, found.mode, started));
+    let freshness = if is_complete { "complete" } else { "partial" };
     let degraded = found.mode != search.request.mode;
     let took_ms = ports.now().since(started).as_milliseconds();
     let answer = SearchAnswer { hits: found.hits, mode: found.mode, freshness, cached: found.cached, took_ms };
@@ -49,10 +55,14 @@ where
     Ok(if degraded { reply.with(HeaderName::from_static("x-degraded"), why) } else { reply })
 }
 
-/// True if nothing the token stands for is still on its way.
-async fn is_complete<P: Database>(ports: &P, tenant: &Tenant, search: &Search) -> Result<bool, Failure> {
-    let Some(job) = &search.after else { return Ok(true) };
-    let row = jobs::read::end(&tenant.user, job).first(ports).await?;
-    // A token of nobody's job, or of another's, asks for nothing.
-    Ok(row.is_none_or(|row| row.finished_at.is_some()))
+/// How far the job behind the search's token is. A token of nobody's job, or of another's, asks for nothing.
+async fn arrival<P: Database>(ports: &P, tenant: &Tenant, search: &Search) -> Result<Option<ArrivalRow>, Failure> {
+    let Some(job) = &search.after else { return Ok(None) };
+    jobs::read::arrival(&tenant.user, job).first(ports).await
+}
+
+/// True if a search that began at `began` could find all that the job brought.
+fn has_arrived(arrival: ArrivalRow, mode: Mode, began: Timestamp) -> bool {
+    let lag = if mode == Mode::Keyword { Span::ZERO } else { constants::VECTORS_VISIBLE_AFTER };
+    arrival.is_whole && arrival.finished_at.is_some_and(|finished| finished.plus(lag) <= began)
 }

@@ -1,29 +1,37 @@
-//! Live sessions: open, list, look, invite, join, close.
+//! Live sessions: open, change, list, look, invite, join, close.
 //!
-//! The channel itself is a Durable Object ([`live`] decides what it does); these routes keep what
-//! outlives it in D1, and let people in: the owner by their key, others by a ticket that is good
+//! The channel itself is a Durable Object; [`frames`] reads what participants send, [`scratch`] edits their
+//! shared text, [`ask`] begins their turns, [`extent`], [`live`] and [`rest`] say what is kept and sent. These routes
+//! keep what outlives it in D1, and let people in: the owner by their key, others by a ticket that is good
 //! once and for half a minute, so that no key travels in a URL or to a guest.
 
+pub mod ask;
+pub mod edit;
+pub mod extent;
+pub mod frames;
 pub mod live;
+pub mod participant;
+pub mod rest;
 pub mod scratch;
 
 use bytes::Bytes;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use http::{HeaderMap, Request, StatusCode, header};
 use pipeline::{
-    chat::channel::Channel,
+    chat::{channel::Channel, guests::GuestScope},
     constants,
     failure::Failure,
     ids::{ConversationId, SessionId, UserId},
     platform::{
         ports::{Clock, Database, Random, Sha256},
+        statement::json as json_text,
         transaction::Transaction,
     },
     problem::{Code, Problem},
     store::{
         conversations::{self, NewConversation},
         sessions::{
-            self, SessionRow,
+            self, NewSessionRow, SessionRow,
             tickets::{self, NewTicketRow},
         },
     },
@@ -33,79 +41,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::http::{
-    authenticate, body,
-    call::{Call, PublicCall, Settings, since},
-    paging::{page, page_reply},
-    reply::{Answer, Body, Joining, Refusal, Reply},
+pub use self::participant::{Participant, ParticipantRole};
+use crate::{
+    api::search::request::check_filters,
+    http::{
+        authenticate, body,
+        call::{Call, PublicCall, Settings, since},
+        paging::{page, page_reply},
+        reply::{Answer, Body, Joining, Refusal, Reply},
+    },
 };
-
-/// What a participant may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ParticipantRole {
-    /// Opened the session; its turns are theirs.
-    Owner,
-    /// Speaks, asks and edits.
-    Editor,
-    /// Looks on.
-    Viewer,
-}
-
-impl ParticipantRole {
-    /// All roles.
-    const ALL: [Self; 3] = [Self::Owner, Self::Editor, Self::Viewer];
-
-    /// The name in D1 and in answers.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Editor => "editor",
-            Self::Viewer => "viewer",
-        }
-    }
-
-    /// Reads a [`name`](Self::name).
-    fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
-    }
-}
-
-/// Somebody who joins a channel, and which.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Participant {
-    /// The session's owner.
-    pub owner: UserId,
-    /// The session.
-    pub session: SessionId,
-    /// Told apart from others of the same name.
-    pub id: String,
-    /// What the others see.
-    pub name: String,
-    /// What they may do.
-    pub role: ParticipantRole,
-    /// The last event they have.
-    pub since: i64,
-    /// The subprotocol to answer with, if they asked for one.
-    pub protocol: Option<String>,
-}
-
-impl Participant {
-    /// As the value of a header, which takes ASCII only: names are in any script.
-    pub fn to_header(&self) -> String {
-        BASE64URL_NOPAD.encode(&serde_json::to_vec(self).unwrap_or_default())
-    }
-
-    /// Reads [`to_header`](Self::to_header).
-    pub fn from_header(value: &str) -> Option<Self> {
-        serde_json::from_slice(&BASE64URL_NOPAD.decode(value.as_bytes()).ok()?).ok()
-    }
-
-    /// The channel they join.
-    pub fn channel(&self) -> Channel {
-        Channel::Session(self.owner.clone(), self.session.clone())
-    }
-}
 
 /// Longest title and name, in bytes.
 const NAME_BYTES: usize = 120;
@@ -126,6 +71,8 @@ pub struct SessionView {
     pub conversation_id: ConversationId,
     /// `open` or `closed`.
     pub state: String,
+    /// What its guests may ask about.
+    pub guests: GuestScope,
     /// The shared text when it last fell idle.
     pub scratch: Option<String>,
     /// Of its event log, then.
@@ -138,8 +85,10 @@ pub struct SessionView {
 
 impl From<SessionRow> for SessionView {
     fn from(row: SessionRow) -> Self {
-        let SessionRow { id, title, conversation_id, state, scratch, last_sequence, created_at, updated_at } = row;
-        Self { id, title, conversation_id, state, scratch, last_sequence, created_at, updated_at }
+        let SessionRow { id, title, conversation_id, state, scratch, last_sequence, created_at, updated_at, .. } = row;
+        // What cannot be read opens nothing.
+        let guests = row.opened.and_then(|opened| serde_json::from_str(&opened).ok()).unwrap_or_default();
+        Self { id, title, conversation_id, state, guests, scratch, last_sequence, created_at, updated_at }
     }
 }
 
@@ -148,18 +97,24 @@ impl From<SessionRow> for SessionView {
 pub struct NewSession {
     #[schemars(length(max = NAME_BYTES))]
     title: Option<String>,
+    /// What its guests may ask about; nothing unless it is said.
+    #[serde(default)]
+    guests: GuestScope,
 }
 
 /// `POST /api/session`: opens one, with a conversation of its own.
 pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
     let new: NewSession = body::parse_or_default(call.request.body())?;
     let title = body::text("/title", new.title.as_deref().unwrap_or("Session"), NAME_BYTES)?;
+    check_guests(&new.guests)?;
+    let opened = json_text(&new.guests)?;
     let now = ports.now();
     let user = &call.tenant.user;
     let view = SessionView {
         id: SessionId::new(now, ports.bytes()),
         conversation_id: ConversationId::new(now, ports.bytes()),
         state: "open".to_owned(),
+        guests: new.guests,
         scratch: None,
         last_sequence: 0,
         created_at: now,
@@ -176,10 +131,45 @@ pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) ->
         key: None,
         now,
     }));
-    transaction.write(sessions::insert(user, &view.id, &view.title, id, now));
+    let new = NewSessionRow { id: &view.id, title: &view.title, conversation: id, opened: &opened, now };
+    transaction.write(sessions::insert(user, new));
     transaction.commit(ports).await?;
     let location = format!("/api/session/{}", view.id);
     Ok(Reply::json(StatusCode::CREATED, &view).with(header::LOCATION, &location))
+}
+
+/// What of a session is to be changed.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionChange {
+    #[schemars(length(max = NAME_BYTES))]
+    title: Option<String>,
+    /// What its guests may ask about from now on.
+    guests: Option<GuestScope>,
+}
+
+/// `PATCH /api/session/{id}`: what is not named stays as it is.
+pub async fn change<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+    let change: SessionChange = body::parse(call.request.body())?;
+    let title = change.title.as_deref().map(|title| body::text("/title", title, NAME_BYTES)).transpose()?;
+    if let Some(guests) = &change.guests {
+        check_guests(guests)?;
+    }
+    let opened = change.guests.as_ref().map(json_text).transpose()?;
+    let user = &call.tenant.user;
+    let row = sessions::change(user, &id_of(call.id)?, title.as_deref(), opened.as_deref()).first(ports).await?;
+    Ok(Reply::json(StatusCode::OK, &row.map(SessionView::from).ok_or_else(not_found)?))
+}
+
+/// Within the limits of a search's filters.
+fn check_guests(guests: &GuestScope) -> Result<(), Problem> {
+    let within = guests.filters().map_or(Ok(()), |filters| check_filters(&filters));
+    within.map_err(|mut problem| {
+        for error in &mut problem.errors {
+            error.pointer = error.pointer.replace("/filters", "/guests");
+        }
+        problem
+    })
 }
 
 /// Reads a user's session.
@@ -359,37 +349,4 @@ async fn redeem<P: Database + Clock + Sha256>(
     let role = ParticipantRole::parse(&row.role)
         .ok_or_else(|| Failure::bug(format!("a ticket for the unknown role {:?}", row.role)))?;
     Ok((row.owner_id, row.participant, role))
-}
-
-/// Keeps what a channel that fell idle knows.
-pub async fn persist<P: Database + Clock>(
-    ports: &P,
-    user: &UserId,
-    session: &SessionId,
-    scratch: &str,
-    last_sequence: i64,
-) -> Result<(), Failure> {
-    sessions::keep_scratch(user, session, scratch, last_sequence, ports.now()).run(ports).await.map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_participant_of_any_name_fits_a_header() {
-        let participant = Participant {
-            owner: UserId::parse("usr_00000000000000000000000000").unwrap(),
-            session: SessionId::parse("ses_00000000000000000000000000").unwrap(),
-            id: "1".to_owned(),
-            name: "Zoë 李 🐋".to_owned(),
-            role: ParticipantRole::Editor,
-            since: 3,
-            protocol: None,
-        };
-        let header = participant.to_header();
-        assert!(header.is_ascii());
-        assert_eq!(Participant::from_header(&header), Some(participant));
-        assert_eq!(Participant::from_header("{}"), None);
-    }
 }

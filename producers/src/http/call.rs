@@ -8,8 +8,8 @@ use pipeline::{
     budget::day::Budget,
     constants,
     platform::ports::{
-        Channels, Clock, Database, Deployment, Embedder, KeyValue, ObjectStore, Queue, Random, RateLimiter, Sha256,
-        UnreadBody, VectorIndex,
+        Channels, Clock, Database, Deployment, Embedder, KeyValue, Meter, ObjectStore, Queue, Random, RateLimiter,
+        Sha256, UnreadBody, VectorIndex,
     },
     port_set,
     problem::{Code, Problem},
@@ -29,6 +29,7 @@ port_set! {
         + Channels
         + RateLimiter
         + Deployment
+        + Meter
         + Clock
         + Random
         + Sha256

@@ -4,9 +4,17 @@ use data_encoding::HEXLOWER;
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
     constants,
-    platform::ports::{Database, Sha256},
+    failure::Failure,
+    ids::{JobId, UserId},
+    platform::{
+        ports::{Clock, Database, Sha256},
+        transaction::Transaction,
+    },
     problem::{Code, Problem},
-    store::idempotency::{self, KeyRow},
+    store::{
+        idempotency::{self, KeyRow},
+        jobs::sweep,
+    },
     tenant::Tenant,
 };
 
@@ -34,7 +42,7 @@ pub enum Begun {
 }
 
 /// Begins a request that may have an `Idempotency-Key`.
-pub async fn begin<P: Database + Sha256>(ports: &P, call: &Call<'_>) -> Result<Begun, Refusal> {
+pub async fn begin<P: Database + Sha256 + Clock>(ports: &P, call: &Call<'_>) -> Result<Begun, Refusal> {
     let Some(key) = key(call)? else { return Ok(Begun::New(None)) };
     let body_hash = HEXLOWER.encode(&ports.sha256(call.request.body()).await?);
     let key = Key { key, body_hash };
@@ -90,12 +98,30 @@ fn key(call: &Call<'_>) -> Result<Option<String>, Problem> {
     Ok(Some(key.to_owned()))
 }
 
-/// The stored answer of an earlier request with this key.
-pub async fn replay<P: Database>(ports: &P, tenant: &Tenant, key: &Key) -> Result<Option<Reply>, Refusal> {
+/// Gives the key of an upload free that was not accepted and now cannot be any more, so that the same request can
+/// be made again at once; false if it was accepted. What it has stored is left to the sweep.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn let_go<P: Database + Clock>(ports: &P, user: &UserId, job: &JobId) -> Result<bool, Failure> {
+    let mut transaction = Transaction::default();
+    let refused = transaction.write(sweep::refuse_upload(job, ports.now()));
+    transaction.write(idempotency::release(user, job));
+    Ok(transaction.commit(ports).await?.changes(refused) > 0)
+}
+
+/// The stored answer of an earlier request with this key; `None` if there is none to wait for. A request that has
+/// been at work for a whole lease is taken for dead: if it is not, it will find that it is not accepted.
+pub async fn replay<P: Database + Clock>(ports: &P, tenant: &Tenant, key: &Key) -> Result<Option<Reply>, Refusal> {
     let row = idempotency::find(&tenant.user, &key.key).first(ports).await?;
     match row {
         None => Ok(None),
         Some(row) if row.body_hash != key.body_hash => Err(reused().into()),
+        Some(KeyRow { response: None, job_id, created_at, .. })
+            if ports.now().since(created_at) > constants::LEASE && let_go(ports, &tenant.user, &job_id).await? =>
+        {
+            Ok(None)
+        }
         Some(KeyRow { response: None, .. }) => Err(in_flight().into()),
         Some(KeyRow { response: Some(response), job_id, .. }) => Ok(Some(
             Reply::bytes(StatusCode::ACCEPTED, "application/json", response.into_bytes())

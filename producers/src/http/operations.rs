@@ -31,6 +31,7 @@ use crate::{
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
+const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
 const OK: StatusCode = StatusCode::OK;
@@ -228,6 +229,14 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 "A session: who is there, the shared text, the log's end",
             )
             .answers::<sessions::live::LiveSession>(OK),
+            operation(
+                PATCH,
+                "/api/session/{id}",
+                key!(sessions::change),
+                "Change a session's title, or what its guests may ask about",
+            )
+            .reads::<sessions::SessionChange>(JSON_BYTES)
+            .answers::<sessions::SessionView>(OK),
             operation(DELETE, "/api/session/{id}", key!(sessions::close), "Close a session for everybody"),
             operation(
                 POST,

@@ -9,14 +9,14 @@ use pipeline::{
         statement::json,
         transaction::Write,
     },
-    store::usage::alerts::{self, DueAlert},
+    store::usage::alerts::{self, DueAlert, NewAlert},
     time::Timestamp,
     webhook,
 };
 use serde::Serialize;
 
-/// Deliveries of one run; each is a request to the outside, of which an invocation has 50.
-const DELIVERIES: i64 = 10;
+/// Deliveries of one run; each is a request to the outside, of which an invocation has 50, and a query.
+const DELIVERIES: i64 = 5;
 
 /// What an alert says; the shape Standard Webhooks recommends.
 #[derive(Debug, Serialize)]
@@ -27,20 +27,21 @@ struct Alert<T> {
     data: T,
 }
 
-/// The write that raises an alert; one that was raised under this id before stays as it was. Without a
-/// webhook it is kept for who asks.
+/// An alert that is to be raised.
 ///
 /// # Errors
 /// A bug if `data` cannot be JSON.
-pub fn raise<P: Deployment>(
-    ports: &P,
-    id: &str,
-    kind: &'static str,
-    data: impl Serialize,
-    now: Timestamp,
-) -> Result<Write, Failure> {
-    let body = json(&Alert { kind, timestamp: now, data })?;
-    Ok(alerts::raise(id, body, ports.webhook().map(|_| now), now))
+pub fn alert(id: String, kind: &'static str, data: impl Serialize, now: Timestamp) -> Result<NewAlert, Failure> {
+    Ok(NewAlert { id, body: json(&Alert { kind, timestamp: now, data })? })
+}
+
+/// The write that raises alerts; one that was raised under its id before stays as it was. Without a webhook
+/// they are kept for who asks.
+///
+/// # Errors
+/// A bug if they cannot be JSON.
+pub fn raise<P: Deployment>(ports: &P, raised: &[NewAlert], now: Timestamp) -> Result<Write, Failure> {
+    alerts::raise(raised, ports.webhook().map(|_| now), now)
 }
 
 /// Delivers what is due. Returns how many were taken.
@@ -97,7 +98,8 @@ mod tests {
     }
 
     fn raised(memory: &InMemory) {
-        ready(raise(memory, "one", "budget.threshold_passed", "data", memory.now()).unwrap().run(memory)).unwrap();
+        let alert = alert("one".to_owned(), "budget.threshold_passed", "data", memory.now()).unwrap();
+        ready(raise(memory, &[alert], memory.now()).unwrap().run(memory)).unwrap();
     }
 
     #[test]

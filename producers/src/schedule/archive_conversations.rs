@@ -8,7 +8,7 @@ use pipeline::{
     ids::{JobId, UserId},
     job::{cursors::ArchiveCursor, kind::JobKind, message::Stage},
     platform::{
-        ports::{Clock, Database, Deployment, KeyValue, Queue, Random},
+        ports::{Clock, Database, Deployment, KeyValue, Meter, Queue, Random},
         statement::json,
         transaction::Transaction,
     },
@@ -23,19 +23,26 @@ use pipeline::{
 /// Conversations of one night: each is a message, three queue operations of ten thousand.
 const CONVERSATIONS: i64 = 200;
 
-/// Hands the oldest on. Returns how many.
-pub async fn enqueue_idle<P>(ports: &P) -> Result<usize, Failure>
+/// D1 queries that a user's job takes.
+const QUERIES_OF_USER: u64 = 3;
+
+/// Hands the oldest on. Returns how many, and whether more are left for another run.
+pub async fn enqueue_idle<P>(ports: &P) -> Result<(usize, bool), Failure>
 where
-    P: Database + KeyValue + Queue + Deployment + Clock + Random,
+    P: Database + KeyValue + Queue + Deployment + Meter + Clock + Random,
 {
     let now = ports.now();
     let days = Allowances::load(ports).await.allowances.archive_after_days;
     let idle = archiving::idle(now.plus(-i64::from(days) * DAY), CONVERSATIONS).all(ports).await?;
-    let count = idle.len();
+    let mut count = 0;
     for (user, conversations) in by_user(idle).into_values() {
+        if ports.asked().queries_left() < QUERIES_OF_USER {
+            return Ok((count, true));
+        }
         begin(ports, &user, &conversations, now).await?;
+        count += conversations.len();
     }
-    Ok(count)
+    Ok((count, false))
 }
 
 /// Groups conversations by their owners, in the order of the owners' ids.
@@ -138,14 +145,14 @@ mod tests {
         ask(&memory, &user(&memory));
         answer(&memory);
         wait(&memory, ARCHIVE_AFTER_DAYS - 1);
-        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 0);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0);
         wait(&memory, 1);
-        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 1);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 1);
         let cursors = memory.look("SELECT cursor FROM job_items WHERE stage = 'archive' AND state = 'queued'");
         let cursor: ArchiveCursor = serde_json::from_str(cursors[0]["cursor"].as_str().unwrap()).unwrap();
         assert_eq!(memory.look("SELECT id FROM conversations"), [json!({ "id": cursor.conversation_id })]);
         assert_eq!((cursors.len(), cursor.number), (1, 2));
-        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 0, "its item is on its way");
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0, "its item is on its way");
     }
 
     #[test]
@@ -153,7 +160,7 @@ mod tests {
         let memory = InMemory::default();
         ask(&memory, &user(&memory));
         wait(&memory, ARCHIVE_AFTER_DAYS);
-        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 0);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0);
     }
 
     #[test]
@@ -163,9 +170,9 @@ mod tests {
         answer(&memory);
         wait(&memory, ARCHIVE_AFTER_DAYS);
         memory.change("UPDATE conversations SET restored_at = updated_at + 1000");
-        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 0);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0);
         wait(&memory, 1);
-        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 1);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 1);
     }
 
     #[test]
@@ -178,7 +185,7 @@ mod tests {
         memory.change("UPDATE conversations SET origin = 'openai' WHERE id = (SELECT min(id) FROM conversations)");
         memory
             .change("UPDATE conversations SET archived_key = 'a name' WHERE id = (SELECT max(id) FROM conversations)");
-        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 0);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0);
     }
 
     #[test]
@@ -190,7 +197,7 @@ mod tests {
         }
         answer(&memory);
         wait(&memory, ARCHIVE_AFTER_DAYS);
-        assert_eq!(ready(enqueue_idle(&memory)).unwrap(), 3);
+        assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 3);
         let jobs =
             memory.look("SELECT last_item - first_item + 1 AS items FROM jobs WHERE kind = 'archive' ORDER BY 1");
         assert_eq!(jobs, [json!({ "items": 1 }), json!({ "items": 2 })]);

@@ -61,8 +61,8 @@ mod tests {
 
     /// A day of September 2026 and one of October; it is November the 22nd.
     const DAYS: &str = "INSERT INTO usage_daily VALUES
-             (1788307200000, 'user', 'chat', 1, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12),
-             (1790899200000, 'user', 'chat', 1, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)";
+             (1788307200000, 'user', 'chat', 1, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+             (1790899200000, 'user', 'chat', 1, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)";
 
     #[test]
     fn a_month_that_is_over_goes_into_one_object_and_the_last_weeks_stay_at_hand() {

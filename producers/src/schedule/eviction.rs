@@ -14,7 +14,7 @@ use pipeline::{
     ids::{JobId, vector_id},
     job::{kind::JobKind, message::Stage},
     platform::{
-        ports::{Clock, Database, Deployment, KeyValue, Queue, Random, VectorIndex},
+        ports::{Clock, Database, Deployment, KeyValue, Meter, Queue, Random, VectorIndex},
         transaction::Transaction,
     },
     store::{
@@ -37,6 +37,9 @@ const AT_ONCE: i64 = 500;
 /// Packs whose documents are embedded again at most by one run.
 const RESTORED_AT_ONCE: i64 = 20;
 
+/// D1 queries that a pack on its way back takes.
+const QUERIES_OF_RESTORED: u64 = 4;
+
 /// What one run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Evicted {
@@ -51,7 +54,7 @@ pub struct Evicted {
 /// Runs once; `count` makes it count the vectors whatever it knows.
 pub async fn evict<P>(ports: &P, count: bool) -> Result<Evicted, Failure>
 where
-    P: Database + KeyValue + Queue + VectorIndex + Deployment + Clock + Random,
+    P: Database + KeyValue + Queue + VectorIndex + Deployment + Meter + Clock + Random,
 {
     let most = Allowances::load(ports).await.allowances.vectors_stored;
     let mut evicted = Evicted::default();
@@ -104,7 +107,7 @@ async fn finish<P: Database + VectorIndex>(ports: &P, evicted: &mut Evicted) -> 
         .iter()
         .flat_map(|document| (0..document.chunk_count).map(|index| vector_id(&document.id, document.current, index)))
         .collect();
-    for ids in ids.chunks(constants::VECTORS_PER_UPSERT) {
+    for ids in ids.chunks(constants::VECTORS_PER_DELETE) {
         ports.remove(ids).await?;
     }
     eviction::unmark(&marked)?.run(ports).await?;
@@ -130,20 +133,21 @@ async fn announce<P: Database + Deployment + Clock>(
     let now = ports.now();
     let data = Data { stored, allowance: most, documents: evicted.documents, vectors: evicted.vectors };
     let id = format!("{}-vectors-evicted", now.to_rfc3339());
-    alerts::raise(ports, &id, "index.evicted", data, now)?.run(ports).await.map(drop)
+    alerts::raise(ports, &[alerts::alert(id, "index.evicted", data, now)?], now)?.run(ports).await.map(drop)
 }
 
 /// Evicted documents that were hit since, a job for each of their packs, as long as the index has space for
 /// so many vectors. Not at once: a run of this step that was held up may still remove their vectors while
 /// its invocation lives.
-async fn restore<P: Database + Queue + Clock + Random>(ports: &P, space: f64) -> Result<usize, Failure> {
+async fn restore<P: Database + Queue + Meter + Clock + Random>(ports: &P, space: f64) -> Result<usize, Failure> {
     let before = ports.now().plus(-constants::MAX_WRITER_LIFE);
     let wanted = eviction::wanted_back(before, RESTORED_AT_ONCE).all(ports).await?;
     let mut left = space;
     let mut restored = 0;
     for pack in wanted {
         left -= pack.chunks;
-        if left < 0.0 {
+        // Those that are left come with the next run.
+        if left < 0.0 || ports.asked().queries_left() < QUERIES_OF_RESTORED {
             break;
         }
         embed_again(ports, &pack).await?;

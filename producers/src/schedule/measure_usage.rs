@@ -89,7 +89,6 @@ async fn raise_alerts<P: Database + Deployment>(
 ) -> Result<usize, Failure> {
     let used = day.used();
     let date = now.date();
-    let mut transaction = Transaction::default();
     let mut raised = Vec::new();
     for resource in Resource::ALL {
         for (level, _) in Level::THRESHOLDS.into_iter().filter(|(level, _)| *level <= budget.level(resource)) {
@@ -102,24 +101,28 @@ async fn raise_alerts<P: Database + Deployment>(
                 degraded: budget.degradations(),
             };
             let id = format!("{date}-{}-{}", resource.name(), level.name());
-            let alert = alerts::raise(ports, &id, "budget.threshold_passed", passed, now)?;
-            raised.push(transaction.write(alert));
+            raised.push(alerts::alert(id, "budget.threshold_passed", passed, now)?);
         }
     }
     if raised.is_empty() {
         return Ok(0);
     }
-    let done = transaction.commit(ports).await?;
-    Ok(raised.into_iter().filter(|alert| done.changes(*alert) > 0).count())
+    let new = alerts::raise(ports, &raised, now)?.run(ports).await?;
+    Ok(usize::try_from(new).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+    };
+
     use pipeline::{
         constants,
         time::{DAY, MILLISECOND},
     };
-    use test_platform::{InMemory, ready};
+    use test_platform::{Fate, InMemory, ready};
 
     use super::*;
 
@@ -156,6 +159,33 @@ mod tests {
         ready(measure(&memory)).unwrap();
         let day = ready(budget::day(memory.now()).first(&memory)).unwrap().unwrap();
         assert_eq!(day.requests_of_key("key"), 0, "one of four is not worth keeping");
+    }
+
+    #[test]
+    fn two_runs_at_once_charge_a_dead_worker_once() {
+        for call in 1..6 {
+            let memory = InMemory::new(1);
+            memory.change(
+                "INSERT INTO reservations (id, day, purpose, neurons, made_at)
+                 VALUES ('dead', 1795305600000, 'ingest', 7, 1795309200000)",
+            );
+            memory.advance(constants::MAX_WRITER_LIFE + MILLISECOND);
+            let mut calls = 0;
+            memory.set_fates(move || {
+                calls += 1;
+                if calls == call { Fate::Pauses } else { Fate::Works }
+            });
+            let worker = memory.worker("first");
+            let mut first = pin!(measure(&worker));
+            let _ = first.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            memory.heal();
+            memory.advance(MILLISECOND);
+            ready(measure(&memory.worker("second"))).unwrap();
+            let _ = ready(first);
+            let day = ready(budget::day(memory.now()).first(&memory)).unwrap().unwrap();
+            assert!((day.neurons - 7.0).abs() < 1e-9, "call {call}: {day:?}");
+            assert_eq!(memory.look("SELECT source FROM usage_log").len(), 1, "call {call}");
+        }
     }
 
     #[test]

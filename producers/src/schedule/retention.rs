@@ -5,7 +5,7 @@
 use pipeline::{
     failure::Failure,
     platform::{
-        ports::{Clock, Database, Queue, Random},
+        ports::{Clock, Database, Meter, Queue, Random},
         transaction::Transaction,
     },
     store::{conversations, documents, memories, users},
@@ -15,8 +15,10 @@ use serde::Serialize;
 
 use crate::remove;
 
-/// Of each kind in one night; the next night goes on.
-const AT_ONCE: i64 = 100;
+/// Documents, and conversations, that one run looks at.
+const AT_ONCE: i64 = 10;
+/// D1 queries that removing a document or a conversation takes at most.
+const QUERIES_OF_ONE: u64 = 6;
 
 /// What one run removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,22 +31,36 @@ pub struct Removed {
     pub memories: u64,
 }
 
-/// Removes what is older than its owner wants.
-pub async fn enforce_retention<P: Database + Queue + Clock + Random>(ports: &P) -> Result<Removed, Failure> {
+/// Removes what is older than its owner wants. True if more is left: another run goes on.
+pub async fn enforce_retention<P>(ports: &P) -> Result<(Removed, bool), Failure>
+where
+    P: Database + Queue + Meter + Clock + Random,
+{
     let now = ports.now();
+    let mut removed = Removed { memories: remove_memories(ports, now).await?, ..Removed::default() };
     let mut looks = Transaction::default();
     let old_documents = looks.query(documents::delete::past_retention(now, AT_ONCE));
     let old_conversations = looks.query(conversations::past_retention(now, AT_ONCE));
     let found = looks.commit(ports).await?;
-    let mut removed = Removed::default();
-    for old in found.all(old_documents)? {
+    let (old_documents, old_conversations) = (found.all(old_documents)?, found.all(old_conversations)?);
+    let has_room = || ports.asked().queries_left() >= QUERIES_OF_ONE;
+    let full = usize::try_from(AT_ONCE).unwrap_or(0);
+    let mut is_more = old_documents.len() == full || old_conversations.len() == full;
+    for old in old_documents {
+        if !has_room() {
+            is_more = true;
+            break;
+        }
         removed.documents += usize::from(remove::document(ports, &old.user_id, &old.id).await?.is_some());
     }
-    for old in found.all(old_conversations)? {
+    for old in old_conversations {
+        if !has_room() {
+            is_more = true;
+            break;
+        }
         removed.conversations += usize::from(remove::conversation(ports, &old.user_id, &old.id).await?.is_some());
     }
-    removed.memories = remove_memories(ports, now).await?;
-    Ok(removed)
+    Ok((removed, is_more))
 }
 
 /// Pinned memories stay.
@@ -98,9 +114,9 @@ mod tests {
     #[test]
     fn what_no_retention_was_set_for_stays() {
         let memory = with_one_of_each();
-        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Removed::default());
+        assert_eq!(ready(enforce_retention(&memory)).unwrap().0, Removed::default());
         memory.change(r#"UPDATE users SET profile = '{"retention": {"document_days": null}}'"#);
-        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Removed::default());
+        assert_eq!(ready(enforce_retention(&memory)).unwrap().0, Removed::default());
         assert_eq!(version(&memory), 0);
     }
 
@@ -112,10 +128,10 @@ mod tests {
                  '{"retention": {"document_days": 3, "conversation_days": 3, "memory_days": 3}}'"#,
         );
         let expected = Removed { documents: 1, conversations: 1, memories: 1 };
-        assert_eq!(ready(enforce_retention(&memory)).unwrap(), expected);
+        assert_eq!(ready(enforce_retention(&memory)).unwrap().0, expected);
         assert!(memory.look("SELECT id FROM documents WHERE deleted_at IS NULL").is_empty());
         assert!(memory.look("SELECT id FROM conversations").is_empty());
-        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Removed::default());
+        assert_eq!(ready(enforce_retention(&memory)).unwrap().0, Removed::default());
     }
 
     #[test]
@@ -125,18 +141,18 @@ mod tests {
             r#"UPDATE users SET profile =
                  '{"retention": {"document_days": 4, "conversation_days": 4, "memory_days": 4}}'"#,
         );
-        assert_eq!(ready(enforce_retention(&memory)).unwrap(), Removed::default());
+        assert_eq!(ready(enforce_retention(&memory)).unwrap().0, Removed::default());
     }
 
     #[test]
     fn a_pinned_memory_stays_and_the_other_is_out_of_reach() {
         let memory = with_one_of_each();
         memory.change(r#"UPDATE users SET profile = '{"retention": {"memory_days": 1}}'"#);
-        assert_eq!(ready(enforce_retention(&memory)).unwrap().memories, 1);
+        assert_eq!(ready(enforce_retention(&memory)).unwrap().0.memories, 1);
         assert_eq!(memory.look("SELECT id FROM memories"), [json!({ "id": "mem_2" })]);
         assert_eq!(memory.look("SELECT rowid AS number FROM memories_fts"), [json!({ "number": 2 })]);
         assert_eq!(version(&memory), 1, "cached answers from before are not given again");
-        assert_eq!(ready(enforce_retention(&memory)).unwrap().memories, 0);
+        assert_eq!(ready(enforce_retention(&memory)).unwrap().0.memories, 0);
         assert_eq!(version(&memory), 1);
     }
 }

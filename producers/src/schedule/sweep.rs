@@ -3,9 +3,11 @@
 //! Whatever went missing (a send that failed, a message that died of age, a worker that crashed),
 //! the item's row still says what should happen:
 //! 1. an upload whose packs were never all stored is removed, objects first;
-//! 2. an item out of attempts is given up, so that its job ends;
-//! 3. an item that is due and was not claimed, or whose claim ran out, gets a new message: the oldest
-//!    first, one of each user before the second of any.
+//! 2. an item that is due and was not claimed, or whose claim ran out, gets a new message: the oldest
+//!    first, one of each user before the second of any;
+//! 3. an item out of attempts is given up, so that its job ends, if it still is when that is written.
+//!
+//! Of 1 and 3 as many as one invocation has queries for; the next run goes on.
 //!
 //! A doubled message is harmless: the claim is a compare-and-set.
 
@@ -16,7 +18,7 @@ use pipeline::{
     job::{message::Message, protocol},
     platform::{
         object_keys,
-        ports::{Clock, Database, ObjectStore, Queue},
+        ports::{Clock, Database, Meter, ObjectStore, Queue},
         transaction::Transaction,
     },
     store::{
@@ -45,24 +47,37 @@ pub struct Swept {
 ///
 /// # Errors
 /// What the database, the object store or the queue fails with; the next run goes on.
-pub async fn sweep<P: Database + ObjectStore + Queue + Clock>(ports: &P) -> Result<Swept, Failure> {
+pub async fn sweep<P: Database + ObjectStore + Queue + Meter + Clock>(ports: &P) -> Result<Swept, Failure> {
     let now = ports.now();
     let abandoned = remove_abandoned(ports, now).await?;
     let stuck = sweep::stuck_items(now).all(ports).await?;
     let (dead, alive): (Vec<StuckItem>, Vec<StuckItem>) =
         stuck.into_iter().partition(|item| item.attempts >= constants::ATTEMPTS);
-    for item in &dead {
-        let why = item.error.as_deref().unwrap_or("its worker stopped answering every time");
-        protocol::fail(ports, item.id, &item.user_id, why, None).await?;
-    }
     resend(ports, &alive, now).await?;
-    Ok(Swept { resent: alive.len(), failed: dead.len(), abandoned })
+    let mut failed = 0;
+    for item in dead.iter().take_while(|_| has_room(ports)) {
+        failed += usize::from(protocol::give_up(ports, item.id, &item.user_id).await?);
+    }
+    Ok(Swept { resent: alive.len(), failed, abandoned })
+}
+
+/// D1 queries that an abandoned upload or an item out of attempts takes.
+const QUERIES_OF_ONE: u64 = 4;
+/// What the sweep itself still asks, and what it leaves to the steps that follow it: orphans, usage, alerts, and
+/// the largest of those that nobody waits for with its notes.
+const QUERIES_AFTER: u64 = 2 + (4 + 8 + 6 + 14);
+
+/// True while one more can be removed or given up; those that are left come with the next run.
+fn has_room<P: Meter>(ports: &P) -> bool {
+    ports.asked().queries_left() >= QUERIES_OF_ONE + QUERIES_AFTER
 }
 
 /// Idempotent: the rows, which say what to remove, go last.
-async fn remove_abandoned<P: Database + ObjectStore>(ports: &P, now: Timestamp) -> Result<usize, Failure> {
+async fn remove_abandoned<P: Database + ObjectStore + Meter>(ports: &P, now: Timestamp) -> Result<usize, Failure> {
     let uploads = sweep::abandoned_uploads(now).all(ports).await?;
-    for upload in &uploads {
+    let mut removed = 0;
+    for upload in uploads.iter().take_while(|_| has_room(ports)) {
+        removed += 1;
         if sweep::refuse_upload(&upload.id, now).run(ports).await? == 0 {
             continue;
         }
@@ -78,7 +93,7 @@ async fn remove_abandoned<P: Database + ObjectStore>(ports: &P, now: Timestamp) 
         forget.write(sweep::delete_job(&upload.id));
         forget.commit(ports).await?;
     }
-    Ok(uploads.len())
+    Ok(removed)
 }
 
 async fn resend<P: Database + Queue>(ports: &P, items: &[StuckItem], now: Timestamp) -> Result<(), Failure> {

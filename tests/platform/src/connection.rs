@@ -7,12 +7,13 @@
 
 use std::{cell::RefCell, collections::BTreeMap, ops::Deref};
 
-use rusqlite::Connection;
+use pipeline::constants;
+use rusqlite::{Connection, limits::Limit};
 
 /// More than the product has.
 const STATEMENTS: usize = 1_000;
 
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../../../migrations/0001_users_and_keys.sql"),
     include_str!("../../../migrations/0002_jobs_and_documents.sql"),
     include_str!("../../../migrations/0003_chunks.sql"),
@@ -23,6 +24,7 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../../../migrations/0008_clockwork.sql"),
     include_str!("../../../migrations/0009_less_to_look_through.sql"),
     include_str!("../../../migrations/0010_waiting_turns.sql"),
+    include_str!("../../../migrations/0012_guests_and_channels.sql"),
     include_str!("../../../migrations/0013_streamed_uploads.sql"),
 ];
 
@@ -58,6 +60,7 @@ impl Borrowed {
         // What the full-text tables hold was written past them: they must read it anew.
         connection.execute_batch("PRAGMA writable_schema = RESET").expect("a pragma");
         migrate(&connection, after);
+        limit(&connection);
         connection.execute_batch("BEGIN").expect("a transaction begins");
         Self { connection: Some(connection), schema: None }
     }
@@ -68,7 +71,20 @@ fn open(schema: &str) -> Connection {
     let connection = empty();
     migrate(&connection, &MIGRATIONS);
     connection.execute_batch(schema).expect("the test's own schema");
+    limit(&connection);
     connection
+}
+
+/// What D1 refuses is refused here, in the words of `SQLite`, which D1 passes on.
+#[expect(clippy::expect_used, reason = "a test cannot go on without its database")]
+fn limit(connection: &Connection) {
+    for (limit, most) in [
+        (Limit::SQLITE_LIMIT_LENGTH, constants::D1_VALUE_BYTES),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, constants::D1_STATEMENT_BYTES),
+        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, constants::D1_PARAMETERS),
+    ] {
+        connection.set_limit(limit, i32::try_from(most).expect("a limit"));
+    }
 }
 
 #[expect(clippy::expect_used, reason = "a test cannot go on without its database")]

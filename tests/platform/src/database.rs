@@ -16,6 +16,7 @@ use pipeline::{
 use crate::{
     in_memory::InMemory,
     mutation::{Mutation, TakenOut},
+    service::Service,
 };
 
 impl InMemory {
@@ -66,6 +67,25 @@ impl InMemory {
     pub fn look(&self, sql: &'static str) -> Vec<Json> {
         let rows = self.execute(&Statement::new(sql)).expect("SQL of the test");
         rows.rows.iter().map(|row| serde_json::from_str(row.get()).expect("a row is JSON")).collect()
+    }
+
+    /// Lets the database be full at so many bytes.
+    pub fn set_database_bytes(&self, bytes: u64) {
+        self.database_bytes.set(Some(bytes));
+    }
+
+    /// Refuses writes to a database that has grown too large: what `meta.size_after` says in production.
+    fn refuse_if_full(&self, statements: &[Statement]) -> Result<(), Failure> {
+        // No test fills the 500 MB of the plan: without a smaller limit nobody has to look.
+        let Some(most) = self.database_bytes.get() else { return Ok(()) };
+        let bug = |error: rusqlite::Error| Failure::bug(error.to_string());
+        let pragma = |sql| self.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(bug);
+        let size = pragma("PRAGMA page_count")? * pragma("PRAGMA page_size")?;
+        let writes = statements.iter().any(|statement| !statement.sql.trim_start().starts_with("SELECT"));
+        if writes && size.unsigned_abs() > most {
+            return Err(Failure::exhausted("D1: D1_ERROR: Exceeded maximum DB size"));
+        }
+        Ok(())
     }
 
     /// Changes what is stored, as a test's own hand.
@@ -121,15 +141,48 @@ impl InMemory {
 
 impl Database for InMemory {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
-        self.call("D1", || {
+        self.ask(|asked| asked.count_queries(statements.len()))?;
+        self.call(Service::Database, || {
             let bug = |error: rusqlite::Error| Failure::bug(error.to_string());
             self.connection.execute_batch("SAVEPOINT batch").map_err(bug)?;
-            let rows: Result<Vec<Rows>, Failure> = statements.iter().map(|statement| self.execute(statement)).collect();
+            let rows = statements.iter().map(|statement| self.execute(statement)).collect::<Result<Vec<Rows>, _>>();
+            let rows = self.refuse_if_full(&statements).and(rows);
             // A test is one transaction, so that its database can be given back: a batch is a part of it.
             let end = if rows.is_ok() { "RELEASE batch" } else { "ROLLBACK TO batch; RELEASE batch" };
             self.connection.execute_batch(end).map_err(bug)?;
             Ok(Answers(rows?))
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{constants, failure::FailureKind, platform::transaction::Query};
+
+    use super::*;
+    use crate::ready;
+
+    fn length_of(text: String) -> Result<Option<Json>, Failure> {
+        ready(Query::new("SELECT length(?1) AS bytes").bind(text).first(&InMemory::new(1)))
+    }
+
+    fn refused(sql: String) -> Failure {
+        ready(Query::<Json>::new(sql.leak()).all(&InMemory::new(1))).unwrap_err()
+    }
+
+    #[test]
+    fn a_parameter_is_as_long_as_d1_takes_it_and_no_longer() {
+        let longest = length_of("x".repeat(constants::D1_VALUE_BYTES));
+        assert_eq!(longest, Ok(Some(serde_json::json!({ "bytes": constants::D1_VALUE_BYTES }))));
+        let failure = length_of("x".repeat(constants::D1_VALUE_BYTES + 1)).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Bug, "{failure}");
+    }
+
+    #[test]
+    fn a_statement_with_too_many_parameters_or_too_long_a_text_is_refused() {
+        assert_eq!(refused("SELECT ?101 AS bytes".to_owned()).kind, FailureKind::Bug);
+        let comment = "x".repeat(constants::D1_STATEMENT_BYTES);
+        assert_eq!(refused(format!("SELECT 1 AS bytes /* {comment} */")).kind, FailureKind::Bug);
     }
 }

@@ -3,10 +3,8 @@
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet, VecDeque},
-    future::poll_fn,
     ops::Deref,
     rc::Rc,
-    task::Poll,
 };
 
 use pipeline::{
@@ -17,7 +15,10 @@ use pipeline::{
     },
     failure::Failure,
     job::message::Message,
-    platform::ports::{Burst, Channels, Clock, Meter, Random, Sha256, VectorRecord, Webhook},
+    platform::{
+        asked::Asked,
+        ports::{Burst, Channels, Clock, Meter, Random, Sha256, VectorRecord, Webhook},
+    },
     time::{Span, Timestamp},
 };
 
@@ -25,16 +26,21 @@ use crate::{
     connection::Borrowed,
     fate::{Fate, Script},
     mutation::TakenOut,
+    service::Service,
 };
 
 /// Every port, in memory, as one invocation sees it. Others see the same through [`InMemory::worker`].
 pub struct InMemory {
     shared: Rc<Shared>,
     usage: Cell<Usage>,
-    invocation: RefCell<String>,
+    pub(crate) asked: Cell<Asked>,
+    pub(crate) invocation: RefCell<String>,
     reserved: Cell<bool>,
-    crashed: Cell<bool>,
+    pub(crate) crashed: Cell<bool>,
 }
+
+/// Rows that a channel writes before its first event: what makes its tables, and its alarm.
+const ROWS_OF_NEW_CHANNEL: u64 = 5;
 
 /// What was posted to the outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +74,7 @@ pub struct Shared {
     pub(crate) streams: RefCell<BTreeMap<String, StreamState>>,
     pub(crate) limits: RefCell<Option<Vec<u8>>>,
     pub(crate) webhook: RefCell<Option<Webhook>>,
-    pub(crate) asked: RefCell<BTreeMap<String, Timestamp>>,
+    pub(crate) seen: RefCell<BTreeMap<String, Timestamp>>,
     pub(crate) posted: RefCell<Vec<Delivered>>,
     pub(crate) failing_outside: Cell<usize>,
     pub(crate) refused_bursts: RefCell<Vec<Burst>>,
@@ -78,6 +84,15 @@ pub struct Shared {
     pub(crate) taken_out: RefCell<Option<TakenOut>>,
     pub(crate) has_mutated: Cell<bool>,
     pub(crate) noted: RefCell<Option<BTreeSet<String>>>,
+    pub(crate) refused: RefCell<Vec<String>>,
+    pub(crate) most_asked: RefCell<BTreeMap<String, Asked>>,
+    pub(crate) out: Cell<Option<(Service, Timestamp)>>,
+    pub(crate) database_bytes: Cell<Option<u64>>,
+    pub(crate) visibility_lag: Cell<Span>,
+    pub(crate) shown_at: RefCell<BTreeMap<String, Timestamp>>,
+    pub(crate) neurons_left: Cell<Option<f64>>,
+    pub(crate) times_spent: Cell<usize>,
+    pub(crate) longest_call: Cell<usize>,
 }
 
 impl Deref for InMemory {
@@ -144,7 +159,7 @@ impl InMemory {
             streams: RefCell::default(),
             limits: RefCell::default(),
             webhook: RefCell::default(),
-            asked: RefCell::default(),
+            seen: RefCell::default(),
             posted: RefCell::default(),
             failing_outside: Cell::default(),
             refused_bursts: RefCell::default(),
@@ -154,6 +169,15 @@ impl InMemory {
             taken_out: RefCell::default(),
             has_mutated: Cell::default(),
             noted: RefCell::default(),
+            refused: RefCell::default(),
+            most_asked: RefCell::default(),
+            out: Cell::default(),
+            database_bytes: Cell::default(),
+            visibility_lag: Cell::new(Span::ZERO),
+            shown_at: RefCell::default(),
+            neurons_left: Cell::default(),
+            times_spent: Cell::default(),
+            longest_call: Cell::new(usize::MAX),
         };
         Self::of(Rc::new(shared), "")
     }
@@ -162,6 +186,7 @@ impl InMemory {
         Self {
             shared,
             usage: Cell::default(),
+            asked: Cell::default(),
             invocation: RefCell::new(invocation.to_owned()),
             reserved: Cell::default(),
             crashed: Cell::default(),
@@ -199,6 +224,7 @@ impl InMemory {
     pub fn begin(&self, invocation: &str) {
         invocation.clone_into(&mut self.invocation.borrow_mut());
         self.usage.set(Usage::default());
+        self.asked.set(Asked::default());
         self.reserved.set(false);
     }
 
@@ -212,6 +238,12 @@ impl InMemory {
     /// Counts a message's delivery: a read, and the delete of one that will not come again.
     pub fn count_delivery(&self, is_last: bool) {
         self.count(|usage| usage.queue_operations += if is_last { 2 } else { 1 });
+    }
+
+    /// Counts what a channel does: a row for each event, and for a new channel its tables and its alarm.
+    fn count_channel(&self, is_known: bool, events: usize) {
+        let rows = events as u64 + if is_known { 0 } else { ROWS_OF_NEW_CHANNEL };
+        self.count(|usage| usage.object_rows_written += rows);
     }
 
     /// Neurons the models have worked for, whatever became of their answers.
@@ -288,50 +320,10 @@ impl InMemory {
         self.values.borrow_mut().insert(key.to_owned(), value.to_vec());
     }
 
-    /// Draws a call's fate. A worker that is gone does nothing any more.
-    pub(crate) async fn call<T>(&self, what: &str, effect: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-        let failure = |why: &str| Err(Failure::transient(format!("{what}: {why}")));
-        if self.crashed.get() {
-            return failure("the worker is gone");
-        }
-        let fate = (self.fates.borrow_mut())();
-        match fate {
-            Fate::Works => effect(),
-            Fate::Pauses => {
-                yield_now().await;
-                effect()
-            }
-            Fate::Fails => failure("injected failure"),
-            Fate::AnswerLost => effect().and(failure("injected loss of the answer")),
-            Fate::Crashes => {
-                self.crashed.set(true);
-                failure("injected crash")
-            }
-            Fate::CrashesAfter => {
-                let done = effect();
-                self.crashed.set(true);
-                done.and(failure("injected crash"))
-            }
-        }
-    }
-
     /// True once an injected crash has ended this invocation.
     pub fn is_gone(&self) -> bool {
         self.crashed.get()
     }
-}
-
-/// Lets others have a turn.
-async fn yield_now() {
-    let mut waited = false;
-    poll_fn(|_| {
-        if waited {
-            return Poll::Ready(());
-        }
-        waited = true;
-        Poll::Pending
-    })
-    .await;
 }
 
 impl Meter for InMemory {
@@ -341,6 +333,10 @@ impl Meter for InMemory {
 
     fn usage(&self) -> Usage {
         self.usage.get()
+    }
+
+    fn asked(&self) -> Asked {
+        self.asked.get()
     }
 
     fn has_reserved(&self) -> bool {
@@ -355,9 +351,10 @@ impl Meter for InMemory {
 impl Channels for InMemory {
     async fn publish(&self, channel: &Channel, update: Update) -> Result<bool, Failure> {
         self.count(|usage| usage.object_requests += 1);
-        self.call("channel", || {
+        self.call(Service::Channels, || {
             let job = update.job.to_string();
             let admission = channel::admit(self.streams.borrow().get(&job), update);
+            self.count_channel(self.streams.borrow().contains_key(&job), admission.events.len());
             self.streams.borrow_mut().insert(job, admission.state);
             self.channels.borrow_mut().entry(channel.name()).or_default().extend(admission.events);
             Ok(admission.wanted)
@@ -393,6 +390,6 @@ impl Random for InMemory {
 impl Sha256 for InMemory {
     async fn sha256(&self, bytes: &[u8]) -> Result<[u8; 32], Failure> {
         use sha2::Digest as _;
-        self.call("SHA-256", || Ok(sha2::Sha256::digest(bytes).into())).await
+        self.call(Service::Runtime, || Ok(sha2::Sha256::digest(bytes).into())).await
     }
 }

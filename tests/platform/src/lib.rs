@@ -1,13 +1,16 @@
 //! Ports in memory, for native tests: the real migrations and the real SQL on `SQLite`, and faults of
 //! both kinds at every call.
 
+mod call;
 mod connection;
 mod database;
 mod fate;
 mod in_memory;
+mod limits;
 mod models;
 mod mutation;
 mod outside;
+mod service;
 mod stores;
 
 use std::{
@@ -20,6 +23,7 @@ pub use self::{
     fate::{Fate, Script},
     in_memory::{Delivered, InMemory, Shared},
     mutation::Mutation,
+    service::Service,
 };
 
 /// Runs a future that never waits for anything outside of it.

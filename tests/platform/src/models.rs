@@ -4,13 +4,17 @@ use serde_json::{Map, Value as Json};
 
 use pipeline::{
     chat::generation::{Flow, Generation, Sink, Tokens, estimated_tokens},
+    constants,
     failure::Failure,
     model::EmbeddingModel,
-    platform::ports::{Embedder, Generator, VectorIndex, VectorMatch, VectorRecord},
+    platform::{
+        errors,
+        ports::{Embedder, Generator, VectorIndex, VectorMatch, VectorRecord},
+    },
     time::Span,
 };
 
-use crate::{fate::Script, in_memory::InMemory};
+use crate::{fate::Script, in_memory::InMemory, service::Service};
 
 /// A bag of hashed words: texts that share words are near each other.
 fn bag_of_words(dimensions: usize, text: &str) -> Vec<f32> {
@@ -41,7 +45,9 @@ impl Embedder for InMemory {
         texts: &[String],
         word_pieces: u64,
     ) -> Result<Vec<Vec<f32>>, Failure> {
-        self.call("AI", || {
+        self.call(Service::Models, || {
+            self.take_texts(texts)?;
+            self.take_neurons(model.neurons(word_pieces))?;
             self.bill(model.neurons(word_pieces));
             self.embedded.set(self.embedded.get() + texts.len());
             Ok(texts.iter().map(|text| bag_of_words(model.dimensions, text)).collect())
@@ -52,9 +58,9 @@ impl Embedder for InMemory {
 
 impl Generator for InMemory {
     async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure> {
-        self.call("AI", || {
+        self.call(Service::Models, || {
             self.generations.borrow_mut().push(generation.clone());
-            Ok(())
+            self.take_neurons(generation.most_neurons())
         })
         .await?;
         let script = self.scripts.borrow_mut().pop_front();
@@ -96,8 +102,10 @@ fn matches(filter: &Map<String, Json>, metadata: &str) -> bool {
 impl VectorIndex for InMemory {
     async fn upsert(&self, namespace: &str, vectors: &[VectorRecord]) -> Result<(), Failure> {
         self.count(|usage| usage.vectors_upserted += vectors.len() as u64);
-        self.call("Vectorize", || {
+        self.call(Service::Vectors, || {
+            self.take_vectors(namespace, vectors)?;
             for vector in vectors {
+                self.show_later(&vector.id);
                 self.vectors.borrow_mut().insert(vector.id.clone(), (namespace.to_owned(), vector.clone()));
             }
             Ok(())
@@ -113,13 +121,15 @@ impl VectorIndex for InMemory {
         filter: Option<String>,
     ) -> Result<Vec<VectorMatch>, Failure> {
         self.count(|usage| usage.vectors_queried += 1);
-        self.call("Vectorize", || {
+        self.call(Service::Vectors, || {
             let filter: Map<String, Json> =
                 filter.and_then(|filter| serde_json::from_str(&filter).ok()).unwrap_or_default();
             let vectors = self.vectors.borrow();
             let mut matches: Vec<VectorMatch> = vectors
                 .iter()
-                .filter(|(_, (owner, record))| owner == namespace && matches(&filter, &record.metadata))
+                .filter(|(id, (owner, record))| {
+                    owner == namespace && self.is_shown(id) && matches(&filter, &record.metadata)
+                })
                 .map(|(id, (_, record))| {
                     let score: f32 = record.values.iter().zip(vector).map(|(one, other)| one * other).sum();
                     VectorMatch { id: id.clone(), score: f64::from(score) }
@@ -133,7 +143,13 @@ impl VectorIndex for InMemory {
     }
 
     async fn remove(&self, ids: &[String]) -> Result<(), Failure> {
-        self.call("Vectorize", || {
+        self.call(Service::Vectors, || {
+            let (count, most) = (ids.len(), constants::VECTORS_PER_DELETE);
+            if count > most {
+                return Err(errors::of_vectorize(&format!(
+                    "VECTOR_DELETE_ERROR (code = 40007): too many ids in payload; max id count is {most}, got {count}"
+                )));
+            }
             self.vectors.borrow_mut().retain(|id, _| !ids.contains(id));
             Ok(())
         })

@@ -5,7 +5,10 @@ use pipeline::{
     platform::ports::{Burst, Deployment, Outside, RateLimiter, Webhook},
 };
 
-use crate::in_memory::{Delivered, InMemory};
+use crate::{
+    in_memory::{Delivered, InMemory},
+    service::Service,
+};
 
 impl InMemory {
     /// Sets the deployment's `LIMITS`.
@@ -46,7 +49,7 @@ impl Deployment for InMemory {
 
 impl Outside for InMemory {
     async fn post(&self, url: &str, headers: &[(&'static str, String)], body: String) -> Result<u16, Failure> {
-        self.call("outside", || {
+        self.call(Service::Outside, || {
             let failing = self.failing_outside.get();
             if failing > 0 {
                 self.failing_outside.set(failing - 1);

@@ -1,9 +1,11 @@
 //! Objects, values and messages in memory.
 
 use pipeline::{
+    constants,
     failure::Failure,
-    job::message::Message,
+    job::message::{Message, Stage},
     platform::{
+        asked::Asked,
         object_keys,
         ports::{Clock as _, KeyValue, Object, ObjectStore, PutIf, Queue, UnreadBody},
     },
@@ -12,12 +14,12 @@ use pipeline::{
 
 use sha2::Digest as _;
 
-use crate::in_memory::InMemory;
+use crate::{in_memory::InMemory, service::Service};
 
 impl ObjectStore for InMemory {
     async fn get(&self, key: &str, range: Option<(u64, u64)>) -> Result<Option<Object>, Failure> {
         self.count(|usage| usage.r2_class_b += 1);
-        self.call("R2", || {
+        self.call(Service::Objects, || {
             let objects = self.objects.borrow();
             let Some((bytes, version)) = objects.get(key) else { return Ok(None) };
             let bytes = match range {
@@ -34,7 +36,7 @@ impl ObjectStore for InMemory {
 
     async fn put(&self, key: &str, bytes: Vec<u8>, condition: PutIf) -> Result<bool, Failure> {
         self.count(|usage| usage.r2_class_a += 1);
-        self.call("R2", || {
+        self.call(Service::Objects, || {
             let mut objects = self.objects.borrow_mut();
             let holds = match (&condition, objects.get(key)) {
                 (PutIf::Always, _) | (PutIf::Absent, None) => true,
@@ -51,7 +53,7 @@ impl ObjectStore for InMemory {
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), Failure> {
-        self.call("R2", || {
+        self.call(Service::Objects, || {
             self.objects.borrow_mut().retain(|key, _| !keys.contains(key));
             Ok(())
         })
@@ -60,7 +62,7 @@ impl ObjectStore for InMemory {
 
     async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Vec<String>, Failure> {
         self.count(|usage| usage.r2_class_a += 1);
-        self.call("R2", || {
+        self.call(Service::Objects, || {
             let objects = self.objects.borrow();
             let keys = objects
                 .keys()
@@ -86,7 +88,16 @@ impl UnreadBody for InMemory {
 impl Queue for InMemory {
     async fn send(&self, messages: Vec<Message>) -> Result<(), Failure> {
         self.count(|usage| usage.queue_operations += messages.len() as u64);
-        self.call("queue", || {
+        // As in production: a request for each stage and a hundred messages.
+        let requests: usize = Stage::ALL
+            .iter()
+            .map(|stage| messages.iter().filter(|message| message.stage == *stage).count())
+            .map(|count| count.div_ceil(constants::MESSAGES_PER_SEND))
+            .sum();
+        for _ in 1..requests {
+            self.ask(Asked::count_subrequest)?;
+        }
+        self.call(Service::Queue, || {
             self.queue.borrow_mut().extend(messages);
             Ok(())
         })
@@ -97,17 +108,18 @@ impl Queue for InMemory {
 impl KeyValue for InMemory {
     async fn get_value(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
         // As an isolate does, which asks KV once a minute about what every request asks.
-        let fresh = self.asked.borrow().get(key).is_some_and(|at| self.now().since(*at) < MINUTE);
+        let fresh = self.seen.borrow().get(key).is_some_and(|at| self.now().since(*at) < MINUTE);
         if !fresh || !object_keys::is_asked_always(key) {
             self.count(|usage| usage.kv_reads += 1);
-            self.asked.borrow_mut().insert(key.to_owned(), self.now());
+            self.ask(Asked::count_subrequest)?;
+            self.seen.borrow_mut().insert(key.to_owned(), self.now());
         }
-        self.call("KV", || Ok(self.values.borrow().get(key).cloned())).await
+        self.attempt(Service::Values, || Ok(self.values.borrow().get(key).cloned())).await
     }
 
     async fn put_value(&self, key: &str, value: Vec<u8>, _kept: Span) -> Result<(), Failure> {
         self.count(|usage| usage.kv_writes += 1);
-        self.call("KV", || {
+        self.call(Service::Values, || {
             self.values.borrow_mut().insert(key.to_owned(), value);
             Ok(())
         })

@@ -66,6 +66,9 @@ fn show(mix: Mix, day: &Day) {
     for (source, read, written) in &day.d1 {
         println!("    D1 of {source:<22} {read:>9} read {written:>8} written");
     }
+    for (kind, asked) in &day.asked {
+        println!("    at most {:>2} D1 queries and {:>3} requests in {kind}", asked.d1_queries, asked.subrequests);
+    }
 }
 
 const COUNTED: [&str; 8] = [

@@ -27,6 +27,10 @@ impl Simulation {
             return first;
         }
         let mut answer = self.rig.request_with_key(method, path, key, body);
+        while answer.status >= 500 && self.is_out() {
+            self.wait_a_minute();
+            answer = self.rig.request_with_key(method, path, key, body);
+        }
         // The first may have died while it held the key: it is let go after a while.
         for _ in 0..20 {
             if answer.status != 409 {
@@ -100,6 +104,9 @@ impl Simulation {
     }
 
     pub(super) fn delete(&mut self) {
+        if self.is_out() {
+            return;
+        }
         let name = self.name();
         // By its id: the name of a revision that is on its way is not listed yet.
         let Some(id) = self.document_id(&name) else { return };
@@ -111,6 +118,9 @@ impl Simulation {
 
     /// What the cancelled job wrote may be there or not; what was there before it may be, too.
     pub(super) fn cancel(&mut self) {
+        if self.is_out() {
+            return;
+        }
         let name = self.name();
         let Some(job) = self.jobs.get(&name).cloned() else { return };
         let before: Vec<(String, Option<String>)> = self
@@ -150,6 +160,9 @@ impl Simulation {
     }
 
     pub(super) fn read(&mut self) {
+        if self.is_out() {
+            return;
+        }
         let Some(id) = self.turns.keys().next().cloned() else { return };
         let answer = self.request("GET", &format!("/api/conversations/{id}"), None, &Value::Null);
         assert_eq!(answer.status, 200, "seed {}: {}", self.seed, answer.body);
@@ -185,6 +198,10 @@ impl Simulation {
     }
 
     pub(super) fn retry(&mut self) {
+        // What fails in an outage is not for its owner to repair.
+        if self.plan.outage.is_some() {
+            return;
+        }
         for job in self.failed_jobs().into_iter().take(1) {
             self.request("POST", &format!("/api/jobs/{job}/retry"), None, &Value::Null);
         }

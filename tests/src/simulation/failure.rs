@@ -78,7 +78,7 @@ pub fn explain(seed: u64, mutation: Option<Mutation>) -> Option<Broken> {
     let whole = attempt(seed, mutation, Plan::default());
     whole.violation.clone().map(|violation| {
         let shrinking = Shrinking { seed, mutation, kind: kind(&violation), tries: TRIES };
-        let plan = Plan { operations: whole.begun_with, is_calm: false };
+        let plan = Plan { operations: whole.begun_with, ..Plan::default() };
         let (plan, shrunk) = shrinking.shrunk(plan);
         Broken {
             violation,

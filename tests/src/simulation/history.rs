@@ -20,6 +20,7 @@ use test_platform::{Fate, ready};
 use super::{
     draw::Draw,
     plan::{OPERATIONS, Plan},
+    queues::Queues,
     trace::Trace,
 };
 use crate::{
@@ -46,6 +47,11 @@ const WATCHES: &str = "
     CREATE TRIGGER undoing AFTER UPDATE OF state ON job_items
     WHEN old.state IN ('done', 'cancelled') AND new.state = 'failed'
     BEGIN INSERT INTO undone VALUES (new.id); END;
+    -- Nobody but its worker lets an item fail that has attempts left.
+    CREATE TABLE healthy (item INTEGER);
+    CREATE TRIGGER failing AFTER UPDATE OF state ON job_items
+    WHEN old.state IN ('queued', 'parked', 'waiting', 'uploading') AND new.state = 'failed' AND old.attempts < 16
+    BEGIN INSERT INTO healthy VALUES (new.id); END;
 ";
 
 /// A worker in the middle of a message, or of the schedule.
@@ -69,6 +75,8 @@ pub struct Simulation {
     /// The operations done so far, each with the draws it began with.
     pub(super) begun_with: Vec<(usize, Option<Draw>)>,
     pub(super) trace: Trace,
+    pub(super) queues: Queues,
+    pub(super) minutes_waited: u32,
     pub(super) days_parked: u32,
     pub(super) invocations: u64,
     pub(super) written: u64,
@@ -111,12 +119,7 @@ impl Tally {
 pub fn run(seed: u64) -> Result<Tally, String> {
     let mut simulation = Simulation::new(seed);
     simulation.caught()?;
-    Ok(Tally {
-        seeds: 1,
-        deliveries: simulation.invocations,
-        revisions: simulation.written,
-        turns: simulation.turns.values().map(|count| *count as u64).sum(),
-    })
+    Ok(simulation.tally())
 }
 
 /// 10 % of all calls kill their worker, before or after they took effect.
@@ -153,6 +156,8 @@ impl Simulation {
             plan: Plan::default(),
             begun_with: Vec::new(),
             trace: Trace::default(),
+            queues: Queues::default(),
+            minutes_waited: 0,
             days_parked: 0,
             invocations: 0,
             written: 0,
@@ -161,6 +166,16 @@ impl Simulation {
             jobs: BTreeMap::new(),
             turns: BTreeMap::new(),
             poisons: BTreeSet::new(),
+        }
+    }
+
+    /// What it did.
+    pub(super) fn tally(&self) -> Tally {
+        Tally {
+            seeds: 1,
+            deliveries: self.invocations,
+            revisions: self.written,
+            turns: self.turns.values().map(|count| *count as u64).sum(),
         }
     }
 
@@ -174,7 +189,9 @@ impl Simulation {
             }
             self.trace.begin(Some(operation));
             self.may_resume = !(erases && operation > OPERATIONS / 2);
+            self.begin_outage(operation);
             self.operation()?;
+            self.all_admitted()?;
         }
         self.trace.begin(None);
         if erases {
@@ -182,8 +199,18 @@ impl Simulation {
             self.erase_everything();
         }
         self.note("everybody", || "no more faults: all comes to rest".to_owned());
+        self.outlive_outage()?;
         self.come_to_rest()?;
-        self.check()
+        self.check()?;
+        self.all_admitted()
+    }
+
+    /// No invocation asked what production refuses one.
+    fn all_admitted(&self) -> Result<(), String> {
+        match self.rig.memory.take_refused().first() {
+            Some(refused) => self.violated(&format!("production refuses an invocation: {refused}")),
+            None => Ok(()),
+        }
     }
 
     /// The history; a panic is a violation, too.
@@ -232,6 +259,7 @@ impl Simulation {
     }
 
     fn deliver(&mut self) {
+        self.bring_back();
         // Any message may be next.
         for _ in 0..self.draw.below(3) {
             if let Some(message) = self.rig.memory.receive() {
@@ -251,7 +279,7 @@ impl Simulation {
     }
 
     /// A while without crashes, in which work gets far; some workers pause.
-    fn work_quietly(&mut self) {
+    pub(super) fn work_quietly(&mut self) {
         self.quiet = true;
         for _ in 0..8 {
             self.deliver();
@@ -285,7 +313,7 @@ impl Simulation {
         self.invocations += 1;
         let started = self.rig.memory.now();
         let name = format!("worker-{}", self.invocations);
-        let future = self.rig.worker(&name, &message);
+        let future = self.rig.worker_again(&name, &message, self.deliveries(&message));
         self.go_on(Running { name, task: task_of(&message), future, message: Some(message), started });
     }
 
@@ -304,21 +332,28 @@ impl Simulation {
         self.note(&running.name, || format!("{}: {}", running.task, outcome_of(&polled)));
         match polled {
             Poll::Pending => self.running.push(running),
-            Poll::Ready(Outcome::Retry { .. }) => self.deliver_again(running.message),
-            Poll::Ready(_) => {}
+            Poll::Ready(Outcome::Retry { after, .. }) => self.deliver_again(running.message, after),
+            Poll::Ready(_) => running.message.iter().for_each(|message| self.forget_deliveries(message)),
         }
     }
 
-    /// A queue gives some messages up.
-    fn deliver_again(&mut self, message: Option<Message>) {
+    /// A queue gives some messages up, of some of them because their items have no attempts left.
+    fn deliver_again(&mut self, message: Option<Message>, after: Span) {
         let Some(message) = message else { return };
+        if self.plan.outage.is_some() {
+            return self.put_back(message, after);
+        }
         if self.draw.percent(95) {
             self.rig.memory.redeliver(message);
             return;
         }
-        self.note("queue", || format!("gives {} up", task_of(&message)));
+        let is_spent = self.draw.percent(80);
+        if is_spent {
+            self.rig.use_up_attempts(&message);
+        }
+        self.note("queue", || format!("gives {} up, attempts used up: {is_spent}", task_of(&message)));
         let worker = self.rig.memory.worker(&format!("worker-{}-given-up", self.invocations));
-        ready(dead_letter::record(&worker, "given-up", &message.encode()));
+        ready(dead_letter::record(&worker, "given-up", &message.encode(), 1));
     }
 
     fn resume(&mut self) {
@@ -350,12 +385,12 @@ impl Simulation {
         let fates = chaos(self.draw.next());
         self.put_under(fates);
         let worker = self.rig.memory.worker(&id);
-        let outcome = ready(consume(&worker, &id, "{\"v\":1,\"stage\":\"dance\"}")).outcome;
+        let outcome = ready(consume(&worker, &id, "{\"v\":1,\"stage\":\"dance\"}", 1)).outcome;
         self.rig.memory.heal();
         // Until it is recorded the queue delivers it again.
         if matches!(outcome, Outcome::Retry { .. }) {
             let worker = self.rig.memory.worker(&id);
-            ready(consume(&worker, &id, "{\"v\":1,\"stage\":\"dance\"}"));
+            ready(consume(&worker, &id, "{\"v\":1,\"stage\":\"dance\"}", 2));
         }
         self.note("queue", || format!("delivers {id}, which nobody can read: {}", outcome.name()));
         self.poisons.insert(id);
@@ -363,7 +398,7 @@ impl Simulation {
 }
 
 /// What a worker is asked to do.
-fn task_of(message: &Message) -> String {
+pub(super) fn task_of(message: &Message) -> String {
     format!("{} item {}", message.stage.name(), message.item)
 }
 

@@ -111,7 +111,7 @@ impl Simulation {
         Err(format!("seed {}: {what}", self.seed))
     }
 
-    fn none(&self, what: &str, sql: &'static str) -> Result<(), String> {
+    pub(super) fn none(&self, what: &str, sql: &'static str) -> Result<(), String> {
         let rows = self.rig.memory.look(sql);
         if rows.is_empty() { Ok(()) } else { self.violated(&format!("{what}: {rows:?}")) }
     }
@@ -204,6 +204,7 @@ impl Simulation {
     fn check_leftovers(&self) -> Result<(), String> {
         self.none("a claim was stolen", "SELECT * FROM stolen")?;
         self.none("what had ended was given up", "SELECT * FROM undone")?;
+        self.none("what had attempts left was given up", "SELECT * FROM healthy")?;
         self.none("garbage is left", "SELECT * FROM garbage")?;
         self.none("a job is left", "SELECT id, kind FROM jobs WHERE finished_at IS NULL")?;
         self.none(

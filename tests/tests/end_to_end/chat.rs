@@ -168,7 +168,9 @@ fn a_question_is_answered_with_its_source_on_every_way() {
 /// Two people in one channel: messages, a streamed answer seen by both, the shared text edited by both
 /// at once, a ticket that is good once, somebody who comes back.
 fn over_a_session(client: &Client) {
-    let session = client.post("/api/session", &json!({"title": "A channel"})).unwrap().success().unwrap();
+    let documents = client.get("/api/documents?external_id=freedonia.md").unwrap().success().unwrap();
+    let opened = json!({"title": "A channel", "guests": {"document_ids": [documents["data"][0]["id"]]}});
+    let session = client.post("/api/session", &opened).unwrap().success().unwrap();
     let id = session["id"].as_str().unwrap();
     let (url, key) = (client.url().to_owned(), client.key().to_owned());
     let invite = |body: &Value| {
@@ -284,6 +286,9 @@ fn an_answer_survives_its_worker() {
         (json!({"out_of_capacity": true}), "not answering"),
         (json!({"llm_silent": true}), "not answering"),
         (json!({"llm_garbage": true}), "not answering"),
+        (json!({"ai_rate_limited": true}), "not answering"),
+        // The first time it is said by 3036, the second time by 4006.
+        (json!({"neurons_left": 0.0}), "allowance"),
         (json!({"neurons_left": 0.0}), "allowance"),
     ]
     .into_iter()
@@ -295,6 +300,12 @@ fn an_answer_survives_its_worker() {
         assert!(result["degraded"].as_str().unwrap().contains(why), "{faults}: {result}");
         assert!(result["answer"].as_str().unwrap().contains("Glorp"), "{faults}: {result}");
     }
+    // Thoughts beside the answer are not shown.
+    product.set_faults(&json!({"llm_thinks": true})).unwrap();
+    let asked = ask(&client, &json!({"message": format!("{QUESTION} Think first.")}));
+    let result = answered(&client, asked["job_id"].as_str().unwrap());
+    let answer = result["answer"].as_str().unwrap();
+    assert!(answer.contains("Glorp") && !answer.contains("Let me think"), "{result}");
     // One that breaks off once is followed by the next.
     product.set_faults(&json!({"llm_breaks_after": 2, "llm_breaks": 1})).unwrap();
     let asked = ask(&client, &json!({"message": "Where is Glorp, the capital of Freedonia?"}));

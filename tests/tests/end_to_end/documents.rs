@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use consumers::chunk::split::{Structure, split};
 use local_dev::{
     client::{Client, Upload},
     configuration::Profile,
@@ -151,7 +152,7 @@ fn small_files_are_cheap(product: &Product) {
                  WHERE user_id = (SELECT id FROM users WHERE name = 'thousand')",
             )
             .unwrap();
-        let finished = rows[0][1].parse::<i64>().unwrap() >= 8;
+        let finished = rows[0][1].parse::<i64>().unwrap() >= 28;
         if finished { rows[0][0].parse().unwrap() } else { 0 }
     };
     while operations() == 0 && std::time::Instant::now() < end {
@@ -159,7 +160,8 @@ fn small_files_are_cheap(product: &Product) {
     }
     let operations = operations();
     println!("1,000 files of 2 KB: {operations} queue operations");
-    assert!((1..200).contains(&operations), "{operations} queue operations for 1,000 files");
+    // 84 packs, 28 batches, two messages a batch, three operations a message; a retry costs one more.
+    assert!((420..500).contains(&operations), "{operations} queue operations for 1,000 files");
 }
 
 fn bad_input_is_told_what_is_wrong(client: &Client) {
@@ -297,4 +299,46 @@ fn demonstration(client: &Client) {
     let found: Vec<&str> =
         hits["hits"].as_array().unwrap().iter().filter_map(|hit| hit["external_id"].as_str()).collect();
     assert!(found.contains(&"src/job/item.rs"), "{found:?}");
+}
+
+/// In wasm a size has 32 bits: tokens and cuts must be the same there, in any script and for endless words.
+#[test]
+fn a_text_of_any_script_is_cut_on_workerd_as_it_is_natively() {
+    let product = &shared().product;
+    let pieces = [
+        " The quick",
+        " fox's DON'T",
+        " 1234567.89",
+        "漢字とかな。",
+        " นำ้ไหล",
+        "ﷺ ½ Ⅷ",
+        "\r\n\r\n",
+        "\u{3000}\u{a0} ",
+        " 😀👩\u{200d}👧",
+        " हिन्दी",
+        "e\u{301}",
+        "--=={}[]",
+        "ſ'ſ",
+        " snake_case_name",
+        "\n\n",
+        " Straße",
+        "\t\t\t",
+        "слово ",
+    ];
+    let endless = ["a", "漢", "=", "xyz"].map(|piece| piece.repeat(2_000)).concat();
+    let places = (0..4_000).map(|place: usize| pieces[(place * place + place / 7) % pieces.len()]);
+    let text = endless + &places.collect::<String>();
+    let client = product.new_user("scripts").unwrap();
+    let job = upload_all(&client, &[Upload { path: "scripts.txt".to_owned(), content: text.clone().into_bytes() }]);
+    let view = client.follow(&job, DEADLINE, |_| {}).unwrap();
+    assert_eq!(view["status"], "succeeded", "{view}");
+    let rows = product.query(
+        "SELECT start, \"end\" FROM chunks JOIN documents ON documents.id = chunks.document_id \
+         WHERE external_id = 'scripts.txt' ORDER BY start",
+    );
+    let there: Vec<Vec<String>> = rows.unwrap();
+    let here = split(&text, Structure::Prose).into_iter().map(|range| vec![range.start, range.end]);
+    let here: Vec<Vec<String>> = here.map(|range| range.iter().map(usize::to_string).collect()).collect();
+    assert!(here.len() > 10, "{here:?}");
+    assert_eq!(there, here);
 }

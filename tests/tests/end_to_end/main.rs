@@ -4,5 +4,7 @@ mod budget;
 mod chat;
 mod documents;
 mod kills;
+mod outages;
+mod sessions;
 mod smoke;
 mod started;

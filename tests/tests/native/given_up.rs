@@ -34,9 +34,10 @@ fn hold(rig: &Rig, message: &Message, call: u64) -> Option<Worker> {
     if polled.is_pending() { Some(worker) } else { None }
 }
 
-/// The queue's last word on a message.
+/// The queue's last word on a message whose item has no attempts left.
 fn give_up(rig: &Rig, message: &Message) {
-    ready(dead_letter::record(&rig.memory.worker("given-up"), "given-up", &message.encode()));
+    rig.use_up_attempts(message);
+    ready(dead_letter::record(&rig.memory.worker("given-up"), "given-up", &message.encode(), 1));
 }
 
 fn try_again(rig: &Rig, job: &str) {

@@ -67,9 +67,9 @@ const RULES: [Mutation; 20] = [
     without("what is replaced becomes superseded", "AND d.current_item <> p.id", "AND 0"),
     without("superseded revisions are visited a second time", "WHERE NOT r.value ->> 'is_final'", "WHERE 0"),
     without(
-        "only open items are given up",
-        "(token = ?2 OR ?2 IS NULL) AND state NOT IN ('done', 'failed', 'cancelled')",
-        "(token = ?2 OR ?2 IS NULL)",
+        "only what has no attempts left and nobody holds is given up",
+        "AND attempts >= ?3 AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ?4))",
+        "",
     ),
     without(
         "a batch waits for its packs, a question for the one before it",

@@ -29,7 +29,7 @@ fn among(uploads: usize) {
                 for _ in 0..2 {
                     rig.memory.begin(&id);
                     let body = POISONS[poisons % POISONS.len()];
-                    let report = ready(consume(&rig.memory, &id, body));
+                    let report = ready(consume(&rig.memory, &id, body, 1));
                     assert!(matches!(report.outcome, Outcome::Dead { .. } | Outcome::Done), "{:?}", report.outcome);
                 }
                 poisons += 1;

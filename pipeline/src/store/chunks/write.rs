@@ -4,10 +4,9 @@ use const_format::formatcp;
 use serde::Serialize;
 
 use crate::{
-    failure::Failure,
     ids::{ChunkRow, DocumentId},
     job::item::Claim,
-    platform::{statement::json, transaction::Write},
+    platform::{parameters::JsonRows, transaction::Write},
     store::{conditions::HELD, documents::superseded::Purged},
 };
 
@@ -36,62 +35,31 @@ pub struct NewChunk<'a> {
     pub ident: String,
 }
 
-/// Chunks that are to be inserted, each written as JSON as soon as it is made: the text it borrows need not
-/// outlive it.
-#[derive(Clone, Debug, Default)]
-pub struct NewChunks(Vec<String>);
-
-impl NewChunks {
-    /// Adds a chunk.
-    ///
-    /// # Errors
-    /// A bug if it cannot be written as JSON.
-    pub fn push(&mut self, chunk: &NewChunk<'_>) -> Result<(), Failure> {
-        self.0.push(json(chunk)?);
-        Ok(())
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// True if there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// As `json_each` unfolds them.
-    fn rows(&self) -> String {
-        format!("[{}]", self.0.join(","))
-    }
-}
-
 /// The documents of which the claimed pack still holds the latest revision.
 const LATEST_OF_PACK: &str = "json_each(?3) r
              CROSS JOIN documents d ON d.user_id = ?4 AND d.id = r.value ->> 'document'
              WHERE d.latest_item = ?1 AND d.latest = r.value ->> 'revision'";
 
-/// Inserts chunks of documents that still want their revision, the full-text rows first: a chunk that is
-/// there already has its own. A repeat changes nothing.
-pub fn insert(claim: &Claim, chunks: &NewChunks) -> [Write; 2] {
-    let rows = chunks.rows();
-    [
-        formatcp!(
-            "INSERT INTO chunks_fts (rowid, scope, title, body, ident)
+/// Inserts chunks ([`NewChunk`]s) of documents that still want their revision, the full-text rows first: a chunk
+/// that is there already has its own. A repeat changes nothing.
+pub fn insert(claim: &Claim, chunks: &JsonRows) -> Vec<Write> {
+    let of_array = |array| [INSERT_WORDS, INSERT_CHUNKS].map(|sql| claim.fenced(sql).bind(array).bind(&claim.user));
+    chunks.arrays().flat_map(of_array).collect()
+}
+
+const INSERT_WORDS: &str = formatcp!(
+    "INSERT INTO chunks_fts (rowid, scope, title, body, ident)
              SELECT r.value ->> 'id', r.value ->> 'scope', r.value ->> 'title', r.value ->> 'text', r.value ->> 'ident'
              FROM {LATEST_OF_PACK} AND {HELD}
                AND NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.id = r.value ->> 'id')"
-        ),
-        formatcp!(
-            "INSERT OR IGNORE INTO chunks (id, user_id, document_id, revision, chunk_index, start, \"end\", text)
+);
+
+const INSERT_CHUNKS: &str = formatcp!(
+    "INSERT OR IGNORE INTO chunks (id, user_id, document_id, revision, chunk_index, start, \"end\", text)
              SELECT r.value ->> 'id', d.user_id, d.id, d.latest, r.value ->> 'index', r.value ->> 'start',
                     r.value ->> 'end', r.value ->> 'text'
              FROM {LATEST_OF_PACK} AND {HELD}"
-        ),
-    ]
-    .map(|sql| claim.fenced(sql).bind(rows.as_str()).bind(&claim.user))
-}
+);
 
 /// The chunks that purged revisions have.
 const CHUNKS_OF_PURGED: &str = formatcp!(

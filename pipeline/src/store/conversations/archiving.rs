@@ -12,6 +12,7 @@ use crate::{
     ids::{ConversationId, UserId},
     job::item::Claim,
     platform::{
+        parameters::JsonRows,
         statement::json,
         transaction::{Query, Write},
     },
@@ -121,28 +122,27 @@ pub fn archived(user: &UserId, conversation: &ConversationId) -> Query<ArchivedC
         .bind(conversation)
 }
 
-/// Restores the messages of a conversation that points at this archive, whatever of them is still there.
+/// Restores the messages of a conversation that points at this archive, whatever of them is still there: a
+/// write for as many as D1 takes as one parameter.
 ///
 /// # Errors
-/// A bug if the data cannot be written as JSON.
+/// As [`JsonRows::push`].
 pub fn restore_messages(
     user: &UserId,
     conversation: &ConversationId,
     key: &str,
     messages: &[MessageRow],
-) -> Result<Write, Failure> {
-    Ok(Write::new(
-        "INSERT OR IGNORE INTO turns (user_id, conversation_id, number, id, role, content, detail, created_at)
+) -> Result<Vec<Write>, Failure> {
+    let restore = |array| Write::new(RESTORE).bind(user).bind(conversation).bind(key).bind(array);
+    Ok(JsonRows::of(messages)?.arrays().map(restore).collect())
+}
+
+const RESTORE: &str =
+    "INSERT OR IGNORE INTO turns (user_id, conversation_id, number, id, role, content, detail, created_at)
          SELECT c.user_id, c.id, t.value ->> 'number', t.value ->> 'id', t.value ->> 'role', t.value ->> 'content',
                 t.value ->> 'detail', t.value ->> 'created_at'
          FROM conversations c CROSS JOIN json_each(?4) t
-         WHERE c.user_id = ?1 AND c.id = ?2 AND c.archived_key = ?3",
-    )
-    .bind(user)
-    .bind(conversation)
-    .bind(key)
-    .bind(json(&messages)?))
-}
+         WHERE c.user_id = ?1 AND c.id = ?2 AND c.archived_key = ?3";
 
 /// Lets a conversation whose messages are restored point at its archive no more.
 pub fn mark_restored(user: &UserId, conversation: &ConversationId, key: &str, now: Timestamp) -> Write {

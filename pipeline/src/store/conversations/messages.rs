@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::JOB_AND_CONVERSATION;
 use crate::{
     chat::generation::Role,
-    ids::{ConversationId, JobId, TurnId, UserId},
+    ids::{ConversationId, JobId, SessionId, TurnId, UserId},
     job::item::Claim,
     platform::transaction::{Query, Write},
     store::{columns::in_milliseconds, conditions::HELD},
@@ -18,8 +18,9 @@ use crate::{
 /// Inserts the question of a job that was inserted by an earlier statement, under the number given out there.
 pub fn insert_question(job: &JobId, content: &str, now: Timestamp) -> Write {
     Write::new(
-        "INSERT INTO turns (user_id, conversation_id, number, id, role, content, created_at)
-         SELECT user_id, turn ->> '$.conversation_id', turn ->> '$.number', turn ->> '$.turn_id', 'user', ?2, ?3
+        "INSERT INTO turns (user_id, conversation_id, number, id, role, content, created_at, session_id)
+         SELECT user_id, turn ->> '$.conversation_id', turn ->> '$.number', turn ->> '$.turn_id', 'user', ?2, ?3,
+                turn ->> '$.session_id'
          FROM jobs WHERE id = ?1",
     )
     .bind(job)
@@ -54,6 +55,8 @@ pub struct NewAnswer<'a> {
     pub content: &'a str,
     /// Citations, route and usage (JSON).
     pub detail: &'a str,
+    /// The session in which it is published, if it is.
+    pub session: Option<&'a SessionId>,
     /// Now.
     pub now: Timestamp,
 }
@@ -62,8 +65,8 @@ pub struct NewAnswer<'a> {
 pub fn insert_answer(claim: &Claim, new: NewAnswer<'_>) -> Write {
     claim
         .fenced(formatcp!(
-            "INSERT INTO turns (user_id, conversation_id, number, id, role, content, detail, created_at)
-             SELECT user_id, id, ?5 + 1, ?6, 'assistant', ?7, ?8, ?9 FROM conversations
+            "INSERT INTO turns (user_id, conversation_id, number, id, role, content, detail, created_at, session_id)
+             SELECT user_id, id, ?5 + 1, ?6, 'assistant', ?7, ?8, ?9, ?10 FROM conversations
              WHERE user_id = ?3 AND id = ?4 AND {HELD}
              ON CONFLICT DO NOTHING"
         ))
@@ -74,6 +77,7 @@ pub fn insert_answer(claim: &Claim, new: NewAnswer<'_>) -> Write {
         .bind(new.content)
         .bind(new.detail)
         .bind(new.now)
+        .bind(new.session)
 }
 
 /// A message of a conversation. As a parameter, its time is the number that D1 keeps.
@@ -129,12 +133,14 @@ pub struct PromptMessageRow {
     pub role: Role,
     /// The text.
     pub content: String,
+    /// 1 if it was published in the same session as the question.
+    pub is_of_session: i64,
 }
 
 /// The messages of a chat job's conversation that its summary does not cover, up to the question.
 pub fn of_turn(user: &UserId, job: &JobId) -> Query<PromptMessageRow> {
     Query::new(formatcp!(
-        "SELECT t.number, t.role, t.content
+        "SELECT t.number, t.role, t.content, coalesce(t.session_id = j.turn ->> '$.session_id', 0) AS is_of_session
          FROM {JOB_AND_CONVERSATION}
          JOIN turns t ON t.user_id = c.user_id AND t.conversation_id = c.id
               AND t.number > c.summarised_through AND t.number <= j.turn ->> '$.number'

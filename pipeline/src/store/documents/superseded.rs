@@ -26,18 +26,15 @@ const NOTE: &str = "INSERT INTO garbage (retire_item, document_id, revision, pac
 
 /// Notes the revisions that an upload supersedes: those that are still on their way and will never be
 /// seen now. Before [`take_revisions`](super::upload::take_revisions), which numbers the next ones.
-pub fn by_upload(upload: &Upload<'_>) -> Write {
+pub fn by_upload(upload: &Upload<'_>) -> Vec<Write> {
     // What a cancel went back to is no revision in flight, whatever number was given out last.
-    let write = Write::new(formatcp!(
+    upload.writes(formatcp!(
         "{NOTE}
          SELECT {NEXT_ITEM}, d.id, d.latest, d.latest_item, d.user_id
          FROM json_each(?1) r CROSS JOIN documents d ON d.user_id = ?2 AND d.id = r.value ->> 'id'
          WHERE d.deleted_at IS NULL AND d.latest_item IS NOT NULL AND d.latest_item IS NOT d.current_item
            AND {BROUGHT}"
     ))
-    .bind(upload.revisions.as_str())
-    .bind(upload.user);
-    upload.bind_guard(write)
 }
 
 /// Notes the revisions that publishing the packs of a batch, first to last, replaces. Before
@@ -117,7 +114,7 @@ pub struct SupersededRevision {
     pub batch_updated_at: Option<Timestamp>,
 }
 
-/// The superseded revisions that one message of the claimed purge item removes.
+/// The superseded revisions that one message of the claimed purge item looks at, always in the same order.
 pub fn of_item(claim: &Claim) -> Query<SupersededRevision> {
     // Chunks are numbered after their pack, so a range finds those of a revision.
     // The batch of the pack is whose worker may still be writing its vectors.
@@ -129,7 +126,7 @@ pub fn of_item(claim: &Claim) -> Query<SupersededRevision> {
          FROM garbage g
          LEFT JOIN job_items p ON p.id = g.pack
          LEFT JOIN job_items b ON b.id = p.batch
-         WHERE g.retire_item = ?1 AND g.user_id = ?3 LIMIT ?4",
+         WHERE g.retire_item = ?1 AND g.user_id = ?3 ORDER BY g.document_id, g.revision LIMIT ?4",
     )
     .bind(claim.item)
     .bind(ChunkRow::PER_ITEM)

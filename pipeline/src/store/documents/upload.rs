@@ -9,32 +9,41 @@ use crate::{
     ids::{DocumentId, ItemId, JobId, UserId},
     job::item::Claim,
     platform::{
+        parameters::JsonRows,
         statement::json,
         transaction::{Query, Write},
     },
-    store::columns::flag,
-    store::conditions::{TERMINAL, accepted_at, held_as},
+    store::{
+        columns::flag,
+        conditions::{TERMINAL, accepted_at, held_as},
+    },
     time::Timestamp,
 };
 
-/// The id of a document.
+/// A document that is there already, or on its way.
 #[derive(Clone, Debug, Deserialize)]
-pub struct DocumentKey {
+pub struct KnownDocument {
     /// The document.
     pub id: DocumentId,
+    /// The job that brings it, until it is published: it may still be cancelled.
+    pub job_id: Option<JobId>,
 }
+
+/// The latest revision of the document `d` is the one that searches see.
+const IS_PUBLISHED: &str = "d.content_hash = d.latest_hash AND d.current_item = d.latest_item";
 
 /// Of these documents and fingerprints, the documents whose latest revision has the fingerprint and is
 /// published or on its way.
 ///
 /// # Errors
 /// A bug if the documents cannot be written as JSON.
-pub fn duplicates(user: &UserId, wanted: &[(&DocumentId, &str)]) -> Result<Query<DocumentKey>, Failure> {
+pub fn known(user: &UserId, wanted: &[(&DocumentId, &str)]) -> Result<Query<KnownDocument>, Failure> {
     // A row for each document that is there, with the pack of its latest revision and the batch of that pack.
-    // The same again is a duplicate where that revision is published, or where pack and batch are still on their
-    // way to publish it.
+    // The same again is known where that revision is published, or where pack and batch are still on their way to
+    // publish it: their job may be cancelled, so it is named.
     Ok(Query::new(formatcp!(
-        "SELECT d.id FROM json_each(?1) wanted
+        "SELECT d.id, CASE WHEN {IS_PUBLISHED} THEN NULL ELSE p.job_id END AS job_id
+         FROM json_each(?1) wanted
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
          LEFT JOIN job_items p ON p.id = d.latest_item
          LEFT JOIN job_items b ON b.id = p.batch
@@ -47,28 +56,31 @@ pub fn duplicates(user: &UserId, wanted: &[(&DocumentId, &str)]) -> Result<Query
 /// The document `d` with its latest pack `p` and that one's batch `b` is what is `wanted`, published or on its way.
 const IS_THE_SAME: &str = formatcp!(
     "d.latest_hash = wanted.value ->> 1
-           AND (d.content_hash = d.latest_hash AND d.current_item = d.latest_item
+           AND ({IS_PUBLISHED}
                 OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN {TERMINAL}))"
 );
 
-/// A document that an upload brings and that is there already.
+/// A document of a range of an upload that is known, from that upload itself or from before.
 #[derive(Clone, Debug, Deserialize)]
-pub struct KnownDocument {
+pub struct KnownInUpload {
     /// The document.
     pub id: DocumentId,
-    /// Its latest revision stands further up in the same upload.
+    /// The job that brings it, until it is published: it may still be cancelled.
+    pub job_id: Option<JobId>,
+    /// It stands further up in the same upload, whatever it holds there.
     #[serde(deserialize_with = "flag")]
     pub stands_before: bool,
 }
 
-/// As [`duplicates`], for the documents of one range of an upload: also those that stood in a range before.
+/// As [`known`], for the documents of one range of an upload: also those that stood in a range before.
 ///
 /// # Errors
 /// A bug if the documents cannot be written as JSON.
-pub fn known(claim: &Claim, wanted: &[(&DocumentId, &str)]) -> Result<Query<KnownDocument>, Failure> {
+pub fn known_in_upload(claim: &Claim, wanted: &[(&DocumentId, &str)]) -> Result<Query<KnownInUpload>, Failure> {
     // The packs of an upload have the numbers after its unpack item's, up to the last of its job.
     Ok(Query::new(formatcp!(
-        "SELECT d.id, {STANDS_BEFORE} AS stands_before FROM jobs j CROSS JOIN json_each(?1) wanted
+        "SELECT d.id, CASE WHEN {IS_PUBLISHED} THEN NULL ELSE p.job_id END AS job_id, {STANDS_BEFORE} AS stands_before
+         FROM jobs j CROSS JOIN json_each(?1) wanted
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
          LEFT JOIN job_items p ON p.id = d.latest_item
          LEFT JOIN job_items b ON b.id = p.batch
@@ -110,17 +122,16 @@ pub struct NewRevision<'a> {
     pub metadata: Option<&'a serde_json::Map<String, serde_json::Value>>,
 }
 
-/// The revisions that an upload brings: in the transaction that accepts its job, or, where it is unpacked
-/// range by range, in the one that moves the claimed item on.
+/// The revisions that an upload brings: in the transaction that accepts its job, or, where it is unpacked range
+/// by range, in the one that moves the claimed item on.
 #[derive(Clone, Debug)]
 pub struct Upload<'a> {
     pub(super) user: &'a UserId,
     /// The job that this transaction accepts.
-    pub(super) job: Option<&'a JobId>,
+    job: Option<&'a JobId>,
     /// The claim under which an accepted job brings more.
-    pub(super) claim: Option<&'a Claim>,
-    /// JSON.
-    pub(super) revisions: String,
+    claim: Option<&'a Claim>,
+    pub(super) revisions: JsonRows,
     pub(super) now: Timestamp,
 }
 
@@ -128,35 +139,39 @@ impl<'a> Upload<'a> {
     /// Of these revisions; `now` is the time at which the job is accepted.
     ///
     /// # Errors
-    /// A bug if the revisions cannot be written as JSON.
+    /// As [`JsonRows::push`].
     pub fn new(
         user: &'a UserId,
         job: &'a JobId,
         revisions: &[NewRevision<'_>],
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        Ok(Self { user, job: Some(job), claim: None, revisions: json(&revisions)?, now })
+        Ok(Self { user, job: Some(job), claim: None, revisions: JsonRows::of(revisions)?, now })
     }
 
     /// Of these revisions, which the holder of a claim found at `now`.
     ///
     /// # Errors
-    /// A bug if the revisions cannot be written as JSON.
+    /// As [`JsonRows::push`].
     pub fn unpacked(claim: &'a Claim, revisions: &[NewRevision<'_>], now: Timestamp) -> Result<Self, Failure> {
-        Ok(Self { user: &claim.user, job: None, claim: Some(claim), revisions: json(&revisions)?, now })
+        let revisions = JsonRows::of(revisions)?;
+        Ok(Self { user: &claim.user, job: None, claim: Some(claim), revisions, now })
     }
 
-    /// Binds what [`BROUGHT`] asks for, after the revisions and the user.
-    pub(super) fn bind_guard(&self, write: Write) -> Write {
-        let write = write.bind(self.job).bind(self.now);
-        write.bind(self.claim.map(|claim| claim.item)).bind(self.claim.map(|claim| &claim.token))
+    /// A write of this text for every array of revisions: what describes a thousand documents is more than D1
+    /// takes as one parameter.
+    pub(super) fn writes(&self, sql: &'static str) -> Vec<Write> {
+        let (item, token) = self.claim.map(|claim| (claim.item, &claim.token)).unzip();
+        let write = |array| {
+            Write::new(sql).bind(array).bind(self.user).bind(self.job).bind(self.now).bind(item).bind(token)
+        };
+        self.revisions.arrays().map(write).collect()
     }
 }
 
 /// The upload brings its revisions: this very transaction accepted its job, or the claim under which it is
 /// unpacked still holds.
-pub(super) const BROUGHT: &str =
-    concat!("(", accepted_at!("?3", "?4"), " OR ", held_as!("?5", "?6"), ")");
+pub(super) const BROUGHT: &str = concat!("(", accepted_at!("?3", "?4"), " OR ", held_as!("?5", "?6"), ")");
 
 /// A field of the first revision, until one is published: nobody sees another one.
 macro_rules! describe_first {
@@ -167,13 +182,13 @@ macro_rules! describe_first {
 
 /// A new document, the next revision of one that is there, or the return of one that was deleted.
 /// While a revision is current, what describes the next one waits in `pending`.
-pub fn take_revisions(upload: &Upload<'_>) -> Write {
+pub fn take_revisions(upload: &Upload<'_>) -> Vec<Write> {
     // Nothing at all unless this very transaction accepted the job, or moves on the item that unpacks it.
     // A new document begins with revision 1; one that is there takes its next number and its next pack, which fences
     // off whatever is in flight of the one before; one that was deleted is back.
     // While a revision is current its description stays, and what describes the next one waits in `pending`. Until
     // one is current nobody sees another, so the columns describe the newest at once.
-    let write = Write::new(formatcp!(
+    upload.writes(formatcp!(
         "INSERT INTO documents (user_id, id, external_id, title, type, language, media_type, tags, metadata, created_at,
                                 uploaded_at, bytes, latest, latest_item, latest_hash)
          SELECT ?2, r.value ->> 'id', r.value ->> 'external_id', r.value ->> 'title', r.value ->> 'type',
@@ -187,9 +202,6 @@ pub fn take_revisions(upload: &Upload<'_>) -> Write {
              {DESCRIBE_FIRST}",
         DESCRIBE_FIRST = every_field!(describe_first),
     ))
-    .bind(upload.revisions.as_str())
-    .bind(upload.user);
-    upload.bind_guard(write)
 }
 
 /// What describes the inserted revision. The tags and the metadata are JSON themselves.

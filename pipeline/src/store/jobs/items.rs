@@ -15,12 +15,15 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::{HELD, TERMINAL},
+    store::conditions::{HELD, TERMINAL, is_spent, why_spent},
     time::{SECOND, Span, Timestamp},
 };
 
 /// A message that came a moment early is not sent back for it.
 const EARLY: Span = SECOND;
+
+/// What an item says of an attempt whose worker ended without a word: Workers are stopped like that.
+pub const STOPPED: &str = "its worker was stopped by the platform before it could say why: for CPU time or memory";
 
 /// What a claimed item's row says.
 #[derive(Debug, Deserialize)]
@@ -41,10 +44,12 @@ pub struct ClaimedRow {
     pub chunk_count: i64,
 }
 
-/// Claims the message's item for its stage, if it is due, has attempts left, and nobody holds it.
+/// Claims the message's item for its stage, if it is due, has attempts left, and nobody holds it. A claim that
+/// ran out was a worker's that was stopped: the item says so until an attempt ends in another way.
 pub fn claim(message: &Message, token: &ClaimToken, now: Timestamp) -> Query<ClaimedRow> {
     Query::new(
-        "UPDATE job_items SET state = 'running', token = ?1, lease = ?2, attempts = attempts + 1, updated_at = ?3
+        "UPDATE job_items SET state = 'running', token = ?1, lease = ?2, attempts = attempts + 1, updated_at = ?3,
+             error = CASE state WHEN 'running' THEN ?9 ELSE error END
          WHERE id = ?4 AND user_id = ?5 AND stage = ?6 AND attempts < ?7 AND next_at <= ?8
            AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ?3))
          RETURNING job_id, attempts, cursor, documents, first_pack, last_pack, chunk_count",
@@ -57,20 +62,26 @@ pub fn claim(message: &Message, token: &ClaimToken, now: Timestamp) -> Query<Cla
     .bind(message.stage.name())
     .bind(constants::ATTEMPTS)
     .bind(now.plus(EARLY))
+    .bind(STOPPED)
 }
 
-/// When the claim of a running item ends.
-#[derive(Debug, Deserialize)]
-pub struct LeaseRow {
-    /// Until when it holds.
+/// Why an item cannot be claimed now.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct StandingRow {
+    /// Its state.
+    pub state: ItemState,
+    /// If it is running: until when its claim holds.
     pub lease: Timestamp,
+    /// Not to be claimed before.
+    pub next_at: Timestamp,
 }
 
-/// The lease of a message's item, if it is running.
-pub fn lease(message: &Message) -> Query<LeaseRow> {
-    Query::new("SELECT lease FROM job_items WHERE id = ?1 AND user_id = ?2 AND state = 'running'")
+/// How a message's item stands, if it is still in the message's stage.
+pub fn standing(message: &Message) -> Query<StandingRow> {
+    Query::new("SELECT state, lease, next_at FROM job_items WHERE id = ?1 AND user_id = ?2 AND stage = ?3")
         .bind(message.item)
         .bind(&message.user)
+        .bind(message.stage.name())
 }
 
 /// Moves a claimed item on after a message's worth of work, and gives the claim up with it.
@@ -139,17 +150,29 @@ pub fn renew(claim: &Claim, now: Timestamp) -> Write {
         .bind(now.plus(constants::LEASE))
 }
 
-/// Gives an item up. With a token only if that claim still holds; without one unless it is terminal.
-pub fn fail(item: ItemId, user: &UserId, why: &str, token: Option<&ClaimToken>, now: Timestamp) -> Write {
+/// Lets a claimed item fail.
+pub fn fail(claim: &Claim, why: &str, now: Timestamp) -> Write {
+    claim
+        .fenced(
+            "UPDATE job_items SET state = 'failed', token = NULL, error = ?3, updated_at = ?4
+             WHERE id = ?1 AND token = ?2",
+        )
+        .bind(why)
+        .bind(now)
+}
+
+/// Lets an item fail that has no attempts left and that nobody holds.
+pub fn give_up(item: ItemId, user: &UserId, now: Timestamp) -> Write {
     Write::new(formatcp!(
-        "UPDATE job_items SET state = 'failed', token = NULL, error = ?3, updated_at = ?4
-         WHERE id = ?1 AND user_id = ?5 AND (token = ?2 OR ?2 IS NULL) AND state NOT IN {TERMINAL}"
+        "UPDATE job_items SET state = 'failed', token = NULL, error = {WHY_SPENT}, updated_at = ?4 WHERE {IS_SPENT}",
+        WHY_SPENT = why_spent!("?5"),
+        IS_SPENT = is_spent!("?1", "?2", "?3", "?4"),
     ))
     .bind(item)
-    .bind(token)
-    .bind(why)
-    .bind(now)
     .bind(user)
+    .bind(constants::ATTEMPTS)
+    .bind(now)
+    .bind(STOPPED)
 }
 
 /// Queues the item that an item holds up, when nothing it waits for is left to do: the batch of a pack,

@@ -8,6 +8,7 @@ use crate::{
     ids::{ItemId, JobId, UserId},
     job::{item::ItemState, kind::JobKind, message::Stage},
     platform::transaction::Query,
+    store::columns::flag,
     time::Timestamp,
 };
 
@@ -50,6 +51,20 @@ pub fn job(user: &UserId, job: &JobId) -> Query<JobRow> {
     )
     .bind(job)
     .bind(user)
+}
+
+/// When a job ended.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct JobEnd {
+    /// When every item of it was terminal.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Whether a user's job has ended, for who waits for it: one row, whatever it is about.
+pub fn end(user: &UserId, job: &JobId) -> Query<JobEnd> {
+    Query::new("SELECT finished_at FROM jobs WHERE id = ?1 AND user_id = ?2 AND accepted_at IS NOT NULL")
+        .bind(job)
+        .bind(user)
 }
 
 /// An item of a job.
@@ -139,14 +154,24 @@ pub fn turn(user: &UserId, job: &JobId) -> Query<TurnRow> {
     Query::new("SELECT turn, first_item FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user)
 }
 
-/// Whether a job has ended.
+/// Whether what a job brings has arrived.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub struct EndRow {
+pub struct ArrivalRow {
     /// When every item of it was terminal.
     pub finished_at: Option<Timestamp>,
+    /// Every item of it and every document is done: none has failed, none was cancelled.
+    #[serde(deserialize_with = "flag")]
+    pub is_whole: bool,
 }
 
-/// When a user's job ended.
-pub fn end(user: &UserId, job: &JobId) -> Query<EndRow> {
-    Query::new("SELECT finished_at FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user)
+/// Whether what a user's job brings has arrived.
+pub fn arrival(user: &UserId, job: &JobId) -> Query<ArrivalRow> {
+    Query::new(
+        "SELECT finished_at, NOT EXISTS (
+             SELECT 1 FROM job_items i WHERE i.id BETWEEN first_item AND last_item
+               AND (i.state <> 'done' OR i.failures IS NOT NULL)) AS is_whole
+         FROM jobs WHERE id = ?1 AND user_id = ?2",
+    )
+    .bind(job)
+    .bind(user)
 }

@@ -1,6 +1,7 @@
 //! Failed items that try again.
 
 use const_format::formatcp;
+use serde::Deserialize;
 
 use crate::{
     ids::{ItemId, JobId, UserId},
@@ -39,6 +40,25 @@ pub fn requeue(user: &UserId, job: &JobId, only: Option<ItemId>, now: Timestamp)
     .bind(user)
     .bind(now)
     .bind(only)
+}
+
+/// A turn that failed.
+#[derive(Debug, Deserialize)]
+pub struct FailedTurn {
+    /// What it is about (JSON).
+    pub turn: String,
+    /// When it failed, by the clock of whoever gave it up.
+    pub failed_at: Timestamp,
+}
+
+/// The turn of a chat job, if it failed: to be asked before [`requeue`] makes it try again.
+pub fn failed_turn(user: &UserId, job: &JobId) -> Query<FailedTurn> {
+    Query::new(
+        "SELECT j.turn, i.updated_at AS failed_at FROM jobs j JOIN job_items i ON i.id = j.first_item
+         WHERE j.id = ?1 AND j.user_id = ?2 AND j.turn IS NOT NULL AND i.state = 'failed'",
+    )
+    .bind(job)
+    .bind(user)
 }
 
 /// Opens a finished job again that has something to do.

@@ -27,29 +27,29 @@ pub struct StuckItem {
     pub user_id: UserId,
     /// Attempts since its last progress.
     pub attempts: i64,
-    /// Why the last one failed.
-    pub error: Option<String>,
 }
 
-/// Stuck items: the oldest first, one of each user before the second of any.
+/// Stuck items: those with attempts left before those without, the oldest first, one of each user before the
+/// second of any.
 pub fn stuck_items(now: Timestamp) -> Query<StuckItem> {
     // Only accepted jobs that are unfinished and due are looked into, by their index.
     // Queued: its time has come, and no message was sent, or so long ago that it counts as lost.
     // Parked: its time has come. Running: its lease ran out.
     // The turn of an item is how many its owner has up to it: the first of every user comes before any second.
     Query::new(
-        "SELECT i.id, i.stage, i.user_id, i.attempts, i.error,
+        "SELECT i.id, i.stage, i.user_id, i.attempts,
                 row_number() OVER (PARTITION BY i.user_id ORDER BY i.id) AS turn
          FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
          WHERE j.finished_at IS NULL AND j.due_at <= ?1 AND j.accepted_at IS NOT NULL
            AND ((i.state = 'queued' AND i.next_at <= ?1 AND (i.sent_at IS NULL OR max(i.sent_at, i.next_at) < ?2))
                 OR (i.state = 'parked' AND i.next_at <= ?1)
                 OR (i.state = 'running' AND i.lease < ?1))
-         ORDER BY turn, i.id LIMIT ?3",
+         ORDER BY i.attempts >= ?4, turn, i.id LIMIT ?3",
     )
     .bind(now)
     .bind(now.plus(-constants::MESSAGE_LOST_AFTER))
     .bind(constants::SWEEP_ITEMS)
+    .bind(constants::ATTEMPTS)
 }
 
 /// Notes that the messages of items are sent again.

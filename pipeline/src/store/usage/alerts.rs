@@ -1,20 +1,38 @@
 //! What somebody must hear of: the table `alerts`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    platform::transaction::{Query, Write},
+    failure::Failure,
+    platform::{
+        statement::json,
+        transaction::{Query, Write},
+    },
     time::Timestamp,
 };
 
-/// Raises an alert, to be delivered from `next_at` on; without that time it is kept for who asks. One that
-/// was raised under this id before stays as it was.
-pub fn raise(id: &str, body: String, next_at: Option<Timestamp>, now: Timestamp) -> Write {
-    Write::new("INSERT OR IGNORE INTO alerts (id, body, created_at, attempts, next_at) VALUES (?1, ?2, ?3, 0, ?4)")
-        .bind(id)
-        .bind(body)
-        .bind(now)
-        .bind(next_at)
+/// An alert that is to be raised.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewAlert {
+    /// Its id, which it is raised under once.
+    pub id: String,
+    /// What is delivered (JSON).
+    pub body: String,
+}
+
+/// Raises alerts, to be delivered from `next_at` on; without that time they are kept for who asks. One that was
+/// raised under its id before stays as it was.
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
+pub fn raise(alerts: &[NewAlert], next_at: Option<Timestamp>, now: Timestamp) -> Result<Write, Failure> {
+    Ok(Write::new(
+        "INSERT OR IGNORE INTO alerts (id, body, created_at, attempts, next_at)
+         SELECT r.value ->> 'id', r.value ->> 'body', ?2, 0, ?3 FROM json_each(?1) r",
+    )
+    .bind(json(&alerts)?)
+    .bind(now)
+    .bind(next_at))
 }
 
 /// An alert that is due to be delivered.

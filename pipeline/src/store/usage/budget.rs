@@ -4,7 +4,6 @@
 //! day, and gives its reservation up.
 
 use const_format::formatcp;
-use serde::Deserialize;
 
 use crate::{
     budget::{day::Day, purpose::Purpose},
@@ -13,20 +12,21 @@ use crate::{
     time::Timestamp,
 };
 
-/// Neurons of the day `$day` that are spent or reserved, and those of them for indexing, as two columns.
+/// Neurons of the day `$day` that are spent or reserved, and those of them for indexing, as two columns. What was
+/// reserved on the day before and is not recorded so far may be spent today.
 macro_rules! neurons_of_day {
     ($day:literal) => {
         concat!(
             "coalesce((SELECT neurons FROM budget WHERE day = ",
             $day,
             "), 0)
-                + (SELECT total(neurons) FROM reservations WHERE day = ",
+                + (SELECT total(neurons) FROM reservations WHERE day <= ",
             $day,
             ") AS neurons,
             coalesce((SELECT ingest_neurons FROM budget WHERE day = ",
             $day,
             "), 0)
-                + (SELECT total(neurons) FROM reservations WHERE day = ",
+                + (SELECT total(neurons) FROM reservations WHERE day <= ",
             $day,
             " AND purpose = 'ingest') AS ingest_neurons"
         )
@@ -89,22 +89,24 @@ pub fn release(invocation: &str) -> Write {
     Write::new("DELETE FROM reservations WHERE id = ?1").bind(invocation)
 }
 
-/// Neurons that an invocation set aside and never accounted for.
-#[derive(Debug, Deserialize)]
-pub struct AbandonedReservation {
-    /// The invocation.
-    pub id: String,
-    /// What they were for.
-    pub purpose: Purpose,
-    /// Whose work it was.
-    pub user_id: Option<UserId>,
-    /// How many.
-    pub neurons: f64,
+/// Takes the reservations made before `before`, whose invocations cannot be alive any more, for spent today.
+/// Before [`release_abandoned`], in the same transaction: whoever comes second finds none.
+pub fn spend_abandoned(before: Timestamp, now: Timestamp) -> Write {
+    // A row for each purpose: without one of them nothing is inserted.
+    Write::new(
+        "INSERT INTO budget (day, neurons, ingest_neurons)
+         SELECT ?1, sum(neurons), CASE purpose WHEN 'ingest' THEN sum(neurons) ELSE 0 END
+         FROM reservations WHERE made_at < ?2 GROUP BY purpose
+         ON CONFLICT (day) DO UPDATE SET neurons = neurons + excluded.neurons,
+                                         ingest_neurons = ingest_neurons + excluded.ingest_neurons",
+    )
+    .bind(now.start_of_day())
+    .bind(before)
 }
 
-/// Reservations made before `before`, whose invocations cannot be alive any more.
-pub fn abandoned(before: Timestamp) -> Query<AbandonedReservation> {
-    Query::new("SELECT id, purpose, user_id, neurons FROM reservations WHERE made_at < ?1").bind(before)
+/// Gives the reservations made before `before` up, after they were taken for spent.
+pub fn release_abandoned(before: Timestamp) -> Write {
+    Write::new("DELETE FROM reservations WHERE made_at < ?1").bind(before)
 }
 
 /// Adds what an invocation spent to the day, unless its usage row is there already: it must come before

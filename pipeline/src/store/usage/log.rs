@@ -27,7 +27,7 @@ pub fn insert(new: NewUsage<'_>) -> Write {
     let usage = new.usage;
     Write::new(formatcp!(
         "INSERT OR IGNORE INTO usage_log (at, id, user_id, source, {COUNTED}, key_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
     ))
     .bind(new.at)
     .bind(new.invocation)
@@ -44,5 +44,20 @@ pub fn insert(new: NewUsage<'_>) -> Write {
     .bind(usage.vectors_queried)
     .bind(usage.vectors_upserted)
     .bind(usage.object_requests)
+    .bind(usage.object_rows_read)
+    .bind(usage.object_rows_written)
+    .bind(usage.object_milliseconds)
     .bind(new.key)
+}
+
+/// Inserts a usage row for each reservation made before `before`, whose invocation cannot be alive any more.
+/// Before [`release_abandoned`](super::budget::release_abandoned), in the same transaction.
+pub fn insert_abandoned(before: Timestamp, now: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "INSERT OR IGNORE INTO usage_log (at, id, user_id, source, {COUNTED})
+         SELECT ?1, id, user_id, 'abandoned', neurons, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM reservations
+         WHERE made_at < ?2"
+    ))
+    .bind(now)
+    .bind(before)
 }

@@ -22,7 +22,10 @@ const SUMS: &str = "total(neurons) AS neurons,
                 coalesce(sum(queue_operations), 0) AS queue_operations,
                 coalesce(sum(vectors_queried), 0) AS vectors_queried,
                 coalesce(sum(vectors_upserted), 0) AS vectors_upserted,
-                coalesce(sum(object_requests), 0) AS object_requests";
+                coalesce(sum(object_requests), 0) AS object_requests,
+                coalesce(sum(object_rows_read), 0) AS object_rows_read,
+                coalesce(sum(object_rows_written), 0) AS object_rows_written,
+                coalesce(sum(object_milliseconds), 0) AS object_milliseconds";
 
 /// Sums of usage, and over how many invocations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]

@@ -7,6 +7,8 @@
 //!    revision that was still in flight is superseded, its items are queued. A compare-and-set
 //!    on the announcement guards it all. From here on the job will end.
 //! 4. Messages are sent. If that fails the sweep sends them.
+//!
+//! What fails before the third step lets its idempotency key go: the client that is asked to try again can.
 
 use futures_util::future::join_all;
 use pipeline::{
@@ -37,7 +39,7 @@ use pipeline::{
 use uploads::{Prepared, pack::Batch, plan};
 
 use crate::http::{
-    idempotency::{Key, in_flight},
+    idempotency::{Key, in_flight, let_go},
     reply::Refusal,
 };
 
@@ -63,12 +65,24 @@ pub async fn accept<P>(ports: &P, plan: PlannedUpload<'_>) -> Result<(), Refusal
 where
     P: Database + ObjectStore + Queue + Clock + Random,
 {
+    let committed = commit(ports, &plan).await;
+    if let Err(Refusal::Failure(_)) = &committed {
+        // If this fails, too, the key is let go when the request has been silent for a lease.
+        let _ = let_go(ports, &plan.tenant.user, plan.job).await;
+    }
+    committed
+}
+
+async fn commit<P>(ports: &P, plan: &PlannedUpload<'_>) -> Result<(), Refusal>
+where
+    P: Database + ObjectStore + Queue + Clock + Random,
+{
     let states = (ItemState::Uploading, ItemState::Uploading);
     let items = plan::new_items(plan.documents, plan.batches, states, ports.now());
-    let first = announce(ports, &plan, &items).await?;
+    let first = announce(ports, plan, &items).await?;
     let packs = plan::pack_numbers(&items, first);
-    store_packs(ports, &plan, &packs).await?;
-    make_job(ports, &plan, &packs).await
+    store_packs(ports, plan, &packs).await?;
+    make_job(ports, plan, &packs).await
 }
 
 /// Step 1. Returns the number of this job's first item.
@@ -129,10 +143,10 @@ async fn make_job<P: Database + Queue + Clock + Random>(
     let upload = Upload::new(user, plan.job, &revisions, now)?;
     let mut work = Transaction::default();
     let accept = work.write(create::accept(plan.job, now));
-    work.write(superseded::by_upload(&upload));
+    work.write_all(superseded::by_upload(&upload));
     let purge_job = JobId::new(now, ports.bytes());
     purge::schedule(&mut work, Purge { job: &purge_job, user, kind: JobKind::Purge, due: now, now })?;
-    work.write(upload::take_revisions(&upload));
+    work.write_all(upload::take_revisions(&upload));
     work.announce(create::release_upload(plan.job, now));
     let key = plan.key.map(|key| key.key.as_str());
     work.write(idempotency::answer(user, key, plan.job, plan.response, now));

@@ -67,12 +67,17 @@ async fn cancel_turn<P: Database + Queue + Channels + Clock>(
     let Some(row) = jobs::read::turn(user, job).first(ports).await? else { return Ok(()) };
     let Some(turn) = turn_in(&row)? else { return Ok(()) };
     let mut transaction = Transaction::default();
-    for write in jobs::cancel::job(user, job, now) {
-        transaction.write(write);
-    }
+    let [items, whole] = jobs::cancel::job(user, job, now);
+    transaction.write(items);
+    let cancelled = transaction.write(whole);
     transaction.announce(jobs::items::wake_waiting(row.first_item, now));
-    let messages = transaction.commit(ports).await?.messages()?;
-    let _ = ports.send(messages).await;
+    let done = transaction.commit(ports).await?;
+    let is_cancelled = done.changes(cancelled) > 0;
+    let _ = ports.send(done.messages()?).await;
+    // It was answered in the meantime: whoever listens is about to hear that.
+    if !is_cancelled {
+        return Ok(());
+    }
     // Sorts after every worker's attempt.
     let update = Update { job: job.clone(), attempt: "~".to_owned(), events: vec![TurnEvent::Cancelled] };
     let _ = ports.publish(&Channel::of_turn(user, job, turn.session_id.as_ref()), update).await;

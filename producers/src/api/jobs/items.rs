@@ -1,7 +1,7 @@
 //! What became of each document of an upload that was too large to be answered at once.
 
 use pipeline::{
-    ids::DocumentId,
+    ids::{DocumentId, JobId},
     platform::ports::Database,
     problem::{Code, Problem},
     store::uploads::{self, ResultRow, Wanted},
@@ -13,8 +13,8 @@ use super::{id_of, not_found, read};
 use crate::http::{call::Call, paging, reply::Answer};
 
 /// The states that a list may be cut down to.
-const STATES: [&str; 8] =
-    ["queued", "running", "parked", "done", "failed", "cancelled", "duplicate", "rejected"];
+const STATES: [&str; 9] =
+    ["queued", "running", "parked", "done", "failed", "cancelled", "duplicate", "in_progress", "rejected"];
 
 /// A document of a streamed upload.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -26,8 +26,11 @@ pub struct ItemView {
     external_id: Option<String>,
     /// Ours.
     document_id: Option<DocumentId>,
-    /// `duplicate`, `rejected`, or how far what is indexed has come.
+    /// `duplicate`, `in_progress`, `rejected`, or how far what is indexed has come.
     status: String,
+    /// Of what another upload was bringing already: that upload's job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<JobId>,
     /// Why it was rejected.
     error: Option<Problem>,
 }
@@ -60,6 +63,7 @@ fn view(row: ResultRow) -> ItemView {
         external_id: row.external_id,
         document_id: row.document_id,
         status: row.status,
+        job_id: row.job_id,
         error: row.error.and_then(|error| serde_json::from_str(&error).ok()),
     }
 }

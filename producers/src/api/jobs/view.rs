@@ -156,6 +156,7 @@ pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
         JobKind::Index if upload.is_some() => {
             let mut stages = vec![unpack_view(items, upload.as_ref())];
             stages.extend([Stage::Chunk, Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)));
+            wait_for_unpacking(&mut stages);
             stages
         }
         JobKind::Index => [Stage::Chunk, Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
@@ -241,6 +242,16 @@ fn status(job: &JobRow, items: &[ItemRow], counts: Counts, upload: Option<&Uploa
         matches!(item.state, ItemState::Queued | ItemState::Waiting) && item.progress == 0 && item.attempts == 0
     });
     if untouched { Status::Queued } else { Status::Running }
+}
+
+/// A stage that has done all there is has not done all there will be, while more is unpacked.
+fn wait_for_unpacking(stages: &mut [StageView]) {
+    let [unpack, others @ ..] = stages else { return };
+    if !unpack.state.is_terminal() {
+        for stage in others.iter_mut().filter(|stage| stage.state == ItemState::Done) {
+            stage.state = ItemState::Waiting;
+        }
+    }
 }
 
 /// The stage that unpacks an upload: its progress is counted in bytes.

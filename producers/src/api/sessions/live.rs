@@ -1,6 +1,6 @@
-//! What a channel does with what its participants send: plain decisions, without a socket in sight.
+//! What a channel says of itself and its participants, and when it lets go of them: plain decisions, without a
+//! socket in sight. What participants send is read in [`frames`](super::frames).
 
-use operational_transform::OperationSeq;
 use pipeline::{constants, time::Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,29 +12,6 @@ use super::{ParticipantRole, SessionView};
 pub const PING: &str = r#"{"type":"ping"}"#;
 /// Its answer.
 pub const PONG: &str = r#"{"type":"pong"}"#;
-
-/// What a participant sends.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub enum Frame {
-    /// A message to all; with `ask`, a question to the friend, too.
-    Say {
-        /// What is said.
-        text: String,
-        /// It is to be answered.
-        #[serde(default)]
-        ask: bool,
-    },
-    /// An edit of the shared text.
-    Edit {
-        /// The revision it was made on.
-        revision: i64,
-        /// The edit, in the format of ot.js.
-        operation: OperationSeq,
-    },
-    /// Asks for the shared text as it is.
-    Scratch,
-}
 
 /// Who sends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,28 +50,6 @@ pub struct LiveSession {
     pub channel: Option<ChannelState>,
 }
 
-/// Reads a frame; the error is what its sender is told.
-pub fn read(text: &str, sender: &Sender) -> Result<Frame, Value> {
-    let frame: Frame = serde_json::from_str(text).map_err(|error| {
-        problem("malformed", &format!("a frame is a JSON object of type say, edit, scratch or ping: {error}"))
-    })?;
-    if sender.role == ParticipantRole::Viewer && frame != Frame::Scratch {
-        return Err(problem("forbidden", "a viewer may only look on"));
-    }
-    if let Frame::Say { text, .. } = &frame {
-        if text.trim().is_empty() {
-            return Err(problem("invalid", "the text is empty"));
-        }
-        if text.len() > constants::CHAT_MESSAGE_BYTES {
-            return Err(problem(
-                "too_large",
-                &format!("{} bytes; the limit is {}", text.len(), constants::CHAT_MESSAGE_BYTES),
-            ));
-        }
-    }
-    Ok(frame)
-}
-
 /// What a sender is told when a frame is refused.
 pub fn problem(code: &str, detail: &str) -> Value {
     json!({ "type": "error", "code": code, "detail": detail })
@@ -125,6 +80,29 @@ impl Close {
     }
 }
 
+/// What a channel does when its alarm rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Somebody is there.
+    Nothing,
+    /// Nobody is: what outlives it goes to D1.
+    Persist,
+    /// D1 has all that outlives it: it removes everything and takes no storage any more.
+    Forget,
+}
+
+impl Rest {
+    /// Of the channel of a session, whose log ends with the number `last`; `persisted` is where it ended when
+    /// it was last persisted.
+    pub fn of_session(participants: usize, persisted: Option<i64>, last: i64) -> Self {
+        match (participants, persisted) {
+            (1.., _) => Self::Nothing,
+            (0, Some(persisted)) if persisted == last => Self::Forget,
+            (0, _) => Self::Persist,
+        }
+    }
+}
+
 /// Counts a participant's frames.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
@@ -133,12 +111,12 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Counts one more at this time; false if it is one too many.
-    pub fn admit(&mut self, now: Timestamp) -> bool {
+    /// Counts so many more at this time; false if that is too many.
+    pub fn admit(&mut self, now: Timestamp, frames: u32) -> bool {
         if self.since.is_none_or(|since| now.since(since) >= constants::FRAME_WINDOW) {
             *self = Self { since: Some(now), frames: 0 };
         }
-        self.frames += 1;
+        self.frames = self.frames.saturating_add(frames);
         self.frames <= constants::FRAMES_PER_WINDOW
     }
 }
@@ -147,40 +125,20 @@ impl Rate {
 mod tests {
     use super::*;
 
-    fn sender(role: ParticipantRole) -> Sender {
-        Sender { id: "1".into(), name: "Ada".into(), role }
-    }
-
     #[test]
-    fn frames() {
-        let editor = sender(ParticipantRole::Editor);
-        assert_eq!(read(r#"{"type":"say","text":"hi"}"#, &editor), Ok(Frame::Say { text: "hi".into(), ask: false }));
-        assert!(matches!(
-            read(r#"{"type":"edit","revision":0,"operation":["a",-1,2]}"#, &editor),
-            Ok(Frame::Edit { .. })
-        ));
-        let long = format!(r#"{{"type":"say","text":"{}"}}"#, "x".repeat(constants::CHAT_MESSAGE_BYTES + 1));
-        for (text, code) in [
-            ("", "malformed"),
-            ("[]", "malformed"),
-            (r#"{"type":"dance"}"#, "malformed"),
-            (r#"{"type":"say","text":" "}"#, "invalid"),
-            (r#"{"type":"edit","revision":"x","operation":[]}"#, "malformed"),
-            (long.as_str(), "too_large"),
-        ] {
-            assert_eq!(read(text, &editor).unwrap_err()["code"], code, "{text:.60}");
-        }
-        let viewer = sender(ParticipantRole::Viewer);
-        assert_eq!(read(r#"{"type":"say","text":"hi"}"#, &viewer).unwrap_err()["code"], "forbidden");
-        assert_eq!(read(r#"{"type":"scratch"}"#, &viewer), Ok(Frame::Scratch));
+    fn a_channel_forgets_only_what_is_persisted_and_never_while_somebody_is_there() {
+        assert_eq!(Rest::of_session(0, None, 5), Rest::Persist);
+        assert_eq!(Rest::of_session(0, Some(4), 5), Rest::Persist, "something was told since");
+        assert_eq!(Rest::of_session(0, Some(5), 5), Rest::Forget);
+        assert_eq!(Rest::of_session(1, Some(5), 5), Rest::Nothing);
     }
 
     #[test]
     fn a_flood_is_noticed_and_forgotten() {
         let mut rate = Rate::default();
         let now = Timestamp::from_milliseconds(1_000_000);
-        let admitted = (0..150).filter(|_| rate.admit(now)).count();
+        let admitted = (0..150).filter(|_| rate.admit(now, 1)).count();
         assert_eq!(admitted, constants::FRAMES_PER_WINDOW as usize);
-        assert!(rate.admit(now.plus(constants::FRAME_WINDOW)));
+        assert!(rate.admit(now.plus(constants::FRAME_WINDOW), 1));
     }
 }

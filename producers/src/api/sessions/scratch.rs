@@ -3,15 +3,17 @@
 //! Operational transformation: an edit says which revision of the text it was made on; the channel
 //! rebases it over what others did since, applies it, and tells everybody the rebased edit. Edits
 //! are in the format of ot.js: whole numbers keep (positive) or delete (negative) so many
-//! characters, strings insert.
+//! characters, strings insert. What it may cost is bounded before it is computed.
 
-use operational_transform::OperationSeq;
+use operational_transform::{Operation, OperationSeq};
 use pipeline::constants;
+
+use super::edit::{Edit, base_length};
 
 /// Why an edit is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// It was made on a revision that is not there, or is no longer kept.
+    /// It was made on a revision that is not there, or too many edits ago.
     UnknownRevision,
     /// It does not fit the text it says it was made on.
     Misfit,
@@ -40,21 +42,24 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// How many edits were made since a revision. An edit made on one that is not there, or too long ago, is
+    /// refused by this alone, before any other edit is read.
+    pub fn edits_since(&self, revision: i64) -> Result<usize, Refused> {
+        let since = self.revision.checked_sub(revision).and_then(|since| usize::try_from(since).ok());
+        let reachable = since.filter(|since| revision >= 0 && *since <= constants::EDITS_BEHIND);
+        reachable.ok_or(Refused::UnknownRevision)
+    }
+
     /// Takes an edit made on `revision`. `since` are the edits after that revision, in order. Gives
     /// the edit as it was applied.
-    pub fn edit(
-        &mut self,
-        revision: i64,
-        operation: OperationSeq,
-        since: &[OperationSeq],
-    ) -> Result<OperationSeq, Refused> {
-        let seen = i64::try_from(since.len()).unwrap_or(i64::MAX);
-        if revision < 0 || revision + seen != self.revision {
+    pub fn edit(&mut self, revision: i64, edit: Edit, since: &[OperationSeq]) -> Result<OperationSeq, Refused> {
+        // Too many or too large to be rebased over, not all of them were read.
+        if self.edits_since(revision)? != since.len() {
             return Err(Refused::UnknownRevision);
         }
-        let mut operation = operation;
-        for other in since {
-            operation = operation.transform(other).map_err(|_| Refused::Misfit)?.0;
+        let operation = rebase(edit.into_operation(), since)?;
+        if base_length(&operation) != self.text.chars().count() as u64 {
+            return Err(Refused::Misfit);
         }
         let text = operation.apply(&self.text).map_err(|_| Refused::Misfit)?;
         if text.len() > constants::SCRATCH_BYTES {
@@ -66,18 +71,48 @@ impl Scratch {
     }
 }
 
+/// The operation as it is after others, within [`constants::REBASE_STEPS`].
+fn rebase(operation: OperationSeq, others: &[OperationSeq]) -> Result<OperationSeq, Refused> {
+    let mut operation = operation;
+    let mut taken = 0;
+    for other in others {
+        taken += steps(&operation) + steps(other);
+        if taken > constants::REBASE_STEPS {
+            return Err(Refused::UnknownRevision);
+        }
+        if base_length(&operation) != base_length(other) {
+            return Err(Refused::Misfit);
+        }
+        operation = operation.transform(other).map_err(|_| Refused::Misfit)?.0;
+    }
+    Ok(operation)
+}
+
+/// Bytes that are copied in about the time a part takes to be looked at.
+const BYTES_PER_STEP: usize = 64;
+
+/// What an operation costs in one transformation.
+fn steps(operation: &OperationSeq) -> usize {
+    let of_part = |part: &Operation| match part {
+        Operation::Insert(text) => 1 + text.len() / BYTES_PER_STEP,
+        Operation::Retain(_) | Operation::Delete(_) => 1,
+    };
+    operation.ops().iter().map(of_part).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn insert(at: u64, text: &str, length: u64) -> OperationSeq {
-        let mut operation = OperationSeq::default();
-        operation.retain(at);
-        operation.insert(text);
-        operation.retain(length - at);
-        operation
+    fn edit(parts: Value) -> Edit {
+        serde_json::from_value(parts).unwrap()
+    }
+
+    fn insert(at: usize, text: &str, length: usize) -> Edit {
+        edit(json!([at, text, length - at]))
     }
 
     #[test]
@@ -100,6 +135,41 @@ mod tests {
         assert_eq!(scratch, Scratch { revision: 3, text: "abc".into() });
     }
 
+    #[test]
+    fn a_revision_that_is_not_there_or_too_old_is_refused_before_any_edit_is_read() {
+        let scratch = Scratch { revision: 1_000, text: String::new() };
+        assert_eq!(scratch.edits_since(1_000), Ok(0));
+        let oldest = 1_000 - i64::try_from(constants::EDITS_BEHIND).unwrap();
+        assert_eq!(scratch.edits_since(oldest), Ok(constants::EDITS_BEHIND));
+        for revision in [oldest - 1, 1_001, -1, i64::MIN, i64::MAX] {
+            assert_eq!(scratch.edits_since(revision), Err(Refused::UnknownRevision), "{revision}");
+        }
+    }
+
+    /// Edits of so many parts each, as they were applied one after the other.
+    fn busy(edits: usize, parts: usize) -> (Scratch, Vec<OperationSeq>) {
+        let mut scratch = Scratch { revision: 0, text: "-".repeat(parts) };
+        let mut applied = Vec::new();
+        for _ in 0..edits {
+            let length = scratch.text.len();
+            let mut spread: Vec<Value> = (0..parts / 2).flat_map(|_| [json!(1), json!("x")]).collect();
+            spread.push(json!(length - parts / 2));
+            let revision = scratch.revision;
+            applied.push(scratch.edit(revision, edit(Value::Array(spread)), &[]).unwrap());
+        }
+        (scratch, applied)
+    }
+
+    #[test]
+    fn an_edit_that_costs_too_much_to_rebase_is_refused() {
+        let (mut scratch, applied) = busy(100, 10);
+        assert!(scratch.clone().edit(0, insert(0, "y", 10), &applied).is_ok());
+        let long = "y".repeat(constants::FRAME_BYTES);
+        assert_eq!(scratch.edit(0, insert(0, &long, 10), &applied), Err(Refused::UnknownRevision));
+        let (mut scratch, applied) = busy(100, 500);
+        assert_eq!(scratch.edit(0, insert(0, "y", 500), &applied), Err(Refused::UnknownRevision));
+    }
+
     proptest! {
         /// Several write at once, each on the revision it last saw: every letter arrives once.
         #[test]
@@ -110,10 +180,10 @@ mod tests {
             // Each writer lags behind by up to so many revisions.
             for (number, (lag, at)) in edits.iter().enumerate() {
                 let revision = texts.len() - 1 - (*lag).min(texts.len() - 1);
-                let length = texts[revision].chars().count() as u64;
+                let length = texts[revision].chars().count();
                 let letter = char::from(b'a' + u8::try_from(number % 26).unwrap());
-                let operation = insert((*at as u64).min(length), &letter.to_string(), length);
-                let applied = scratch.edit(i64::try_from(revision).unwrap(), operation, &log[revision..]).unwrap();
+                let edit = insert((*at).min(length), &letter.to_string(), length);
+                let applied = scratch.edit(i64::try_from(revision).unwrap(), edit, &log[revision..]).unwrap();
                 log.push(applied);
                 texts.push(scratch.text.clone());
             }

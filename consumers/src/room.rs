@@ -1,0 +1,30 @@
+//! How many messages of a batch one invocation has room for.
+//!
+//! A batch of messages is one invocation, which has 50 D1 queries for all of them. A stage's message may take
+//! most of these, so its queue delivers one at a time. A dead letter takes few, and several come together.
+
+use pipeline::platform::asked::{Asked, QUERIES_TO_RECORD};
+
+/// D1 queries of a dead letter at most, its usage row with it.
+pub const QUERIES_OF_DEAD_LETTER: u64 = 8 + QUERIES_TO_RECORD;
+
+/// True while the invocation can take one more message: the first always. The others go back to their queue as
+/// they came, which is nobody's failed attempt.
+pub fn is_left(asked: Asked) -> bool {
+    asked == Asked::default() || asked.queries_left() >= QUERIES_OF_DEAD_LETTER - QUERIES_TO_RECORD
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_message_is_taken_and_others_while_there_is_room() {
+        let mut asked = Asked::default();
+        assert!(is_left(asked));
+        asked.count_queries(39).unwrap();
+        assert!(is_left(asked));
+        asked.count_queries(1).unwrap();
+        assert!(!is_left(asked));
+    }
+}

@@ -1,0 +1,128 @@
+//! Stages of the pipeline, each with the largest message that it is sent.
+
+use pipeline::constants;
+use serde_json::json;
+
+use super::{
+    harness::{Bench, WARM_UPS, Worker},
+    operations::{begin, body_of, completion},
+    seed,
+    texts::{Kind, Source},
+};
+use crate::Error;
+
+/// Documents of one upload whose revisions one message removes.
+const REVISIONS: usize = 50;
+/// Dead letters of one invocation: as many as `max_batch_size` in `wrangler.consumers.toml`.
+const DEAD_LETTERS: usize = 10;
+
+pub(super) fn measure(bench: &mut Bench) -> Result<(), Error> {
+    for kind in Kind::ALL {
+        chunk(bench, kind)?;
+    }
+    batches(bench)?;
+    small_revisions(bench)?;
+    chat(bench)?;
+    archive(bench)?;
+    dead_letters(bench)
+}
+
+/// A pack that is full: one document and its name.
+fn chunk(bench: &mut Bench, kind: Kind) -> Result<(), Error> {
+    let source = Source::of(kind)?;
+    let unit = format!("a pack of {} KB, {}", constants::PACK_BYTES / 1024, kind.name());
+    bench.row("stage chunk", &unit, |bench, number| {
+        let job = bench.upload(&[source.document(number, constants::PACK_BYTES - 64)])?;
+        let cpu = bench.message("chunk")?;
+        bench.cancel(&job)?;
+        Ok(cpu)
+    })?;
+    bench.drain_all()
+}
+
+/// The same documents again and again, each time changed: a batch is embedded, upserted and published, and
+/// what it replaces is purged.
+fn batches(bench: &mut Bench) -> Result<(), Error> {
+    let source = Source::of(Kind::Prose)?;
+    let (mut embed, mut upsert, mut purge) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..=WARM_UPS + bench.invocations {
+        let mut body = body_of(&source, number, 4, 256 * 1024);
+        for (place, document) in body["documents"].as_array_mut().into_iter().flatten().enumerate() {
+            document["external_id"] = json!(format!("batch-{place}.txt"));
+        }
+        bench.client.post("/api/index", &body)?.success()?;
+        bench.drain("chunk")?;
+        embed.push(bench.message("embed")?);
+        bench.drain("embed")?;
+        upsert.push(bench.message("upsert")?);
+        bench.drain("upsert")?;
+        if number > 0 {
+            purge.push(bench.message("retire")?);
+        }
+        bench.drain_all()?;
+    }
+    let windows = constants::WINDOWS_PER_MESSAGE;
+    bench.add("stage embed", &format!("256 KB of prose, at most {windows} windows"), &embed);
+    bench.add("stage upsert", "their vectors, and 4 documents published", &upsert);
+    bench.add("stage retire (purge)", "4 revisions of 64 KB", &purge);
+    Ok(())
+}
+
+/// Many small documents, all of them replaced at once.
+fn small_revisions(bench: &mut Bench) -> Result<(), Error> {
+    let source = Source::of(Kind::Prose)?;
+    let (mut upsert, mut purge) = (Vec::new(), Vec::new());
+    for number in 0..=WARM_UPS + bench.invocations {
+        let documents: Vec<_> = (0..REVISIONS)
+            .map(|place| (format!("small-{place}.txt"), source.document(number * 50 + place, 1_000).1))
+            .collect();
+        bench.upload(&documents)?;
+        bench.drain("chunk")?;
+        bench.drain("embed")?;
+        upsert.push(bench.message("upsert")?);
+        bench.drain("upsert")?;
+        if number > 0 {
+            purge.push(bench.message("retire")?);
+        }
+        bench.drain_all()?;
+    }
+    bench.add("stage upsert", &format!("{REVISIONS} documents of 1 KB published"), &upsert);
+    bench.add("stage retire (purge)", &format!("{REVISIONS} revisions of 1 KB"), &purge);
+    Ok(())
+}
+
+/// The longest question with the longest history a client may send along, over documents and memories.
+fn chat(bench: &mut Bench) -> Result<(), Error> {
+    let source = Source::of(Kind::Prose)?;
+    bench.row("stage chat", "16 KB of question, 48 KB of history", |bench, number| {
+        let job = begin(&bench.client, &completion(&source, number + 1_000, constants::CHAT_HISTORY_BYTES))?;
+        let cpu = bench.message("chat")?;
+        bench.drain("chat")?;
+        let view = bench.client.get(&format!("/api/jobs/{job}"))?.success()?;
+        if view["status"] == "succeeded" { Ok(cpu) } else { Err(view.to_string().into()) }
+    })?;
+    bench.drain_all()
+}
+
+/// Conversations that were planted idle; the schedule hands them on.
+fn archive(bench: &mut Bench) -> Result<(), Error> {
+    bench.product.run_cron(crate::schedule::Schedule::Daily)?;
+    let unit = format!("{} messages of {} bytes", seed::MESSAGES, seed::MESSAGE_BYTES);
+    bench.row("stage archive", &unit, |bench, _| bench.message("archive"))?;
+    bench.drain_all()
+}
+
+/// Messages that their queue gave up, each of an item of its own.
+fn dead_letters(bench: &mut Bench) -> Result<(), Error> {
+    let source = Source::of(Kind::Prose)?;
+    bench.row("dead letters", &format!("a batch of {DEAD_LETTERS}"), |bench, number| {
+        for place in 0..DEAD_LETTERS {
+            bench.upload(&[source.document(number * DEAD_LETTERS + place, 200)])?;
+        }
+        let ((), cpu) = bench.cpu(Worker::Consumers, ("chunk", DEAD_LETTERS), |product| {
+            product.command(&format!("give-up chunk {DEAD_LETTERS}"))
+        })?;
+        Ok(cpu)
+    })?;
+    bench.drain_all()
+}

@@ -1,0 +1,97 @@
+//! How often one invocation has asked the platform, against how often the Free plan lets one ask.
+//!
+//! Production refuses what is beyond; so do the ports in memory and a strict deployment on one machine.
+//! Whoever loops asks what is left before the next round, and leaves the rest to another invocation.
+
+use serde::Serialize;
+
+use crate::{constants, failure::Failure};
+
+/// D1 queries at the end of an invocation: its usage row, what it spent, and its reservation.
+pub const QUERIES_TO_RECORD: u64 = 3;
+
+/// Requests of one invocation so far, those that failed included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// Statements sent to D1.
+    pub d1_queries: u64,
+    /// Requests to Cloudflare's services, D1's among them.
+    pub subrequests: u64,
+    /// Requests to servers of others.
+    pub outside: u64,
+}
+
+impl Asked {
+    /// Counts statements that go to D1 in one request.
+    ///
+    /// # Errors
+    /// They are more than an invocation may send: whoever sends them did not look what is left.
+    pub fn count_queries(&mut self, statements: usize) -> Result<(), Failure> {
+        self.d1_queries += statements as u64;
+        self.count_subrequest()?;
+        if self.d1_queries > constants::D1_QUERIES_PER_INVOCATION {
+            return Err(Failure::bug("D1: D1_ERROR: Too many API requests by single worker invocation."));
+        }
+        Ok(())
+    }
+
+    /// Counts a request to one of Cloudflare's services.
+    ///
+    /// # Errors
+    /// It is one more than an invocation may send.
+    pub fn count_subrequest(&mut self) -> Result<(), Failure> {
+        self.subrequests += 1;
+        refuse_beyond(self.subrequests, constants::SUBREQUESTS_PER_INVOCATION)
+    }
+
+    /// Counts a request to a server of others.
+    ///
+    /// # Errors
+    /// It is one more than an invocation may send.
+    pub fn count_outside(&mut self) -> Result<(), Failure> {
+        self.outside += 1;
+        refuse_beyond(self.outside, constants::OUTSIDE_REQUESTS_PER_INVOCATION)
+    }
+
+    /// D1 queries that the invocation may still send, those aside that end it.
+    pub const fn queries_left(&self) -> u64 {
+        (constants::D1_QUERIES_PER_INVOCATION - QUERIES_TO_RECORD).saturating_sub(self.d1_queries)
+    }
+
+    /// Requests to Cloudflare's services that the invocation may still send.
+    pub const fn subrequests_left(&self) -> u64 {
+        constants::SUBREQUESTS_PER_INVOCATION.saturating_sub(self.subrequests)
+    }
+}
+
+fn refuse_beyond(asked: u64, most: u64) -> Result<(), Failure> {
+    if asked > most {
+        return Err(Failure::transient("Too many subrequests by single Worker invocation."));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fifty_first_query_is_refused_and_every_statement_of_a_batch_is_one() {
+        let mut asked = Asked::default();
+        asked.count_queries(20).unwrap();
+        asked.count_queries(27).unwrap();
+        assert_eq!(asked.queries_left(), 0, "three are for the usage row");
+        asked.count_queries(3).unwrap();
+        assert!(asked.count_queries(1).is_err());
+    }
+
+    #[test]
+    fn a_thousand_requests_to_cloudflare_and_fifty_to_others_are_the_most() {
+        let mut asked = Asked::default();
+        assert!((0..1_000).all(|_| asked.count_subrequest().is_ok()));
+        assert_eq!(asked.subrequests_left(), 0);
+        assert!(asked.count_subrequest().is_err());
+        assert!((0..50).all(|_| asked.count_outside().is_ok()));
+        assert!(asked.count_outside().is_err());
+    }
+}
