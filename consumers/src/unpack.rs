@@ -2,7 +2,7 @@
 //!
 //! In: the only item of a job whose upload was too large to be read at once.
 //! Does, per message:
-//! 1. reads a range of about 128 KB, or of as much as its first document takes ([`unpack::range`](range));
+//! 1. reads a range of 144 KB, or of as much as its first document takes ([`unpack::range`](range));
 //! 2. finds the whole documents in it, reads and checks each of them alone, as the gateway does;
 //! 3. looks which of them are there already, or stood further up;
 //! 4. takes item numbers of its own and stores packs under them: an attempt that broke off before may have
@@ -18,7 +18,6 @@ mod range;
 
 use futures_util::future::join_all;
 use pipeline::{
-
     failure::Failure,
     ids::{ItemId, JobId},
     job::{
@@ -112,9 +111,9 @@ where
     P: Database + Sha256 + Clock,
 {
     let Checked { mut answers, documents } = uploads::prepare(ports, &claim.user, items, first).await?;
-    let wanted: Vec<_> =
-        documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
-    let known = if wanted.is_empty() { Vec::new() } else { upload::known_in_upload(claim, &wanted)?.all(ports).await? };
+    let wanted: Vec<_> = documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
+    let known =
+        if wanted.is_empty() { Vec::new() } else { upload::known_in_upload(claim, &wanted)?.all(ports).await? };
     let (mut kept, mut places) = (Vec::new(), Vec::new());
     for (place, prepared) in documents {
         match known.iter().find(|known| known.id == prepared.id) {
@@ -197,7 +196,8 @@ fn record(
             pack_of[*answer] = Some(pack);
         }
     }
-    let results: Vec<Stored<'_>> = plan.answers.iter().zip(pack_of).map(|(answer, pack)| stored(answer, pack)).collect();
+    let results: Vec<Stored<'_>> =
+        plan.answers.iter().zip(pack_of).map(|(answer, pack)| stored(answer, pack)).collect();
     let count = |status: &str| plan.answers.iter().filter(|answer| answer.status == status).count();
     let broken = range.broken(plan.answers.len()).map(|broken| json(&broken)).transpose()?;
     let unpacked = Unpacked {
@@ -244,4 +244,3 @@ fn bring<P: Random>(
     work.write_all(upload::take_revisions(&upload));
     Ok(())
 }
-

@@ -30,12 +30,13 @@ impl Format {
             "application/x-ndjson" | "application/jsonl" => Ok(Self::Lines),
             "multipart/form-data" => match multer::parse_boundary(content_type) {
                 Ok(boundary) => Ok(Self::Form { boundary }),
-                Err(error) => {
-                    Err(Problem::new(Code::Malformed, format!("the multipart body cannot be read: {error}")))
-                }
+                Err(error) => Err(Problem::new(Code::Malformed, format!("the multipart body cannot be read: {error}"))),
             },
             "application/x-tar" | "application/tar" => Ok(Self::Archive),
-            "application/gzip" | "application/x-gzip" | "application/x-gtar" | "application/x-tgz"
+            "application/gzip"
+            | "application/x-gzip"
+            | "application/x-gtar"
+            | "application/x-tgz"
             | "application/x-compressed-tar" => {
                 let detail = "compressed archives are not unpacked, since no part of one can be read without all \
                               before it; send the plain tar (gunzip it first) as application/x-tar";

@@ -224,12 +224,7 @@ pub fn archived(entry: &[u8]) -> Result<DocumentInput, Problem> {
 
 /// One piece of an upload, by its place among the documents. `None` for a field of a form, which is added to
 /// what the files after it share.
-pub async fn piece(
-    format: &Format,
-    index: usize,
-    bytes: &[u8],
-    shared: &mut SharedFields,
-) -> Option<Item> {
+pub async fn piece(format: &Format, index: usize, bytes: &[u8], shared: &mut SharedFields) -> Option<Item> {
     Some(match format {
         Format::Json | Format::Lines => written(format!("/{index}"), bytes),
         Format::Archive => Item { pointer: format!("/files/{index}"), document: archived(bytes) },

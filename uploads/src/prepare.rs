@@ -63,12 +63,7 @@ pub struct Checked {
 }
 
 /// Validates and fingerprints; a document named twice is taken once. `first` documents stand before these.
-pub async fn prepare<P: Sha256>(
-    ports: &P,
-    user: &UserId,
-    items: Vec<Item>,
-    first: usize,
-) -> Result<Checked, Failure> {
+pub async fn prepare<P: Sha256>(ports: &P, user: &UserId, items: Vec<Item>, first: usize) -> Result<Checked, Failure> {
     let mut checked = Checked::default();
     let mut seen: HashMap<DocumentId, usize> = HashMap::new();
     for (place, item) in items.into_iter().enumerate() {

@@ -190,7 +190,8 @@ mod tests {
     /// Items that wait across a release hold cursors of the version before.
     #[test]
     fn cursors_are_stored_as_they_always_were() {
-        let unpack = r#"{"media_type":"application/json","bytes":9,"offset":4,"documents":2,"inside":{"place":"between"}}"#;
+        let unpack =
+            r#"{"media_type":"application/json","bytes":9,"offset":4,"documents":2,"inside":{"place":"between"}}"#;
         assert_eq!(json(&serde_json::from_str::<UnpackCursor>(unpack).unwrap()).unwrap(), unpack);
         let chunk = r#"{"source":65536,"text":60000,"index":31,"html":{"skipped":"script","preformatted":false}}"#;
         assert_eq!(json(&serde_json::from_str::<ChunkCursor>(chunk).unwrap()).unwrap(), chunk);

@@ -43,11 +43,12 @@ pub struct Numbers {
 
 /// Takes so many of the job's item numbers for the holder of a claim; no row if the claim was lost.
 pub fn take_numbers(claim: &Claim, count: usize) -> Query<Numbers> {
+    // What is bound is a float to SQLite; the numbers stand in JSON as they are.
     Query::new(formatcp!(
         "UPDATE uploads SET numbers = numbers + ?3,
-                            unused = json_insert(unused, '$[#]', json_array(numbers, numbers + ?3 - 1))
+                            unused = json_insert(unused, '$[#]', json_array(numbers, CAST(numbers + ?3 - 1 AS INTEGER)))
          WHERE job_id = ?4 AND {HELD}
-         RETURNING numbers - ?3 AS first,
+         RETURNING CAST(numbers - ?3 AS INTEGER) AS first,
                    (SELECT last_item - first_item + 1 FROM jobs WHERE id = ?4) AS \"end\""
     ))
     .bind(claim.item)

@@ -21,10 +21,7 @@ use pipeline::{
     constants,
     failure::Failure,
     ids::{DocumentId, JobId},
-    platform::{
-        ports::Database,
-        statement::json,
-    },
+    platform::{ports::Database, statement::json},
     problem::{Code, Problem},
     store::documents::upload,
     tenant::Tenant,

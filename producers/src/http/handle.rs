@@ -137,7 +137,8 @@ impl<P: RequestPorts> Exchange<'_, P> {
         } else {
             let answer = async {
                 let (request, unread) = read(asked.operation, request).await?;
-                let call = Call { tenant, request: &request, unread, id: asked.id, settings: self.settings, budget: &budget };
+                let call =
+                    Call { tenant, request: &request, unread, id: asked.id, settings: self.settings, budget: &budget };
                 handler(ports, &call).await
             };
             let answer = answer.await;
@@ -220,12 +221,7 @@ mod tests {
     use test_platform::{InMemory, ready};
 
     use super::*;
-    use crate::http::{
-        body::collect,
-        operation::Access,
-        operations::operations,
-        reply::Body,
-    };
+    use crate::http::{body::collect, operation::Access, operations::operations, reply::Body};
 
     const ADMINISTRATOR: &str = "administrator";
     const PIECE: usize = 1024;

@@ -72,11 +72,7 @@ impl Key {
 }
 
 fn reused() -> Problem {
-    Problem::field(
-        Code::KeyReused,
-        "Idempotency-Key",
-        "this key came with another body before; use a new one",
-    )
+    Problem::field(Code::KeyReused, "Idempotency-Key", "this key came with another body before; use a new one")
 }
 
 /// Another request came with the same key, and is not answered yet.

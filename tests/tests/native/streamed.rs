@@ -155,9 +155,10 @@ fn a_document_longer_than_a_range_is_indexed_and_one_longer_than_any_is_not() {
     let rig = Rig::new(1);
     let long = "a long one ".repeat(60_000);
     let too_long = "x".repeat(2 * constants::DOCUMENT_BYTES + 300_000);
-    let text = [json!({"external_id": "long.md", "content": long}), json!({"content": too_long}), json!({"content": "end"})]
-        .map(|document| document.to_string())
-        .join("\n");
+    let text =
+        [json!({"external_id": "long.md", "content": long}), json!({"content": too_long}), json!({"content": "end"})]
+            .map(|document| document.to_string())
+            .join("\n");
     let job = upload(&rig, LINES, text.as_bytes());
     rig.drain();
     let statuses: Vec<Value> = items(&rig, &job, "").iter().map(|item| item["status"].clone()).collect();
@@ -167,8 +168,9 @@ fn a_document_longer_than_a_range_is_indexed_and_one_longer_than_any_is_not() {
 
 #[test]
 fn a_form_and_an_archive_are_unpacked_as_they_are_read_at_once() {
-    let files: Vec<(String, String)> =
-        (0..150).map(|index| (format!("src/file{index}.rs"), format!("fn number{index}() {{}}\n").repeat(120))).collect();
+    let files: Vec<(String, String)> = (0..150)
+        .map(|index| (format!("src/file{index}.rs"), format!("fn number{index}() {{}}\n").repeat(120)))
+        .collect();
     let mut form = "--X\r\nContent-Disposition: form-data; name=\"tags\"\r\n\r\none\r\n".to_owned();
     let mut archive = tar::Builder::new(Vec::new());
     for (path, content) in &files {
@@ -241,6 +243,8 @@ fn a_request_that_dies_at_any_call_leaves_a_job_or_nothing() {
             let answer = send(&rig, LINES, body.as_bytes());
             rig.memory.heal();
             rig.memory.advance(2 * HOUR);
+            let (_, done) = rig.run_cron(Schedule::Frequent);
+            assert_eq!(done, Ok(()), "{fate:?} at call {victim}");
             assert!(rig.converge(), "{fate:?} at call {victim}");
             rig.memory.advance(2 * constants::MAX_WRITER_LIFE);
             assert!(rig.converge());

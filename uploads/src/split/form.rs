@@ -105,7 +105,10 @@ mod tests {
     fn a_part_that_is_too_long_is_left_out_alone() {
         let upload = form(&["a\r\n\r\n1".to_owned(), "x".repeat(100), "b\r\n\r\n2".to_owned()]);
         let (parts, end) = documents(&upload, 8, 32);
-        assert_eq!((parts, end), (["a\r\n\r\n1", "too long None", "b\r\n\r\n2"].map(str::to_owned).to_vec(), End::Done));
+        assert_eq!(
+            (parts, end),
+            (["a\r\n\r\n1", "too long None", "b\r\n\r\n2"].map(str::to_owned).to_vec(), End::Done)
+        );
     }
 
     proptest! {

@@ -242,7 +242,10 @@ mod tests {
     fn a_document_that_is_too_long_is_left_out_alone() {
         let long = format!(r#"[{{"a":1}},{{"b":"{}\"]"}},{{"c":3}}]"#, "x".repeat(100));
         let (documents, end) = read(&Format::Json, long.as_bytes(), 8, 32);
-        assert_eq!((documents, end), ([r#"{"a":1}"#, "too long None", r#"{"c":3}"#].map(str::to_owned).to_vec(), End::Done));
+        assert_eq!(
+            (documents, end),
+            ([r#"{"a":1}"#, "too long None", r#"{"c":3}"#].map(str::to_owned).to_vec(), End::Done)
+        );
     }
 
     proptest! {

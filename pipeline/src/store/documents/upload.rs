@@ -162,9 +162,8 @@ impl<'a> Upload<'a> {
     /// takes as one parameter.
     pub(super) fn writes(&self, sql: &'static str) -> Vec<Write> {
         let (item, token) = self.claim.map(|claim| (claim.item, &claim.token)).unzip();
-        let write = |array| {
-            Write::new(sql).bind(array).bind(self.user).bind(self.job).bind(self.now).bind(item).bind(token)
-        };
+        let write =
+            |array| Write::new(sql).bind(array).bind(self.user).bind(self.job).bind(self.now).bind(item).bind(token);
         self.revisions.arrays().map(write).collect()
     }
 }

@@ -27,7 +27,10 @@ use crate::http::{
 ///
 /// One transaction: the items' claims are void from then on, the revisions they were making are
 /// superseded, and documents that were never published are gone.
-pub async fn cancel<P: Database + ObjectStore + Queue + Channels + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
+pub async fn cancel<P: Database + ObjectStore + Queue + Channels + Clock + Random>(
+    ports: &P,
+    call: &Call<'_>,
+) -> Answer {
     let job = id_of(call)?;
     let user = &call.tenant.user;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
