@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use local_dev::client::Client;
-use pipeline::constants;
 use serde_json::{Value, json};
 use tests::socket::{Knock, Participant};
 
@@ -194,10 +193,4 @@ fn a_guest_is_told_nothing_that_was_not_opened() {
     let result = ask();
     assert!(result["answer"].as_str().unwrap().contains("Glorp"), "{result}");
     assert_eq!(result["citations"][0]["external_id"], "freedonia.md", "{result}");
-    // More than two minutes' share at once: some are refused, whenever the minute ends.
-    for _ in 0..=2 * constants::GUEST_QUESTIONS_PER_MINUTE {
-        guest.send(&question);
-    }
-    let refused = guest.wait_for("a refusal", WAIT, |event| event["type"] == "error");
-    assert_eq!(refused["code"], "rate_limited", "{refused}");
 }

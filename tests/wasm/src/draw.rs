@@ -47,7 +47,7 @@ impl Draw {
     pub fn frame(&mut self, revision: i64, length: usize) -> String {
         match self.below(10) {
             0 => self.garbled(revision, length),
-            1..=3 => self.hostile_edit(revision).to_string(),
+            1..=3 => self.hostile_edit(revision, length).to_string(),
             4 => json!({"type": "say", "text": self.one_of(&TEXTS), "ask": self.below(2) == 0}).to_string(),
             _ => self.fitting_edit(revision, length).to_string(),
         }
@@ -63,24 +63,26 @@ impl Draw {
         json!({"type": "edit", "revision": revision, "operation": [at, text, -gone, rest]})
     }
 
-    fn hostile_edit(&mut self, revision: i64) -> Value {
-        let parts: Vec<Value> = (0..self.one_of(&[1, 1, 2, 5, 600])).map(|_| self.part()).collect();
+    fn hostile_edit(&mut self, revision: i64, length: usize) -> Value {
+        let parts: Vec<Value> = (0..self.one_of(&[1, 1, 2, 5, 600])).map(|_| self.part(length)).collect();
         let revision =
-            if self.below(3) == 0 { self.number() } else { revision.saturating_sub(self.one_of(&[0, 1, 3])) };
+            if self.below(3) == 0 { self.number(length) } else { revision.saturating_sub(self.one_of(&[0, 1, 3])) };
         json!({"type": "edit", "revision": revision, "operation": parts})
     }
 
-    fn part(&mut self) -> Value {
+    fn part(&mut self, length: usize) -> Value {
         match self.below(6) {
             0 => Value::from(self.one_of(&TEXTS)),
             1 => Value::from(u64::MAX - self.next() % 3),
-            2 => json!([self.number(), null, 1.5]),
-            _ => Value::from(self.number()),
+            2 => json!([self.number(length), null, 1.5]),
+            _ => Value::from(self.number(length)),
         }
     }
 
-    fn number(&mut self) -> i64 {
-        let near = self.one_of(&[0, 0, 0, 1, -1, 5]);
+    /// A number at an edge, or as far from it as the text is long: in 32 bits that is the text's length.
+    fn number(&mut self, length: usize) -> i64 {
+        let length = i64::try_from(length).unwrap_or(0);
+        let near = self.one_of(&[0, 0, 1, -1, length, -length]);
         let edge = if self.below(4) == 0 { 0 } else { self.one_of(&EDGES) };
         edge.saturating_add(near)
     }
