@@ -14,13 +14,13 @@ use pipeline::{
     time::{DAY, HOUR, MINUTE, SECOND, Span, Timestamp},
 };
 use producers::schedule::Schedule;
-use serde::{Deserialize, Serialize};
 use test_platform::{Fate, ready};
 
 use super::{
     draw::Draw,
     plan::{OPERATIONS, Plan},
     queues::Queues,
+    tally::Tally,
     trace::Trace,
 };
 use crate::{
@@ -90,29 +90,6 @@ pub struct Simulation {
     pub(super) turns: BTreeMap<String, usize>,
     /// Unreadable messages.
     pub(super) poisons: BTreeSet<String>,
-}
-
-/// Counts over many histories.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Tally {
-    /// Histories.
-    pub seeds: u64,
-    /// Messages delivered.
-    pub deliveries: u64,
-    /// Documents' revisions accepted.
-    pub revisions: u64,
-    /// Questions accepted.
-    pub turns: u64,
-}
-
-impl Tally {
-    /// Adds another's.
-    pub fn add(&mut self, other: Self) {
-        self.seeds += other.seeds;
-        self.deliveries += other.deliveries;
-        self.revisions += other.revisions;
-        self.turns += other.turns;
-    }
 }
 
 /// Runs one history; what was violated, if anything was.

@@ -12,9 +12,10 @@ use producers::schedule::Schedule;
 use test_platform::{Fate, ready};
 
 use super::{
-    history::{Simulation, Tally, task_of},
+    history::{Simulation, task_of},
     plan::{OPERATIONS, Outage, Plan},
     queues::Late,
+    tally::Tally,
     trace::Trace,
 };
 
