@@ -21,7 +21,7 @@ use super::{
     plan::{OPERATIONS, Plan},
     queues::Queues,
     tally::Tally,
-    trace::Trace,
+    trace::{Trace, outcome_of, task_of},
 };
 use crate::{
     quietly,
@@ -371,21 +371,5 @@ impl Simulation {
         }
         self.note("queue", || format!("delivers {id}, which nobody can read: {}", outcome.name()));
         self.poisons.insert(id);
-    }
-}
-
-/// What a worker is asked to do.
-pub(super) fn task_of(message: &Message) -> String {
-    format!("{} item {}", message.stage.name(), message.item)
-}
-
-/// What became of a worker for now.
-fn outcome_of(polled: &Poll<Outcome>) -> String {
-    match polled {
-        Poll::Pending => "pauses".to_owned(),
-        Poll::Ready(Outcome::Retry { why, .. }) => format!("retried, {why}"),
-        Poll::Ready(Outcome::Park { why, .. }) => format!("parked, {why}"),
-        Poll::Ready(Outcome::Dead { why }) => format!("dead, {why}"),
-        Poll::Ready(Outcome::Done) => "done".to_owned(),
     }
 }

@@ -12,11 +12,11 @@ use producers::schedule::Schedule;
 use test_platform::{Fate, ready};
 
 use super::{
-    history::{Simulation, task_of},
+    history::Simulation,
     plan::{OPERATIONS, Outage, Plan},
     queues::Late,
     tally::Tally,
-    trace::Trace,
+    trace::{Trace, task_of},
 };
 
 /// Deliveries after which a queue gives a message up: its retries, and the first.
