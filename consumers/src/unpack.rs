@@ -40,7 +40,10 @@ use pipeline::{
             superseded,
             upload::{self, Upload},
         },
-        jobs::create::{self, NewItem},
+        jobs::{
+            create::{self, NewItem},
+            items,
+        },
         uploads::{self as rows, Unpacked},
     },
     time::Timestamp,
@@ -213,6 +216,7 @@ fn record(
     for write in rows::record(claim, unpacked) {
         work.write(write);
     }
+    work.write(items::add_documents(claim, count("queued")));
     Ok(())
 }
 

@@ -79,7 +79,7 @@ pub struct Unpacked<'a> {
 }
 
 /// Notes what a range held, in the transaction that moves its item on.
-pub fn record(claim: &Claim, unpacked: Unpacked<'_>) -> [Write; 3] {
+pub fn record(claim: &Claim, unpacked: Unpacked<'_>) -> [Write; 2] {
     let counted = claim
         .fenced(formatcp!(
             "UPDATE uploads SET read = ?4, queued = queued + ?5, duplicates = duplicates + ?6,
@@ -102,11 +102,7 @@ pub fn record(claim: &Claim, unpacked: Unpacked<'_>) -> [Write; 3] {
         .bind(&claim.job)
         .bind(unpacked.first)
         .bind(unpacked.results);
-    let documents = claim
-        .fenced(formatcp!("UPDATE jobs SET documents = documents + ?4 WHERE id = ?3 AND {HELD}"))
-        .bind(&claim.job)
-        .bind(unpacked.queued);
-    [counted, results, documents]
+    [counted, results]
 }
 
 /// What became of a document of an upload.
@@ -153,7 +149,8 @@ pub fn results(user: &UserId, job: &JobId, wanted: &Wanted<'_>) -> Query<ResultR
                          ELSE coalesce(p.state, 'done') END AS status,
                     r.value ->> 'job_id' AS job_id,
                     r.value -> 'error' AS error
-             FROM jobs j JOIN upload_results u ON u.job_id = j.id AND u.first > ?3 - ?6 CROSS JOIN json_each(u.results) r
+             FROM jobs j JOIN upload_results u ON u.job_id = j.id AND u.first > ?3 - ?6
+             CROSS JOIN json_each(u.results) r
              LEFT JOIN job_items p ON p.id = r.value ->> 'pack'
              LEFT JOIN job_items b ON b.id = p.batch
              WHERE j.id = ?1 AND j.user_id = ?2 AND u.first + r.key > ?3

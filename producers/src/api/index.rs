@@ -10,13 +10,14 @@
 //! ([`stream`]).
 
 pub mod accept;
+pub mod answer;
 pub mod estimate;
 pub mod stream;
 pub mod token;
 
 use std::collections::HashMap;
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use pipeline::{
     constants,
     failure::Failure,
@@ -25,10 +26,7 @@ use pipeline::{
     problem::{Code, Problem},
     store::documents::upload,
     tenant::Tenant,
-    time::Span,
 };
-use schemars::JsonSchema;
-use serde::Serialize;
 pub use uploads::Documents;
 use uploads::{
     Checked, Item, ItemAnswer, Prepared,
@@ -36,35 +34,18 @@ use uploads::{
     parse, prepare,
 };
 
+pub use self::answer::IndexAnswer;
 use self::{
     accept::PlannedUpload,
+    answer::accepted,
     estimate::{Estimate, Text},
     token::consistency_token,
 };
-use crate::{
-    api::jobs,
-    http::{
-        call::{Call, RequestPorts},
-        idempotency::{self, Begun, Key},
-        reply::{Answer, Reply},
-    },
+use crate::http::{
+    call::{Call, RequestPorts},
+    idempotency::{self, Begun, Key},
+    reply::{Answer, Reply},
 };
-
-/// What becomes of an upload.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct IndexAnswer<'a> {
-    job_id: Option<&'a JobId>,
-    status: &'static str,
-    consistency_token: Option<String>,
-    /// What indexing costs; unknown for an upload that is not read yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    estimate: Option<Estimate>,
-    /// What became of each document, where the request was read at once.
-    items: &'a [ItemAnswer],
-    /// Where what became of each document is listed, where it was not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    items_url: Option<String>,
-}
 
 /// Answers the route. See the module for its steps.
 pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
@@ -137,15 +118,6 @@ async fn commit<P: RequestPorts>(ports: &P, call: &Call<'_>, plan: &Plan, key: O
     };
     accept::accept(ports, planned).await?;
     accepted(ports, call, &job, &answer).await
-}
-
-/// The answer to an upload that was accepted, at once or when its job has ended.
-async fn accepted<P: RequestPorts>(ports: &P, call: &Call<'_>, job: &JobId, answer: &IndexAnswer<'_>) -> Answer {
-    let location = format!("/api/jobs/{job}");
-    match call.wait() {
-        Span::ZERO => Ok(Reply::json(StatusCode::ACCEPTED, answer).with(header::LOCATION, &location)),
-        longest => jobs::wait(ports, &call.tenant.user, job, longest, answer).await,
-    }
 }
 
 /// Longest answer that is kept whole, to be replayed: its row has room for a key and a hash beside it.

@@ -20,3 +20,4 @@ mod schedule;
 mod sessions;
 mod simulation;
 mod streamed;
+mod unpacking;

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use pipeline::constants;
 use tar::{Archive, EntryType};
 
-use super::{End, Piece, Split, Window};
+use super::found::{End, Piece, Split, Window};
 
 const BLOCK: u64 = 512;
 /// More than the headers of one file take: a long name and its attributes have blocks of their own.

@@ -4,7 +4,7 @@
 use memchr::memmem;
 use pipeline::job::cursors::{Inside, Nesting, Place};
 
-use super::{End, Piece, Split, Window};
+use super::found::{End, Piece, Split, Window};
 
 pub(super) fn split(boundary: &str, inside: &mut Inside, window: Window<'_>, most: usize) -> Split {
     let bytes = window.bytes;

@@ -3,7 +3,7 @@
 
 use pipeline::job::cursors::{Inside, Nesting, Place};
 
-use super::{End, Piece, Split, Window};
+use super::found::{End, Piece, Split, Window};
 
 const ENDS_TOO_EARLY: &str = "the upload ends inside of it";
 
@@ -199,6 +199,7 @@ fn skip(mut nesting: Nesting, bytes: &[u8]) -> Result<usize, Nesting> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::{super::tests::read, *};
     use crate::format::Format;
@@ -251,18 +252,23 @@ mod tests {
     proptest! {
         #[test]
         fn wherever_ranges_end_the_elements_are_the_same(
-            texts in prop::collection::vec("[\\[\\]{},:\"\\\\ a\u{e9}]{0,12}", 0..8), length in 1usize..80, wrapped: bool,
+            texts in prop::collection::vec("[\\[\\]{},:\"\\\\ a\u{e9}]{0,12}", 0..8),
+            length in 1usize..80,
+            wrapped: bool,
         ) {
-            let elements: Vec<serde_json::Value> = texts.iter().map(|text| serde_json::json!({ "content": text })).collect();
+            let elements: Vec<Value> = texts.iter().map(|text| json!({ "content": text })).collect();
             let array = serde_json::to_string_pretty(&elements).unwrap();
             let upload = if wrapped { format!(r#"{{"a": [1], "documents": {array}}}"#) } else { array };
             let (documents, end) = documents(&upload, length);
-            let read: Vec<serde_json::Value> = documents.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+            let read: Vec<Value> = documents.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
             prop_assert_eq!((read, end), (elements, End::Done));
         }
 
         #[test]
-        fn no_bytes_make_it_panic_or_stand_still(upload in prop::collection::vec(prop::sample::select(b"[]{},:\"\\ a".to_vec()), 0..60), length in 1usize..70) {
+        fn no_bytes_make_it_panic_or_stand_still(
+            upload in prop::collection::vec(prop::sample::select(b"[]{},:\"\\ a".to_vec()), 0..60),
+            length in 1usize..70,
+        ) {
             let _ = read(&Format::Json, &upload, length, 100);
         }
     }

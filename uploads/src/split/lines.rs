@@ -2,7 +2,7 @@
 
 use pipeline::job::cursors::{Inside, Nesting};
 
-use super::{End, Piece, Split, Window};
+use super::found::{End, Piece, Split, Window};
 
 pub(super) fn split(inside: &mut Inside, window: Window<'_>, most: usize) -> Split {
     let mut next = 0;

@@ -31,7 +31,10 @@ use pipeline::{
 };
 use uploads::{Format, parse};
 
-use super::{IndexAnswer, accepted, token::consistency_token};
+use super::{
+    answer::{IndexAnswer, accepted},
+    token::consistency_token,
+};
 use crate::http::{
     call::{Call, RequestPorts},
     idempotency::{self, Key, in_flight},

@@ -239,9 +239,10 @@ fn status(job: &JobRow, items: &[ItemRow], counts: Counts, upload: Option<&Uploa
         return Status::Parked;
     }
     let is_unpacked = upload.is_some_and(|upload| upload.read > 0);
-    let untouched = !is_unpacked && items.iter().all(|item| {
-        matches!(item.state, ItemState::Queued | ItemState::Waiting) && item.progress == 0 && item.attempts == 0
-    });
+    let untouched = !is_unpacked
+        && items.iter().all(|item| {
+            matches!(item.state, ItemState::Queued | ItemState::Waiting) && item.progress == 0 && item.attempts == 0
+        });
     if untouched { Status::Queued } else { Status::Running }
 }
 
