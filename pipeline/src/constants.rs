@@ -169,6 +169,10 @@ pub const CHAT_MESSAGE_BYTES: usize = 16 * 1024;
 /// Most bytes of history that a client of `/v1` may send along; what does not fit a prompt is left out.
 /// The largest route reads 12,288 tokens, about 48 KB; counting more would cost CPU for nothing.
 pub const CHAT_HISTORY_BYTES: usize = 48 * 1024;
+/// Most bytes of instructions (system messages) that a client of `/v1` may send along: as much as the largest
+/// window holds. They lie in D1 with the job for a week; a route reads what fits a fifth of its window, about 10 KB
+/// of the largest, and the prompts of coding tools are longer than that.
+pub const INSTRUCTIONS_BYTES: usize = 48 * 1024;
 /// Longest memory, in bytes.
 pub const MEMORY_BYTES: usize = 2 * 1024;
 /// Most memories of one user: recall compares them all.

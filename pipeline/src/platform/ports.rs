@@ -242,7 +242,7 @@ pub trait Outside {
 }
 
 /// How many requests in a short time are a burst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Burst {
     /// Requests of one address, whoever is behind it.
     Address,
@@ -254,7 +254,8 @@ pub enum Burst {
 
 /// The rate-limit binding, which counts approximately, for each location, at no cost.
 pub trait RateLimiter {
-    /// Counts a request; answers false if it is one too many. A limiter that fails lets it through.
+    /// Counts a request; answers false if it is one too many. While the binding fails it is counted in
+    /// memory: see [`Bursts`](super::bursts::Bursts).
     async fn admit(&self, burst: Burst, caller: &str) -> bool;
 }
 

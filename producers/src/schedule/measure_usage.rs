@@ -1,8 +1,8 @@
 //! Measure usage: what the day has cost so far, for everybody who decides about spending.
 //!
 //! 1. Neurons of invocations that died are taken for spent.
-//! 2. Today's usage is summed and kept in the day's row of `budget`, with the keys that made many
-//!    requests.
+//! 2. Today's usage is summed by user, and over all kept in the day's row of `budget`, with the keys that
+//!    made many requests. `GET /api/usage` reads these sums: it adds nothing up itself.
 //! 3. A threshold that was passed becomes an alert, once a day.
 
 use std::collections::BTreeMap;
@@ -55,7 +55,8 @@ fn busy(quota: u64) -> u64 {
 async fn measure_day<P: Database>(ports: &P, busy: u64, now: Timestamp) -> Result<Day, Failure> {
     let today = now.start_of_day();
     let mut sum = Transaction::default();
-    let totals = sum.query(sums::totals(today, None));
+    sum.write(sums::sum_users(today));
+    let totals = sum.query(sums::of_users(today));
     let keys = sum.query(sums::busy_keys(today, busy));
     let summed = sum.commit(ports).await?;
     let totals = summed.first(totals)?.unwrap_or_default();

@@ -97,6 +97,15 @@ impl InMemory {
         self.execute(&Statement::new(sql)).expect("SQL of the test");
     }
 
+    /// Runs several statements, as a test's own hand.
+    ///
+    /// # Panics
+    /// If the SQL is wrong.
+    #[expect(clippy::expect_used, reason = "a test's own SQL")]
+    pub fn run_script(&self, sql: &str) {
+        self.connection.execute_batch(sql).expect("SQL of the test");
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "as D1 binds it; our numbers are below 2^53")]
     fn execute(&self, statement: &Statement) -> Result<Rows, Failure> {
         let bug = |error: rusqlite::Error| Failure::bug(format!("{error} in {}", statement.sql));
