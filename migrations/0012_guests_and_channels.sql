@@ -1,7 +1,9 @@
 -- What guests of a session may ask about, and what channels cost.
 
-ALTER TABLE sessions ADD COLUMN opened TEXT;           -- to its guests' questions: {"tags", "document_ids"} (JSON); NULL: nothing
-ALTER TABLE sessions ADD COLUMN scratch_revision INTEGER NOT NULL DEFAULT 0; -- of scratch: edits that had made it
+-- What is open to the questions of guests: {"tags", "document_ids"} (JSON); NULL: nothing.
+ALTER TABLE sessions ADD COLUMN opened TEXT;
+-- How many edits had made the shared text, as last_sequence is of the log.
+ALTER TABLE sessions ADD COLUMN scratch_revision INTEGER NOT NULL DEFAULT 0;
 
 -- The session in which a turn was published. A guest's question is answered with no other turns in mind.
 ALTER TABLE turns ADD COLUMN session_id TEXT;

@@ -5,7 +5,8 @@
 //! 1. reads up to 50 revisions and the chunks they still have, and takes of them, in order, what has a hundred
 //!    vectors: Vectorize removes no more in one call. Of a longer document a hundred at a time;
 //! 2. removes those vectors;
-//! 3. of revisions whose last vector is gone takes their bytes out of their packs in R2, or the pack if nothing in it is wanted;
+//! 3. of revisions whose last vector is gone takes their bytes out of their packs in R2, or the pack if nothing
+//!    in it is wanted;
 //! 4. removes their chunks, full-text rows and notes in one fenced transaction, which also writes what
 //!    was removed where into the receipt.
 //!

@@ -205,7 +205,8 @@ impl Rig {
     /// and again.
     pub fn use_up_attempts(&self, message: &Message) {
         let spend = Write::new(
-            "UPDATE job_items SET attempts = ?2, lease = min(lease, ?3) WHERE id = ?1 AND state IN ('queued', 'running')",
+            "UPDATE job_items SET attempts = ?2, lease = min(lease, ?3)
+             WHERE id = ?1 AND state IN ('queued', 'running')",
         );
         let ended = self.memory.now().plus(-MILLISECOND);
         self.memory.begin("attempts");

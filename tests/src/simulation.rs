@@ -14,13 +14,15 @@ mod outage;
 mod plan;
 mod promises;
 mod queues;
+mod tally;
 mod trace;
 mod without;
 
 pub use self::{
     failure::{Broken, explain, replay},
-    history::{Simulation, Tally, run},
+    history::{Simulation, run},
     outage::{replay_through, run_through},
     plan::Outage,
+    tally::Tally,
     without::{Without, run_without, statements},
 };

@@ -67,8 +67,9 @@ pub fn fate(failure: &Failure, attempts: i64, now: Timestamp, jitter: u8) -> Out
     }
 }
 
-/// The longest that a queue keeps a message at a time while D1 does not answer: that uses no attempt up.
-const LONGEST_WAIT_FOR_DATABASE: Span = Span::minutes(5);
+/// The delivery of a message from which on it waits no longer while D1 does not answer: about three minutes, so
+/// that it is soon back when D1 is.
+const LONGEST_WAIT: u32 = 8;
 
 /// Decides what becomes of a message when D1 does not say anything about its item: the queue keeps it, longer each
 /// time it was delivered. That is nobody's failed attempt, so no kind of failure ends it.
@@ -79,10 +80,10 @@ pub fn wait_for_database<P: Clock + Random>(ports: &P, failure: Failure, deliver
     let [jitter] = ports.bytes::<1>();
     match failure.kind {
         FailureKind::Exhausted => Outcome::Park { until: ports.now().next_day(), why: failure.why },
-        FailureKind::Transient | FailureKind::Bug | FailureKind::Input => Outcome::Retry {
-            after: backoff(i64::from(deliveries), jitter).min(LONGEST_WAIT_FOR_DATABASE),
-            why: failure.why,
-        },
+        FailureKind::Transient | FailureKind::Bug | FailureKind::Input => {
+            let after = backoff(i64::from(deliveries.min(LONGEST_WAIT)), jitter);
+            Outcome::Retry { after, why: failure.why }
+        }
     }
 }
 

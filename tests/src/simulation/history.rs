@@ -14,14 +14,14 @@ use pipeline::{
     time::{DAY, HOUR, MINUTE, SECOND, Span, Timestamp},
 };
 use producers::schedule::Schedule;
-use serde::{Deserialize, Serialize};
 use test_platform::{Fate, ready};
 
 use super::{
     draw::Draw,
     plan::{OPERATIONS, Plan},
     queues::Queues,
-    trace::Trace,
+    tally::Tally,
+    trace::{Trace, outcome_of, task_of},
 };
 use crate::{
     quietly,
@@ -90,29 +90,6 @@ pub struct Simulation {
     pub(super) turns: BTreeMap<String, usize>,
     /// Unreadable messages.
     pub(super) poisons: BTreeSet<String>,
-}
-
-/// Counts over many histories.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Tally {
-    /// Histories.
-    pub seeds: u64,
-    /// Messages delivered.
-    pub deliveries: u64,
-    /// Documents' revisions accepted.
-    pub revisions: u64,
-    /// Questions accepted.
-    pub turns: u64,
-}
-
-impl Tally {
-    /// Adds another's.
-    pub fn add(&mut self, other: Self) {
-        self.seeds += other.seeds;
-        self.deliveries += other.deliveries;
-        self.revisions += other.revisions;
-        self.turns += other.turns;
-    }
 }
 
 /// Runs one history; what was violated, if anything was.
@@ -394,21 +371,5 @@ impl Simulation {
         }
         self.note("queue", || format!("delivers {id}, which nobody can read: {}", outcome.name()));
         self.poisons.insert(id);
-    }
-}
-
-/// What a worker is asked to do.
-pub(super) fn task_of(message: &Message) -> String {
-    format!("{} item {}", message.stage.name(), message.item)
-}
-
-/// What became of a worker for now.
-fn outcome_of(polled: &Poll<Outcome>) -> String {
-    match polled {
-        Poll::Pending => "pauses".to_owned(),
-        Poll::Ready(Outcome::Retry { why, .. }) => format!("retried, {why}"),
-        Poll::Ready(Outcome::Park { why, .. }) => format!("parked, {why}"),
-        Poll::Ready(Outcome::Dead { why }) => format!("dead, {why}"),
-        Poll::Ready(Outcome::Done) => "done".to_owned(),
     }
 }

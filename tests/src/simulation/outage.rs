@@ -12,10 +12,11 @@ use producers::schedule::Schedule;
 use test_platform::{Fate, ready};
 
 use super::{
-    history::{Simulation, Tally, task_of},
+    history::Simulation,
     plan::{OPERATIONS, Outage, Plan},
     queues::Late,
-    trace::Trace,
+    tally::Tally,
+    trace::{Trace, task_of},
 };
 
 /// Deliveries after which a queue gives a message up: its retries, and the first.

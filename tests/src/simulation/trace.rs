@@ -1,8 +1,11 @@
 //! What happened in a history, a line for each thing: when, who, what, and what came of it.
 
-use std::{cell::RefCell, fmt::Write as _, rc::Rc};
+use std::{cell::RefCell, fmt::Write as _, rc::Rc, task::Poll};
 
-use pipeline::time::{HOUR, MINUTE, Span, Timestamp};
+use pipeline::{
+    job::{message::Message, outcome::Outcome},
+    time::{HOUR, MINUTE, Span, Timestamp},
+};
 use serde_json::Value;
 use test_platform::Fate;
 
@@ -110,5 +113,21 @@ pub(super) fn shortened(body: &Value) -> String {
     match text.char_indices().nth(LONGEST_BODY) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
+    }
+}
+
+/// What a worker is asked to do.
+pub(super) fn task_of(message: &Message) -> String {
+    format!("{} item {}", message.stage.name(), message.item)
+}
+
+/// What became of a worker for now.
+pub(super) fn outcome_of(polled: &Poll<Outcome>) -> String {
+    match polled {
+        Poll::Pending => "pauses".to_owned(),
+        Poll::Ready(Outcome::Retry { why, .. }) => format!("retried, {why}"),
+        Poll::Ready(Outcome::Park { why, .. }) => format!("parked, {why}"),
+        Poll::Ready(Outcome::Dead { why }) => format!("dead, {why}"),
+        Poll::Ready(Outcome::Done) => "done".to_owned(),
     }
 }

@@ -40,7 +40,7 @@ const INVOCATIONS_QUICK: usize = 8;
 /// Of each kind, before the first that counts.
 pub(super) const WARM_UPS: usize = 2;
 /// SHA-256 of 1 MB, by the runtime, in the isolate that is measured.
-const EXPRESSION: &str = "crypto.subtle.digest('SHA-256', new Uint8Array(1 << 20))";
+const DIGEST: &str = "crypto.subtle.digest('SHA-256', new Uint8Array(1 << 20))";
 
 /// Which isolate is sampled.
 #[derive(Clone, Copy, Debug)]
@@ -205,7 +205,7 @@ impl Bench {
             };
             let mut costs = Vec::new();
             for _ in 0..WARM_UPS + self.invocations {
-                let profile = inspector.profile_expression(EXPRESSION)?;
+                let profile = inspector.profile_expression(DIGEST)?;
                 costs.push(profile.cpu(inspector.bundle()));
             }
             self.add(CALIBRATION, unit, &costs);
