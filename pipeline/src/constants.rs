@@ -100,6 +100,8 @@ pub const OBJECT_HIBERNATES_AFTER: Span = Span::seconds(10);
 /// Most keys in one R2 delete. <https://developers.cloudflare.com/r2/api/workers/workers-api-reference>/
 pub const OBJECTS_PER_DELETE: usize = 1_000;
 
+/// Bytes stored in R2 on the Free plan. <https://developers.cloudflare.com/r2/pricing>/
+pub const R2_STORED_BYTES: u64 = 10_000_000_000;
 /// Size of a D1 database on the Free plan. <https://developers.cloudflare.com/d1/platform/limits/>
 pub const D1_DATABASE_BYTES: u64 = 500_000_000;
 
@@ -144,6 +146,9 @@ pub const TOP_K: usize = 100;
 pub const WAIT: Span = Span::seconds(60);
 /// The share of the day's neurons that indexing may use; chat and search keep the rest.
 pub const INGEST_SHARE: f64 = 0.7;
+/// The share of D1's and of R2's room at which indexing waits: in a full database nothing can be asked, deleted or
+/// parked any more, and what is under way still writes.
+pub const STORED_SHARE: f64 = 0.95;
 /// Requests one API key may make a day: a fifth of everybody's.
 pub const REQUESTS_PER_KEY_AND_DAY: u64 = 20_000;
 /// Over how long a burst is counted: a period the rate-limit binding knows.

@@ -208,6 +208,8 @@ pub trait Meter {
     fn usage(&self) -> Usage;
     /// How often it has asked the platform so far, against how often one invocation may.
     fn asked(&self) -> Asked;
+    /// Bytes of the database, as it last said; 0 if it has not so far.
+    fn database_bytes(&self) -> u64;
     /// True once it has set neurons aside.
     fn has_reserved(&self) -> bool;
     /// Notes that it has set neurons aside.

@@ -40,7 +40,7 @@ struct ResourceView {
     allowance: f64,
     share: f64,
     level: Level,
-    /// When it runs out at today's pace, if that is today.
+    /// When it runs out at today's pace, if that is today; of what is stored nobody knows.
     runs_out_at: Option<Timestamp>,
 }
 
@@ -140,7 +140,7 @@ fn resources(
             allowance,
             share,
             level: Level::of(share),
-            runs_out_at: runs_out_at(share, since, now),
+            runs_out_at: if Resource::STORED.contains(&resource) { None } else { runs_out_at(share, since, now) },
         }
     };
     Resource::ALL.into_iter().map(view).collect()

@@ -21,3 +21,4 @@ mod refused;
 mod schedule;
 mod sessions;
 mod simulation;
+mod stored;
