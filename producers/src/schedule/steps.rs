@@ -71,8 +71,7 @@ impl Step {
             Self::WakeAndFinish => 3,
             Self::Aggregate | Self::ArchiveUsage | Self::ArchiveConversations => 4,
             Self::Evict => 10,
-            Self::CountAndEvict => 11,
-            Self::Retention => 11,
+            Self::CountAndEvict | Self::Retention => 11,
             Self::Expire => 12,
         }
     }
