@@ -55,7 +55,7 @@ pub fn insert(new: NewUsage<'_>) -> Write {
 pub fn insert_abandoned(before: Timestamp, now: Timestamp) -> Write {
     Write::new(formatcp!(
         "INSERT OR IGNORE INTO usage_log (at, id, user_id, source, {COUNTED})
-         SELECT ?1, id, user_id, 'abandoned', neurons, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM reservations
+         SELECT ?1, id, user_id, 'abandoned', neurons, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM reservations
          WHERE made_at < ?2"
     ))
     .bind(now)
