@@ -59,12 +59,17 @@ thread_local! {
     static DATABASE_SIZE: Cell<u64> = const { Cell::new(0) };
 }
 
+/// Bytes of the database, as D1 last said to this isolate.
+pub(crate) fn database_size() -> u64 {
+    DATABASE_SIZE.get()
+}
+
 impl Database for Workers {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
         let database: D1 = self.binding("DB")?;
         self.ask("D1", |asked| asked.count_queries(statements.len()))?;
         if statements.iter().any(|statement| !statement.sql.trim_start().starts_with("SELECT")) {
-            self.strictness.admit_write(DATABASE_SIZE.get())?;
+            self.strictness.admit_write(database_size())?;
         }
         let prepared = Array::new();
         for statement in statements {

@@ -1,6 +1,11 @@
-//! [`RateLimiter`] over the rate-limit bindings.
+//! [`RateLimiter`] over the rate-limit bindings, and in the isolate's memory while they do not answer.
 
-use pipeline::platform::ports::{Burst, RateLimiter};
+use std::cell::RefCell;
+
+use pipeline::platform::{
+    bursts::Bursts,
+    ports::{Burst, Clock as _, RateLimiter},
+};
 use wasm_bindgen::prelude::*;
 use worker::{js_sys::Promise, wasm_bindgen_futures::JsFuture};
 
@@ -17,9 +22,17 @@ extern "C" {
     fn success(this: &Verdict) -> bool;
 }
 
+thread_local! {
+    /// What this isolate counts itself.
+    static COUNTED: RefCell<Bursts> = const { RefCell::new(Bursts::new()) };
+}
+
 impl RateLimiter for Workers {
     async fn admit(&self, burst: Burst, caller: &str) -> bool {
-        self.verdict(burst, caller).await.unwrap_or(true)
+        match self.verdict(burst, caller).await {
+            Some(is_admitted) => is_admitted,
+            None => COUNTED.with_borrow_mut(|bursts| bursts.admit(burst, caller, self.now())),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use worker::{
     js_sys::{self, Reflect},
 };
 
-use crate::{log::log, strict::Strictness};
+use crate::{d1, log::log, strict::Strictness};
 
 /// The platform as one invocation sees it: its bindings, and a count of what it used of them.
 #[derive(Clone)]
@@ -129,6 +129,10 @@ impl Meter for Workers {
 
     fn asked(&self) -> Asked {
         self.asked.get()
+    }
+
+    fn database_bytes(&self) -> u64 {
+        d1::database_size()
     }
 
     fn has_reserved(&self) -> bool {

@@ -100,6 +100,8 @@ pub const OBJECT_HIBERNATES_AFTER: Span = Span::seconds(10);
 /// Most keys in one R2 delete. <https://developers.cloudflare.com/r2/api/workers/workers-api-reference>/
 pub const OBJECTS_PER_DELETE: usize = 1_000;
 
+/// Bytes stored in R2 on the Free plan. <https://developers.cloudflare.com/r2/pricing>/
+pub const R2_STORED_BYTES: u64 = 10_000_000_000;
 /// Size of a D1 database on the Free plan. <https://developers.cloudflare.com/d1/platform/limits/>
 pub const D1_DATABASE_BYTES: u64 = 500_000_000;
 
@@ -152,6 +154,9 @@ pub const TOP_K: usize = 100;
 pub const WAIT: Span = Span::seconds(60);
 /// The share of the day's neurons that indexing may use; chat and search keep the rest.
 pub const INGEST_SHARE: f64 = 0.7;
+/// The share of D1's and of R2's room at which indexing waits: in a full database nothing can be asked, deleted or
+/// parked any more, and what is under way still writes.
+pub const STORED_SHARE: f64 = 0.95;
 /// Requests one API key may make a day: a fifth of everybody's.
 pub const REQUESTS_PER_KEY_AND_DAY: u64 = 20_000;
 /// Over how long a burst is counted: a period the rate-limit binding knows.
@@ -177,6 +182,10 @@ pub const CHAT_MESSAGE_BYTES: usize = 16 * 1024;
 /// Most bytes of history that a client of `/v1` may send along; what does not fit a prompt is left out.
 /// The largest route reads 12,288 tokens, about 48 KB; counting more would cost CPU for nothing.
 pub const CHAT_HISTORY_BYTES: usize = 48 * 1024;
+/// Most bytes of instructions (system messages) that a client of `/v1` may send along: as much as the largest
+/// window holds. They lie in D1 with the job for a week; a route reads what fits a fifth of its window, about 10 KB
+/// of the largest, and the prompts of coding tools are longer than that.
+pub const INSTRUCTIONS_BYTES: usize = 48 * 1024;
 /// Longest memory, in bytes.
 pub const MEMORY_BYTES: usize = 2 * 1024;
 /// Most memories of one user: recall compares them all.

@@ -1,6 +1,7 @@
 //! What the pure crates ask of the platform, as plain traits and data.
 
 pub mod asked;
+pub mod bursts;
 pub mod errors;
 pub mod object_keys;
 pub mod parameters;

@@ -257,7 +257,7 @@ fn d1_by_source(rig: &Rig) -> Vec<(String, u64, u64)> {
 fn used(rig: &Rig, ingest_share: f64) -> Vec<(Resource, f64)> {
     let allowances = Allowances { ingest_share, ..Allowances::default() };
     let today = rig.memory.now().start_of_day();
-    let totals = ready(sums::totals(today, None).first(&rig.memory)).unwrap().unwrap_or_default();
+    let totals = ready(sums::totals(today).first(&rig.memory)).unwrap().unwrap_or_default();
     Resource::ALL
         .into_iter()
         .map(|resource| (resource, resource.used(&totals.usage, totals.invocations) / allowances.of(resource)))

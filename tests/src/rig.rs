@@ -129,7 +129,9 @@ impl Rig {
             source: summary.route,
             purpose: Purpose::Interactive,
         };
-        let _ = ready(ledger::record(&self.memory, entry));
+        if summary.is_recorded {
+            let _ = ready(ledger::record(&self.memory, entry));
+        }
         self.memory.note_asked(&format!("{method} {}", summary.route));
         self.assert_admitted();
         let body = match reply.body {

@@ -50,13 +50,16 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
     let status = reply.status.as_u16();
     let response = respond(&platform, &summary, reply, original).await?;
     context.wait_until(async move {
-        let Summary { request_id, route, user, key, failure } = summary;
+        let Summary { request_id, route, user, key, failure, is_recorded } = summary;
         let milliseconds = platform.now().since(started).as_milliseconds();
         log(&json!({
             "request_id": request_id, "user": user, "route": route, "status": status, "ms": milliseconds,
             "failure": failure.map(|failure| failure.to_string()), "used": platform.usage(),
             "asked": platform.asked(),
         }));
+        if !is_recorded {
+            return;
+        }
         let entry = Entry { user: user.as_ref(), key: key.as_deref(), source: route, purpose: Purpose::Interactive };
         platform.record(entry).await;
     });
@@ -111,7 +114,10 @@ fn unread(request: worker::Request) -> worker::Result<Request<Upload>> {
 fn refuse(request_id: RequestId, why: &Error) -> (Reply, Summary) {
     let mut problem = Problem::new(Code::Malformed, why.to_string());
     problem.request_id = Some(request_id.to_string());
-    (Reply::from(problem), Summary { request_id, route: "unread", user: None, key: None, failure: None })
+    (
+        Reply::from(problem),
+        Summary { request_id, route: "unread", user: None, key: None, failure: None, is_recorded: false },
+    )
 }
 
 async fn respond(

@@ -48,11 +48,15 @@ pub enum Resource {
     ObjectGbSeconds,
     /// Vectors queried: a day's part of the month's.
     VectorsQueried,
+    /// Bytes of D1's database: what is stored, on whatever day.
+    D1Bytes,
+    /// Bytes of documents in R2: what is stored, on whatever day.
+    R2Bytes,
 }
 
 impl Resource {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Neurons,
         Self::Requests,
         Self::QueueOperations,
@@ -67,7 +71,12 @@ impl Resource {
         Self::ObjectRowsWritten,
         Self::ObjectGbSeconds,
         Self::VectorsQueried,
+        Self::D1Bytes,
+        Self::R2Bytes,
     ];
+
+    /// What is not new every day: it is free again when something is deleted.
+    pub const STORED: [Self; 2] = [Self::D1Bytes, Self::R2Bytes];
 
     /// Its name in answers, alerts and configuration.
     pub const fn name(self) -> &'static str {
@@ -86,10 +95,12 @@ impl Resource {
             Self::ObjectRowsWritten => "object_rows_written",
             Self::ObjectGbSeconds => "object_gb_seconds",
             Self::VectorsQueried => "vectors_queried",
+            Self::D1Bytes => "d1_bytes",
+            Self::R2Bytes => "r2_bytes",
         }
     }
 
-    /// How much of it `usage` holds; requests are not in it, but beside it.
+    /// How much of it `usage` holds; requests are not in it, but beside it, and what is stored is nowhere in it.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn used(self, usage: &Usage, requests: u64) -> f64 {
         match self {
@@ -107,6 +118,7 @@ impl Resource {
             Self::ObjectRowsWritten => usage.object_rows_written as f64,
             Self::ObjectGbSeconds => usage.object_milliseconds as f64 / 1_000.0 * constants::OBJECT_GB,
             Self::VectorsQueried => usage.vectors_queried as f64,
+            Self::D1Bytes | Self::R2Bytes => 0.0,
         }
     }
 }
@@ -148,6 +160,10 @@ pub struct Allowances {
     pub object_gb_seconds: f64,
     /// Vectors queried a day.
     pub vectors_queried: f64,
+    /// Bytes of D1's database.
+    pub d1_bytes: f64,
+    /// Bytes of documents in R2.
+    pub r2_bytes: f64,
     /// Vectors stored, ever.
     pub vectors_stored: f64,
     /// Requests one API key may make a day.
@@ -176,6 +192,8 @@ impl Default for Allowances {
             object_rows_written: constants::OBJECT_ROWS_WRITTEN_PER_DAY as f64,
             object_gb_seconds: constants::OBJECT_GB_SECONDS_PER_DAY as f64,
             vectors_queried: constants::VECTOR_QUERIED_DIMENSIONS_PER_MONTH as f64 / dimensions / DAYS_PER_MONTH,
+            d1_bytes: constants::D1_DATABASE_BYTES as f64,
+            r2_bytes: constants::R2_STORED_BYTES as f64,
             vectors_stored: constants::VECTOR_STORED_DIMENSIONS as f64 / dimensions,
             requests_per_key: constants::REQUESTS_PER_KEY_AND_DAY,
             archive_after_days: constants::ARCHIVE_AFTER_DAYS,
@@ -254,6 +272,8 @@ impl Allowances {
             Resource::ObjectRowsWritten => self.object_rows_written,
             Resource::ObjectGbSeconds => self.object_gb_seconds,
             Resource::VectorsQueried => self.vectors_queried,
+            Resource::D1Bytes => self.d1_bytes,
+            Resource::R2Bytes => self.r2_bytes,
         }
     }
 

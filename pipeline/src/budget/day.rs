@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | 80 % | an alert, and a header on every answer |
 //! | 90 % | smaller models, no cache writes; work that is not neurons' parks the rest of indexing |
+//! | 95 % of what D1 or R2 can store | indexing waits until something is deleted |
 //! | 100 % | indexing waits for 00:00 UTC, search is by keyword, answers quote what was found |
 
 use std::collections::BTreeMap;
@@ -15,7 +16,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::budget::allowances::{Allowances, Resource};
+use crate::{
+    budget::allowances::{Allowances, Resource},
+    constants,
+};
 
 /// How near its end a resource is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -134,8 +138,13 @@ impl Budget {
     /// Why indexing must wait for tomorrow, if it must. Neurons are not asked about here: chunking
     /// needs none, and embedding reserves its own.
     ///
-    /// What everything needs stops indexing at 90 %: the rest of the day is for those who wait.
+    /// What everything needs stops indexing at 90 %: the rest of the day is for those who wait. What is stored
+    /// stops it at [`constants::STORED_SHARE`], and no midnight gives it back.
     pub fn parks_ingest(&self) -> Option<String> {
+        if let Some(resource) = Resource::STORED.into_iter().find(|resource| self.is_nearly_full(*resource)) {
+            let (percent, name) = (self.share(resource) * 100.0, resource.name());
+            return Some(format!("{percent:.0}% of {name} are full; indexing goes on after something is deleted"));
+        }
         let shared = [
             Resource::D1RowsWritten,
             Resource::D1RowsRead,
@@ -147,6 +156,11 @@ impl Budget {
         Some(format!("{:.0}% of today's {} are used", self.share(resource) * 100.0, resource.name()))
     }
 
+    /// True if so much is stored of it that indexing must wait.
+    fn is_nearly_full(&self, resource: Resource) -> bool {
+        Resource::STORED.contains(&resource) && self.share(resource) >= constants::STORED_SHARE
+    }
+
     /// What is given up at present, in words; empty on an ordinary day.
     pub fn degradations(&self) -> Vec<String> {
         let mut notices = Vec::new();
@@ -154,6 +168,7 @@ impl Budget {
             let percent = (self.share(resource) * 100.0).floor();
             let consequence = match (resource, self.level(resource)) {
                 (_, Level::Plenty) => continue,
+                _ if self.is_nearly_full(resource) => "indexing waits until something is deleted",
                 (Resource::Neurons, Level::Spent) => "search by keyword, answers quote what is found, indexing waits",
                 (Resource::Neurons, Level::Scarce) => "smaller models, no cache writes",
                 (Resource::KvWrites, Level::Scarce | Level::Spent) => "no cache writes",
@@ -204,6 +219,20 @@ mod tests {
         assert!(budget(0.0, r#"{"d1_rows_written": 89999}"#).parks_ingest().is_none());
         let parked = budget(0.0, r#"{"d1_rows_written": 90000}"#).parks_ingest();
         assert_eq!(parked.as_deref(), Some("90% of today's d1_rows_written are used"));
+    }
+
+    #[test]
+    fn what_is_stored_parks_indexing_before_there_is_no_room() {
+        for (used, notice) in [
+            (r#"{"d1_bytes": 474999999}"#, "d1_bytes at 94%: nothing is given up yet"),
+            (r#"{"d1_bytes": 475000000}"#, "d1_bytes at 95%: indexing waits until something is deleted"),
+            (r#"{"r2_bytes": 9499999999}"#, "r2_bytes at 94%: nothing is given up yet"),
+            (r#"{"r2_bytes": 10500000000}"#, "r2_bytes at 105%: indexing waits until something is deleted"),
+        ] {
+            let budget = budget(0.0, used);
+            assert_eq!(budget.degradations(), [notice]);
+            assert_eq!(budget.parks_ingest().is_some(), notice.contains("waits"), "{used}");
+        }
     }
 
     #[test]

@@ -219,6 +219,8 @@ pub trait Meter {
     fn usage(&self) -> Usage;
     /// How often it has asked the platform so far, against how often one invocation may.
     fn asked(&self) -> Asked;
+    /// Bytes of the database, as it last said; 0 if it has not so far.
+    fn database_bytes(&self) -> u64;
     /// True once it has set neurons aside.
     fn has_reserved(&self) -> bool;
     /// Notes that it has set neurons aside.
@@ -253,7 +255,7 @@ pub trait Outside {
 }
 
 /// How many requests in a short time are a burst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Burst {
     /// Requests of one address, whoever is behind it.
     Address,
@@ -265,7 +267,8 @@ pub enum Burst {
 
 /// The rate-limit binding, which counts approximately, for each location, at no cost.
 pub trait RateLimiter {
-    /// Counts a request; answers false if it is one too many. A limiter that fails lets it through.
+    /// Counts a request; answers false if it is one too many. While the binding fails it is counted in
+    /// memory: see [`Bursts`](super::bursts::Bursts).
     async fn admit(&self, burst: Burst, caller: &str) -> bool;
 }
 

@@ -1,8 +1,8 @@
 //! Numbers of the whole deployment, a row each: the table `counters`.
 //!
 //! `item` is the last number that was given to a job item, `steps_due` which steps of the schedule are due and
-//! not done (a bit each), `vectors_stored` how many vectors the index held
-//! when they were last counted, and `kv_writes` the KV writes that caches did on one day.
+//! not done (a bit each), `vectors_stored` how many vectors the index held and `r2_bytes` how many bytes R2 held of
+//! documents when they were last counted, and `kv_writes` the KV writes that caches did on one day.
 
 use serde::Deserialize;
 
@@ -41,6 +41,26 @@ pub fn count_stored_vectors() -> Query<StoredVectors> {
          SELECT 'vectors_stored', total(chunk_count) FROM documents
          WHERE current IS NOT NULL AND deleted_at IS NULL AND (evicted_at IS NULL OR evicting = 1)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value RETURNING value",
+    )
+}
+
+/// How many bytes of documents R2 holds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct StoredBytes {
+    /// How many.
+    pub value: f64,
+}
+
+/// The bytes as they were last counted; no row before the first time.
+pub fn stored_bytes() -> Query<StoredBytes> {
+    Query::new("SELECT value FROM counters WHERE name = 'r2_bytes'")
+}
+
+/// Counts the bytes anew: a look at every document. Archives are not in them: they are packed, and few.
+pub fn count_stored_bytes() -> Write {
+    Write::new(
+        "INSERT INTO counters (name, value) SELECT 'r2_bytes', total(bytes) FROM documents WHERE deleted_at IS NULL
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )
 }
 

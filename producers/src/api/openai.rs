@@ -103,6 +103,11 @@ fn parse(text: &[u8]) -> Result<Asked, Problem> {
     }
     let max_tokens = request.max_completion_tokens.or(request.max_tokens).map(chat::max_tokens).transpose()?;
     let (instructions, mut messages) = split(request.messages)?;
+    let most = constants::INSTRUCTIONS_BYTES;
+    if instructions.len() > most {
+        let detail = format!("the system messages have {} bytes together; the limit is {most}", instructions.len());
+        return Err(Problem::field(Code::TooLarge, "/messages", detail));
+    }
     let question = messages
         .pop()
         .filter(|message| message.role == Role::User)

@@ -1,4 +1,9 @@
 //! `GET /api/usage`: today against every allowance, and what is given up for it.
+//!
+//! Neurons are the ledger's, to the last call. The rest is as the schedule last measured it (`measured_at`):
+//! adding up what everybody did since midnight would cost whoever asks more rows with every user there is.
+
+use std::collections::BTreeMap;
 
 use http::StatusCode;
 use pipeline::{
@@ -13,10 +18,7 @@ use pipeline::{
     },
     store::{
         counters,
-        usage::{
-            alerts, budget,
-            sums::{self, Totals},
-        },
+        usage::{alerts, budget, sums},
     },
     time::{DAY, MILLISECOND, Span, Timestamp},
 };
@@ -38,7 +40,7 @@ struct ResourceView {
     allowance: f64,
     share: f64,
     level: Level,
-    /// When it runs out at today's pace, if that is today.
+    /// When it runs out at today's pace, if that is today; of what is stored nobody knows.
     runs_out_at: Option<Timestamp>,
 }
 
@@ -48,6 +50,8 @@ struct ResourceView {
 pub struct UsageView {
     since: Timestamp,
     until: Timestamp,
+    /// When all but the neurons was last counted, every five minutes; `null` until it is for the first time today.
+    measured_at: Option<Timestamp>,
     invocations: u64,
     resources: Vec<ResourceView>,
     /// The resource nearest to its end.
@@ -61,7 +65,7 @@ pub struct UsageView {
     /// Thresholds passed today.
     #[schemars(with = "Vec<Map<String, Value>>")]
     alerts: Vec<Box<RawValue>>,
-    /// What the tenant's own requests and jobs took of it.
+    /// What the tenant's own requests and jobs took of it, when it was last counted.
     own: Usage,
 }
 
@@ -84,24 +88,25 @@ pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let now = ports.now();
     let since = now.start_of_day();
     let mut transaction = Transaction::default();
-    let all = transaction.query(sums::totals(since, None));
-    let own = transaction.query(sums::totals(since, Some(&call.tenant.user)));
+    let own = transaction.query(sums::of_user(&call.tenant.user, since));
+    let measured = transaction.query(budget::measured(now));
     let day = transaction.query(budget::day(now));
     let alerts = transaction.query(alerts::since(since));
     let stored = transaction.query(counters::stored_vectors());
     let done = transaction.commit(ports).await?;
-    let all = done.first(all)?.unwrap_or_default();
     let own = done.first(own)?.unwrap_or_default();
     let day = done.first(day)?.unwrap_or_default();
     let stored = done.first(stored)?;
     let allowances = &call.budget.allowances;
-    let resources = resources(&all, day.neurons, allowances, since, now);
+    let used = day.used();
+    let resources = resources(&used, allowances, since, now);
     let first =
         resources.iter().max_by(|one, other| one.share.total_cmp(&other.share)).map_or("", |resource| resource.name);
     let view = UsageView {
         since,
         until: now.next_day(),
-        invocations: all.invocations,
+        measured_at: done.first(measured)?.and_then(|day| day.counted_at),
+        invocations: invocations(&used),
         first_to_run_out: first,
         resources,
         ingest: Ingest { neurons: day.ingest_neurons, allowance: allowances.ingest_neurons() },
@@ -113,17 +118,20 @@ pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     Ok(Reply::json(StatusCode::OK, &view))
 }
 
-/// Neurons as the ledger has them, reservations included; the rest as summed.
+/// Requests, as last counted.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count, far below 2^52")]
+fn invocations(used: &BTreeMap<Resource, f64>) -> u64 {
+    used.get(&Resource::Requests).copied().unwrap_or(0.0) as u64
+}
+
 fn resources(
-    all: &Totals,
-    neurons: f64,
+    used: &BTreeMap<Resource, f64>,
     allowances: &Allowances,
     since: Timestamp,
     now: Timestamp,
 ) -> Vec<ResourceView> {
     let view = |resource: Resource| {
-        let counted = resource.used(&all.usage, all.invocations);
-        let used = if resource == Resource::Neurons { neurons } else { counted };
+        let used = used.get(&resource).copied().unwrap_or(0.0);
         let allowance = allowances.of(resource);
         let share = used / allowance;
         ResourceView {
@@ -132,7 +140,7 @@ fn resources(
             allowance,
             share,
             level: Level::of(share),
-            runs_out_at: runs_out_at(share, since, now),
+            runs_out_at: if Resource::STORED.contains(&resource) { None } else { runs_out_at(share, since, now) },
         }
     };
     Resource::ALL.into_iter().map(view).collect()
@@ -162,10 +170,11 @@ mod tests {
     }
 
     #[test]
-    fn neurons_are_the_ledgers() {
+    fn every_resource_is_listed_against_its_allowance() {
         let now = Timestamp::parse("2026-11-23T12:00:00Z").unwrap();
-        let totals = Totals { invocations: 50_000, usage: Usage { neurons: 1.0, ..Usage::default() } };
-        let views = resources(&totals, 9_000.0, &Allowances::default(), now.start_of_day(), now);
+        let used = BTreeMap::from([(Resource::Neurons, 9_000.0), (Resource::Requests, 50_000.0)]);
+        let views = resources(&used, &Allowances::default(), now.start_of_day(), now);
+        assert_eq!((views.len(), invocations(&used)), (Resource::ALL.len(), 50_000));
         assert_eq!((views[0].name, views[0].level), ("neurons", Level::Scarce));
         assert!((views[1].share - 0.5).abs() < 1e-9);
     }

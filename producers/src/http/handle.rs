@@ -1,12 +1,13 @@
 //! What every request goes through before its handler sees it, and after.
 //!
-//! The body comes last: it is read when the operation is known, the caller is no flood, and their key is
-//! good, and no further than the operation's row allows.
+//! Whoever floods is refused before anything is looked up. The body comes last: it is read when the operation is
+//! known and the caller's key is good, and no further than the operation's row allows. What was refused, or was
+//! nobody's and wrote nothing, leaves no usage row: one address could fill the day's writes with them.
 
 use bytes::Bytes;
 use http::{HeaderName, Request, header};
 use pipeline::{
-    budget::{allowances::Allowances, day::Budget},
+    budget::{allowances::Allowances, day::Budget, usage::Usage},
     failure::Failure,
     ids::{RequestId, UserId},
     platform::ports::Burst,
@@ -39,6 +40,8 @@ pub struct Summary {
     pub key: Option<String>,
     /// The port that failed.
     pub failure: Option<Failure>,
+    /// True if the ledger is to have a row of it.
+    pub is_recorded: bool,
 }
 
 /// Answers a request: finds its operation, its tenant, and lets the handler do the rest.
@@ -48,15 +51,22 @@ pub async fn handle<P: RequestPorts>(
     request: Request<impl RequestBody>,
     request_id: RequestId,
 ) -> (Reply, Summary) {
-    let summary = Summary { request_id, route: "unknown", user: None, key: None, failure: None };
+    let summary = Summary { request_id, route: "unknown", user: None, key: None, failure: None, is_recorded: false };
     let path = request.uri().path().to_owned();
     let mut exchange = Exchange { ports, settings, path: &path, summary };
     let reply = match exchange.answer(request).await {
         Ok(reply) => reply,
         Err(refusal) => exchange.refuse(refusal),
     };
+    exchange.summary.is_recorded |= has_written(&ports.usage());
     let reply = reply.with(HeaderName::from_static("x-request-id"), exchange.summary.request_id.as_str());
     (reply, exchange.summary)
+}
+
+/// True if something was written or spent, which must be counted whoever asked: a new user, a ticket, a ban.
+fn has_written(usage: &Usage) -> bool {
+    let written = usage.d1_rows_written + usage.kv_writes + usage.r2_class_a + usage.queue_operations;
+    written + usage.object_requests > 0 || usage.neurons > 0.0
 }
 
 /// A request that is being answered.
@@ -75,6 +85,10 @@ struct Asked<'a, P: 'static> {
 
 impl<P: RequestPorts> Exchange<'_, P> {
     async fn answer(&mut self, request: Request<impl RequestBody>) -> Answer {
+        // First of all: whoever asks for what there is not would otherwise be limited by nothing.
+        if let Err(limited) = rate_limit::admit(self.ports, Burst::Address, &rate_limit::address(&request)).await {
+            return Ok(self.limited(&limited));
+        }
         let path = self.path;
         let found = operations::find::<P>(path).ok_or_else(|| {
             Problem::new(
@@ -90,9 +104,6 @@ impl<P: RequestPorts> Exchange<'_, P> {
             let problem = Problem::new(Code::MethodNotAllowed, format!("this path answers to {allowed}"));
             return Ok(self.problem(problem).with(header::ALLOW, &allowed));
         };
-        if let Err(limited) = rate_limit::admit(self.ports, Burst::Address, rate_limit::address(&request)).await {
-            return Ok(self.limited(&limited));
-        }
         match operation.named.handler {
             Handler::Public(handler) | Handler::Ticket(handler) => {
                 self.answer_anybody(handler, Asked { operation, id }, request).await
@@ -135,6 +146,7 @@ impl<P: RequestPorts> Exchange<'_, P> {
         let reply = if let Err(limited) = admit_key(ports, &key, &budget, used).await {
             self.limited(&limited)
         } else {
+            self.summary.is_recorded = true;
             let answer = async {
                 let (request, unread) = read(asked.operation, request).await?;
                 let call =

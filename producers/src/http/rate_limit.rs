@@ -1,12 +1,14 @@
 //! How often a caller may ask: bursts by the rate-limit binding, a day's quota by the ledger.
 //!
 //! 1. Whoever sits in the penalty box (KV, `cache:rate:{caller}`) is refused without a look.
-//! 2. Addresses, then API keys, have a burst of requests in ten seconds.
+//! 2. Addresses (of IPv6 their networks of 64 bits), then API keys, have a burst of requests in ten seconds.
 //! 3. A key has a quota of requests a day, as cron last counted them.
 //! 4. Who goes on after many refusals is put into the penalty box: one write for the whole ban.
 //!
 //! Headers as in draft-ietf-httpapi-ratelimit-headers:
 //! <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>
+
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::{HeaderName, Request, header};
 use pipeline::{
@@ -50,9 +52,24 @@ impl Limited {
     }
 }
 
-/// The address a request comes from, as Cloudflare tells it.
-pub fn address<B>(request: &Request<B>) -> &str {
-    request.headers().get("cf-connecting-ip").and_then(|value| value.to_str().ok()).unwrap_or("unknown")
+/// Bits of an IPv6 address that say whose it is: the rest its owner chooses freely, a new one for each request.
+const NETWORK_BITS: u32 = 64;
+
+/// Where a request comes from, as Cloudflare tells it: an IPv4 address, or the network of an IPv6 address.
+pub fn address<B>(request: &Request<B>) -> String {
+    let told = request.headers().get("cf-connecting-ip").and_then(|value| value.to_str().ok());
+    told.and_then(network).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The network by which an address is limited; `None` for what is no address.
+fn network(address: &str) -> Option<String> {
+    Some(match address.trim().parse::<IpAddr>().ok()?.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let network = address.to_bits() & (u128::MAX << (Ipv6Addr::BITS - NETWORK_BITS));
+            format!("{}/{NETWORK_BITS}", Ipv6Addr::from_bits(network))
+        }
+    })
 }
 
 /// Admits a caller, or says for how long not.
@@ -129,6 +146,28 @@ mod tests {
     use pipeline::budget::{allowances::Allowances, day::Day};
 
     use super::*;
+
+    #[test]
+    fn an_address_is_limited_with_its_network() {
+        for (address, by) in [
+            ("203.0.113.7", Some("203.0.113.7")),
+            ("2001:db8:1:2:3:4:5:6", Some("2001:db8:1:2::/64")),
+            ("2001:db8:1:2:ffff:ffff:ffff:ffff", Some("2001:db8:1:2::/64")),
+            ("2001:0DB8:0001:0002::1", Some("2001:db8:1:2::/64")),
+            ("2001:db8:1:3::1", Some("2001:db8:1:3::/64")),
+            ("::1", Some("::/64")),
+            // The same IPv4 address, however it is written.
+            ("::ffff:203.0.113.7", Some("203.0.113.7")),
+            ("::ffff:cb00:7107", Some("203.0.113.7")),
+            (" 203.0.113.7 ", Some("203.0.113.7")),
+            ("fe80::1%eth0", None),
+            ("203.0.113.7, 198.51.100.1", None),
+            ("nowhere", None),
+            ("", None),
+        ] {
+            assert_eq!(network(address).as_deref(), by, "{address}");
+        }
+    }
 
     #[test]
     fn what_a_key_has_left_of_the_day() {

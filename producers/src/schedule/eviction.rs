@@ -79,7 +79,7 @@ where
 async fn known<P: Database + Clock>(ports: &P) -> Result<f64, Failure> {
     let mut transaction = Transaction::default();
     let counted = transaction.query(counters::stored_vectors());
-    let today = transaction.query(sums::totals(ports.now().start_of_day(), None));
+    let today = transaction.query(sums::totals(ports.now().start_of_day()));
     let done = transaction.commit(ports).await?;
     let counted = done.first(counted)?.map_or(0.0, |row| row.value);
     let today = done.first(today)?.unwrap_or_default();

@@ -1,8 +1,9 @@
 //! Measure usage: what the day has cost so far, for everybody who decides about spending.
 //!
 //! 1. Neurons of invocations that died are taken for spent.
-//! 2. Today's usage is summed and kept in the day's row of `budget`, with the keys that made many
-//!    requests.
+//! 2. Today's usage is summed by user, and over all kept in the day's row of `budget`, with the keys that
+//!    made many requests. `GET /api/usage` reads these sums: it adds nothing up itself.
+//!    So is what is stored: the size of the database as D1 says it, and what was counted in R2 last night.
 //! 3. A threshold that was passed becomes an alert, once a day.
 
 use std::collections::BTreeMap;
@@ -15,11 +16,14 @@ use pipeline::{
     },
     failure::Failure,
     platform::{
-        ports::{Clock, Database, Deployment, KeyValue},
+        ports::{Clock, Database, Deployment, KeyValue, Meter},
         statement::json,
         transaction::Transaction,
     },
-    store::usage::{budget, sums},
+    store::{
+        counters,
+        usage::{budget, sums},
+    },
     time::Timestamp,
 };
 use serde::Serialize;
@@ -33,7 +37,7 @@ const BUSY_SHARE: f64 = 0.5;
 ///
 /// # Errors
 /// What the database fails with; the next run measures again.
-pub async fn measure<P: Database + KeyValue + Deployment + Clock>(ports: &P) -> Result<usize, Failure> {
+pub async fn measure<P: Database + KeyValue + Deployment + Meter + Clock>(ports: &P) -> Result<usize, Failure> {
     ledger::charge_abandoned(ports).await?;
     let now = ports.now();
     let allowances = Allowances::load(ports).await.allowances;
@@ -52,18 +56,23 @@ fn busy(quota: u64) -> u64 {
 }
 
 /// Sums today up and keeps it; the day as everybody reads it from here on.
-async fn measure_day<P: Database>(ports: &P, busy: u64, now: Timestamp) -> Result<Day, Failure> {
+async fn measure_day<P: Database + Meter>(ports: &P, busy: u64, now: Timestamp) -> Result<Day, Failure> {
     let today = now.start_of_day();
     let mut sum = Transaction::default();
-    let totals = sum.query(sums::totals(today, None));
+    sum.write(sums::sum_users(today));
+    let totals = sum.query(sums::of_users(today));
     let keys = sum.query(sums::busy_keys(today, busy));
+    let objects = sum.query(counters::stored_bytes());
     let summed = sum.commit(ports).await?;
     let totals = summed.first(totals)?.unwrap_or_default();
     let keys: BTreeMap<String, u64> = summed.all(keys)?.into_iter().map(|row| (row.key_id, row.requests)).collect();
-    let used: BTreeMap<Resource, f64> = Resource::ALL
+    let mut used: BTreeMap<Resource, f64> = Resource::ALL
         .into_iter()
         .map(|resource| (resource, resource.used(&totals.usage, totals.invocations)))
         .collect();
+    #[expect(clippy::cast_precision_loss, reason = "bytes of a database are far below 2^52")]
+    used.insert(Resource::D1Bytes, ports.database_bytes() as f64);
+    used.insert(Resource::R2Bytes, summed.first(objects)?.map_or(0.0, |row| row.value));
     let mut keep = Transaction::default();
     keep.write(budget::keep_measured(now, json(&used)?, json(&keys)?));
     let day = keep.query(budget::day(now));
@@ -132,13 +141,20 @@ mod tests {
                                r2_class_a, r2_class_b, queue_operations, vectors_queried, vectors_upserted, key_id)
          VALUES (1795309200000, 'one', 'chat', 0, 0, 0, 0, 850, 0, 0, 0, 0, 0, 'key')";
 
+    /// A hundred more.
+    const MORE_USED: &str =
+        "INSERT INTO usage_log SELECT * FROM (SELECT at, 'two', user_id, source, neurons, d1_rows_read,
+             d1_rows_written, kv_reads, 100, r2_class_a, r2_class_b, queue_operations, vectors_queried,
+             vectors_upserted, object_requests, key_id, object_rows_read, object_rows_written, object_milliseconds
+         FROM usage_log WHERE id = 'one')";
+
     #[test]
     fn an_alert_is_raised_once_a_threshold_and_day() {
         let memory = InMemory::new(1);
         memory.change(USED);
         assert_eq!(ready(measure(&memory)).unwrap(), 1);
         assert_eq!(ready(measure(&memory)).unwrap(), 0, "it was raised before");
-        memory.change("UPDATE usage_log SET kv_writes = 950");
+        memory.change(MORE_USED);
         assert_eq!(ready(measure(&memory)).unwrap(), 1, "the next threshold");
         memory.advance(DAY);
         assert_eq!(ready(measure(&memory)).unwrap(), 0, "nothing is used today");
@@ -163,7 +179,8 @@ mod tests {
 
     #[test]
     fn two_runs_at_once_charge_a_dead_worker_once() {
-        for call in 1..6 {
+        // The reservations, the allowances, the sums, the row of the day.
+        for call in 1..5 {
             let memory = InMemory::new(1);
             memory.change(
                 "INSERT INTO reservations (id, day, purpose, neurons, made_at)

@@ -70,8 +70,8 @@ impl Step {
         match self {
             Self::WakeAndFinish => 3,
             Self::Aggregate | Self::ArchiveUsage | Self::ArchiveConversations => 4,
-            Self::Evict | Self::CountAndEvict => 10,
-            Self::Retention => 11,
+            Self::Evict => 10,
+            Self::CountAndEvict | Self::Retention => 11,
             Self::Expire => 12,
         }
     }
@@ -89,6 +89,9 @@ impl Step {
             }
             Self::Evict | Self::CountAndEvict => {
                 let count = self == Self::CountAndEvict;
+                if count {
+                    steps.note(counters::count_stored_bytes().run(ports).await);
+                }
                 report.evicted = steps.note(eviction::evict(ports, count).await).unwrap_or_default();
             }
             Self::Retention => {

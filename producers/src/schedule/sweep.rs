@@ -65,7 +65,7 @@ pub async fn sweep<P: Database + ObjectStore + Queue + Meter + Clock>(ports: &P)
 const QUERIES_OF_ONE: u64 = 4;
 /// What the sweep itself still asks, and what it leaves to the steps that follow it: orphans, usage, alerts, and
 /// the largest of those that nobody waits for with its notes.
-const QUERIES_AFTER: u64 = 2 + (4 + 8 + 6 + 14);
+const QUERIES_AFTER: u64 = 2 + (4 + 10 + 6 + 14);
 
 /// True while one more can be removed or given up; those that are left come with the next run.
 fn has_room<P: Meter>(ports: &P) -> bool {

@@ -74,15 +74,19 @@ impl InMemory {
         self.database_bytes.set(Some(bytes));
     }
 
+    /// Bytes of the database: the pages that hold something, as D1 counts them.
+    #[expect(clippy::expect_used, reason = "a database in memory answers")]
+    pub(crate) fn size(&self) -> u64 {
+        let pragma = |sql| self.connection.query_row(sql, [], |row| row.get::<_, u64>(0)).expect("a pragma");
+        (pragma("PRAGMA page_count") - pragma("PRAGMA freelist_count")) * pragma("PRAGMA page_size")
+    }
+
     /// Refuses writes to a database that has grown too large: what `meta.size_after` says in production.
     fn refuse_if_full(&self, statements: &[Statement]) -> Result<(), Failure> {
         // No test fills the 500 MB of the plan: without a smaller limit nobody has to look.
         let Some(most) = self.database_bytes.get() else { return Ok(()) };
-        let bug = |error: rusqlite::Error| Failure::bug(error.to_string());
-        let pragma = |sql| self.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(bug);
-        let size = pragma("PRAGMA page_count")? * pragma("PRAGMA page_size")?;
         let writes = statements.iter().any(|statement| !statement.sql.trim_start().starts_with("SELECT"));
-        if writes && size.unsigned_abs() > most {
+        if writes && self.size() > most {
             return Err(Failure::exhausted("D1: D1_ERROR: Exceeded maximum DB size"));
         }
         Ok(())
@@ -95,6 +99,15 @@ impl InMemory {
     #[expect(clippy::expect_used, reason = "a test's own SQL")]
     pub fn change(&self, sql: &'static str) {
         self.execute(&Statement::new(sql)).expect("SQL of the test");
+    }
+
+    /// Runs several statements, as a test's own hand.
+    ///
+    /// # Panics
+    /// If the SQL is wrong.
+    #[expect(clippy::expect_used, reason = "a test's own SQL")]
+    pub fn run_script(&self, sql: &str) {
+        self.connection.execute_batch(sql).expect("SQL of the test");
     }
 
     #[expect(clippy::cast_precision_loss, reason = "as D1 binds it; our numbers are below 2^53")]

@@ -339,6 +339,10 @@ impl Meter for InMemory {
         self.asked.get()
     }
 
+    fn database_bytes(&self) -> u64 {
+        self.size()
+    }
+
     fn has_reserved(&self) -> bool {
         self.reserved.get()
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use local_dev::client::Client;
+use local_dev::{client::Client, schedule::Schedule};
 use serde_json::{Value, json};
 use tests::socket::{Knock, Participant};
 
@@ -140,6 +140,7 @@ fn what_a_channel_uses_is_counted_and_when_it_is_closed_nothing_is_left() {
     );
     let row: Vec<f64> = product.query(&counted).unwrap()[0].iter().map(|value| value.parse().unwrap()).collect();
     assert!((60.0..100.0).contains(&row[0]) && row[1] > 20.0 && row[2] >= 10_000.0, "{row:?}");
+    product.run_cron(Schedule::Frequent).unwrap();
     let usage = client.get("/api/usage").unwrap().success().unwrap();
     let names: Vec<&str> =
         usage["resources"].as_array().unwrap().iter().map(|resource| resource["name"].as_str().unwrap()).collect();

@@ -192,11 +192,12 @@ fn removed(client: &Client, word: &str) -> Result<Check, Error> {
 
 fn usage(client: &Client) -> Result<Check, Error> {
     let usage = client.get("/api/usage")?.success()?;
-    let neurons = usage["own"]["neurons"].as_f64().unwrap_or(0.0);
+    // Of the ledger: what a user took of it is counted every five minutes.
+    let neurons = usage["resources"][0]["used"].as_f64().unwrap_or(0.0);
     let first = usage["first_to_run_out"].as_str().unwrap_or_default();
     Ok(Check::new(
         "what it cost is counted",
         neurons > 0.0,
-        format!("{neurons:.1} neurons of this user today; {first} run out first"),
+        format!("{neurons:.1} neurons today; {first} run out first"),
     ))
 }

@@ -4,6 +4,7 @@
 //! day, and gives its reservation up.
 
 use const_format::formatcp;
+use serde::Deserialize;
 
 use crate::{
     budget::{day::Day, purpose::Purpose},
@@ -42,6 +43,18 @@ pub fn day(now: Timestamp) -> Query<Day> {
         NEURONS = neurons_of_day!("?1"),
     ))
     .bind(now.start_of_day())
+}
+
+/// When a day was measured.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Measured {
+    /// When the schedule last did; `None` if it has only spent so far.
+    pub counted_at: Option<Timestamp>,
+}
+
+/// When the day of `now` was last measured; no row if nothing has happened on it.
+pub fn measured(now: Timestamp) -> Query<Measured> {
+    Query::new("SELECT counted_at FROM budget WHERE day = ?1").bind(now.start_of_day())
 }
 
 /// Neurons that are to be set aside.

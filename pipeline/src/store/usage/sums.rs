@@ -37,17 +37,46 @@ pub struct Totals {
     pub usage: Usage,
 }
 
-/// The sum of everything since a full hour: hours that are summed up already, and the rows of those that
-/// are not. Of one user, or of all. One row, whatever there is.
-pub fn totals(since: Timestamp, user: Option<&UserId>) -> Query<Totals> {
+/// The sum of everything of everybody since a full hour: hours that are summed up already, and the rows of
+/// those that are not. One row, whatever there is. It reads all of them: for the schedule.
+pub fn totals(since: Timestamp) -> Query<Totals> {
     Query::new(formatcp!(
         "SELECT coalesce(sum(invocations), 0) AS invocations, {SUMS}
-         FROM (SELECT invocations, {COUNTED} FROM usage_hourly WHERE hour >= ?1 AND (?2 IS NULL OR user_id = ?2)
-               UNION ALL
-               SELECT 1, {COUNTED} FROM usage_log WHERE at >= ?1 AND (?2 IS NULL OR user_id = ?2))"
+         FROM (SELECT invocations, {COUNTED} FROM usage_hourly WHERE hour >= ?1
+               UNION ALL SELECT 1, {COUNTED} FROM usage_log WHERE at >= ?1)"
     ))
     .bind(since)
-    .bind(user)
+}
+
+/// Sums up what each user took since the beginning of `today`, for [`of_user`] and [`of_users`]. Whoever did
+/// nothing since it was last done is left as they are.
+pub fn sum_users(today: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "INSERT OR REPLACE INTO usage_of_users (user_id, day, invocations, {COUNTED})
+         SELECT * FROM (
+             SELECT user_id, ?1 AS day, sum(invocations) AS invocations, {SUMS}
+             FROM (SELECT user_id, invocations, {COUNTED} FROM usage_hourly WHERE hour >= ?1
+                   UNION ALL SELECT coalesce(user_id, ''), 1, {COUNTED} FROM usage_log WHERE at >= ?1)
+             GROUP BY user_id) summed
+         WHERE NOT EXISTS (SELECT 1 FROM usage_of_users known WHERE known.user_id = summed.user_id
+                           AND known.day = summed.day AND known.invocations = summed.invocations)"
+    ))
+    .bind(today)
+}
+
+/// What everybody took of `today`, as last summed up by [`sum_users`]. One row, whatever there is.
+pub fn of_users(today: Timestamp) -> Query<Totals> {
+    Query::new(formatcp!(
+        "SELECT coalesce(sum(invocations), 0) AS invocations, {SUMS} FROM usage_of_users WHERE day = ?1"
+    ))
+    .bind(today)
+}
+
+/// What a user took of `today`, as last summed up by [`sum_users`]: nobody else's row is read.
+pub fn of_user(user: &UserId, today: Timestamp) -> Query<Totals> {
+    Query::new(formatcp!("SELECT invocations, {COUNTED} FROM usage_of_users WHERE user_id = ?1 AND day = ?2"))
+        .bind(user)
+        .bind(today)
 }
 
 /// How many requests a key made.

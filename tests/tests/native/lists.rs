@@ -1,0 +1,109 @@
+//! Lists read the rows of who asks: how many others there are, and what they have, costs nothing.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use pipeline::platform::ports::Meter as _;
+use producers::schedule::Schedule;
+use serde_json::Value;
+use tests::rig::Rig;
+
+/// Every list operation, and what else sums up.
+const LISTS: [&str; 8] = [
+    "/api/jobs",
+    "/api/documents",
+    "/api/conversations",
+    "/api/memory",
+    "/api/session",
+    "/api/keys",
+    "/api/dead-letters",
+    "/api/usage",
+];
+
+/// So many entries of each list are the user's own: a page and more.
+const OWN: u64 = 120;
+
+/// A row of everything that is listed for each row of `owners`, of the platform's first day; `id` makes it unique.
+const ROWS: &str = "
+    INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, finished_at, first_item, last_item, documents)
+    SELECT 'job_' || id, user, 'index', 1795309200000, 1795309200000, 1795309200000, -place, -place, 1 FROM owners;
+    INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress,
+                           lease, attempts, next_at, updated_at)
+    SELECT -place, 'job_' || id, user, 'chunk', 'failed', '[]', 1, 0, 0, 0, 0, 0, 0 FROM owners;
+    INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest, latest_item)
+    SELECT user, 'doc_' || id, 'doc', 'text/plain', '[]', 1, 1, 1, 1, -place FROM owners;
+    INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number, summarised_through)
+    SELECT user, 'con_' || id, 'A conversation', 'chat', 1, 1795309200000, 0, 0 FROM owners;
+    INSERT INTO memories (id, user_id, kind, text, hash, confidence, state, pinned, created_at)
+    SELECT 'mem_' || id, user, 'fact', 'Something', id, 1, 'active', 0, 1 FROM owners;
+    INSERT INTO sessions (user_id, id, title, conversation_id, state, last_sequence, created_at, updated_at)
+    SELECT user, 'ses_' || id, 'A session', 'con_' || id, 'open', 0, 1, 1 FROM owners;
+    INSERT INTO api_keys (id, user_id, name, digest, created_at)
+    SELECT id, user, 'A key', '', 1 FROM owners;
+    INSERT INTO dead_letters (id, user_id, item_id, stage, why, created_at)
+    SELECT 'item-' || id, user, -place, 'chunk', 'It failed.', 1795309200000 FROM owners;
+    INSERT INTO usage_log (at, id, user_id, key_id, source, neurons, d1_rows_read, d1_rows_written, kv_reads,
+                           kv_writes, r2_class_a, r2_class_b, queue_operations, vectors_queried, vectors_upserted)
+    SELECT 1795309200000, id, user, id, '/api/chat', 1, 1, 1, 1, 0, 1, 1, 1, 1, 1 FROM owners;
+    DROP TABLE owners;";
+
+fn own(rig: &Rig) {
+    let owners = format!(
+        "CREATE TEMP TABLE owners AS WITH RECURSIVE n (place) AS (SELECT 1 UNION ALL SELECT place + 1 FROM n
+         WHERE place < {OWN}) SELECT place, printf('m%025d', place) AS id, (SELECT id FROM users) AS user FROM n;"
+    );
+    rig.memory.run_script(&format!("{owners}{ROWS}"));
+}
+
+/// So many other users, each with one of everything: half of them sort before the user, half behind.
+fn strangers(rig: &Rig, count: u64) {
+    let owners = format!(
+        "CREATE TEMP TABLE owners AS WITH RECURSIVE n (place) AS (SELECT 1001 UNION ALL SELECT place + 1 FROM n
+         WHERE place < 1000 + {count}) SELECT place, substr('az', 1 + place % 2, 1) || printf('%025d', place) AS id,
+         'usr_' || substr('0z', 1 + place % 2, 1) || printf('%025d', place) AS user FROM n;
+         INSERT INTO users (id, name, created_at) SELECT user, 'A stranger', 1 FROM owners;"
+    );
+    rig.memory.run_script(&format!("{owners}{ROWS}"));
+}
+
+/// Rows that a request reads, its key and its usage row among them.
+fn rows_read(rig: &Rig, path: &str) -> (u64, Value) {
+    let answer = rig.request("GET", path, &Value::Null);
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    (rig.memory.usage().d1_rows_read, answer.body)
+}
+
+/// Rows read by the first page and by the second of each list.
+fn rows_of_lists(rig: &Rig) -> BTreeMap<String, u64> {
+    let mut rows = BTreeMap::new();
+    for path in LISTS {
+        let (read, page) = rows_read(rig, path);
+        rows.insert(path.to_owned(), read);
+        if path == "/api/usage" {
+            assert_eq!(page["own"]["neurons"].as_f64(), Some(f64::from(u32::try_from(OWN).unwrap())), "{page}");
+            continue;
+        }
+        assert_eq!(page["data"].as_array().unwrap().len(), 100, "{path}");
+        let cursor = page["next_cursor"].as_str().unwrap();
+        let (read, page) = rows_read(rig, &format!("{path}?cursor={cursor}"));
+        assert!(page["data"].as_array().unwrap().len() >= 20, "{path}");
+        rows.insert(format!("{path}, second page"), read);
+    }
+    rows
+}
+
+fn measured(others: u64) -> BTreeMap<String, u64> {
+    let rig = Rig::new(1);
+    own(&rig);
+    strangers(&rig, others);
+    rig.run_cron(Schedule::Frequent).1.unwrap();
+    rows_of_lists(&rig)
+}
+
+/// Two, not none: a range of an index ends at the first row of the next user, if there is one.
+#[test]
+fn a_list_reads_as_many_rows_beside_a_thousand_users_as_beside_two() {
+    let (few, many) = (measured(2), measured(1_000));
+    assert_eq!(few, many);
+    tests::report(&format!("rows read by lists: {many:?}"));
+}

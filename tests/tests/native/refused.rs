@@ -1,0 +1,88 @@
+//! What is refused costs the deployment next to nothing: no row, and not more often than a burst.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use pipeline::{constants, platform::ports::Burst};
+use serde_json::{Value, json};
+use tests::rig::Rig;
+
+/// Requests that nobody is answered: no such path, no such method, no key, a wrong one.
+const REFUSED: [(&str, &str, &str, u16); 4] = [
+    ("", "GET", "/wp-login.php", 404),
+    ("", "PUT", "/api/index", 405),
+    ("", "POST", "/api/index", 401),
+    ("cf_test_0000000000_wrong", "GET", "/api/jobs", 401),
+];
+
+fn usage_rows(rig: &Rig) -> u64 {
+    rig.memory.look("SELECT count(*) AS count FROM usage_log")[0]["count"].as_u64().unwrap()
+}
+
+#[test]
+fn unknown_paths_and_wrong_methods_meet_the_limiter_first() {
+    let rig = Rig::new(1);
+    rig.memory.refuse_bursts(&[Burst::Address]);
+    for (key, method, path, _) in REFUSED {
+        assert_eq!(rig.request_as(key, method, path, &[], b"").status, 429, "{method} {path}");
+    }
+}
+
+#[test]
+fn what_is_refused_leaves_no_row() {
+    let rig = Rig::new(2);
+    let before = usage_rows(&rig);
+    for (key, method, path, status) in REFUSED {
+        assert_eq!(rig.request_as(key, method, path, &[], b"").status, status, "{method} {path}");
+    }
+    for burst in [Burst::Address, Burst::Key] {
+        rig.memory.refuse_bursts(&[burst]);
+        assert_eq!(rig.request("GET", "/api/jobs", &Value::Null).status, 429);
+    }
+    assert_eq!(usage_rows(&rig), before);
+    // A ban is a write of KV, once: it is counted.
+    rig.memory.refuse_bursts(&[Burst::Address, Burst::Refused]);
+    for _ in 0..3 {
+        assert_eq!(rig.request("GET", "/nothing", &Value::Null).status, 429);
+    }
+    assert_eq!(usage_rows(&rig), before + 1);
+    assert_eq!(rig.memory.look("SELECT total(kv_writes) AS writes FROM usage_log")[0]["writes"].as_f64(), Some(1.0));
+}
+
+#[test]
+fn what_a_user_asks_and_what_writes_has_its_row() {
+    let rig = Rig::new(3);
+    let before = usage_rows(&rig);
+    assert_eq!(rig.request("GET", "/api/jobs", &Value::Null).status, 200);
+    assert_eq!(rig.request("GET", "/api/jobs/nothing", &Value::Null).status, 404);
+    rig.new_user();
+    assert_eq!(usage_rows(&rig), before + 3);
+}
+
+#[test]
+fn addresses_of_one_network_are_banned_together() {
+    let rig = Rig::new(4);
+    let ask = |address: &str| rig.request_as("", "GET", "/openapi.json", &[("cf-connecting-ip", address)], b"").status;
+    rig.memory.refuse_bursts(&[Burst::Address, Burst::Refused]);
+    assert_eq!(ask("2001:db8:0:1::1"), 429);
+    rig.memory.refuse_bursts(&[]);
+    assert_eq!(ask("2001:db8:0:1:dead:beef:0:2"), 429, "its neighbour of the same 64 bits");
+    assert_eq!(ask("2001:db8:0:2::1"), 200);
+}
+
+#[test]
+fn instructions_of_a_client_have_a_limit_of_which_it_is_told() {
+    let rig = Rig::new(5);
+    let ask = |bytes: usize| {
+        // In two messages: their sum counts.
+        let half = "x".repeat(bytes / 2);
+        let body = json!({"model": "friend", "stream": true, "messages": [
+            {"role": "system", "content": half}, {"role": "developer", "content": half},
+            {"role": "user", "content": "What is it?"}]});
+        rig.request("POST", "/v1/chat/completions", &body)
+    };
+    let refused = ask(constants::INSTRUCTIONS_BYTES);
+    assert_eq!(refused.status, 413, "{}", refused.body);
+    let told = refused.body["error"]["message"].as_str().unwrap();
+    assert!(told.contains("system messages") && told.contains("49152"), "{told}");
+    assert!(rig.memory.look("SELECT id FROM jobs").is_empty());
+    assert_eq!(ask(constants::INSTRUCTIONS_BYTES - 2).status, 200);
+}

@@ -1,0 +1,87 @@
+//! What is stored, against what can be: told, announced, and indexing parked before there is no room.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use pipeline::time::DAY;
+use producers::schedule::Schedule;
+use serde_json::{Value, json};
+use tests::rig::{Rig, prose};
+
+fn resource(rig: &Rig, name: &str) -> Value {
+    let usage = rig.request("GET", "/api/usage", &Value::Null).body;
+    usage["resources"].as_array().unwrap().iter().find(|resource| resource["name"] == name).unwrap().clone()
+}
+
+/// Lets so much of a resource be used: its allowance is made to fit.
+fn fill(rig: &Rig, name: &str, share: f64) {
+    rig.memory.set_limits("{}");
+    rig.run_cron(Schedule::Frequent).1.unwrap();
+    let used = resource(rig, name)["used"].as_f64().unwrap();
+    assert!(used > 0.0, "{name}");
+    rig.memory.set_limits(&json!({ name: used / share }).to_string());
+    rig.run_cron(Schedule::Frequent).1.unwrap();
+}
+
+/// A product with a document that was counted.
+fn rig(seed: u64) -> Rig {
+    let rig = Rig::new(seed);
+    rig.upload(&json!([{"external_id": "tides.md", "content": prose("tides", 2)}]));
+    rig.drain();
+    rig.run_cron(Schedule::Daily).1.unwrap();
+    rig
+}
+
+#[test]
+fn what_is_stored_is_told_and_announced_from_eighty_percent_on() {
+    for (seed, name) in [(1, "d1_bytes"), (2, "r2_bytes")] {
+        let rig = rig(seed);
+        fill(&rig, name, 0.5);
+        assert_eq!(resource(&rig, name)["level"], "plenty");
+        fill(&rig, name, 0.85);
+        let told = resource(&rig, name);
+        assert_eq!((&told["level"], &told["runs_out_at"]), (&json!("tight"), &Value::Null), "{told}");
+        let alerts = rig.request("GET", "/api/usage", &Value::Null).body["alerts"].to_string();
+        assert!(alerts.contains(name) && alerts.contains("tight"), "{alerts}");
+    }
+}
+
+#[test]
+fn bytes_in_r2_are_those_of_the_documents_that_are_there() {
+    let rig = rig(3);
+    rig.run_cron(Schedule::Frequent).1.unwrap();
+    let bytes = f64::from(u32::try_from(prose("tides", 2).len()).unwrap());
+    assert_eq!(resource(&rig, "r2_bytes")["used"].as_f64(), Some(bytes));
+    let documents = rig.request("GET", "/api/documents", &Value::Null).body;
+    let id = documents["data"][0]["id"].as_str().unwrap();
+    assert_eq!(rig.request("DELETE", &format!("/api/documents/{id}"), &Value::Null).status, 202);
+    rig.drain();
+    for schedule in [Schedule::Daily, Schedule::Frequent] {
+        rig.run_cron(schedule).1.unwrap();
+    }
+    assert_eq!(resource(&rig, "r2_bytes")["used"].as_f64(), Some(0.0));
+}
+
+#[test]
+fn indexing_parks_before_there_is_no_room_and_goes_on_when_there_is() {
+    for (seed, name) in [(4, "d1_bytes"), (5, "r2_bytes")] {
+        let rig = rig(seed);
+        fill(&rig, name, 0.97);
+        let job = rig.upload(&json!([{"external_id": "late.md", "content": prose("ships", 1)}]));
+        rig.drain();
+        let view = rig.job(&job);
+        assert_eq!(view["status"], "parked", "{view}");
+        let why = view["parked_why"].as_str().unwrap();
+        assert!(why.contains(name) && why.contains("something is deleted"), "{why}");
+        // What deletes and what answers goes on.
+        let documents = rig.request("GET", "/api/documents", &Value::Null).body;
+        let id = documents["data"].as_array().unwrap().iter().find(|entry| entry["external_id"] == "tides.md").unwrap();
+        let path = format!("/api/documents/{}", id["id"].as_str().unwrap());
+        let deleted = rig.request("DELETE", &path, &Value::Null);
+        assert_eq!(deleted.status, 202, "{}", deleted.body);
+        rig.drain();
+        assert_eq!(rig.job(deleted.body["job_id"].as_str().unwrap())["status"], "succeeded");
+        rig.memory.set_limits("{}");
+        rig.memory.advance(DAY);
+        assert!(rig.converge());
+        assert_eq!(rig.job(&job)["status"], "succeeded");
+    }
+}
