@@ -3,6 +3,7 @@
 use pipeline::{
     constants,
     failure::Failure,
+    fingerprint,
     job::message::{Message, Stage},
     platform::{
         asked::Asked,
@@ -11,8 +12,6 @@ use pipeline::{
     },
     time::{MINUTE, Span},
 };
-
-use sha2::Digest as _;
 
 use crate::{in_memory::InMemory, service::Service};
 
@@ -79,7 +78,7 @@ impl UnreadBody for InMemory {
         if self.body_breaks_off.get() || body.len() as u64 != length {
             return Err(Failure::transient("the body broke off"));
         }
-        let content = sha2::Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+        let content = fingerprint::of(&[&body]);
         self.put(key, body, PutIf::Always).await?;
         Ok(content)
     }

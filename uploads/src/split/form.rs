@@ -85,7 +85,7 @@ mod tests {
     use crate::format::Format;
 
     fn form(parts: &[String]) -> String {
-        let parts: String = parts.iter().map(|part| format!("--X\r\n{part}\r\n")).collect();
+        let parts: String = parts.iter().flat_map(|part| ["--X\r\n", part, "\r\n"]).collect();
         format!("{parts}--X--\r\n")
     }
 

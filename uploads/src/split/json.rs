@@ -29,7 +29,7 @@ pub(super) fn split(inside: &mut Inside, window: Window<'_>, most: usize) -> Spl
                 inside.place = Place::First;
             }
             Begin::Alone => return alone(inside, window),
-            Begin::CutOff => return cut_off(inside, window),
+            Begin::CutOff => return cut_off(window),
             Begin::Broken(why) => return Split::at(0, End::Broken(why), Vec::new()),
         }
     }
@@ -105,8 +105,8 @@ fn alone(inside: &mut Inside, window: Window<'_>) -> Split {
     Split::at(0, End::More, Vec::new())
 }
 
-fn cut_off(inside: &mut Inside, window: Window<'_>) -> Split {
-    let _ = inside;
+/// The range ends before its first document.
+fn cut_off(window: Window<'_>) -> Split {
     if window.is_last || window.is_longest {
         return Split::at(0, broken("the upload ends, or is too long, before its first document"), Vec::new());
     }
