@@ -22,3 +22,5 @@ mod schedule;
 mod sessions;
 mod simulation;
 mod stored;
+mod streamed;
+mod unpacking;
