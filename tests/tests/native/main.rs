@@ -20,5 +20,6 @@ mod redelivery;
 mod refused;
 mod schedule;
 mod sessions;
+mod shares;
 mod simulation;
 mod stored;
