@@ -105,10 +105,10 @@ mod tests {
     #[test]
     fn a_long_document_goes_in_slices() {
         let documents = [packed(0, 100_000)];
-        assert_eq!(plan(&documents, 0).range, (0, 65_536));
-        assert_eq!(plan(&documents, 60_000).range, (60_000, 100_000));
+        assert_eq!(plan(&documents, 0).range, (0, CHUNK_SLICE_BYTES as u64));
+        assert_eq!(plan(&documents, 80_000).range, (80_000, 100_000));
         assert!(!plan(&documents, 0).is_last(&documents[0]));
-        assert!(plan(&documents, 60_000).is_last(&documents[0]));
+        assert!(plan(&documents, 80_000).is_last(&documents[0]));
     }
 
     #[test]

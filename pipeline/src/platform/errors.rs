@@ -152,7 +152,7 @@ mod tests {
         for (words, kind) in [
             ("D1_ERROR: no such table: nothing: SQLITE_ERROR", Bug),
             ("D1_ERROR: no such table: nothing", Bug),
-            ("D1_ERROR: near \"SELEKT\": syntax error at offset 0: SQLITE_ERROR", Bug),
+            ("D1_ERROR: near \"FORM\": syntax error at offset 0: SQLITE_ERROR", Bug),
             ("D1_ERROR: string or blob too big: SQLITE_TOOBIG", Bug),
             ("D1_ERROR: too many SQL variables at offset 409: SQLITE_ERROR", Bug),
             (

