@@ -70,6 +70,7 @@ const fn binding(stage: Stage) -> &'static str {
         Stage::Chunk => "CHUNK_QUEUE",
         Stage::Embed => "EMBED_QUEUE",
         Stage::Upsert => "UPSERT_QUEUE",
+        Stage::Unpack => "UNPACK_QUEUE",
         Stage::Purge => "RETIRE_QUEUE",
         Stage::Chat => "CHAT_QUEUE",
         Stage::Archive => "ARCHIVE_QUEUE",

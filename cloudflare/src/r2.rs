@@ -1,8 +1,9 @@
 //! [`ObjectStore`] over R2.
 
+use futures_util::future::join;
 use pipeline::{
     failure::Failure,
-    platform::ports::{Object, ObjectStore, PutIf},
+    platform::ports::{Object, ObjectStore, PutIf, UnreadBody},
 };
 use wasm_bindgen::prelude::*;
 use worker::{
@@ -18,7 +19,7 @@ extern "C" {
     #[wasm_bindgen(method, catch)]
     fn get(this: &R2, key: &str, options: &JsValue) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
-    fn put(this: &R2, key: &str, value: &Uint8Array, options: &JsValue) -> Result<Promise, JsValue>;
+    fn put(this: &R2, key: &str, value: &JsValue, options: &JsValue) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn delete(this: &R2, keys: &Array) -> Result<Promise, JsValue>;
     #[wasm_bindgen(method, catch)]
@@ -31,6 +32,19 @@ extern "C" {
     fn key(this: &R2Object) -> String;
     #[wasm_bindgen(method, catch, js_name = arrayBuffer)]
     fn array_buffer(this: &R2Object) -> Result<Promise, JsValue>;
+
+    type Readable;
+    #[wasm_bindgen(method, catch, js_name = pipeTo)]
+    fn pipe_to(this: &Readable, writable: &JsValue) -> Result<Promise, JsValue>;
+
+    /// R2 takes a stream only of a known length, and this one fails where it has another.
+    type FixedLengthStream;
+    #[wasm_bindgen(constructor, catch)]
+    fn new(length: f64) -> Result<FixedLengthStream, JsValue>;
+    #[wasm_bindgen(method, getter)]
+    fn readable(this: &FixedLengthStream) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    fn writable(this: &FixedLengthStream) -> JsValue;
 
     type R2Objects;
     #[wasm_bindgen(method, getter)]
@@ -84,6 +98,33 @@ impl ObjectStore for Workers {
         let page: R2Objects =
             settle(self.binding::<R2>("BUCKET")?.list(&plain_object(&options)?)).await?.unchecked_into();
         Ok(page.objects().iter().map(|object| object.unchecked_into::<R2Object>().key()).collect())
+    }
+}
+
+/// From the client into R2 without a byte in wasm: both ends are the runtime's own.
+impl UnreadBody for Workers {
+    async fn store_body(&self, key: &str, length: u64) -> Result<String, Failure> {
+        let body = self.body.borrow_mut().take();
+        let body: Readable = body.ok_or_else(|| Failure::bug("the body was taken before"))?.unchecked_into();
+        #[expect(clippy::cast_precision_loss, reason = "a request's length is below 2^53")]
+        let fixed = FixedLengthStream::new(length as f64).map_err(|error| Failure::bug(message(&error)))?;
+        let bucket = self.binding::<R2>("BUCKET")?;
+        self.count(|usage| usage.r2_class_a += 1);
+        self.ask_service("R2")?;
+        let sent = async {
+            let piped = JsFuture::from(body.pipe_to(&fixed.writable())?).await;
+            piped.map(drop)
+        };
+        let stored = settle(bucket.put(key, &fixed.readable(), &plain_object("{}")?));
+        let (sent, stored) = join(sent, stored).await;
+        match (sent, stored) {
+            (_, Ok(object)) => Ok(object.unchecked_into::<R2Object>().etag()),
+            // Whichever end gave up first, the other did with it.
+            (Err(error), Err(failure)) => {
+                Err(Failure::transient(format!("{}; the body: {}", failure.why, message(&error))))
+            }
+            (Ok(()), Err(failure)) => Err(failure),
+        }
     }
 }
 

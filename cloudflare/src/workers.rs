@@ -1,6 +1,9 @@
 //! The platform as one invocation sees it, and how values cross into JavaScript.
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use pipeline::{
     budget::{
@@ -29,6 +32,8 @@ pub struct Workers {
     /// By how much its clock is wrong on purpose.
     pub(crate) clock_shift: Span,
     invocation: Rc<str>,
+    /// The body of the request that is being answered, until it is taken.
+    pub(crate) body: Rc<RefCell<Option<JsValue>>>,
     usage: Rc<Cell<Usage>>,
     asked: Rc<Cell<Asked>>,
     pub(crate) strictness: Rc<Strictness>,
@@ -44,6 +49,7 @@ impl Workers {
             env,
             invocation: Rc::from(""),
             clock_shift,
+            body: Rc::default(),
             usage: Rc::default(),
             asked: Rc::default(),
             strictness,
@@ -55,6 +61,13 @@ impl Workers {
     #[must_use]
     pub fn named(self, invocation: &str) -> Self {
         Self { invocation: Rc::from(invocation), ..self }
+    }
+
+    /// The same, answering a request with this body, a stream that nobody reads so far.
+    #[must_use]
+    pub fn answering(self, body: Option<JsValue>) -> Self {
+        *self.body.borrow_mut() = body;
+        self
     }
 
     /// One message of the invocation's batch, named for the ledger: it is counted by itself, and what it asks of

@@ -13,14 +13,14 @@ use pipeline::{
     },
     platform::ports::{
         Channels, Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random,
-        VectorIndex,
+        Sha256, VectorIndex,
     },
     port_set,
     store::jobs::items,
     time::Span,
 };
 
-use crate::{archive, chat, chunk, dead_letter, embed, purge, upsert};
+use crate::{archive, chat, chunk, dead_letter, embed, purge, unpack, upsert};
 
 port_set! {
     /// Everything the stages ask of the platform.
@@ -37,6 +37,7 @@ port_set! {
         + Meter
         + Clock
         + Random
+        + Sha256
 }
 
 /// How long until a message from newer code is delivered again: a deployment takes less.
@@ -138,7 +139,7 @@ async fn unclaimed<P: Database + Queue + Clock + Random>(ports: &P, message: &Me
 
 /// Indexing gives way when the day is nearly spent; nobody waits for it.
 async fn waits_for_tomorrow<P: StagePorts>(ports: &P, claim: &Claim) -> Option<String> {
-    let is_ingest = matches!(claim.stage, Stage::Chunk | Stage::Embed | Stage::Upsert);
+    let is_ingest = matches!(claim.stage, Stage::Unpack | Stage::Chunk | Stage::Embed | Stage::Upsert);
     // Without a count there is nothing to judge.
     if !is_ingest || claim.day.used.is_none() {
         return None;
@@ -148,6 +149,7 @@ async fn waits_for_tomorrow<P: StagePorts>(ports: &P, claim: &Claim) -> Option<S
 
 async fn run<P: StagePorts>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> {
     match claim.stage {
+        Stage::Unpack => unpack::unpack(ports, claim).await,
         Stage::Chunk => chunk::chunk(ports, claim).await,
         Stage::Embed => embed::embed(ports, claim).await,
         Stage::Upsert => upsert::upsert(ports, claim).await,

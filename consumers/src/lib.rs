@@ -1,6 +1,6 @@
 //! What does work: one file per stage, named by its verb.
 //!
-//! [`chunk`] -> [`embed`] -> [`upsert`] -> [`purge`]; what none of them could do ends in
+//! [`unpack`] -> [`chunk`] -> [`embed`] -> [`upsert`] -> [`purge`]; what none of them could do ends in
 //! [`dead_letter`]. Questions go through [`chat`], old conversations into the [`archive`]. [`consume()`] is
 //! the one entrance.
 
@@ -15,6 +15,7 @@ mod fixture;
 pub mod purge;
 pub mod room;
 pub mod tokens;
+pub mod unpack;
 pub mod upsert;
 
 pub use consume::{Report, consume};

@@ -13,7 +13,7 @@ kit() { cargo build --locked -p local-models -p local-dev -p local-bindgen "$@";
 
 # What the Workers are built from.
 sources() {
-    find tokenizer pipeline retrieval producers consumers cloudflare \
+    find tokenizer pipeline retrieval uploads producers consumers cloudflare \
         -path 'cloudflare/*/build' -prune -o -type f -print |
         LC_ALL=C sort
     echo Cargo.toml Cargo.lock .cargo/config.toml local/setup/build.sh local/bindgen/src/main.rs

@@ -51,7 +51,7 @@ if [ -n "$crates" ]; then
     say "unit tests: $(tr '\n' ' ' <<<"$crates")"
     # Compiling is what takes time here, so the product's own crates are compiled as they come.
     plain=()
-    for crate in pipeline retrieval producers consumers test-platform local-models; do
+    for crate in pipeline retrieval uploads producers consumers test-platform local-models; do
         plain+=(--config "profile.dev.package.$crate.opt-level=0")
     done
     # shellcheck disable=SC2046,SC2001

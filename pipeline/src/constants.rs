@@ -118,8 +118,16 @@ pub const OUTSIDE_REQUESTS_PER_INVOCATION: u64 = 50;
 
 // --- Requests: our own
 
-/// Largest request body. An isolate has 128 MB for the body, its decoded copy and all else in flight.
-pub const REQUEST_BYTES: usize = 32 * 1024 * 1024;
+/// Largest upload that is read at once and answered with what became of each of its documents. A larger one
+/// goes into R2 as it comes, without a byte in wasm: reading it would cost more than an invocation has.
+pub const READ_AT_ONCE_BYTES: usize = 256 * 1024;
+/// Largest upload: the platform's own limit on the Free plan.
+/// <https://developers.cloudflare.com/workers/platform/limits>/
+pub const UPLOAD_BYTES: usize = 100 * 1000 * 1000;
+/// How long an upload may take to arrive; nothing that is older and belongs to no job is on its way.
+pub const UPLOAD_TIME: Span = Span::hours(1);
+/// How long an upload that could not be unpacked is kept, so that its owner can try again.
+pub const FAILED_UPLOAD_KEPT: Span = Span::days(1);
 /// Largest body that is not an upload: the longest text a field takes, six times over because JSON may
 /// escape every byte of it, and room for the fields beside it.
 pub const JSON_BYTES: usize = 8 * CHAT_MESSAGE_BYTES;
@@ -128,7 +136,7 @@ pub const JSON_BYTES: usize = 8 * CHAT_MESSAGE_BYTES;
 pub const HISTORY_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Largest document. Twice the largest page of the Rust standard library's documentation.
 pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
-/// Most documents in one request: keeps its D1 batch and its answer small.
+/// Most documents in one request that is read at once: keeps its D1 batch and its answer small.
 pub const DOCUMENTS_PER_REQUEST: usize = 1_000;
 /// Longest title and external id, in bytes.
 pub const TITLE_BYTES: usize = 1_024;
@@ -241,6 +249,16 @@ pub const PACK_BYTES: usize = 24 * 1024;
 /// Source text in one batch of packs: about 45 windows, one embedding call, one message each for embed and
 /// upsert. 1,000 files of 2 KB are then 84 + 28 + 28 messages: 420 queue operations.
 pub const BATCH_BYTES: usize = 3 * PACK_BYTES;
+/// Bytes of a streamed upload that one unpack message reads, unless a document is longer: two full batches.
+pub const RANGE_BYTES: u64 = 2 * BATCH_BYTES as u64;
+/// Most documents that one unpack message takes out of its range: what they cost beside their bytes.
+pub const DOCUMENTS_PER_RANGE: usize = 200;
+/// Most bytes of one document as it stands in an upload: of its text most characters are one byte in JSON,
+/// and few are six.
+pub const WRITTEN_DOCUMENT_BYTES: u64 = 2 * DOCUMENT_BYTES as u64 + RANGE_BYTES;
+/// Bytes of a streamed upload for each item number that its job has to itself: more numbers than any upload
+/// needs, however often its unpacking breaks off. They are not written anywhere.
+pub const BYTES_PER_ITEM_NUMBER: u64 = 128;
 /// Source that one chunk message of a long document works through.
 pub const CHUNK_SLICE_BYTES: usize = PACK_BYTES;
 /// Windows one embed message sends to the model: their vectors are parsed from JSON, 0.1 ms each.

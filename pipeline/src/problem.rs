@@ -54,6 +54,8 @@ pub enum Code {
     MethodNotAllowed,
     /// In the way of something that is under way or done.
     Conflict,
+    /// Too long to be taken without knowing how long it is.
+    LengthRequired,
     /// Over a size limit.
     TooLarge,
     /// A type of content that cannot be indexed.
@@ -81,6 +83,7 @@ impl Code {
             Self::NotFound => (404, "not_found", "Not found"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "The method is not allowed here"),
             Self::Conflict => (409, "conflict", "The request conflicts with another"),
+            Self::LengthRequired => (411, "length_required", "The request must say how long it is"),
             Self::TooLarge => (413, "too_large", "Over a size limit"),
             Self::UnsupportedType => (415, "unsupported_type", "The content type is not supported"),
             Self::KeyReused => (422, "idempotency_key_reused", "The idempotency key was used with another body"),

@@ -19,5 +19,6 @@ pub mod jobs;
 pub mod keys;
 pub mod memories;
 pub mod sessions;
+pub mod uploads;
 pub mod usage;
 pub mod users;

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use pipeline::{
     budget::allowances::{Allowances, Resource},
+    constants,
     platform::{asked::Asked, ports::Clock as _},
     store::usage::sums,
     time::{MILLISECOND, MINUTE},
@@ -190,12 +191,37 @@ pub fn day(mix: Mix, texts: &mut Texts) -> Day {
     }
 }
 
+/// Documents in requests that are read at once, as estimates are.
+fn requests(documents: &Value) -> Vec<Vec<Value>> {
+    let mut requests: Vec<Vec<Value>> = Vec::new();
+    let mut bytes = usize::MAX;
+    for document in documents.as_array().into_iter().flatten() {
+        let length = document.to_string().len() + 1;
+        match requests.last_mut() {
+            Some(request) if bytes.saturating_add(length) < constants::READ_AT_ONCE_BYTES - 100 => {
+                bytes += length;
+                request.push(document.clone());
+            }
+            _ => {
+                bytes = length;
+                requests.push(vec![document.clone()]);
+            }
+        }
+    }
+    requests
+}
+
 /// What `dry_run` says of documents and what indexing them then takes: `(name, said, taken)`.
 pub fn estimate(documents: &Value) -> Vec<(&'static str, f64, f64)> {
     let rig = Rig::new(1);
-    let body = json!({ "documents": documents });
-    let said = rig.request("POST", "/api/index?dry_run=true", &body).body;
-    rig.upload(documents);
+    let requests = requests(documents);
+    let said: Vec<Value> = requests
+        .iter()
+        .map(|request| rig.request("POST", "/api/index?dry_run=true", &json!({ "documents": request })).body)
+        .collect();
+    for request in requests {
+        rig.upload(&Value::from(request));
+    }
     rig.drain();
     let taken = rig.memory.look(
         "SELECT (SELECT total(neurons) FROM usage_log) AS neurons,
@@ -206,8 +232,12 @@ pub fn estimate(documents: &Value) -> Vec<(&'static str, f64, f64)> {
     );
     ["neurons", "chunks", "queue_operations", "d1_rows_written"]
         .into_iter()
-        .map(|name| (name, said["estimate"][name].as_f64().unwrap_or(0.0), taken[0][name].as_f64().unwrap()))
+        .map(|name| (name, said_of(&said, name), taken[0][name].as_f64().unwrap()))
         .collect()
+}
+
+fn said_of(said: &[Value], name: &str) -> f64 {
+    said.iter().filter_map(|answer| answer["estimate"][name].as_f64()).sum()
 }
 
 fn d1_by_source(rig: &Rig) -> Vec<(String, u64, u64)> {

@@ -104,6 +104,11 @@ impl Rig {
         self.request_as(&self.key, method, path, &headers, text.as_bytes())
     }
 
+    /// A request by the first user with headers.
+    pub fn request_with_headers(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.request_as(&self.key, method, path, headers, body)
+    }
+
     /// A request with a key and headers.
     pub fn request_as(&self, key: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let mut request = Request::builder()
@@ -114,6 +119,7 @@ impl Rig {
             request = request.header(*name, *value);
         }
         let request = request.body(Bytes::copy_from_slice(body)).unwrap();
+        self.memory.set_body(body.to_vec());
         let request_id = RequestId::new(self.memory.now(), self.memory.bytes());
         self.memory.begin(request_id.as_str());
         let (reply, summary) = ready(handle(&self.memory, &settings(), request, request_id));

@@ -25,6 +25,7 @@ use producers::http::{
     reply::{Body, Joining, Reply},
 };
 use serde_json::{Value, json};
+use wasm_bindgen::JsValue;
 use worker::{Context, Env, Error, Response, event};
 
 #[event(start)]
@@ -36,7 +37,7 @@ fn start() {
 async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::Result<Response> {
     let platform = Workers::new(env.clone());
     let request_id = RequestId::new(platform.now(), platform.bytes());
-    let platform = platform.named(request_id.as_str());
+    let platform = platform.named(request_id.as_str()).answering(request.inner().body().map(JsValue::from));
     let started = platform.now();
     let settings = settings(&env);
     // What becomes a WebSocket is passed on to its channel as it came. Nothing else is: a clone would
@@ -82,9 +83,13 @@ fn settings(env: &Env) -> Settings {
 struct Upload(worker::Request);
 
 impl RequestBody for Upload {
+    fn length(&self) -> Option<usize> {
+        self.0.headers().get("content-length").ok().flatten().and_then(|value| body::announced(&value))
+    }
+
     async fn read(mut self, limit: usize) -> Result<Bytes, Unread> {
         let broken = |error: Error| Unread::Broken(error.to_string());
-        let announced = self.0.headers().get("content-length").ok().flatten().and_then(|value| body::announced(&value));
+        let announced = self.length();
         if let Some(bytes) = announced.filter(|bytes| *bytes > limit) {
             return Err(Unread::TooLarge(bytes));
         }

@@ -69,6 +69,30 @@ pub struct Summary {
     pub seconds: f64,
 }
 
+impl Summary {
+    /// What an upload that was too large to be answered at once says later.
+    fn add_streamed(&mut self, client: &Client, job: &str, view: &Value) -> Result<(), Error> {
+        self.duplicates += count(&view["upload"]["duplicates"]);
+        let rejected = count(&view["upload"]["rejected"]);
+        if rejected == 0 {
+            return Ok(());
+        }
+        self.rejected += rejected;
+        let listed = client.get(&format!("/api/jobs/{job}/items?state=rejected"))?.success()?;
+        listed["data"].as_array().into_iter().flatten().for_each(|item| self.note_reason(item));
+        Ok(())
+    }
+
+    fn note_reason(&mut self, item: &Value) {
+        let reason = item["error"]["detail"].as_str().unwrap_or_default().chars().take(120).collect();
+        *self.reasons.entry(reason).or_default() += 1;
+    }
+}
+
+fn count(number: &Value) -> usize {
+    number.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
+}
+
 impl std::fmt::Display for Summary {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
@@ -97,8 +121,7 @@ pub fn index(client: &Client, files: &[Upload]) -> Result<Summary, Error> {
                 Some("duplicate") => summary.duplicates += 1,
                 Some("rejected") => {
                     summary.rejected += 1;
-                    let reason = item["error"]["detail"].as_str().unwrap_or_default().chars().take(120).collect();
-                    *summary.reasons.entry(reason).or_default() += 1;
+                    summary.note_reason(item);
                 }
                 _ => {}
             }
@@ -111,6 +134,7 @@ pub fn index(client: &Client, files: &[Upload]) -> Result<Summary, Error> {
         bar.set_prefix(format!("job {}/{}", number + 1, jobs.len()));
         let view = client.follow(job, DEADLINE, |view| show(&bar, view))?;
         bar.finish_and_clear();
+        summary.add_streamed(client, job, &view)?;
         summary.done += view["items"]["done"].as_i64().unwrap_or(0);
         summary.failed += view["items"]["failed"].as_i64().unwrap_or(0);
         summary.statuses.push(view["status"].as_str().unwrap_or_default().to_owned());

@@ -21,6 +21,83 @@ pub fn read<Cursor: DeserializeOwned>(claim: &Claim) -> Result<Option<Cursor>, F
     cursor.map_err(|error| Failure::bug(format!("cursor of item {}: {error}", claim.item)))
 }
 
+/// Unpack: how far an upload is read. Written by whoever accepted it, so there always is one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnpackCursor {
+    /// What its sender called it: how it is read.
+    pub media_type: String,
+    /// How long it is.
+    pub bytes: u64,
+    /// Byte at which the next range begins.
+    pub offset: u64,
+    /// Documents that were found before.
+    pub documents: u64,
+    /// What that range begins inside of.
+    #[serde(default)]
+    pub inside: Inside,
+}
+
+/// What a range of an upload begins inside of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inside {
+    /// Where in the upload's outermost form.
+    #[serde(default)]
+    pub place: Place,
+    /// A document that is too long and whose end is looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Nesting>,
+    /// Fields of a form that go for every file after them.
+    #[serde(default, skip_serializing_if = "SharedFields::is_empty")]
+    pub shared: SharedFields,
+}
+
+/// Where in the outermost form of an upload a range begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// Before it.
+    #[default]
+    Begin,
+    /// Before its first document.
+    First,
+    /// Before another document.
+    Next,
+    /// Behind a document.
+    Between,
+}
+
+/// How deep inside a JSON value something stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nesting {
+    /// Arrays and objects that are open.
+    pub depth: u64,
+    /// Inside a string.
+    pub in_string: bool,
+    /// Behind its backslash.
+    pub escaped: bool,
+}
+
+/// Fields of a form that are no files: they go for every file after them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharedFields {
+    /// Tags.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// The documents' type.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// Their language.
+    #[serde(default)]
+    pub language: Option<String>,
+}
+
+impl SharedFields {
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Chunk: where a long document's next slice begins. A pack without a cursor begins at its first byte.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ChunkCursor {
@@ -113,6 +190,9 @@ mod tests {
     /// Items that wait across a release hold cursors of the version before.
     #[test]
     fn cursors_are_stored_as_they_always_were() {
+        let unpack =
+            r#"{"media_type":"application/json","bytes":9,"offset":4,"documents":2,"inside":{"place":"between"}}"#;
+        assert_eq!(json(&serde_json::from_str::<UnpackCursor>(unpack).unwrap()).unwrap(), unpack);
         let chunk = r#"{"source":65536,"text":60000,"index":31,"html":{"skipped":"script","preformatted":false}}"#;
         assert_eq!(json(&serde_json::from_str::<ChunkCursor>(chunk).unwrap()).unwrap(), chunk);
         let embed = r#"{"next":16584,"slices":["clm_00000000000000000000000000"]}"#;

@@ -12,12 +12,14 @@ use crate::{
 };
 
 /// The newest version this code reads. What it writes depends on the stage: see [`Stage::version`].
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// A stage of the pipeline; each has its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
+    /// An upload that lies in R2 as it came into packs.
+    Unpack,
     /// A pack's text into chunks.
     Chunk,
     /// A batch's chunks into vectors.
@@ -36,7 +38,8 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in the order of the data path.
-    pub const ALL: [Self; 6] = [Self::Chunk, Self::Embed, Self::Upsert, Self::Purge, Self::Chat, Self::Archive];
+    pub const ALL: [Self; 7] =
+        [Self::Unpack, Self::Chunk, Self::Embed, Self::Upsert, Self::Purge, Self::Chat, Self::Archive];
 
     /// The version its messages are written in: the first whose readers know the stage.
     pub const fn version(self) -> u32 {
@@ -44,12 +47,14 @@ impl Stage {
             Self::Chunk | Self::Embed | Self::Upsert | Self::Purge => 1,
             Self::Chat => 2,
             Self::Archive => 3,
+            Self::Unpack => 4,
         }
     }
 
     /// The stage's name: of its queue, in D1, in messages and in answers.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Unpack => "unpack",
             Self::Chunk => "chunk",
             Self::Embed => "embed",
             Self::Upsert => "upsert",
@@ -62,7 +67,7 @@ impl Stage {
     /// What the stage's neurons are for.
     pub const fn purpose(self) -> Purpose {
         match self {
-            Self::Chunk | Self::Embed | Self::Upsert | Self::Purge | Self::Archive => Purpose::Ingest,
+            Self::Unpack | Self::Chunk | Self::Embed | Self::Upsert | Self::Purge | Self::Archive => Purpose::Ingest,
             Self::Chat => Purpose::Interactive,
         }
     }
@@ -160,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_told_from_a_malformed_one() {
-        assert_eq!(Message::decode(r#"{"v":4,"anything":[]}"#), Decoded::TooNew { version: 4 });
+        assert_eq!(Message::decode(r#"{"v":5,"anything":[]}"#), Decoded::TooNew { version: 5 });
         for malformed in [
             "",
             "null",

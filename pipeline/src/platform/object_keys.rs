@@ -1,10 +1,23 @@
 //! Names in R2 and KV. Every name that holds a user's data holds the user.
 
-use crate::ids::{ClaimToken, ConversationId, ItemId, UserId};
+use crate::ids::{ClaimToken, ConversationId, ItemId, JobId, UserId};
 
 /// The source bytes of a pack.
 pub fn pack(user: &UserId, item: ItemId) -> String {
     format!("u/{user}/packs/{item}")
+}
+
+/// Where uploads lie as they came. A prefix of its own, as [`VECTORS_PREFIX`].
+pub const UPLOADS_PREFIX: &str = "uploads/";
+
+/// A streamed upload on its way into packs, named by the job it becomes.
+pub fn upload(user: &UserId, job: &JobId) -> String {
+    format!("{UPLOADS_PREFIX}u/{user}/{job}")
+}
+
+/// The job that an [`upload`] key belongs to.
+pub fn upload_job(key: &str) -> Option<JobId> {
+    JobId::parse(key.strip_prefix(UPLOADS_PREFIX)?.rsplit('/').next()?)
 }
 
 /// Where vectors wait between embed and upsert. A prefix of its own, so that what a crash leaves

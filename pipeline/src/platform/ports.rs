@@ -92,6 +92,17 @@ pub trait ObjectStore {
     async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Vec<String>, Failure>;
 }
 
+/// The body of the request that is being answered, as far as it goes into R2 unread.
+pub trait UnreadBody {
+    /// Streams all of it, which are `length` bytes, into an object; none of them passes through the caller. It
+    /// can be done once. Answers with what tells its content from any other.
+    ///
+    /// # Errors
+    ///
+    /// It broke off, and nothing is stored; or R2 is not answering, and the object may be stored.
+    async fn store_body(&self, key: &str, length: u64) -> Result<String, Failure>;
+}
+
 /// Queues, whose messages are hints: "look at this item". One that is lost or comes twice does no harm.
 pub trait Queue {
     /// Sends messages, each to the queue of its stage.

@@ -20,6 +20,14 @@ macro_rules! accepted_at {
 }
 pub(in crate::store) use accepted_at;
 
+/// As [`HELD`], of the claim bound as `$item` and `$token`; of no claim at all where they are NULL.
+macro_rules! held_as {
+    ($item:literal, $token:literal) => {
+        concat!("EXISTS (SELECT 1 FROM job_items WHERE id = ", $item, " AND token = ", $token, ")")
+    };
+}
+pub(in crate::store) use held_as;
+
 /// The idempotency key `$key` of the user `$user` belongs to the job `$job`.
 macro_rules! key_held_by {
     ($user:literal, $key:literal, $job:literal) => {

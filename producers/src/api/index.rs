@@ -1,86 +1,57 @@
 //! `POST /api/index`: documents in, a job out.
 //!
-//! 1. Parse and validate, each document alone ([`parse`], [`validate`]).
-//! 2. Hash, and look for what is there already: duplicates cost nothing.
+//! 1. Parse and validate, each document alone, hash ([`uploads`]).
+//! 2. Look for what is there already: duplicates cost nothing.
 //! 3. Plan packs and batches by bytes ([`pack`]), estimate the cost ([`estimate`]).
 //! 4. Commit: rows that announce the packs, the packs in R2, then the rows that make the job
 //!    ([`accept`]). Only then is the answer 202, and only then are messages sent.
+//!
+//! A body that is too large for that goes into R2 unread, and the unpack stage does the same with it
+//! ([`stream`]).
 
 pub mod accept;
+pub mod answer;
 pub mod estimate;
-pub mod media;
-pub mod pack;
-pub mod parse;
+pub mod stream;
 pub mod token;
-pub mod validate;
 
 use std::collections::HashMap;
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use pipeline::{
     constants,
     failure::Failure,
     ids::{DocumentId, JobId},
-    platform::{
-        ports::{Database, Sha256},
-        statement::json,
-    },
+    platform::{ports::Database, statement::json},
     problem::{Code, Problem},
     store::documents::upload,
     tenant::Tenant,
-    time::Span,
 };
-use schemars::JsonSchema;
-use serde::Serialize;
+pub use uploads::Documents;
+use uploads::{
+    Checked, Item, ItemAnswer, Prepared,
+    pack::{self, Batch},
+    parse, prepare,
+};
 
-pub use self::parse::Documents;
+pub use self::answer::IndexAnswer;
 use self::{
     accept::PlannedUpload,
+    answer::accepted,
     estimate::{Estimate, Text},
-    pack::Batch,
-    parse::Item,
     token::consistency_token,
-    validate::{Description, Prepared},
 };
-use crate::{
-    api::jobs,
-    http::{
-        call::{Call, RequestPorts},
-        idempotency::{self, Begun, Key},
-        reply::{Answer, Reply},
-    },
+use crate::http::{
+    call::{Call, RequestPorts},
+    idempotency::{self, Begun, Key},
+    reply::{Answer, Reply},
 };
-
-/// What became of one document of a request.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct ItemAnswer {
-    /// Its place in the request.
-    pub index: usize,
-    /// The client's name for it.
-    pub external_id: Option<String>,
-    /// Ours.
-    pub document_id: Option<DocumentId>,
-    /// `queued`, `duplicate`, `in_progress` or `rejected`.
-    pub status: &'static str,
-    /// Of what an earlier upload is bringing already: that upload's job, which may still be cancelled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub job_id: Option<JobId>,
-    /// Why it was rejected.
-    pub error: Option<Problem>,
-}
-
-/// What becomes of an upload.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct IndexAnswer<'a> {
-    job_id: Option<&'a JobId>,
-    status: &'static str,
-    consistency_token: Option<String>,
-    estimate: Estimate,
-    items: &'a [ItemAnswer],
-}
 
 /// Answers the route. See the module for its steps.
 pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
+    if let Some(bytes) = call.unread {
+        return stream::index(ports, call, bytes).await;
+    }
     let key = match idempotency::begin(ports, call).await? {
         Begun::Answered(reply) => return Ok(reply),
         Begun::New(key) => key,
@@ -111,13 +82,14 @@ struct Plan {
 impl Plan {
     fn answer<'a>(&'a self, status: &'static str, job: Option<&'a JobId>) -> IndexAnswer<'a> {
         let consistency_token = job.map(consistency_token);
-        IndexAnswer { job_id: job, status, consistency_token, estimate: self.estimate, items: &self.answers }
+        let estimate = Some(self.estimate);
+        IndexAnswer { job_id: job, status, consistency_token, estimate, items: &self.answers, items_url: None }
     }
 }
 
 /// Steps 1 to 3: nothing is written so far.
 async fn plan<P: RequestPorts>(ports: &P, tenant: &Tenant, items: Vec<Item>) -> Result<Plan, Failure> {
-    let (mut answers, prepared) = prepare(ports, tenant, items).await?;
+    let Checked { mut answers, documents: prepared } = prepare(ports, &tenant.user, items, 0).await?;
     let known = known(ports, tenant, &prepared).await?;
     let documents = unknown(prepared, known, &mut answers);
     let sizes: Vec<usize> = documents.iter().map(|prepared| prepared.document.content.len()).collect();
@@ -145,11 +117,7 @@ async fn commit<P: RequestPorts>(ports: &P, call: &Call<'_>, plan: &Plan, key: O
         response: &kept(&answer)?,
     };
     accept::accept(ports, planned).await?;
-    let location = format!("/api/jobs/{job}");
-    match call.wait() {
-        Span::ZERO => Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location)),
-        longest => jobs::wait(ports, &call.tenant.user, &job, longest, &answer).await,
-    }
+    accepted(ports, call, &job, &answer).await
 }
 
 /// Longest answer that is kept whole, to be replayed: its row has room for a key and a hash beside it.
@@ -184,53 +152,6 @@ fn nothing_queued(plan: &Plan) -> Answer {
     Err(problem.into())
 }
 
-/// Validates and fingerprints; a document named twice is taken once.
-async fn prepare<P: Sha256>(
-    ports: &P,
-    tenant: &Tenant,
-    items: Vec<Item>,
-) -> Result<(Vec<ItemAnswer>, Vec<(usize, Prepared)>), Failure> {
-    let mut answers = Vec::with_capacity(items.len());
-    let mut documents = Vec::with_capacity(items.len());
-    let mut seen: HashMap<DocumentId, usize> = HashMap::new();
-    for (index, item) in items.into_iter().enumerate() {
-        let external_id = item.document.as_ref().ok().and_then(|document| document.external_id.clone());
-        let mut answer =
-            ItemAnswer { index, external_id, document_id: None, status: "queued", job_id: None, error: None };
-        match item.document.and_then(|document| validate::validate(&item.pointer, document)) {
-            Ok(document) => {
-                let content_hash = ports.sha256(&document.content).await?;
-                let id = document.id(&tenant.user, &content_hash);
-                if let Some(first) = seen.get(&id) {
-                    let detail = format!("the same document stands at index {first} of this request");
-                    reject(
-                        &mut answer,
-                        Problem::field(Code::Duplicate, format!("{}/external_id", item.pointer), detail),
-                    );
-                } else {
-                    seen.insert(id.clone(), index);
-                    answer.document_id = Some(id.clone());
-                    let fingerprint = fingerprint(&document.description, &content_hash)?;
-                    documents.push((index, Prepared { id, fingerprint, document }));
-                }
-            }
-            Err(problem) => reject(&mut answer, problem),
-        }
-        answers.push(answer);
-    }
-    Ok((answers, documents))
-}
-
-fn reject(answer: &mut ItemAnswer, problem: Problem) {
-    answer.status = "rejected";
-    answer.error = Some(problem);
-}
-
-fn fingerprint(description: &Description, content_hash: &[u8; 32]) -> Result<String, Failure> {
-    let described = json(&(description, description.created_at))?;
-    Ok(pipeline::fingerprint::of(&[content_hash, described.as_bytes()]))
-}
-
 /// The documents whose latest revision has this fingerprint and is published, or on its way by a job.
 async fn known<P: Database>(
     ports: &P,
@@ -256,10 +177,7 @@ fn unknown(
     for (index, prepared) in documents {
         match known.remove(&prepared.id) {
             None => unknown.push(prepared),
-            Some(job) => {
-                answers[index].status = if job.is_some() { "in_progress" } else { "duplicate" };
-                answers[index].job_id = job;
-            }
+            Some(job) => answers[index].know(job),
         }
     }
     unknown

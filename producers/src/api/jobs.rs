@@ -1,6 +1,7 @@
 //! Jobs: how far an upload or an answer is, following it, stopping it, trying again.
 
 pub mod cancel;
+pub mod items;
 mod turn_writer;
 mod view;
 
@@ -28,7 +29,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::turn_writer::TurnWriter;
-pub use self::view::{Counts, JobView, StageView, Status};
+pub use self::view::{Counts, JobView, StageView, Status, UploadView};
 use crate::http::{
     call::{Call, since},
     paging,

@@ -4,12 +4,17 @@ use std::{fmt, pin::pin};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use pipeline::problem::{Code, Problem};
+use pipeline::{
+    constants,
+    problem::{Code, Problem},
+};
 use serde::de::DeserializeOwned;
 
 /// A request's body that is not read yet.
 #[expect(async_fn_in_trait, reason = "Workers are single-threaded: no future needs to be Send")]
 pub trait RequestBody {
+    /// How many bytes it has, if that is known before it is read.
+    fn length(&self) -> Option<usize>;
     /// Reads it whole. One over so many bytes is left where it is as soon as that is known: by what its
     /// headers announce, or else by what has come so far.
     ///
@@ -66,8 +71,22 @@ impl Unread {
     }
 }
 
+/// A body is too long to be taken without its length: R2 takes a stream only of a length that it is told.
+pub fn length_required() -> Problem {
+    let detail = format!(
+        "a body of more than {} bytes must say how long it is: send Content-Length in place of \
+         Transfer-Encoding: chunked, such as from a file",
+        constants::READ_AT_ONCE_BYTES
+    );
+    Problem::field(Code::LengthRequired, "Content-Length", detail)
+}
+
 /// A body that is in memory anyway.
 impl RequestBody for Bytes {
+    fn length(&self) -> Option<usize> {
+        Some(self.len())
+    }
+
     async fn read(self, limit: usize) -> Result<Bytes, Unread> {
         if self.len() > limit { Err(Unread::TooLarge(self.len())) } else { Ok(self) }
     }

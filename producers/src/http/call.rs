@@ -9,7 +9,7 @@ use pipeline::{
     constants,
     platform::ports::{
         Channels, Clock, Database, Deployment, Embedder, KeyValue, Meter, ObjectStore, Queue, Random, RateLimiter,
-        Sha256, VectorIndex,
+        Sha256, UnreadBody, VectorIndex,
     },
     port_set,
     problem::{Code, Problem},
@@ -33,6 +33,7 @@ port_set! {
         + Clock
         + Random
         + Sha256
+        + UnreadBody
         + 'static
 }
 
@@ -74,6 +75,8 @@ pub struct Call<'a> {
     pub tenant: Tenant,
     /// The request.
     pub request: &'a Request<Bytes>,
+    /// The length of a body that was left unread: its operation streams what is so long.
+    pub unread: Option<u64>,
     /// The `{id}` of the path, empty without one.
     pub id: &'a str,
     /// The deployment's.

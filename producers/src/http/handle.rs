@@ -18,7 +18,7 @@ use crate::{
     api::openai,
     http::{
         authenticate::{self, Caller},
-        body::RequestBody,
+        body::{RequestBody, Unread, length_required},
         call::{Call, PublicCall, RequestPorts, Settings},
         operation::{Handler, KeyedHandler, Operation, PublicHandler},
         operations,
@@ -125,7 +125,7 @@ impl<P: RequestPorts> Exchange<'_, P> {
         asked: Asked<'_, P>,
         request: Request<impl RequestBody>,
     ) -> Answer {
-        let request = read(asked.operation, request).await?;
+        let (request, _) = read(asked.operation, request).await?;
         let call = PublicCall { request: &request, id: asked.id, settings: self.settings };
         handler(self.ports, &call).await
     }
@@ -148,8 +148,9 @@ impl<P: RequestPorts> Exchange<'_, P> {
         } else {
             self.summary.is_recorded = true;
             let answer = async {
-                let request = read(asked.operation, request).await?;
-                let call = Call { tenant, request: &request, id: asked.id, settings: self.settings, budget: &budget };
+                let (request, unread) = read(asked.operation, request).await?;
+                let call =
+                    Call { tenant, request: &request, unread, id: asked.id, settings: self.settings, budget: &budget };
                 handler(ports, &call).await
             };
             let answer = answer.await;
@@ -190,14 +191,29 @@ async fn admit_key<P: RequestPorts>(ports: &P, key: &str, budget: &Budget, used:
     rate_limit::hold_to_quota(budget, used, ports.now())
 }
 
-/// Reads the body that the operation takes; one that takes none has nothing to read.
-async fn read<P>(operation: &Operation<P>, request: Request<impl RequestBody>) -> Result<Request<Bytes>, Problem> {
+/// Reads the body that the operation takes; one that takes none has nothing to read. A body that is to be
+/// streamed is left where it is, and its length is told.
+async fn read<P>(
+    operation: &Operation<P>,
+    request: Request<impl RequestBody>,
+) -> Result<(Request<Bytes>, Option<u64>), Problem> {
     let (head, body) = request.into_parts();
-    let body = match operation.request {
-        None => Bytes::new(),
-        Some(content) => body.read(content.limit).await.map_err(|unread| unread.problem(content.limit))?,
-    };
-    Ok(Request::from_parts(head, body))
+    let Some(content) = operation.request else { return Ok((Request::from_parts(head, Bytes::new()), None)) };
+    let length = body.length();
+    if let Some(most) = content.streamed {
+        match length {
+            Some(length) if length > most => return Err(Unread::TooLarge(length).problem(most)),
+            Some(length) if length > content.limit => {
+                return Ok((Request::from_parts(head, Bytes::new()), Some(length as u64)));
+            }
+            _ => {}
+        }
+    }
+    let read = body.read(content.limit).await.map_err(|unread| match unread {
+        Unread::TooLarge(_) if content.streamed.is_some() => length_required(),
+        unread => unread.problem(content.limit),
+    })?;
+    Ok((Request::from_parts(head, read), None))
 }
 
 fn shortened(text: &str) -> String {
@@ -217,12 +233,7 @@ mod tests {
     use test_platform::{InMemory, ready};
 
     use super::*;
-    use crate::http::{
-        body::{Unread, collect},
-        operation::Access,
-        operations::operations,
-        reply::Body,
-    };
+    use crate::http::{body::collect, operation::Access, operations::operations, reply::Body};
 
     const ADMINISTRATOR: &str = "administrator";
     const PIECE: usize = 1024;
@@ -232,6 +243,10 @@ mod tests {
     struct Endless(Rc<Cell<usize>>);
 
     impl RequestBody for Endless {
+        fn length(&self) -> Option<usize> {
+            None
+        }
+
         async fn read(self, limit: usize) -> Result<Bytes, Unread> {
             let pieces = stream::repeat_with(|| {
                 self.0.set(self.0.get() + PIECE);
@@ -291,7 +306,9 @@ mod tests {
             let (status, read) = upload(&ports, &key, operation.method.as_str(), &path);
             let limit = operation.request.map(|content| content.limit);
             assert_eq!(read, limit.map_or(0, |limit| limit + PIECE), "{path}");
-            assert_eq!(status == too_large, limit.is_some(), "{path}");
+            let streams = operation.request.is_some_and(|content| content.streamed.is_some());
+            let refused = if streams { StatusCode::LENGTH_REQUIRED } else { too_large };
+            assert_eq!(status == refused, limit.is_some(), "{path}");
         }
         let read = JSON_BYTES + PIECE;
         assert_eq!(upload(&ports, ADMINISTRATOR, "POST", "/api/keys"), (too_large, read));

@@ -50,6 +50,31 @@ pub async fn begin<P: Database + Sha256 + Clock>(ports: &P, call: &Call<'_>) -> 
     Ok(answered.map_or(Begun::New(Some(key)), Begun::Answered))
 }
 
+/// Begins a request whose body is streamed: it is known by what R2 says of its content, once it is there. A key
+/// that came with a body that was read at once, or that is being worked on, is refused before.
+pub async fn begin_unread<P: Database>(ports: &P, call: &Call<'_>) -> Result<Option<String>, Refusal> {
+    let Some(key) = key(call)? else { return Ok(None) };
+    match idempotency::find(&call.tenant.user, &key).first(ports).await? {
+        Some(KeyRow { response: None, .. }) => Err(in_flight().into()),
+        Some(row) if !row.body_hash.starts_with(STORED) => Err(reused().into()),
+        _ => Ok(Some(key)),
+    }
+}
+
+/// What stands before the hash of a body that was streamed.
+const STORED: &str = "stored:";
+
+impl Key {
+    /// Of a body that was streamed, by what R2 says of its content.
+    pub fn of_stored(key: String, content: &str) -> Self {
+        Self { key, body_hash: format!("{STORED}{content}") }
+    }
+}
+
+fn reused() -> Problem {
+    Problem::field(Code::KeyReused, "Idempotency-Key", "this key came with another body before; use a new one")
+}
+
 /// Another request came with the same key, and is not answered yet.
 pub fn in_flight() -> Problem {
     Problem::field(
@@ -83,16 +108,11 @@ pub async fn let_go<P: Database + Clock>(ports: &P, user: &UserId, job: &JobId) 
 
 /// The stored answer of an earlier request with this key; `None` if there is none to wait for. A request that has
 /// been at work for a whole lease is taken for dead: if it is not, it will find that it is not accepted.
-async fn replay<P: Database + Clock>(ports: &P, tenant: &Tenant, key: &Key) -> Result<Option<Reply>, Refusal> {
+pub async fn replay<P: Database + Clock>(ports: &P, tenant: &Tenant, key: &Key) -> Result<Option<Reply>, Refusal> {
     let row = idempotency::find(&tenant.user, &key.key).first(ports).await?;
     match row {
         None => Ok(None),
-        Some(row) if row.body_hash != key.body_hash => Err(Problem::field(
-            Code::KeyReused,
-            "Idempotency-Key",
-            "this key came with another body before; use a new one",
-        )
-        .into()),
+        Some(row) if row.body_hash != key.body_hash => Err(reused().into()),
         Some(KeyRow { response: None, job_id, created_at, .. })
             if ports.now().since(created_at) > constants::LEASE && let_go(ports, &tenant.user, &job_id).await? =>
         {

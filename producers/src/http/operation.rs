@@ -78,8 +78,10 @@ pub struct RequestContent {
     pub other_media_types: &'static [&'static str],
     /// A request without a body means the defaults.
     pub optional: bool,
-    /// Largest body, in bytes.
+    /// Largest body that is read, in bytes.
     pub limit: usize,
+    /// Largest body of all, where the handler streams one that is not read.
+    pub streamed: Option<usize>,
 }
 
 /// What an answer that is no problem carries.
@@ -155,7 +157,7 @@ impl<P> Operation<P> {
     #[must_use]
     pub const fn reads<T: JsonSchema>(mut self, limit: usize) -> Self {
         let schema = SchemaGenerator::subschema_for::<T>;
-        self.request = Some(RequestContent { schema, other_media_types: &[], optional: false, limit });
+        self.request = Some(RequestContent { schema, other_media_types: &[], optional: false, limit, streamed: None });
         self
     }
 
@@ -167,6 +169,15 @@ impl<P> Operation<P> {
             request.optional = true;
         }
         operation
+    }
+
+    /// Leaves a longer body to the handler, which streams it; so many bytes of it at most.
+    #[must_use]
+    pub const fn or_streams(mut self, most: usize) -> Self {
+        if let Some(request) = &mut self.request {
+            request.streamed = Some(most);
+        }
+        self
     }
 
     /// Reads other media types as well as JSON.

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use http::{Method, StatusCode};
 use matchit::Router;
 use pipeline::{
-    constants::{HISTORY_BODY_BYTES, JSON_BYTES, REQUEST_BYTES},
+    constants::{HISTORY_BODY_BYTES, JSON_BYTES, READ_AT_ONCE_BYTES, UPLOAD_BYTES},
     store::{
         conversations::ConversationEntry, dead_letters::DeadLetter, jobs::read::JobEntry, keys::ApiKeyEntry,
         memories::MemoryRow,
@@ -119,8 +119,9 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 "Index documents; ?dry_run=true estimates only; Prefer: wait=N waits",
             )
             .takes(&[DRY_RUN, PREFER, IDEMPOTENCY_KEY])
-            .reads::<index::Documents>(REQUEST_BYTES)
-            .or_reads(&["application/x-ndjson", "multipart/form-data"])
+            .reads::<index::Documents>(READ_AT_ONCE_BYTES)
+            .or_reads(&uploads::format::OTHER_MEDIA_TYPES)
+            .or_streams(UPLOAD_BYTES)
             .answers::<index::IndexAnswer<'_>>(ACCEPTED)
             .or_answers::<jobs::WithJob<index::IndexAnswer<'_>>>(OK),
             operation(GET, "/api/jobs", key!(jobs::list), "List jobs, the newest first")
@@ -130,6 +131,14 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             operation(GET, "/api/jobs/{id}/events", key!(jobs::events), "The same as server-sent events")
                 .takes(&[SINCE, LAST_EVENT_ID])
                 .answers_bytes("text/event-stream"),
+            operation(
+                GET,
+                "/api/jobs/{id}/items",
+                key!(jobs::items::items),
+                "What became of each document of a streamed upload",
+            )
+            .takes(&[LIMIT, CURSOR, STATE])
+            .answers::<Page<jobs::items::ItemView>>(OK),
             operation(POST, "/api/jobs/{id}/cancel", key!(jobs::cancel::cancel), "Stop a job")
                 .answers::<jobs::JobView>(OK),
             operation(POST, "/api/jobs/{id}/retry", key!(jobs::retry), "Try a job's failed items again")

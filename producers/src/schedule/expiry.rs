@@ -6,7 +6,7 @@ use pipeline::{
         ports::{Clock, Database},
         transaction::{Transaction, Write},
     },
-    store::{conversations, dead_letters, documents, idempotency, jobs, sessions, usage},
+    store::{conversations, dead_letters, documents, idempotency, jobs, sessions, uploads, usage},
     time::{Span, Timestamp},
 };
 
@@ -42,6 +42,7 @@ fn old(now: Timestamp) -> Vec<Write> {
     writes.extend(conversations::expire(before(RECORDS_KEPT)));
     writes.push(documents::delete::expire(before(RECORDS_KEPT)));
     writes.extend(jobs::sweep::expire(before(JOBS_KEPT)));
+    writes.extend(uploads::expire(before(JOBS_KEPT)));
     writes
 }
 

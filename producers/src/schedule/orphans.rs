@@ -2,6 +2,9 @@
 //!
 //! * The upsert stage removes the slices of vectors it published; a crash right after, or a writer
 //!   that woke up late, leaves some behind. A slice is an orphan when its batch has ended.
+//! * A streamed upload is an orphan when its request died before it became a job. One that was unpacked,
+//!   cancelled or given up goes with the packs that attempts stored and did not commit, when none of them can
+//!   be alive any more.
 //! * An archive is an orphan when its conversation was restored or deleted, or when its writer died
 //!   before anything pointed at it.
 
@@ -10,7 +13,7 @@ use std::collections::HashSet;
 use pipeline::{
     constants,
     failure::Failure,
-    ids::ItemId,
+    ids::{ItemId, JobId, RANDOM_BYTES},
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore},
@@ -18,12 +21,51 @@ use pipeline::{
     store::{
         archives::{self, ArchiveKey},
         jobs::sweep,
+        uploads,
     },
 };
 
 /// Removes what one look shows; the next run sees the rest. Returns how many objects went.
 pub async fn remove<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
-    Ok(remove_vectors(ports).await? + remove_archives(ports).await?)
+    let uploads = remove_uploads(ports).await? + clear_uploads(ports).await?;
+    Ok(uploads + remove_vectors(ports).await? + remove_archives(ports).await?)
+}
+
+/// Uploads that are no jobs. Their names sort by when they began.
+async fn remove_uploads<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
+    let dead = ports.now().plus(-(constants::UPLOAD_TIME + constants::MAX_WRITER_LIFE));
+    let oldest_alive = JobId::new(dead, [0; RANDOM_BYTES]);
+    let keys = ports.list(object_keys::UPLOADS_PREFIX, None).await?;
+    let of = |key: &String| object_keys::upload_job(key).filter(|job| *job < oldest_alive);
+    let jobs: Vec<JobId> = keys.iter().filter_map(of).collect();
+    if jobs.is_empty() {
+        return Ok(0);
+    }
+    let known = uploads::of_jobs(&jobs)?.all(ports).await?;
+    let known: HashSet<JobId> = known.into_iter().map(|upload| upload.job_id).collect();
+    let orphans: Vec<String> =
+        keys.into_iter().filter(|key| of(key).is_some_and(|job| !known.contains(&job))).collect();
+    if !orphans.is_empty() {
+        ports.delete(&orphans).await?;
+    }
+    Ok(orphans.len())
+}
+
+/// What uploads that have ended leave. Idempotent: the row, which says what to remove, is marked last.
+async fn clear_uploads<P: Database + ObjectStore + Clock>(ports: &P) -> Result<usize, Failure> {
+    let ended = uploads::ended(ports.now()).all(ports).await?;
+    for upload in &ended {
+        let mut keys = vec![object_keys::upload(&upload.user_id, &upload.job_id)];
+        let unused: Vec<(i64, i64)> = serde_json::from_str(&upload.unused)
+            .map_err(|error| Failure::bug(format!("numbers of the upload {}: {error}", upload.job_id)))?;
+        let numbers = unused.into_iter().flat_map(|(first, last)| first..=last);
+        keys.extend(numbers.map(|number| object_keys::pack(&upload.user_id, ItemId(upload.item.0 + number))));
+        for keys in keys.chunks(constants::OBJECTS_PER_DELETE) {
+            ports.delete(keys).await?;
+        }
+        uploads::clear(&upload.job_id, ports.now()).run(ports).await?;
+    }
+    Ok(ended.len())
 }
 
 /// Idempotent: the row, which says what to remove, goes last. A name is never used again.

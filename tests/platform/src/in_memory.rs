@@ -56,6 +56,9 @@ pub struct Delivered {
 /// What all invocations share.
 pub struct Shared {
     pub(crate) connection: Borrowed,
+    /// The body of the request that is being answered.
+    pub(crate) body: RefCell<Vec<u8>>,
+    pub(crate) body_breaks_off: Cell<bool>,
     pub(crate) objects: RefCell<BTreeMap<String, (Vec<u8>, u64)>>,
     pub(crate) versions: Cell<u64>,
     pub(crate) queue: RefCell<VecDeque<Message>>,
@@ -138,6 +141,8 @@ impl InMemory {
     fn over(connection: Borrowed, seed: u64) -> Self {
         let shared = Shared {
             connection,
+            body: RefCell::default(),
+            body_breaks_off: Cell::default(),
             objects: RefCell::default(),
             versions: Cell::new(0),
             queue: RefCell::default(),
@@ -203,6 +208,16 @@ impl InMemory {
     /// Lets every call work again, as a new worker.
     pub fn heal(&self) {
         self.set_fates(|| Fate::Works);
+    }
+
+    /// The body of the request that is about to be answered.
+    pub fn set_body(&self, body: Vec<u8>) {
+        *self.body.borrow_mut() = body;
+    }
+
+    /// Lets bodies that are streamed break off on their way from here on.
+    pub fn break_body_off(&self) {
+        self.body_breaks_off.set(true);
     }
 
     /// Begins an invocation: what it uses is counted from zero.

@@ -1,5 +1,6 @@
 //! Objects, values and messages in memory.
 
+use data_encoding::HEXLOWER;
 use pipeline::{
     constants,
     failure::Failure,
@@ -7,10 +8,11 @@ use pipeline::{
     platform::{
         asked::Asked,
         object_keys,
-        ports::{Clock as _, KeyValue, Object, ObjectStore, PutIf, Queue},
+        ports::{Clock as _, KeyValue, Object, ObjectStore, PutIf, Queue, UnreadBody},
     },
     time::{MINUTE, Span},
 };
+use sha2::Digest as _;
 
 use crate::{in_memory::InMemory, service::Service};
 
@@ -68,6 +70,18 @@ impl ObjectStore for InMemory {
             Ok(keys.take(1_000).cloned().collect())
         })
         .await
+    }
+}
+
+impl UnreadBody for InMemory {
+    async fn store_body(&self, key: &str, length: u64) -> Result<String, Failure> {
+        let body = self.body.borrow().clone();
+        if self.body_breaks_off.get() || body.len() as u64 != length {
+            return Err(Failure::transient("the body broke off"));
+        }
+        let content = HEXLOWER.encode(&sha2::Sha256::digest(&body));
+        self.put(key, body, PutIf::Always).await?;
+        Ok(content)
     }
 }
 

@@ -161,8 +161,9 @@ fn small_files_are_cheap(product: &Product) {
     }
     let operations = operations();
     println!("1,000 files of 2 KB: {operations} queue operations");
-    // 84 packs, 28 batches, two messages a batch, three operations a message; a retry costs one more.
-    assert!((420..500).contains(&operations), "{operations} queue operations for 1,000 files");
+    // 84 packs, 28 batches, two messages a batch, three operations a message; a retry costs one more. It is unpacked
+    // in 16 ranges, a message each, whose packs and batches are not all full.
+    assert!((420..620).contains(&operations), "{operations} queue operations for 1,000 files");
 }
 
 fn bad_input_is_told_what_is_wrong(client: &Client) {

@@ -8,3 +8,4 @@ mod outages;
 mod sessions;
 mod smoke;
 mod started;
+mod streamed;

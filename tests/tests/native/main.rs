@@ -23,3 +23,5 @@ mod sessions;
 mod shares;
 mod simulation;
 mod stored;
+mod streamed;
+mod unpacking;

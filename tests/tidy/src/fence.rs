@@ -10,12 +10,13 @@ use crate::{
 };
 
 /// The pure crates, and which crates of the workspace each may know.
-const PURE: [(&str, &[&str]); 5] = [
+const PURE: [(&str, &[&str]); 6] = [
     ("tokenizer", &[]),
     ("pipeline", &["tokenizer"]),
     ("retrieval", &["tokenizer", "pipeline"]),
-    ("producers", &["tokenizer", "pipeline", "retrieval"]),
-    ("consumers", &["tokenizer", "pipeline", "retrieval"]),
+    ("uploads", &["tokenizer", "pipeline"]),
+    ("producers", &["tokenizer", "pipeline", "retrieval", "uploads"]),
+    ("consumers", &["tokenizer", "pipeline", "retrieval", "uploads"]),
 ];
 
 /// The crates that are Workers.

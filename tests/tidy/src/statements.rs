@@ -22,7 +22,7 @@ const OTHER_STORES: [(&str, &str); 4] = [
 ];
 
 /// The crates that ship, and the development kit.
-const HELD: [&str; 6] = ["cloudflare/", "consumers/", "local/", "pipeline/", "producers/", "retrieval/"];
+const HELD: [&str; 7] = ["cloudflare/", "consumers/", "local/", "pipeline/", "producers/", "retrieval/", "uploads/"];
 
 /// How a statement or a part of one is recognised: words in capitals, as prose does not write them.
 const SQL: [&str; 14] = [

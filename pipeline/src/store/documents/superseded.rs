@@ -7,7 +7,7 @@
 use const_format::formatcp;
 use serde::{Deserialize, Serialize};
 
-use super::upload::Upload;
+use super::upload::{BROUGHT, Upload};
 use crate::{
     constants,
     failure::Failure,
@@ -17,7 +17,7 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::{HELD, NEXT_ITEM, accepted_at},
+    store::conditions::{HELD, NEXT_ITEM},
     time::Timestamp,
 };
 
@@ -33,8 +33,7 @@ pub fn by_upload(upload: &Upload<'_>) -> Vec<Write> {
          SELECT {NEXT_ITEM}, d.id, d.latest, d.latest_item, d.user_id
          FROM json_each(?1) r CROSS JOIN documents d ON d.user_id = ?2 AND d.id = r.value ->> 'id'
          WHERE d.deleted_at IS NULL AND d.latest_item IS NOT NULL AND d.latest_item IS NOT d.current_item
-           AND {ACCEPTED}",
-        ACCEPTED = accepted_at!("?3", "?4"),
+           AND {BROUGHT}"
     ))
 }
 

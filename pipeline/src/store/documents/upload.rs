@@ -7,12 +7,16 @@ use super::description::every_field;
 use crate::{
     failure::Failure,
     ids::{DocumentId, ItemId, JobId, UserId},
+    job::item::Claim,
     platform::{
         parameters::JsonRows,
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::{TERMINAL, accepted_at},
+    store::{
+        columns::flag,
+        conditions::{TERMINAL, accepted_at, held_as},
+    },
     time::Timestamp,
 };
 
@@ -43,12 +47,49 @@ pub fn known(user: &UserId, wanted: &[(&DocumentId, &str)]) -> Result<Query<Know
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
          LEFT JOIN job_items p ON p.id = d.latest_item
          LEFT JOIN job_items b ON b.id = p.batch
-         WHERE d.deleted_at IS NULL AND d.latest_hash = wanted.value ->> 1
-           AND ({IS_PUBLISHED}
-                OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN {TERMINAL}))"
+         WHERE d.deleted_at IS NULL AND {IS_THE_SAME}"
     ))
     .bind(json(&wanted)?)
     .bind(user))
+}
+
+/// The document `d` with its latest pack `p` and that one's batch `b` is what is `wanted`, published or on its way.
+const IS_THE_SAME: &str = formatcp!(
+    "d.latest_hash = wanted.value ->> 1
+           AND ({IS_PUBLISHED}
+                OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN {TERMINAL}))"
+);
+
+/// A document of a range of an upload that is known, from that upload itself or from before.
+#[derive(Clone, Debug, Deserialize)]
+pub struct KnownInUpload {
+    /// The document.
+    pub id: DocumentId,
+    /// The job that brings it, until it is published: it may still be cancelled.
+    pub job_id: Option<JobId>,
+    /// It stands further up in the same upload, whatever it holds there.
+    #[serde(deserialize_with = "flag")]
+    pub stands_before: bool,
+}
+
+/// As [`known`], for the documents of one range of an upload: also those that stood in a range before.
+///
+/// # Errors
+/// A bug if the documents cannot be written as JSON.
+pub fn known_in_upload(claim: &Claim, wanted: &[(&DocumentId, &str)]) -> Result<Query<KnownInUpload>, Failure> {
+    // The packs of an upload have the numbers after its unpack item's, up to the last of its job.
+    Ok(Query::new(formatcp!(
+        "SELECT d.id, CASE WHEN {IS_PUBLISHED} THEN NULL ELSE p.job_id END AS job_id, {STANDS_BEFORE} AS stands_before
+         FROM jobs j CROSS JOIN json_each(?1) wanted
+         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
+         LEFT JOIN job_items p ON p.id = d.latest_item
+         LEFT JOIN job_items b ON b.id = p.batch
+         WHERE j.id = ?3 AND d.deleted_at IS NULL AND ({STANDS_BEFORE} OR {IS_THE_SAME})",
+        STANDS_BEFORE = "(d.latest_item IS NOT NULL AND d.latest_item BETWEEN j.first_item AND j.last_item)",
+    ))
+    .bind(json(&wanted)?)
+    .bind(&claim.user)
+    .bind(&claim.job))
 }
 
 /// A revision of a document that an upload brings.
@@ -81,11 +122,15 @@ pub struct NewRevision<'a> {
     pub metadata: Option<&'a serde_json::Map<String, serde_json::Value>>,
 }
 
-/// The revisions that an upload brings, in the transaction that accepts its job.
+/// The revisions that an upload brings: in the transaction that accepts its job, or, where it is unpacked range
+/// by range, in the one that moves the claimed item on.
 #[derive(Clone, Debug)]
 pub struct Upload<'a> {
     pub(super) user: &'a UserId,
-    pub(super) job: &'a JobId,
+    /// The job that this transaction accepts.
+    job: Option<&'a JobId>,
+    /// The claim under which an accepted job brings more.
+    claim: Option<&'a Claim>,
     pub(super) revisions: JsonRows,
     pub(super) now: Timestamp,
 }
@@ -101,16 +146,31 @@ impl<'a> Upload<'a> {
         revisions: &[NewRevision<'_>],
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        Ok(Self { user, job, revisions: JsonRows::of(revisions)?, now })
+        Ok(Self { user, job: Some(job), claim: None, revisions: JsonRows::of(revisions)?, now })
+    }
+
+    /// Of these revisions, which the holder of a claim found at `now`.
+    ///
+    /// # Errors
+    /// As [`JsonRows::push`].
+    pub fn unpacked(claim: &'a Claim, revisions: &[NewRevision<'_>], now: Timestamp) -> Result<Self, Failure> {
+        let revisions = JsonRows::of(revisions)?;
+        Ok(Self { user: &claim.user, job: None, claim: Some(claim), revisions, now })
     }
 
     /// A write of this text for every array of revisions: what describes a thousand documents is more than D1
     /// takes as one parameter.
     pub(super) fn writes(&self, sql: &'static str) -> Vec<Write> {
-        let write = |array| Write::new(sql).bind(array).bind(self.user).bind(self.job).bind(self.now);
+        let (item, token) = self.claim.map(|claim| (claim.item, &claim.token)).unzip();
+        let write =
+            |array| Write::new(sql).bind(array).bind(self.user).bind(self.job).bind(self.now).bind(item).bind(token);
         self.revisions.arrays().map(write).collect()
     }
 }
+
+/// The upload brings its revisions: this very transaction accepted its job, or the claim under which it is
+/// unpacked still holds.
+pub(super) const BROUGHT: &str = concat!("(", accepted_at!("?3", "?4"), " OR ", held_as!("?5", "?6"), ")");
 
 /// A field of the first revision, until one is published: nobody sees another one.
 macro_rules! describe_first {
@@ -122,7 +182,7 @@ macro_rules! describe_first {
 /// A new document, the next revision of one that is there, or the return of one that was deleted.
 /// While a revision is current, what describes the next one waits in `pending`.
 pub fn take_revisions(upload: &Upload<'_>) -> Vec<Write> {
-    // Nothing at all unless this very transaction accepted the job.
+    // Nothing at all unless this very transaction accepted the job, or moves on the item that unpacks it.
     // A new document begins with revision 1; one that is there takes its next number and its next pack, which fences
     // off whatever is in flight of the one before; one that was deleted is back.
     // While a revision is current its description stays, and what describes the next one waits in `pending`. Until
@@ -133,13 +193,12 @@ pub fn take_revisions(upload: &Upload<'_>) -> Vec<Write> {
          SELECT ?2, r.value ->> 'id', r.value ->> 'external_id', r.value ->> 'title', r.value ->> 'type',
                 r.value ->> 'language', r.value ->> 'media_type', r.value ->> 'tags', r.value ->> 'metadata',
                 r.value ->> 'created_at', ?4, r.value ->> 'bytes', 1, r.value ->> 'pack', r.value ->> 'hash'
-         FROM json_each(?1) r WHERE {ACCEPTED}
+         FROM json_each(?1) r WHERE {BROUGHT}
          ON CONFLICT (user_id, id) DO UPDATE SET
              latest = latest + 1, latest_item = excluded.latest_item, latest_hash = excluded.latest_hash,
              deleted_at = NULL,
              pending = CASE WHEN current IS NULL THEN NULL ELSE {PENDING} END,
              {DESCRIBE_FIRST}",
-        ACCEPTED = accepted_at!("?3", "?4"),
         DESCRIBE_FIRST = every_field!(describe_first),
     ))
 }

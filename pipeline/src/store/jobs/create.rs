@@ -12,17 +12,17 @@ use crate::{
     failure::Failure,
     ids::{ConversationId, ItemId, JobId, UserId},
     job::{
-        item::{ItemState, PackedDocument},
+        item::{Claim, ItemState, PackedDocument},
         kind::JobKind,
         message::{ItemAnnouncement, Stage},
     },
     platform::{
-        statement::json,
+        statement::{Value, json},
         transaction::{Query, Write},
     },
     store::{
         columns::in_milliseconds,
-        conditions::{TERMINAL, accepted_at, key_held_by},
+        conditions::{TERMINAL, accepted_at, held_as, key_held_by},
     },
     time::Timestamp,
 };
@@ -182,27 +182,47 @@ impl NewItem {
 /// # Errors
 /// A bug if the data cannot be written as JSON.
 pub fn items(job: &JobId, items: &[NewItem], now: Timestamp) -> Result<Query<ItemAnnouncement>, Failure> {
-    // Places in the array become numbers that count on from the job's first.
+    Ok(insert_items(job, json(&items)?, now).bind(Value::Null).bind(Value::Null).bind(Value::Null))
+}
+
+/// Inserts more items of the claimed item's job, from the number `first` on, which the job has to itself;
+/// and returns them, as [`items`].
+///
+/// # Errors
+/// A bug if the data cannot be written as JSON.
+pub fn more_items(
+    claim: &Claim,
+    first: ItemId,
+    items: &[NewItem],
+    now: Timestamp,
+) -> Result<Query<ItemAnnouncement>, Failure> {
+    Ok(insert_items(&claim.job, json(&items)?, now).bind(first).bind(claim.item).bind(&claim.token))
+}
+
+fn insert_items(job: &JobId, items: String, now: Timestamp) -> Query<ItemAnnouncement> {
+    // Places in the array become numbers that count on from the job's first, or from one that is given.
     // A batch names its packs, first and last, by place; over a pack of an earlier job it names that one twice.
     // An item without a number of documents is about as many as its job.
     // What somebody waits for in a queue, or the sweep sends when it is due, counts as sent.
-    Ok(Query::new(
+    Query::new(formatcp!(
         "INSERT INTO job_items (id, job_id, user_id, stage, state, batch, first_pack, last_pack, documents,
                                 document_count, chunk_count, progress, cursor, lease, attempts, next_at, sent_at,
                                 updated_at)
-         SELECT j.first_item + r.key, j.id, j.user_id, r.value ->> 'stage', r.value ->> 'state',
-                j.first_item + (r.value ->> 'batch'),
-                coalesce(j.first_item + (r.value ->> '$.packs[0]'), r.value ->> 'pack'),
-                coalesce(j.first_item + (r.value ->> '$.packs[1]'), r.value ->> 'pack'),
+         SELECT {FIRST} + r.key, j.id, j.user_id, r.value ->> 'stage', r.value ->> 'state',
+                {FIRST} + (r.value ->> 'batch'),
+                coalesce({FIRST} + (r.value ->> '$.packs[0]'), r.value ->> 'pack'),
+                coalesce({FIRST} + (r.value ->> '$.packs[1]'), r.value ->> 'pack'),
                 r.value ->> 'documents', coalesce(r.value ->> 'document_count', j.documents), r.value ->> 'chunk_count',
                 0, r.value ->> 'cursor', 0, 0, r.value ->> 'next_at',
                 CASE WHEN r.value ->> 'state' IN ('queued', 'parked') THEN ?3 END, ?3
-         FROM jobs j CROSS JOIN json_each(?2) r WHERE j.id = ?1
+         FROM jobs j CROSS JOIN json_each(?2) r WHERE j.id = ?1 AND (?5 IS NULL OR {IS_HELD})
          RETURNING id, stage, state, user_id",
-    )
+        FIRST = "coalesce(?4, j.first_item)",
+        IS_HELD = held_as!("?5", "?6"),
+    ))
     .bind(job)
-    .bind(json(&items)?)
-    .bind(now))
+    .bind(items)
+    .bind(now)
 }
 
 /// Accepts an upload whose packs are all stored: from here on the job will end. Changes nothing if it

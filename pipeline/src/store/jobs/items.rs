@@ -264,6 +264,14 @@ pub fn forget_packs(claim: &Claim, packs: &[ItemId]) -> Result<Write, Failure> {
         .bind(json(&packs)?))
 }
 
+/// Adds documents that were found later to those that a job is about.
+pub fn add_documents(claim: &Claim, count: usize) -> Write {
+    claim
+        .fenced(formatcp!("UPDATE jobs SET documents = documents + ?3 WHERE id = ?4 AND {HELD}"))
+        .bind(count)
+        .bind(&claim.job)
+}
+
 /// Adds what a message of a delete removed to the receipt that its owner reads with the job.
 pub fn add_to_receipt(claim: &Claim, removed: &str) -> Write {
     claim

@@ -33,14 +33,20 @@ pub struct JobRow {
     pub answer: Option<String>,
     /// Of a chat: what is kept beside the answer (JSON).
     pub detail: Option<String>,
+    /// Of a streamed upload: how far it is unpacked (JSON).
+    pub upload: Option<String>,
 }
 
 /// A user's job that was accepted.
 pub fn job(user: &UserId, job: &JobId) -> Query<JobRow> {
     Query::new(
         "SELECT j.id, j.kind, j.created_at, j.finished_at, j.cancelled_at, j.receipt, j.turn, t.content AS answer,
-                t.detail
-         FROM jobs j LEFT JOIN turns t ON t.user_id = j.user_id AND t.conversation_id = j.turn ->> '$.conversation_id'
+                t.detail,
+                CASE WHEN u.job_id IS NOT NULL THEN json_object(
+                    'bytes', u.bytes, 'read', u.read, 'queued', u.queued, 'duplicates', u.duplicates,
+                    'rejected', u.rejected, 'broken', json(u.broken)) END AS upload
+         FROM jobs j LEFT JOIN uploads u ON u.job_id = j.id
+         LEFT JOIN turns t ON t.user_id = j.user_id AND t.conversation_id = j.turn ->> '$.conversation_id'
               AND t.number = (j.turn ->> '$.number') + 1
          WHERE j.id = ?1 AND j.user_id = ?2 AND j.accepted_at IS NOT NULL",
     )

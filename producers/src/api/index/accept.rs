@@ -15,9 +15,8 @@ use pipeline::{
     failure::Failure,
     ids::{ItemId, JobId},
     job::{
-        item::{ItemState, PackedDocument},
+        item::ItemState,
         kind::JobKind,
-        message::Stage,
         purge::{self, Purge},
     },
     platform::{
@@ -30,16 +29,15 @@ use pipeline::{
         counters,
         documents::{
             superseded,
-            upload::{self, NewRevision, Upload},
+            upload::{self, Upload},
         },
         idempotency::{self, NewKey},
         jobs::create::{self, NewItem, NewJob},
     },
     tenant::Tenant,
-    time::Timestamp,
 };
+use uploads::{Prepared, pack::Batch, plan};
 
-use super::{pack::Batch, validate::Prepared};
 use crate::http::{
     idempotency::{Key, in_flight, let_go},
     reply::Refusal,
@@ -79,55 +77,12 @@ async fn commit<P>(ports: &P, plan: &PlannedUpload<'_>) -> Result<(), Refusal>
 where
     P: Database + ObjectStore + Queue + Clock + Random,
 {
-    let items = new_items(plan, ports.now());
+    let states = (ItemState::Uploading, ItemState::Uploading);
+    let items = plan::new_items(plan.documents, plan.batches, states, ports.now());
     let first = announce(ports, plan, &items).await?;
-    let packs = packs(&items, first);
+    let packs = plan::pack_numbers(&items, first);
     store_packs(ports, plan, &packs).await?;
     make_job(ports, plan, &packs).await
-}
-
-/// The packs of each batch, then the batch.
-fn new_items(plan: &PlannedUpload<'_>, now: Timestamp) -> Vec<NewItem> {
-    let mut items = Vec::new();
-    for batch in plan.batches {
-        let first = items.len();
-        let batch_place = first + batch.len();
-        for pack in batch {
-            let documents = packed(plan.documents, &pack.documents);
-            items.push(NewItem {
-                state: ItemState::Uploading,
-                batch: Some(batch_place),
-                document_count: Some(documents.len()),
-                documents,
-                ..NewItem::queued(Stage::Chunk, now)
-            });
-        }
-        items.push(NewItem {
-            state: ItemState::Uploading,
-            packs: batch_place.checked_sub(1).map(|last| (first, last)),
-            ..NewItem::queued(Stage::Embed, now)
-        });
-    }
-    items
-}
-
-fn packed(documents: &[Prepared], places: &[usize]) -> Vec<PackedDocument> {
-    let mut start = 0;
-    places
-        .iter()
-        .filter_map(|place| documents.get(*place))
-        .map(|prepared| {
-            let end = start + prepared.document.content.len() as u64;
-            let packed = PackedDocument { id: prepared.id.clone(), start, end };
-            start = end;
-            packed
-        })
-        .collect()
-}
-
-/// The numbers of the packs, in the order of the plan.
-fn packs(items: &[NewItem], first: ItemId) -> Vec<ItemId> {
-    (first.0..).zip(items).filter(|(_, item)| item.batch.is_some()).map(|(number, _)| ItemId(number)).collect()
 }
 
 /// Step 1. Returns the number of this job's first item.
@@ -164,10 +119,7 @@ async fn announce<P: Database + Clock>(
 async fn store_packs<P: ObjectStore>(ports: &P, plan: &PlannedUpload<'_>, packs: &[ItemId]) -> Result<(), Failure> {
     let planned = plan.batches.iter().flatten();
     let puts = packs.iter().zip(planned).map(|(item, pack)| {
-        let mut bytes = Vec::with_capacity(pack.bytes);
-        for place in &pack.documents {
-            bytes.extend_from_slice(&plan.documents[*place].document.content);
-        }
+        let bytes = plan::bytes(plan.documents, pack);
         let key = object_keys::pack(&plan.tenant.user, *item);
         async move { ports.put(&key, bytes, PutIf::Absent).await }
     });
@@ -187,7 +139,8 @@ async fn make_job<P: Database + Queue + Clock + Random>(
 ) -> Result<(), Refusal> {
     let now = ports.now();
     let user = &plan.tenant.user;
-    let upload = Upload::new(user, plan.job, &revisions(plan, packs, now), now)?;
+    let revisions = plan::revisions(plan.documents, plan.batches, packs, now);
+    let upload = Upload::new(user, plan.job, &revisions, now)?;
     let mut work = Transaction::default();
     let accept = work.write(create::accept(plan.job, now));
     work.write_all(superseded::by_upload(&upload));
@@ -204,33 +157,4 @@ async fn make_job<P: Database + Queue + Clock + Random>(
     // The job is committed: a lost message costs a sweep, not the job.
     let _ = ports.send(done.messages()?).await;
     Ok(())
-}
-
-/// The revisions that the upload's documents take, with the packs that hold them.
-fn revisions<'a>(plan: &PlannedUpload<'a>, packs: &[ItemId], now: Timestamp) -> Vec<NewRevision<'a>> {
-    let planned = plan.batches.iter().flatten();
-    packs
-        .iter()
-        .zip(planned)
-        .flat_map(|(item, pack)| pack.documents.iter().map(move |place| (*item, *place)))
-        .filter_map(|(pack, place)| plan.documents.get(place).map(|prepared| revision(prepared, pack, now)))
-        .collect()
-}
-
-fn revision(prepared: &Prepared, pack: ItemId, now: Timestamp) -> NewRevision<'_> {
-    let description = &prepared.document.description;
-    NewRevision {
-        id: &prepared.id,
-        pack,
-        hash: &prepared.fingerprint,
-        bytes: prepared.document.content.len(),
-        created_at: description.created_at.unwrap_or(now).milliseconds(),
-        external_id: description.external_id.as_deref(),
-        title: description.title.as_deref(),
-        kind: &description.kind,
-        language: description.language.as_deref(),
-        media_type: &description.media_type,
-        tags: &description.tags,
-        metadata: description.metadata.as_ref(),
-    }
 }

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use pipeline::{constants, model::EMBEDDING};
 use schemars::JsonSchema;
 use serde::Serialize;
-
-use super::pack::Batch;
+use uploads::pack::Batch;
 
 /// The expected cost of an upload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -148,7 +147,7 @@ fn tokens(text: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::index::pack;
+    use uploads::pack;
 
     #[test]
     fn words_digits_and_symbols() {

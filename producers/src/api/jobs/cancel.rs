@@ -10,7 +10,8 @@ use pipeline::{
         purge::{self, Purge},
     },
     platform::{
-        ports::{Channels, Clock, Database, Queue, Random},
+        object_keys,
+        ports::{Channels, Clock, Database, ObjectStore, Queue, Random},
         transaction::Transaction,
     },
     store::{documents, jobs, users},
@@ -26,7 +27,10 @@ use crate::http::{
 ///
 /// One transaction: the items' claims are void from then on, the revisions they were making are
 /// superseded, and documents that were never published are gone.
-pub async fn cancel<P: Database + Queue + Channels + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
+pub async fn cancel<P: Database + ObjectStore + Queue + Channels + Clock + Random>(
+    ports: &P,
+    call: &Call<'_>,
+) -> Answer {
     let job = id_of(call)?;
     let user = &call.tenant.user;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
@@ -50,6 +54,8 @@ pub async fn cancel<P: Database + Queue + Channels + Clock + Random>(ports: &P, 
     work.write(users::bump(user));
     let done = work.commit(ports).await?;
     let _ = ports.send(done.messages()?).await;
+    // Whether it was streamed or not; what is not removed here is removed by the schedule.
+    let _ = ports.delete(&[object_keys::upload(user, &job)]).await;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
     reply(StatusCode::OK, &view).map_err(Refusal::from)
 }

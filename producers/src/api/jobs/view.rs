@@ -13,7 +13,7 @@ use pipeline::{
     time::Timestamp,
 };
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
 /// A job's state as its owner sees it.
@@ -50,7 +50,7 @@ impl Status {
 pub struct StageView {
     name: Stage,
     state: ItemState,
-    /// Documents (chunk) or chunks (embed, upsert) done.
+    /// Bytes (unpack), documents (chunk) or chunks (embed, upsert) done.
     done: i64,
     /// Of so many known so far.
     total: i64,
@@ -71,6 +71,43 @@ pub struct Counts {
     cancelled: i64,
 }
 
+/// How far a streamed upload is unpacked.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "UploadProgress")]
+pub struct UploadView {
+    /// Its length.
+    bytes: u64,
+    /// Of it, unpacked.
+    read: u64,
+    /// Documents found so far that are indexed.
+    queued: u64,
+    /// Documents found so far that were there already.
+    duplicates: u64,
+    /// Documents found so far that cannot be indexed; `/items?state=rejected` says why.
+    rejected: u64,
+    /// Where it could not be read on: what was whole before that is indexed.
+    broken: Option<BrokenView>,
+}
+
+/// Where an upload could not be read on.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "BrokenUpload")]
+pub struct BrokenView {
+    /// The byte from which on it was not understood.
+    byte: u64,
+    /// How many documents stand before it.
+    document: u64,
+    /// What is wrong there.
+    why: String,
+}
+
+impl UploadView {
+    /// True if something of it is not indexed.
+    fn is_partial(&self) -> bool {
+        self.broken.is_some() || self.rejected > 0
+    }
+}
+
 /// A job as `GET /api/jobs/{id}` answers.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Job")]
@@ -87,6 +124,9 @@ pub struct JobView {
     stages: Vec<StageView>,
     items: Counts,
     pub(super) errors: Vec<Problem>,
+    /// Of a streamed upload: how far it is unpacked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upload: Option<UploadView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Map<String, Value>>")]
     receipt: Option<Box<RawValue>>,
@@ -109,9 +149,16 @@ fn document_failures(item: &ItemRow) -> Vec<DocumentFailure> {
 /// A job's rows as its owner sees them.
 pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
     let counts = counts(items);
-    let status = status(&job, items, counts);
+    let upload: Option<UploadView> = job.upload.as_deref().and_then(|upload| serde_json::from_str(upload).ok());
+    let status = status(&job, items, counts, upload.as_ref());
     let parked = items.iter().filter(|item| item.state == ItemState::Parked).min_by_key(|item| item.next_at);
     let stages = match job.kind {
+        JobKind::Index if upload.is_some() => {
+            let mut stages = vec![unpack_view(items, upload.as_ref())];
+            stages.extend([Stage::Chunk, Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)));
+            wait_for_unpacking(&mut stages);
+            stages
+        }
         JobKind::Index => [Stage::Chunk, Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
         JobKind::Chat => vec![stage_view(Stage::Chat, items)],
         JobKind::Archive => vec![stage_view(Stage::Archive, items)],
@@ -127,7 +174,8 @@ pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
         parked_why: parked.and_then(|item| item.error.clone()),
         stages,
         items: counts,
-        errors: errors(items),
+        errors: errors(items, upload.as_ref()),
+        upload,
         receipt: job.receipt.and_then(|receipt| RawValue::from_string(receipt).ok()),
         id: job.id,
         kind: job.kind,
@@ -170,10 +218,15 @@ fn counts(items: &[ItemRow]) -> Counts {
     counts
 }
 
-fn status(job: &JobRow, items: &[ItemRow], counts: Counts) -> Status {
+fn status(job: &JobRow, items: &[ItemRow], counts: Counts, upload: Option<&UploadView>) -> Status {
     if items.iter().all(|item| item.state.is_terminal()) {
+        let was_given_up = items.iter().any(|item| item.stage == Stage::Unpack && item.state == ItemState::Failed);
+        let is_partial = was_given_up || upload.is_some_and(UploadView::is_partial);
+        let has_any = counts.done > 0 || upload.is_some_and(|upload| upload.duplicates > 0);
         return match counts {
             _ if job.cancelled_at.is_some() => Status::Cancelled,
+            _ if is_partial && has_any => Status::Partial,
+            _ if is_partial => Status::Failed,
             Counts { failed: 0, .. } => Status::Succeeded,
             Counts { done: 0, .. } => Status::Failed,
             _ => Status::Partial,
@@ -185,16 +238,36 @@ fn status(job: &JobRow, items: &[ItemRow], counts: Counts) -> Status {
     {
         return Status::Parked;
     }
-    let untouched = items.iter().all(|item| {
-        matches!(item.state, ItemState::Queued | ItemState::Waiting) && item.progress == 0 && item.attempts == 0
-    });
+    let is_unpacked = upload.is_some_and(|upload| upload.read > 0);
+    let untouched = !is_unpacked
+        && items.iter().all(|item| {
+            matches!(item.state, ItemState::Queued | ItemState::Waiting) && item.progress == 0 && item.attempts == 0
+        });
     if untouched { Status::Queued } else { Status::Running }
+}
+
+/// A stage that has done all there is has not done all there will be, while more is unpacked.
+fn wait_for_unpacking(stages: &mut [StageView]) {
+    let [unpack, others @ ..] = stages else { return };
+    if !unpack.state.is_terminal() {
+        for stage in others.iter_mut().filter(|stage| stage.state == ItemState::Done) {
+            stage.state = ItemState::Waiting;
+        }
+    }
+}
+
+/// The stage that unpacks an upload: its progress is counted in bytes.
+fn unpack_view(items: &[ItemRow], upload: Option<&UploadView>) -> StageView {
+    let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let (read, bytes) = upload.map_or((0, 0), |upload| (upload.read, upload.bytes));
+    StageView { done: number(read), total: number(bytes), ..stage_view(Stage::Unpack, items) }
 }
 
 fn stage_view(stage: Stage, items: &[ItemRow]) -> StageView {
     let belongs = |item: &&ItemRow| match stage {
+        Stage::Unpack => item.stage == Stage::Unpack,
         Stage::Chunk => item.batch.is_some(),
-        Stage::Embed | Stage::Upsert | Stage::Purge => item.batch.is_none(),
+        Stage::Embed | Stage::Upsert | Stage::Purge => item.batch.is_none() && item.stage != Stage::Unpack,
         Stage::Chat | Stage::Archive => true,
     };
     let relevant: Vec<&ItemRow> = items.iter().filter(belongs).collect();
@@ -248,7 +321,12 @@ fn stage_state(stage: Stage, items: &[&ItemRow]) -> ItemState {
 /// The most errors one answer lists.
 const ERRORS: usize = 100;
 
-fn errors(items: &[ItemRow]) -> Vec<Problem> {
+fn errors(items: &[ItemRow], upload: Option<&UploadView>) -> Vec<Problem> {
+    let broken = upload.and_then(|upload| upload.broken.as_ref()).map(|broken| {
+        let BrokenView { byte, document, why } = broken;
+        let detail = format!("the upload cannot be read on at byte {byte}, after {document} documents: {why}");
+        Problem::new(Code::Malformed, detail)
+    });
     let documents = items.iter().flat_map(document_failures).map(|failure| {
         let mut problem = Problem::new(Code::Invalid, failure.detail);
         problem.code = failure.code;
@@ -260,9 +338,13 @@ fn errors(items: &[ItemRow]) -> Vec<Problem> {
         let in_batch: i64 =
             items.iter().filter(|pack| pack.batch == Some(item.id)).map(|pack| pack.document_count).sum();
         let documents = item.document_count + in_batch;
-        let what = if item.stage == Stage::Chat { "the answer".to_owned() } else { format!("{documents} documents") };
+        let what = match item.stage {
+            Stage::Chat => "the answer".to_owned(),
+            Stage::Unpack => "the rest of the upload".to_owned(),
+            _ => format!("{documents} documents"),
+        };
         let detail = format!("{what}, {} stage: {why}; POST to the job's /retry tries again", item.stage.name());
         Problem::new(Code::Unavailable, detail)
     });
-    failed.chain(documents).take(ERRORS).collect()
+    broken.into_iter().chain(failed).chain(documents).take(ERRORS).collect()
 }

@@ -10,7 +10,7 @@ use pipeline::{
 };
 use serde::Serialize;
 
-use super::{
+use crate::{
     media::{self, Media},
     parse::DocumentInput,
 };
@@ -174,7 +174,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::index::parse::Content;
+    use crate::parse::Content;
 
     fn input(content: &str) -> DocumentInput {
         DocumentInput { content: Content(Bytes::copy_from_slice(content.as_bytes())), ..DocumentInput::default() }

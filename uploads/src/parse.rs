@@ -1,6 +1,6 @@
 //! Request bodies to documents, each on its own: one that cannot be read fails alone.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io::Read as _};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -8,6 +8,7 @@ use http::{HeaderMap, header};
 use pipeline::{
     constants,
     filters::DOCUMENT_TYPES,
+    job::cursors::{Inside, SharedFields},
     problem::{Code, Problem},
     schema,
     time::Timestamp,
@@ -15,6 +16,11 @@ use pipeline::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Map, value::RawValue};
+
+use crate::{
+    format::Format,
+    split::{self, End, Piece, Window},
+};
 
 /// A document as a client sends it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -89,25 +95,24 @@ pub struct Item {
     pub document: Result<DocumentInput, Problem>,
 }
 
+/// The content type that a request names.
+pub fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 /// Reads a body by its content type.
 pub async fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Item>, Problem> {
     if body.is_empty() {
         return Err(Problem::new(
             Code::Malformed,
-            "the body is empty; send documents as JSON, NDJSON or multipart files",
+            "the body is empty; send documents as JSON, NDJSON, multipart files or a tar archive",
         ));
     }
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_lowercase();
-    let items = match essence.as_str() {
-        "application/json" => parse_json(body)?,
-        "application/x-ndjson" | "application/jsonl" => parse_lines(body),
-        "multipart/form-data" => parse_multipart(content_type, body).await?,
-        other => {
-            let detail =
-                format!("expected application/json, application/x-ndjson or multipart/form-data, not {other:?}");
-            return Err(Problem::field(Code::UnsupportedType, "Content-Type", detail));
-        }
+    let items = match Format::of(content_type(headers))? {
+        Format::Json => parse_json(body)?,
+        Format::Lines => parse_lines(body),
+        Format::Form { boundary } => parse_multipart(&boundary, body).await?,
+        Format::Archive => parse_archive(body)?,
     };
     match items.len() {
         0 => Err(Problem::new(Code::Invalid, "the request holds no documents; send at least one")),
@@ -162,19 +167,76 @@ fn has_documents(text: &str) -> Result<bool, serde_json::Error> {
 
 fn parse_lines(body: &[u8]) -> Vec<Item> {
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    lines
-        .enumerate()
-        .map(|(index, line)| match std::str::from_utf8(line) {
-            Ok(text) => item(format!("/{index}"), text),
-            Err(error) => Item {
-                pointer: format!("/{index}"),
-                document: Err(Problem::new(
-                    Code::Malformed,
-                    format!("the line is not UTF-8 at byte {}", error.valid_up_to()),
-                )),
-            },
-        })
-        .collect()
+    lines.enumerate().map(|(index, line)| written(format!("/{index}"), line)).collect()
+}
+
+/// A document written in JSON, alone or in a line.
+fn written(pointer: String, bytes: &[u8]) -> Item {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => item(pointer, text),
+        Err(error) => {
+            let detail = format!("the line is not UTF-8 at byte {}", error.valid_up_to());
+            Item { pointer, document: Err(Problem::new(Code::Malformed, detail)) }
+        }
+    }
+}
+
+fn parse_archive(body: &[u8]) -> Result<Vec<Item>, Problem> {
+    let window = Window { bytes: body, is_last: true, is_longest: true };
+    let found = split::split(&Format::Archive, &mut Inside::default(), window, constants::DOCUMENTS_PER_REQUEST + 1);
+    if let End::Broken(why) = found.end {
+        return Err(Problem::new(Code::Malformed, format!("the archive cannot be read: {why}")));
+    }
+    let files = found.pieces.into_iter().enumerate().map(|(index, piece)| {
+        let document = match piece {
+            Piece::Whole(range) => archived(body.get(range).unwrap_or_default()),
+            Piece::TooLong { .. } => Err(too_long(&format!("/files/{index}"))),
+        };
+        Item { pointer: format!("/files/{index}"), document }
+    });
+    Ok(files.collect())
+}
+
+/// A document that is longer than any may be; `pointer` is where it stands.
+pub fn too_long(pointer: &str) -> Problem {
+    let detail = format!("it is too long; the limit for one document is {} bytes", constants::DOCUMENT_BYTES);
+    Problem::field(Code::TooLarge, format!("{pointer}/content"), detail)
+}
+
+/// A file as it stands in an archive, its header before it.
+///
+/// # Errors
+/// It is no file of an archive.
+pub fn archived(entry: &[u8]) -> Result<DocumentInput, Problem> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Problem::new(Code::Malformed, format!("the file cannot be read from the archive: {error}"))
+    };
+    let mut archive = tar::Archive::new(entry);
+    let mut entries = archive.entries().map_err(|error| unreadable(&error))?;
+    let Some(entry) = entries.next() else { return Err(unreadable(&"it is empty")) };
+    let mut entry = entry.map_err(|error| unreadable(&error))?;
+    let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    let mut content = Vec::with_capacity(usize::try_from(entry.size()).unwrap_or(0));
+    entry.read_to_end(&mut content).map_err(|error| unreadable(&error))?;
+    let path = path.trim_start_matches("./").to_owned();
+    Ok(DocumentInput { external_id: Some(path), content: Content(Bytes::from(content)), ..DocumentInput::default() })
+}
+
+/// One piece of an upload, by its place among the documents. `None` for a field of a form, which is added to
+/// what the files after it share.
+pub async fn piece(format: &Format, index: usize, bytes: &[u8], shared: &mut SharedFields) -> Option<Item> {
+    Some(match format {
+        Format::Json | Format::Lines => written(format!("/{index}"), bytes),
+        Format::Archive => Item { pointer: format!("/files/{index}"), document: archived(bytes) },
+        Format::Form { boundary } => {
+            let body = [b"--", boundary.as_bytes(), b"\r\n", bytes, b"\r\n--", boundary.as_bytes(), b"--\r\n"].concat();
+            let pointer = format!("/files/{index}");
+            match read_form(boundary, &Bytes::from(body), shared).await {
+                Ok(mut files) => Item { pointer, document: Ok(describe(files.pop()?, shared)) },
+                Err(problem) => Item { pointer, document: Err(problem) },
+            }
+        }
+    })
 }
 
 fn item(pointer: String, text: &str) -> Item {
@@ -188,21 +250,21 @@ fn item(pointer: String, text: &str) -> Item {
     Item { pointer, document }
 }
 
-/// Fields that are no files apply to every file of the request.
-#[derive(Debug, Default)]
-struct Shared {
-    tags: Vec<String>,
-    kind: Option<String>,
-    language: Option<String>,
+async fn parse_multipart(boundary: &str, body: &Bytes) -> Result<Vec<Item>, Problem> {
+    let mut shared = SharedFields::default();
+    let files = read_form(boundary, body, &mut shared).await?;
+    let files = files.into_iter().enumerate();
+    Ok(files
+        .map(|(index, file)| Item { pointer: format!("/files/{index}"), document: Ok(describe(file, &shared)) })
+        .collect())
 }
 
-async fn parse_multipart(content_type: &str, body: &Bytes) -> Result<Vec<Item>, Problem> {
+/// The files of a form; fields that are no files are added to what they share.
+async fn read_form(boundary: &str, body: &Bytes, shared: &mut SharedFields) -> Result<Vec<DocumentInput>, Problem> {
     let malformed =
         |error: &multer::Error| Problem::new(Code::Malformed, format!("the multipart body cannot be read: {error}"));
-    let boundary = multer::parse_boundary(content_type).map_err(|error| malformed(&error))?;
     let whole = stream::iter([Ok::<_, std::io::Error>(body.clone())]);
     let mut multipart = multer::Multipart::new(whole, boundary);
-    let mut shared = Shared::default();
     let mut files = Vec::new();
     while let Some(field) = multipart.next_field().await.map_err(|error| malformed(&error))? {
         let name = field.name().unwrap_or_default().to_owned();
@@ -211,29 +273,27 @@ async fn parse_multipart(content_type: &str, body: &Bytes) -> Result<Vec<Item>, 
         let bytes = field.bytes().await.map_err(|error| malformed(&error))?;
         match file_name {
             Some(file_name) => files.push(file(file_name, media_type, bytes)),
-            None => share(&mut shared, &name, &bytes)?,
+            None => share(shared, &name, &bytes)?,
         }
     }
-    Ok(files
-        .into_iter()
-        .enumerate()
-        .map(|(index, mut document)| {
-            document.tags.clone_from(&shared.tags);
-            document.kind.clone_from(&shared.kind);
-            document.language.clone_from(&shared.language);
-            Item { pointer: format!("/files/{index}"), document: Ok(document) }
-        })
-        .collect())
+    Ok(files)
+}
+
+fn describe(mut document: DocumentInput, shared: &SharedFields) -> DocumentInput {
+    document.tags.clone_from(&shared.tags);
+    document.kind.clone_from(&shared.kind);
+    document.language.clone_from(&shared.language);
+    document
 }
 
 fn file(file_name: String, media_type: Option<String>, bytes: Bytes) -> DocumentInput {
     // A browser names every file's type; only one that is indexed says more than the name's ending.
     let media_type =
-        media_type.filter(|given| super::media::by_media_type(given).is_some_and(|known| known != "text/plain"));
+        media_type.filter(|given| crate::media::by_media_type(given).is_some_and(|known| known != "text/plain"));
     DocumentInput { external_id: Some(file_name), content: Content(bytes), media_type, ..DocumentInput::default() }
 }
 
-fn share(shared: &mut Shared, name: &str, bytes: &[u8]) -> Result<(), Problem> {
+fn share(shared: &mut SharedFields, name: &str, bytes: &[u8]) -> Result<(), Problem> {
     let value = utf8(bytes)?.trim();
     match name {
         "tags" if value.starts_with('[') => {

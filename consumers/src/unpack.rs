@@ -1,0 +1,250 @@
+//! Unpack: an upload that lies in R2 as it came, range by range, into packs.
+//!
+//! In: the only item of a job whose upload was too large to be read at once.
+//! Does, per message:
+//! 1. reads a range of 144 KB, or of as much as its first document takes ([`unpack::range`](range));
+//! 2. finds the whole documents in it, reads and checks each of them alone, as the gateway does;
+//! 3. looks which of them are there already, or stood further up;
+//! 4. takes item numbers of its own and stores packs under them: an attempt that broke off before may have
+//!    stored others, and overwrites nothing;
+//! 5. commits the packs and their batches, the revisions, what became of each document, and the offset at
+//!    which the next range begins, in one fenced transaction.
+//!
+//! Sends on: chunk, for each pack; unpack again until the upload's end, or until where it cannot be read on:
+//! what was whole until there stays. Then the upload is removed from R2; if a crash forgets it, the schedule
+//! does (`producers/src/schedule/orphans.rs`), together with packs that broken attempts left.
+
+mod range;
+
+use futures_util::future::join_all;
+use pipeline::{
+    failure::Failure,
+    ids::{ItemId, JobId},
+    job::{
+        cursors::{self, UnpackCursor},
+        item::{Claim, ItemState, Move, Progress},
+        kind::JobKind,
+        outcome::Outcome,
+        protocol::commit,
+        purge::{self, Purge},
+    },
+    platform::{
+        object_keys,
+        ports::{Clock, Database, ObjectStore, PutIf, Queue, Random, Sha256},
+        statement::json,
+        transaction::Transaction,
+    },
+    problem::{Code, Problem},
+    store::{
+        documents::{
+            superseded,
+            upload::{self, Upload},
+        },
+        jobs::{
+            create::{self, NewItem},
+            items,
+        },
+        uploads::{self as rows, Unpacked},
+    },
+    time::Timestamp,
+};
+use serde::Serialize;
+use uploads::{
+    Checked, Format, ItemAnswer, Prepared,
+    pack::{self, Batch},
+    plan,
+};
+
+use self::range::Range;
+
+/// What became of a document, as it is stored.
+#[derive(Debug, Serialize)]
+struct Stored<'a> {
+    external_id: Option<&'a str>,
+    document_id: Option<&'a str>,
+    status: &'a str,
+    job_id: Option<&'a JobId>,
+    pack: Option<ItemId>,
+    error: Option<&'a Problem>,
+}
+
+/// The documents of a range, and the packs that those take which are to be indexed.
+struct Plan {
+    answers: Vec<ItemAnswer>,
+    documents: Vec<Prepared>,
+    /// The place of each document among the answers.
+    places: Vec<usize>,
+    batches: Vec<Batch>,
+    items: Vec<NewItem>,
+}
+
+/// Runs the stage. See the module for its steps.
+pub async fn unpack<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
+where
+    P: Database + ObjectStore + Queue + Sha256 + Clock + Random,
+{
+    let cursor = cursors::read::<UnpackCursor>(claim)?.ok_or_else(|| Failure::bug("an upload without a cursor"))?;
+    let format = Format::of(&cursor.media_type).map_err(|problem| Failure::bug(problem.detail))?;
+    let key = object_keys::upload(&claim.user, &claim.job);
+    let Some(mut range) = range::read(ports, &key, &format, &cursor).await? else {
+        return Err(Failure::input("the upload is not kept any more; send it again"));
+    };
+    let first = usize::try_from(cursor.documents).unwrap_or(usize::MAX);
+    let plan = plan(ports, claim, range.items(&format, first).await, first).await?;
+    let numbers = match plan.items.len() {
+        0 => None,
+        count => match take_numbers(ports, claim, count).await? {
+            // The claim was lost: another worker is at it.
+            None => return Ok(Outcome::Done),
+            numbers => numbers,
+        },
+    };
+    let packs = numbers.map_or_else(Vec::new, |first| plan::pack_numbers(&plan.items, ItemId(claim.item.0 + first)));
+    store_packs(ports, claim, &plan, &packs).await?;
+    if commit_range(ports, claim, &range, &plan, numbers, &packs).await? && range.is_last() {
+        // The job is committed: what is not removed here is removed by the schedule.
+        let _ = ports.delete(&[key]).await;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Steps 2 and 3: nothing is written so far.
+async fn plan<P>(ports: &P, claim: &Claim, items: Vec<uploads::Item>, first: usize) -> Result<Plan, Failure>
+where
+    P: Database + Sha256 + Clock,
+{
+    let Checked { mut answers, documents } = uploads::prepare(ports, &claim.user, items, first).await?;
+    let wanted: Vec<_> = documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
+    let known =
+        if wanted.is_empty() { Vec::new() } else { upload::known_in_upload(claim, &wanted)?.all(ports).await? };
+    let (mut kept, mut places) = (Vec::new(), Vec::new());
+    for (place, prepared) in documents {
+        match known.iter().find(|known| known.id == prepared.id) {
+            Some(known) if known.stands_before => {
+                let pointer = format!("/{}/external_id", first + place);
+                let detail = "the same document stands further up in this upload";
+                answers[place].reject(Problem::field(Code::Duplicate, pointer, detail));
+            }
+            Some(known) => answers[place].know(known.job_id.clone()),
+            None => {
+                kept.push(prepared);
+                places.push(place);
+            }
+        }
+    }
+    let sizes: Vec<usize> = kept.iter().map(|prepared| prepared.document.content.len()).collect();
+    let batches = pack::plan(&sizes);
+    let items = plan::new_items(&kept, &batches, (ItemState::Queued, ItemState::Waiting), ports.now());
+    Ok(Plan { answers, documents: kept, places, batches, items })
+}
+
+/// Step 4, first half. `None` if the claim was lost.
+async fn take_numbers<P: Database>(ports: &P, claim: &Claim, count: usize) -> Result<Option<i64>, Failure> {
+    let Some(numbers) = rows::take_numbers(claim, count).first(ports).await? else { return Ok(None) };
+    let last = numbers.first + i64::try_from(count).unwrap_or(i64::MAX);
+    if last > numbers.end {
+        return Err(Failure::bug("the upload takes more items than its job has numbers"));
+    }
+    Ok(Some(numbers.first))
+}
+
+/// Step 4, second half: no other attempt writes under these numbers.
+async fn store_packs<P: ObjectStore>(ports: &P, claim: &Claim, plan: &Plan, packs: &[ItemId]) -> Result<(), Failure> {
+    let puts = packs.iter().zip(plan.batches.iter().flatten()).map(|(number, pack)| {
+        let key = object_keys::pack(&claim.user, *number);
+        let bytes = plan::bytes(&plan.documents, pack);
+        async move { ports.put(&key, bytes, PutIf::Always).await }
+    });
+    for stored in join_all(puts).await {
+        stored?;
+    }
+    Ok(())
+}
+
+/// Step 5; false if the claim was lost.
+async fn commit_range<P>(
+    ports: &P,
+    claim: &Claim,
+    range: &Range,
+    plan: &Plan,
+    numbers: Option<i64>,
+    packs: &[ItemId],
+) -> Result<bool, Failure>
+where
+    P: Database + Queue + Clock + Random,
+{
+    let now = ports.now();
+    let mut work = Transaction::default();
+    record(&mut work, claim, range, plan, numbers, packs)?;
+    if let Some(first) = numbers {
+        bring(ports, &mut work, claim, plan, packs, now)?;
+        work.announce(create::more_items(claim, ItemId(claim.item.0 + first), &plan.items, now)?);
+    }
+    let next = if range.is_last() { Move::Finish } else { Move::Continue(json(&range.next(plan.answers.len()))?) };
+    commit(ports, claim, work, &Progress::default(), next).await
+}
+
+/// What became of the range's documents.
+fn record(
+    work: &mut Transaction,
+    claim: &Claim,
+    range: &Range,
+    plan: &Plan,
+    numbers: Option<i64>,
+    packs: &[ItemId],
+) -> Result<(), Failure> {
+    let mut pack_of = vec![None; plan.answers.len()];
+    for (pack, place) in plan::places(&plan.batches, packs) {
+        if let Some(answer) = plan.places.get(place) {
+            pack_of[*answer] = Some(pack);
+        }
+    }
+    let results: Vec<Stored<'_>> =
+        plan.answers.iter().zip(pack_of).map(|(answer, pack)| stored(answer, pack)).collect();
+    let count = |status: &str| plan.answers.iter().filter(|answer| answer.status == status).count();
+    let broken = range.broken(plan.answers.len()).map(|broken| json(&broken)).transpose()?;
+    let unpacked = Unpacked {
+        first: range.first(),
+        results: &json(&results)?,
+        read: range.end(),
+        queued: count("queued"),
+        duplicates: count("duplicate") + count("in_progress"),
+        rejected: count("rejected"),
+        broken: broken.as_deref(),
+        numbers,
+    };
+    for write in rows::record(claim, unpacked) {
+        work.write(write);
+    }
+    work.write(items::add_documents(claim, count("queued")));
+    Ok(())
+}
+
+fn stored(answer: &ItemAnswer, pack: Option<ItemId>) -> Stored<'_> {
+    Stored {
+        external_id: answer.external_id.as_deref(),
+        document_id: answer.document_id.as_ref().map(pipeline::ids::DocumentId::as_str),
+        status: answer.status,
+        job_id: answer.job_id.as_ref(),
+        pack,
+        error: answer.error.as_ref(),
+    }
+}
+
+/// The revisions of the documents that are to be indexed; those they supersede are purged.
+fn bring<P: Random>(
+    ports: &P,
+    work: &mut Transaction,
+    claim: &Claim,
+    plan: &Plan,
+    packs: &[ItemId],
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let revisions = plan::revisions(&plan.documents, &plan.batches, packs, now);
+    let upload = Upload::unpacked(claim, &revisions, now)?;
+    work.write_all(superseded::by_upload(&upload));
+    let purge_job = JobId::new(now, ports.bytes());
+    purge::schedule(work, Purge { job: &purge_job, user: &claim.user, kind: JobKind::Purge, due: now, now })?;
+    work.write_all(upload::take_revisions(&upload));
+    Ok(())
+}

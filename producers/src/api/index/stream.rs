@@ -1,0 +1,143 @@
+//! `POST /api/index` with a body that is too large to be read at once: it goes into R2 as it comes.
+//!
+//! 1. What can be refused without the body is refused: its form, a key that came with another one.
+//! 2. The body is streamed into an object, named by the job that it will be. None of it enters wasm. A crash
+//!    from here on leaves an object without a job, which `schedule/orphans.rs` removes when its request cannot
+//!    be alive any more.
+//! 3. One D1 transaction makes the job, accepted, with its only item, the upload's row, and the answer to
+//!    replay: 202 means that it happened.
+//! 4. The item's message is sent. If that fails the sweep sends it.
+//!
+//! An `Idempotency-Key` is known by what R2 says of the stored content, so a repetition is sent once more, and
+//! answered as before.
+
+use pipeline::{
+    constants,
+    ids::JobId,
+    job::{
+        cursors::{Inside, UnpackCursor},
+        kind::JobKind,
+        message::Stage,
+    },
+    platform::{object_keys, statement::json, transaction::Transaction},
+    problem::{Code, Problem},
+    store::{
+        counters,
+        idempotency::{self as keys, NewKey},
+        jobs::create::{self, NewItem, NewJob},
+        uploads as rows,
+    },
+    time::Timestamp,
+};
+use uploads::{Format, parse};
+
+use super::{
+    answer::{IndexAnswer, accepted},
+    token::consistency_token,
+};
+use crate::http::{
+    call::{Call, RequestPorts},
+    idempotency::{self, Key, in_flight},
+    reply::{Answer, Refusal},
+};
+
+/// An upload that lies in R2.
+struct Stored<'a> {
+    job: &'a JobId,
+    media_type: &'a str,
+    bytes: u64,
+    key: Option<&'a Key>,
+    /// The answer to replay.
+    response: &'a str,
+}
+
+/// Answers the route for a body of so many bytes. See the module for its steps.
+pub(super) async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>, bytes: u64) -> Answer {
+    if call.parameter("dry_run").as_deref() == Some("true") {
+        let detail = format!("an estimate reads {} bytes at most; send a part", constants::READ_AT_ONCE_BYTES);
+        return Err(Problem::field(Code::TooLarge, "Content-Length", detail).into());
+    }
+    let media_type = parse::content_type(call.request.headers());
+    Format::of(media_type)?;
+    let key = idempotency::begin_unread(ports, call).await?;
+    let begun = ports.now();
+    let job = JobId::new(begun, ports.bytes());
+    let object = object_keys::upload(&call.tenant.user, &job);
+    let content = ports.store_body(&object, bytes).await?;
+    let key = key.map(|key| Key::of_stored(key, &content));
+    let answer = answer(&job);
+    let stored = Stored { job: &job, media_type, bytes, key: key.as_ref(), response: &json(&answer)? };
+    match make_job(ports, call, &stored, begun).await {
+        Ok(()) => accepted(ports, call, &job, &answer).await,
+        // It may be a job all the same: the schedule sees whether the object belongs to one.
+        Err(failure @ Refusal::Failure(_)) => Err(failure),
+        Err(refusal) => {
+            let _ = ports.delete(&[object]).await;
+            let Some(key) = &key else { return Err(refusal) };
+            idempotency::replay(ports, &call.tenant, key).await?.ok_or(refusal)
+        }
+    }
+}
+
+fn answer(job: &JobId) -> IndexAnswer<'_> {
+    IndexAnswer {
+        job_id: Some(job),
+        status: "queued",
+        consistency_token: Some(consistency_token(job)),
+        estimate: None,
+        items: &[],
+        items_url: Some(format!("/api/jobs/{job}/items")),
+    }
+}
+
+/// Steps 3 and 4.
+async fn make_job<P: RequestPorts>(
+    ports: &P,
+    call: &Call<'_>,
+    stored: &Stored<'_>,
+    begun: Timestamp,
+) -> Result<(), Refusal> {
+    let now = ports.now();
+    if now.since(begun) > constants::UPLOAD_TIME {
+        let detail = "the upload took more than an hour; send it in parts";
+        return Err(Problem::new(Code::TooLarge, detail).into());
+    }
+    let user = &call.tenant.user;
+    let (key, body_hash) = stored.key.map(|key| (key.key.as_str(), key.body_hash.as_str())).unzip();
+    let numbers = usize::try_from(stored.bytes / constants::BYTES_PER_ITEM_NUMBER).unwrap_or(usize::MAX);
+    let mut work = Transaction::default();
+    // Two requests with one key: the second inserts nothing here, and then no job either.
+    work.write(keys::claim(NewKey { user, key, body_hash, job: stored.job, now }));
+    let job = work.query(create::job(NewJob {
+        id: stored.job,
+        user,
+        kind: JobKind::Index,
+        is_accepted: true,
+        items: numbers,
+        documents: 0,
+        key,
+        now,
+    }));
+    work.write(counters::take_item_numbers(stored.job, numbers));
+    work.write(rows::insert(user, stored.job, stored.media_type, stored.bytes));
+    let item = NewItem { cursor: Some(json(&cursor(stored))?), ..NewItem::queued(Stage::Unpack, now) };
+    work.announce(create::items(stored.job, &[item], now)?);
+    work.write(keys::answer(user, key, stored.job, stored.response, now));
+    let done = work.commit(ports).await?;
+    if done.first(job)?.is_none() {
+        return Err(in_flight().into());
+    }
+    // The job is committed: a lost message costs a sweep, not the job.
+    let _ = ports.send(done.messages()?).await;
+    Ok(())
+}
+
+fn cursor(stored: &Stored<'_>) -> UnpackCursor {
+    UnpackCursor {
+        media_type: stored.media_type.to_owned(),
+        bytes: stored.bytes,
+        offset: 0,
+        documents: 0,
+        inside: Inside::default(),
+    }
+}

@@ -1,0 +1,69 @@
+//! What became of each document of an upload that was too large to be answered at once.
+
+use pipeline::{
+    ids::{DocumentId, JobId},
+    platform::ports::Database,
+    problem::{Code, Problem},
+    store::uploads::{self, ResultRow, Wanted},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{id_of, not_found, read};
+use crate::http::{call::Call, paging, reply::Answer};
+
+/// The states that a list may be cut down to.
+const STATES: [&str; 9] =
+    ["queued", "running", "parked", "done", "failed", "cancelled", "duplicate", "in_progress", "rejected"];
+
+/// A document of a streamed upload.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "UploadedDocument")]
+pub struct ItemView {
+    /// How many documents of the upload stand before it.
+    index: u64,
+    /// The client's name for it.
+    external_id: Option<String>,
+    /// Ours.
+    document_id: Option<DocumentId>,
+    /// `duplicate`, `in_progress`, `rejected`, or how far what is indexed has come.
+    status: String,
+    /// Of what another upload was bringing already: that upload's job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<JobId>,
+    /// Why it was rejected.
+    error: Option<Problem>,
+}
+
+/// `GET /api/jobs/{id}/items`: in the upload's order, as far as it is unpacked.
+pub async fn items<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+    let job = id_of(call)?;
+    let user = &call.tenant.user;
+    let (limit, cursor) = paging::page(call)?;
+    let after = match cursor.as_deref().map(str::parse) {
+        None => -1,
+        Some(Ok(after)) => after,
+        Some(Err(_)) => return Err(Problem::field(Code::Invalid, "cursor", "expected a next_cursor").into()),
+    };
+    let status = call.parameter("state");
+    if status.as_deref().is_some_and(|status| !STATES.contains(&status)) {
+        let detail = format!("expected one of {}", STATES.join(", "));
+        return Err(Problem::field(Code::Invalid, "state", detail).into());
+    }
+    read(ports, user, &job).await?.ok_or_else(not_found)?;
+    let wanted = Wanted { after, status: status.as_deref(), limit: limit + 1 };
+    let rows = uploads::results(user, &job, &wanted).all(ports).await?;
+    let views: Vec<ItemView> = rows.into_iter().map(view).collect();
+    Ok(paging::page_reply(views, limit, |view| view.index.to_string()))
+}
+
+fn view(row: ResultRow) -> ItemView {
+    ItemView {
+        index: row.index,
+        external_id: row.external_id,
+        document_id: row.document_id,
+        status: row.status,
+        job_id: row.job_id,
+        error: row.error.and_then(|error| serde_json::from_str(&error).ok()),
+    }
+}

@@ -1,0 +1,279 @@
+//! Uploads too large to be read at once: streamed into R2, unpacked range by range, exactly once.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fmt::Write as _;
+
+use pipeline::{
+    constants::{self, READ_AT_ONCE_BYTES},
+    job::outcome::Outcome,
+    time::{HOUR, MINUTE},
+};
+use producers::schedule::Schedule;
+use serde_json::{Value, json};
+use tests::rig::{Answer, Rig};
+
+pub(crate) const LINES: &str = "application/x-ndjson";
+
+/// So many documents of about this size, a line each.
+pub(crate) fn lines(count: usize, bytes: usize) -> String {
+    let mut text = String::new();
+    for index in 0..count {
+        let filler = "words that fill it ".repeat(bytes / 19);
+        let document = json!({"external_id": format!("{index}.md"), "content": format!("number{index} {filler}")});
+        let _ = writeln!(text, "{document}");
+    }
+    assert!(text.len() > READ_AT_ONCE_BYTES, "{} bytes are read at once", text.len());
+    text
+}
+
+pub(crate) fn send(rig: &Rig, media_type: &str, body: &[u8]) -> Answer {
+    rig.request_with_headers("POST", "/api/index", &[("content-type", media_type)], body)
+}
+
+pub(crate) fn upload(rig: &Rig, media_type: &str, body: &[u8]) -> String {
+    let answer = send(rig, media_type, body);
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    assert_eq!(answer.body["items"], json!([]), "nothing is read so far");
+    answer.body["job_id"].as_str().unwrap().to_owned()
+}
+
+/// Every page of a job's items.
+pub(crate) fn items(rig: &Rig, job: &str, state: &str) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = rig.request("GET", &format!("/api/jobs/{job}/items?limit=37{state}{cursor}"), &Value::Null);
+        assert_eq!(page.status, 200, "{}", page.body);
+        all.extend(page.body["data"].as_array().unwrap().iter().cloned());
+        let Some(next) = page.body["next_cursor"].as_str() else { return all };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+pub(crate) fn objects_of_uploads(rig: &Rig) -> usize {
+    rig.memory.object_keys().iter().filter(|key| key.starts_with("uploads/")).count()
+}
+
+#[test]
+fn a_large_upload_is_unpacked_and_every_document_accounted_for() {
+    let rig = Rig::new(1);
+    let job = upload(&rig, LINES, lines(300, 2_000).as_bytes());
+    assert_eq!(objects_of_uploads(&rig), 1);
+    rig.drain();
+    let view = rig.job(&job);
+    assert_eq!(view["status"], "succeeded", "{view}");
+    assert_eq!((&view["items"]["done"], &view["upload"]["queued"]), (&json!(300), &json!(300)));
+    assert_eq!(view["stages"][0]["name"], "unpack");
+    assert_eq!(view["stages"][0]["done"], view["upload"]["bytes"]);
+    let listed = items(&rig, &job, "");
+    let indexes: Vec<u64> = listed.iter().map(|item| item["index"].as_u64().unwrap()).collect();
+    assert_eq!(indexes, (0..300).collect::<Vec<_>>());
+    assert!(listed.iter().all(|item| item["status"] == "done" && item["document_id"].is_string()));
+    assert_eq!(objects_of_uploads(&rig), 0, "the raw upload goes with its last range");
+    assert_eq!(rig.search(&json!({"query": "number217", "mode": "keyword"}))[0], "217.md");
+}
+
+#[test]
+fn the_list_grows_while_the_upload_is_unpacked_and_knows_states() {
+    let rig = Rig::new(1);
+    let job = upload(&rig, LINES, lines(300, 2_000).as_bytes());
+    assert!(items(&rig, &job, "").is_empty());
+    let first = rig.memory.receive().unwrap();
+    rig.process(&first);
+    let listed = items(&rig, &job, "&state=queued").len();
+    assert!((30..100).contains(&listed), "{listed} documents in the first range");
+    assert!(items(&rig, &job, "&state=done").is_empty());
+    assert_eq!(rig.job(&job)["status"], "running");
+    assert_eq!(rig.request("GET", &format!("/api/jobs/{job}/items?state=lost"), &Value::Null).status, 422);
+    let other = rig.new_user();
+    let answer = rig.request_as(&other, "GET", &format!("/api/jobs/{job}/items"), &[], b"");
+    assert_eq!(answer.status, 404);
+}
+
+#[test]
+fn documents_that_are_there_or_stand_twice_or_cannot_be_read_are_told() {
+    let rig = Rig::new(1);
+    rig.upload(&json!([{"external_id": "there.md", "content": "the same"}]));
+    rig.drain();
+    let mut text = lines(200, 2_000);
+    text.insert_str(0, "{\"external_id\":\"there.md\",\"content\":\"the same\"}\nnonsense\n");
+    // Far behind the range of the first, with another content.
+    text.push_str("{\"external_id\":\"0.md\",\"content\":\"another\"}\n{\"content\":\"a\\u0000b\"}\n{\"content\":");
+    let job = upload(&rig, LINES, text.as_bytes());
+    rig.drain();
+    let view = rig.job(&job);
+    assert_eq!(view["status"], "partial", "{view}");
+    assert_eq!((&view["upload"]["duplicates"], &view["upload"]["rejected"]), (&json!(1), &json!(4)));
+    let rejected = items(&rig, &job, "&state=rejected");
+    let codes: Vec<&str> = rejected.iter().map(|item| item["error"]["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["invalid", "duplicate_in_request", "unsupported_type", "invalid"]);
+    assert_eq!(items(&rig, &job, "&state=duplicate")[0]["external_id"], "there.md");
+    assert_eq!(rig.search(&json!({"query": "another", "mode": "keyword"})), [] as [String; 0]);
+}
+
+#[test]
+fn the_same_upload_again_costs_nothing() {
+    let rig = Rig::new(1);
+    let text = lines(200, 2_000);
+    upload(&rig, LINES, text.as_bytes());
+    rig.drain();
+    let (state, embedded) = (rig.state(), rig.memory.embedded());
+    let job = upload(&rig, LINES, text.as_bytes());
+    rig.drain();
+    assert_eq!(rig.job(&job)["upload"]["duplicates"], 200);
+    assert_eq!(rig.job(&job)["status"], "succeeded");
+    assert_eq!((rig.state(), rig.memory.embedded()), (state, embedded));
+}
+
+#[test]
+fn an_array_keeps_what_was_whole_and_says_where_it_broke() {
+    let rig = Rig::new(1);
+    let documents: Vec<Value> = (0..200)
+        .map(|index| json!({"external_id": format!("{index}.md"), "content": "in an array ".repeat(200)}))
+        .collect();
+    let text = json!({ "documents": documents }).to_string();
+    let job = upload(&rig, "application/json", text.as_bytes());
+    rig.drain();
+    assert_eq!(rig.job(&job)["items"]["done"], 200);
+    let middle = text.rfind("{\"content\"").unwrap();
+    let rig = Rig::new(1);
+    let job = upload(&rig, "application/json", &text.as_bytes()[..middle + 20]);
+    rig.drain();
+    let view = rig.job(&job);
+    assert_eq!((&view["status"], &view["items"]["done"]), (&json!("partial"), &json!(199)));
+    assert_eq!(view["upload"]["broken"]["byte"], middle);
+    assert_eq!(view["upload"]["broken"]["document"], 199);
+    assert!(view["errors"][0]["detail"].as_str().unwrap().contains("after 199 documents"), "{view}");
+}
+
+#[test]
+fn a_document_longer_than_a_range_is_indexed_and_one_longer_than_any_is_not() {
+    let rig = Rig::new(1);
+    let long = "a long one ".repeat(60_000);
+    let too_long = "x".repeat(2 * constants::DOCUMENT_BYTES + 300_000);
+    let text =
+        [json!({"external_id": "long.md", "content": long}), json!({"content": too_long}), json!({"content": "end"})]
+            .map(|document| document.to_string())
+            .join("\n");
+    let job = upload(&rig, LINES, text.as_bytes());
+    rig.drain();
+    let statuses: Vec<Value> = items(&rig, &job, "").iter().map(|item| item["status"].clone()).collect();
+    assert_eq!(statuses, ["done", "rejected", "done"]);
+    assert!(rig.search(&json!({"query": "long", "mode": "keyword"})).contains(&"long.md".to_owned()));
+}
+
+#[test]
+fn a_form_and_an_archive_are_unpacked_as_they_are_read_at_once() {
+    let files: Vec<(String, String)> = (0..150)
+        .map(|index| (format!("src/file{index}.rs"), format!("fn number{index}() {{}}\n").repeat(120)))
+        .collect();
+    let mut form = "--X\r\nContent-Disposition: form-data; name=\"tags\"\r\n\r\none\r\n".to_owned();
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in &files {
+        let _ = write!(
+            form,
+            "--X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{path}\"\r\n\r\n{content}\r\n"
+        );
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        archive.append_data(&mut header, path, content.as_bytes()).unwrap();
+    }
+    form.push_str("--X--\r\n");
+    for (media_type, body, tags) in [
+        ("multipart/form-data; boundary=X", form.into_bytes(), json!(["one"])),
+        ("application/x-tar", archive.into_inner().unwrap(), json!([])),
+    ] {
+        let rig = Rig::new(1);
+        let job = upload(&rig, media_type, &body);
+        rig.drain();
+        let view = rig.job(&job);
+        assert_eq!((&view["status"], &view["items"]["done"]), (&json!("succeeded"), &json!(150)), "{view}");
+        let document = rig.request("GET", "/api/documents?external_id=src/file77.rs", &Value::Null);
+        assert_eq!(document.body["data"][0]["tags"], tags, "{media_type}");
+        assert_eq!(document.body["data"][0]["language"], "rust");
+    }
+}
+
+#[test]
+fn what_cannot_be_streamed_is_refused_before_a_byte_is_stored() {
+    let rig = Rig::new(1);
+    let body = lines(200, 2_000);
+    for (path, media_type, status) in [
+        ("/api/index", "text/plain", 415),
+        ("/api/index", "application/gzip", 415),
+        ("/api/index", "multipart/form-data", 400),
+        ("/api/index?dry_run=true", LINES, 413),
+    ] {
+        let answer = rig.request_with_headers("POST", path, &[("content-type", media_type)], body.as_bytes());
+        assert_eq!(answer.status, status, "{}", answer.body);
+    }
+    assert_eq!(objects_of_uploads(&rig), 0);
+    let too_large = vec![b' '; constants::UPLOAD_BYTES + 1];
+    assert_eq!(send(&rig, LINES, &too_large).status, 413);
+}
+
+#[test]
+fn an_upload_that_breaks_off_or_is_not_stored_is_no_job() {
+    let rig = Rig::new(1);
+    rig.memory.break_body_off();
+    let answer = send(&rig, LINES, lines(200, 2_000).as_bytes());
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert!(rig.memory.look("SELECT id FROM jobs").is_empty());
+    assert_eq!(objects_of_uploads(&rig), 0);
+}
+
+#[test]
+fn a_key_replays_its_answer_and_refuses_another_body() {
+    let rig = Rig::new(1);
+    let (text, other) = (lines(200, 2_000), lines(201, 2_000));
+    let send = |body: &str| {
+        let headers = [("content-type", LINES), ("idempotency-key", "once")];
+        rig.request_with_headers("POST", "/api/index", &headers, body.as_bytes())
+    };
+    let first = send(&text);
+    let again = send(&text);
+    assert_eq!((first.status, again.status), (202, 202));
+    assert_eq!(first.body, again.body);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(send(&other).status, 422);
+    assert_eq!(send("{\"content\":\"small\"}").status, 422);
+    assert_eq!(objects_of_uploads(&rig), 1, "what came again is not kept");
+    assert_eq!(rig.memory.look("SELECT id FROM jobs").len(), 1);
+}
+
+#[test]
+fn a_cancel_in_the_middle_stops_it_and_removes_the_upload() {
+    let rig = Rig::new(1);
+    let job = upload(&rig, LINES, lines(300, 2_000).as_bytes());
+    for _ in 0..3 {
+        let message = rig.memory.receive().unwrap();
+        rig.process(&message);
+    }
+    let cancelled = rig.request("POST", &format!("/api/jobs/{job}/cancel"), &Value::Null);
+    assert_eq!(cancelled.body["status"], "cancelled");
+    assert_eq!(objects_of_uploads(&rig), 0);
+    assert!(rig.converge());
+    rig.memory.advance(2 * constants::MAX_WRITER_LIFE);
+    assert!(rig.converge());
+    assert_eq!(rig.memory.look("SELECT id FROM documents WHERE current IS NOT NULL").len(), 0);
+    assert!(rig.memory.object_keys().is_empty(), "{:?}", rig.memory.object_keys());
+}
+
+#[test]
+fn an_upload_that_was_given_up_is_kept_for_a_day_and_can_be_tried_again() {
+    let rig = Rig::new(1);
+    let job = upload(&rig, LINES, lines(300, 2_000).as_bytes());
+    let message = rig.memory.receive().unwrap();
+    rig.memory.change("UPDATE job_items SET attempts = 16, error = 'no luck' WHERE stage = 'unpack'");
+    rig.memory.advance(2 * MINUTE);
+    let _ = rig.run_cron(Schedule::Frequent);
+    assert_eq!(rig.process(&message).outcome, Outcome::Done);
+    assert_eq!(rig.job(&job)["status"], "failed", "{}", rig.job(&job));
+    rig.memory.advance(HOUR);
+    let _ = rig.run_cron(Schedule::Frequent);
+    assert_eq!(objects_of_uploads(&rig), 1);
+    assert_eq!(rig.request("POST", &format!("/api/jobs/{job}/retry"), &Value::Null).status, 202);
+    rig.drain();
+    assert_eq!(rig.job(&job)["status"], "succeeded");
+    assert_eq!(rig.job(&job)["items"]["done"], 300);
+}

@@ -1,0 +1,97 @@
+//! Documents that could be read to documents that are to be indexed: checked and fingerprinted.
+
+use std::collections::HashMap;
+
+use pipeline::{
+    failure::Failure,
+    ids::{DocumentId, JobId, UserId},
+    platform::{ports::Sha256, statement::json},
+    problem::{Code, Problem},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    parse::Item,
+    validate::{Description, Prepared, validate},
+};
+
+/// What became of one document of a request.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ItemAnswer {
+    /// Its place in the request.
+    pub index: usize,
+    /// The client's name for it.
+    pub external_id: Option<String>,
+    /// Ours.
+    pub document_id: Option<DocumentId>,
+    /// `queued`, `duplicate`, `in_progress` or `rejected`.
+    pub status: &'static str,
+    /// Of what an earlier upload is bringing already: that upload's job, which may still be cancelled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<JobId>,
+    /// Why it was rejected.
+    pub error: Option<Problem>,
+}
+
+impl ItemAnswer {
+    /// Of a document that can be indexed, unless it is rejected later.
+    pub fn queued(index: usize, external_id: Option<String>) -> Self {
+        Self { index, external_id, document_id: None, status: "queued", job_id: None, error: None }
+    }
+
+    /// Says that it is there already, or on its way by a job.
+    pub fn know(&mut self, job: Option<JobId>) {
+        self.status = if job.is_some() { "in_progress" } else { "duplicate" };
+        self.job_id = job;
+    }
+
+    /// Says that it is not indexed, and why.
+    pub fn reject(&mut self, problem: Problem) {
+        self.status = "rejected";
+        self.error = Some(problem);
+    }
+}
+
+/// The documents of a request, or of a range of an upload.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// What becomes of each of them.
+    pub answers: Vec<ItemAnswer>,
+    /// Those that can be indexed, with their places among the answers.
+    pub documents: Vec<(usize, Prepared)>,
+}
+
+/// Validates and fingerprints; a document named twice is taken once. `first` documents stand before these.
+pub async fn prepare<P: Sha256>(ports: &P, user: &UserId, items: Vec<Item>, first: usize) -> Result<Checked, Failure> {
+    let mut checked = Checked::default();
+    let mut seen: HashMap<DocumentId, usize> = HashMap::new();
+    for (place, item) in items.into_iter().enumerate() {
+        let external_id = item.document.as_ref().ok().and_then(|document| document.external_id.clone());
+        let mut answer = ItemAnswer::queued(first + place, external_id);
+        match item.document.and_then(|document| validate(&item.pointer, document)) {
+            Ok(document) => {
+                let content_hash = ports.sha256(&document.content).await?;
+                let id = document.id(user, &content_hash);
+                if let Some(before) = seen.get(&id) {
+                    let detail = format!("the same document stands at index {before} of this request");
+                    let pointer = format!("{}/external_id", item.pointer);
+                    answer.reject(Problem::field(Code::Duplicate, pointer, detail));
+                } else {
+                    seen.insert(id.clone(), first + place);
+                    answer.document_id = Some(id.clone());
+                    let fingerprint = fingerprint(&document.description, &content_hash)?;
+                    checked.documents.push((place, Prepared { id, fingerprint, document }));
+                }
+            }
+            Err(problem) => answer.reject(problem),
+        }
+        checked.answers.push(answer);
+    }
+    Ok(checked)
+}
+
+fn fingerprint(description: &Description, content_hash: &[u8; 32]) -> Result<String, Failure> {
+    let described = json(&(description, description.created_at))?;
+    Ok(pipeline::fingerprint::of(&[content_hash, described.as_bytes()]))
+}
