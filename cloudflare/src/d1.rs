@@ -1,7 +1,5 @@
 //! [`Database`] over D1.
 
-use std::cell::Cell;
-
 use pipeline::{
     failure::Failure,
     platform::{
@@ -18,7 +16,10 @@ use worker::{
     wasm_bindgen_futures::JsFuture,
 };
 
-use crate::workers::{Workers, message};
+use crate::{
+    database_size,
+    workers::{Workers, message},
+};
 
 #[wasm_bindgen]
 extern "C" {
@@ -54,22 +55,12 @@ struct Meta {
     size_after: f64,
 }
 
-thread_local! {
-    /// Bytes of the database, as D1 last said to this isolate.
-    static DATABASE_SIZE: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Bytes of the database, as D1 last said to this isolate.
-pub(crate) fn database_size() -> u64 {
-    DATABASE_SIZE.get()
-}
-
 impl Database for Workers {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
         let database: D1 = self.binding("DB")?;
         self.ask("D1", |asked| asked.count_queries(statements.len()))?;
         if statements.iter().any(|statement| !statement.sql.trim_start().starts_with("SELECT")) {
-            self.strictness.admit_write(database_size())?;
+            self.strictness.admit_write(database_size::last())?;
         }
         let prepared = Array::new();
         for statement in statements {
@@ -87,7 +78,7 @@ impl Database for Workers {
         let answers: Vec<Answer> = serde_json::from_str(&String::from(text))
             .map_err(|error| Failure::bug(format!("an answer of D1: {error}")))?;
         if let Some(last) = answers.last() {
-            DATABASE_SIZE.set(whole(last.meta.size_after));
+            database_size::note(whole(last.meta.size_after));
         }
         self.count(|usage| {
             for answer in &answers {

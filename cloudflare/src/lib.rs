@@ -8,6 +8,7 @@ mod ai;
 mod channels;
 mod clock;
 mod d1;
+mod database_size;
 mod deployment;
 mod generation;
 mod kv;

@@ -23,7 +23,7 @@ use worker::{
     js_sys::{self, Reflect},
 };
 
-use crate::{d1, log::log, strict::Strictness};
+use crate::{database_size, log::log, strict::Strictness};
 
 /// The platform as one invocation sees it: its bindings, and a count of what it used of them.
 #[derive(Clone)]
@@ -132,7 +132,7 @@ impl Meter for Workers {
     }
 
     fn database_bytes(&self) -> u64 {
-        d1::database_size()
+        database_size::last()
     }
 
     fn has_reserved(&self) -> bool {

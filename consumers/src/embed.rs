@@ -55,8 +55,10 @@ where
         return complete(ports, claim, Transaction::default(), &Progress::default(), next).await;
     }
     let mut plan = plan(&chunks);
-    let left = Allowances::load(ports).await.allowances.ingest_neurons() - claim.day.ingest_neurons;
-    cut_to_neurons(&mut plan, left);
+    let allowances = Allowances::load(ports).await.allowances;
+    let left = allowances.ingest_neurons() - claim.day.ingest_neurons;
+    // One message never needs more than a user's share, or it would wait for ever.
+    cut_to_neurons(&mut plan, left.min(allowances.user_neurons()));
     ledger::reserve(ports, Purpose::Ingest, &claim.user, neurons(plan.iter().flatten())).await?;
     // Billed again if what follows fails: the work of at most one message.
     let embedded = run_model(ports, &chunks, &plan).await?;

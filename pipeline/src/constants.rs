@@ -154,6 +154,9 @@ pub const TOP_K: usize = 100;
 pub const WAIT: Span = Span::seconds(60);
 /// The share of the day's neurons that indexing may use; chat and search keep the rest.
 pub const INGEST_SHARE: f64 = 0.7;
+/// The share of the day's neurons that one user may spend while there are others: whoever begins first must not
+/// leave nothing. All of it for whoever is alone.
+pub const USER_SHARE: f64 = 0.5;
 /// The share of D1's and of R2's room at which indexing waits: in a full database nothing can be asked, deleted or
 /// parked any more, and what is under way still writes.
 pub const STORED_SHARE: f64 = 0.95;

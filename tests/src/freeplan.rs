@@ -219,7 +219,9 @@ pub fn estimate(documents: &Value) -> Vec<(&'static str, f64, f64)> {
         .iter()
         .map(|request| rig.request("POST", "/api/index?dry_run=true", &json!({ "documents": request })).body)
         .collect();
-    requests.into_iter().for_each(|request| drop(rig.upload(&Value::from(request))));
+    for request in requests {
+        rig.upload(&Value::from(request));
+    }
     rig.drain();
     let taken = rig.memory.look(
         "SELECT (SELECT total(neurons) FROM usage_log) AS neurons,

@@ -134,6 +134,8 @@ pub struct Allowances {
     pub neurons: f64,
     /// The share of them that indexing may use; chat and search keep the rest.
     pub ingest_share: f64,
+    /// The share of them that one user may use while the deployment has others.
+    pub user_share: f64,
     /// Invocations a day.
     pub requests: f64,
     /// Queue operations a day.
@@ -179,6 +181,7 @@ impl Default for Allowances {
         Self {
             neurons: constants::NEURONS_PER_DAY as f64,
             ingest_share: constants::INGEST_SHARE,
+            user_share: constants::USER_SHARE,
             requests: constants::REQUESTS_PER_DAY as f64,
             queue_operations: constants::QUEUE_OPERATIONS_PER_DAY as f64,
             d1_rows_read: constants::D1_ROWS_READ_PER_DAY as f64,
@@ -249,6 +252,9 @@ impl Allowances {
         if !(0.0..=1.0).contains(&self.ingest_share) {
             return Err("ingest_share must be from 0 to 1".to_owned());
         }
+        if !(self.user_share > 0.0 && self.user_share <= 1.0) {
+            return Err("user_share must be above 0 and at most 1".to_owned());
+        }
         if self.vectors_stored < 1.0 || self.requests_per_key == 0 || self.archive_after_days == 0 {
             return Err("vectors_stored, requests_per_key and archive_after_days must be above 0".to_owned());
         }
@@ -277,6 +283,11 @@ impl Allowances {
         }
     }
 
+    /// Neurons a day that one user may use while there are others.
+    pub fn user_neurons(&self) -> f64 {
+        self.neurons * self.user_share
+    }
+
     /// Neurons a day that indexing may use.
     pub fn ingest_neurons(&self) -> f64 {
         self.neurons * self.ingest_share
@@ -302,6 +313,8 @@ mod tests {
             r#"{"neurons": 0}"#,
             r#"{"neurons": "many"}"#,
             r#"{"ingest_share": 1.5}"#,
+            r#"{"user_share": 0}"#,
+            r#"{"user_share": 1.5}"#,
             r#"{"nuerons": 5}"#,
             r#"{"requests_per_key": -1}"#,
             r#"{"archive_after_days": 0}"#,

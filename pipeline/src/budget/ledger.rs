@@ -21,7 +21,7 @@ use crate::{
         transaction::Transaction,
     },
     store::usage::{
-        budget::{self, NewReservation},
+        budget::{self, NewReservation, UserDay},
         log::{self, NewUsage},
     },
 };
@@ -29,7 +29,7 @@ use crate::{
 /// Sets neurons aside for this invocation, on top of what it has set aside before.
 ///
 /// # Errors
-/// [`crate::failure::FailureKind::Exhausted`] if they do not fit the purpose's share of the day, or what
+/// [`crate::failure::FailureKind::Exhausted`] if they do not fit the purpose's or the user's share of the day, or what
 /// the database fails with; they may then be set aside all the same.
 pub async fn reserve<P>(ports: &P, purpose: Purpose, user: &UserId, neurons: f64) -> Result<(), Failure>
 where
@@ -46,9 +46,10 @@ where
         neurons,
         most: allowances.neurons,
         most_for_ingest: allowances.ingest_neurons(),
+        most_for_user: allowances.user_neurons(),
         now,
     }));
-    let day = transaction.query(budget::day(now));
+    let day = transaction.query(budget::day_of_user(user, now));
     // Before the answer is known: it may be lost.
     ports.note_reservation();
     let done = transaction.commit(ports).await?;
@@ -56,17 +57,28 @@ where
         return Ok(());
     }
     let day = done.first(day)?.unwrap_or_default();
-    Err(Failure::exhausted(match purpose {
-        Purpose::Ingest => format!(
-            "today's neurons for indexing are spent: {:.0} of {:.0}, and this needs {neurons:.1}",
-            day.ingest_neurons,
-            allowances.ingest_neurons().min(allowances.neurons)
-        ),
-        Purpose::Interactive => format!(
-            "today's neurons are spent: {:.0} of {:.0}, and this needs {neurons:.1}",
-            day.neurons, allowances.neurons
-        ),
-    }))
+    Err(Failure::exhausted(refusal(purpose, neurons, &day, &allowances)))
+}
+
+/// Why neurons were not set aside: the day has not so many left, or its indexing, or the user's share of it.
+fn refusal(purpose: Purpose, neurons: f64, of_user: &UserDay, allowances: &Allowances) -> String {
+    let UserDay { day, neurons_of_user } = of_user;
+    let is_ingest = purpose == Purpose::Ingest;
+    let (of_day, of_ingest) = (allowances.neurons, allowances.ingest_neurons().min(allowances.neurons));
+    if day.neurons + neurons <= of_day && (!is_ingest || day.ingest_neurons + neurons <= of_ingest) {
+        let most = allowances.user_neurons();
+        return format!(
+            "your share of today's neurons is spent: {neurons_of_user:.0} of {most:.0}, and this needs {neurons:.1}; \
+             it is new at 00:00 UTC"
+        );
+    }
+    if is_ingest {
+        let used = day.ingest_neurons;
+        return format!(
+            "today's neurons for indexing are spent: {used:.0} of {of_ingest:.0}, and this needs {neurons:.1}"
+        );
+    }
+    format!("today's neurons are spent: {:.0} of {of_day:.0}, and this needs {neurons:.1}", day.neurons)
 }
 
 /// Whose invocation it was, and what it did.

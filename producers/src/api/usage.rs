@@ -57,7 +57,9 @@ pub struct UsageView {
     /// The resource nearest to its end.
     first_to_run_out: &'static str,
     /// The part of the neurons that indexing may use, and has used or reserved.
-    ingest: Ingest,
+    ingest: Share,
+    /// The part of the neurons that the tenant may use while there are other users, and had used when last counted.
+    share: Share,
     /// What is stored in the index, as last counted, of what it holds.
     vectors: Vectors,
     /// What is given up at present.
@@ -71,7 +73,7 @@ pub struct UsageView {
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
-struct Ingest {
+struct Share {
     neurons: f64,
     allowance: f64,
 }
@@ -109,10 +111,11 @@ pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
         invocations: invocations(&used),
         first_to_run_out: first,
         resources,
-        ingest: Ingest { neurons: day.ingest_neurons, allowance: allowances.ingest_neurons() },
+        ingest: Share { neurons: day.ingest_neurons, allowance: allowances.ingest_neurons() },
         vectors: Vectors { stored: stored.map_or(0.0, |row| row.value), allowance: allowances.vectors_stored },
         degraded: call.budget.degradations(),
         alerts: done.all(alerts)?.into_iter().filter_map(|alert| RawValue::from_string(alert.body).ok()).collect(),
+        share: Share { neurons: own.usage.neurons, allowance: allowances.user_neurons() },
         own: own.usage,
     };
     Ok(Reply::json(StatusCode::OK, &view))

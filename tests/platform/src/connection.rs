@@ -24,9 +24,9 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("../../../migrations/0008_clockwork.sql"),
     include_str!("../../../migrations/0009_less_to_look_through.sql"),
     include_str!("../../../migrations/0010_waiting_turns.sql"),
-    include_str!("../../../migrations/0012_guests_and_channels.sql"),
-    include_str!("../../../migrations/0013_streamed_uploads.sql"),
-    include_str!("../../../migrations/0014_own_rows.sql"),
+    include_str!("../../../migrations/0011_guests_and_channels.sql"),
+    include_str!("../../../migrations/0012_streamed_uploads.sql"),
+    include_str!("../../../migrations/0013_own_rows.sql"),
 ];
 
 thread_local! {

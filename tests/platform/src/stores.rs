@@ -1,9 +1,9 @@
 //! Objects, values and messages in memory.
 
+use data_encoding::HEXLOWER;
 use pipeline::{
     constants,
     failure::Failure,
-    fingerprint,
     job::message::{Message, Stage},
     platform::{
         asked::Asked,
@@ -12,6 +12,7 @@ use pipeline::{
     },
     time::{MINUTE, Span},
 };
+use sha2::Digest as _;
 
 use crate::{in_memory::InMemory, service::Service};
 
@@ -78,7 +79,7 @@ impl UnreadBody for InMemory {
         if self.body_breaks_off.get() || body.len() as u64 != length {
             return Err(Failure::transient("the body broke off"));
         }
-        let content = fingerprint::of(&[&body]);
+        let content = HEXLOWER.encode(&sha2::Sha256::digest(&body));
         self.put(key, body, PutIf::Always).await?;
         Ok(content)
     }

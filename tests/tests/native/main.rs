@@ -20,6 +20,7 @@ mod redelivery;
 mod refused;
 mod schedule;
 mod sessions;
+mod shares;
 mod simulation;
 mod stored;
 mod streamed;

@@ -1,5 +1,4 @@
 //! Streamed uploads under fire: every call of the request and of unpacking goes wrong in every way.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     cell::Cell,

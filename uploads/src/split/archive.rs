@@ -32,8 +32,7 @@ pub(super) fn split(window: Window<'_>, most: usize) -> Split {
         };
         let is_too_long = entry.size > constants::DOCUMENT_BYTES as u64;
         let end = next + entry.end;
-        let is_cut_off = end > window.bytes.len() as u64;
-        if entry.is_file && is_cut_off && (window.is_last || !is_too_long) {
+        if end > window.bytes.len() as u64 && (window.is_last || !is_too_long) && entry.is_file {
             if window.is_last {
                 let why = format!("the upload ends inside of {:?}", entry.name);
                 return Split { pieces, next, end: End::Broken(why) };

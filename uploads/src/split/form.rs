@@ -85,8 +85,11 @@ mod tests {
     use crate::format::Format;
 
     fn form(parts: &[String]) -> String {
-        let parts: String = parts.iter().flat_map(|part| ["--X\r\n", part, "\r\n"]).collect();
-        format!("{parts}--X--\r\n")
+        let mut form = String::new();
+        for part in parts {
+            form.extend(["--X\r\n", part, "\r\n"]);
+        }
+        form + "--X--\r\n"
     }
 
     fn documents(upload: &str, length: usize, longest: usize) -> (Vec<String>, End) {

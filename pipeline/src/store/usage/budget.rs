@@ -45,6 +45,53 @@ pub fn day(now: Timestamp) -> Query<Day> {
     .bind(now.start_of_day())
 }
 
+/// Neurons of the day `$day` that the user `$user` has spent or reserved, as a column: as last counted, and what the
+/// usage rows since then add. A row of its own would have to be written with each of these.
+macro_rules! neurons_of_user {
+    ($user:literal, $day:literal) => {
+        concat!(
+            "coalesce((SELECT neurons FROM usage_of_users WHERE user_id = ",
+            $user,
+            " AND day = ",
+            $day,
+            "), 0)
+                + (SELECT total(neurons) FROM usage_log WHERE user_id = ",
+            $user,
+            " AND at >= ",
+            $day,
+            " AND at > coalesce((SELECT counted_at FROM budget WHERE day = ",
+            $day,
+            "), 0))
+                + (SELECT total(neurons) FROM reservations WHERE user_id = ",
+            $user,
+            " AND day <= ",
+            $day,
+            ") AS neurons_of_user"
+        )
+    };
+}
+
+/// A day, and what one user has had of it.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct UserDay {
+    /// What it has cost.
+    #[serde(flatten)]
+    pub day: Day,
+    /// Neurons the user has spent or reserved.
+    pub neurons_of_user: f64,
+}
+
+/// The day of `now` and the user's part of it: one row, whatever there is.
+pub fn day_of_user(user: &UserId, now: Timestamp) -> Query<UserDay> {
+    Query::new(formatcp!(
+        "SELECT {NEURONS}, {NEURONS_OF_USER}",
+        NEURONS = neurons_of_day!("?2"),
+        NEURONS_OF_USER = neurons_of_user!("?1", "?2"),
+    ))
+    .bind(user)
+    .bind(now.start_of_day())
+}
+
 /// When a day was measured.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct Measured {
@@ -72,6 +119,8 @@ pub struct NewReservation<'a> {
     pub most: f64,
     /// What of it indexing may use.
     pub most_for_ingest: f64,
+    /// What of it the user may use, if there are others.
+    pub most_for_user: f64,
     /// Now.
     pub now: Timestamp,
 }
@@ -80,12 +129,14 @@ pub struct NewReservation<'a> {
 /// the day. Looking and writing are one statement: concurrent workers cannot overspend together.
 pub fn reserve(new: NewReservation<'_>) -> Write {
     Write::new(formatcp!(
-        "WITH day AS (SELECT {NEURONS})
+        "WITH day AS (SELECT {NEURONS}, {NEURONS_OF_USER})
          INSERT INTO reservations (id, day, purpose, user_id, neurons, made_at)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM day
          WHERE day.neurons + ?5 <= ?7 AND (?3 <> 'ingest' OR day.ingest_neurons + ?5 <= ?8)
+           AND (day.neurons_of_user + ?5 <= ?9 OR NOT EXISTS (SELECT 1 FROM users WHERE id <> ?4))
          ON CONFLICT (id) DO UPDATE SET neurons = neurons + excluded.neurons",
         NEURONS = neurons_of_day!("?2"),
+        NEURONS_OF_USER = neurons_of_user!("?4", "?2"),
     ))
     .bind(new.invocation)
     .bind(new.now.start_of_day())
@@ -95,6 +146,7 @@ pub fn reserve(new: NewReservation<'_>) -> Write {
     .bind(new.now)
     .bind(new.most)
     .bind(new.most_for_ingest)
+    .bind(new.most_for_user)
 }
 
 /// Gives an invocation's reservation up.
