@@ -200,9 +200,7 @@ fn bad_input_is_told_what_is_wrong(client: &Client) {
         415,
         "a wrong content type",
     );
-    let huge = Upload { path: "huge.txt".into(), content: vec![b'x'; 25 * 1024 * 1024] };
-    let answer = client.upload(std::slice::from_ref(&huge), "").unwrap();
-    assert!(problem(answer, 413, "25 MB")["detail"].as_str().unwrap().contains("4194304"));
+    a_huge_document_is_told_its_limit_where_it_is_read(client);
     let mixed = [
         Upload { path: "good.md".into(), content: b"a good document".to_vec() },
         Upload { path: "empty.md".into(), content: Vec::new() },
@@ -210,7 +208,7 @@ fn bad_input_is_told_what_is_wrong(client: &Client) {
         Upload { path: "wide.txt".into(), content: "hi".encode_utf16().flat_map(u16::to_le_bytes).collect() },
         Upload { path: "good.md".into(), content: b"the same name again".to_vec() },
         Upload { path: "latin.txt".into(), content: b"caf\xe9".to_vec() },
-        Upload { path: "line.txt".into(), content: vec![b'y'; 1024 * 1024] },
+        Upload { path: "line.txt".into(), content: vec![b'y'; 128 * 1024] },
     ];
     let answer = client.upload(&mixed, "").unwrap();
     assert_eq!(answer.status, 202);
@@ -234,6 +232,17 @@ fn bad_input_is_told_what_is_wrong(client: &Client) {
     problem(client.send("PUT", "/api/index", &[], b"").unwrap(), 405, "a wrong method");
     problem(client.with_key("").get("/api/documents").unwrap(), 401, "no key");
     problem(client.with_key("cf_local_aaaa_bbbb").get("/api/documents").unwrap(), 401, "no real key");
+}
+
+/// An upload of 25 MB is streamed: what is wrong with its document is told by the job's items.
+fn a_huge_document_is_told_its_limit_where_it_is_read(client: &Client) {
+    let huge = Upload { path: "huge.txt".into(), content: vec![b'x'; 25 * 1024 * 1024] };
+    let job = upload_all(client, &[huge]);
+    let view = client.follow(&job, DEADLINE, |_| {}).unwrap();
+    let items = client.get(&format!("/api/jobs/{job}/items")).unwrap().json()["data"].clone();
+    assert_eq!((items[0]["status"].as_str(), &items[1]), (Some("rejected"), &Value::Null), "{view} {items}");
+    assert_eq!(items[0]["error"]["status"], 413, "{items}");
+    assert!(items[0]["error"]["detail"].as_str().unwrap().contains("4194304"), "{items}");
 }
 
 fn users_see_only_their_own(product: &Product) {

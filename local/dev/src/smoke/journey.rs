@@ -96,7 +96,7 @@ fn accepted_as(assumption: &'static str, answer: &Answer, status: u16) -> Check 
     Check::new(assumption, answer.status == status, seen)
 }
 
-/// A long document and its delete: the largest packs, embedding calls, upserts and removals there are.
+/// A long document and its delete: a streamed upload, and the largest embedding calls, upserts and removals there are.
 fn long_document(client: &Client, word: &str) -> Result<Check, Error> {
     const ASSUMPTION: &str = "more vectors than one call removes are written and removed (100 ids a delete)";
     let sentence = "The ledger of the harbour lists every cargo, its owner and the tide it came with. ";
@@ -107,12 +107,11 @@ fn long_document(client: &Client, word: &str) -> Result<Check, Error> {
     if accepted.status != 202 {
         return Ok(accepted_as(ASSUMPTION, &accepted, 202));
     }
-    let accepted = accepted.json();
-    let view = client.follow(accepted["job_id"].as_str().unwrap_or_default(), DEADLINE, |_| {})?;
-    if view["status"] != "succeeded" {
+    let view = client.follow(accepted.json()["job_id"].as_str().unwrap_or_default(), DEADLINE, |_| {})?;
+    let documents = named(client, &external_id)?;
+    let ([id], Some("succeeded")) = (&documents[..], view["status"].as_str()) else {
         return Ok(Check::new(ASSUMPTION, false, format!("indexing ended as {view}")));
-    }
-    let id = accepted["items"][0]["document_id"].as_str().unwrap_or_default();
+    };
     let view = delete(client, id)?;
     let vectors = view["receipt"]["vectors"].as_u64().unwrap_or(0);
     Ok(Check::new(
@@ -120,6 +119,13 @@ fn long_document(client: &Client, word: &str) -> Result<Check, Error> {
         view["status"] == "succeeded" && vectors > 100,
         format!("{}, {vectors} vectors", view["status"]),
     ))
+}
+
+/// Ids of the documents of this name: one, or none.
+fn named(client: &Client, external_id: &str) -> Result<Vec<String>, Error> {
+    let listed = client.get(&format!("/api/documents?external_id={external_id}"))?.success()?;
+    let ids = listed["data"].as_array().into_iter().flatten().filter_map(|entry| entry["id"].as_str());
+    Ok(ids.map(str::to_owned).collect())
 }
 
 /// Deletes a document and follows the job that removes it.
@@ -174,19 +180,18 @@ fn session(client: &Client) -> Result<Check, Error> {
     ))
 }
 
-/// Removes the document of this run, and of runs that did not come so far.
+/// Removes the document of this run.
 fn removed(client: &Client, word: &str) -> Result<Check, Error> {
     let external_id = format!("smoke/{word}.md");
-    let listed = client.get(&format!("/api/documents?external_id={external_id}"))?.success()?;
-    let entries = listed["data"].as_array().or(listed["items"].as_array()).cloned().unwrap_or_default();
-    for entry in &entries {
-        delete(client, entry["id"].as_str().unwrap_or_default())?;
+    let documents = named(client, &external_id)?;
+    for document in &documents {
+        delete(client, document)?;
     }
     let found = finds(client, word, "keyword", &external_id)?;
     Ok(Check::new(
         "what is deleted is found no more",
-        entries.len() == 1 && !found,
-        format!("{} removed, found after it: {found}", entries.len()),
+        documents.len() == 1 && !found,
+        format!("{} removed, found after it: {found}", documents.len()),
     ))
 }
 
