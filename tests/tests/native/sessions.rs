@@ -49,6 +49,8 @@ impl Meeting {
 
     fn ask(&self, role: ParticipantRole, question: &str) -> Result<JobId, Problem> {
         let asker = Asker { owner: &self.owner, session: &self.session, role };
+        // Each frame of a session is an invocation of its own.
+        self.rig.memory.begin("frame");
         let begun = ready(ask::ask(&self.rig.memory, asker, question.to_owned()));
         begun.map(|begun| begun.job).map_err(|refusal| refusal.into_problem().0)
     }
