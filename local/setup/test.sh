@@ -50,7 +50,7 @@ say 'building the tests (a few minutes at first)'
 show() { tee "$1" | grep -vE '^(running 0 tests|test result: ok\. 0 passed|$|     Running)' || true; }
 
 # End to end much is waited for: four at a time, and what only computes runs beside them and yields to them.
-say 'tests: end to end on workerd, and all others beside them (about 4 minutes; the first time 8, for the embeddings)'
+say 'tests: end to end on workerd, and all others beside them (about 8 minutes)'
 status=0
 nice -n 5 "${tests[@]}" --lib --bins --test '[!e]*' 2>&1 | show "$log.native" &
 native=$!

@@ -14,7 +14,7 @@ use tests::report;
 use crate::started::{DEADLINE, start};
 
 /// How long each is out; `OUTAGE_SECONDS=300` is five minutes.
-const SECONDS: u64 = 20;
+const SECONDS: u64 = 8;
 /// Seconds in which Workers are started again, on a busy machine.
 const STARTED_WITHIN: u64 = 15;
 /// Seconds between two uploads.
