@@ -13,9 +13,11 @@ use std::{
 use local_dev::language_model::LanguageModel;
 use serde_json::{Value, json};
 
-/// What stands in a source, and what is said when it does.
-const FACT: &str = "capital of Freedonia is Glorp";
-const ANSWER: &str = "The capital of Freedonia is Glorp. It lies on the river Blem.";
+/// What stands in a source, and what is said when it does: of Freedonia, and of what a smoke test uploads.
+const KNOWN: [(&str, &str); 2] = [
+    ("capital of Freedonia is Glorp", "The capital of Freedonia is Glorp. It lies on the river Blem."),
+    ("The lighthouse keeper of ", "The lighthouse keeper counts ships at dusk [1]."),
+];
 /// A question that holds this word is answered with a story in parts, whatever its sources are; see
 /// [`ScriptedModel::go_on`].
 const IN_PARTS: &str = "whale";
@@ -109,8 +111,8 @@ fn script(request: &Value) -> (&'static str, bool) {
     if messages.last().map(said).is_some_and(|question| question.contains(IN_PARTS)) {
         return (STORY, true);
     }
-    let knows = messages.iter().any(|message| said(message).contains(FACT));
-    (if knows { ANSWER } else { STORY }, false)
+    let known = KNOWN.iter().find(|(fact, _)| messages.iter().any(|message| said(message).contains(fact)));
+    (known.map_or(STORY, |(_, answer)| answer), false)
 }
 
 fn read_body(stream: &TcpStream) -> io::Result<Value> {
