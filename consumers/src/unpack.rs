@@ -2,7 +2,8 @@
 //!
 //! In: the only item of a job whose upload was too large to be read at once.
 //! Does, per message:
-//! 1. reads a range of 144 KB, or of as much as its first document takes ([`unpack::range`](range));
+//! 1. reads a range of 144 KB, or of as much as its first document takes ([`unpack::range`](range)); of a compressed
+//!    upload it inflates as much ([`unpack::compressed`](compressed));
 //! 2. finds the whole documents in it, reads and checks each of them alone, as the gateway does;
 //! 3. looks which of them are there already, or stood further up;
 //! 4. takes item numbers of its own and stores packs under them: an attempt that broke off before may have
@@ -14,6 +15,7 @@
 //! what was whole until there stays. Then the upload is removed from R2; if a crash forgets it, the schedule
 //! does (`producers/src/schedule/orphans.rs`), together with packs that broken attempts left.
 
+mod compressed;
 mod range;
 
 use futures_util::future::join_all;

@@ -124,6 +124,8 @@ pub const READ_AT_ONCE_BYTES: usize = 256 * 1024;
 /// Largest upload: the platform's own limit on the Free plan.
 /// <https://developers.cloudflare.com/workers/platform/limits>/
 pub const UPLOAD_BYTES: usize = 100 * 1000 * 1000;
+/// Most that a compressed upload may unfold to: as much as it might be, sent plain.
+pub const INFLATED_BYTES: usize = UPLOAD_BYTES;
 /// How long an upload may take to arrive; nothing that is older and belongs to no job is on its way.
 pub const UPLOAD_TIME: Span = Span::hours(1);
 /// How long an upload that could not be unpacked is kept, so that its owner can try again.
@@ -256,6 +258,17 @@ pub const DOCUMENTS_PER_RANGE: usize = 200;
 /// Most bytes of one document as it stands in an upload: of its text most characters are one byte in JSON,
 /// and few are six.
 pub const WRITTEN_DOCUMENT_BYTES: u64 = 2 * DOCUMENT_BYTES as u64 + RANGE_BYTES;
+/// Longest block of a compressed upload, in bytes that it unfolds to: what is inflated again by whoever goes on
+/// inside of it. gzip, zlib and what is made like them end a block after 16,383 symbols, which are 4.2 MB at most;
+/// miniz after 21,000, which are 5.4 MB.
+pub const INFLATED_BLOCK_BYTES: usize = 6 * 1024 * 1024;
+/// The same in compressed bytes: a block of gzip's has at most 100 KB.
+pub const COMPRESSED_BLOCK_BYTES: u64 = 1024 * 1024;
+/// Bytes of a compressed upload, read and inflated together, after which one unpack message leaves off if it has
+/// not come to a document so far.
+pub const INFLATED_PER_MESSAGE: u64 = 1024 * 1024;
+/// Bytes of a compressed upload that are read from R2 at first, and at once.
+pub const COMPRESSED_READ_BYTES: (u64, u64) = (64 * 1024, 512 * 1024);
 /// Bytes of a streamed upload for each item number that its job has to itself: more numbers than any upload
 /// needs, however often its unpacking breaks off. They are not written anywhere.
 pub const BYTES_PER_ITEM_NUMBER: u64 = 128;

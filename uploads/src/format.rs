@@ -1,5 +1,6 @@
 //! The forms in which documents are uploaded.
 
+use http::{HeaderMap, header};
 use pipeline::problem::{Code, Problem};
 
 /// How an upload is read: what its `Content-Type` says.
@@ -14,12 +15,46 @@ pub enum Format {
         /// What stands between the parts, without its dashes.
         boundary: String,
     },
-    /// Files of a folder.
+    /// Files of a folder, plain or compressed.
     Archive,
 }
 
 /// Every form, as clients name it beside JSON.
-pub const OTHER_MEDIA_TYPES: [&str; 3] = ["application/x-ndjson", "multipart/form-data", "application/x-tar"];
+pub const OTHER_MEDIA_TYPES: [&str; 4] =
+    ["application/x-ndjson", "multipart/form-data", "application/x-tar", "application/gzip"];
+
+/// An upload as its headers tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced<'a> {
+    /// Its `Content-Type`.
+    pub media_type: &'a str,
+    /// What that says.
+    pub format: Format,
+    /// It may be compressed by gzip. Its first bytes say whether it is: nothing else begins like that.
+    pub may_be_compressed: bool,
+}
+
+impl<'a> Announced<'a> {
+    /// What the headers of a request tell.
+    ///
+    /// # Errors
+    /// It is of a form, or compressed in a way, that is not read.
+    pub fn by(headers: &'a HeaderMap) -> Result<Self, Problem> {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = text(header::CONTENT_TYPE);
+        let format = Format::of(media_type)?;
+        let is_encoded = match text(header::CONTENT_ENCODING).trim().to_lowercase().as_str() {
+            "" | "identity" => false,
+            "gzip" | "x-gzip" => true,
+            other => {
+                let detail = format!("expected gzip or none, not {other:?}");
+                return Err(Problem::field(Code::UnsupportedType, "Content-Encoding", detail));
+            }
+        };
+        let may_be_compressed = is_encoded || format == Format::Archive;
+        Ok(Self { media_type, format, may_be_compressed })
+    }
+}
 
 impl Format {
     /// The form that a `Content-Type` names.
@@ -32,16 +67,14 @@ impl Format {
                 Ok(boundary) => Ok(Self::Form { boundary }),
                 Err(error) => Err(Problem::new(Code::Malformed, format!("the multipart body cannot be read: {error}"))),
             },
-            "application/x-tar" | "application/tar" => Ok(Self::Archive),
-            "application/gzip"
+            "application/x-tar"
+            | "application/tar"
+            | "application/gzip"
             | "application/x-gzip"
             | "application/x-gtar"
+            | "application/x-gtar-compressed"
             | "application/x-tgz"
-            | "application/x-compressed-tar" => {
-                let detail = "compressed archives are not unpacked, since no part of one can be read without all \
-                              before it; send the plain tar (gunzip it first) as application/x-tar";
-                Err(Problem::field(Code::UnsupportedType, "Content-Type", detail))
-            }
+            | "application/x-compressed-tar" => Ok(Self::Archive),
             other => {
                 let detail =
                     format!("expected application/json or one of {}, not {other:?}", OTHER_MEDIA_TYPES.join(", "));
@@ -56,10 +89,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_compressed_archive_is_refused_and_told_what_to_send() {
-        let refused = Format::of("application/gzip").unwrap_err();
-        assert_eq!(refused.status, 415);
-        assert!(refused.detail.contains("plain tar"), "{}", refused.detail);
+    fn what_may_be_compressed_is_told_by_its_headers() {
+        let may_be = |media_type: &str, encoding: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, media_type.parse().unwrap());
+            headers.insert(header::CONTENT_ENCODING, encoding.parse().unwrap());
+            Announced::by(&headers).map(|announced| announced.may_be_compressed).map_err(|problem| problem.status)
+        };
+        assert_eq!(may_be("application/gzip", ""), Ok(true));
+        assert_eq!(may_be("application/x-tar", "identity"), Ok(true), "tar czf is often called so");
+        assert_eq!(may_be("application/x-ndjson", "GZIP"), Ok(true));
+        assert_eq!(may_be("application/x-ndjson", ""), Ok(false));
+        assert_eq!(may_be("application/x-ndjson", "br"), Err(415));
+        assert_eq!(may_be("application/zip", "gzip"), Err(415));
     }
 
     #[test]

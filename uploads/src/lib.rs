@@ -5,6 +5,7 @@
 //! documents of the range are whole.
 
 pub mod format;
+pub mod inflate;
 pub mod media;
 pub mod pack;
 pub mod parse;
@@ -13,7 +14,7 @@ pub mod prepare;
 pub mod split;
 pub mod validate;
 
-pub use format::Format;
+pub use format::{Announced, Format};
 pub use parse::{Documents, Item};
 pub use prepare::{Checked, ItemAnswer, prepare};
 pub use validate::Prepared;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, io::Read as _};
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use pipeline::{
     constants,
     filters::DOCUMENT_TYPES,
@@ -18,7 +18,8 @@ use serde::Deserialize;
 use serde_json::{Map, value::RawValue};
 
 use crate::{
-    format::Format,
+    format::{Announced, Format},
+    inflate,
     split::{self, End, Piece, Window},
 };
 
@@ -95,12 +96,19 @@ pub struct Item {
     pub document: Result<DocumentInput, Problem>,
 }
 
-/// The content type that a request names.
-pub fn content_type(headers: &HeaderMap) -> &str {
-    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+/// A body as its form says, inflated if it is compressed; `None` if that is more than is read at once.
+///
+/// # Errors
+/// It cannot be inflated, or is of no form that is known.
+pub fn plain(headers: &HeaderMap, body: &Bytes) -> Result<Option<Bytes>, Problem> {
+    if !Announced::by(headers)?.may_be_compressed || !body.starts_with(&inflate::MAGIC) {
+        return Ok(Some(body.clone()));
+    }
+    let unreadable = |why: String| Problem::new(Code::Malformed, format!("the body cannot be inflated, since {why}"));
+    Ok(inflate::whole(body, constants::READ_AT_ONCE_BYTES).map_err(unreadable)?.map(Bytes::from))
 }
 
-/// Reads a body by its content type.
+/// Reads a plain body by its content type.
 pub async fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Item>, Problem> {
     if body.is_empty() {
         return Err(Problem::new(
@@ -108,7 +116,7 @@ pub async fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Vec<Item>, Probl
             "the body is empty; send documents as JSON, NDJSON, multipart files or a tar archive",
         ));
     }
-    let items = match Format::of(content_type(headers))? {
+    let items = match Announced::by(headers)?.format {
         Format::Json => parse_json(body)?,
         Format::Lines => parse_lines(body),
         Format::Form { boundary } => parse_multipart(&boundary, body).await?,
@@ -325,7 +333,7 @@ mod tests {
 
     fn read(content_type: &str, body: &str) -> Result<Vec<Item>, Problem> {
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+        headers.insert(http::header::CONTENT_TYPE, content_type.parse().unwrap());
         ready(parse(&headers, &Bytes::copy_from_slice(body.as_bytes())))
     }
 

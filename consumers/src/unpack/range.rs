@@ -3,20 +3,22 @@
 use pipeline::{
     constants,
     failure::Failure,
-    job::cursors::{Inside, UnpackCursor},
+    job::cursors::{InflateCursor, Inside, UnpackCursor},
     platform::ports::ObjectStore,
 };
 use serde::Serialize;
 use uploads::{
-    Format, Item,
+    Format, Item, inflate,
     parse::{self, too_long},
     split::{self, End, Piece, Split, Window},
 };
 
+use super::compressed;
+
 /// Where an upload could not be read on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// The first byte that was not understood.
+    /// The first byte that was not understood; of what it unfolds to, if it is compressed.
     pub byte: u64,
     /// How many documents stand before it.
     pub document: u64,
@@ -27,11 +29,15 @@ pub struct Broken {
 /// A range that was read and looked through.
 #[derive(Debug)]
 pub struct Range {
-    cursor: UnpackCursor,
+    pub(super) cursor: UnpackCursor,
     /// What the next range begins inside of; fields of a form are added when they are read.
-    inside: Inside,
-    bytes: Vec<u8>,
-    found: Split,
+    pub(super) inside: Inside,
+    pub(super) bytes: Vec<u8>,
+    pub(super) found: Split,
+    /// How long the upload is, or, if it is compressed, what of it is inflated.
+    pub(super) known: u64,
+    /// Of a compressed upload, where inflating the next range begins.
+    pub(super) inflating: Option<InflateCursor>,
 }
 
 /// Reads the range at the cursor, and more of it until it holds a whole document or as much as any may have.
@@ -42,6 +48,9 @@ pub async fn read<P: ObjectStore>(
     format: &Format,
     cursor: &UnpackCursor,
 ) -> Result<Option<Range>, Failure> {
+    if cursor.inflating.is_some() {
+        return compressed::read(ports, key, format, cursor, &[]).await;
+    }
     let mut length = constants::RANGE_BYTES;
     loop {
         let end = (cursor.offset + length).min(cursor.bytes);
@@ -51,6 +60,9 @@ pub async fn read<P: ObjectStore>(
         } else {
             Vec::new()
         };
+        if cursor.may_be_compressed && cursor.offset == 0 && bytes.starts_with(&inflate::MAGIC) {
+            return compressed::read(ports, key, format, cursor, &bytes).await;
+        }
         let is_longest = length >= constants::WRITTEN_DOCUMENT_BYTES;
         let window = Window { bytes: &bytes, is_last: end == cursor.bytes, is_longest };
         let mut inside = cursor.inside.clone();
@@ -61,7 +73,14 @@ pub async fn read<P: ObjectStore>(
             split::split(format, &mut inside, window, constants::DOCUMENTS_PER_RANGE)
         };
         if !found.wants_more() {
-            return Ok(Some(Range { cursor: cursor.clone(), inside, bytes, found }));
+            return Ok(Some(Range {
+                cursor: cursor.clone(),
+                inside,
+                bytes,
+                found,
+                known: cursor.bytes,
+                inflating: None,
+            }));
         }
         if window.is_last || is_longest {
             return Err(Failure::bug("a range that holds nothing, and no more to look at"));
@@ -99,7 +118,11 @@ impl Range {
 
     /// Bytes of the upload that are unpacked with it.
     pub fn end(&self) -> u64 {
-        (self.cursor.offset + self.found.next).min(self.cursor.bytes)
+        match &self.inflating {
+            None => (self.cursor.offset + self.found.next).min(self.cursor.bytes),
+            Some(_) if self.found.end == End::Done => self.cursor.bytes,
+            Some(inflating) => inflating.compressed,
+        }
     }
 
     /// True if no other follows.
@@ -110,15 +133,17 @@ impl Range {
     /// Where the upload cannot be read on, if it cannot, after so many documents of this range.
     pub fn broken(&self, documents: usize) -> Option<Broken> {
         let End::Broken(why) = &self.found.end else { return None };
-        Some(Broken { byte: self.end(), document: self.first() + documents as u64, why: why.clone() })
+        let byte = self.cursor.offset.saturating_add(self.found.next).min(self.known);
+        Some(Broken { byte, document: self.first() + documents as u64, why: why.clone() })
     }
 
     /// The cursor of the next one, after so many documents of this.
     pub fn next(&self, documents: usize) -> UnpackCursor {
         UnpackCursor {
-            offset: self.cursor.offset + self.found.next,
+            offset: self.cursor.offset.saturating_add(self.found.next),
             documents: self.first() + documents as u64,
             inside: self.inside.clone(),
+            inflating: self.inflating.clone(),
             ..self.cursor.clone()
         }
     }

@@ -35,6 +35,45 @@ pub struct UnpackCursor {
     /// What that range begins inside of.
     #[serde(default)]
     pub inside: Inside,
+    /// It may be compressed: its first bytes say whether it is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub may_be_compressed: bool,
+    /// If it is compressed, where inflating it goes on: at or before `offset`, which counts what it unfolds to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inflating: Option<InflateCursor>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Where inflating a compressed upload goes on: between two blocks, or at its begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InflateCursor {
+    /// Byte of the upload.
+    pub compressed: u64,
+    /// Bytes that those before it unfold to.
+    pub inflated: u64,
+    /// Inside of which member it is, if of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<MemberCursor>,
+    /// The last 32 KB of what they unfold to, in Base64: what follows refers to them.
+    #[serde(default)]
+    pub window: String,
+}
+
+/// What must be known of a member of a gzip stream to go on inside of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberCursor {
+    /// Bits of the byte before that belong to the next block.
+    pub bits: u8,
+    /// Those bits.
+    pub bit_buffer: u8,
+    /// CRC-32 of what it has unfolded to.
+    pub checksum: u32,
+    /// How many bytes that are, as far as 32 bits count.
+    pub bytes: u32,
 }
 
 /// What a range of an upload begins inside of.
@@ -193,6 +232,12 @@ mod tests {
         let unpack =
             r#"{"media_type":"application/json","bytes":9,"offset":4,"documents":2,"inside":{"place":"between"}}"#;
         assert_eq!(json(&serde_json::from_str::<UnpackCursor>(unpack).unwrap()).unwrap(), unpack);
+        let inflating =
+            r#"{"media_type":"application/gzip","bytes":9,"offset":40,"documents":2,"inside":{"place":"begin"},"#
+                .to_owned()
+                + r#""may_be_compressed":true,"inflating":{"compressed":7,"inflated":30,"#
+                + r#""member":{"bits":3,"bit_buffer":5,"checksum":1,"bytes":30},"window":"QQ=="}}"#;
+        assert_eq!(json(&serde_json::from_str::<UnpackCursor>(&inflating).unwrap()).unwrap(), inflating);
         let chunk = r#"{"source":65536,"text":60000,"index":31,"html":{"skipped":"script","preformatted":false}}"#;
         assert_eq!(json(&serde_json::from_str::<ChunkCursor>(chunk).unwrap()).unwrap(), chunk);
         let embed = r#"{"next":16584,"slices":["clm_00000000000000000000000000"]}"#;

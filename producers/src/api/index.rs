@@ -6,8 +6,8 @@
 //! 4. Commit: rows that announce the packs, the packs in R2, then the rows that make the job
 //!    ([`accept`]). Only then is the answer 202, and only then are messages sent.
 //!
-//! A body that is too large for that goes into R2 unread, and the unpack stage does the same with it
-//! ([`stream`]).
+//! A body that is too large for that goes into R2 unread, and one that unfolds to too much as it came; the unpack
+//! stage does the same with them ([`stream`]).
 
 pub mod accept;
 pub mod answer;
@@ -56,7 +56,10 @@ pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
         Begun::Answered(reply) => return Ok(reply),
         Begun::New(key) => key,
     };
-    let items = parse::parse(call.request.headers(), call.request.body()).await?;
+    let Some(body) = parse::plain(call.request.headers(), call.request.body())? else {
+        return stream::index_read(ports, call, key.as_ref()).await;
+    };
+    let items = parse::parse(call.request.headers(), &body).await?;
     let plan = plan(ports, &call.tenant, items).await?;
     if call.parameter("dry_run").as_deref() == Some("true") {
         return Ok(Reply::json(StatusCode::OK, &plan.answer("dry_run", None)));

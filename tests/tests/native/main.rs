@@ -3,6 +3,7 @@
 mod asked;
 mod budget;
 mod chat;
+mod compressed;
 mod configuration;
 mod consistency;
 mod deploy;

@@ -16,7 +16,10 @@ use serde_json::{Value, json};
 use test_platform::{Fate, ready};
 use tests::{report, rig::Rig};
 
-use crate::streamed::{LINES, items, lines, objects_of_uploads, send, upload};
+use crate::{
+    compressed::{folder, gzip},
+    streamed::{LINES, items, lines, objects_of_uploads, send, upload},
+};
 
 /// A crash at any call of the request: either a job that ends well, or an object that nobody keeps.
 #[test]
@@ -66,9 +69,9 @@ fn comparable(rig: &Rig, job: &str) -> Value {
 }
 
 /// One call of the whole unpacking meets its fate; the rest of the pipeline follows.
-fn unpacked(body: &str, victim: u64, fate: Fate) -> (Value, u64) {
+fn unpacked(media_type: &str, body: &[u8], victim: u64, fate: Fate) -> (Value, u64) {
     let rig = Rig::new(7);
-    let job = upload(&rig, LINES, body.as_bytes());
+    let job = upload(&rig, media_type, body);
     let calls = Rc::new(Cell::new(0));
     let counted = Rc::clone(&calls);
     let fates = Rc::new(move || {
@@ -103,23 +106,26 @@ fn unpacked(body: &str, victim: u64, fate: Fate) -> (Value, u64) {
 
 #[test]
 fn every_call_of_unpacking_can_go_wrong_in_every_way() {
-    let body = lines(12, 24_000);
-    let (expected, total) = unpacked(&body, u64::MAX - 1, Fate::Works);
-    assert_eq!(expected["status"], "succeeded");
-    assert!(total > 20, "{total} calls");
-    for fate in [Fate::Fails, Fate::AnswerLost, Fate::Crashes, Fate::CrashesAfter] {
-        for victim in 0..total {
-            assert_eq!(unpacked(&body, victim, fate).0, expected, "{fate:?} at call {victim} of {total}");
+    let compressed = gzip(&folder(13, 700));
+    for (media_type, body) in [(LINES, lines(12, 24_000).into_bytes()), ("application/gzip", compressed)] {
+        let (expected, total) = unpacked(media_type, &body, u64::MAX - 1, Fate::Works);
+        assert_eq!(expected["status"], "succeeded");
+        assert!(total > 20, "{total} calls");
+        for fate in [Fate::Fails, Fate::AnswerLost, Fate::Crashes, Fate::CrashesAfter] {
+            for victim in 0..total {
+                let found = unpacked(media_type, &body, victim, fate).0;
+                assert_eq!(found, expected, "{fate:?} at call {victim} of {total}, {media_type}");
+            }
         }
+        report(&format!("{total} calls of unpacking {media_type} x 4 fates: the same final state"));
     }
-    report(&format!("{total} calls of unpacking x 4 fates: the same final state"));
 }
 
 /// A worker that stands still past its lease overwrites nothing that another stored meanwhile.
 #[test]
 fn a_worker_that_comes_back_changes_nothing() {
     let body = lines(12, 24_000);
-    let (expected, total) = unpacked(&body, u64::MAX - 1, Fate::Works);
+    let (expected, total) = unpacked(LINES, body.as_bytes(), u64::MAX - 1, Fate::Works);
     for victim in 0..total.min(12) {
         let rig = Rig::new(7);
         let job = upload(&rig, LINES, body.as_bytes());

@@ -19,7 +19,7 @@ use pipeline::{
         kind::JobKind,
         message::Stage,
     },
-    platform::{object_keys, statement::json, transaction::Transaction},
+    platform::{object_keys, ports::PutIf, statement::json, transaction::Transaction},
     problem::{Code, Problem},
     store::{
         counters,
@@ -29,7 +29,7 @@ use pipeline::{
     },
     time::Timestamp,
 };
-use uploads::{Format, parse};
+use uploads::Announced;
 
 use super::{
     answer::{IndexAnswer, accepted},
@@ -44,8 +44,10 @@ use crate::http::{
 /// An upload that lies in R2.
 struct Stored<'a> {
     job: &'a JobId,
-    media_type: &'a str,
+    announced: &'a Announced<'a>,
     bytes: u64,
+    /// When its request came.
+    begun: Timestamp,
     key: Option<&'a Key>,
     /// The answer to replay.
     response: &'a str,
@@ -53,27 +55,46 @@ struct Stored<'a> {
 
 /// Answers the route for a body of so many bytes. See the module for its steps.
 pub(super) async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>, bytes: u64) -> Answer {
-    if call.parameter("dry_run").as_deref() == Some("true") {
-        let detail = format!("an estimate reads {} bytes at most; send a part", constants::READ_AT_ONCE_BYTES);
-        return Err(Problem::field(Code::TooLarge, "Content-Length", detail).into());
-    }
-    let media_type = parse::content_type(call.request.headers());
-    Format::of(media_type)?;
+    let announced = announced(call)?;
     let key = idempotency::begin_unread(ports, call).await?;
     let begun = ports.now();
     let job = JobId::new(begun, ports.bytes());
-    let object = object_keys::upload(&call.tenant.user, &job);
-    let content = ports.store_body(&object, bytes).await?;
+    let content = ports.store_body(&object_keys::upload(&call.tenant.user, &job), bytes).await?;
     let key = key.map(|key| Key::of_stored(key, &content));
-    let answer = answer(&job);
-    let stored = Stored { job: &job, media_type, bytes, key: key.as_ref(), response: &json(&answer)? };
-    match make_job(ports, call, &stored, begun).await {
-        Ok(()) => accepted(ports, call, &job, &answer).await,
+    let response = &json(&answer(&job))?;
+    accept(ports, call, Stored { job: &job, announced: &announced, bytes, begun, key: key.as_ref(), response }).await
+}
+
+/// Answers the route for a body that was read, and unfolds to more than is read at once: it goes the same way.
+pub(super) async fn index_read<P: RequestPorts>(ports: &P, call: &Call<'_>, key: Option<&Key>) -> Answer {
+    let announced = announced(call)?;
+    let begun = ports.now();
+    let job = JobId::new(begun, ports.bytes());
+    let body = call.request.body();
+    ports.put(&object_keys::upload(&call.tenant.user, &job), body.to_vec(), PutIf::Always).await?;
+    let response = &json(&answer(&job))?;
+    let bytes = body.len() as u64;
+    accept(ports, call, Stored { job: &job, announced: &announced, bytes, begun, key, response }).await
+}
+
+/// What a body is, if it can become a job.
+fn announced<'a>(call: &'a Call<'_>) -> Result<Announced<'a>, Problem> {
+    if call.parameter("dry_run").as_deref() == Some("true") {
+        let detail = format!("an estimate reads {} bytes at most; send a part", constants::READ_AT_ONCE_BYTES);
+        return Err(Problem::field(Code::TooLarge, "Content-Length", detail));
+    }
+    Announced::by(call.request.headers())
+}
+
+/// Makes a job of what is stored, or removes it.
+async fn accept<P: RequestPorts>(ports: &P, call: &Call<'_>, stored: Stored<'_>) -> Answer {
+    match make_job(ports, call, &stored).await {
+        Ok(()) => accepted(ports, call, stored.job, &answer(stored.job)).await,
         // It may be a job all the same: the schedule sees whether the object belongs to one.
         Err(failure @ Refusal::Failure(_)) => Err(failure),
         Err(refusal) => {
-            let _ = ports.delete(&[object]).await;
-            let Some(key) = &key else { return Err(refusal) };
+            let _ = ports.delete(&[object_keys::upload(&call.tenant.user, stored.job)]).await;
+            let Some(key) = stored.key else { return Err(refusal) };
             idempotency::replay(ports, &call.tenant, key).await?.ok_or(refusal)
         }
     }
@@ -91,20 +112,16 @@ fn answer(job: &JobId) -> IndexAnswer<'_> {
 }
 
 /// Steps 3 and 4.
-async fn make_job<P: RequestPorts>(
-    ports: &P,
-    call: &Call<'_>,
-    stored: &Stored<'_>,
-    begun: Timestamp,
-) -> Result<(), Refusal> {
+async fn make_job<P: RequestPorts>(ports: &P, call: &Call<'_>, stored: &Stored<'_>) -> Result<(), Refusal> {
     let now = ports.now();
-    if now.since(begun) > constants::UPLOAD_TIME {
+    if now.since(stored.begun) > constants::UPLOAD_TIME {
         let detail = "the upload took more than an hour; send it in parts";
         return Err(Problem::new(Code::TooLarge, detail).into());
     }
     let user = &call.tenant.user;
     let (key, body_hash) = stored.key.map(|key| (key.key.as_str(), key.body_hash.as_str())).unzip();
-    let numbers = usize::try_from(stored.bytes / constants::BYTES_PER_ITEM_NUMBER).unwrap_or(usize::MAX);
+    let most = if stored.announced.may_be_compressed { constants::INFLATED_BYTES as u64 } else { stored.bytes };
+    let numbers = usize::try_from(most / constants::BYTES_PER_ITEM_NUMBER).unwrap_or(usize::MAX);
     let mut work = Transaction::default();
     // Two requests with one key: the second inserts nothing here, and then no job either.
     work.write(keys::claim(NewKey { user, key, body_hash, job: stored.job, now }));
@@ -119,7 +136,7 @@ async fn make_job<P: RequestPorts>(
         now,
     }));
     work.write(counters::take_item_numbers(stored.job, numbers));
-    work.write(rows::insert(user, stored.job, stored.media_type, stored.bytes));
+    work.write(rows::insert(user, stored.job, stored.announced.media_type, stored.bytes));
     let item = NewItem { cursor: Some(json(&cursor(stored))?), ..NewItem::queued(Stage::Unpack, now) };
     work.announce(create::items(stored.job, &[item], now)?);
     work.write(keys::answer(user, key, stored.job, stored.response, now));
@@ -134,10 +151,12 @@ async fn make_job<P: RequestPorts>(
 
 fn cursor(stored: &Stored<'_>) -> UnpackCursor {
     UnpackCursor {
-        media_type: stored.media_type.to_owned(),
+        media_type: stored.announced.media_type.to_owned(),
         bytes: stored.bytes,
         offset: 0,
         documents: 0,
         inside: Inside::default(),
+        may_be_compressed: stored.announced.may_be_compressed,
+        inflating: None,
     }
 }

@@ -1,0 +1,174 @@
+//! One range of an upload that is compressed: what it unfolds to, from the cursor on.
+//!
+//! Each message inflates from the last place before its range at which that can begin. Offsets of documents count
+//! what the upload unfolds to; only what is read from R2 is counted in compressed bytes.
+
+use pipeline::{
+    constants,
+    failure::Failure,
+    job::cursors::{InflateCursor, Inside, UnpackCursor},
+    platform::ports::ObjectStore,
+};
+use uploads::{
+    Format,
+    inflate::{Inflater, Progress},
+    split::{self, End, Split, Window},
+};
+
+use super::range::Range;
+
+/// Bytes that one message reads and inflates at most on the way to its range's end.
+const MOST: u64 = 2 * constants::WRITTEN_DOCUMENT_BYTES;
+
+/// A compressed upload that is being read.
+struct Stream<'a, P> {
+    ports: &'a P,
+    key: &'a str,
+    bytes: u64,
+    inflater: Inflater,
+    /// How much is read next.
+    piece: u64,
+}
+
+/// Inflates the range at the cursor, and more until it holds a whole document or as much as any may have; `begin`
+/// was read already. `None` if the upload is not there. Reading twice is harmless.
+pub(super) async fn read<P: ObjectStore>(
+    ports: &P,
+    key: &str,
+    format: &Format,
+    cursor: &UnpackCursor,
+    begin: &[u8],
+) -> Result<Option<Range>, Failure> {
+    let from = cursor.inflating.clone().unwrap_or_default();
+    let mut inflater = Inflater::at(&from).map_err(|why| Failure::bug(format!("where inflating goes on: {why}")))?;
+    inflater.give(begin);
+    let mut stream = Stream { ports, key, bytes: cursor.bytes, inflater, piece: constants::COMPRESSED_READ_BYTES.0 };
+    let Some(mut progress) = stream.come_to(cursor.offset).await? else { return Ok(None) };
+    let mut length = constants::RANGE_BYTES;
+    loop {
+        if progress == Progress::Reached {
+            let Some(more) = stream.inflate(cursor.offset.saturating_add(length), MOST).await? else { return Ok(None) };
+            progress = more;
+        }
+        if progress == Progress::Hungry {
+            return Ok(Some(on_the_way(cursor, &from, &stream.inflater)));
+        }
+        let is_longest = length >= constants::WRITTEN_DOCUMENT_BYTES;
+        let mut inside = cursor.inside.clone();
+        let found = look(format, cursor.offset, &mut inside, &stream.inflater, &progress, is_longest);
+        if found.wants_more() && is_longest {
+            return Err(Failure::bug("a range that holds nothing, and no more to look at"));
+        }
+        if !found.wants_more() {
+            let Some(found) = stream.checked(found, &progress).await? else { return Ok(None) };
+            return Ok(Some(range(cursor, inside, found, &stream.inflater)));
+        }
+        length = (4 * length).min(constants::WRITTEN_DOCUMENT_BYTES);
+    }
+}
+
+/// What was found, and where the next message goes on.
+fn range(cursor: &UnpackCursor, inside: Inside, found: Split, inflater: &Inflater) -> Range {
+    Range {
+        cursor: cursor.clone(),
+        inside,
+        bytes: inflater.from(cursor.offset).to_vec(),
+        known: inflater.end(),
+        inflating: Some(inflater.cursor_before(cursor.offset.saturating_add(found.next))),
+        found,
+    }
+}
+
+/// Nothing was found so far: the next message goes on from where this one came to, if it came anywhere.
+fn on_the_way(cursor: &UnpackCursor, from: &InflateCursor, inflater: &Inflater) -> Range {
+    let end = if inflater.cursor_before(cursor.offset) == *from {
+        End::Broken("too little stands in too many of its blocks".to_owned())
+    } else {
+        End::More
+    };
+    range(cursor, cursor.inside.clone(), Split { pieces: Vec::new(), next: 0, end }, inflater)
+}
+
+/// Finds the whole documents of what is inflated.
+fn look(
+    format: &Format,
+    offset: u64,
+    inside: &mut Inside,
+    inflater: &Inflater,
+    progress: &Progress,
+    is_longest: bool,
+) -> Split {
+    let is_last = *progress == Progress::Ended;
+    if is_last && offset > inflater.end() {
+        let why = "the upload ends inside of a file that is too long".to_owned();
+        return Split { pieces: Vec::new(), next: 0, end: End::Broken(why) };
+    }
+    let window = Window { bytes: inflater.from(offset), is_last, is_longest };
+    let found = split::split(format, inside, window, constants::DOCUMENTS_PER_RANGE);
+    match progress {
+        // What is whole stays. What was found last may be what is damaged, but nothing says where damage begins.
+        Progress::Broken(why) if found.wants_more() || found.end == End::Done => {
+            Split { end: End::Broken(why.clone()), ..found }
+        }
+        _ => found,
+    }
+}
+
+impl<P: ObjectStore> Stream<'_, P> {
+    /// Inflates what stands before a range, as much of it as a message may.
+    async fn come_to(&mut self, offset: u64) -> Result<Option<Progress>, Failure> {
+        let mut progress = Progress::Reached;
+        while progress == Progress::Reached && self.inflater.end() < offset {
+            let next = (self.inflater.end() + constants::RANGE_BYTES).min(offset);
+            let Some(more) = self.inflate(next, constants::INFLATED_PER_MESSAGE).await? else { return Ok(None) };
+            progress = if self.is_spent(constants::INFLATED_PER_MESSAGE) && more == Progress::Reached {
+                Progress::Hungry
+            } else {
+                more
+            };
+        }
+        Ok(Some(progress))
+    }
+
+    /// Inflates until so many bytes are there. Hungry is who has worked for more than `most` before it came there;
+    /// `None`, if the upload is not there.
+    async fn inflate(&mut self, until: u64, most: u64) -> Result<Option<Progress>, Failure> {
+        const LIMIT: u64 = constants::INFLATED_BYTES as u64;
+        loop {
+            let at = self.inflater.wants();
+            let progress = self.inflater.inflate(until.min(LIMIT + 1), at >= self.bytes);
+            if self.inflater.end() > LIMIT {
+                let why = format!("it unfolds to more than {LIMIT} bytes; send the others in another upload");
+                return Ok(Some(Progress::Broken(why)));
+            }
+            if progress != Progress::Hungry || self.is_spent(most) {
+                return Ok(Some(progress));
+            }
+            let end = (at + self.piece).min(self.bytes);
+            let Some(object) = self.ports.get(self.key, Some((at, end))).await? else { return Ok(None) };
+            if object.bytes.is_empty() {
+                return Err(Failure::bug(format!("nothing stands at byte {at} of an upload of {}", self.bytes)));
+            }
+            self.inflater.give(&object.bytes);
+            self.piece = (2 * self.piece).min(constants::COMPRESSED_READ_BYTES.1);
+        }
+    }
+
+    /// True if a message has done so much that another should go on, which can.
+    fn is_spent(&self, most: u64) -> bool {
+        self.inflater.work() > most && self.inflater.has_moved_on()
+    }
+
+    /// An archive ends before the stream does that holds it: what follows tells whether its checksum is right.
+    async fn checked(&mut self, found: Split, progress: &Progress) -> Result<Option<Split>, Failure> {
+        if found.end != End::Done || *progress != Progress::Reached {
+            return Ok(Some(found));
+        }
+        let until = self.inflater.end() + constants::INFLATED_PER_MESSAGE;
+        let Some(rest) = self.inflate(until, MOST).await? else { return Ok(None) };
+        Ok(Some(match rest {
+            Progress::Broken(why) => Split { end: End::Broken(why), ..found },
+            _ => found,
+        }))
+    }
+}
