@@ -14,6 +14,7 @@ mod outage;
 mod plan;
 mod promises;
 mod queues;
+mod streams;
 mod tally;
 mod trace;
 mod without;

@@ -10,26 +10,31 @@ use super::{
     history::{Simulation, chaos},
     trace::shortened,
 };
-use crate::rig::{Answer, prose};
+use crate::rig::{Answer, Rig, prose};
 
 /// Names that clients give their documents: few, so that revisions, deletes and cancels meet.
-const NAMES: u64 = 5;
+pub(super) const NAMES: u64 = 5;
 
 impl Simulation {
     /// A request under fire; a client that did not hear back asks again, calmly.
     fn request(&mut self, method: &str, path: &str, key: Option<&str>, body: &Value) -> Answer {
+        self.asked(method, path, body, |rig| rig.request_with_key(method, path, key, body))
+    }
+
+    /// The same for whatever `send` sends, of which `told` is told.
+    pub(super) fn asked(&mut self, method: &str, path: &str, told: &Value, send: impl Fn(&Rig) -> Answer) -> Answer {
         let fates = chaos(self.draw.next());
         self.put_under(fates);
-        let first = self.rig.request_with_key(method, path, key, body);
+        let first = send(&self.rig);
         self.rig.memory.heal();
-        self.note_request(method, path, body, &first);
+        self.note_request(method, path, told, &first);
         if first.status < 500 {
             return first;
         }
-        let mut answer = self.rig.request_with_key(method, path, key, body);
+        let mut answer = send(&self.rig);
         while answer.status >= 500 && self.is_out() {
             self.wait_a_minute();
-            answer = self.rig.request_with_key(method, path, key, body);
+            answer = send(&self.rig);
         }
         // The first may have died while it held the key: it is let go after a while.
         for _ in 0..20 {
@@ -38,9 +43,9 @@ impl Simulation {
             }
             self.rig.memory.advance(5 * MINUTE);
             let _ = self.rig.run_cron(Schedule::Frequent);
-            answer = self.rig.request_with_key(method, path, key, body);
+            answer = send(&self.rig);
         }
-        self.note_request(method, path, body, &answer);
+        self.note_request(method, path, told, &answer);
         answer
     }
 
@@ -52,7 +57,7 @@ impl Simulation {
     }
 
     fn name(&mut self) -> String {
-        format!("doc-{}.md", self.draw.below(NAMES))
+        name_of(self.draw.below(NAMES))
     }
 
     pub(super) fn upload(&mut self) {
@@ -79,7 +84,10 @@ impl Simulation {
         assert!(matches!(answer.status, 200 | 202), "seed {}: {}", self.seed, answer.body);
         for (name, content) in contents {
             self.contents.entry(name.clone()).or_default().push(content.clone());
-            self.expected.insert(name.clone(), BTreeSet::from([Some(content)]));
+            self.decide(&name);
+            let mut expected = self.still_to_come(&name);
+            expected.insert(Some(content));
+            self.expected.insert(name.clone(), expected);
             let is_queued = answer.body["items"]
                 .as_array()
                 .into_iter()
@@ -112,7 +120,10 @@ impl Simulation {
         let Some(id) = self.document_id(&name) else { return };
         let answer = self.request("DELETE", &format!("/api/documents/{id}"), None, &Value::Null);
         assert!(matches!(answer.status, 202 | 404), "seed {}: {}", self.seed, answer.body);
-        self.expected.insert(name.clone(), BTreeSet::from([None]));
+        self.decide(&name);
+        let mut expected = self.still_to_come(&name);
+        expected.insert(None);
+        self.expected.insert(name.clone(), expected);
         self.jobs.remove(&name);
     }
 
@@ -131,6 +142,7 @@ impl Simulation {
             .collect();
         let answer = self.request("POST", &format!("/api/jobs/{job}/cancel"), None, &Value::Null);
         assert!(matches!(answer.status, 200 | 202 | 404 | 409), "seed {}: {}", self.seed, answer.body);
+        self.stop_stream(&job);
         for (name, published) in before {
             self.expected.entry(name.clone()).or_default().insert(published);
             self.jobs.remove(&name);
@@ -206,6 +218,11 @@ impl Simulation {
             self.request("POST", &format!("/api/jobs/{job}/retry"), None, &Value::Null);
         }
     }
+}
+
+/// The name that has this number.
+pub(super) fn name_of(number: u64) -> String {
+    format!("doc-{number}.md")
 }
 
 /// The word that only this content holds.

@@ -20,6 +20,7 @@ use super::{
     draw::Draw,
     plan::{OPERATIONS, Plan},
     queues::Queues,
+    streams::Streamed,
     tally::Tally,
     trace::{Trace, outcome_of, task_of},
 };
@@ -86,6 +87,8 @@ pub struct Simulation {
     pub(super) contents: BTreeMap<String, Vec<String>>,
     /// The last job that wrote a name's document, for cancels.
     pub(super) jobs: BTreeMap<String, String>,
+    /// Uploads that were streamed.
+    pub(super) streamed: Vec<Streamed>,
     /// Conversations and how many turns of each were accepted.
     pub(super) turns: BTreeMap<String, usize>,
     /// Unreadable messages.
@@ -141,6 +144,7 @@ impl Simulation {
             expected: BTreeMap::new(),
             contents: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            streamed: Vec::new(),
             turns: BTreeMap::new(),
             poisons: BTreeSet::new(),
         }
@@ -203,6 +207,7 @@ impl Simulation {
     fn operation(&mut self) -> Result<(), String> {
         self.rig.memory.advance(Span::milliseconds(i64::try_from(self.draw.below(4_000)).unwrap()));
         match self.draw.below(100) {
+            0..=5 if self.streams() => self.upload_stream(),
             0..=13 => self.upload(),
             14..=17 => self.delete(),
             18..=20 => self.cancel(),

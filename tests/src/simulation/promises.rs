@@ -62,6 +62,10 @@ impl Simulation {
                 self.rig.request("POST", &format!("/api/jobs/{job}/retry"), &Value::Null);
             }
         }
+        if !self.failed_jobs().is_empty() && self.streams() {
+            // What was kept for its owner to try again is kept for a day.
+            self.rig.memory.advance(constants::FAILED_UPLOAD_KEPT);
+        }
         self.rig.memory.advance(2 * constants::MAX_WRITER_LIFE);
         if !self.rig.converge() {
             return self.violated("the second visit does not end");
@@ -101,7 +105,10 @@ impl Simulation {
             let answer = self.rig.request("DELETE", &format!("/api/documents/{id}"), &Value::Null);
             assert_eq!(answer.status, 202, "seed {}: {}", self.seed, answer.body);
             if let Some(name) = document["external_id"].as_str() {
-                self.expected.insert(name.to_owned(), BTreeSet::from([None]));
+                self.decide(name);
+                let mut expected = self.still_to_come(name);
+                expected.insert(None);
+                self.expected.insert(name.to_owned(), expected);
             }
         }
         self.rig.drain();
@@ -120,6 +127,7 @@ impl Simulation {
         self.never_half_visible()?;
         // A hit in the millisecond of an eviction is not after it.
         self.rig.memory.advance(SECOND);
+        self.check_streams()?;
         self.check_documents()?;
         self.vectors_come_back()?;
         self.check_leftovers()?;

@@ -1,0 +1,157 @@
+//! Clients whose uploads are streamed, in an eighth of the histories: they are unpacked while others write the same
+//! documents, workers die and messages come twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pipeline::constants;
+use serde_json::{Value, json};
+
+use super::{
+    clients::{NAMES, name_of},
+    history::Simulation,
+};
+use crate::rig::Answer;
+
+/// Fields that nobody knows make a document long on its way and leave it short: what is unpacked costs a history
+/// little, and a range holds two of them.
+const PADDING: usize = 60_000;
+/// Documents of an upload, which is more than is read at once then: each name once.
+const DOCUMENTS: u64 = NAMES;
+/// A document that cannot be read, in a place that chance decides.
+const REJECTED: &str = "{\"external_id\":\"never.md\"}";
+
+/// An upload that was streamed.
+#[derive(Clone, Debug)]
+pub(super) struct Streamed {
+    job: String,
+    /// What it holds, by name.
+    contents: BTreeMap<String, String>,
+    /// Those that nobody else wrote, deleted or stopped since: it decides what they hold.
+    decides: BTreeSet<String>,
+    /// Documents in it, also those that cannot be read.
+    documents: usize,
+}
+
+impl Simulation {
+    /// True if this history's clients send large uploads, too.
+    pub(super) const fn streams(&self) -> bool {
+        self.seed % 8 == 5
+    }
+
+    /// An upload that is larger than what is read at once.
+    pub(super) fn upload_stream(&mut self) {
+        let mut contents = BTreeMap::new();
+        let mut lines = Vec::new();
+        let (bad, first) = (self.draw.below(2 * DOCUMENTS), self.draw.below(NAMES));
+        for place in 0..DOCUMENTS {
+            if place == bad {
+                lines.push(REJECTED.to_owned());
+            }
+            let name = name_of((first + place) % NAMES);
+            self.written += 1;
+            let content = format!("About unique{}x{}, out of a stream.", self.seed, self.written);
+            let padding = "-".repeat(PADDING);
+            lines.push(json!({"external_id": name, "content": content, "unknown": padding}).to_string());
+            contents.insert(name, content);
+        }
+        let documents = lines.len();
+        let body = lines.join("\n");
+        assert!(body.len() > constants::READ_AT_ONCE_BYTES, "{} bytes are read at once", body.len());
+        let key = format!("stream-{}", self.written);
+        let answer = self.send_stream(&key, body.as_bytes());
+        assert_eq!(answer.status, 202, "seed {}: {}", self.seed, answer.body);
+        let job = answer.body["job_id"].as_str().unwrap_or_default().to_owned();
+        // Of two that are not unpacked, chance decides.
+        let decides = contents.keys().filter(|name| self.still_to_come(name).is_empty()).cloned().collect();
+        for (name, content) in &contents {
+            self.decide(name);
+            self.contents.entry(name.clone()).or_default().push(content.clone());
+            // What was there before stays until it is unpacked, which a cancel can prevent.
+            let expected = self.expected.entry(name.clone()).or_insert_with(|| BTreeSet::from([None]));
+            expected.insert(Some(content.clone()));
+            self.jobs.insert(name.clone(), job.clone());
+        }
+        self.streamed.push(Streamed { job, contents, decides, documents });
+    }
+
+    fn send_stream(&mut self, key: &str, body: &[u8]) -> Answer {
+        let headers = [("content-type", "application/x-ndjson"), ("idempotency-key", key)];
+        let told = json!(format!("{} bytes", body.len()));
+        self.asked("POST", "/api/index", &told, |rig| rig.request_with_headers("POST", "/api/index", &headers, body))
+    }
+
+    /// Somebody decides what a document holds: no upload from before does, unless it is unpacked afterwards.
+    pub(super) fn decide(&mut self, name: &str) {
+        for streamed in &mut self.streamed {
+            streamed.decides.remove(name);
+        }
+    }
+
+    /// What a name may hold although somebody decided otherwise, because uploads that hold it are not unpacked yet.
+    pub(super) fn still_to_come(&self, name: &str) -> BTreeSet<Option<String>> {
+        let open = self.streamed.iter().filter(|streamed| !self.is_unpacked(&streamed.job));
+        open.filter_map(|streamed| streamed.contents.get(name).cloned()).map(Some).collect()
+    }
+
+    fn is_unpacked(&self, job: &str) -> bool {
+        self.unpack_state(job).is_some_and(|state| state == "done")
+    }
+
+    /// How far the item is that unpacks an upload; `None` if it is gone with its job.
+    fn unpack_state(&self, job: &str) -> Option<String> {
+        let items = self.rig.memory.look("SELECT job_id, state FROM job_items WHERE stage = 'unpack'");
+        let item = items.into_iter().find(|item| item["job_id"] == json!(job))?;
+        item["state"].as_str().map(str::to_owned)
+    }
+
+    /// A job was stopped: what of its upload was indexed before is open.
+    pub(super) fn stop_stream(&mut self, job: &str) {
+        for streamed in self.streamed.iter_mut().filter(|streamed| streamed.job == job) {
+            streamed.decides.clear();
+        }
+    }
+
+    /// Every document of every upload that was unpacked is accounted for, once; and what only it decides is so.
+    pub(super) fn check_streams(&mut self) -> Result<(), String> {
+        for streamed in self.streamed.clone() {
+            if !self.is_unpacked(&streamed.job) {
+                continue;
+            }
+            self.check_items(&streamed)?;
+            for name in &streamed.decides {
+                let content = streamed.contents.get(name).cloned();
+                self.expected.insert(name.clone(), BTreeSet::from([content]));
+            }
+        }
+        self.none(
+            "an upload is left in R2 that nothing unpacks any more",
+            "SELECT u.job_id FROM uploads u WHERE u.cleared_at IS NULL
+               AND EXISTS (SELECT 1 FROM job_items i WHERE i.job_id = u.job_id AND i.stage = 'unpack'
+                           AND i.state IN ('done', 'cancelled'))",
+        )
+    }
+
+    fn check_items(&self, streamed: &Streamed) -> Result<(), String> {
+        let path = format!("/api/jobs/{}/items", streamed.job);
+        let answer = self.rig.request("GET", &path, &Value::Null);
+        if answer.status == 404 {
+            // Its job ended long ago, and is forgotten.
+            return Ok(());
+        }
+        let listed = answer.body["data"].as_array().cloned().unwrap_or_default();
+        let is_whole = listed.len() == streamed.documents
+            && listed.iter().enumerate().all(|(index, item)| item["index"] == json!(index));
+        if !is_whole {
+            return self.violated(&format!(
+                "{} of {} documents are listed: {listed:?}",
+                listed.len(),
+                streamed.documents
+            ));
+        }
+        let ended = ["done", "duplicate", "in_progress", "rejected", "failed", "cancelled"];
+        match listed.iter().find(|item| !ended.contains(&item["status"].as_str().unwrap_or_default())) {
+            Some(item) => self.violated(&format!("an item of {} has not ended: {item}", streamed.job)),
+            None => Ok(()),
+        }
+    }
+}
