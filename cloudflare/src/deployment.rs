@@ -2,9 +2,20 @@
 
 use pipeline::platform::ports::{Deployment, Webhook};
 
+use worker::Env;
+
 use crate::workers::Workers;
 
+/// The variable `PLAN`; nothing, if there is none.
+pub(crate) fn plan_name(env: &Env) -> String {
+    env.var("PLAN").map(|name| name.to_string()).unwrap_or_default()
+}
+
 impl Deployment for Workers {
+    fn plan_name(&self) -> String {
+        plan_name(&self.env)
+    }
+
     fn limits(&self) -> Option<Vec<u8>> {
         let limits = self.env.var("LIMITS").ok()?.to_string();
         (!limits.is_empty()).then(|| limits.into_bytes())

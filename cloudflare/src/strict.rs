@@ -1,7 +1,7 @@
 //! What a deployment on one machine refuses because production would: requests beyond an invocation's limits,
 //! and, on demand, every request to a service that is out. In production the platform refuses by itself.
 
-use pipeline::{constants, failure::Failure, time::Timestamp};
+use pipeline::{failure::Failure, plan::Plan, time::Timestamp};
 use serde::Deserialize;
 use worker::Env;
 
@@ -26,7 +26,7 @@ struct Outage {
 
 impl Strictness {
     /// As the variables `STRICT` and `OUTAGE` of a local deployment say.
-    pub(crate) fn of(env: &Env) -> Self {
+    pub(crate) fn of(env: &Env, plan: Plan) -> Self {
         let variable = |name: &str| env.var(name).map(|value| value.to_string()).unwrap_or_default();
         if variable("ENVIRONMENT") != "local" {
             return Self::default();
@@ -34,7 +34,7 @@ impl Strictness {
         Self {
             holds_limits: variable("STRICT") == "true",
             outage: serde_json::from_str(&variable("OUTAGE")).ok(),
-            database_bytes: variable("D1_BYTES").parse().unwrap_or(constants::D1_DATABASE_BYTES),
+            database_bytes: variable("D1_BYTES").parse().unwrap_or(plan.d1_database_bytes()),
         }
     }
 

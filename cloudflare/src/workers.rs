@@ -11,6 +11,7 @@ use pipeline::{
         usage::Usage,
     },
     failure::Failure,
+    plan::Plan,
     platform::{
         asked::Asked,
         ports::{Clock as _, Meter},
@@ -23,7 +24,7 @@ use worker::{
     js_sys::{self, Reflect},
 };
 
-use crate::{database_size, log::log, strict::Strictness};
+use crate::{database_size, deployment::plan_name, log::log, strict::Strictness};
 
 /// The platform as one invocation sees it: its bindings, and a count of what it used of them.
 #[derive(Clone)]
@@ -44,14 +45,15 @@ impl Workers {
     /// The platform of an invocation with these bindings.
     pub fn new(env: Env) -> Self {
         let clock_shift = clock_shift(&env);
-        let strictness = Rc::new(Strictness::of(&env));
+        let plan = Plan::parse(&plan_name(&env)).unwrap_or_default();
+        let strictness = Rc::new(Strictness::of(&env, plan));
         Self {
             env,
             invocation: Rc::from(""),
             clock_shift,
             body: Rc::default(),
             usage: Rc::default(),
-            asked: Rc::default(),
+            asked: Rc::new(Cell::new(Asked::on(plan))),
             strictness,
             reserved: Rc::default(),
         }

@@ -29,7 +29,7 @@ use pipeline::{
     platform::{
         object_keys,
         parameters::JsonRows,
-        ports::{Clock, Database, ObjectStore, Queue},
+        ports::{Clock, Database, Deployment, ObjectStore, Queue},
         statement::json,
         transaction::Transaction,
     },
@@ -47,9 +47,12 @@ struct Chunked {
 }
 
 /// Runs the stage. See the module for its steps.
-pub async fn chunk<P: Database + ObjectStore + Queue + Clock>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> {
+pub async fn chunk<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
+where
+    P: Database + ObjectStore + Queue + Deployment + Clock,
+{
     let cursor = cursors::read::<ChunkCursor>(claim)?.unwrap_or_default();
-    let plan = slice::plan(&claim.documents, cursor.source);
+    let plan = slice::plan(&claim.documents, cursor.source, ports.plan().units().pack_bytes);
     // Reading twice is harmless.
     let key = object_keys::pack(&claim.user, claim.item);
     let pack = ports.get(&key, Some(plan.range)).await?;

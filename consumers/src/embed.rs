@@ -54,7 +54,7 @@ where
         let next = if cursor.slices.is_empty() { Move::Finish } else { to_upsert(cursor.slices)? };
         return complete(ports, claim, Transaction::default(), &Progress::default(), next).await;
     }
-    let mut plan = plan(&chunks);
+    let mut plan = plan(&chunks, ports.plan().units().windows);
     let allowances = Allowances::load(ports).await.allowances;
     let left = allowances.ingest_neurons() - claim.day.ingest_neurons;
     // One message never needs more than a user's share, or it would wait for ever.
@@ -82,14 +82,14 @@ fn to_upsert(slices: Vec<ClaimToken>) -> Result<Move, Failure> {
     Ok(Move::To(Stage::Upsert, json(&UpsertCursor { slice: 0, slices })?))
 }
 
-/// The windows of as many chunks as one message embeds; at least one chunk.
-fn plan(chunks: &[ChunkToEmbed]) -> Vec<Vec<Window>> {
+/// The windows, at most so many, of as many chunks as one message embeds; at least one chunk.
+fn plan(chunks: &[ChunkToEmbed], most: usize) -> Vec<Vec<Window>> {
     let mut plan = Vec::new();
     let mut total = 0;
     for chunk in chunks {
         let windows = windows::windows(&EMBEDDING, chunk.title.as_deref().unwrap_or_default(), &chunk.text);
         total += windows.len();
-        if total > constants::WINDOWS_PER_MESSAGE && !plan.is_empty() {
+        if total > most && !plan.is_empty() {
             break;
         }
         plan.push(windows);

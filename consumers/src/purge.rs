@@ -31,7 +31,7 @@ use pipeline::{
     },
     platform::{
         object_keys,
-        ports::{Clock, Database, ObjectStore, PutIf, Queue, Random, VectorIndex},
+        ports::{Clock, Database, Deployment, ObjectStore, PutIf, Queue, Random, VectorIndex},
         statement::json,
         transaction::Transaction,
     },
@@ -67,15 +67,16 @@ struct Plan {
 /// Runs the stage. See the module for its steps.
 pub async fn purge<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
 where
-    P: Database + ObjectStore + Queue + VectorIndex + Clock + Random,
+    P: Database + ObjectStore + Queue + VectorIndex + Deployment + Clock + Random,
 {
+    let units = ports.plan().units();
     let begun = cursors::read::<PurgeCursor>(claim)?.unwrap_or_default().partly;
-    let found = superseded::of_item(claim).all(ports).await?;
-    let plan = plan(&found, begun.as_ref());
+    let found = superseded::of_item(claim, units.purged_revisions).all(ports).await?;
+    let plan = plan(&found, begun.as_ref(), units.purged_vectors);
     let revisions = &found[..plan.whole];
     // Idempotent: removing what is not there is no error.
-    if !plan.ids.is_empty() {
-        ports.remove(&plan.ids).await?;
+    for ids in plan.ids.chunks(constants::VECTORS_PER_DELETE) {
+        ports.remove(ids).await?;
     }
     let mut emptied = Vec::new();
     let mut removed = Removed {
@@ -89,19 +90,19 @@ where
     work.write(items::add_to_receipt(claim, &json(&removed)?));
     // A pack that is gone holds no documents: its job may expire.
     work.write(items::forget_packs(claim, &emptied)?);
-    let more = plan.whole < found.len() || i64::try_from(found.len()).unwrap_or(0) == constants::PURGED_PER_MESSAGE;
+    let more = plan.whole < found.len() || i64::try_from(found.len()).unwrap_or(0) == units.purged_revisions;
     let next = if more { Move::Continue(json(&PurgeCursor { partly: plan.partly })?) } else { Move::Finish };
     complete(ports, claim, work, &Progress::default(), next).await
 }
 
-/// As many revisions as have a call's worth of vectors, in order; of one that alone has more, a call's worth
-/// from where the message before, if it `begun` it, left off.
-fn plan(revisions: &[SupersededRevision], begun: Option<&PartlyPurged>) -> Plan {
+/// As many revisions as have `most` vectors together, in order; of one that alone has more, as many from where the
+/// message before, if it `begun` it, left off.
+fn plan(revisions: &[SupersededRevision], begun: Option<&PartlyPurged>, most: usize) -> Plan {
     let mut plan = Plan::default();
     for revision in revisions {
         let from = begun.filter(|begun| begun.is_of(revision)).map_or(0, |begun| begun.vectors);
         let left = usize::try_from(chunks(revision) - from).unwrap_or(0);
-        let space = constants::VECTORS_PER_DELETE - plan.ids.len();
+        let space = most - plan.ids.len();
         if left > space && !plan.ids.is_empty() {
             return plan;
         }
@@ -310,7 +311,7 @@ mod tests {
                 sizes.iter().enumerate().map(|(place, size)| superseded(&place.to_string(), *size)).collect();
             let (mut left, mut begun, mut removed) = (revisions.as_slice(), None, Vec::new());
             while !left.is_empty() {
-                let plan = plan(left, begun.as_ref());
+                let plan = plan(left, begun.as_ref(), constants::VECTORS_PER_DELETE);
                 assert!(plan.ids.len() <= constants::VECTORS_PER_DELETE, "{sizes:?}");
                 assert!(plan.whole > 0 || plan.partly.is_some(), "{sizes:?}");
                 removed.extend(plan.ids);

@@ -11,7 +11,7 @@ pub const QUERIES_OF_DEAD_LETTER: u64 = 8 + QUERIES_TO_RECORD;
 /// True while the invocation can take one more message: the first always. The others go back to their queue as
 /// they came, which is nobody's failed attempt.
 pub fn is_left(asked: Asked) -> bool {
-    asked == Asked::default() || asked.queries_left() >= QUERIES_OF_DEAD_LETTER - QUERIES_TO_RECORD
+    asked.is_nothing() || asked.queries_left() >= QUERIES_OF_DEAD_LETTER - QUERIES_TO_RECORD
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use pipeline::{
     },
     platform::{
         object_keys,
-        ports::{Clock, Database, ObjectStore, PutIf, Queue, Random, Sha256},
+        ports::{Clock, Database, Deployment, ObjectStore, PutIf, Queue, Random, Sha256},
         statement::json,
         transaction::Transaction,
     },
@@ -83,7 +83,7 @@ struct Plan {
 /// Runs the stage. See the module for its steps.
 pub async fn unpack<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
 where
-    P: Database + ObjectStore + Queue + Sha256 + Clock + Random,
+    P: Database + ObjectStore + Queue + Sha256 + Deployment + Clock + Random,
 {
     let cursor = cursors::read::<UnpackCursor>(claim)?.ok_or_else(|| Failure::bug("an upload without a cursor"))?;
     let format = Format::of(&cursor.media_type).map_err(|problem| Failure::bug(problem.detail))?;
@@ -113,7 +113,7 @@ where
 /// Steps 2 and 3: nothing is written so far.
 async fn plan<P>(ports: &P, claim: &Claim, items: Vec<uploads::Item>, first: usize) -> Result<Plan, Failure>
 where
-    P: Database + Sha256 + Clock,
+    P: Database + Sha256 + Deployment + Clock,
 {
     let Checked { mut answers, documents } = uploads::prepare(ports, &claim.user, items, first).await?;
     let wanted: Vec<_> = documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
@@ -135,7 +135,7 @@ where
         }
     }
     let sizes: Vec<usize> = kept.iter().map(|prepared| prepared.document.content.len()).collect();
-    let batches = pack::plan(&sizes);
+    let batches = pack::plan(&sizes, &ports.plan().units());
     let items = plan::new_items(&kept, &batches, (ItemState::Queued, ItemState::Waiting), ports.now());
     Ok(Plan { answers, documents: kept, places, batches, items })
 }

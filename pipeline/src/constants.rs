@@ -5,6 +5,8 @@
 
 use crate::time::Span;
 
+pub mod paid;
+
 // --- Vectorize: https://developers.cloudflare.com/vectorize/platform/limits/
 
 /// Longest id of a vector, in bytes.
@@ -152,6 +154,8 @@ pub const METADATA_BYTES: usize = 4 * 1024;
 pub const QUERY_BYTES: usize = 8 * 1024;
 /// Most hits of one search.
 pub const TOP_K: usize = 100;
+/// Pauses between looks at a job grow to this part of a wait: looks are at most 25 then, whatever the wait is.
+pub const PAUSES_OF_A_WAIT: i64 = 15;
 /// Longest `Prefer: wait`.
 pub const WAIT: Span = Span::seconds(60);
 /// The share of the day's neurons that indexing may use; chat and search keep the rest.

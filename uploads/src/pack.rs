@@ -1,6 +1,6 @@
-//! Documents to work units, sized by bytes: packs of at most 64 KB, batches of packs.
+//! Documents to work units, sized by bytes: packs, and batches of packs, as large as the plan lets them be.
 
-use pipeline::constants::{BATCH_BYTES, PACK_BYTES};
+use pipeline::plan::Units;
 
 /// A pack: places of documents in the request. A document longer than a pack is alone in one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +15,12 @@ pub struct Pack {
 pub type Batch = Vec<Pack>;
 
 /// Plans the packs and batches for documents of these sizes, in order.
-pub fn plan(sizes: &[usize]) -> Vec<Batch> {
+pub fn plan(sizes: &[usize], units: &Units) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     let mut filled = 0;
-    for pack in packs(sizes) {
+    for pack in packs(sizes, units.pack_bytes) {
         match batches.last_mut() {
-            Some(batch) if filled + pack.bytes <= BATCH_BYTES => {
+            Some(batch) if filled + pack.bytes <= units.batch_bytes => {
                 filled += pack.bytes;
                 batch.push(pack);
             }
@@ -34,16 +34,16 @@ pub fn plan(sizes: &[usize]) -> Vec<Batch> {
 }
 
 /// Long documents alone; the others first-fit in order into the last open pack.
-fn packs(sizes: &[usize]) -> Vec<Pack> {
+fn packs(sizes: &[usize], most: usize) -> Vec<Pack> {
     let mut packs = Vec::new();
     let mut open: Option<Pack> = None;
     for (document, bytes) in sizes.iter().copied().enumerate() {
-        if bytes > PACK_BYTES {
+        if bytes > most {
             packs.push(Pack { documents: vec![document], bytes });
             continue;
         }
         match &mut open {
-            Some(pack) if pack.bytes + bytes <= PACK_BYTES => {
+            Some(pack) if pack.bytes + bytes <= most => {
                 pack.documents.push(document);
                 pack.bytes += bytes;
             }
@@ -56,29 +56,34 @@ fn packs(sizes: &[usize]) -> Vec<Pack> {
 
 #[cfg(test)]
 mod tests {
+    use pipeline::plan::Plan;
     use proptest::prelude::*;
 
     use super::*;
 
     #[test]
     fn a_thousand_small_files_are_few_messages() {
-        let batches = plan(&[2_048; 1_000]);
+        let batches = plan(&[2_048; 1_000], &Plan::Free.units());
         let packs: usize = batches.iter().map(Vec::len).sum();
         // One message each for chunk (packs), embed and upsert (batches), three operations a message.
         assert_eq!((packs + 2 * batches.len()) * 3, 420, "{packs} packs, {} batches", batches.len());
+        assert!(plan(&[2_048; 1_000], &Plan::Paid.units()).len() <= batches.len() / 4 + 1);
     }
 
     proptest! {
         #[test]
-        fn every_document_is_in_one_pack_within_the_limits(sizes in prop::collection::vec(1usize..200_000, 0..200)) {
-            let batches = plan(&sizes);
+        fn every_document_is_in_one_pack_within_the_limits(
+            sizes in prop::collection::vec(1usize..200_000, 0..200), is_paid: bool,
+        ) {
+            let units = if is_paid { Plan::Paid } else { Plan::Free }.units();
+            let batches = plan(&sizes, &units);
             let mut seen: Vec<usize> = Vec::new();
             for batch in &batches {
                 let bytes: usize = batch.iter().map(|pack| pack.bytes).sum();
-                prop_assert!(bytes <= BATCH_BYTES || batch.len() == 1);
+                prop_assert!(bytes <= units.batch_bytes || batch.len() == 1);
                 for pack in batch {
                     prop_assert_eq!(pack.bytes, pack.documents.iter().map(|document| sizes[*document]).sum::<usize>());
-                    prop_assert!(pack.bytes <= PACK_BYTES || pack.documents.len() == 1);
+                    prop_assert!(pack.bytes <= units.pack_bytes || pack.documents.len() == 1);
                     seen.extend(&pack.documents);
                 }
             }

@@ -1,9 +1,9 @@
 //! Which bytes of a pack one message works through.
 //!
 //! A pack of small documents goes in one. A long document is alone in its pack and goes in slices of
-//! about 64 KB, each ending where its text has a seam, so that a message stays within its CPU time.
+//! as much, each ending where its text has a seam, so that a message stays within its CPU time.
 
-use pipeline::{constants::CHUNK_SLICE_BYTES, job::item::PackedDocument};
+use pipeline::job::item::PackedDocument;
 
 /// The part of a pack to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,10 +12,10 @@ pub struct Plan {
     pub range: (u64, u64),
 }
 
-/// Plans the read that starts at byte `source` of a long document, or of the whole pack.
-pub fn plan(documents: &[PackedDocument], source: u64) -> Plan {
+/// Plans the read that starts at byte `source` of a long document, in slices of so many bytes, or of the whole pack.
+pub fn plan(documents: &[PackedDocument], source: u64, slice: usize) -> Plan {
     let end = documents.iter().map(|document| document.end).max().unwrap_or(0);
-    let slice_end = if documents.len() > 1 { end } else { end.min(source + CHUNK_SLICE_BYTES as u64) };
+    let slice_end = if documents.len() > 1 { end } else { end.min(source + slice as u64) };
     Plan { range: (source, slice_end) }
 }
 
@@ -82,6 +82,7 @@ fn html_seam(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use pipeline::{
+        constants::CHUNK_SLICE_BYTES,
         ids::{DocumentId, RANDOM_BYTES, UserId},
         time::Timestamp,
     };
@@ -97,7 +98,7 @@ mod tests {
     #[test]
     fn a_pack_of_small_documents_goes_at_once() {
         let documents = [packed(0, 40_000), packed(40_000, 80_000)];
-        let plan = plan(&documents, 0);
+        let plan = plan(&documents, 0, CHUNK_SLICE_BYTES);
         assert_eq!(plan.range, (0, 80_000));
         assert_eq!(plan.documents(&documents).count(), 2);
     }
@@ -105,10 +106,10 @@ mod tests {
     #[test]
     fn a_long_document_goes_in_slices() {
         let documents = [packed(0, 100_000)];
-        assert_eq!(plan(&documents, 0).range, (0, CHUNK_SLICE_BYTES as u64));
-        assert_eq!(plan(&documents, 80_000).range, (80_000, 100_000));
-        assert!(!plan(&documents, 0).is_last(&documents[0]));
-        assert!(plan(&documents, 80_000).is_last(&documents[0]));
+        assert_eq!(plan(&documents, 0, CHUNK_SLICE_BYTES).range, (0, CHUNK_SLICE_BYTES as u64));
+        assert_eq!(plan(&documents, 80_000, CHUNK_SLICE_BYTES).range, (80_000, 100_000));
+        assert!(!plan(&documents, 0, CHUNK_SLICE_BYTES).is_last(&documents[0]));
+        assert!(plan(&documents, 80_000, CHUNK_SLICE_BYTES).is_last(&documents[0]));
     }
 
     #[test]

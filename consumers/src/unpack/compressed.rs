@@ -7,7 +7,7 @@ use pipeline::{
     constants,
     failure::Failure,
     job::cursors::{InflateCursor, Inside, UnpackCursor},
-    platform::ports::ObjectStore,
+    platform::ports::{Deployment, ObjectStore},
 };
 use uploads::{
     Format,
@@ -32,7 +32,7 @@ struct Stream<'a, P> {
 
 /// Inflates the range at the cursor, and more until it holds a whole document or as much as any may have; `begin`
 /// was read already. `None` if the upload is not there. Reading twice is harmless.
-pub(super) async fn read<P: ObjectStore>(
+pub(super) async fn read<P: ObjectStore + Deployment>(
     ports: &P,
     key: &str,
     format: &Format,
@@ -44,7 +44,7 @@ pub(super) async fn read<P: ObjectStore>(
     inflater.give(begin);
     let mut stream = Stream { ports, key, bytes: cursor.bytes, inflater, piece: constants::COMPRESSED_READ_BYTES.0 };
     let Some(mut progress) = stream.come_to(cursor.offset).await? else { return Ok(None) };
-    let mut length = constants::RANGE_BYTES;
+    let mut length = ports.plan().units().range_bytes;
     loop {
         if progress == Progress::Reached {
             let Some(more) = stream.inflate(cursor.offset.saturating_add(length), MOST).await? else { return Ok(None) };

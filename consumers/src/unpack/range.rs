@@ -4,7 +4,7 @@ use pipeline::{
     constants,
     failure::Failure,
     job::cursors::{InflateCursor, Inside, UnpackCursor},
-    platform::ports::ObjectStore,
+    platform::ports::{Deployment, ObjectStore},
 };
 use serde::Serialize;
 use uploads::{
@@ -42,7 +42,7 @@ pub struct Range {
 
 /// Reads the range at the cursor, and more of it until it holds a whole document or as much as any may have.
 /// `None` if the upload is not there. Reading twice is harmless.
-pub async fn read<P: ObjectStore>(
+pub async fn read<P: ObjectStore + Deployment>(
     ports: &P,
     key: &str,
     format: &Format,
@@ -51,7 +51,7 @@ pub async fn read<P: ObjectStore>(
     if cursor.inflating.is_some() {
         return compressed::read(ports, key, format, cursor, &[]).await;
     }
-    let mut length = constants::RANGE_BYTES;
+    let mut length = ports.plan().units().range_bytes;
     loop {
         let end = (cursor.offset + length).min(cursor.bytes);
         let bytes = if cursor.offset < end {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use data_encoding::HEXLOWER;
-use pipeline::budget::allowances::Allowances;
+use pipeline::{budget::allowances::Allowances, plan::Plan};
 use toml::{Table, Value};
 
 use crate::Error;
@@ -17,13 +17,19 @@ use crate::Error;
 pub const GATEWAY: &str = "claudes-friend";
 /// The name of the consumer Worker, which the cron endpoint asks for.
 pub const CONSUMERS: &str = "claudes-friend-consumers";
+/// What the gateway is deployed by.
+const GATEWAY_FILE: &str = "wrangler.toml";
+/// What the consumer Worker is deployed by.
+const CONSUMERS_FILE: &str = "wrangler.consumers.toml";
 /// The name of the Worker that holds the stand-ins.
 pub const BINDINGS: &str = "local-bindings";
 
 /// How a product on one machine differs from the one that is deployed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
-    /// `LIMITS`: allowances that are not the Free plan's (JSON), or nothing.
+    /// `PLAN`: the Workers plan it runs on.
+    pub plan: String,
+    /// `LIMITS`: allowances that are not the plan's (JSON), or nothing.
     pub limits: String,
     /// How far its clock is ahead: another day begins without waiting for it.
     pub clock_shift_seconds: i64,
@@ -40,16 +46,18 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// As the environment says: `LIMITS`, or the limits of `ENVIRONMENT`, a section of `wrangler.toml`.
+    /// As the environment says: `PLAN`, and `LIMITS`, or both as `ENVIRONMENT` has them, a section of `wrangler.toml`.
     pub fn from_environment(root: &Path) -> Result<Self, Error> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let limits = match (variable("LIMITS"), variable("ENVIRONMENT")) {
-            (Some(limits), _) => limits,
-            (None, Some(environment)) => limits_of(root, &environment)?,
-            (None, None) => String::new(),
+        let configured = |name: &str| match (variable(name), variable("ENVIRONMENT")) {
+            (Some(value), _) => Ok(value),
+            (None, Some(environment)) => variable_of(root, GATEWAY_FILE, &environment, name),
+            (None, None) => Ok(String::new()),
         };
+        let (plan, limits) = (configured("PLAN")?, configured("LIMITS")?);
+        check_plan(&plan)?;
         check_limits(&limits)?;
-        Ok(Self { limits, ..Self::default() })
+        Ok(Self { plan, limits, ..Self::default() })
     }
 }
 
@@ -61,17 +69,39 @@ pub fn check_limits(limits: &str) -> Result<(), Error> {
     Allowances::default().overlaid(limits.as_bytes()).map(drop).map_err(|why| format!("LIMITS: {why}").into())
 }
 
+/// Refuses a `PLAN` that there is not, in whose place the Workers would take the Free plan.
+pub fn check_plan(plan: &str) -> Result<(), Error> {
+    Plan::parse(plan).map(drop).map_err(|why| format!("PLAN: {why}").into())
+}
+
+/// Refuses what an environment that is to be deployed says of its plan and its allowances, if it does not hold
+/// together, or is not the same for both Workers.
+pub fn check_deployed(root: &Path, environment: &str) -> Result<(), Error> {
+    for name in ["PLAN", "LIMITS"] {
+        let value = |file: &str| variable_of(root, file, environment, name);
+        if value(GATEWAY_FILE)? != value(CONSUMERS_FILE)? {
+            return Err(format!("{name} is not the same in {GATEWAY_FILE} and {CONSUMERS_FILE}").into());
+        }
+    }
+    check_plan(&variable_of(root, GATEWAY_FILE, environment, "PLAN")?)?;
+    check_limits(&limits_of(root, environment)?)
+}
+
 /// `LIMITS` of an environment that is deployed; of what is live if none is named.
 pub fn limits_of(root: &Path, environment: &str) -> Result<String, Error> {
-    let gateway: Table = fs::read_to_string(root.join("wrangler.toml"))?.parse()?;
-    let path: &[&str] =
-        if environment.is_empty() { &["vars", "LIMITS"] } else { &["env", environment, "vars", "LIMITS"] };
-    let limits = path
+    variable_of(root, GATEWAY_FILE, environment, "LIMITS")
+}
+
+/// A variable of an environment, as a configuration has it.
+fn variable_of(root: &Path, file: &str, environment: &str, name: &str) -> Result<String, Error> {
+    let table: Table = fs::read_to_string(root.join(file))?.parse()?;
+    let path: &[&str] = if environment.is_empty() { &["vars", name] } else { &["env", environment, "vars", name] };
+    let value = path
         .iter()
-        .try_fold(&Value::Table(gateway), |value, key| value.get(key))
+        .try_fold(&Value::Table(table), |value, key| value.get(key))
         .and_then(Value::as_str)
         .map(str::to_owned);
-    Ok(limits.ok_or_else(|| format!("wrangler.toml has no [env.{environment}] with LIMITS"))?)
+    Ok(value.ok_or_else(|| format!("{file} has no {}", path.join(".")))?)
 }
 
 /// Secrets of a local deployment: made once, kept in its state folder.
@@ -109,7 +139,7 @@ impl Secrets {
 pub fn write(root: &Path, folder: &Path, model_server: &str, profile: &Profile) -> Result<Vec<PathBuf>, Error> {
     fs::create_dir_all(folder)?;
     let mut paths = Vec::new();
-    for name in ["wrangler.toml", "wrangler.consumers.toml"] {
+    for name in [GATEWAY_FILE, CONSUMERS_FILE] {
         let path = folder.join(name);
         fs::write(&path, toml::to_string(&local(root, &fs::read_to_string(root.join(name))?, profile)?)?)?;
         paths.push(path);
@@ -151,6 +181,7 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
     table.remove("env");
     let variables = [
         ("ENVIRONMENT".to_owned(), Value::from("local")),
+        ("PLAN".to_owned(), Value::from(profile.plan.as_str())),
         ("LIMITS".to_owned(), Value::from(profile.limits.as_str())),
         // What production refuses an invocation is refused here, too.
         ("STRICT".to_owned(), Value::from("true")),
@@ -257,8 +288,28 @@ mod tests {
     fn limits_that_are_deployed_hold_together() {
         let root = crate::product::root();
         for environment in ["", "staging"] {
-            check_limits(&limits_of(&root, environment).unwrap()).unwrap();
+            check_deployed(&root, environment).unwrap();
         }
-        assert!(limits_of(&root, "nowhere").is_err());
+        assert!(check_deployed(&root, "nowhere").is_err());
+    }
+
+    #[test]
+    fn a_plan_that_there_is_not_is_refused_and_so_are_two() {
+        for plan in ["", "free", "paid"] {
+            check_plan(plan).unwrap();
+        }
+        assert!(check_plan("premium").unwrap_err().to_string().starts_with("PLAN: "));
+        let folder = std::env::temp_dir().join(format!("friend-plan-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let deploy = |gateway: &str, consumers: &str| {
+            fs::write(folder.join(GATEWAY_FILE), format!("vars = {{ LIMITS = \"\", PLAN = \"{gateway}\" }}")).unwrap();
+            fs::write(folder.join(CONSUMERS_FILE), format!("vars = {{ LIMITS = \"\", PLAN = \"{consumers}\" }}"))
+                .unwrap();
+            check_deployed(&folder, "").map_err(|why| why.to_string())
+        };
+        assert_eq!(deploy("paid", "paid"), Ok(()));
+        assert!(deploy("paid", "free").unwrap_err().contains("not the same"));
+        assert!(deploy("premium", "premium").unwrap_err().contains("is no plan"));
+        fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf, sync::mpsc, time::Duration};
 use clap::{Parser, Subcommand};
 use local_dev::{
     Error, benchmark,
-    configuration::{Profile, check_limits, limits_of},
+    configuration::{Profile, check_deployed},
     demo, evaluation,
     language_model::LanguageModel,
     process,
@@ -44,7 +44,7 @@ enum Command {
         #[arg(long, env = "SETS", value_delimiter = ',')]
         sets: Vec<String>,
     },
-    /// Checks the `LIMITS` that would be deployed.
+    /// Checks the `PLAN` and the `LIMITS` that would be deployed.
     CheckLimits {
         /// The environment; what is live if it is empty.
         #[arg(default_value = "")]
@@ -78,7 +78,7 @@ fn main() -> Result<(), Error> {
         Command::Demo { dir } => demo::run(&options(port, state)?, dir),
         Command::Eval { data, sets } => evaluation::run(&data, &sets),
         Command::Bench(scope) => benchmark::run(scope),
-        Command::CheckLimits { environment, configuration } => check_limits(&limits_of(&configuration, &environment)?),
+        Command::CheckLimits { environment, configuration } => check_deployed(&configuration, &environment),
         Command::Smoke(target) => smoke::run(&target),
     }
 }

@@ -1,6 +1,6 @@
-//! What a day may cost: the Free plan's allowances, or the smaller ones a deployment sets itself.
+//! What a day may cost: its plan's allowances, or those that a deployment sets itself.
 //!
-//! Built in; a deployment's `LIMITS` variable lies over them (see `[env.staging]` in
+//! Built in for each plan; a deployment's `LIMITS` variable lies over them (see `[env.staging]` in
 //! `wrangler.toml`), and `config:limits` in KV over that. Both are JSON objects of the fields of
 //! [`Allowances`] that differ. What does not hold together is not used, and `/health` says why.
 
@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     budget::usage::Usage,
-    constants,
+    constants::{self, paid},
     model::EMBEDDING,
+    plan::Plan,
     platform::{
         object_keys,
         ports::{Deployment, KeyValue},
@@ -174,6 +175,7 @@ pub struct Allowances {
     pub archive_after_days: u32,
 }
 
+/// The Free plan's: what each of its days may cost.
 impl Default for Allowances {
     #[expect(clippy::cast_precision_loss, reason = "allowances are far below 2^52")]
     fn default() -> Self {
@@ -214,12 +216,41 @@ pub struct Loaded {
 }
 
 impl Allowances {
+    /// What is included in a plan: of what is given by the month, a thirtieth. On Workers Paid neurons are those of
+    /// the Free plan: as many are included, and spending more is left to who sets `neurons` in `LIMITS`.
+    #[expect(clippy::cast_precision_loss, reason = "allowances are far below 2^52")]
+    pub fn of_plan(plan: Plan) -> Self {
+        let free = Self::default();
+        if plan == Plan::Free {
+            return free;
+        }
+        let a_day = |a_month: u64| a_month as f64 / DAYS_PER_MONTH;
+        let dimensions = EMBEDDING.dimensions as f64;
+        Self {
+            requests: a_day(paid::REQUESTS_PER_MONTH),
+            queue_operations: a_day(paid::QUEUE_OPERATIONS_PER_MONTH),
+            d1_rows_read: a_day(paid::D1_ROWS_READ_PER_MONTH),
+            d1_rows_written: a_day(paid::D1_ROWS_WRITTEN_PER_MONTH),
+            kv_reads: a_day(paid::KV_READS_PER_MONTH),
+            kv_writes: a_day(paid::KV_WRITES_PER_MONTH),
+            object_requests: a_day(paid::OBJECT_REQUESTS_PER_MONTH),
+            object_rows_read: a_day(paid::OBJECT_ROWS_READ_PER_MONTH),
+            object_rows_written: a_day(paid::OBJECT_ROWS_WRITTEN_PER_MONTH),
+            object_gb_seconds: a_day(paid::OBJECT_GB_SECONDS_PER_MONTH),
+            vectors_queried: a_day(paid::VECTOR_QUERIED_DIMENSIONS_PER_MONTH) / dimensions,
+            vectors_stored: paid::VECTOR_STORED_DIMENSIONS as f64 / dimensions,
+            d1_bytes: paid::D1_STORED_BYTES as f64,
+            ..free
+        }
+    }
+
     /// The allowances in force.
     pub async fn load<P: KeyValue + Deployment>(ports: &P) -> Loaded {
         // A KV that does not answer has no configuration.
         let value = ports.get_value(object_keys::CONFIGURED_LIMITS).await.ok().flatten();
         let layers = [("LIMITS", ports.limits()), ("config:limits", value)];
-        let mut loaded = Loaded { allowances: Self::default(), problem: None };
+        let problem = Plan::parse(&ports.plan_name()).err().map(|why| format!("PLAN: {why}"));
+        let mut loaded = Loaded { allowances: Self::of_plan(ports.plan()), problem };
         for (name, layer) in layers {
             match layer.map(|layer| loaded.allowances.overlaid(&layer)) {
                 None => {}
@@ -303,6 +334,25 @@ mod tests {
         let allowances = Allowances::default().overlaid(br#"{"neurons": 50, "ingest_share": 0.5}"#).unwrap();
         assert!((allowances.ingest_neurons() - 25.0).abs() < 1e-9);
         assert!((allowances.kv_writes - 1_000.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn nothing_is_less_on_the_paid_plan_but_what_it_gives_by_the_month() {
+        let (free, paid) = (Allowances::of_plan(Plan::Free), Allowances::of_plan(Plan::Paid));
+        // A month of these includes no more than a month of the Free plan's days.
+        let as_much = [Resource::Neurons, Resource::R2ClassA, Resource::R2ClassB, Resource::R2Bytes];
+        let by_the_month = [Resource::ObjectRequests];
+        for resource in Resource::ALL {
+            let times = paid.of(resource) / free.of(resource);
+            let expected = if as_much.contains(&resource) {
+                1.0..=1.0
+            } else if by_the_month.contains(&resource) {
+                0.3..=1.0
+            } else {
+                1.02..=200.0
+            };
+            assert!(expected.contains(&times), "{}: {times}", resource.name());
+        }
     }
 
     #[test]

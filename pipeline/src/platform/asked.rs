@@ -1,11 +1,11 @@
-//! How often one invocation has asked the platform, against how often the Free plan lets one ask.
+//! How often one invocation has asked the platform, against how often its plan lets one ask.
 //!
 //! Production refuses what is beyond; so do the ports in memory and a strict deployment on one machine.
 //! Whoever loops asks what is left before the next round, and leaves the rest to another invocation.
 
 use serde::Serialize;
 
-use crate::{constants, failure::Failure};
+use crate::{failure::Failure, plan::Plan};
 
 /// D1 queries at the end of an invocation: its usage row, what it spent, and its reservation.
 pub const QUERIES_TO_RECORD: u64 = 3;
@@ -19,9 +19,22 @@ pub struct Asked {
     pub subrequests: u64,
     /// Requests to servers of others.
     pub outside: u64,
+    /// Whose limits hold.
+    #[serde(skip)]
+    plan: Plan,
 }
 
 impl Asked {
+    /// Nothing so far, on this plan.
+    pub fn on(plan: Plan) -> Self {
+        Self { plan, ..Self::default() }
+    }
+
+    /// True if nothing was asked so far.
+    pub const fn is_nothing(&self) -> bool {
+        self.subrequests == 0 && self.outside == 0
+    }
+
     /// Counts statements that go to D1 in one request.
     ///
     /// # Errors
@@ -29,7 +42,7 @@ impl Asked {
     pub fn count_queries(&mut self, statements: usize) -> Result<(), Failure> {
         self.d1_queries += statements as u64;
         self.count_subrequest()?;
-        if self.d1_queries > constants::D1_QUERIES_PER_INVOCATION {
+        if self.d1_queries > self.plan.d1_queries() {
             return Err(Failure::bug("D1: D1_ERROR: Too many API requests by single worker invocation."));
         }
         Ok(())
@@ -41,7 +54,7 @@ impl Asked {
     /// It is one more than an invocation may send.
     pub fn count_subrequest(&mut self) -> Result<(), Failure> {
         self.subrequests += 1;
-        refuse_beyond(self.subrequests, constants::SUBREQUESTS_PER_INVOCATION)
+        refuse_beyond(self.subrequests, self.plan.subrequests())
     }
 
     /// Counts a request to a server of others.
@@ -50,17 +63,17 @@ impl Asked {
     /// It is one more than an invocation may send.
     pub fn count_outside(&mut self) -> Result<(), Failure> {
         self.outside += 1;
-        refuse_beyond(self.outside, constants::OUTSIDE_REQUESTS_PER_INVOCATION)
+        refuse_beyond(self.outside, self.plan.outside())
     }
 
     /// D1 queries that the invocation may still send, those aside that end it.
     pub const fn queries_left(&self) -> u64 {
-        (constants::D1_QUERIES_PER_INVOCATION - QUERIES_TO_RECORD).saturating_sub(self.d1_queries)
+        (self.plan.d1_queries() - QUERIES_TO_RECORD).saturating_sub(self.d1_queries)
     }
 
     /// Requests to Cloudflare's services that the invocation may still send.
     pub const fn subrequests_left(&self) -> u64 {
-        constants::SUBREQUESTS_PER_INVOCATION.saturating_sub(self.subrequests)
+        self.plan.subrequests().saturating_sub(self.subrequests)
     }
 }
 
@@ -82,6 +95,13 @@ mod tests {
         asked.count_queries(27).unwrap();
         assert_eq!(asked.queries_left(), 0, "three are for the usage row");
         asked.count_queries(3).unwrap();
+        assert!(asked.count_queries(1).is_err());
+    }
+
+    #[test]
+    fn the_paid_plan_allows_a_thousand_queries() {
+        let mut asked = Asked::on(Plan::Paid);
+        asked.count_queries(1_000).unwrap();
         assert!(asked.count_queries(1).is_err());
     }
 

@@ -15,6 +15,7 @@ use crate::{
     failure::Failure,
     job::message::Message,
     model::EmbeddingModel,
+    plan::Plan,
     platform::{
         asked::Asked,
         statement::{Answers, Statement},
@@ -229,6 +230,12 @@ pub trait Meter {
 
 /// How this deployment is configured.
 pub trait Deployment {
+    /// The `PLAN` variable.
+    fn plan_name(&self) -> String;
+    /// The plan it runs on: the Free plan, which asks for least, if it names none that there is.
+    fn plan(&self) -> Plan {
+        Plan::parse(&self.plan_name()).unwrap_or_default()
+    }
     /// The `LIMITS` variable: see [`crate::budget::allowances`].
     fn limits(&self) -> Option<Vec<u8>>;
     /// Where alerts are sent, if anywhere.

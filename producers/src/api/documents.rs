@@ -7,7 +7,7 @@ use pipeline::{
     job::item::ItemState,
     platform::{
         object_keys,
-        ports::{Clock, Database, Meter, ObjectStore, Queue, Random},
+        ports::{Clock, Database, Deployment, Meter, ObjectStore, Queue, Random},
         transaction::Transaction,
     },
     problem::{Code, Problem},
@@ -157,7 +157,7 @@ pub struct Deleted<'a> {
 
 /// `DELETE /api/documents/{id}`: hidden at once, removed everywhere by a job whose receipt says what
 /// was removed where.
-pub async fn delete<P: Database + Queue + Meter + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
+pub async fn delete<P: Database + Queue + Deployment + Meter + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
     let id = id_of(call)?;
     let user = &call.tenant.user;
     let deleted_at = ports.now();

@@ -96,9 +96,10 @@ async fn plan<P: RequestPorts>(ports: &P, tenant: &Tenant, items: Vec<Item>) -> 
     let known = known(ports, tenant, &prepared).await?;
     let documents = unknown(prepared, known, &mut answers);
     let sizes: Vec<usize> = documents.iter().map(|prepared| prepared.document.content.len()).collect();
-    let batches = pack::plan(&sizes);
+    let units = ports.plan().units();
+    let batches = pack::plan(&sizes, &units);
     let texts: Vec<Text<'_>> = documents.iter().map(text).collect();
-    let estimate = estimate::estimate(&texts, &batches);
+    let estimate = estimate::estimate(&texts, &batches, &units);
     Ok(Plan { answers, documents, batches, estimate })
 }
 

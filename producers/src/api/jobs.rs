@@ -17,7 +17,7 @@ use pipeline::{
     ids::{ItemId, JobId, UserId},
     job::kind::JobKind,
     platform::{
-        ports::{Channels, Clock, Database, Meter, ObjectStore, Queue},
+        ports::{Channels, Clock, Database, Deployment, Meter, ObjectStore, Queue},
         transaction::Transaction,
     },
     problem::{Code, Problem},
@@ -94,7 +94,7 @@ fn reply(status: StatusCode, view: &JobView) -> Result<Reply, Failure> {
 
 /// Waits for a job's end, for so long at most. Answers 200 with the job if it ended, else 202.
 /// `accepted` is what the 202 says beside it.
-pub async fn wait<P: Database + Meter + Clock>(
+pub async fn wait<P: Database + Deployment + Meter + Clock>(
     ports: &P,
     user: &UserId,
     job: &JobId,
@@ -111,21 +111,19 @@ pub async fn wait<P: Database + Meter + Clock>(
 
 /// The pause before the second look at a job.
 const FIRST_PAUSE: Span = Span::milliseconds(100);
-/// Pauses between looks grow to this part of the wait: looks are at most 25 then, whatever the wait is.
-const PAUSES_OF_A_WAIT: i64 = 15;
 /// D1 queries that are kept for what is read and answered after the wait.
 const QUERIES_AFTER_WAIT: u64 = 4;
 
 /// Waits for a job's end, for so long at most; false if it has not come. Each look costs the invocation a query:
 /// pauses grow, and one that has no more queries waits no longer.
-pub async fn wait_for_end<P: Database + Meter + Clock>(
+pub async fn wait_for_end<P: Database + Deployment + Meter + Clock>(
     ports: &P,
     user: &UserId,
     job: &JobId,
     longest: Span,
 ) -> Result<bool, Failure> {
     let deadline = ports.now().plus(longest);
-    let longest_pause = (longest / PAUSES_OF_A_WAIT).max(SECOND);
+    let longest_pause = (longest / ports.plan().units().pauses_of_a_wait).max(SECOND);
     let mut pause = FIRST_PAUSE;
     loop {
         if has_ended(ports, user, job).await? {

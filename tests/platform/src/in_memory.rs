@@ -17,7 +17,7 @@ use pipeline::{
     job::message::Message,
     platform::{
         asked::Asked,
-        ports::{Burst, Channels, Clock, Meter, Random, Sha256, VectorRecord, Webhook},
+        ports::{Burst, Channels, Clock, Deployment as _, Meter, Random, Sha256, VectorRecord, Webhook},
     },
     time::{Span, Timestamp},
 };
@@ -73,6 +73,7 @@ pub struct Shared {
     pub(crate) channels: RefCell<BTreeMap<String, Vec<TurnEvent>>>,
     pub(crate) streams: RefCell<BTreeMap<String, StreamState>>,
     pub(crate) limits: RefCell<Option<Vec<u8>>>,
+    pub(crate) plan: RefCell<String>,
     pub(crate) webhook: RefCell<Option<Webhook>>,
     pub(crate) seen: RefCell<BTreeMap<String, Timestamp>>,
     pub(crate) posted: RefCell<Vec<Delivered>>,
@@ -158,6 +159,7 @@ impl InMemory {
             channels: RefCell::default(),
             streams: RefCell::default(),
             limits: RefCell::default(),
+            plan: RefCell::default(),
             webhook: RefCell::default(),
             seen: RefCell::default(),
             posted: RefCell::default(),
@@ -224,7 +226,7 @@ impl InMemory {
     pub fn begin(&self, invocation: &str) {
         invocation.clone_into(&mut self.invocation.borrow_mut());
         self.usage.set(Usage::default());
-        self.asked.set(Asked::default());
+        self.asked.set(Asked::on(self.plan()));
         self.reserved.set(false);
     }
 

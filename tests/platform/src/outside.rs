@@ -16,6 +16,11 @@ impl InMemory {
         *self.limits.borrow_mut() = Some(limits.as_bytes().to_vec());
     }
 
+    /// Sets the deployment's `PLAN`, from the next invocation on.
+    pub fn set_plan(&self, plan: &str) {
+        plan.clone_into(&mut self.plan.borrow_mut());
+    }
+
     /// Says where alerts go.
     pub fn set_webhook(&self, webhook: Webhook) {
         *self.webhook.borrow_mut() = Some(webhook);
@@ -38,6 +43,10 @@ impl InMemory {
 }
 
 impl Deployment for InMemory {
+    fn plan_name(&self) -> String {
+        self.plan.borrow().clone()
+    }
+
     fn limits(&self) -> Option<Vec<u8>> {
         self.limits.borrow().clone()
     }

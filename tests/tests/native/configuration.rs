@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use consumers::room::QUERIES_OF_DEAD_LETTER;
-use local_dev::configuration::limits_of;
+use local_dev::configuration::{check_deployed, limits_of};
 use pipeline::{
     budget::allowances::{Allowances, Resource},
     constants::{self, D1_QUERIES_PER_INVOCATION},
@@ -182,6 +182,7 @@ fn staging_has_a_tenth_of_the_day_and_the_triggers_that_live_leaves() {
     }
     let consumers = configuration("wrangler.consumers.toml");
     assert_eq!(consumers["env"]["staging"]["vars"]["LIMITS"].as_str(), Some(limits.as_str()));
+    check_deployed(&root, "staging").unwrap();
     let crons = strings_of(&consumers["env"]["staging"]["triggers"]["crons"]);
     assert_eq!(crons.iter().map(|cron| Schedule::of(cron)).collect::<Vec<_>>(), [Schedule::Frequent, Schedule::Daily]);
     assert!(crons.len() + Schedule::CRONS.len() <= 5, "an account of the Free plan has five");

@@ -16,6 +16,7 @@ mod lists;
 mod mutations;
 mod outage;
 mod outages;
+mod plan;
 mod poison;
 mod redelivery;
 mod refused;

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::upload::{BROUGHT, Upload};
 use crate::{
-    constants,
     failure::Failure,
     ids::{ChunkRow, DocumentId, ItemId, JobId, UserId},
     job::item::{Claim, ItemState},
@@ -114,8 +113,8 @@ pub struct SupersededRevision {
     pub batch_updated_at: Option<Timestamp>,
 }
 
-/// The superseded revisions that one message of the claimed purge item looks at, always in the same order.
-pub fn of_item(claim: &Claim) -> Query<SupersededRevision> {
+/// The first superseded revisions of the claimed purge item, at most so many, always in the same order.
+pub fn of_item(claim: &Claim, most: i64) -> Query<SupersededRevision> {
     // Chunks are numbered after their pack, so a range finds those of a revision.
     // The batch of the pack is whose worker may still be writing its vectors.
     Query::new(
@@ -131,7 +130,7 @@ pub fn of_item(claim: &Claim) -> Query<SupersededRevision> {
     .bind(claim.item)
     .bind(ChunkRow::PER_ITEM)
     .bind(&claim.user)
-    .bind(constants::PURGED_PER_MESSAGE)
+    .bind(most)
 }
 
 /// A pack that holds bytes of superseded revisions.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pipeline::{constants, model::EMBEDDING};
+use pipeline::{constants, model::EMBEDDING, plan::Units};
 use schemars::JsonSchema;
 use serde::Serialize;
 use uploads::pack::Batch;
@@ -35,8 +35,6 @@ const ROWS_PER_JOB: u64 = 6;
 const BYTES_PER_CHUNK: usize = 2_900;
 /// Word pieces that fill a window of the model, as chunks fall.
 const PIECES_PER_WINDOW: u64 = 430;
-/// Chunks, and windows, that one embed message takes.
-const PER_MESSAGE: u64 = constants::WINDOWS_PER_MESSAGE as u64;
 
 /// A text to be estimated.
 #[derive(Clone, Copy, Debug)]
@@ -55,11 +53,11 @@ struct Size {
 }
 
 /// Estimates from the texts and their work units, which number them.
-pub fn estimate(texts: &[Text<'_>], batches: &[Batch]) -> Estimate {
+pub fn estimate(texts: &[Text<'_>], batches: &[Batch], units: &Units) -> Estimate {
     let sizes: Vec<Size> = texts.iter().map(size).collect();
     let tokens: u64 = sizes.iter().map(|size| size.tokens).sum();
     let chunks: u64 = sizes.iter().map(|size| size.chunks).sum();
-    let messages: u64 = batches.iter().map(|batch| messages(batch, &sizes)).sum();
+    let messages: u64 = batches.iter().map(|batch| messages(batch, &sizes, units)).sum();
     Estimate {
         tokens,
         chunks,
@@ -79,14 +77,16 @@ fn size(text: &Text<'_>) -> Size {
 }
 
 /// Messages of a batch: one per pack and slice of a pack, and one or more each for embed and upsert.
-fn messages(batch: &Batch, sizes: &[Size]) -> u64 {
-    let slices: usize = batch.iter().map(|pack| pack.bytes.div_ceil(constants::CHUNK_SLICE_BYTES)).sum();
+fn messages(batch: &Batch, sizes: &[Size], units: &Units) -> u64 {
+    let slices: usize = batch.iter().map(|pack| pack.bytes.div_ceil(units.pack_bytes)).sum();
     let documents = || batch.iter().flat_map(|pack| &pack.documents).filter_map(|document| sizes.get(*document));
     let chunks: u64 = documents().map(|size| size.chunks).sum();
     let windows = chunks.max(documents().map(|size| size.tokens).sum::<u64>() / PIECES_PER_WINDOW);
-    let slices_of_vectors = windows.div_ceil(PER_MESSAGE).max(1);
+    // Chunks, and windows, that one embed message takes.
+    let per_message = units.windows as u64;
+    let slices_of_vectors = windows.div_ceil(per_message).max(1);
     // A message that took all it may does not know yet that it was the last.
-    let embed = slices_of_vectors.max(chunks / PER_MESSAGE + 1);
+    let embed = slices_of_vectors.max(chunks / per_message + 1);
     slices as u64 + embed + slices_of_vectors
 }
 
@@ -147,6 +147,7 @@ fn tokens(text: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pipeline::plan::Plan;
     use uploads::pack;
 
     #[test]
@@ -167,7 +168,8 @@ mod tests {
     fn operations_grow_with_text_and_not_with_files() {
         let text = vec![b'x'; 2_048];
         let texts = vec![Text { bytes: &text, is_html: false }; 1_000];
-        let estimate = estimate(&texts, &pack::plan(&[2_048; 1_000]));
+        let units = Plan::Free.units();
+        let estimate = estimate(&texts, &pack::plan(&[2_048; 1_000], &units), &units);
         assert_eq!(estimate.chunks, 1_000);
         assert_eq!(estimate.queue_operations, 420, "84 packs, 28 batches");
     }
