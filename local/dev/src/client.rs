@@ -172,6 +172,18 @@ impl Client {
         }
     }
 
+    /// What became of the documents of an upload that was streamed, of all or of those in a state.
+    pub fn items(&self, job: &str, state: Option<&str>) -> Result<Vec<Value>, Error> {
+        let state = state.map(|state| format!("&state={state}")).unwrap_or_default();
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let mut page = self.get(&format!("/api/jobs/{job}/items?limit=100{state}{cursor}"))?.success()?;
+            items.extend(page["data"].as_array_mut().map(std::mem::take).unwrap_or_default());
+            let Some(next) = page["next_cursor"].as_str() else { return Ok(items) };
+            cursor = format!("&cursor={next}");
+        }
+    }
+
     /// Searches; the hits.
     pub fn search(&self, request: &Value) -> Result<Value, Error> {
         self.post("/api/search", request)?.success()

@@ -78,8 +78,7 @@ impl Summary {
             return Ok(());
         }
         self.rejected += rejected;
-        let listed = client.get(&format!("/api/jobs/{job}/items?state=rejected"))?.success()?;
-        listed["data"].as_array().into_iter().flatten().for_each(|item| self.note_reason(item));
+        client.items(job, Some("rejected"))?.iter().for_each(|item| self.note_reason(item));
         Ok(())
     }
 

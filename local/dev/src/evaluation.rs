@@ -140,20 +140,33 @@ fn index(client: &Client, set: &Set) -> Result<(), Error> {
     let mut jobs = Vec::new();
     for documents in set.documents.chunks(DOCUMENTS_PER_REQUEST) {
         let answer = client.post("/api/index", &json!({ "documents": documents }))?.success()?;
-        let rejected =
-            answer["items"].as_array().into_iter().flatten().filter(|item| item["status"] == "rejected").count();
-        if rejected > 0 {
-            eprintln!("{}: {rejected} documents refused: {}", set.name, answer["items"]);
-        }
+        let items = answer["items"].as_array().into_iter().flatten();
+        tell_refused(&set.name, &items.filter(|item| item["status"] == "rejected").collect::<Vec<_>>());
         jobs.extend(answer["job_id"].as_str().map(str::to_owned));
     }
     for job in jobs {
         let view = client.follow(&job, DEADLINE, |_| {})?;
-        if view["status"] != "succeeded" {
+        // Of a large request the answer holds nothing of this: it is read later.
+        if view["upload"]["rejected"].as_u64().is_some_and(|count| count > 0) {
+            tell_refused(&set.name, &client.items(&job, Some("rejected"))?.iter().collect::<Vec<_>>());
+        }
+        if !is_indexed(&view) {
             return Err(format!("{}: {view}", set.name).into());
         }
     }
     Ok(())
+}
+
+/// True if all of a job's documents are indexed but those that were refused.
+fn is_indexed(view: &Value) -> bool {
+    let is_whole = view["upload"]["broken"].is_null() && view["items"]["failed"] == 0;
+    view["status"] == "succeeded" || view["status"] == "partial" && is_whole
+}
+
+fn tell_refused(set: &str, refused: &[&Value]) {
+    if !refused.is_empty() {
+        eprintln!("{set}: {} documents refused: {}", refused.len(), json!(refused));
+    }
 }
 
 /// Mean nDCG and recall over all judged queries.
@@ -211,6 +224,16 @@ fn recall_at(ranking: &[&str], gains: &HashMap<String, f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_refused_is_no_failure_and_what_was_lost_is_one() {
+        let view = |status: &str, failed: u64, broken: Value| json!({"status": status, "items": {"failed": failed}, "upload": {"rejected": 2, "broken": broken}});
+        assert!(is_indexed(&json!({"status": "succeeded", "items": {"failed": 0}})));
+        assert!(is_indexed(&view("partial", 0, Value::Null)));
+        assert!(!is_indexed(&view("partial", 1, Value::Null)));
+        assert!(!is_indexed(&view("partial", 0, json!({"byte": 7}))));
+        assert!(!is_indexed(&view("failed", 0, Value::Null)));
+    }
 
     #[test]
     fn gains_are_discounted_and_normalised() {
