@@ -15,12 +15,14 @@ use crate::{
     cpu_benchmark,
     language_model::LanguageModel,
     product::{Options, Product, root},
+    upload_benchmark,
 };
 
 const DEADLINE: Duration = Duration::from_mins(30);
 
 /// How much is measured, and how it is told.
 #[derive(Clone, Copy, Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Scope {
     /// A smaller run.
     #[arg(long)]
@@ -28,6 +30,9 @@ pub struct Scope {
     /// The CPU of every operation and stage, and nothing else.
     #[arg(long)]
     cpu: bool,
+    /// The largest uploads, and nothing else.
+    #[arg(long)]
+    uploads: bool,
     /// The table of CPU once more, as JSON.
     #[arg(long)]
     json: bool,
@@ -35,7 +40,10 @@ pub struct Scope {
 
 /// Runs every measurement and prints it.
 pub fn run(scope: Scope) -> Result<(), Error> {
-    let Scope { quick, cpu, json } = scope;
+    let Scope { quick, cpu, uploads, json } = scope;
+    if uploads {
+        return upload_benchmark::run();
+    }
     cpu_benchmark::run(quick, json)?;
     if cpu {
         return Ok(());
@@ -53,7 +61,8 @@ pub fn run(scope: Scope) -> Result<(), Error> {
     search_latency(&product, if quick { 1_000 } else { 10_000 })?;
     drop(product);
     fs::remove_dir_all(state)?;
-    chat_benchmark::run()
+    chat_benchmark::run()?;
+    if quick { Ok(()) } else { upload_benchmark::run() }
 }
 
 /// This repository's own Markdown and Rust, repeated to a megabyte.

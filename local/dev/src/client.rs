@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use ureq::{Agent, http::Response};
+use ureq::{Agent, SendBody, http::Response};
 
 use crate::Error;
 
@@ -116,6 +116,23 @@ impl Client {
             self.agent.run(request.body(body)?)?
         };
         answer(response)
+    }
+
+    /// POST of a body of a known length, as it is read; however long that takes.
+    pub(crate) fn send_reader(
+        &self,
+        path: &str,
+        media_type: &str,
+        length: usize,
+        body: &mut impl std::io::Read,
+    ) -> Result<Answer, Error> {
+        let request = self
+            .agent
+            .post(format!("{}{path}", self.url))
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", media_type)
+            .header("content-length", length.to_string());
+        answer(request.config().timeout_global(None).build().send(SendBody::from_reader(body))?)
     }
 
     /// GET.

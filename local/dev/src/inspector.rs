@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket, client::client_with_config, protocol::WebSocketConfig};
 
@@ -23,6 +24,36 @@ const DEADLINE: Duration = Duration::from_mins(1);
 const SETTLING: Duration = Duration::from_secs(1);
 /// Where a listening socket's state stands in `/proc/net/tcp`.
 const LISTENING: &str = "0A";
+
+/// The memory of an isolate without `WebAssembly`'s, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Heap {
+    /// Of JavaScript's heap, what is in use.
+    #[serde(rename = "usedSize")]
+    pub used: u64,
+    /// Outside of the heap and referred to by it: buffers.
+    #[serde(rename = "backingStorageSize", default)]
+    pub outside: u64,
+}
+
+impl Heap {
+    /// All of it.
+    pub const fn all(self) -> u64 {
+        self.used + self.outside
+    }
+
+    /// The larger of two.
+    #[must_use]
+    pub const fn max(self, other: Self) -> Self {
+        if other.all() > self.all() { other } else { self }
+    }
+
+    /// The smaller of two.
+    #[must_use]
+    pub const fn min(self, other: Self) -> Self {
+        if other.all() < self.all() { other } else { self }
+    }
+}
 
 /// A connection to the isolate of one Worker.
 #[derive(Debug)]
@@ -100,6 +131,27 @@ impl Inspector {
             return Err(format!("{expression}: {evaluated}").into());
         }
         Ok(serde_json::from_value(stopped["profile"].take())?)
+    }
+
+    /// What the isolate's memory holds now.
+    pub fn heap(&mut self) -> Result<Heap, Error> {
+        Ok(serde_json::from_value(self.call("Runtime.getHeapUsage", &json!({}))?)?)
+    }
+
+    /// Bytes of `WebAssembly`'s memory, which is not in [`Heap`] and never shrinks. What nothing refers to is gone
+    /// from the heap afterwards: it is looked through.
+    pub fn wasm_memory(&mut self) -> Result<u64, Error> {
+        let prototype = json!({ "expression": "WebAssembly.Memory.prototype", "contextId": self.context });
+        let prototype = self.call("Runtime.evaluate", &prototype)?;
+        let of = json!({ "prototypeObjectId": prototype["result"]["objectId"] });
+        let memories = self.call("Runtime.queryObjects", &of)?;
+        let sum = json!({
+            "objectId": memories["objects"]["objectId"],
+            "functionDeclaration": "function () { return this.reduce((sum, one) => sum + one.buffer.byteLength, 0) }",
+            "returnByValue": true,
+        });
+        let sum = self.call("Runtime.callFunctionOn", &sum)?;
+        Ok(sum["result"]["value"].as_u64().ok_or_else(|| format!("no size of memory: {sum}"))?)
     }
 
     /// Where expressions are evaluated: the inspector tells it to who listens.

@@ -19,6 +19,7 @@ pub mod process;
 pub mod product;
 pub mod schedule;
 pub mod smoke;
+mod upload_benchmark;
 
 /// Anything that can go wrong on the way.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;

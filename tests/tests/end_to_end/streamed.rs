@@ -1,15 +1,12 @@
 //! A large upload on the real workerd: streamed into R2, unpacked while workerd is killed, all of it accounted for.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{fmt::Write as _, time::Instant};
+use std::{fmt::Write as _, io::Write as _, time::Instant};
 
-use local_dev::{
-    client::{Answer, Client},
-    configuration::Profile,
-    language_model::LanguageModel,
-    schedule::Schedule,
-};
-use serde_json::{Value, json};
+use flate2::{Compression, write::GzEncoder};
+use local_dev::{configuration::Profile, language_model::LanguageModel, schedule::Schedule};
+use pipeline::constants;
+use serde_json::json;
 use tests::report;
 
 use crate::started::{DEADLINE, start};
@@ -26,17 +23,6 @@ fn lines() -> String {
         let _ = writeln!(text, "{document}");
     }
     text
-}
-
-fn items(client: &Client, job: &str) -> Vec<Value> {
-    let mut all: Vec<Value> = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let page = client.get(&format!("/api/jobs/{job}/items?{cursor}")).and_then(Answer::success).unwrap();
-        all.extend(page["data"].as_array().unwrap().iter().cloned());
-        let Some(next) = page["next_cursor"].as_str() else { return all };
-        cursor = format!("cursor={next}");
-    }
 }
 
 #[test]
@@ -62,7 +48,7 @@ fn a_large_upload_survives_kills_and_every_document_is_accounted_for() {
     assert_eq!((again.status, again.json()), (202, accepted.json()));
     let view = client.follow(&job, DEADLINE, |_| {}).unwrap();
     assert_eq!((&view["status"], &view["items"]["done"]), (&json!("succeeded"), &json!(DOCUMENTS)), "{view}");
-    let listed = items(&client, &job);
+    let listed = client.items(&job, None).unwrap();
     assert_eq!(listed.len(), DOCUMENTS);
     assert!(listed.iter().enumerate().all(|(index, item)| item["index"] == index && item["status"] == "done"));
     assert!(!product.object_keys().unwrap().iter().any(|key| key.starts_with("uploads/")));
@@ -84,4 +70,34 @@ fn a_large_body_without_a_length_is_told_to_send_one() {
         .send(ureq::SendBody::from_owned_reader(std::io::Cursor::new(pieces)))
         .unwrap();
     assert_eq!(answer.status(), 411);
+}
+
+/// Read at once and streamed: nothing on the way inflates them, or all that does is not seen.
+#[test]
+fn what_is_compressed_is_unfolded_by_the_product_and_by_nobody_before() {
+    let product = &crate::started::shared().product;
+    let client = product.new_user("compresses").unwrap();
+    let gzip = |content: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    };
+    let lines = |prefix: &str, count: usize| {
+        let line = |number: usize| {
+            // Digits of a sequence that does not repeat: they are compressed to less than a half.
+            let digits: String =
+                (0..6_000).map(|place| format!("{} ", (number * 7_919 + place) * place % 9_973)).collect();
+            json!({"external_id": format!("{prefix}-{number}.md"), "content": digits}).to_string()
+        };
+        (0..count).map(line).collect::<Vec<_>>().join("\n")
+    };
+    for (prefix, count) in [("small", 2), ("large", 30)] {
+        let body = gzip(lines(prefix, count).as_bytes());
+        assert_eq!(body.len() > constants::READ_AT_ONCE_BYTES, prefix == "large", "{} bytes", body.len());
+        let headers = [("content-type", "application/x-ndjson"), ("content-encoding", "gzip")];
+        let accepted = client.send("POST", "/api/index", &headers, &body).unwrap();
+        assert_eq!(accepted.status, 202, "{}", String::from_utf8_lossy(&accepted.bytes));
+        let view = client.follow(accepted.json()["job_id"].as_str().unwrap(), DEADLINE, |_| {}).unwrap();
+        assert_eq!((&view["status"], &view["items"]["done"]), (&json!("succeeded"), &json!(count)), "{view}");
+    }
 }

@@ -1,5 +1,8 @@
 //! Stages of the pipeline, each with the largest message that it is sent.
 
+use std::io::Write as _;
+
+use flate2::{Compression, write::GzEncoder};
 use pipeline::constants;
 use serde_json::json;
 
@@ -17,6 +20,7 @@ const REVISIONS: usize = 50;
 const DEAD_LETTERS: usize = 10;
 
 pub(super) fn measure(bench: &mut Bench) -> Result<(), Error> {
+    unpack(bench)?;
     for kind in Kind::ALL {
         chunk(bench, kind)?;
     }
@@ -25,6 +29,44 @@ pub(super) fn measure(bench: &mut Bench) -> Result<(), Error> {
     chat(bench)?;
     archive(bench)?;
     dead_letters(bench)
+}
+
+/// Ranges of large uploads of source code; the second of each, which begins where the first ended.
+fn unpack(bench: &mut Bench) -> Result<(), Error> {
+    let range = constants::RANGE_BYTES / 1024;
+    for (media_type, unit) in [
+        ("application/x-tar", format!("{range} KB of a folder, files of 4 KB")),
+        ("application/gzip", format!("{range} KB of a compressed folder, files of 4 KB")),
+    ] {
+        bench.row("stage unpack", &unit, |bench, number| {
+            let body = folder(number, media_type == "application/gzip")?;
+            let answer = bench.client.send("POST", "/api/index", &[("content-type", media_type)], &body)?.success()?;
+            bench.message("unpack")?;
+            let cpu = bench.message("unpack")?;
+            bench.cancel(answer["job_id"].as_str().ok_or("nothing was queued")?)?;
+            Ok(cpu)
+        })?;
+    }
+    bench.drain_all()
+}
+
+/// A folder of source code that is streamed also when it is compressed.
+fn folder(number: usize, is_compressed: bool) -> Result<Vec<u8>, Error> {
+    let source = Source::of(Kind::Code)?;
+    let mut archive = tar::Builder::new(Vec::new());
+    for file in 0..400 {
+        let (name, content) = source.document(number * 400 + file, 4 * 1024);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        archive.append_data(&mut header, name, content.as_bytes())?;
+    }
+    let archive = archive.into_inner()?;
+    if !is_compressed {
+        return Ok(archive);
+    }
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&archive)?;
+    Ok(encoder.finish()?)
 }
 
 /// A pack that is full: one document and its name.

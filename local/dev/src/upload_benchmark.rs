@@ -1,0 +1,287 @@
+//! `make bench UPLOADS=1`: the largest uploads, each in one request, while workerd is killed twice.
+//!
+//! What they may cost is the third acceptance of issue 14: the gateway's memory grows by less than 16 MB, the answer
+//! comes within the transfer's own time and a second, and every document is accounted for. Memory is that of the
+//! gateway's isolate, asked of workerd's inspector while the body is on its way: JavaScript's heap, the buffers that it
+//! holds outside of that, and WebAssembly's memory. The process's own holds the simulators of D1 and R2, too.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use flate2::{Compression, write::GzEncoder};
+use serde_json::{Value, json};
+
+use crate::{
+    Error,
+    client::Client,
+    configuration::{GATEWAY, Profile},
+    corpus,
+    inspector::{Heap, Inspector},
+    language_model::LanguageModel,
+    product::{Options, Product, root},
+    schedule::Schedule,
+};
+
+/// Nothing is parked: what is measured is the way, not the day.
+const ABUNDANCE: &str = r#"{"neurons": 1e9, "requests": 1e9, "queue_operations": 1e9, "d1_rows_read": 1e9,
+    "d1_rows_written": 1e9, "kv_reads": 1e9, "kv_writes": 1e9, "r2_class_a": 1e9, "r2_class_b": 1e9,
+    "object_requests": 1e9, "vectors_queried": 1e9, "vectors_stored": 1e9, "d1_bytes": 1e10,
+    "requests_per_key": 1000000000}"#;
+/// Nobody else's database is full, either.
+const DATABASE_BYTES: &str = "10000000000";
+const LINES: usize = 20_000;
+const LINES_BYTES: usize = 100_000_000;
+const FOLDER_BYTES: usize = 60_000_000;
+/// How often memory is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// What memory may grow by, and how much later than its last byte an upload may be answered.
+const MEMORY_BYTES: u64 = 16 * 1024 * 1024;
+const LATE: Duration = Duration::from_secs(1);
+/// Passes with every restart, so that what was lost with a kill is taken for lost.
+const AWAY_SECONDS: i64 = 120;
+/// How much of an upload is unpacked when workerd is killed, in percent.
+const KILLED_AT: [u64; 2] = [20, 60];
+const DEADLINE: Duration = Duration::from_mins(40);
+
+/// What is sent.
+struct Upload {
+    name: String,
+    media_type: &'static str,
+    body: Vec<u8>,
+    documents: usize,
+}
+
+/// What was seen while it was sent.
+#[derive(Debug)]
+struct Sent {
+    job: String,
+    transfer: Duration,
+    answered: Duration,
+    least: Heap,
+    most: Heap,
+    wasm: (u64, u64),
+}
+
+/// Measures each of the uploads on a product of its own.
+pub fn run() -> Result<(), Error> {
+    let folder = folder()?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&folder.body)?;
+    let compressed = Upload {
+        name: format!("{}, compressed", folder.name),
+        media_type: "application/gzip",
+        body: encoder.finish()?,
+        documents: folder.documents,
+    };
+    for upload in [lines(), folder, compressed] {
+        measure(&upload)?;
+    }
+    Ok(())
+}
+
+fn lines() -> Upload {
+    let filler = "A line of an upload that is too large to be read at once, and yet is read. ".repeat(80);
+    let document = |number: usize, filler: &str| {
+        let content = format!("# Note number{number}\n\n{filler}");
+        json!({"external_id": format!("{number}.md"), "content": content}).to_string()
+    };
+    let mut body = Vec::with_capacity(LINES_BYTES);
+    for number in 0..LINES {
+        // As long as all the others, its line's end with it.
+        let rest = (LINES_BYTES / LINES).saturating_sub(document(number, "").len() + 1);
+        body.extend_from_slice(document(number, &filler[..rest]).as_bytes());
+        body.push(b'\n');
+    }
+    Upload { name: format!("{LINES} documents in lines"), media_type: "application/x-ndjson", body, documents: LINES }
+}
+
+/// This repository, as often as it takes.
+fn folder() -> Result<Upload, Error> {
+    let files = corpus::read(&root(), usize::MAX)?;
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut documents = 0;
+    for copy in 0.. {
+        for file in &files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(file.content.len() as u64);
+            archive.append_data(&mut header, format!("copy-{copy}/{}", file.path), file.content.as_slice())?;
+            documents += 1;
+        }
+        if archive.get_ref().len() > FOLDER_BYTES {
+            break;
+        }
+    }
+    let body = archive.into_inner()?;
+    Ok(Upload { name: format!("a folder of {documents} files"), media_type: "application/x-tar", body, documents })
+}
+
+fn measure(upload: &Upload) -> Result<(), Error> {
+    let state = std::env::temp_dir().join(format!("friend-bench-uploads-{}", std::process::id()));
+    let mut profile = Profile {
+        limits: ABUNDANCE.to_owned(),
+        hashes_texts: true,
+        database_bytes: DATABASE_BYTES.to_owned(),
+        ..Profile::default()
+    };
+    let mut product = Product::start(Options {
+        language_model: LanguageModel::None,
+        profile: profile.clone(),
+        ..Options::for_tests(state.clone())
+    })?;
+    let client = product.client()?;
+    warm_up(&client)?;
+    let sent = send(&product, &client, upload)?;
+    tell_sent(upload, &sent);
+    let started = Instant::now();
+    for percent in KILLED_AT {
+        wait_for(&client, &sent.job, percent)?;
+        product.kill_workers();
+        profile.clock_shift_seconds += AWAY_SECONDS;
+        product.set_profile(profile.clone())?;
+        product.restart_workers()?;
+        product.run_cron(Schedule::Frequent)?;
+    }
+    let view = wait_for(&client, &sent.job, 100)?;
+    let items = client.items(&sent.job, None)?;
+    tell_items(upload, &view, &items, started.elapsed());
+    drop(product);
+    Ok(fs::remove_dir_all(state)?)
+}
+
+/// Uploads that are read at once and streamed: a Worker's first invocations compile what they run.
+fn warm_up(client: &Client) -> Result<(), Error> {
+    for bytes in [200_000, 400_000] {
+        let document = json!({"external_id": format!("warm-{bytes}.md"), "content": "warm ".repeat(bytes / 5)});
+        client.post("/api/index", &document)?.success()?;
+    }
+    Ok(())
+}
+
+/// A body that notes when its last byte is taken.
+struct Timed<'a> {
+    rest: &'a [u8],
+    ended: &'a mut Option<Instant>,
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.rest.read(buffer)?;
+        if self.rest.is_empty() {
+            self.ended.get_or_insert_with(Instant::now);
+        }
+        Ok(read)
+    }
+}
+
+fn send(product: &Product, client: &Client, upload: &Upload) -> Result<Sent, Error> {
+    let mut inspector = Inspector::attach(product.workers_group(), GATEWAY)?;
+    let wasm_before = inspector.wasm_memory()?;
+    let before = inspector.heap()?;
+    let is_sent = AtomicBool::new(false);
+    let (mut ended, started) = (None, Instant::now());
+    let (answer, heaps) = thread::scope(|scope| {
+        let looked = scope.spawn(|| -> Result<(Heap, Heap, u64), Error> {
+            // Garbage is collected when it likes: the least that was seen has least of it.
+            let (mut least, mut most) = (before, before);
+            while !is_sent.load(Ordering::Relaxed) {
+                let heap = inspector.heap()?;
+                (least, most) = (least.min(heap), most.max(heap));
+                thread::sleep(LOOK_EVERY);
+            }
+            Ok((least, most, inspector.wasm_memory()?))
+        });
+        let mut body = Timed { rest: &upload.body, ended: &mut ended };
+        let answer = client.send_reader("/api/index", upload.media_type, upload.body.len(), &mut body);
+        let answered = started.elapsed();
+        is_sent.store(true, Ordering::Relaxed);
+        let heaps = looked.join().map_err(|_| Error::from("whoever looked at memory panicked"))?;
+        Ok::<_, Error>(((answer?, answered), heaps?))
+    })?;
+    let ((answer, answered), (least, most, wasm_after)) = (answer, heaps);
+    if answer.status != 202 {
+        return Err(format!("{}: {}", answer.status, answer.json()).into());
+    }
+    let job = answer.json()["job_id"].as_str().unwrap_or_default().to_owned();
+    let transfer = ended.map_or(answered, |ended| ended.duration_since(started));
+    Ok(Sent { job, transfer, answered, least, most, wasm: (wasm_before, wasm_after) })
+}
+
+/// Waits until so much of an upload is unpacked; its job.
+fn wait_for(client: &Client, job: &str, percent: u64) -> Result<Value, Error> {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        // A server that has just been restarted may not answer.
+        if let Ok(view) = client.get(&format!("/api/jobs/{job}")).and_then(crate::client::Answer::success) {
+            let stages = view["stages"].as_array().into_iter().flatten();
+            let unpack = stages.clone().find(|stage| stage["name"] == "unpack");
+            let number = |name: &str| unpack.and_then(|stage| stage[name].as_u64()).unwrap_or(0);
+            if number("total") > 0 && 100 * number("done") >= percent * number("total") {
+                return Ok(view);
+            }
+            if Instant::now() > deadline {
+                return Err(format!("not unpacked after {DEADLINE:?}: {view}").into());
+            }
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+const fn verdict(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "MISSED" }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "megabytes")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+fn tell_sent(upload: &Upload, sent: &Sent) {
+    println!("{}, {} bytes in one request", upload.name, upload.body.len());
+    let late = sent.answered.saturating_sub(sent.transfer);
+    let (wasm_before, wasm_after) = sent.wasm;
+    let least = sent.least.all() + wasm_before;
+    let most = sent.most.all() + wasm_after;
+    let grown = most.saturating_sub(least);
+    println!(
+        "  memory of the gateway's isolate: {:.1} to {:.1} MB while it came (heap {:.1}, buffers {:.1}, wasm \
+         {:.1}): {:.1} MB more, {}",
+        megabytes(least),
+        megabytes(most),
+        megabytes(sent.most.used),
+        megabytes(sent.most.outside),
+        megabytes(wasm_after),
+        megabytes(grown),
+        verdict(grown < MEMORY_BYTES)
+    );
+    println!(
+        "  sent in {:.2} s, answered after {:.2} s: {:.2} s later, {}",
+        sent.transfer.as_secs_f64(),
+        sent.answered.as_secs_f64(),
+        late.as_secs_f64(),
+        verdict(late <= LATE)
+    );
+}
+
+fn tell_items(upload: &Upload, view: &Value, items: &[Value], took: Duration) {
+    let is_each_once = items.iter().enumerate().all(|(index, item)| item["index"] == json!(index));
+    let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+    for item in items {
+        *states.entry(item["status"].as_str().unwrap_or_default()).or_default() += 1;
+    }
+    let states: Vec<String> = states.into_iter().map(|(state, count)| format!("{count} {state}")).collect();
+    println!(
+        "  unpacked after {:.0} s, workerd killed {} times: {} of {} documents listed, each once ({}), {}",
+        took.as_secs_f64(),
+        KILLED_AT.len(),
+        items.len(),
+        upload.documents,
+        states.join(", "),
+        verdict(is_each_once && items.len() == upload.documents && view["upload"]["broken"].is_null())
+    );
+}
