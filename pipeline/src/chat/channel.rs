@@ -97,7 +97,7 @@ pub struct Update {
 
 /// An update as it is sent to its channel, which does not know its own name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Told {
+pub struct AddressedUpdate {
     /// Of a session's channel: whose session, and which.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<(UserId, SessionId)>,
@@ -106,7 +106,7 @@ pub struct Told {
     pub update: Update,
 }
 
-impl Told {
+impl AddressedUpdate {
     /// An update for a channel.
     pub fn new(channel: &Channel, update: Update) -> Self {
         let session = match channel {

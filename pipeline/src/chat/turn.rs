@@ -176,7 +176,7 @@ pub struct TurnResult {
 
 impl TurnResult {
     /// The result of a turn that was answered.
-    pub fn new(job: &JobId, turn: &Turn, answer: CachedAnswer, cached: bool) -> Self {
+    pub fn new(job: &JobId, turn: &Turn, answer: TurnAnswer, cached: bool) -> Self {
         Self {
             job_id: job.clone(),
             turn_id: turn.turn_id.clone(),
@@ -189,9 +189,9 @@ impl TurnResult {
     }
 }
 
-/// What is remembered of an answer that may be given again.
+/// An answer: of a turn, and in the cache of what may be given again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CachedAnswer {
+pub struct TurnAnswer {
     /// The text.
     pub answer: String,
     /// What is kept beside it.

@@ -3,7 +3,7 @@
 //! 1. Parse and validate, each document alone, hash ([`uploads`]).
 //! 2. Look for what is there already: duplicates cost nothing.
 //! 3. Plan packs and batches by bytes ([`pack`]), estimate the cost ([`estimate`]).
-//! 4. Commit: rows that announce the packs, the packs in R2, then the rows that make the job
+//! 4. Commit: rows that note the packs, the packs in R2, then the rows that make the job
 //!    ([`accept`]). Only then is the answer 202, and only then are messages sent.
 //!
 //! A body that is too large for that goes into R2 unread, and the unpack stage does the same with it

@@ -55,7 +55,7 @@ pub async fn sweep<P: Database + ObjectStore + Queue + Meter + Clock>(ports: &P)
         stuck.into_iter().partition(|item| item.attempts >= constants::ATTEMPTS);
     resend(ports, &alive, now).await?;
     let mut failed = 0;
-    for item in dead.iter().take_while(|_| has_room(ports)) {
+    for item in dead.iter().take_while(|_| has_queries_left(ports)) {
         failed += usize::from(protocol::give_up(ports, item.id, &item.user_id).await?);
     }
     Ok(Swept { resent: alive.len(), failed, abandoned })
@@ -68,7 +68,7 @@ const QUERIES_OF_ONE: u64 = 4;
 const QUERIES_AFTER: u64 = 2 + (4 + 10 + 6 + 14);
 
 /// True while one more can be removed or given up; those that are left come with the next run.
-fn has_room<P: Meter>(ports: &P) -> bool {
+fn has_queries_left<P: Meter>(ports: &P) -> bool {
     ports.asked().queries_left() >= QUERIES_OF_ONE + QUERIES_AFTER
 }
 
@@ -76,7 +76,7 @@ fn has_room<P: Meter>(ports: &P) -> bool {
 async fn remove_abandoned<P: Database + ObjectStore + Meter>(ports: &P, now: Timestamp) -> Result<usize, Failure> {
     let uploads = sweep::abandoned_uploads(now).all(ports).await?;
     let mut removed = 0;
-    for upload in uploads.iter().take_while(|_| has_room(ports)) {
+    for upload in uploads.iter().take_while(|_| has_queries_left(ports)) {
         removed += 1;
         if sweep::refuse_upload(&upload.id, now).run(ports).await? == 0 {
             continue;

@@ -5,7 +5,7 @@
 //! that its answer can know the first. An answer that is known already is committed with it.
 
 use pipeline::{
-    chat::turn::{CachedAnswer, Turn},
+    chat::turn::{TurnAnswer, Turn},
     failure::Failure,
     ids::{JobId, UserId},
     job::message::Stage,
@@ -45,7 +45,7 @@ pub struct Question<'a> {
     /// The answer to replay for that key.
     pub response: &'a str,
     /// The answer, if it is known.
-    pub answer: Option<&'a CachedAnswer>,
+    pub answer: Option<&'a TurnAnswer>,
 }
 
 /// What came of it.

@@ -79,14 +79,14 @@ where
 {
     let states = (ItemState::Uploading, ItemState::Uploading);
     let items = plan::new_items(plan.documents, plan.batches, states, ports.now());
-    let first = announce(ports, plan, &items).await?;
+    let first = insert_uploading(ports, plan, &items).await?;
     let packs = plan::pack_numbers(&items, first);
     store_packs(ports, plan, &packs).await?;
     make_job(ports, plan, &packs).await
 }
 
 /// Step 1. Returns the number of this job's first item.
-async fn announce<P: Database + Clock>(
+async fn insert_uploading<P: Database + Clock>(
     ports: &P,
     plan: &PlannedUpload<'_>,
     items: &[NewItem],

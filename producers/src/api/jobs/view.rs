@@ -1,7 +1,7 @@
 //! A job's rows as its owner sees them.
 
 use pipeline::{
-    chat::turn::{CachedAnswer, Turn, TurnResult},
+    chat::turn::{TurnAnswer, Turn, TurnResult},
     ids::JobId,
     job::{
         item::{DocumentFailure, ItemState},
@@ -188,7 +188,7 @@ pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
 fn result(job: &JobRow) -> Option<TurnResult> {
     let turn: Turn = serde_json::from_str(job.turn.as_deref()?).ok()?;
     let detail = serde_json::from_str(job.detail.as_deref()?).ok()?;
-    Some(TurnResult::new(&job.id, &turn, CachedAnswer { answer: job.answer.clone()?, detail }, false))
+    Some(TurnResult::new(&job.id, &turn, TurnAnswer { answer: job.answer.clone()?, detail }, false))
 }
 
 /// What became of a pack's documents: what became of its batch, unless the pack got no further.
