@@ -58,17 +58,6 @@ impl Valid {
     }
 }
 
-/// A document that will be indexed.
-#[derive(Debug)]
-pub struct Prepared {
-    /// Its id.
-    pub id: DocumentId,
-    /// Hex SHA-256 of content and description: equal means nothing to do.
-    pub fingerprint: String,
-    /// The document.
-    pub document: Valid,
-}
-
 /// Checks a document; `pointer` is where it stands in the request.
 pub fn validate(pointer: &str, input: DocumentInput) -> Result<Valid, Problem> {
     check_fields(&input).map_err(|(field, code, detail)| Problem::field(code, format!("{pointer}/{field}"), detail))?;
