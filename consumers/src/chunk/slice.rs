@@ -1,7 +1,7 @@
 //! Which bytes of a pack one message works through.
 //!
 //! A pack of small documents goes in one. A long document is alone in its pack and goes in slices of
-//! about 64 KB, each ending where its text has a seam, so that a message stays within its CPU time.
+//! about [`CHUNK_SLICE_BYTES`], each ending where its text has a seam, so that a message stays within its CPU time.
 
 use pipeline::{constants::CHUNK_SLICE_BYTES, job::item::PackedDocument};
 
