@@ -3,7 +3,7 @@
 //! `CROSS JOIN` keeps `SQLite` from turning a join around: what was found is looked up, not the other way
 //! round, whatever the planner believes about the length of a JSON array.
 //!
-//! All end in the same fence: the chunk's document is the user's, not deleted, and the chunk is of the
+//! All end in the same condition of visibility (`is_visible!`): the chunk's document is the user's, not deleted, and the chunk is of the
 //! revision that is current, of the first one if none is yet, or of one that the search's consistency
 //! token stands for.
 
@@ -196,7 +196,7 @@ pub struct FoundChunk {
     pub evicted_at: Option<Timestamp>,
 }
 
-/// Reads chunks of a user for their hits, through the fence again: a cached ranking may be older than a
+/// Reads chunks of a user for their hits, where they are still visible: a cached ranking may be older than a
 /// delete.
 ///
 /// # Errors
