@@ -9,7 +9,10 @@ use crate::{
     ids::{ChunkRow, DocumentId, ItemId, UserId},
     job::item::Claim,
     platform::{statement::json, transaction::Query},
-    store::documents::{description::next, eviction::embeds},
+    store::{
+        columns::pack_of,
+        documents::{description::next, eviction::embeds},
+    },
     time::Timestamp,
 };
 
@@ -32,9 +35,10 @@ pub fn to_embed(claim: &Claim, (_, last): (ItemId, ItemId), next: ChunkRow, limi
          FROM chunks c
          JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          WHERE c.id >= ?1 AND c.id < ?2 AND c.user_id = ?3
-           AND d.latest_item = c.id >> 14
+           AND d.latest_item = {PACK}
            AND {EMBEDDED}
          ORDER BY c.id LIMIT ?4",
+        PACK = pack_of!("c"),
         TITLE = next!("title"),
         EMBEDDED = embeds!("d.", "?5"),
     ))
@@ -81,8 +85,9 @@ pub fn described(user: &UserId, rows: &[ChunkRow]) -> Result<Query<DescribedChun
          FROM json_each(?1) wanted
          CROSS JOIN chunks c ON c.id = wanted.value
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = c.document_id
-         WHERE d.latest_item = c.id >> 14
+         WHERE d.latest_item = {PACK}
          ORDER BY c.id",
+        PACK = pack_of!("c"),
         TITLE = next!("title"),
         TYPE = next!("type"),
         LANGUAGE = next!("language"),

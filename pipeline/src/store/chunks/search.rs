@@ -16,6 +16,7 @@ use crate::{
     filters::Filters,
     ids::{ChunkRow, DocumentId, JobId, UserId},
     platform::{statement::json, transaction::Query},
+    store::columns::pack_of,
     time::Timestamp,
 };
 
@@ -27,7 +28,9 @@ macro_rules! is_visible {
             "d.deleted_at IS NULL
            AND CASE WHEN p.state = 'done' AND (d.current IS NULL OR p.job_id = ",
             $after,
-            ") THEN c.id >> 14 = d.latest_item ELSE c.revision = d.current END"
+            ") THEN ",
+            pack_of!("c"),
+            " = d.latest_item ELSE c.revision = d.current END"
         )
     };
 }
