@@ -5,7 +5,7 @@ use pipeline::{
     constants,
     filters::DOCUMENT_TYPES,
     ids::{DocumentId, UserId},
-    problem::{Code, Problem},
+    problem::{Code, Problem, excerpt},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -92,7 +92,7 @@ fn check_fields(input: &DocumentInput) -> Result<(), (String, Code, String)> {
     }
     check_tags(&input.tags).or_else(|(index, detail)| wrong(&format!("tags{index}"), Code::Invalid, detail))?;
     if let Some(kind) = input.kind.as_deref().filter(|kind| !DOCUMENT_TYPES.contains(kind)) {
-        let detail = format!("{:?} is none of {}", shortened(kind), DOCUMENT_TYPES.join(", "));
+        let detail = format!("{:?} is none of {}", excerpt(kind), DOCUMENT_TYPES.join(", "));
         return wrong("type", Code::Invalid, detail);
     }
     let metadata_bytes =
@@ -116,7 +116,7 @@ fn media(external_id: Option<&str>, given: Option<&str>) -> Result<Media, Proble
         let detail = format!(
             "{:?} is not indexed; text/plain, text/markdown, text/html, text/csv, text/x-source and \
              application/json are",
-            shortened(given)
+            excerpt(given)
         );
         Problem::new(Code::UnsupportedType, detail)
     })?;
@@ -154,10 +154,6 @@ fn check_tags(tags: &[String]) -> Result<(), (String, String)> {
 
 fn last_part(path: &str) -> String {
     path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path).to_owned()
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(60).collect()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use pipeline::{
     filters::Filters,
     ids::{ConversationId, JobId, SessionId, TurnId, UserId},
     platform::{ports::Database, statement::json},
-    problem::{Code, Problem},
+    problem::{Code, Problem, excerpt},
     store::sessions,
     tenant::Tenant,
     time::Span,
@@ -126,11 +126,7 @@ fn no_such_session() -> Problem {
 fn route(name: &str) -> Result<RouteName, Problem> {
     RouteName::parse(name).ok_or_else(|| {
         let names = RouteName::ALL.map(RouteName::name).join(", ");
-        Problem::field(
-            Code::Invalid,
-            "/route",
-            format!("{:?} is none of {names}", name.chars().take(60).collect::<String>()),
-        )
+        Problem::field(Code::Invalid, "/route", format!("{:?} is none of {names}", excerpt(name)))
     })
 }
 

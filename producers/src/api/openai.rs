@@ -19,7 +19,7 @@ use pipeline::{
     constants,
     failure::Failure,
     platform::ports::Clock,
-    problem::{Code, Problem},
+    problem::{Code, Problem, excerpt},
     time::Span,
 };
 use schemars::JsonSchema;
@@ -135,12 +135,8 @@ fn model_route(model: &str) -> Result<Option<RouteName>, Problem> {
     }
     let name = model.strip_prefix("friend-").and_then(RouteName::parse);
     name.map(Some).ok_or_else(|| {
-        let shown: String = model.chars().take(60).collect();
-        Problem::field(
-            Code::NotFound,
-            "/model",
-            format!("the model {shown:?} does not exist; GET /v1/models lists those that do"),
-        )
+        let detail = format!("the model {:?} does not exist; GET /v1/models lists those that do", excerpt(model));
+        Problem::field(Code::NotFound, "/model", detail)
     })
 }
 
