@@ -5,7 +5,7 @@
 //! that its answer can know the first. An answer that is known already is committed with it.
 
 use pipeline::{
-    chat::turn::{TurnAnswer, Turn},
+    chat::turn::{Turn, TurnAnswer},
     failure::Failure,
     ids::{JobId, UserId},
     job::message::Stage,
@@ -136,10 +136,7 @@ fn title(message: &str) -> String {
     if line.len() <= TITLE_BYTES {
         return line.to_owned();
     }
-    let mut end = TITLE_BYTES;
-    while !line.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = line.floor_char_boundary(TITLE_BYTES);
     let cut = line[..end].rfind(char::is_whitespace).filter(|at| *at > 0).unwrap_or(end);
     format!("{}…", line[..cut].trim_end())
 }
