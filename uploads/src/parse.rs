@@ -199,7 +199,10 @@ fn parse_archive(body: &[u8]) -> Result<Vec<Item>, Problem> {
 
 /// A document that is longer than any may be; `pointer` is where it stands.
 pub fn too_long(pointer: &str) -> Problem {
-    let detail = format!("it is too long; the limit for one document is {} bytes", constants::DOCUMENT_BYTES);
+    let detail = format!(
+        "it is too long; the limit for one document is {} bytes: divide it into several",
+        constants::DOCUMENT_BYTES
+    );
     Problem::field(Code::TooLarge, format!("{pointer}/content"), detail)
 }
 

@@ -98,12 +98,13 @@ fn check_fields(input: &DocumentInput) -> Result<(), (String, Code, String)> {
     let metadata_bytes =
         input.metadata.as_ref().map_or(0, |metadata| serde_json::to_string(metadata).map_or(0, |text| text.len()));
     if metadata_bytes > constants::METADATA_BYTES {
-        let detail = format!("{metadata_bytes} bytes of JSON; the limit is {}", constants::METADATA_BYTES);
+        let detail = format!("{metadata_bytes} bytes of JSON; the limit is {}: shorten it", constants::METADATA_BYTES);
         return wrong("metadata", Code::TooLarge, detail);
     }
     let bytes = input.content.0.len();
     if bytes > constants::DOCUMENT_BYTES {
-        let detail = format!("{bytes} bytes; the limit for one document is {}", constants::DOCUMENT_BYTES);
+        let limit = constants::DOCUMENT_BYTES;
+        let detail = format!("{bytes} bytes; the limit for one document is {limit}: divide it into several");
         return wrong("content", Code::TooLarge, detail);
     }
     Ok(())
@@ -132,21 +133,25 @@ fn at(mut problem: Problem, pointer: String) -> Problem {
 fn check_line(value: Option<&str>, limit: usize) -> Result<(), String> {
     let Some(value) = value else { return Ok(()) };
     if value.len() > limit {
-        return Err(format!("{} bytes; the limit is {limit}", value.len()));
+        return Err(format!("{} bytes; the limit is {limit}: shorten it", value.len()));
     }
     match value.chars().find(|character| character.is_control()) {
-        Some(character) => Err(format!("contains the control character U+{:04X}", u32::from(character))),
+        Some(character) => Err(format!("contains the control character U+{:04X}: leave it out", u32::from(character))),
         None => Ok(()),
     }
 }
 
 fn check_tags(tags: &[String]) -> Result<(), (String, String)> {
     if tags.len() > constants::TAGS {
-        return Err((String::new(), format!("{} tags; the limit is {}", tags.len(), constants::TAGS)));
+        let detail = format!("{} tags; the limit is {}: keep those you filter by", tags.len(), constants::TAGS);
+        return Err((String::new(), detail));
     }
     for (index, tag) in tags.iter().enumerate() {
-        let detail =
-            if tag.is_empty() { Err("an empty tag".to_owned()) } else { check_line(Some(tag), constants::TAG_BYTES) };
+        let detail = if tag.is_empty() {
+            Err("an empty tag: leave it out".to_owned())
+        } else {
+            check_line(Some(tag), constants::TAG_BYTES)
+        };
         detail.map_err(|detail| (format!("/{index}"), detail))?;
     }
     Ok(())
@@ -163,6 +168,21 @@ mod tests {
 
     fn input(content: &str) -> DocumentInput {
         DocumentInput { content: Content(Bytes::copy_from_slice(content.as_bytes())), ..DocumentInput::default() }
+    }
+
+    #[test]
+    fn every_limit_says_what_to_do() {
+        for input in [
+            DocumentInput { title: Some("x".repeat(100_000)), ..input("a") },
+            DocumentInput { title: Some("a\0b".into()), ..input("a") },
+            DocumentInput { tags: vec![String::new()], ..input("a") },
+            DocumentInput { tags: vec!["x".into(); 33], ..input("a") },
+            input(&"x".repeat(constants::DOCUMENT_BYTES + 1)),
+        ] {
+            let detail = validate("", input).unwrap_err().errors[0].detail.clone();
+            let advice = detail.split_once(": ").map(|(_, advice)| advice);
+            assert!(advice.is_some_and(|advice| advice.contains(' ')), "{detail}");
+        }
     }
 
     fn pointer(input: DocumentInput) -> String {

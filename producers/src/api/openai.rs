@@ -105,7 +105,8 @@ fn parse(text: &[u8]) -> Result<ParsedCompletion, Problem> {
     let (instructions, mut messages) = split(request.messages)?;
     let most = constants::INSTRUCTIONS_BYTES;
     if instructions.len() > most {
-        let detail = format!("the system messages have {} bytes together; the limit is {most}", instructions.len());
+        let bytes = instructions.len();
+        let detail = format!("the system messages have {bytes} bytes together; the limit is {most}: shorten them");
         return Err(Problem::field(Code::TooLarge, "/messages", detail));
     }
     let question = messages

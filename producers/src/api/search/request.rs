@@ -34,13 +34,13 @@ pub fn check_filters(filters: &Filters) -> Result<(), Problem> {
         return Err(invalid("/filters/type", format!("{:?} is none of {}", excerpt(kind), DOCUMENT_TYPES.join(", "))));
     }
     if filters.tags.len() > constants::TAGS {
-        return Err(invalid("/filters/tags", format!("{} tags; the limit is {}", filters.tags.len(), constants::TAGS)));
+        let detail = format!("{} tags; the limit is {}: name fewer", filters.tags.len(), constants::TAGS);
+        return Err(invalid("/filters/tags", detail));
     }
     if filters.document_ids.len() > DOCUMENT_IDS {
-        return Err(invalid(
-            "/filters/document_ids",
-            format!("{} ids; the limit is {DOCUMENT_IDS}", filters.document_ids.len()),
-        ));
+        let ids = filters.document_ids.len();
+        let detail = format!("{ids} ids; the limit is {DOCUMENT_IDS}: search in several requests, or by tags");
+        return Err(invalid("/filters/document_ids", detail));
     }
     Ok(())
 }
