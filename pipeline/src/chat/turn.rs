@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     chat::{catalogue::RouteName, generation::PromptMessage, guests::GuestScope},
+    failure::Failure,
     filters::Filters,
     ids::{ConversationId, DocumentId, JobId, MemoryId, SessionId, TurnId},
 };
@@ -23,6 +24,16 @@ pub struct Turn {
     pub session_id: Option<SessionId>,
     /// How the question is to be answered.
     pub request: Ask,
+}
+
+impl Turn {
+    /// Reads a chat job's turn.
+    ///
+    /// # Errors
+    /// A bug if it is none.
+    pub fn read(turn: &str) -> Result<Self, Failure> {
+        serde_json::from_str(turn).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))
+    }
 }
 
 /// How a question is to be answered.
