@@ -6,6 +6,8 @@ pub mod archive_conversations;
 pub mod archive_usage;
 pub mod eviction;
 pub mod expiry;
+#[cfg(test)]
+mod fixture;
 pub mod measure_usage;
 pub mod orphans;
 mod report;

@@ -125,25 +125,23 @@ pub async fn wake_and_finish<P: Database + Clock>(ports: &P) -> Result<(), Failu
 mod tests {
     use pipeline::{
         constants,
+        job::{kind::JobKind, message::Stage},
         platform::ports::PutIf,
+        store::jobs::create::NewItem,
         time::{MILLISECOND, SECOND},
     };
     use test_platform::{InMemory, ready};
 
-    use super::*;
+    use super::{
+        super::fixture::{insert_job, user},
+        *,
+    };
 
-    const JOB: &str = "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
-         VALUES ('job', 'user', 'index', 1795309200000, 1795309200000, 1, 1, 1)";
-    /// Sent when the platform's time begins.
-    const ITEM: &str = "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count,
-                                chunk_count, progress, lease, attempts, next_at, sent_at, updated_at)
-         VALUES (1, 'job', 'user', 'chunk', 'queued', '[]', 1, 0,
-                 0, 0, 0, 1795309200000, 1795309200000, 1795309200000)";
-
+    /// A job of one pack, whose message was sent when the platform's time begins.
     fn queued() -> InMemory {
         let memory = InMemory::new(1);
-        memory.change(JOB);
-        memory.change(ITEM);
+        let pack = NewItem { document_count: Some(1), ..NewItem::queued(Stage::Chunk, memory.now()) };
+        assert_eq!(insert_job(&memory, JobKind::Index, &[pack]), ItemId(1));
         memory
     }
 
@@ -190,10 +188,9 @@ mod tests {
         memory.change("UPDATE job_items SET state = 'uploading'");
         memory.change(
             "INSERT INTO idempotency_keys (user_id, key, body_hash, job_id, created_at)
-             VALUES ('user', 'key', '', 'job', 0)",
+             SELECT user_id, 'key', '', id, 0 FROM jobs",
         );
-        let user = serde_json::from_str(r#""user""#).unwrap();
-        ready(memory.put(&object_keys::pack(&user, ItemId(1)), vec![1], PutIf::Always)).unwrap();
+        ready(memory.put(&object_keys::pack(&user(), ItemId(1)), vec![1], PutIf::Always)).unwrap();
         memory.advance(constants::MAX_WRITER_LIFE);
         assert_eq!(swept(&memory).abandoned, 0, "its request may still be alive");
         memory.advance(MILLISECOND);
