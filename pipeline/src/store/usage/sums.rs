@@ -100,7 +100,8 @@ pub fn busy_keys(since: Timestamp, at_least: u64) -> Query<KeyRequests> {
     .bind(at_least)
 }
 
-/// Sums up the hours before the full hour `open`, each recomputed from all of its rows.
+/// Sums up the hours before the full hour `open`, each from all of its rows: they are over for longer than an
+/// invocation can live, so that no row follows that would replace the sum.
 pub fn sum_hours(open: Timestamp) -> Write {
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_hourly (hour, user_id, key_id, source, invocations, {COUNTED})
