@@ -30,6 +30,8 @@ pub struct ChunkToEmbed {
 /// The chunks of a batch's packs, first to last, that want a vector, from the row `next` on; `limit` at
 /// most. Of a pack that is embedded again only what was evicted and is wanted back.
 pub fn to_embed(claim: &Claim, (_, last): (ItemId, ItemId), next: ChunkRow, limit: usize) -> Query<ChunkToEmbed> {
+    // Chunks of the documents' latest revisions alone: what was uploaded over or deleted since has another pack.
+    // A job that restores an evicted document embeds no other of the same pack.
     Query::new(formatcp!(
         "SELECT c.id, c.text, {TITLE}
          FROM chunks c
@@ -79,6 +81,8 @@ pub struct DescribedChunk {
 /// # Errors
 /// A bug if the rows cannot be written as JSON.
 pub fn described(user: &UserId, rows: &[ChunkRow]) -> Result<Query<DescribedChunk>, Failure> {
+    // `CROSS JOIN` starts from the rows that are asked for, whatever the planner believes about their number.
+    // A chunk of a pack that is no longer its document's latest is no longer wanted.
     Ok(Query::new(formatcp!(
         "SELECT c.id, c.document_id, c.revision, c.chunk_index,
                 {TITLE}, {TYPE}, {LANGUAGE}, {TAGS}, {CREATED_AT}

@@ -179,7 +179,7 @@ pub fn give_up(item: ItemId, user: &UserId, now: Timestamp) -> Write {
 /// or the next question of a conversation. Returns it, to be announced.
 ///
 /// Before version 10 of the schema a question borrowed a batch's columns: `batch`, `first_pack` and
-/// `last_pack`. Rows like that may still wait.
+/// `last_pack`. Rows like that may still wait, and are written until 0.2.0.
 pub fn wake_waiting(item: ItemId, now: Timestamp) -> Query<ItemAnnouncement> {
     Query::new(formatcp!(
         "UPDATE job_items SET state = 'queued', next_at = ?2, sent_at = ?2, updated_at = ?2, {COUNT_CHUNKS}

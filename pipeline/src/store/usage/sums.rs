@@ -51,6 +51,8 @@ pub fn totals(since: Timestamp) -> Query<Totals> {
 /// Sums up what each user took since the beginning of `today`, for [`of_user`] and [`of_users`]. Whoever did
 /// nothing since it was last done is left as they are.
 pub fn sum_users(today: Timestamp) -> Write {
+    // Innermost: hours that are summed up already, and the rows of those that are not.
+    // A user with as many invocations as were known did nothing: their row is not written again.
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_of_users (user_id, day, invocations, {COUNTED})
          SELECT * FROM (
