@@ -1,4 +1,4 @@
-//! What cron puts away, over ports in memory: archives, expiry, eviction, retention, a month of days.
+//! What cron archives and removes, over ports in memory: archives, expiry, eviction, retention, a month of days.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::{cell::Cell, rc::Rc};
