@@ -35,6 +35,11 @@ impl InMemory {
         self.has_mutated.get()
     }
 
+    /// What the database said of a statement without its rule that is no SQL any more.
+    pub fn broken_mutation(&self) -> Option<String> {
+        self.broken_mutation.borrow().clone()
+    }
+
     /// Notes the text of every statement from here on.
     pub fn note_statements(&self) {
         *self.noted.borrow_mut() = Some(BTreeSet::new());
@@ -114,7 +119,12 @@ impl InMemory {
     fn execute(&self, statement: &Statement) -> Result<Rows, Failure> {
         let bug = |error: rusqlite::Error| Failure::bug(format!("{error} in {}", statement.sql));
         let sql = self.mutated(statement.sql);
-        let mut prepared = self.connection.prepare_cached(&sql).map_err(bug)?;
+        let mut prepared = self.connection.prepare_cached(&sql).map_err(|error| {
+            if let Cow::Owned(mutated) = &sql {
+                *self.broken_mutation.borrow_mut() = Some(format!("{error} in {mutated}"));
+            }
+            bug(error)
+        })?;
         prepared.reset_status(StatementStatus::RowsRead);
         prepared.reset_status(StatementStatus::RowsWritten);
         let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
