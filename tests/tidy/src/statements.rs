@@ -45,7 +45,7 @@ const SQL: [&str; 14] = [
 /// What must stand once in all sources, and why.
 const ONCE: [(&str, &str); 3] = [
     ("INSERT INTO job_items", "how an item begins"),
-    ("token = ?2)", "the fence around a write of a claim"),
+    ("token = ?2", "the fence around a write of a claim"),
     ("('done', 'failed', 'cancelled')", "the states in which an item stays"),
 ];
 
