@@ -15,6 +15,9 @@ if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1
     say 'rustfmt and clippy'
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --quiet -- -D warnings
+    say 'rustdoc: every link leads somewhere'
+    RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --quiet --workspace --no-deps \
+        --document-private-items --exclude tests --exclude tidy --exclude wasm-tests
 fi
 
 say 'what JavaScript does around the wasm'

@@ -1,6 +1,6 @@
 //! What an upload holds: its documents, found, read, checked and packed.
 //!
-//! A request that is read at once goes through [`parse`], [`prepare`] and [`plan`] in the gateway. One that
+//! A request that is read at once goes through [`parse`], [`prepare()`] and [`plan`] in the gateway. One that
 //! lies in R2 goes through the same in the unpack stage, range by range, once [`split`] has found which
 //! documents of the range are whole.
 

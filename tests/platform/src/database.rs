@@ -1,5 +1,7 @@
 //! D1 in memory: the same SQL on `SQLite`, which counts rows as D1 does; without a rule, if a test takes one out.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{StatementStatus, params_from_iter, types::ValueRef};
 use serde_json::{Map, Value as Json, value::RawValue};
 
@@ -11,9 +13,43 @@ use pipeline::{
     },
 };
 
-use crate::{in_memory::InMemory, service::Service};
+use crate::{
+    in_memory::InMemory,
+    mutation::{Mutation, TakenOut},
+    service::Service,
+};
 
 impl InMemory {
+    /// Takes a rule out of every statement from here on.
+    pub fn mutate(&self, mutation: Mutation) {
+        *self.watched.taken_out.borrow_mut() = Some(TakenOut { mutation, only_of: None });
+    }
+
+    /// Takes a rule out of one statement, given by its whole text, and leaves it in all others.
+    pub fn mutate_only(&self, mutation: Mutation, statement: &str) {
+        *self.watched.taken_out.borrow_mut() = Some(TakenOut { mutation, only_of: Some(statement.to_owned()) });
+    }
+
+    /// True once a statement held the rule that is taken out.
+    pub fn has_mutated(&self) -> bool {
+        self.watched.has_mutated.get()
+    }
+
+    /// What the database said of a statement without its rule that is no SQL any more.
+    pub fn broken_mutation(&self) -> Option<String> {
+        self.watched.broken.borrow().clone()
+    }
+
+    /// Notes the text of every statement from here on.
+    pub fn note_statements(&self) {
+        *self.watched.noted.borrow_mut() = Some(BTreeSet::new());
+    }
+
+    /// The texts noted so far.
+    pub fn noted_statements(&self) -> BTreeSet<String> {
+        self.watched.noted.borrow().clone().unwrap_or_default()
+    }
+
     /// The rows of a query, as JSON; for looking at what is stored.
     ///
     /// # Panics

@@ -6,8 +6,6 @@ use std::{
     collections::BTreeSet,
 };
 
-use crate::in_memory::InMemory;
-
 /// A rule of the SQL, taken out: a proof that something watches over it.
 #[derive(Clone, Copy, Debug)]
 pub struct Mutation {
@@ -28,9 +26,9 @@ impl Mutation {
 
 /// A rule that is taken out, and of which statement: of every one, if none is named.
 #[derive(Clone, Debug)]
-struct TakenOut {
-    mutation: Mutation,
-    only_of: Option<String>,
+pub(crate) struct TakenOut {
+    pub(crate) mutation: Mutation,
+    pub(crate) only_of: Option<String>,
 }
 
 impl TakenOut {
@@ -43,10 +41,10 @@ impl TakenOut {
 /// The statements on their way to the database.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
-    taken_out: RefCell<Option<TakenOut>>,
-    has_mutated: Cell<bool>,
-    broken: RefCell<Option<String>>,
-    noted: RefCell<Option<BTreeSet<String>>>,
+    pub(crate) taken_out: RefCell<Option<TakenOut>>,
+    pub(crate) has_mutated: Cell<bool>,
+    pub(crate) broken: RefCell<Option<String>>,
+    pub(crate) noted: RefCell<Option<BTreeSet<String>>>,
 }
 
 impl Watched {
@@ -69,37 +67,5 @@ impl Watched {
         if sql != run {
             *self.broken.borrow_mut() = Some(format!("{error} in {run}"));
         }
-    }
-}
-
-impl InMemory {
-    /// Takes a rule out of every statement from here on.
-    pub fn mutate(&self, mutation: Mutation) {
-        *self.watched.taken_out.borrow_mut() = Some(TakenOut { mutation, only_of: None });
-    }
-
-    /// Takes a rule out of one statement, given by its whole text, and leaves it in all others.
-    pub fn mutate_only(&self, mutation: Mutation, statement: &str) {
-        *self.watched.taken_out.borrow_mut() = Some(TakenOut { mutation, only_of: Some(statement.to_owned()) });
-    }
-
-    /// True once a statement held the rule that is taken out.
-    pub fn has_mutated(&self) -> bool {
-        self.watched.has_mutated.get()
-    }
-
-    /// What the database said of a statement without its rule that is no SQL any more.
-    pub fn broken_mutation(&self) -> Option<String> {
-        self.watched.broken.borrow().clone()
-    }
-
-    /// Notes the text of every statement from here on.
-    pub fn note_statements(&self) {
-        *self.watched.noted.borrow_mut() = Some(BTreeSet::new());
-    }
-
-    /// The texts noted so far.
-    pub fn noted_statements(&self) -> BTreeSet<String> {
-        self.watched.noted.borrow().clone().unwrap_or_default()
     }
 }
