@@ -30,6 +30,13 @@ impl Channel {
         }
     }
 
+    /// Whose it is.
+    pub const fn owner(&self) -> &UserId {
+        match self {
+            Self::Session(user, _) | Self::Turn(user, _) => user,
+        }
+    }
+
     /// The channel in which a turn is published.
     pub fn of_turn(user: &UserId, job: &JobId, session: Option<&SessionId>) -> Self {
         match session {

@@ -23,7 +23,7 @@ use crate::{
         operation::{Handler, KeyedHandler, Operation, PublicHandler},
         operations,
         rate_limit::{self, Limited},
-        reply::{Answer, Refusal, Reply},
+        reply::{Answer, Body, Refusal, Reply},
     },
 };
 
@@ -59,6 +59,11 @@ pub async fn handle<P: RequestPorts>(
         Err(refusal) => exchange.refuse(refusal),
     };
     exchange.summary.is_recorded |= has_written(&ports.usage());
+    if let Body::Join(joining) = &reply.body {
+        // The channel that is asked next is an object request, on its owner's account.
+        exchange.summary.is_recorded = true;
+        exchange.summary.user = Some(joining.channel.owner().clone());
+    }
     let reply = reply.with(HeaderName::from_static("x-request-id"), exchange.summary.request_id.as_str());
     (reply, exchange.summary)
 }
@@ -233,7 +238,7 @@ mod tests {
     use test_platform::{InMemory, ready};
 
     use super::*;
-    use crate::http::{body::collect, operation::Access, operations::operations, reply::Body};
+    use crate::http::{body::collect, operation::Access, operations::operations};
 
     const ADMINISTRATOR: &str = "administrator";
     const PIECE: usize = 1024;

@@ -44,7 +44,7 @@ const SQL: [&str; 14] = [
 
 /// What must stand once in all that ships, and why.
 const ONCE: [(&str, &str); 2] = [
-    ("token = ?2)", "the fence around a write of a claim"),
+    ("token = ?2", "the fence around a write of a claim"),
     ("('done', 'failed', 'cancelled')", "the states in which an item stays"),
 ];
 
