@@ -66,9 +66,10 @@ fn insert_rows(rig: &Rig, owners: &str) {
     rig.memory.run_script(ROWS);
 }
 
-/// A job of one pack that failed.
+/// A job of one pack that failed. It is made by an invocation of its own, which may ask so much of D1 alone.
 fn insert_failed_job(rig: &Rig, id: &str, user: &str) {
     let (id, user, now) = (JobId::parse(id).unwrap(), UserId::parse(user).unwrap(), rig.memory.now());
+    rig.memory.begin("an upload");
     let kind = JobKind::Index;
     let new = NewJob { id: &id, user: &user, kind, is_accepted: true, items: 1, documents: 1, key: None, now };
     let item = NewItem { state: ItemState::Failed, ..NewItem::queued(Stage::Chunk, now) };

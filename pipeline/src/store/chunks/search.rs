@@ -3,9 +3,9 @@
 //! `CROSS JOIN` keeps `SQLite` from turning a join around: what was found is looked up, not the other way
 //! round, whatever the planner believes about the length of a JSON array.
 //!
-//! All end in the same condition of visibility (`is_visible!`): the chunk's document is the user's, not deleted, and the chunk is of the
-//! revision that is current, of the first one if none is yet, or of one that the search's consistency
-//! token stands for.
+//! All end in the same condition of visibility (`is_visible!`): the chunk's document is the user's, not
+//! deleted, and the chunk is of the revision that is current, of the first one if none is yet, or of one that
+//! the search's consistency token stands for.
 
 use const_format::formatcp;
 use schemars::JsonSchema;
