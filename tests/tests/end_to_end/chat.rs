@@ -140,7 +140,20 @@ fn a_question_is_answered_with_its_source_on_every_way() {
             br#"{"message":"And which river is Glorp, the capital of Freedonia, on?"}"#,
         )
         .unwrap();
-    assert_eq!((waited.status, cites_freedonia(&waited.json())), (200, true), "{}", waited.json());
+    // Waiting ends after a minute with 202, which a slow machine may come to; asked for the job it waits on.
+    let until = Instant::now() + DEADLINE;
+    let mut result = waited.json();
+    if waited.status == 202 {
+        let job = format!("/api/jobs/{}", result["job_id"].as_str().unwrap());
+        while result["result"].is_null() {
+            assert!(Instant::now() < until, "{result}");
+            result = client.send("GET", &job, &[("prefer", "wait=60")], b"").unwrap().json();
+        }
+        result = result["result"].clone();
+    } else {
+        assert_eq!(waited.status, 200, "{result}");
+    }
+    assert!(cites_freedonia(&result), "{result}");
 
     over_a_session(&client);
 
