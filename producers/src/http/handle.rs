@@ -83,7 +83,7 @@ struct Exchange<'a, P> {
 }
 
 /// An operation that a request asks for.
-struct Asked<'a, P: 'static> {
+struct Matched<'a, P: 'static> {
     operation: &'static Operation<P>,
     id: &'a str,
 }
@@ -111,15 +111,15 @@ impl<P: RequestPorts> Exchange<'_, P> {
         };
         match operation.named.handler {
             Handler::Public(handler) | Handler::Ticket(handler) => {
-                self.answer_anybody(handler, Asked { operation, id }, request).await
+                self.answer_anybody(handler, Matched { operation, id }, request).await
             }
             Handler::KeyOrAdministrator(_, handler)
                 if authenticate::is_administrator(self.settings, request.headers()) =>
             {
-                self.answer_anybody(handler, Asked { operation, id }, request).await
+                self.answer_anybody(handler, Matched { operation, id }, request).await
             }
             Handler::Key(handler) | Handler::KeyOrAdministrator(handler, _) => {
-                self.answer_user(handler, Asked { operation, id }, request).await
+                self.answer_user(handler, Matched { operation, id }, request).await
             }
         }
     }
@@ -127,11 +127,11 @@ impl<P: RequestPorts> Exchange<'_, P> {
     async fn answer_anybody(
         &self,
         handler: PublicHandler<P>,
-        asked: Asked<'_, P>,
+        matched: Matched<'_, P>,
         request: Request<impl RequestBody>,
     ) -> Answer {
-        let (request, _) = read(asked.operation, request).await?;
-        let call = PublicCall { request: &request, id: asked.id, settings: self.settings };
+        let (request, _) = read(matched.operation, request).await?;
+        let call = PublicCall { request: &request, id: matched.id, settings: self.settings };
         handler(self.ports, &call).await
     }
 
@@ -139,7 +139,7 @@ impl<P: RequestPorts> Exchange<'_, P> {
     async fn answer_user(
         &mut self,
         handler: KeyedHandler<P>,
-        asked: Asked<'_, P>,
+        matched: Matched<'_, P>,
         request: Request<impl RequestBody>,
     ) -> Answer {
         let ports = self.ports;
@@ -153,9 +153,15 @@ impl<P: RequestPorts> Exchange<'_, P> {
         } else {
             self.summary.is_recorded = true;
             let answer = async {
-                let (request, unread) = read(asked.operation, request).await?;
-                let call =
-                    Call { tenant, request: &request, unread, id: asked.id, settings: self.settings, budget: &budget };
+                let (request, unread) = read(matched.operation, request).await?;
+                let call = Call {
+                    tenant,
+                    request: &request,
+                    unread,
+                    id: matched.id,
+                    settings: self.settings,
+                    budget: &budget,
+                };
                 handler(ports, &call).await
             };
             let answer = answer.await;
