@@ -58,20 +58,14 @@ pub fn text(bytes: &[u8], is_last: bool, html: bool) -> Option<(&str, bool)> {
 
 /// The last paragraph end in the later half, else line end, else space, else all of it.
 fn text_seam(text: &str) -> usize {
-    let mut half = text.len() / 2;
-    while !text.is_char_boundary(half) {
-        half += 1;
-    }
+    let half = text.ceil_char_boundary(text.len() / 2);
     let later = &text[half..];
     ["\n\n", "\n", " "].iter().find_map(|seam| later.rfind(seam).map(|at| half + at + seam.len())).unwrap_or(text.len())
 }
 
 /// The last start of a block element in the later half, else the last end of a tag.
 fn html_seam(text: &str) -> usize {
-    let mut half = text.len() / 2;
-    while !text.is_char_boundary(half) {
-        half += 1;
-    }
+    let half = text.ceil_char_boundary(text.len() / 2);
     let later = &text[half..];
     ["<h2", "<h3", "<section", "<div", "<p", "<li", "<tr", "<"]
         .iter()

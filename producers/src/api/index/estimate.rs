@@ -76,18 +76,13 @@ fn size(text: &Text<'_>) -> Size {
     Size { tokens: tokens(&visible) + 6 * chunks, chunks }
 }
 
-/// Messages of a batch: one per pack and slice of a pack, and one or more each for embed and upsert.
+/// Messages of a batch: one per pack and slice of a pack, and as many for upsert as for embed, at least one.
 fn messages(batch: &Batch, sizes: &[Size], units: &Units) -> u64 {
     let slices: usize = batch.iter().map(|pack| pack.bytes.div_ceil(units.pack_bytes)).sum();
     let documents = || batch.iter().flat_map(|pack| &pack.documents).filter_map(|document| sizes.get(*document));
     let chunks: u64 = documents().map(|size| size.chunks).sum();
     let windows = chunks.max(documents().map(|size| size.tokens).sum::<u64>() / PIECES_PER_WINDOW);
-    // Chunks, and windows, that one embed message takes.
-    let per_message = units.windows as u64;
-    let slices_of_vectors = windows.div_ceil(per_message).max(1);
-    // A message that took all it may does not know yet that it was the last.
-    let embed = slices_of_vectors.max(chunks / per_message + 1);
-    slices as u64 + embed + slices_of_vectors
+    slices as u64 + 2 * windows.div_ceil(units.windows as u64).max(1)
 }
 
 /// What is left of HTML without tags, scripts and styles; roughly, as `extract` does it exactly.
