@@ -86,18 +86,37 @@ pub fn bump(user: &UserId) -> Write {
     .bind(COUNTED_DOCUMENTS)
 }
 
-/// The same by a stage that holds a claim. A count that has reached its end stays there: indexing
-/// only adds, and counting again would be what a long upload reads most rows for.
+/// The same by a stage that holds a claim, which only adds to what there is: documents are counted where none were.
 pub fn bump_by(claim: &Claim) -> Write {
-    claim
-        .fenced(formatcp!(
+    bump_for(
+        claim,
+        formatcp!(
             "{MOVE_VERSION_ON},
-                 document_count = CASE WHEN document_count >= ?4 THEN document_count ELSE (SELECT count(*) FROM (
-                     SELECT 1 FROM documents WHERE user_id = ?3 AND deleted_at IS NULL LIMIT ?4)) END
+                 document_count = CASE WHEN document_count > 0 THEN document_count ELSE {DOCUMENTS} END
              WHERE id = ?3 AND {HELD}"
-        ))
-        .bind(&claim.user)
-        .bind(COUNTED_DOCUMENTS)
+        ),
+    )
+}
+
+/// The same by the stage that publishes. A count that has reached its end stays there:
+/// counting again would be what a long upload reads most rows for.
+pub fn bump_published(claim: &Claim) -> Write {
+    bump_for(
+        claim,
+        formatcp!(
+            "{MOVE_VERSION_ON},
+                 document_count = CASE WHEN document_count >= ?4 THEN document_count ELSE {DOCUMENTS} END
+             WHERE id = ?3 AND {HELD}"
+        ),
+    )
+}
+
+/// The documents of `?3`, counted as far as `?4`.
+const DOCUMENTS: &str = "(SELECT count(*) FROM (
+                     SELECT 1 FROM documents WHERE user_id = ?3 AND deleted_at IS NULL LIMIT ?4))";
+
+fn bump_for(claim: &Claim, sql: &'static str) -> Write {
+    claim.fenced(sql).bind(&claim.user).bind(COUNTED_DOCUMENTS)
 }
 
 /// Moves the version of every user on who has memories past their retention: to be done before

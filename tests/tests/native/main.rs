@@ -16,6 +16,7 @@ mod mutations;
 mod outage;
 mod outages;
 mod poison;
+mod reads;
 mod redelivery;
 mod refused;
 mod schedule;
