@@ -17,14 +17,36 @@ use crate::{
 pub const COUNTED_DOCUMENTS: i64 = 1_700;
 
 /// The columns of a [`Tenant`], of the table `users` under the name `u`.
-pub(in crate::store) const TENANT: &str = "u.id AS user, u.number, u.index_version, u.document_count, u.profile";
+pub(in crate::store) const TENANT: &str =
+    "u.id AS user, u.number, u.index_version, u.document_count, u.profile, u.shared_namespace";
 
 /// Answers and rankings that were cached before are out of reach from then on.
 const MOVE_VERSION_ON: &str = "UPDATE users SET index_version = index_version + 1";
 
-/// Inserts a user.
+/// Inserts a user. Whoever comes when every namespace of the index may be another's shares one.
 pub fn insert(user: &UserId, name: &str, now: Timestamp) -> Write {
-    Write::new("INSERT INTO users (id, name, created_at) VALUES (?1, ?2, ?3)").bind(user).bind(name).bind(now)
+    Write::new(
+        "INSERT INTO users (id, name, created_at, shared_namespace)
+         SELECT ?1, ?2, ?3, CASE WHEN last >= ?4 THEN last % ?5 END
+         FROM (SELECT coalesce(max(number), 0) AS last FROM users)",
+    )
+    .bind(user)
+    .bind(name)
+    .bind(now)
+    .bind(constants::VECTOR_NAMESPACES - constants::VECTOR_NAMESPACES_SHARED)
+    .bind(constants::VECTOR_NAMESPACES_SHARED)
+}
+
+/// The namespace that a user shares.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct SharedNamespace {
+    /// Its number; `None` for a user who has one of their own.
+    pub shared_namespace: Option<i64>,
+}
+
+/// Which namespace a user shares, if any; no row if they were erased.
+pub fn namespace(user: &UserId) -> Query<SharedNamespace> {
+    Query::new("SELECT shared_namespace FROM users WHERE id = ?1").bind(user)
 }
 
 /// A user as searches see them; no row if they were erased.

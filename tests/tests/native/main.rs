@@ -13,6 +13,7 @@ mod golden;
 mod large;
 mod lists;
 mod mutations;
+mod namespaces;
 mod outage;
 mod outages;
 mod poison;

@@ -45,6 +45,7 @@ mod tests {
             index_version,
             document_count: 0,
             profile: None,
+            shared_namespace: None,
         };
         let name =
             |tenant: &Tenant, message: &str, ask: &Ask| key(tenant, message, ask, &Catalogue::default()).unwrap();
