@@ -136,7 +136,7 @@ async fn publish<P: Database + Queue + Clock + Random>(
     work.write(superseded::by_publishing(claim, packs));
     purge::schedule(&mut work, Purge { job: &job, user: &claim.user, kind: JobKind::Purge, due: now, now })?;
     work.write(publish::publish(claim, packs));
-    work.write(store::users::bump_published(claim));
+    work.write(store::users::bump_published(claim, now));
     commit(ports, claim, work, progress, Move::Finish).await
 }
 

@@ -18,7 +18,7 @@ pub const COUNTED_DOCUMENTS: i64 = 1_700;
 
 /// The columns of a [`Tenant`], of the table `users` under the name `u`.
 pub(in crate::store) const TENANT: &str =
-    "u.id AS user, u.number, u.index_version, u.document_count, u.profile, u.shared_namespace";
+    "u.id AS user, u.number, u.index_version, u.document_count, u.profile, u.shared_namespace, u.published_at";
 
 /// Answers and rankings that were cached before are out of reach from then on.
 const MOVE_VERSION_ON: &str = "UPDATE users SET index_version = index_version + 1";
@@ -120,17 +120,19 @@ pub fn bump_by(claim: &Claim) -> Write {
     )
 }
 
-/// The same by the stage that publishes. A count that has reached its end stays there:
+/// The same by the stage that publishes, which notes when it did. A count that has reached its end stays there:
 /// counting again would be what a long upload reads most rows for.
-pub fn bump_published(claim: &Claim) -> Write {
+pub fn bump_published(claim: &Claim, now: Timestamp) -> Write {
     bump_for(
         claim,
         formatcp!(
             "{MOVE_VERSION_ON},
-                 document_count = CASE WHEN document_count >= ?4 THEN document_count ELSE {DOCUMENTS} END
+                 document_count = CASE WHEN document_count >= ?4 THEN document_count ELSE {DOCUMENTS} END,
+                 published_at = ?5
              WHERE id = ?3 AND {HELD}"
         ),
     )
+    .bind(now)
 }
 
 /// The documents of `?3`, counted as far as `?4`.

@@ -46,6 +46,7 @@ mod tests {
             document_count: 0,
             profile: None,
             shared_namespace: None,
+            published_at: Timestamp::from_milliseconds(0),
         };
         let name =
             |tenant: &Tenant, message: &str, ask: &Ask| key(tenant, message, ask, &Catalogue::default()).unwrap();
