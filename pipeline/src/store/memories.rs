@@ -19,10 +19,7 @@ use crate::{
         transaction::{Query, Write},
     },
     scope::Scope,
-    store::{
-        columns::flag,
-        conditions::{HELD, past_retention},
-    },
+    store::{columns::flag, conditions::HELD, retention::past_retention},
     time::{DAY, Timestamp},
 };
 
@@ -238,10 +235,9 @@ pub fn mark_recalled(claim: &Claim, memories: &[MemoryId], now: Timestamp) -> Re
 }
 
 /// The row numbers of memories past their owners' retention; pinned ones stay.
-const PAST_RETENTION: &str = formatcp!(
-    "SELECT m.number FROM users u JOIN memories m ON m.user_id = u.id
-             WHERE m.pinned = 0 AND {OLD}",
-    OLD = past_retention!("memory_days", "m.created_at"),
+pub(in crate::store) const PAST_RETENTION: &str = formatcp!(
+    "SELECT old.number {OLD} AND old.pinned = 0",
+    OLD = past_retention!("memories", "created_at", "memory_days"),
 );
 
 /// Removes memories that are older than their owners want: from the full-text index, then the rows.

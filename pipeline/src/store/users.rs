@@ -8,7 +8,7 @@ use crate::{
     ids::{JobId, UserId},
     job::item::Claim,
     platform::transaction::{Query, Write},
-    store::conditions::HELD,
+    store::{conditions::HELD, memories::PAST_RETENTION},
     tenant::Tenant,
     time::{DAY, MINUTE, Timestamp},
 };
@@ -148,9 +148,7 @@ fn bump_for(claim: &Claim, sql: &'static str) -> Write {
 pub fn bump_past_retention(now: Timestamp) -> Write {
     Write::new(formatcp!(
         "{MOVE_VERSION_ON}
-         WHERE profile ->> '$.retention.memory_days' > 0 AND EXISTS (
-             SELECT 1 FROM memories m WHERE m.user_id = users.id AND m.pinned = 0
-               AND m.created_at < ?1 - (users.profile ->> '$.retention.memory_days') * ?2)"
+         WHERE id IN (SELECT user_id FROM memories WHERE number IN ({PAST_RETENTION}))"
     ))
     .bind(now)
     .bind(DAY)
