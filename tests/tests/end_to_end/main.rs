@@ -9,3 +9,4 @@ mod sessions;
 mod smoke;
 mod started;
 mod streamed;
+mod streams;
