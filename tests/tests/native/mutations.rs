@@ -273,7 +273,7 @@ fn statements_of(scene: &Scene) -> BTreeSet<String> {
         rig
     };
     assert!(scene.is_whole(&rig), "the scene `{}` goes to pieces with every rule", scene.name);
-    rigs.take().iter().flat_map(|memory| memory.noted_statements()).collect()
+    rigs.take().iter().flat_map(InMemory::noted_statements).collect()
 }
 
 impl Use {
