@@ -204,10 +204,7 @@ pub fn cut(text: &str, tokens: usize, count: &dyn Fn(&str) -> usize) -> String {
         too_long = beginning;
     }
     while too_long - fits > 1 {
-        let mut middle = usize::midpoint(fits, too_long);
-        while !text.is_char_boundary(middle) {
-            middle -= 1;
-        }
+        let middle = text.floor_char_boundary(usize::midpoint(fits, too_long));
         if middle <= fits {
             break;
         }

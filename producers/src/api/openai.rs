@@ -19,7 +19,7 @@ use pipeline::{
     constants,
     failure::Failure,
     platform::ports::Clock,
-    problem::{Code, Problem},
+    problem::{Code, Problem, excerpt},
     time::Span,
 };
 use schemars::JsonSchema;
@@ -88,14 +88,14 @@ struct Part {
 }
 
 /// What a request asks: the question with all that goes with it, and how it wants to be answered.
-struct Asked {
+struct ParsedCompletion {
     checked: Checked,
     model: String,
     stream: bool,
     include_usage: bool,
 }
 
-fn parse(text: &[u8]) -> Result<Asked, Problem> {
+fn parse(text: &[u8]) -> Result<ParsedCompletion, Problem> {
     let request: CompletionRequest = body::parse(text)?;
     let route = model_route(&request.model)?;
     if request.n.is_some_and(|n| n != 1) {
@@ -105,7 +105,8 @@ fn parse(text: &[u8]) -> Result<Asked, Problem> {
     let (instructions, mut messages) = split(request.messages)?;
     let most = constants::INSTRUCTIONS_BYTES;
     if instructions.len() > most {
-        let detail = format!("the system messages have {} bytes together; the limit is {most}", instructions.len());
+        let bytes = instructions.len();
+        let detail = format!("the system messages have {bytes} bytes together; the limit is {most}: shorten them");
         return Err(Problem::field(Code::TooLarge, "/messages", detail));
     }
     let question = messages
@@ -121,7 +122,7 @@ fn parse(text: &[u8]) -> Result<Asked, Problem> {
         instructions: (!instructions.is_empty()).then_some(instructions),
         ..Ask::default()
     };
-    Ok(Asked {
+    Ok(ParsedCompletion {
         checked: Checked { message, conversation: None, session: None, ask },
         model: request.model,
         stream: request.stream,
@@ -135,12 +136,8 @@ fn model_route(model: &str) -> Result<Option<RouteName>, Problem> {
     }
     let name = model.strip_prefix("friend-").and_then(RouteName::parse);
     name.map(Some).ok_or_else(|| {
-        let shown: String = model.chars().take(60).collect();
-        Problem::field(
-            Code::NotFound,
-            "/model",
-            format!("the model {shown:?} does not exist; GET /v1/models lists those that do"),
-        )
+        let detail = format!("the model {:?} does not exist; GET /v1/models lists those that do", excerpt(model));
+        Problem::field(Code::NotFound, "/model", detail)
     })
 }
 
@@ -195,10 +192,10 @@ fn content(place: usize, content: Option<Content>) -> Result<String, Problem> {
 
 /// `POST /v1/chat/completions`
 pub async fn complete<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
-    let asked = parse(call.request.body())?;
-    let begun = chat::begin(ports, &call.tenant, asked.checked, None, "openai").await?;
-    let completion = Completion::new(&begun.job, ports.now(), &asked.model, asked.include_usage);
-    if asked.stream {
+    let parsed = parse(call.request.body())?;
+    let begun = chat::begin(ports, &call.tenant, parsed.checked, None, "openai").await?;
+    let completion = Completion::new(&begun.job, ports.now(), &parsed.model, parsed.include_usage);
+    if parsed.stream {
         return stream(&begun, completion, call);
     }
     let result = chat::wait_for(ports, &call.tenant.user, &begun, WAIT).await?;
@@ -302,13 +299,13 @@ mod tests {
             {"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},
             {"role":"assistant","content":"Hello"},
             {"role":"user","content":[{"type":"text","text":"What "},{"type":"text","text":"now?"}]}]}"#;
-        let asked = parse(body.as_bytes()).unwrap();
-        let ask = &asked.checked.ask;
+        let parsed = parse(body.as_bytes()).unwrap();
+        let ask = &parsed.checked.ask;
         assert_eq!(
-            (asked.checked.message.as_str(), ask.instructions.as_deref(), ask.history.len()),
+            (parsed.checked.message.as_str(), ask.instructions.as_deref(), ask.history.len()),
             ("What now?", Some("Be brief."), 2)
         );
-        assert_eq!((ask.route, ask.max_tokens, asked.stream), (Some(RouteName::Code), Some(50), true));
+        assert_eq!((ask.route, ask.max_tokens, parsed.stream), (Some(RouteName::Code), Some(50), true));
     }
 
     #[test]

@@ -14,21 +14,16 @@ use crate::started::{DEADLINE, shared};
 
 const EVENTS: &str = "/api/jobs/{id}/events";
 
-/// A job of a user that has something left to do, which nobody will do.
-fn waiting_job(product: &Product, user: &str, job: &str) {
-    let insert = [
+/// Lets a job of one document have something left to do, which nobody will do; or have ended.
+fn set_ended(product: &Product, job: &str, ended: bool) {
+    let (state, finished_at) = if ended { ("done", "2") } else { ("parked", "NULL") };
+    for sql in [
         format!(
-            "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents, due_at)
-             VALUES ('{job}', '{user}', 'index', 1, 1, -7, -7, 1, 9e15)"
+            "UPDATE job_items SET state = '{state}', next_at = 9000000000000 WHERE job_id = '{job}' AND stage = 'upsert'"
         ),
-        format!(
-            "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress,
-                                    lease, attempts, next_at, updated_at)
-             VALUES (-7, '{job}', '{user}', 'chunk', 'parked', '[]', 1, 0, 0, 0, 0, 9000000000000, 1)"
-        ),
-    ];
-    for sql in insert {
-        product.change(&sql).unwrap();
+        format!("UPDATE jobs SET finished_at = {finished_at}, due_at = 9000000000000 WHERE id = '{job}'"),
+    ] {
+        assert_eq!(product.change(&sql).unwrap(), 1, "{sql}");
     }
 }
 
@@ -72,10 +67,14 @@ fn what_a_stream_costs_is_recorded_when_it_ends_and_when_its_listener_leaves() {
     let client = product.new_user("a listener").unwrap();
     let me = client.get("/api/me").unwrap().success().unwrap();
     let user = me["user_id"].as_str().unwrap();
-    let job = "job_00000000000000000000000001";
-    waiting_job(product, user, job);
+    let headers = [("content-type", "application/json")];
+    let body = br#"{"external_id": "tides.md", "content": "about tides"}"#;
+    let uploaded = client.send("POST", "/api/index", &headers, body).unwrap().success().unwrap();
+    let job = uploaded["job_id"].as_str().unwrap();
+    client.follow(job, DEADLINE, |_| {}).unwrap();
+    set_ended(product, job, false);
 
-    client.get(&format!("/api/jobs/{job}")).unwrap().success().unwrap();
+    // Following it was a look, and more.
     let once = recorded(product, user, "/api/jobs/{id}", 1)[0];
     let left = listen(&client, job, |spoken| spoken < 3);
     let first = recorded(product, user, EVENTS, 1)[0];
@@ -83,8 +82,7 @@ fn what_a_stream_costs_is_recorded_when_it_ends_and_when_its_listener_leaves() {
 
     let ended = listen(&client, job, |spoken| {
         if spoken == 5 {
-            product.change("UPDATE job_items SET state = 'done', updated_at = 2 WHERE id = -7").unwrap();
-            product.change(&format!("UPDATE jobs SET finished_at = 2 WHERE id = '{job}'")).unwrap();
+            set_ended(product, job, true);
         }
         true
     });

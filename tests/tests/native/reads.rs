@@ -2,35 +2,54 @@
 //! nor with the other documents of its owner, nor with what the day has cost so far.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::iter::repeat_n;
+
 use pipeline::{
-    ids::ItemId,
-    platform::{
-        ports::{Clock as _, Meter as _},
-        transaction::Write,
+    ids::{ItemId, JobId, UserId},
+    job::{
+        item::ItemState::{self, Cancelled, Done, Failed, Parked, Queued, Running, Uploading, Waiting},
+        kind::JobKind,
+        message::Stage,
     },
-    store::{jobs::items, users::COUNTED_DOCUMENTS},
-    time::MINUTE,
+    platform::{
+        ports::{Clock as _, Meter as _, Random as _},
+        transaction::{Transaction, Write},
+    },
+    store::{
+        counters,
+        jobs::{
+            create::{self, NewItem, NewJob},
+            items,
+        },
+        users::COUNTED_DOCUMENTS,
+    },
+    time::{MINUTE, Timestamp},
 };
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
 use test_platform::{InMemory, ready};
 use tests::rig::Rig;
 
-/// A job whose items have these states, the first of them number 1.
-fn job(states: impl IntoIterator<Item = &'static str>) -> InMemory {
+/// A job whose items have these states, the first of them number 1; it has more numbers than items.
+fn job(states: impl IntoIterator<Item = ItemState>) -> InMemory {
     let memory = InMemory::new(1);
-    let states: Vec<String> = states.into_iter().map(|state| format!("\"{state}\"")).collect();
-    memory.run_script(&format!(
-        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
-         VALUES ('job', 'user', 'index', 1, 1, 1, {}, 0);
-         INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress,
-                                lease, attempts, next_at, updated_at)
-         SELECT key + 1, 'job', 'user', 'chunk', value, '[]', 0, 0, 0, 0, 0, 7, 0 FROM json_each('[{}]')",
-        states.len() + 1_000,
-        states.join(",")
-    ));
+    let (id, now) = (JobId::new(memory.now(), memory.bytes()), memory.now());
+    let user = UserId::new(now, memory.bytes());
+    let item = |state| NewItem { state, next_at: DUE, ..NewItem::queued(Stage::Chunk, now) };
+    let items: Vec<NewItem> = states.into_iter().map(item).collect();
+    let numbers = items.len() + 1_000;
+    let kind = JobKind::Index;
+    let new = NewJob { id: &id, user: &user, kind, is_accepted: true, items: numbers, documents: 0, key: None, now };
+    let mut transaction = Transaction::default();
+    transaction.query(create::job(new));
+    transaction.write(counters::take_item_numbers(&id, numbers));
+    transaction.query(create::items(&id, &items, now).unwrap());
+    ready(transaction.commit(&memory)).unwrap();
     memory
 }
+
+/// When items are due.
+const DUE: Timestamp = Timestamp::from_milliseconds(7);
 
 fn rows_read(memory: &InMemory, write: Write) -> u64 {
     let before = memory.usage().d1_rows_read;
@@ -39,16 +58,15 @@ fn rows_read(memory: &InMemory, write: Write) -> u64 {
 }
 
 /// So many states of one kind, then of another.
-fn first(count: usize, state: &'static str, then: usize, other: &'static str) -> impl Iterator<Item = &'static str> {
-    std::iter::repeat_n(state, count).chain(std::iter::repeat_n(other, then))
+fn first(count: usize, state: ItemState, then: usize, other: ItemState) -> impl Iterator<Item = ItemState> {
+    repeat_n(state, count).chain(repeat_n(other, then))
 }
 
 #[test]
 fn the_end_of_an_item_reads_as_much_in_a_job_of_ten_thousand_as_in_one_of_ten() {
     let read = |half: usize, unpacks: bool| {
-        let before = if unpacks { "queued" } else { "done" };
-        let memory =
-            job(first(1, before, 0, "").chain(first(half, "done", half, if unpacks { "done" } else { "queued" })));
+        let (of_first, of_last) = if unpacks { (Queued, Done) } else { (Done, Queued) };
+        let memory = job(first(1, of_first, half, Done).chain(repeat_n(of_last, half)));
         let item = ItemId(i64::try_from(half).unwrap());
         rows_read(&memory, items::finish_job(item, memory.now()))
     };
@@ -88,7 +106,7 @@ fn a_document_is_indexed_for_as_many_rows_beside_five_thousand_as_beside_ten() {
 
 #[test]
 fn an_item_that_goes_on_looks_at_no_other() {
-    let memory = job(["queued", "done"]);
+    let memory = job([Queued, Done]);
     let (goes_on, ended) = (items::finish_job(ItemId(1), memory.now()), items::finish_job(ItemId(2), memory.now()));
     assert!(rows_read(&memory, goes_on) < rows_read(&memory, ended));
 }
@@ -96,14 +114,14 @@ fn an_item_that_goes_on_looks_at_no_other() {
 #[test]
 fn an_item_that_is_parked_reads_as_much_in_a_job_of_ten_thousand_as_in_one_of_ten() {
     let read = |half: usize| {
-        let memory = job(first(half, "parked", half, "queued"));
+        let memory = job(first(half, Parked, half, Queued));
         rows_read(&memory, items::park_job(ItemId(1)))
     };
     assert_eq!(read(5), read(5_000));
 }
 
 /// Every choice of these states for three items.
-fn all_of_three(states: &[&'static str]) -> Vec<[&'static str; 3]> {
+fn all_of_three(states: &[ItemState]) -> Vec<[ItemState; 3]> {
     let mut all = Vec::new();
     for one in states {
         for two in states {
@@ -115,8 +133,8 @@ fn all_of_three(states: &[&'static str]) -> Vec<[&'static str; 3]> {
 
 #[test]
 fn a_job_is_finished_when_every_item_of_it_is_and_hidden_when_all_that_is_left_is_parked() {
-    let states = ["uploading", "waiting", "queued", "running", "parked", "done", "failed", "cancelled"];
-    let count = |of: &[&str], wanted: &[&str]| of.iter().filter(|state| wanted.contains(state)).count();
+    let states = [Uploading, Waiting, Queued, Running, Parked, Done, Failed, Cancelled];
+    let count = |of: &[ItemState], wanted: &[ItemState]| of.iter().filter(|state| wanted.contains(state)).count();
     for of_job in all_of_three(&states) {
         let memory = job(of_job);
         for item in 1..=3 {
@@ -124,10 +142,10 @@ fn a_job_is_finished_when_every_item_of_it_is_and_hidden_when_all_that_is_left_i
             ready(items::park_job(ItemId(item)).run(&memory)).unwrap();
         }
         let row = memory.look("SELECT finished_at IS NOT NULL AS finished, due_at FROM jobs")[0].clone();
-        let all_ended = count(&of_job, &["done", "failed", "cancelled"]) == 3;
-        let all_wait = count(&of_job, &["parked"]) > 0 && count(&of_job, &["queued", "running"]) == 0;
+        let all_ended = count(&of_job, &[Done, Failed, Cancelled]) == 3;
+        let all_wait = count(&of_job, &[Parked]) > 0 && count(&of_job, &[Queued, Running]) == 0;
         assert_eq!(row["finished"] == 1, all_ended, "{of_job:?}");
-        assert_eq!(row["due_at"], if all_wait { 7 } else { 0 }, "{of_job:?}");
+        assert_eq!(row["due_at"], if all_wait { DUE.milliseconds() } else { 0 }, "{of_job:?}");
         ready(items::finish_all_jobs(memory.now()).run(&memory)).unwrap();
         let finished = memory.look("SELECT id FROM jobs WHERE finished_at IS NOT NULL").len();
         assert_eq!(finished == 1, all_ended, "{of_job:?}, by the schedule");

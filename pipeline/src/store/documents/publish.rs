@@ -15,7 +15,7 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::HELD,
+    store::{columns::pack_of, conditions::HELD},
 };
 
 /// The latest revision of a document, as it is to be chunked.
@@ -80,7 +80,8 @@ pub fn publish(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
     claim
         .fenced(formatcp!(
             "WITH published AS MATERIALIZED (
-                 SELECT ?3 AS user_id, c.document_id AS id, c.id >> 14 AS pack, c.revision, min(c.id) AS first, count(*) AS chunks
+                 SELECT ?3 AS user_id, c.document_id AS id, {PACK} AS pack, c.revision, min(c.id) AS first,
+                        count(*) AS chunks
                  FROM chunks c WHERE c.id BETWEEN ?4 * ?6 AND ?5 * ?6 + ?6 - 1
                  GROUP BY 2, 3, 4)
              UPDATE documents SET
@@ -93,6 +94,7 @@ pub fn publish(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
              WHERE documents.user_id = published.user_id AND documents.id = published.id
                AND documents.latest_item = published.pack
                AND {HELD}",
+            PACK = pack_of!("c"),
             DESCRIBE_LATEST = every_field!(describe_latest),
             EMBEDDED = embeds!("", "?7"),
         ))
