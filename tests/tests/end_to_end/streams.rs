@@ -19,7 +19,8 @@ fn set_ended(product: &Product, job: &str, ended: bool) {
     let (state, finished_at) = if ended { ("done", "2") } else { ("parked", "NULL") };
     for sql in [
         format!(
-            "UPDATE job_items SET state = '{state}', next_at = 9000000000000 WHERE job_id = '{job}' AND stage = 'upsert'"
+            "UPDATE job_items SET state = '{state}', next_at = 9000000000000
+             WHERE job_id = '{job}' AND stage = 'upsert'"
         ),
         format!("UPDATE jobs SET finished_at = {finished_at}, due_at = 9000000000000 WHERE id = '{job}'"),
     ] {
