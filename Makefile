@@ -23,7 +23,7 @@ trace: ## replay one history of the simulation and print it (SEED=17)
 demo: build ## index a folder and search it (DIR=…; by default this repository)
 	@target/debug/friend-dev demo
 
-check: build ## format, clippy and the native tests of what changed, in under a minute
+check: ## format, clippy and the native tests of what changed, in under a minute
 	@local/setup/check.sh
 
 test: build ## run every test and end with a count
