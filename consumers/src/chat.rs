@@ -50,7 +50,7 @@ use pipeline::{
         channel::{Channel, TurnEvent, Update},
         generation::PromptMessage,
         profile::Profile,
-        turn::{Ask, Detail, Routed, Spent, TurnAnswer, TurnResult},
+        turn::{Detail, Routed, Spent, TurnAnswer, TurnResult},
     },
     failure::{Failure, FailureKind},
     job::{
@@ -265,7 +265,7 @@ where
     }
     let result = serde_json::to_value(&result).map_err(|error| Failure::bug(error.to_string()))?;
     publish_end(ports, claim, channel, TurnEvent::Done { result: Box::new(result) }).await;
-    cache(ports, &turn.request, &answer, budget).await;
+    cache(ports, context, &answer, budget).await;
     Ok(Outcome::Done)
 }
 
@@ -276,14 +276,14 @@ async fn publish_end<P: Channels>(ports: &P, claim: &Claim, channel: &Channel, e
 }
 
 /// A cache that is not written costs a model's answer next time, nothing else.
-async fn cache<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: &TurnAnswer, budget: &Budget) {
-    // What is degraded now need not be in a minute.
-    if answer.detail.degraded.is_some() {
+async fn cache<P: Database + KeyValue + Clock>(ports: &P, context: &Context, answer: &TurnAnswer, budget: &Budget) {
+    // What is degraded now need not be in a minute, and what was published a moment ago is found by meaning then.
+    if answer.detail.degraded.is_some() || !context.tenant.is_settled(context.read_at) {
         return;
     }
     // What it proposed is proposed already.
     let answer = TurnAnswer { detail: Detail { proposals: Vec::new(), ..answer.detail.clone() }, ..answer.clone() };
-    if let Some(key) = &ask.cache_key
+    if let Some(key) = &context.turn.request.cache_key
         && let Ok(text) = json(&answer)
         && retrieval::cache::admit(ports, 1, budget).await.unwrap_or(false)
     {

@@ -13,7 +13,7 @@
 use pipeline::{
     constants,
     failure::Failure,
-    ids::{ChunkRow, DocumentId, JobId, vector_id},
+    ids::{ChunkRow, DocumentId, JobId, UserId, vector_id},
     job::{
         cursors::{self, UpsertCursor},
         item::{Claim, Move, Progress},
@@ -22,6 +22,7 @@ use pipeline::{
         protocol::{commit, complete},
         purge::{self, Purge},
     },
+    namespace::Namespace,
     platform::{
         object_keys,
         ports::{Clock, Database, ObjectStore, Queue, Random, VectorIndex, VectorRecord},
@@ -51,6 +52,9 @@ struct Metadata<'a> {
     tags: Vec<String>,
     /// Milliseconds since 1970: Vectorize compares numbers.
     created_at: i64,
+    /// The owner, where vectors of others lie beside theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a UserId>,
 }
 
 /// Runs the stage. See the module for its steps.
@@ -83,21 +87,27 @@ async fn upsert_slice<P: Database + VectorIndex>(ports: &P, claim: &Claim, bytes
     let vectors = vectors::decode(bytes)?;
     let passed = i64::try_from(vectors.len()).unwrap_or(0);
     let rows: Vec<ChunkRow> = vectors.iter().map(|(row, _)| *row).collect();
-    let mut described = store::chunks::read::described(&claim.user, &rows)?.all(ports).await?.into_iter().peekable();
+    let mut looks = Transaction::default();
+    let described = looks.query(store::chunks::read::described(&claim.user, &rows)?);
+    let shared = looks.query(store::users::namespace(&claim.user));
+    let looked = looks.commit(ports).await?;
+    let shared = looked.first(shared)?.and_then(|row| row.shared_namespace);
+    let namespace = Namespace::of(&claim.user, shared);
+    let mut described = looked.all(described)?.into_iter().peekable();
     let mut records = Vec::with_capacity(vectors.len());
     // Both are in the order of the chunks; a chunk without a description is no longer wanted.
     for (row, values) in vectors {
         if let Some(chunk) = described.next_if(|chunk| chunk.id == row) {
-            records.push(record(&chunk, values)?);
+            records.push(record(&chunk, &namespace, values)?);
         }
     }
     for records in records.chunks(constants::VECTORS_PER_UPSERT) {
-        VectorIndex::upsert(ports, claim.user.as_str(), records).await?;
+        VectorIndex::upsert(ports, namespace.name(), records).await?;
     }
     Ok(passed)
 }
 
-fn record(chunk: &DescribedChunk, values: Vec<f32>) -> Result<VectorRecord, Failure> {
+fn record(chunk: &DescribedChunk, namespace: &Namespace, values: Vec<f32>) -> Result<VectorRecord, Failure> {
     let metadata = json(&Metadata {
         doc_id: &chunk.document_id,
         title: chunk.title.as_deref().unwrap_or_default(),
@@ -106,6 +116,7 @@ fn record(chunk: &DescribedChunk, values: Vec<f32>) -> Result<VectorRecord, Fail
         language: chunk.language.as_deref(),
         tags: serde_json::from_str(&chunk.tags).unwrap_or_default(),
         created_at: chunk.created_at.milliseconds(),
+        user_id: namespace.owner(),
     })?;
     let id = vector_id(&chunk.document_id, chunk.revision, chunk.chunk_index);
     Ok(VectorRecord { id, values, metadata })
@@ -125,7 +136,7 @@ async fn publish<P: Database + Queue + Clock + Random>(
     work.write(superseded::by_publishing(claim, packs));
     purge::schedule(&mut work, Purge { job: &job, user: &claim.user, kind: JobKind::Purge, due: now, now })?;
     work.write(publish::publish(claim, packs));
-    work.write(store::users::bump_by(claim));
+    work.write(store::users::bump_published(claim, now));
     commit(ports, claim, work, progress, Move::Finish).await
 }
 

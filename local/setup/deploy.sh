@@ -60,7 +60,7 @@ try 'Vectorize index' wrangler vectorize create "claudes-$friend" --dimensions=3
 # Before the first insert: a metadata index sees only vectors that are upserted after it. Asked for first: what
 # is said of one that exists already differs from release to release.
 indexed=$(wrangler vectorize list-metadata-index "claudes-$friend" --json)
-for property in type:string language:string docId:string createdAt:number; do
+for property in type:string language:string docId:string createdAt:number userId:string; do
     name=${property%%:*}
     if grep -q "\"$name\"" <<<"$indexed"; then say "metadata index $name: there already"; continue; fi
     try "metadata index $name" wrangler vectorize create-metadata-index "claudes-$friend" \

@@ -27,6 +27,8 @@ pub const VECTOR_METADATA_BYTES: usize = 10 * 1024;
 pub const VECTOR_INDEXED_BYTES: usize = 64;
 /// Most namespaces of an index on the Free plan.
 pub const VECTOR_NAMESPACES: usize = 1_000;
+/// Of them, those that users share when all others are somebody's own.
+pub const VECTOR_NAMESPACES_SHARED: usize = 10;
 /// Stored dimensions on the Free plan. <https://developers.cloudflare.com/vectorize/platform/pricing>/
 pub const VECTOR_STORED_DIMENSIONS: u64 = 5_000_000;
 /// Queried dimensions on the Free plan per month. <https://developers.cloudflare.com/vectorize/platform/pricing>/

@@ -16,6 +16,7 @@ pub mod identifiers;
 pub mod ids;
 pub mod job;
 pub mod model;
+pub mod namespace;
 pub mod plan;
 pub mod platform;
 pub mod problem;

@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod jobs;
 pub mod keys;
 pub mod memories;
+pub mod retention;
 pub mod sessions;
 pub mod uploads;
 pub mod usage;

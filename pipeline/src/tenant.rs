@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::ids::UserId;
+use crate::{constants, ids::UserId, namespace::Namespace, time::Timestamp};
 
 /// The user for whom something is looked up or written: the unit of isolation. Read by
 /// [`store::users::tenant`](crate::store::users::tenant).
@@ -18,4 +18,20 @@ pub struct Tenant {
     pub document_count: i64,
     /// What they said about themselves and how they want answers (JSON).
     pub profile: Option<String>,
+    /// The namespace they share with others; `None` for one of their own.
+    pub shared_namespace: Option<i64>,
+    /// When documents of theirs were last published.
+    pub published_at: Timestamp,
+}
+
+impl Tenant {
+    /// Where their vectors lie.
+    pub fn namespace(&self) -> Namespace {
+        Namespace::of(&self.user, self.shared_namespace)
+    }
+
+    /// True if all that was published can be found by meaning at `now`: Vectorize shows what it took later.
+    pub fn is_settled(&self, now: Timestamp) -> bool {
+        self.published_at.plus(constants::VECTORS_VISIBLE_AFTER) <= now
+    }
 }

@@ -1,6 +1,7 @@
 //! Finding chunks by words and by meaning, for searches and for answers.
 //!
-//! 1. A ranking that was cached for the present state of the user's index is read again.
+//! 1. A ranking that was cached for the present state of the user's index is read again; none is while Vectorize
+//!    does not show so far what was published last.
 //! 2. Otherwise both retrievers run at once: FTS5, and the query's embedding through Vectorize.
 //! 3. Their rankings are fused ([`fuse`]), the hits read from D1 where they are visible.
 //!
@@ -96,11 +97,14 @@ where
 
 async fn rank<P>(ports: &P, tenant: &Tenant, search: &Search, budget: &Budget) -> Result<Ranking, Failure>
 where
-    P: Database + KeyValue + Embedder + VectorIndex,
+    P: Database + KeyValue + Embedder + VectorIndex + Clock,
 {
     let mode = search.request.mode;
+    // What was published a moment ago is not found by meaning so far.
+    let is_settled = mode == Mode::Keyword || tenant.is_settled(ports.now());
     // A search with a token asks for what is changing right now.
-    let key = if search.after.is_some() { None } else { Some(cache::ranking_key(tenant, search)?) };
+    let is_kept = is_settled && search.after.is_none();
+    let key = if is_kept { Some(cache::ranking_key(tenant, search)?) } else { None };
     if let Some(key) = &key
         && let Some(hits) = cache::ranking(ports, key).await
     {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use pipeline::{
     constants,
     failure::Failure,
-    ids::{ChunkRow, DocumentId, parse_vector_id},
+    ids::{ChunkRow, DocumentId, UserId, parse_vector_id},
     platform::{
         ports::{Clock, Database, VectorIndex},
         statement::json,
@@ -74,8 +74,9 @@ pub async fn by_vector<P: Database + VectorIndex>(
     search: &Search,
     vector: &[f32],
 ) -> Result<Vec<Candidate<ChunkRow>>, Failure> {
-    let filters = &search.request.filters;
-    let matches = ports.query(tenant.user.as_str(), vector, constants::VECTOR_TOP_K, vector_filter(filters)?).await?;
+    let namespace = tenant.namespace();
+    let filter = vector_filter(&search.request.filters, namespace.owner())?;
+    let matches = ports.query(namespace.name(), vector, constants::VECTOR_TOP_K, filter).await?;
     let found: Vec<FoundVector> = matches
         .iter()
         .filter_map(|vector| {
@@ -89,8 +90,9 @@ pub async fn by_vector<P: Database + VectorIndex>(
     Ok(found.into_iter().map(candidate).collect())
 }
 
-/// What Vectorize's metadata indexes can narrow down by themselves.
-fn vector_filter(filters: &Filters) -> Result<Option<String>, Failure> {
+/// What Vectorize's metadata indexes can narrow down by themselves; to one owner, where others' vectors lie beside
+/// theirs.
+fn vector_filter(filters: &Filters, owner: Option<&UserId>) -> Result<Option<String>, Failure> {
     #[derive(Default, PartialEq, Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Filter<'a> {
@@ -102,6 +104,8 @@ fn vector_filter(filters: &Filters) -> Result<Option<String>, Failure> {
         doc_id: Option<OneOf<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         created_at: Option<Range>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user_id: Option<&'a UserId>,
     }
     #[derive(PartialEq, Serialize)]
     struct OneOf<'a> {
@@ -124,6 +128,7 @@ fn vector_filter(filters: &Filters) -> Result<Option<String>, Failure> {
         language: filters.language.as_deref(),
         doc_id: (!filters.document_ids.is_empty()).then_some(OneOf { values: &filters.document_ids }),
         created_at: (range != Range::default()).then_some(range),
+        user_id: owner,
     };
     if filter == Filter::default() { Ok(None) } else { json(&filter).map(Some) }
 }

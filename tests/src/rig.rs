@@ -1,7 +1,12 @@
 //! The whole product over ports in memory: real routes, real stages, real SQL.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
-use std::{cell::Cell, fmt::Write as _, pin::Pin};
+use std::{
+    cell::Cell,
+    fmt::Write as _,
+    pin::Pin,
+    task::{Context, Waker},
+};
 
 use bytes::Bytes;
 use consumers::{Report, consume};
@@ -27,7 +32,7 @@ use producers::{
     schedule::{self, Schedule},
 };
 use serde_json::{Value, json};
-use test_platform::{InMemory, ready};
+use test_platform::{Fate, InMemory, ready};
 
 /// A product and the key of its first user.
 #[derive(Debug)]
@@ -182,6 +187,19 @@ impl Rig {
     pub fn worker_again(&self, name: &str, message: &Message, deliveries: u32) -> Worker {
         let (worker, name, message) = (self.memory.worker(name), name.to_owned(), message.clone());
         Box::pin(async move { work(&worker, &name, &message, deliveries).await.outcome })
+    }
+
+    /// Lets a worker run up to one of its calls, where it waits; `None` if it ended before.
+    pub fn hold(&self, message: &Message, call: u64) -> Option<Worker> {
+        let mut calls = 0;
+        self.memory.set_fates(move || {
+            calls += 1;
+            if calls == call { Fate::Pauses } else { Fate::Works }
+        });
+        let mut worker = self.worker("held", message);
+        let polled = worker.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        self.memory.heal();
+        if polled.is_pending() { Some(worker) } else { None }
     }
 
     /// The schedule in a worker of its own.

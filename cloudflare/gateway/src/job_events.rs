@@ -3,6 +3,7 @@
 use cloudflare::Workers;
 use futures_util::stream;
 use pipeline::{
+    budget::ledger::QUERIES_TO_RECORD,
     ids::{JobId, UserId},
     platform::ports::{Clock as _, Meter as _},
     time::Span,
@@ -39,7 +40,7 @@ pub fn job_events(
         if follow.ended {
             return None;
         }
-        if follow.platform.asked().queries_left() < QUERIES_OF_LOOK {
+        if follow.platform.asked().queries_left() < QUERIES_OF_LOOK + QUERIES_TO_RECORD {
             follow.ended = true;
             return Some((Ok(COME_BACK.to_vec()), follow));
         }

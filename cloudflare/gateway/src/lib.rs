@@ -10,6 +10,8 @@ mod turn_streams;
 
 use bytes::Bytes;
 use cloudflare::{Workers, log};
+use futures_channel::oneshot;
+use futures_util::{Stream, StreamExt as _};
 use http::{Request, StatusCode};
 use pipeline::{
     budget::{ledger::Entry, purpose::Purpose},
@@ -48,7 +50,7 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
         Err(error) => refuse(request_id, &error),
     };
     let status = reply.status.as_u16();
-    let response = respond(&platform, &summary, reply, original).await?;
+    let Responding { response, streaming } = respond(&platform, &summary, reply, original).await?;
     context.wait_until(async move {
         let Summary { request_id, route, user, key, failure, is_recorded } = summary;
         let milliseconds = platform.now().since(started).as_milliseconds();
@@ -59,6 +61,10 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
         }));
         if !is_recorded {
             return;
+        }
+        if let Some(streaming) = streaming {
+            // It goes on asking: what it cost is known when it has ended, or when nobody listens any more.
+            let _ = streaming.await;
         }
         let entry = Entry { user: user.as_ref(), key: key.as_deref(), source: route, purpose: Purpose::Interactive };
         platform.record(entry).await;
@@ -120,25 +126,32 @@ fn refuse(request_id: RequestId, why: &Error) -> (Reply, Summary) {
     )
 }
 
+/// A response; if it is a stream, with what resolves when that has ended.
+struct Responding {
+    response: Response,
+    streaming: Option<oneshot::Receiver<()>>,
+}
+
 async fn respond(
     platform: &Workers,
     summary: &Summary,
     reply: Reply,
     original: Option<worker::Request>,
-) -> worker::Result<Response> {
+) -> worker::Result<Responding> {
+    let mut streaming = None;
     let empty = matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let mut status = reply.status.as_u16();
     let response = match (reply.body, summary.user.clone()) {
         (Body::Join(joining), _) => {
             let original = original.ok_or_else(|| Error::RustError("a join without an upgrade".to_owned()))?;
-            return join(platform, &joining, original).await;
+            return Ok(Responding { response: join(platform, &joining, original).await?, streaming });
         }
         (Body::Bytes(bytes), _) if !empty => Response::from_bytes(bytes)?,
         (Body::JobEvents(job), Some(user)) => {
-            Response::from_stream(job_events::job_events(platform.clone(), user, job))?
+            stream(&mut streaming, job_events::job_events(platform.clone(), user, job))?
         }
         (Body::TurnEvents(turn), Some(user)) => {
-            Response::from_stream(turn_events::turn_events(platform.clone(), user, turn))?
+            stream(&mut streaming, turn_events::turn_events(platform.clone(), user, turn))?
         }
         (Body::WithChannel(known, channel), _) => Response::from_bytes(with_channel(platform, known, &channel).await)?,
         (Body::CloseChannel(channel), _) => {
@@ -155,7 +168,20 @@ async fn respond(
     for (name, value) in &reply.headers {
         response.headers_mut().set(name.as_str(), value.to_str().unwrap_or_default())?;
     }
-    Ok(response)
+    Ok(Responding { response, streaming })
+}
+
+/// Answers with a stream. What it holds goes with it, when it has ended or is dropped: `streaming` hears of that.
+fn stream(
+    streaming: &mut Option<oneshot::Receiver<()>>,
+    events: impl Stream<Item = worker::Result<Vec<u8>>> + 'static,
+) -> worker::Result<Response> {
+    let (held, ended) = oneshot::channel::<()>();
+    *streaming = Some(ended);
+    Response::from_stream(events.map(move |event| {
+        let _held = &held;
+        event
+    }))
 }
 
 async fn join(platform: &Workers, joining: &Joining, original: worker::Request) -> worker::Result<Response> {

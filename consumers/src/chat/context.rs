@@ -21,6 +21,7 @@ use pipeline::{
         users::{self, AskerRow},
     },
     tenant::Tenant,
+    time::Timestamp,
 };
 
 use super::history::{self, Numbered};
@@ -41,18 +42,21 @@ pub struct Context {
     pub summary: Option<String>,
     /// The messages before the question, oldest first.
     pub earlier: Vec<Numbered>,
+    /// When it was read, before anything was looked for.
+    pub read_at: Timestamp,
 }
 
 /// Reads it; `None` if the conversation is gone. One that was archived while its question had failed
 /// comes back first.
 pub async fn read<P: Database + ObjectStore + Clock>(ports: &P, claim: &Claim) -> Result<Option<Context>, Failure> {
+    let now = ports.now();
     let rows = rows(ports, claim).await?;
     match &rows.conversation {
         Some(TurnConversation { id, archived_key: Some(_), .. }) => {
             restore::restore(ports, &claim.user, id).await?;
-            self::rows(ports, claim).await?.context()
+            self::rows(ports, claim).await?.context(now)
         }
-        _ => rows.context(),
+        _ => rows.context(now),
     }
 }
 
@@ -73,7 +77,7 @@ async fn rows<P: Database>(ports: &P, claim: &Claim) -> Result<TurnRows, Failure
 }
 
 impl TurnRows {
-    fn context(self) -> Result<Option<Context>, Failure> {
+    fn context(self, read_at: Timestamp) -> Result<Option<Context>, Failure> {
         let Self { asker: Some(asker), conversation, mut messages } = self else { return Ok(None) };
         let text = asker.turn.ok_or_else(|| Failure::bug("a chat job without a turn"))?;
         let turn = Turn::read(&text)?;
@@ -86,7 +90,7 @@ impl TurnRows {
         // A client that keeps the history itself sends it along; it is older than all that is stored.
         let sent = turn.request.history.iter().map(|message| Numbered { number: 0, message: message.clone() });
         let earlier = sent.chain(messages.into_iter().map(numbered)).collect();
-        Ok(Some(Context { earlier, question: question.content, summary, tenant: asker.tenant, turn }))
+        Ok(Some(Context { earlier, question: question.content, summary, tenant: asker.tenant, turn, read_at }))
     }
 }
 

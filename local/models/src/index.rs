@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The metadata indexes that `make deploy` makes.
-pub const METADATA_INDEXES: [&str; 4] = ["type", "language", "docId", "createdAt"];
+pub const METADATA_INDEXES: [&str; 5] = ["type", "language", "docId", "createdAt", "userId"];
 
 /// A vector as it is upserted.
 #[derive(Debug, Deserialize)]

@@ -79,20 +79,3 @@ pub(in crate::store) use why_spent;
 /// The number that the next job item will get: revisions that become superseded name the purge item that
 /// the same transaction makes for them.
 pub const NEXT_ITEM: &str = "(SELECT value + 1 FROM counters WHERE name = 'item')";
-
-/// `$since` is more days ago than `$days` in the profile of the owner `u` allows. `?1` is now, `?2` the
-/// milliseconds of a day.
-macro_rules! past_retention {
-    ($days:literal, $since:literal) => {
-        concat!(
-            "u.profile ->> '$.retention.",
-            $days,
-            "' > 0 AND ",
-            $since,
-            " < ?1 - (u.profile ->> '$.retention.",
-            $days,
-            "') * ?2"
-        )
-    };
-}
-pub(in crate::store) use past_retention;

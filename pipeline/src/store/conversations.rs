@@ -16,9 +16,10 @@ use crate::{
     platform::transaction::{Query, Write},
     store::{
         columns::flag,
-        conditions::{HELD, key_held_by, past_retention},
+        conditions::{HELD, key_held_by},
+        retention::{self, Old, past_retention},
     },
-    time::{DAY, Timestamp},
+    time::Timestamp,
 };
 
 /// A conversation that is to be inserted.
@@ -182,26 +183,10 @@ pub fn delete(user: &UserId, conversation: &ConversationId) -> Write {
     Write::new("DELETE FROM conversations WHERE user_id = ?1 AND id = ?2").bind(user).bind(conversation)
 }
 
-/// A conversation past its retention.
-#[derive(Clone, Debug, Deserialize)]
-pub struct OldConversation {
-    /// Its owner.
-    pub user_id: UserId,
-    /// The conversation.
-    pub id: ConversationId,
-}
-
-/// At most `limit` conversations that were continued longer ago than their owners want (`retention` of
-/// their profile).
-pub fn past_retention(now: Timestamp, limit: i64) -> Query<OldConversation> {
-    Query::new(formatcp!(
-        "SELECT c.user_id, c.id FROM users u CROSS JOIN conversations c ON c.user_id = u.id
-         WHERE {PAST_RETENTION} LIMIT ?3",
-        PAST_RETENTION = past_retention!("conversation_days", "c.updated_at"),
-    ))
-    .bind(now)
-    .bind(DAY)
-    .bind(limit)
+/// Conversations that were continued longer ago than their owners want (`retention` of their profile).
+pub fn past_retention(now: Timestamp, limit: i64) -> Query<Old<ConversationId>> {
+    const OLD: &str = past_retention!("conversations", "updated_at", "conversation_days");
+    retention::old(formatcp!("SELECT old.user_id, old.id {OLD} LIMIT ?3"), now, limit)
 }
 
 /// Removes conversations, their messages first, whose clients keep them and that were continued before

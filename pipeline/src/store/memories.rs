@@ -19,10 +19,7 @@ use crate::{
         transaction::{Query, Write},
     },
     scope::Scope,
-    store::{
-        columns::flag,
-        conditions::{HELD, past_retention},
-    },
+    store::{columns::flag, conditions::HELD, retention::past_retention},
     time::{DAY, Timestamp},
 };
 
@@ -237,12 +234,11 @@ pub fn mark_recalled(claim: &Claim, memories: &[MemoryId], now: Timestamp) -> Re
         .bind(now.plus(-DAY)))
 }
 
-/// The memory `m` of the user `u` is past its owner's retention; pinned ones stay.
-pub(in crate::store) const IS_PAST_RETENTION: &str =
-    formatcp!("m.user_id = u.id AND m.pinned = 0 AND {OLD}", OLD = past_retention!("memory_days", "m.created_at"),);
-
-/// The row numbers of such memories.
-const PAST_RETENTION: &str = formatcp!("SELECT m.number FROM users u JOIN memories m ON {IS_PAST_RETENTION}");
+/// The row numbers of memories past their owners' retention; pinned ones stay.
+pub(in crate::store) const PAST_RETENTION: &str = formatcp!(
+    "SELECT old.number {OLD} AND old.pinned = 0",
+    OLD = past_retention!("memories", "created_at", "memory_days"),
+);
 
 /// Removes memories that are older than their owners want: from the full-text index, then the rows.
 pub fn delete_past_retention(now: Timestamp) -> [Write; 2] {

@@ -8,7 +8,7 @@ use crate::{
     ids::{JobId, UserId},
     job::item::Claim,
     platform::transaction::{Query, Write},
-    store::{conditions::HELD, memories::IS_PAST_RETENTION},
+    store::{conditions::HELD, memories::PAST_RETENTION},
     tenant::Tenant,
     time::{DAY, MINUTE, Timestamp},
 };
@@ -17,14 +17,36 @@ use crate::{
 pub const COUNTED_DOCUMENTS: i64 = 1_700;
 
 /// The columns of a [`Tenant`], of the table `users` under the name `u`.
-pub(in crate::store) const TENANT: &str = "u.id AS user, u.number, u.index_version, u.document_count, u.profile";
+pub(in crate::store) const TENANT: &str =
+    "u.id AS user, u.number, u.index_version, u.document_count, u.profile, u.shared_namespace, u.published_at";
 
 /// Answers and rankings that were cached before are out of reach from then on.
 const MOVE_VERSION_ON: &str = "UPDATE users SET index_version = index_version + 1";
 
-/// Inserts a user.
+/// Inserts a user. Whoever comes when every namespace of the index may be another's shares one.
 pub fn insert(user: &UserId, name: &str, now: Timestamp) -> Write {
-    Write::new("INSERT INTO users (id, name, created_at) VALUES (?1, ?2, ?3)").bind(user).bind(name).bind(now)
+    Write::new(
+        "INSERT INTO users (id, name, created_at, shared_namespace)
+         SELECT ?1, ?2, ?3, CASE WHEN last >= ?4 THEN last % ?5 END
+         FROM (SELECT coalesce(max(number), 0) AS last FROM users)",
+    )
+    .bind(user)
+    .bind(name)
+    .bind(now)
+    .bind(constants::VECTOR_NAMESPACES - constants::VECTOR_NAMESPACES_SHARED)
+    .bind(constants::VECTOR_NAMESPACES_SHARED)
+}
+
+/// The namespace that a user shares.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct SharedNamespace {
+    /// Its number; `None` for a user who has one of their own.
+    pub shared_namespace: Option<i64>,
+}
+
+/// Which namespace a user shares, if any; no row if they were erased.
+pub fn namespace(user: &UserId) -> Query<SharedNamespace> {
+    Query::new("SELECT shared_namespace FROM users WHERE id = ?1").bind(user)
 }
 
 /// A user as searches see them; no row if they were erased.
@@ -86,18 +108,39 @@ pub fn bump(user: &UserId) -> Write {
     .bind(COUNTED_DOCUMENTS)
 }
 
-/// The same by a stage that holds a claim. A count that has reached its end stays there: indexing
-/// only adds, and counting again would be what a long upload reads most rows for.
+/// The same by a stage that holds a claim, which only adds to what there is: documents are counted where none were.
 pub fn bump_by(claim: &Claim) -> Write {
-    claim
-        .fenced(formatcp!(
+    bump_for(
+        claim,
+        formatcp!(
             "{MOVE_VERSION_ON},
-                 document_count = CASE WHEN document_count >= ?4 THEN document_count ELSE (SELECT count(*) FROM (
-                     SELECT 1 FROM documents WHERE user_id = ?3 AND deleted_at IS NULL LIMIT ?4)) END
+                 document_count = CASE WHEN document_count > 0 THEN document_count ELSE {DOCUMENTS} END
              WHERE id = ?3 AND {HELD}"
-        ))
-        .bind(&claim.user)
-        .bind(COUNTED_DOCUMENTS)
+        ),
+    )
+}
+
+/// The same by the stage that publishes, which notes when it did. A count that has reached its end stays there:
+/// counting again would be what a long upload reads most rows for.
+pub fn bump_published(claim: &Claim, now: Timestamp) -> Write {
+    bump_for(
+        claim,
+        formatcp!(
+            "{MOVE_VERSION_ON},
+                 document_count = CASE WHEN document_count >= ?4 THEN document_count ELSE {DOCUMENTS} END,
+                 published_at = ?5
+             WHERE id = ?3 AND {HELD}"
+        ),
+    )
+    .bind(now)
+}
+
+/// The documents of `?3`, counted as far as `?4`.
+const DOCUMENTS: &str = "(SELECT count(*) FROM (
+                     SELECT 1 FROM documents WHERE user_id = ?3 AND deleted_at IS NULL LIMIT ?4))";
+
+fn bump_for(claim: &Claim, sql: &'static str) -> Write {
+    claim.fenced(sql).bind(&claim.user).bind(COUNTED_DOCUMENTS)
 }
 
 /// Moves the version of every user on who has memories past their retention: to be done before
@@ -105,7 +148,7 @@ pub fn bump_by(claim: &Claim) -> Write {
 pub fn bump_past_retention(now: Timestamp) -> Write {
     Write::new(formatcp!(
         "{MOVE_VERSION_ON}
-         WHERE id IN (SELECT u.id FROM users u WHERE EXISTS (SELECT 1 FROM memories m WHERE {IS_PAST_RETENTION}))"
+         WHERE id IN (SELECT user_id FROM memories WHERE number IN ({PAST_RETENTION}))"
     ))
     .bind(now)
     .bind(DAY)

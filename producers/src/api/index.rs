@@ -11,6 +11,7 @@
 
 pub mod accept;
 pub mod answer;
+pub mod begin;
 pub mod estimate;
 pub mod stream;
 pub mod token;

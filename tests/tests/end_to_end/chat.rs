@@ -112,8 +112,11 @@ fn a_real_model_answers_with_its_source() {
 /// the official `OpenAI` package.
 #[test]
 fn a_question_is_answered_with_its_source_on_every_way() {
-    let client = shared().product.new_user("asks on every way").unwrap();
+    let product = &shared().product;
+    let client = product.new_user("asks on every way").unwrap();
     upload(&client);
+    // As if it were long ago: before Vectorize shows what was published, no answer is kept.
+    product.change("UPDATE users SET published_at = 0 WHERE name = 'asks on every way'").unwrap();
 
     let asked = ask(&client, &json!({"message": QUESTION}));
     let job = asked["job_id"].as_str().unwrap();

@@ -10,3 +10,4 @@ mod sessions;
 mod smoke;
 mod started;
 mod streamed;
+mod streams;

@@ -3,6 +3,7 @@
 
 use pipeline::{
     chat::channel::{Channel, TurnEvent},
+    constants,
     failure::Failure,
     ids::JobId,
     platform::object_keys,
@@ -153,6 +154,7 @@ fn without_any_model_what_was_found_is_the_answer() {
 #[test]
 fn the_same_question_is_answered_from_the_cache_until_something_changes() {
     let rig = with_documents();
+    rig.memory.advance(constants::VECTORS_VISIBLE_AFTER);
     rig.memory.script([Script::Says("Glorp."), Script::Says("Glorp again.")]);
     let question = json!({"message": "What is the capital of Freedonia?"});
     rig.chat(&question);

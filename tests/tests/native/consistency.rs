@@ -43,6 +43,46 @@ fn a_search_is_complete_when_the_job_has_ended_and_by_meaning_when_vectorize_sho
 }
 
 #[test]
+fn a_ranking_that_lacks_vectors_so_far_is_not_kept() {
+    let rig = Rig::new(1);
+    rig.memory.set_visibility_lag(constants::VECTORS_VISIBLE_AFTER);
+    upload(&rig, "about tides");
+    rig.drain();
+    let search = |mode: &str| {
+        let found = rig.request("POST", "/api/search", &json!({"query": "tides", "mode": mode})).body;
+        (found["hits"][0]["found_by"].clone(), found["cached"].clone())
+    };
+    for _ in 0..2 {
+        assert_eq!(search("hybrid"), (json!(["keyword"]), json!(false)));
+        assert_eq!(search("vector"), (Value::Null, json!(false)));
+    }
+    for cached in [false, true] {
+        assert_eq!(search("keyword"), (json!(["keyword"]), json!(cached)), "words are found at once");
+    }
+    rig.memory.advance(constants::VECTORS_VISIBLE_AFTER);
+    for cached in [false, true] {
+        assert_eq!(search("hybrid"), (json!(["vector", "keyword"]), json!(cached)));
+        assert_eq!(search("vector"), (json!(["vector"]), json!(cached)));
+    }
+}
+
+#[test]
+fn an_answer_that_was_made_while_vectors_were_not_shown_is_not_given_again() {
+    let rig = Rig::new(1);
+    rig.memory.set_visibility_lag(constants::VECTORS_VISIBLE_AFTER);
+    upload(&rig, "about tides");
+    rig.drain();
+    let asked = |rig: &Rig| {
+        let status = rig.ask(&json!({"message": "What about the tides?"})).status;
+        rig.drain();
+        status
+    };
+    assert_eq!((asked(&rig), asked(&rig)), (202, 202), "the second would be answered from the first");
+    rig.memory.advance(constants::VECTORS_VISIBLE_AFTER);
+    assert_eq!((asked(&rig), asked(&rig)), (202, 200));
+}
+
+#[test]
 fn a_job_that_ends_while_a_search_is_at_work_does_not_make_it_complete() {
     let rig = Rig::new(1);
     let token = upload(&rig, "about tides").body["consistency_token"].clone();

@@ -359,6 +359,7 @@ fn cached_searches_hold_until_something_changes() {
     let rig = Rig::new(1);
     rig.upload(&json!([{"external_id": "a.md", "content": "about apples"}]));
     rig.drain();
+    rig.memory.advance(pipeline::constants::VECTORS_VISIBLE_AFTER);
     let search = || rig.request("POST", "/api/search", &json!({"query": "apples"})).body;
     assert_eq!(search()["cached"], false);
     let again = search();

@@ -16,6 +16,7 @@ fn neurons_are_first_and_all_else_is_below_sixty_percent() {
         let day = freeplan::day(mix, &mut texts);
         let (first, share) = day.first();
         report(&format!("{}: {} first; {:?}", mix.name, first.name(), day.shares));
+        report(&format!("  rows of D1 read and written by {:?}", day.d1));
         assert_eq!(first, Resource::Neurons, "{}", mix.name);
         assert!(share > 0.95, "{}: the day ended at {share} of the neurons", mix.name);
         for (resource, share) in day.shares.iter().filter(|(resource, _)| *resource != Resource::Neurons) {

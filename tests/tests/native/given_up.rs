@@ -3,10 +3,7 @@
 //! stage the end is the same; and without the rules that are made for this, it is not.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{
-    panic::{self, AssertUnwindSafe},
-    task::{Context, Waker},
-};
+use std::panic::{self, AssertUnwindSafe};
 
 use consumers::dead_letter;
 use pipeline::{
@@ -15,24 +12,11 @@ use pipeline::{
 };
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
-use test_platform::{Fate, Mutation, ready};
+use test_platform::{Mutation, ready};
 use tests::{
     report,
-    rig::{Rig, Worker, prose},
+    rig::{Rig, prose},
 };
-
-/// Lets a worker run up to one of its calls; `None` if it ended before.
-fn hold(rig: &Rig, message: &Message, call: u64) -> Option<Worker> {
-    let mut calls = 0;
-    rig.memory.set_fates(move || {
-        calls += 1;
-        if calls == call { Fate::Pauses } else { Fate::Works }
-    });
-    let mut worker = rig.worker("held", message);
-    let polled = worker.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    rig.memory.heal();
-    if polled.is_pending() { Some(worker) } else { None }
-}
 
 /// The queue's last word on a message whose item has no attempts left.
 fn give_up(rig: &Rig, message: &Message) {
@@ -62,7 +46,7 @@ fn held(rig: &Rig, job: &str, victim: usize, call: u64, goes_on_first: bool) -> 
         rig.process(&message);
     }
     let Some(message) = rig.memory.receive() else { return Held::NoMessage };
-    let Some(worker) = hold(rig, &message, call) else { return Held::NoCall };
+    let Some(worker) = rig.hold(&message, call) else { return Held::NoCall };
     give_up(rig, &message);
     try_again(rig, job);
     if goes_on_first {
@@ -167,7 +151,7 @@ fn archived_at_every_call(rig: impl Fn() -> Rig) -> usize {
         rig.memory.set_limits(r#"{"archive_after_days": 1}"#);
         rig.memory.advance(2 * DAY);
         assert_eq!(rig.run_cron(Schedule::Daily).0.archived, 1);
-        let Some(worker) = hold(&rig, &rig.memory.receive().unwrap(), call) else { break };
+        let Some(worker) = rig.hold(&rig.memory.receive().unwrap(), call) else { break };
         try_again(&rig, first.body["job_id"].as_str().unwrap());
         rig.drain();
         ready(worker);
@@ -199,7 +183,7 @@ fn gone_on_with_at_every_call(rig: impl Fn() -> Rig) -> usize {
         rig.memory.set_limits(r#"{"archive_after_days": 1}"#);
         rig.memory.advance(2 * DAY);
         assert_eq!(rig.run_cron(Schedule::Daily).0.archived, 1);
-        let Some(worker) = hold(&rig, &rig.memory.receive().unwrap(), call) else { break };
+        let Some(worker) = rig.hold(&rig.memory.receive().unwrap(), call) else { break };
         let archived = || rig.memory.look("SELECT archived_key FROM conversations")[0]["archived_key"].is_string();
         let too_late = archived();
         rig.chat(&json!({"message": "And low tide?", "conversation_id": conversation}));

@@ -1,7 +1,7 @@
 //! Lists read the rows of who asks: how many others there are, and what they have, costs nothing.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::{
     ids::{JobId, UserId},
@@ -15,34 +15,55 @@ use pipeline::{
         jobs::create::{self, NewItem, NewJob},
     },
 };
-use producers::schedule::Schedule;
+use producers::{
+    http::{operation::Operation, operations::operations},
+    schedule::Schedule,
+};
 use serde_json::Value;
-use test_platform::ready;
+use test_platform::{InMemory, ready};
 use tests::rig::Rig;
 
-/// Every list operation, and what else sums up.
-const LISTS: [&str; 8] = [
-    "/api/jobs",
-    "/api/documents",
-    "/api/conversations",
-    "/api/memory",
-    "/api/session",
-    "/api/keys",
-    "/api/dead-letters",
-    "/api/usage",
+/// Every list: the operation, and how the user asks for theirs.
+const LISTS: [(&str, &str); 17] = [
+    ("/api/jobs", "/api/jobs?limit=100"),
+    ("/api/jobs/{id}/items", "/api/jobs/job_m0000000000000000000000001/items?limit=100"),
+    ("/api/jobs/{id}/items", "/api/jobs/job_m0000000000000000000000001/items?state=rejected"),
+    ("/api/documents", "/api/documents?limit=100"),
+    ("/api/documents", "/api/documents?type=doc"),
+    ("/api/documents", "/api/documents?language=en"),
+    ("/api/documents", "/api/documents?tag=tides"),
+    ("/api/documents", "/api/documents?external_id=tides.md"),
+    ("/api/conversations", "/api/conversations?limit=100"),
+    ("/api/conversations", "/api/conversations?title=conversation"),
+    ("/api/conversations/{id}", "/api/conversations/con_m0000000000000000000000001?limit=100"),
+    ("/api/memory", "/api/memory?limit=100"),
+    ("/api/memory", "/api/memory?state=active"),
+    ("/api/memory", "/api/memory?query=something"),
+    ("/api/session", "/api/session?limit=100"),
+    ("/api/keys", "/api/keys?limit=100"),
+    ("/api/dead-letters", "/api/dead-letters?limit=100"),
 ];
+
+/// What sums up, or lists what is of everybody.
+const OTHERS: [&str; 3] = ["/api/usage", "/v1/models", "/api/me"];
 
 /// So many entries of each list are the user's own: a page and more.
 const OWN: u64 = 120;
 
 /// A row of everything that is listed for each row of `owners`, of the platform's first day; `id` makes it unique.
+/// Strangers cost nothing, or there would be alerts.
 const ROWS: &str = "
     UPDATE jobs SET finished_at = 1795309200000;
-    INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest, latest_item)
-    SELECT user, 'doc_' || id, 'doc', 'text/plain', '[]', 1, 1, 1, 1,
+    INSERT INTO upload_results (job_id, first, results)
+    SELECT 'job_' || id, 0, '[{\"external_id\": \"tides.md\", \"status\": \"rejected\"}]' FROM owners;
+    INSERT INTO documents (user_id, id, external_id, type, language, media_type, tags, created_at, uploaded_at, bytes,
+                           latest, latest_item)
+    SELECT user, 'doc_' || id, 'tides.md', 'doc', 'en', 'text/plain', '[\"tides\"]', 1, 1, 1, 1,
            (SELECT first_item FROM jobs j WHERE j.id = 'job_' || owners.id) FROM owners;
     INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number, summarised_through)
     SELECT user, 'con_' || id, 'A conversation', 'chat', 1, 1795309200000, 0, 0 FROM owners;
+    INSERT INTO turns (user_id, conversation_id, number, id, role, content, created_at)
+    SELECT user, 'con_' || id, 1, 'trn_' || id, 'user', 'A question', 1 FROM owners;
     INSERT INTO memories (id, user_id, kind, text, hash, confidence, state, pinned, created_at)
     SELECT 'mem_' || id, user, 'fact', 'Something', id, 1, 'active', 0, 1 FROM owners;
     INSERT INTO sessions (user_id, id, title, conversation_id, state, last_sequence, created_at, updated_at)
@@ -54,11 +75,21 @@ const ROWS: &str = "
            1795309200000 FROM owners;
     INSERT INTO usage_log (at, id, user_id, key_id, source, neurons, d1_rows_read, d1_rows_written, kv_reads,
                            kv_writes, r2_class_a, r2_class_b, queue_operations, vectors_queried, vectors_upserted)
-    SELECT 1795309200000, id, user, id, '/api/chat', 1, 1, 1, 1, 0, 1, 1, 1, 1, 1 FROM owners;
+    SELECT 1795309200000, id, user, id, '/api/chat', place < 1000, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM owners;
     DROP TABLE owners;";
 
-fn insert_rows(rig: &Rig, owners: &str) {
-    rig.memory.run_script(owners);
+/// More in the first job and in the first conversation of whoever has the rest.
+const MORE: &str = "
+    INSERT INTO upload_results (job_id, first, results)
+    SELECT 'job_m0000000000000000000000001', place - 1, '[{\"external_id\": \"tides.md\", \"status\": \"rejected\"}]'
+    FROM owners WHERE place > 1;
+    INSERT INTO turns (user_id, conversation_id, number, id, role, content, created_at)
+    SELECT user, 'con_m0000000000000000000000001', place, 'trn_' || id, 'user', 'A question', 1 FROM owners
+    WHERE place > 1;";
+
+/// Inserts what is listed for each row of `owners`, after a script that makes them or looks at them.
+fn insert_rows(rig: &Rig, script: &str) {
+    rig.memory.run_script(script);
     for owner in rig.memory.look("SELECT id, user FROM owners") {
         let text = |name: &str| owner[name].as_str().unwrap();
         insert_failed_job(rig, &format!("job_{}", text("id")), text("user"));
@@ -85,16 +116,25 @@ fn own(rig: &Rig) {
         "CREATE TEMP TABLE owners AS WITH RECURSIVE n (place) AS (SELECT 1 UNION ALL SELECT place + 1 FROM n
          WHERE place < {OWN}) SELECT place, printf('m%025d', place) AS id, (SELECT id FROM users) AS user FROM n;"
     );
-    insert_rows(rig, &owners);
+    rig.memory.run_script(&owners);
+    insert_rows(rig, MORE);
 }
 
-/// So many other users, each with one of everything: half of them sort before the user, half behind.
-fn strangers(rig: &Rig, count: u64) {
+/// Others, half of whom sort before the user, half behind.
+#[derive(Clone, Copy)]
+struct Strangers {
+    users: u64,
+    /// So many of everything that is listed for each of them.
+    entries: u64,
+}
+
+fn strangers(rig: &Rig, Strangers { users, entries }: Strangers) {
+    let count = users * entries;
     let owners = format!(
         "CREATE TEMP TABLE owners AS WITH RECURSIVE n (place) AS (SELECT 1001 UNION ALL SELECT place + 1 FROM n
          WHERE place < 1000 + {count}) SELECT place, substr('az', 1 + place % 2, 1) || printf('%025d', place) AS id,
-         'usr_' || substr('0z', 1 + place % 2, 1) || printf('%025d', place) AS user FROM n;
-         INSERT INTO users (id, name, created_at) SELECT user, 'A stranger', 1 FROM owners;"
+         'usr_' || substr('0z', 1 + place % 2, 1) || printf('%025d', place % {users}) AS user FROM n;
+         INSERT INTO users (id, name, created_at) SELECT DISTINCT user, 'A stranger', 1 FROM owners;"
     );
     insert_rows(rig, &owners);
 }
@@ -106,26 +146,37 @@ fn rows_read(rig: &Rig, path: &str) -> (u64, Value) {
     (rig.memory.usage().d1_rows_read, answer.body)
 }
 
+/// The entries of a page.
+fn entries(page: &Value) -> usize {
+    page.get("data").unwrap_or(&page["messages"]).as_array().unwrap().len()
+}
+
 /// Rows read by the first page and by the second of each list.
 fn rows_of_lists(rig: &Rig) -> BTreeMap<String, u64> {
     let mut rows = BTreeMap::new();
-    for path in LISTS {
-        let (read, page) = rows_read(rig, path);
+    for path in OTHERS {
+        let (read, answer) = rows_read(rig, path);
         rows.insert(path.to_owned(), read);
         if path == "/api/usage" {
-            assert_eq!(page["own"]["neurons"].as_f64(), Some(f64::from(u32::try_from(OWN).unwrap())), "{page}");
+            assert_eq!(answer["own"]["neurons"].as_f64(), Some(f64::from(u32::try_from(OWN).unwrap())), "{answer}");
+        }
+    }
+    for (_, path) in LISTS {
+        let (read, page) = rows_read(rig, path);
+        rows.insert(path.to_owned(), read);
+        if path.contains("query=") {
             continue;
         }
-        assert_eq!(page["data"].as_array().unwrap().len(), 100, "{path}");
+        assert_eq!(entries(&page), 100, "{path}");
         let cursor = page["next_cursor"].as_str().unwrap();
-        let (read, page) = rows_read(rig, &format!("{path}?cursor={cursor}"));
-        assert!(page["data"].as_array().unwrap().len() >= 20, "{path}");
+        let (read, page) = rows_read(rig, &format!("{path}&cursor={cursor}"));
+        assert!(entries(&page) >= 20, "{path}");
         rows.insert(format!("{path}, second page"), read);
     }
     rows
 }
 
-fn measured(others: u64) -> BTreeMap<String, u64> {
+fn measured(others: Strangers) -> BTreeMap<String, u64> {
     let rig = Rig::new(1);
     own(&rig);
     strangers(&rig, others);
@@ -135,8 +186,16 @@ fn measured(others: u64) -> BTreeMap<String, u64> {
 
 /// Two, not none: a range of an index ends at the first row of the next user, if there is one.
 #[test]
-fn a_list_reads_as_many_rows_beside_a_thousand_users_as_beside_two() {
-    let (few, many) = (measured(2), measured(1_000));
-    assert_eq!(few, many);
-    tests::report(&format!("rows read by lists: {many:?}"));
+fn a_list_reads_as_many_rows_beside_a_thousand_users_as_beside_two_and_beside_two_who_have_ten_thousand_each() {
+    let few = measured(Strangers { users: 2, entries: 1 });
+    assert_eq!(few, measured(Strangers { users: 1_000, entries: 1 }));
+    assert_eq!(few, measured(Strangers { users: 2, entries: 10_000 }));
+    tests::report(&format!("rows read by lists: {few:?}"));
+}
+
+#[test]
+fn every_operation_that_lists_is_counted() {
+    let lists = |operation: &&Operation<InMemory>| operation.parameters.iter().any(|found| found.name == "limit");
+    let of_table: BTreeSet<&str> = operations().iter().filter(lists).map(|operation| operation.path).collect();
+    assert_eq!(of_table, LISTS.iter().map(|(operation, _)| *operation).collect());
 }

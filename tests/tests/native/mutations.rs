@@ -1,12 +1,16 @@
 //! T2: every rule that holds the protocol together is taken out in turn, of all statements and of each
 //! single one that uses it, and must be missed by some history.
 //!
-//! `simulation/rules.txt` keeps the seeds that missed each use, and why some uses are missed by none.
-//! Where it knows no seed that still works, a few histories are searched and what they find is printed
-//! to be kept; `make soak` (`MUTATION_SEEDS=2000`) searches many, for what is allowed as well.
+//! `simulation/rules.txt` keeps the seeds that missed each use, the scenes ([`scenes`]) that miss what no history
+//! does, and why some uses are missed by none. Where it knows none that still works, the scenes are played, a few
+//! histories are searched, and what they find is printed to be kept; `make soak` (`MUTATION_SEEDS=2000`) searches
+//! many, for what is allowed as well.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod scenes;
+
 use std::{
+    cell::RefCell,
     collections::BTreeSet,
     ptr,
     sync::atomic::{AtomicUsize, Ordering},
@@ -14,11 +18,14 @@ use std::{
     time::Instant,
 };
 
-use test_platform::Mutation;
+use test_platform::{InMemory, Mutation};
 use tests::{
     report,
+    rig::Rig,
     simulation::{self, Without},
 };
+
+use self::scenes::{SCENES, Scene};
 
 /// Histories in which a missing rule must be missed, where no kept seed shows it.
 const SEEDS_PER_RULE: u64 = 300;
@@ -37,7 +44,7 @@ const fn without(name: &'static str, rule: &'static str, instead: &'static str) 
 }
 
 /// The fences and rules of the protocol, each with what is left without it.
-const RULES: [Mutation; 20] = [
+const RULES: [Mutation; 29] = [
     without(
         "a claim excludes others",
         "AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ?3))",
@@ -110,6 +117,31 @@ const RULES: [Mutation; 20] = [
         "DELETE FROM reservations WHERE id = ?1",
         "DELETE FROM reservations WHERE id = ?1 AND 0",
     ),
+    without("what has ended has ended", "state NOT IN ('done', 'failed', 'cancelled')", "state NOT IN ('')"),
+    without("what an upload brings holds the claim's token", "token = ?6", "?6 = ?6"),
+    without(
+        "numbers that an attempt took are noted",
+        "unused = json_insert(unused, '$[#]', json_array(numbers, CAST(numbers + ?3 - 1 AS INTEGER)))",
+        "unused = unused",
+    ),
+    without(
+        "an upload is cleared when nobody can unpack it any more",
+        "i.state IN ('done', 'cancelled') AND i.updated_at < ?1",
+        "i.state IN ('done', 'cancelled')",
+    ),
+    without("an upload that was given up is kept", "i.state = 'failed' AND i.updated_at < ?2", "i.state = 'failed'"),
+    without(
+        "only what is wanted back is counted",
+        "AND current_item = ?2 AND hit_at > evicted_at",
+        "AND current_item = ?2",
+    ),
+    without("guests have a share of a minute", "AND guest_questions_of_minute < ?3 * 10000 + ?5", "AND ?5 = ?5"),
+    without("guests have a share of a day", "AND guest_questions_of_day < ?2 * 10000 + ?4", "AND ?4 = ?4"),
+    without(
+        "a user has a share of the day",
+        "AND (day.neurons_of_user + ?5 <= ?9 OR NOT EXISTS (SELECT 1 FROM users WHERE id <> ?4))",
+        "AND ?9 = ?9",
+    ),
 ];
 
 /// A line of the table: what is known about a use.
@@ -121,10 +153,12 @@ struct Known {
     verdict: Verdict,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Verdict {
     /// This seed misses it.
     Seed(u64),
+    /// This scene misses it.
+    Scene(&'static Scene),
     /// Nothing does, for the reason given there.
     Allowed,
 }
@@ -140,7 +174,7 @@ impl Known {
     fn seed(&self) -> Option<u64> {
         match self.verdict {
             Verdict::Seed(seed) => Some(seed),
-            Verdict::Allowed => None,
+            Verdict::Scene(_) | Verdict::Allowed => None,
         }
     }
 
@@ -149,6 +183,7 @@ impl Known {
         let (verdict, rule, beginning) = (parts.next()?, parts.next()?, parts.next()?);
         let verdict = match verdict.split_once(' ')? {
             ("seed", number) => Verdict::Seed(number.parse().ok()?),
+            ("scene", name) => Verdict::Scene(SCENES.iter().find(|scene| scene.name == name)?),
             ("allowed:", reason) if reason.len() > 10 => Verdict::Allowed,
             _ => return None,
         };
@@ -189,8 +224,9 @@ fn uses(table: &[Known]) -> Vec<Use> {
     let kept = table.iter().filter_map(Known::seed);
     let seeds: BTreeSet<u64> = (1..=SEEDS_FOR_STATEMENTS).chain(kept).collect();
     let seeds: Vec<u64> = seeds.into_iter().collect();
-    let statements: BTreeSet<String> =
+    let mut statements: BTreeSet<String> =
         side_by_side(&seeds, |seed| simulation::statements(*seed)).into_iter().flatten().collect();
+    statements.extend(side_by_side(&SCENES, statements_of).into_iter().flatten());
     let mut found = Vec::new();
     for rule in RULES {
         found.push(Use { rule, statement: None, beginning: EVERYWHERE.to_owned() });
@@ -229,6 +265,19 @@ fn side_by_side<T: Sync, R: Send>(of: &[T], work: impl Fn(&T) -> R + Sync) -> Ve
     done.into_iter().map(|(_, result)| result).collect()
 }
 
+/// The texts of all statements that a scene runs.
+fn statements_of(scene: &Scene) -> BTreeSet<String> {
+    let rigs = RefCell::new(Vec::new());
+    let rig = || {
+        let rig = Rig::new(scenes::SEED);
+        rig.memory.note_statements();
+        rigs.borrow_mut().push(rig.memory.worker("statements"));
+        rig
+    };
+    assert!(scene.is_whole(&rig), "the scene `{}` goes to pieces with every rule", scene.name);
+    rigs.take().iter().flat_map(InMemory::noted_statements).collect()
+}
+
 impl Use {
     /// What the table says of it. A line says as much of a statement as it takes to tell it from the others:
     /// it is never about another that begins alike.
@@ -244,6 +293,25 @@ impl Use {
         self.without(seed) == Without::Violated
     }
 
+    fn is_missed_in(&self, scene: &Scene) -> bool {
+        let played = RefCell::new(Vec::new());
+        let rig = || {
+            let rig = Rig::new(scenes::SEED);
+            match &self.statement {
+                Some(statement) => rig.memory.mutate_only(self.rule, statement),
+                None => rig.memory.mutate(self.rule),
+            }
+            played.borrow_mut().push(rig.memory.worker("mutated"));
+            rig
+        };
+        let is_whole = scene.is_whole(&rig);
+        let played = played.take();
+        for memory in &played {
+            assert_eq!(memory.broken_mutation(), None, "{}", self.rule.name);
+        }
+        !is_whole && played.iter().any(InMemory::has_mutated)
+    }
+
     fn line(&self, verdict: &str) -> String {
         format!("{verdict} | {} | {}", self.rule.name, self.beginning)
     }
@@ -253,8 +321,8 @@ impl Use {
 enum Found {
     /// As the table says.
     AsKnown,
-    /// This seed misses it; the table does not say so.
-    By(u64),
+    /// This misses it, as the table would name it; it does not say so.
+    By(String),
     /// Nothing misses it, and the table does not say why.
     Unwatched,
 }
@@ -281,14 +349,18 @@ fn look_for(one: &Use, table: &[Known], search: Search) -> Found {
     match known {
         Some(Verdict::Allowed) if !search.of_allowed => return Found::AsKnown,
         Some(Verdict::Seed(seed)) if one.is_missed_by(seed) => return Found::AsKnown,
+        Some(Verdict::Scene(scene)) if one.is_missed_in(scene) => return Found::AsKnown,
         _ => {}
+    }
+    if let Some(scene) = SCENES.iter().find(|scene| one.is_missed_in(scene)) {
+        return Found::By(format!("scene {}", scene.name));
     }
     let elsewhere = table.iter().filter(|known| known.rule == one.rule.name).filter_map(Known::seed);
     // Each once.
     let elsewhere: BTreeSet<u64> = elsewhere.collect();
     match elsewhere.into_iter().chain(1..=search.seeds).find(|seed| one.is_missed_by(*seed)) {
-        Some(seed) => Found::By(seed),
-        None if known == Some(Verdict::Allowed) => Found::AsKnown,
+        Some(seed) => Found::By(format!("seed {seed}")),
+        None if matches!(known, Some(Verdict::Allowed)) => Found::AsKnown,
         None => Found::Unwatched,
     }
 }
@@ -303,7 +375,7 @@ fn every_use_of_every_rule_that_is_taken_out_is_missed() {
         let found = look_for(one, &table, search);
         match &found {
             Found::AsKnown => {}
-            Found::By(seed) => report(&format!("keep in rules.txt: {}", one.line(&format!("seed {seed}")))),
+            Found::By(what) => report(&format!("keep in rules.txt: {}", one.line(what))),
             Found::Unwatched => report(&format!("nothing misses: {}", one.line("allowed: why?"))),
         }
         found

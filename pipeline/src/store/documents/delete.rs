@@ -1,13 +1,12 @@
 //! Documents that go: deleted by their owners, withdrawn with a cancelled job, expired.
 
 use const_format::formatcp;
-use serde::Deserialize;
 
 use crate::{
     ids::{DocumentId, UserId},
     platform::transaction::{Query, Write},
-    store::conditions::past_retention,
-    time::{DAY, Timestamp},
+    store::retention::{self, Old, past_retention},
+    time::Timestamp,
 };
 
 /// Makes a document a tombstone without content. No pack is its latest any more, and its revision moves on
@@ -40,26 +39,10 @@ pub fn withdraw(user: &UserId, now: Timestamp) -> Write {
     .bind(now)
 }
 
-/// A document past its retention.
-#[derive(Clone, Debug, Deserialize)]
-pub struct OldDocument {
-    /// Its owner.
-    pub user_id: UserId,
-    /// The document.
-    pub id: DocumentId,
-}
-
-/// At most `limit` documents that were uploaded longer ago than their owners want (`retention` of their
-/// profile). Those who never said are passed over without a look at their documents.
-pub fn past_retention(now: Timestamp, limit: i64) -> Query<OldDocument> {
-    Query::new(formatcp!(
-        "SELECT d.user_id, d.id FROM users u CROSS JOIN documents d ON d.user_id = u.id
-         WHERE {PAST_RETENTION} AND d.deleted_at IS NULL LIMIT ?3",
-        PAST_RETENTION = past_retention!("document_days", "d.uploaded_at"),
-    ))
-    .bind(now)
-    .bind(DAY)
-    .bind(limit)
+/// Documents that were uploaded longer ago than their owners want (`retention` of their profile).
+pub fn past_retention(now: Timestamp, limit: i64) -> Query<Old<DocumentId>> {
+    const OLD: &str = past_retention!("documents", "uploaded_at", "document_days");
+    retention::old(formatcp!("SELECT old.user_id, old.id {OLD} AND old.deleted_at IS NULL LIMIT ?3"), now, limit)
 }
 
 /// Removes tombstones from before `before` whose revisions are purged. Nothing in flight may be that old:

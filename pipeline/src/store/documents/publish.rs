@@ -76,12 +76,14 @@ macro_rules! describe_latest {
 /// are, and one without chunks stays unpublished.
 pub fn publish(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
     // The chunks say which revision each pack holds, and how much of it.
+    // The owner comes with them: by ?3 alone SQLite would read all documents of theirs to find those of a batch.
     claim
         .fenced(formatcp!(
             "WITH published AS MATERIALIZED (
-                 SELECT c.document_id AS id, {PACK} AS pack, c.revision, min(c.id) AS first, count(*) AS chunks
+                 SELECT ?3 AS user_id, c.document_id AS id, {PACK} AS pack, c.revision, min(c.id) AS first,
+                        count(*) AS chunks
                  FROM chunks c WHERE c.id BETWEEN ?4 * ?6 AND ?5 * ?6 + ?6 - 1
-                 GROUP BY 1, 2, 3)
+                 GROUP BY 2, 3, 4)
              UPDATE documents SET
                  {DESCRIBE_LATEST},
                  pending = NULL,
@@ -89,7 +91,8 @@ pub fn publish(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
                  chunk_count = published.chunks, content_hash = latest_hash,
                  evicted_at = CASE WHEN {EMBEDDED} THEN NULL ELSE evicted_at END
              FROM published
-             WHERE documents.user_id = ?3 AND documents.id = published.id AND documents.latest_item = published.pack
+             WHERE documents.user_id = published.user_id AND documents.id = published.id
+               AND documents.latest_item = published.pack
                AND {HELD}",
             PACK = pack_of!("c"),
             DESCRIBE_LATEST = every_field!(describe_latest),

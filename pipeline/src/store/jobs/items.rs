@@ -25,6 +25,22 @@ const EARLY: Span = SECOND;
 /// What an item says of an attempt whose worker ended without a word: Workers are stopped like that.
 pub const STOPPED: &str = "its worker was stopped by the platform before it could say why: for CPU time or memory";
 
+/// No item of the job at hand has a state that is `$so`.
+///
+/// Asked at the end of every item, so it must not look at all of them. Items end about in their order: the last
+/// that is not yet so is met first from the end. Only the first of a job may outlast those behind it, since it may
+/// be what finds them. It asks for an id, since what EXISTS is read in any order.
+macro_rules! no_item_is {
+    ($so:expr) => {
+        formatcp!(
+            "NOT EXISTS (SELECT 1 FROM job_items WHERE id = jobs.first_item AND state {SO})
+           AND (SELECT id FROM job_items WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state {SO}
+                ORDER BY id DESC LIMIT 1) IS NULL",
+            SO = $so
+        )
+    };
+}
+
 /// What a claimed item's row says.
 #[derive(Debug, Deserialize)]
 pub struct ClaimedRow {
@@ -132,13 +148,12 @@ pub fn give_back(claim: &Claim, state: ItemState, next_at: Timestamp, why: &str,
 /// Hides an item's job from the sweep until the first of its parked items is due, if nothing else of
 /// it is left to do.
 pub fn park_job(item: ItemId) -> Write {
-    Write::new(
+    Write::new(formatcp!(
         "UPDATE jobs SET due_at = (SELECT min(next_at) FROM job_items
                                    WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state = 'parked')
-         WHERE id = (SELECT job_id FROM job_items WHERE id = ?1 AND state = 'parked')
-           AND NOT EXISTS (SELECT 1 FROM job_items
-                           WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state IN ('queued', 'running'))",
-    )
+         WHERE id = (SELECT job_id FROM job_items WHERE id = ?1 AND state = 'parked') AND {NOTHING_IS_AT_WORK}",
+        NOTHING_IS_AT_WORK = no_item_is!("IN ('queued', 'running')"),
+    ))
     .bind(item)
 }
 
@@ -204,16 +219,15 @@ const NOTHING_TO_WAIT_FOR: &str = formatcp!(
 );
 
 /// Every item of the job at hand is terminal.
-const EVERY_ITEM_IS_TERMINAL: &str = formatcp!(
-    "NOT EXISTS (SELECT 1 FROM job_items
-                 WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state NOT IN {TERMINAL})"
-);
+const EVERY_ITEM_IS_TERMINAL: &str = no_item_is!(formatcp!("NOT IN {TERMINAL}"));
 
-/// Marks an item's job finished when every item of it is terminal.
+/// Marks an item's job finished when every item of it is terminal; without a look at the others while the item
+/// itself is not.
 pub fn finish_job(item: ItemId, now: Timestamp) -> Write {
     Write::new(formatcp!(
         "UPDATE jobs SET finished_at = ?2
-         WHERE id = (SELECT job_id FROM job_items WHERE id = ?1) AND finished_at IS NULL AND accepted_at IS NOT NULL
+         WHERE id = (SELECT job_id FROM job_items WHERE id = ?1 AND state IN {TERMINAL})
+           AND finished_at IS NULL AND accepted_at IS NOT NULL
            AND {EVERY_ITEM_IS_TERMINAL}"
     ))
     .bind(item)

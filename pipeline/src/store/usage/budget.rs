@@ -46,7 +46,8 @@ pub fn day(now: Timestamp) -> Query<Day> {
 }
 
 /// Neurons of the day `$day` that the user `$user` has spent or reserved, as a column: as last counted, and what the
-/// usage rows since then add. A row of its own would have to be written with each of these.
+/// usage rows since then add: one bound of time, so that no older row is read. A row of its own would have to be
+/// written with each of these.
 macro_rules! neurons_of_user {
     ($user:literal, $day:literal) => {
         concat!(
@@ -57,11 +58,11 @@ macro_rules! neurons_of_user {
             "), 0)
                 + (SELECT total(neurons) FROM usage_log WHERE user_id = ",
             $user,
-            " AND at >= ",
+            " AND at > max(",
             $day,
-            " AND at > coalesce((SELECT counted_at FROM budget WHERE day = ",
+            " - 1, coalesce((SELECT counted_at FROM budget WHERE day = ",
             $day,
-            "), 0))
+            "), 0)))
                 + (SELECT total(neurons) FROM reservations WHERE user_id = ",
             $user,
             " AND day <= ",
@@ -128,8 +129,9 @@ pub struct NewReservation<'a> {
 /// Sets neurons aside, on top of what the invocation has set aside before, if they fit what is left of
 /// the day. Looking and writing are one statement: concurrent workers cannot overspend together.
 pub fn reserve(new: NewReservation<'_>) -> Write {
+    // Computed once, however often it is looked at.
     Write::new(formatcp!(
-        "WITH day AS (SELECT {NEURONS}, {NEURONS_OF_USER})
+        "WITH day AS MATERIALIZED (SELECT {NEURONS}, {NEURONS_OF_USER})
          INSERT INTO reservations (id, day, purpose, user_id, neurons, made_at)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM day
          WHERE day.neurons + ?5 <= ?7 AND (?3 <> 'ingest' OR day.ingest_neurons + ?5 <= ?8)

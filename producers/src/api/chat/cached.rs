@@ -45,6 +45,8 @@ mod tests {
             index_version,
             document_count: 0,
             profile: None,
+            shared_namespace: None,
+            published_at: Timestamp::from_milliseconds(0),
         };
         let name =
             |tenant: &Tenant, message: &str, ask: &Ask| key(tenant, message, ask, &Catalogue::default()).unwrap();

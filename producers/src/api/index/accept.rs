@@ -26,20 +26,20 @@ use pipeline::{
     },
     problem::{Code, Problem},
     store::{
-        counters,
         documents::{
             superseded,
             upload::{self, Upload},
         },
-        idempotency::{self, NewKey},
-        jobs::create::{self, NewItem, NewJob},
+        idempotency,
+        jobs::create::{self, NewItem},
     },
     tenant::Tenant,
 };
 use uploads::{PreparedDocument, pack::Batch, packed};
 
+use super::begin::{self, NewUpload};
 use crate::http::{
-    idempotency::{Key, in_flight, let_go},
+    idempotency::{Key, let_go},
     reply::Refusal,
 };
 
@@ -91,28 +91,19 @@ async fn insert_uploading<P: Database + Clock>(
     plan: &PlannedUpload<'_>,
     items: &[NewItem],
 ) -> Result<ItemId, Refusal> {
-    let now = ports.now();
-    let user = &plan.tenant.user;
-    let (key, body_hash) = plan.key.map(|key| (key.key.as_str(), key.body_hash.as_str())).unzip();
     let mut transaction = Transaction::default();
-    // Two requests with one key: the second inserts nothing here, and then no job either.
-    transaction.write(idempotency::claim(NewKey { user, key, body_hash, job: plan.job, now }));
-    let job = transaction.query(create::job(NewJob {
-        id: plan.job,
-        user,
-        kind: JobKind::Index,
+    let new = NewUpload {
+        job: plan.job,
+        user: &plan.tenant.user,
+        key: plan.key,
         is_accepted: false,
-        items: items.len(),
+        items,
+        numbers: items.len(),
         documents: plan.documents.len(),
-        key,
-        now,
-    }));
-    transaction.write(counters::take_item_numbers(plan.job, items.len()));
-    transaction.query(create::items(plan.job, items, now)?);
-    match transaction.commit(ports).await?.first(job)? {
-        Some(first) => Ok(first.first_item),
-        None => Err(in_flight().into()),
-    }
+        now: ports.now(),
+    };
+    let begun = begin::begin(&mut transaction, new)?;
+    begin::first_item(&transaction.commit(ports).await?, begun)
 }
 
 /// Step 2. Idempotent by name: the item's number is this job's alone.

@@ -16,28 +16,23 @@ use pipeline::{
     ids::JobId,
     job::{
         cursors::{Inside, UnpackCursor},
-        kind::JobKind,
         message::Stage,
     },
     platform::{object_keys, ports::PutIf, statement::json, transaction::Transaction},
     problem::{Code, Problem},
-    store::{
-        counters,
-        idempotency::{self as keys, NewKey},
-        jobs::create::{self, NewItem, NewJob},
-        uploads as rows,
-    },
+    store::{idempotency as keys, jobs::create::NewItem, uploads as rows},
     time::Timestamp,
 };
 use uploads::Announced;
 
 use super::{
     answer::{IndexAnswer, accepted},
+    begin::{self, NewUpload},
     token::consistency_token,
 };
 use crate::http::{
     call::{Call, RequestPorts},
-    idempotency::{self, Key, in_flight},
+    idempotency::{self, Key},
     reply::{Answer, Refusal},
 };
 
@@ -119,31 +114,25 @@ async fn make_job<P: RequestPorts>(ports: &P, call: &Call<'_>, stored: &Stored<'
         return Err(Problem::new(Code::TooLarge, detail).into());
     }
     let user = &call.tenant.user;
-    let (key, body_hash) = stored.key.map(|key| (key.key.as_str(), key.body_hash.as_str())).unzip();
     let most = if stored.announced.may_be_compressed { constants::INFLATED_BYTES as u64 } else { stored.bytes };
-    let numbers = usize::try_from(most / constants::BYTES_PER_ITEM_NUMBER).unwrap_or(usize::MAX);
-    let mut work = Transaction::default();
-    // Two requests with one key: the second inserts nothing here, and then no job either.
-    work.write(keys::claim(NewKey { user, key, body_hash, job: stored.job, now }));
-    let job = work.query(create::job(NewJob {
-        id: stored.job,
-        user,
-        kind: JobKind::Index,
-        is_accepted: true,
-        items: numbers,
-        documents: 0,
-        key,
-        now,
-    }));
-    work.write(counters::take_item_numbers(stored.job, numbers));
-    work.write(rows::insert(user, stored.job, stored.announced.media_type, stored.bytes));
     let item = NewItem { cursor: Some(json(&cursor(stored))?), ..NewItem::queued(Stage::Unpack, now) };
-    work.announce(create::items(stored.job, &[item], now)?);
+    let new = NewUpload {
+        job: stored.job,
+        user,
+        key: stored.key,
+        is_accepted: true,
+        items: &[item],
+        numbers: usize::try_from(most / constants::BYTES_PER_ITEM_NUMBER).unwrap_or(usize::MAX),
+        documents: 0,
+        now,
+    };
+    let mut work = Transaction::default();
+    let begun = begin::begin(&mut work, new)?;
+    work.write(rows::insert(user, stored.job, stored.announced.media_type, stored.bytes));
+    let key = stored.key.map(|key| key.key.as_str());
     work.write(keys::answer(user, key, stored.job, stored.response, now));
     let done = work.commit(ports).await?;
-    if done.first(job)?.is_none() {
-        return Err(in_flight().into());
-    }
+    begin::first_item(&done, begun)?;
     // The job is committed: a lost message costs a sweep, not the job.
     let _ = ports.send(done.messages()?).await;
     Ok(())
