@@ -37,8 +37,8 @@ use pipeline::{
 
 use self::windows::Window;
 
-/// Chunks one message reads at most: with one window each they fill its calls.
-const CHUNKS_PER_MESSAGE: i64 = 200;
+/// Chunks one message reads at most: with one window each they are as many as it embeds.
+const CHUNKS_PER_MESSAGE: usize = constants::WINDOWS_PER_MESSAGE;
 
 /// Runs the stage. See the module for its steps.
 pub async fn embed<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
@@ -63,17 +63,17 @@ where
     // Billed again if what follows fails: the work of at most one message.
     let embedded = run_model(ports, &chunks, &plan).await?;
     let last = embedded.last().map_or(cursor.next, |(row, _)| *row);
-    let passed = i64::try_from(embedded.len()).unwrap_or(0);
     // The upsert stage reads only slices of claims that were completed; the schedule removes others.
     let key = object_keys::vectors(&claim.user, claim.item, &claim.token);
     ports.put(&key, vectors::encode(EMBEDDING.dimensions, &embedded), PutIf::Always).await?;
-    let more = passed < i64::try_from(chunks.len()).unwrap_or(0) || passed >= CHUNKS_PER_MESSAGE;
+    let more = embedded.len() < chunks.len() || embedded.len() >= CHUNKS_PER_MESSAGE;
     let slices = [cursor.slices, vec![claim.token.clone()]].concat();
     let next = if more {
         Move::Continue(json(&EmbedCursor { next: ChunkRow(last.0 + 1), slices })?)
     } else {
         to_upsert(slices)?
     };
+    let passed = i64::try_from(embedded.len()).unwrap_or(0);
     let progress = Progress { chunks_passed: passed, ..Progress::default() };
     complete(ports, claim, Transaction::default(), &progress, next).await
 }

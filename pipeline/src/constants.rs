@@ -132,8 +132,9 @@ pub const FAILED_UPLOAD_KEPT: Span = Span::days(1);
 /// escape every byte of it, and room for the fields beside it.
 pub const JSON_BYTES: usize = 8 * CHAT_MESSAGE_BYTES;
 /// Largest body of a chat whose client keeps the history and sends all of it along each time; what of it
-/// is read by a model is [`CHAT_HISTORY_BYTES`].
-pub const HISTORY_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// is read by a model is [`CHAT_HISTORY_BYTES`]. Clients send what a model's window holds: the largest of the
+/// catalogue, 131,000 tokens, half of this.
+pub const HISTORY_BODY_BYTES: usize = 1024 * 1024;
 /// Largest document. Twice the largest page of the Rust standard library's documentation.
 pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 /// Most documents in one request that is read at once: keeps its D1 batch and its answer small.

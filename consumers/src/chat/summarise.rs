@@ -46,13 +46,13 @@ where
         return Ok(None);
     }
     let token_budget = prompt::share(prompt::tokens(route.window), HISTORY_SHARE);
-    let count = history::outgrown(&context.earlier, token_budget, &tokens::count);
+    let count = history::outgrown(&context.earlier, token_budget, &tokens::beginning);
     let gone = &context.earlier[..count];
     let Some(through) = gone.last().map(|message| message.number) else { return Ok(None) };
     let previous = context.summary.as_deref();
     let small = catalogue.route(RouteName::Simple);
     let token_budget = prompt::tokens(small.window).saturating_sub(history::SUMMARY_TOKENS as usize + RULES_TOKENS);
-    let messages = history::summary_prompt(previous, gone, token_budget, &tokens::count);
+    let messages = history::summary_prompt(previous, gone, token_budget, &tokens::beginning);
     let summary = by_model(ports, claim, catalogue, &small, &messages).await;
     let summary = summary.unwrap_or_else(|| history::excerpts(previous, gone));
     let mut work = Transaction::default();

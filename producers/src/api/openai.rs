@@ -6,7 +6,10 @@
 
 mod completion;
 
-use std::future::{Ready, ready};
+use std::{
+    borrow::Cow,
+    future::{Ready, ready},
+};
 
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
@@ -24,6 +27,7 @@ use pipeline::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 pub use self::completion::ChatCompletion;
 use self::completion::{Completion, CompletionWriter};
@@ -47,9 +51,10 @@ const WAIT: Span = Span::seconds(110);
 /// A request as `OpenAI`'s clients send it; what it says beyond this is not looked at.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "ChatCompletionRequest")]
-pub struct CompletionRequest {
+pub struct CompletionRequest<'a> {
     model: String,
-    messages: Vec<Message>,
+    #[serde(borrow)]
+    messages: Vec<Message<'a>>,
     #[serde(default)]
     stream: bool,
     stream_options: Option<StreamOptions>,
@@ -66,9 +71,13 @@ struct StreamOptions {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "ChatCompletionMessage")]
-struct Message {
-    role: String,
-    content: Option<Content>,
+struct Message<'a> {
+    #[serde(borrow)]
+    role: Cow<'a, str>,
+    // Read when it is known that somebody reads it: of a long history most is not.
+    #[serde(borrow)]
+    #[schemars(with = "Option<Content>")]
+    content: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -96,18 +105,15 @@ struct Asked {
 }
 
 fn parse(text: &[u8]) -> Result<Asked, Problem> {
-    let request: CompletionRequest = body::parse(text)?;
+    let request: CompletionRequest<'_> = body::parse(text)?;
     let route = model_route(&request.model)?;
     if request.n.is_some_and(|n| n != 1) {
         return Err(Problem::field(Code::Invalid, "/n", "one choice is answered; n must be 1"));
     }
     let max_tokens = request.max_completion_tokens.or(request.max_tokens).map(chat::max_tokens).transpose()?;
-    let (instructions, mut messages) = split(request.messages)?;
-    let most = constants::INSTRUCTIONS_BYTES;
-    if instructions.len() > most {
-        let detail = format!("the system messages have {} bytes together; the limit is {most}", instructions.len());
-        return Err(Problem::field(Code::TooLarge, "/messages", detail));
-    }
+    let (system, said) = split(&request.messages)?;
+    let instructions = instructions(&system)?;
+    let mut messages = newest(&said)?;
     let question = messages
         .pop()
         .filter(|message| message.role == Role::User)
@@ -144,18 +150,19 @@ fn model_route(model: &str) -> Result<Option<RouteName>, Problem> {
     })
 }
 
-/// The system messages, joined, and the others.
-fn split(messages: Vec<Message>) -> Result<(String, Vec<PromptMessage>), Problem> {
-    let mut instructions = String::new();
-    let mut said: Vec<PromptMessage> = Vec::new();
-    for (place, message) in messages.into_iter().enumerate() {
-        let content = content(place, message.content)?;
-        let role = match message.role.as_str() {
-            "system" | "developer" => {
-                instructions.push_str(if instructions.is_empty() { "" } else { "\n" });
-                instructions.push_str(&content);
-                continue;
-            }
+/// A message that is not read yet, at its place in the request.
+#[derive(Clone, Copy)]
+struct Unread<'a> {
+    place: usize,
+    role: Role,
+    content: Option<&'a RawValue>,
+}
+
+/// The system messages, and the others.
+fn split<'a>(messages: &[Message<'a>]) -> Result<(Vec<Unread<'a>>, Vec<Unread<'a>>), Problem> {
+    let unread = messages.iter().enumerate().map(|(place, message)| {
+        let role = match &*message.role {
+            "system" | "developer" => Role::System,
             "user" => Role::User,
             "assistant" => Role::Assistant,
             other => {
@@ -164,33 +171,62 @@ fn split(messages: Vec<Message>) -> Result<(String, Vec<PromptMessage>), Problem
                 return Err(Problem::field(Code::Invalid, format!("/messages/{place}/role"), detail));
             }
         };
-        // Two in a row by the same side are one message.
-        match said.last_mut().filter(|last| last.role == role) {
-            Some(last) => {
-                last.content.push_str("\n\n");
-                last.content.push_str(&content);
-            }
-            None => said.push(PromptMessage { role, content }),
-        }
-    }
-    Ok((instructions, said))
+        Ok(Unread { place, role, content: message.content })
+    });
+    let unread = unread.collect::<Result<Vec<_>, _>>()?;
+    Ok(unread.into_iter().partition(|message| message.role == Role::System))
 }
 
-fn content(place: usize, content: Option<Content>) -> Result<String, Problem> {
+/// The system messages, joined.
+fn instructions(system: &[Unread<'_>]) -> Result<String, Problem> {
+    let texts = system.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    let instructions = texts.join("\n");
+    let most = constants::INSTRUCTIONS_BYTES;
+    if instructions.len() > most {
+        let detail = format!("the system messages have {} bytes together; the limit is {most}", instructions.len());
+        return Err(Problem::field(Code::TooLarge, "/messages", detail));
+    }
+    Ok(instructions)
+}
+
+/// The newest messages, read as far back as a question and the history before it may reach. Two in a row by the same
+/// side are one message.
+fn newest(said: &[Unread<'_>]) -> Result<Vec<PromptMessage>, Problem> {
+    let most = constants::CHAT_MESSAGE_BYTES + constants::CHAT_HISTORY_BYTES;
+    let (mut read, mut bytes) = (Vec::new(), 0);
+    for message in said.iter().rev() {
+        let content = text(message)?;
+        bytes += content.len();
+        read.push(PromptMessage { role: message.role, content });
+        if bytes > most {
+            break;
+        }
+    }
+    let mut messages: Vec<PromptMessage> = Vec::new();
+    for message in read.into_iter().rev() {
+        match messages.last_mut().filter(|last| last.role == message.role) {
+            Some(last) => last.content.push_str(&format!("\n\n{}", message.content)),
+            None => messages.push(message),
+        }
+    }
+    Ok(messages)
+}
+
+/// What a message says.
+fn text(message: &Unread<'_>) -> Result<String, Problem> {
+    let pointer = format!("/messages/{}/content", message.place);
+    let Some(content) = message.content else { return Ok(String::new()) };
+    let content: Option<Content> = serde_json::from_str(content.get())
+        .map_err(|_| Problem::field(Code::Invalid, &*pointer, "it is neither text nor an array of parts"))?;
     let parts = match content {
         None => return Ok(String::new()),
         Some(Content::Text(text)) => return Ok(text),
         Some(Content::Parts(parts)) => parts,
     };
-    let mut text = String::new();
-    for (index, part) in parts.into_iter().enumerate() {
-        if part.kind != "text" {
-            let pointer = format!("/messages/{place}/content/{index}/type");
-            return Err(Problem::field(Code::Invalid, pointer, "only text is understood"));
-        }
-        text.push_str(part.text.as_deref().unwrap_or_default());
+    if let Some(index) = parts.iter().position(|part| part.kind != "text") {
+        return Err(Problem::field(Code::Invalid, format!("{pointer}/{index}/type"), "only text is understood"));
     }
-    Ok(text)
+    Ok(parts.into_iter().filter_map(|part| part.text).collect())
 }
 
 /// `POST /v1/chat/completions`

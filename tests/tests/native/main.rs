@@ -12,6 +12,7 @@ mod given_up;
 mod golden;
 mod large;
 mod lists;
+mod memories;
 mod mutations;
 mod outage;
 mod outages;

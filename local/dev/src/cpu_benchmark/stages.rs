@@ -14,21 +14,36 @@ use crate::Error;
 /// Documents of one upload whose revisions one message removes.
 const REVISIONS: usize = 50;
 /// Dead letters of one invocation: as many as `max_batch_size` in `wrangler.consumers.toml`.
-const DEAD_LETTERS: usize = 10;
+const DEAD_LETTERS: usize = 4;
 
-pub(super) fn measure(bench: &mut Bench) -> Result<(), Error> {
-    for kind in Kind::ALL {
-        chunk(bench, kind)?;
+/// Uploads that were too large to be read at once: a range of documents, and a document as large as any may be.
+pub(super) fn unpack(bench: &mut Bench) -> Result<(), Error> {
+    let source = Source::of(Kind::Prose)?;
+    let range = usize::try_from(constants::RANGE_BYTES)?;
+    let longest = constants::DOCUMENT_BYTES - 64;
+    for (unit, bytes, count) in [
+        ("a range of 144 KB, documents of 24 KB", constants::PACK_BYTES - 64, 2 * range / constants::PACK_BYTES),
+        ("a range of 144 KB, documents of 1 KB", 1_000, 2 * range / 1_000),
+        ("a document of 4 MB", longest, 1),
+    ] {
+        bench.row("stage unpack", unit, |bench, number| {
+            let documents: Vec<_> = (0..count).map(|place| source.document(number * count + place, bytes)).collect();
+            let job = bench.upload(&documents)?;
+            let cpu = bench.message("unpack")?;
+            bench.cancel(&job)?;
+            Ok(cpu)
+        })?;
     }
-    batches(bench)?;
-    small_revisions(bench)?;
-    chat(bench)?;
-    archive(bench)?;
-    dead_letters(bench)
+    Ok(())
 }
 
-/// A pack that is full: one document and its name.
-fn chunk(bench: &mut Bench, kind: Kind) -> Result<(), Error> {
+/// A pack that is full, of every kind of text.
+pub(super) fn chunk(bench: &mut Bench) -> Result<(), Error> {
+    Kind::ALL.into_iter().try_for_each(|kind| chunk_pack(bench, kind))
+}
+
+/// One document and its name.
+fn chunk_pack(bench: &mut Bench, kind: Kind) -> Result<(), Error> {
     let source = Source::of(kind)?;
     let unit = format!("a pack of {} KB, {}", constants::PACK_BYTES / 1024, kind.name());
     bench.row("stage chunk", &unit, |bench, number| {
@@ -42,7 +57,13 @@ fn chunk(bench: &mut Bench, kind: Kind) -> Result<(), Error> {
 
 /// The same documents again and again, each time changed: a batch is embedded, upserted and published, and
 /// what it replaces is purged.
-fn batches(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn batches(bench: &mut Bench) -> Result<(), Error> {
+    large_revisions(bench)?;
+    small_revisions(bench)
+}
+
+/// A few long documents.
+fn large_revisions(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
     let (mut embed, mut upsert, mut purge) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..=WARM_UPS + bench.invocations {
@@ -92,7 +113,7 @@ fn small_revisions(bench: &mut Bench) -> Result<(), Error> {
 }
 
 /// The longest question with the longest history a client may send along, over documents and memories.
-fn chat(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn chat(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
     bench.row("stage chat", "16 KB of question, 48 KB of history", |bench, number| {
         let job = begin(&bench.client, &completion(&source, number + 1_000, constants::CHAT_HISTORY_BYTES))?;
@@ -105,7 +126,7 @@ fn chat(bench: &mut Bench) -> Result<(), Error> {
 }
 
 /// Conversations that were planted idle; the schedule hands them on.
-fn archive(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn archive(bench: &mut Bench) -> Result<(), Error> {
     bench.product.run_cron(crate::schedule::Schedule::Daily)?;
     let unit = format!("{} messages of {} bytes", seed::MESSAGES, seed::MESSAGE_BYTES);
     bench.row("stage archive", &unit, |bench, _| bench.message("archive"))?;
@@ -113,7 +134,7 @@ fn archive(bench: &mut Bench) -> Result<(), Error> {
 }
 
 /// Messages that their queue gave up, each of an item of its own.
-fn dead_letters(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn dead_letters(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
     bench.row("dead letters", &format!("a batch of {DEAD_LETTERS}"), |bench, number| {
         for place in 0..DEAD_LETTERS {

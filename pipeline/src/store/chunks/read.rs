@@ -26,7 +26,7 @@ pub struct ChunkToEmbed {
 
 /// The chunks of a batch's packs, first to last, that want a vector, from the row `next` on; `limit` at
 /// most. Of a pack that is embedded again only what was evicted and is wanted back.
-pub fn to_embed(claim: &Claim, (_, last): (ItemId, ItemId), next: ChunkRow, limit: i64) -> Query<ChunkToEmbed> {
+pub fn to_embed(claim: &Claim, (_, last): (ItemId, ItemId), next: ChunkRow, limit: usize) -> Query<ChunkToEmbed> {
     Query::new(formatcp!(
         "SELECT c.id, c.text, {TITLE}
          FROM chunks c
