@@ -72,10 +72,9 @@ impl Generator for Workers {
             let _ = reader.cancel();
         }
         // Billed for what it wrote, whatever became of it. Most models say how much that was.
-        let tokens = events.tokens().unwrap_or_else(|| Tokens {
-            prompt: generation.messages.iter().map(|message| estimated_tokens(&message.content)).sum(),
-            completion: estimated_tokens(&said),
-        });
+        let tokens = events
+            .tokens()
+            .unwrap_or_else(|| Tokens { prompt: generation.prompt_tokens, completion: estimated_tokens(&said) });
         self.count(|usage| usage.neurons += generation.price.neurons(tokens));
         let stopped = outcome?;
         if stopped == Flow::Continue && !events.is_done() {

@@ -253,7 +253,9 @@ pub const BATCH_BYTES: usize = 3 * PACK_BYTES;
 /// Bytes of a streamed upload that one unpack message reads, unless a document is longer: two full batches.
 pub const RANGE_BYTES: u64 = 2 * BATCH_BYTES as u64;
 /// Most documents that one unpack message takes out of its range: what they cost beside their bytes.
-pub const DOCUMENTS_PER_RANGE: usize = 200;
+pub const DOCUMENTS_PER_RANGE: usize = 100;
+/// Most documents whose results are in one row: an earlier version took as many out of a range.
+pub const DOCUMENTS_PER_RESULT_ROW: usize = 2 * DOCUMENTS_PER_RANGE;
 /// Most bytes of one document as it stands in an upload: of its text most characters are one byte in JSON,
 /// and few are six.
 pub const WRITTEN_DOCUMENT_BYTES: u64 = 2 * DOCUMENT_BYTES as u64 + RANGE_BYTES;

@@ -12,7 +12,7 @@ use pipeline::{
     scope::Scope,
     store::memories::{
         MemoryRow,
-        recall::{self, ComparedMemory, EmbeddingsRow, WordMatch},
+        recall::{self, ComparedMemory, WordMatch},
     },
     tenant::Tenant,
 };
@@ -64,8 +64,8 @@ pub async fn recall<P: Database>(
     let embeddings = transaction.query(recall::embeddings(&tenant.user));
     let matches = transaction.query(recall::by_words(&expression, i64::from(fuse::CANDIDATES)));
     let done = transaction.commit(ports).await?;
-    let embeddings = done.all(embeddings)?;
-    let known = embeddings.iter().flat_map(EmbeddingsRow::memories).filter(|memory| memory.is_active).collect();
+    let embeddings = done.first(embeddings)?.unwrap_or_default();
+    let known = embeddings.memories().filter(|memory| memory.is_active).collect();
     let mut ranked = rank(query, known, &done.all(matches)?, vector);
     ranked.truncate(most);
     read(ports, tenant, &ranked).await
@@ -144,10 +144,9 @@ pub async fn nearest_same<P: Database>(
     tenant: &Tenant,
     vector: &[f32],
 ) -> Result<Option<MemoryRow>, Failure> {
-    let embeddings = recall::embeddings(&tenant.user).all(ports).await?;
+    let embeddings = recall::embeddings(&tenant.user).first(ports).await?.unwrap_or_default();
     let direction = Direction::of(vector);
-    let memories = embeddings.iter().flat_map(EmbeddingsRow::memories);
-    let scored = memories.filter_map(|memory| Some((direction.cosine(memory.embedding)?, memory.number)));
+    let scored = embeddings.memories().filter_map(|memory| Some((direction.cosine(memory.embedding)?, memory.number)));
     let same = scored.filter(|(cosine, _)| *cosine >= SAME).max_by(|one, other| one.0.total_cmp(&other.0));
     let Some((_, number)) = same else { return Ok(None) };
     Ok(recall::numbered(&tenant.user, &[number])?.first(ports).await?.map(|row| row.memory))

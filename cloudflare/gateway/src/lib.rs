@@ -21,7 +21,7 @@ use pipeline::{
 use producers::http::{
     body::{self, RequestBody, Unread},
     call::Settings,
-    handle::{Summary, handle, has_written},
+    handle::{Summary, handle},
     reply::{Body, Joining, Reply},
 };
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
             "failure": failure.map(|failure| failure.to_string()), "used": platform.usage(),
             "asked": platform.asked(),
         }));
-        if !is_recorded && !has_written(&platform.usage()) {
+        if !is_recorded {
             return;
         }
         let entry = Entry { user: user.as_ref(), key: key.as_deref(), source: route, purpose: Purpose::Interactive };

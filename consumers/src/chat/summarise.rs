@@ -4,7 +4,7 @@ use pipeline::{
     budget::{ledger, purpose::Purpose},
     chat::{
         catalogue::{Catalogue, Route, RouteName},
-        generation::{Collect, Generation, PromptMessage},
+        generation::{Collect, Generation, PromptMessage, estimated_tokens},
     },
     failure::Failure,
     job::{
@@ -81,6 +81,7 @@ where
             messages: messages.to_vec(),
             max_tokens: history::SUMMARY_TOKENS,
             price: catalogue.price(model),
+            prompt_tokens: messages.iter().map(|message| estimated_tokens(&message.content)).sum(),
         };
         if ledger::reserve(ports, Purpose::Interactive, &claim.user, generation.most_neurons()).await.is_err() {
             continue;

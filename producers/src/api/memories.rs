@@ -221,13 +221,11 @@ where
     P: Database + KeyValue + Embedder + Clock,
 {
     let query = body::text("query", query, constants::QUERY_BYTES)?;
+    // Nothing is cached: what a write to KV costs of the day is many times what the embedding does.
     let embedded = retrieval::embed_query(ports, &query, call.budget).await.ok();
     let vector = embedded.as_ref().map(|(vector, _)| vector.as_slice());
     let recalled = memories::recall(ports, &call.tenant, &query, vector, RECALLED).await?;
     let degraded = vector.is_none();
-    if let Some((_, entries)) = embedded {
-        retrieval::cache::remember(ports, entries, call.budget).await;
-    }
     let reply = Reply::json(StatusCode::OK, &Page { data: recalled, next_cursor: None });
     let header = http::HeaderName::from_static("x-degraded");
     Ok(if degraded { reply.with(header, "the model is not answering; recalled by words alone") } else { reply })

@@ -63,9 +63,8 @@ pub async fn handle<P: RequestPorts>(
     (reply, exchange.summary)
 }
 
-/// True if something was written or spent, which must be counted whoever asked: a new user, a ticket, a ban. Some of
-/// it comes after the answer is made: a channel that somebody joins.
-pub fn has_written(usage: &Usage) -> bool {
+/// True if something was written or spent, which must be counted whoever asked: a new user, a ticket, a ban.
+fn has_written(usage: &Usage) -> bool {
     let written = usage.d1_rows_written + usage.kv_writes + usage.r2_class_a + usage.queue_operations;
     written + usage.object_requests > 0 || usage.neurons > 0.0
 }

@@ -5,17 +5,19 @@ use serde::Deserialize;
 
 use super::{MEMORY, MemoryRow};
 use crate::{
-    constants,
     failure::Failure,
     ids::UserId,
     platform::{statement::json, transaction::Query},
 };
 
-/// The embeddings of some of a user's memories, in one text: see [`memories`](Self::memories).
-#[derive(Clone, Debug, Deserialize)]
+/// The embeddings of a user's memories, in two texts: see [`memories`](Self::memories).
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct EmbeddingsRow {
-    /// `number active pinned embedding|…`: none of these characters is part of an embedding.
-    embeddings: String,
+    /// `number active pinned embedding|…`, of memories with even numbers. None of these characters is part of an
+    /// embedding.
+    even: Option<String>,
+    /// The same of the others.
+    odd: Option<String>,
 }
 
 /// A memory as it is compared, before its text is read.
@@ -31,28 +33,26 @@ pub struct ComparedMemory<'a> {
     pub embedding: &'a str,
 }
 
-/// Memories of one row: with the embeddings that earlier versions wrote, 2,048 characters each, it is half as long
-/// as D1 allows.
-const PER_ROW: i64 = 500;
+/// A memory in an [`EmbeddingsRow`].
+const ENTRY: &str = "number || ' ' || (state = 'active') || ' ' || pinned || ' ' || coalesce(embedding, '')";
 
-/// The embeddings of all memories that a user has and has not corrected: at most [`constants::MEMORIES`]. A thousand
-/// rows would cost more CPU than all that is compared in them.
+/// The embeddings of all memories that a user has and has not corrected: at most [`crate::constants::MEMORIES`]. A
+/// thousand rows would cost more CPU than all that is compared in them.
 pub fn embeddings(user: &UserId) -> Query<EmbeddingsRow> {
+    // Two texts: of a thousand embeddings as earlier versions wrote them, 2,048 characters each, one would be longer
+    // than D1 allows. Groups of rows would be sorted, and be read four times.
     Query::new(formatcp!(
-        "SELECT group_concat(number || ' ' || (state = 'active') || ' ' || pinned || ' ' || coalesce(embedding, ''), '|')
-                AS embeddings
-         FROM (SELECT number, state, pinned, embedding, row_number() OVER () AS place FROM memories
-               WHERE user_id = ?1 AND state <> 'superseded' LIMIT ?2)
-         GROUP BY place / {PER_ROW}"
+        "SELECT group_concat({ENTRY}, '|') FILTER (WHERE number % 2 = 0) AS even,
+                group_concat({ENTRY}, '|') FILTER (WHERE number % 2 = 1) AS odd
+         FROM memories WHERE user_id = ?1 AND state <> 'superseded'"
     ))
     .bind(user)
-    .bind(constants::MEMORIES)
 }
 
 impl EmbeddingsRow {
     /// The memories in it.
     pub fn memories(&self) -> impl Iterator<Item = ComparedMemory<'_>> {
-        self.embeddings.split('|').filter_map(compared)
+        [&self.even, &self.odd].into_iter().flatten().flat_map(|text| text.split('|')).filter_map(compared)
     }
 }
 
@@ -115,11 +115,12 @@ mod tests {
 
     #[test]
     fn a_text_of_embeddings_names_each_memory() {
-        let row = EmbeddingsRow { embeddings: "7 1 0 ?#[|8 0 1 AACAPw==|9 1 1 ".to_owned() };
+        let row = EmbeddingsRow { even: Some("8 0 1 AACAPw==".to_owned()), odd: Some("7 1 0 ?#[|9 1 1 ".to_owned()) };
         let memory =
             |number, is_active, is_pinned, embedding| ComparedMemory { number, is_active, is_pinned, embedding };
         let memories: Vec<_> = row.memories().collect();
-        let expected = [memory(7, true, false, "?#["), memory(8, false, true, "AACAPw=="), memory(9, true, true, "")];
+        let expected = [memory(8, false, true, "AACAPw=="), memory(7, true, false, "?#["), memory(9, true, true, "")];
         assert_eq!(memories, expected);
+        assert_eq!(EmbeddingsRow::default().memories().count(), 0);
     }
 }
