@@ -18,12 +18,12 @@ dev: build ## start the product on http://localhost:8787 (PORT=, STATE_DIR=); Ct
 	@exec target/debug/friend-dev serve
 
 trace: ## replay one history of the simulation and print it (SEED=17)
-	@SEED=$(or $(SEED),17) cargo test --quiet -p tests --test native -- --exact simulation::one_history_is_told --ignored --nocapture
+	@SEED=$(or $(SEED),17) cargo test --quiet -p tests --test native -- --exact simulation::one_history_is_replayed --ignored --nocapture
 
 demo: build ## index a folder and search it (DIR=…; by default this repository)
 	@target/debug/friend-dev demo
 
-check: build ## format, clippy and the native tests of what changed, in under a minute
+check: ## format, clippy and the native tests of what changed, in under a minute
 	@local/setup/check.sh
 
 test: build ## run every test and end with a count

@@ -2,7 +2,7 @@
 
 use pipeline::{
     budget::channel_usage::ChannelUsage,
-    chat::channel::{Channel, Told, Update},
+    chat::channel::{AddressedUpdate, Channel, Update},
     failure::Failure,
     platform::{ports::Channels, statement::json},
 };
@@ -26,6 +26,9 @@ extern "C" {
 
 /// The header in which a channel says what it used.
 pub const CHANNEL_USAGE_HEADER: &str = "x-friend-channel-usage";
+/// Where a channel takes what is published. Its first name: consumers are deployed before the gateway, and what
+/// they publish is for the channels of the version before as well.
+pub const PUBLISH_PATH: &str = "/tell";
 /// Channels know no host; a request needs one.
 const HOST: &str = "http://channel";
 
@@ -73,7 +76,8 @@ impl Channels for Workers {
         struct Answer {
             wanted: bool,
         }
-        let mut response = self.ask_channel(channel, "/tell", Some(&json(&Told::new(channel, update))?)).await?;
+        let update = json(&AddressedUpdate::new(channel, update))?;
+        let mut response = self.ask_channel(channel, PUBLISH_PATH, Some(&update)).await?;
         let text = response.text().await.map_err(|error| Failure::transient(format!("channel: {error}")))?;
         let answer: Answer =
             serde_json::from_str(&text).map_err(|_| Failure::transient("channel: it answered something else"))?;

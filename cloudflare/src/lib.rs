@@ -21,7 +21,7 @@ mod strict;
 mod vectorize;
 mod workers;
 
-pub use channels::CHANNEL_USAGE_HEADER;
+pub use channels::{CHANNEL_USAGE_HEADER, PUBLISH_PATH};
 pub use log::log;
 pub use queues::{Batch, Delivery};
 pub use workers::Workers;

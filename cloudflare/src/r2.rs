@@ -59,12 +59,12 @@ impl ObjectStore for Workers {
         };
         self.count(|usage| usage.r2_class_b += 1);
         self.ask_service("R2")?;
-        let found = settle(self.binding::<R2>("BUCKET")?.get(key, &plain_object(&options)?)).await?;
+        let found = resolve(self.binding::<R2>("BUCKET")?.get(key, &plain_object(&options)?)).await?;
         if found.is_null() {
             return Ok(None);
         }
         let object: R2Object = found.unchecked_into();
-        let buffer = settle(object.array_buffer()).await?;
+        let buffer = resolve(object.array_buffer()).await?;
         Ok(Some(Object { bytes: Uint8Array::new(&buffer).to_vec(), etag: object.etag() }))
     }
 
@@ -77,14 +77,14 @@ impl ObjectStore for Workers {
         self.count(|usage| usage.r2_class_a += 1);
         self.ask_service("R2")?;
         let value = Uint8Array::from(bytes.as_slice());
-        let stored = settle(self.binding::<R2>("BUCKET")?.put(key, &value, &plain_object(&options)?)).await?;
+        let stored = resolve(self.binding::<R2>("BUCKET")?.put(key, &value, &plain_object(&options)?)).await?;
         Ok(!stored.is_null())
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), Failure> {
         self.ask_service("R2")?;
         let keys: Array = keys.iter().map(|key| JsValue::from_str(key)).collect();
-        settle(self.binding::<R2>("BUCKET")?.delete(&keys)).await.map(drop)
+        resolve(self.binding::<R2>("BUCKET")?.delete(&keys)).await.map(drop)
     }
 
     async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Vec<String>, Failure> {
@@ -96,7 +96,7 @@ impl ObjectStore for Workers {
         self.count(|usage| usage.r2_class_a += 1);
         self.ask_service("R2")?;
         let page: R2Objects =
-            settle(self.binding::<R2>("BUCKET")?.list(&plain_object(&options)?)).await?.unchecked_into();
+            resolve(self.binding::<R2>("BUCKET")?.list(&plain_object(&options)?)).await?.unchecked_into();
         Ok(page.objects().iter().map(|object| object.unchecked_into::<R2Object>().key()).collect())
     }
 }
@@ -115,7 +115,7 @@ impl UnreadBody for Workers {
             let piped = JsFuture::from(body.pipe_to(&fixed.writable())?).await;
             piped.map(drop)
         };
-        let stored = settle(bucket.put(key, &fixed.readable(), &plain_object("{}")?));
+        let stored = resolve(bucket.put(key, &fixed.readable(), &plain_object("{}")?));
         let (sent, stored) = join(sent, stored).await;
         match (sent, stored) {
             (_, Ok(object)) => Ok(object.unchecked_into::<R2Object>().etag()),
@@ -128,7 +128,7 @@ impl UnreadBody for Workers {
     }
 }
 
-async fn settle(promise: Result<Promise, JsValue>) -> Result<JsValue, Failure> {
+async fn resolve(promise: Result<Promise, JsValue>) -> Result<JsValue, Failure> {
     let failure = |error: JsValue| Failure::transient(format!("R2: {}", message(&error)));
     JsFuture::from(promise.map_err(failure)?).await.map_err(failure)
 }

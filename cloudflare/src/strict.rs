@@ -9,11 +9,11 @@ use worker::Env;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Strictness {
     holds_limits: bool,
-    outage: Option<Outage>,
+    outages: Vec<Outage>,
     database_bytes: u64,
 }
 
-/// The variable `OUTAGE`: a service that does not answer for a while.
+/// One of the variable `OUTAGES`: a service that does not answer for a while.
 #[derive(Clone, Debug, Deserialize)]
 struct Outage {
     /// `D1`, `R2`, `KV`, `Queues`, `Vectorize`, `AI` or `Durable Objects`.
@@ -25,7 +25,7 @@ struct Outage {
 }
 
 impl Strictness {
-    /// As the variables `STRICT` and `OUTAGE` of a local deployment say.
+    /// As the variables `STRICT` and `OUTAGES` of a local deployment say.
     pub(crate) fn of(env: &Env) -> Self {
         let variable = |name: &str| env.var(name).map(|value| value.to_string()).unwrap_or_default();
         if variable("ENVIRONMENT") != "local" {
@@ -33,7 +33,7 @@ impl Strictness {
         }
         Self {
             holds_limits: variable("STRICT") == "true",
-            outage: serde_json::from_str(&variable("OUTAGE")).ok(),
+            outages: serde_json::from_str(&variable("OUTAGES")).unwrap_or_default(),
             database_bytes: variable("D1_BYTES").parse().unwrap_or(constants::D1_DATABASE_BYTES),
         }
     }
@@ -51,12 +51,10 @@ impl Strictness {
         if self.holds_limits {
             admitted?;
         }
-        match &self.outage {
-            Some(outage) if outage.service == service && outage.is_on(now) => {
-                Err(Failure::transient(format!("{service}: Service Unavailable (503)")))
-            }
-            _ => Ok(()),
+        if self.outages.iter().any(|outage| outage.service == service && outage.is_on(now)) {
+            return Err(Failure::transient(format!("{service}: Service Unavailable (503)")));
         }
+        Ok(())
     }
 }
 

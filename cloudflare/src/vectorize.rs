@@ -53,7 +53,7 @@ impl VectorIndex for Workers {
         }
         self.count(|usage| usage.vectors_upserted += vectors.len() as u64);
         self.ask_service("Vectorize")?;
-        settle(self.binding::<Index>("VECTORIZE")?.upsert(&batch)).await.map(drop)
+        resolve(self.binding::<Index>("VECTORIZE")?.upsert(&batch)).await.map(drop)
     }
 
     async fn query(
@@ -72,7 +72,7 @@ impl VectorIndex for Workers {
         self.ask_service("Vectorize")?;
         let index: Index = self.binding("VECTORIZE")?;
         let found: Matches =
-            settle(index.query(&Float32Array::from(vector), &plain_object(&options)?)).await?.unchecked_into();
+            resolve(index.query(&Float32Array::from(vector), &plain_object(&options)?)).await?.unchecked_into();
         let to_match = |found: Match| VectorMatch { id: found.id(), score: found.score() };
         Ok(found.matches().iter().map(|found| to_match(found.unchecked_into())).collect())
     }
@@ -83,11 +83,11 @@ impl VectorIndex for Workers {
         }
         self.ask_service("Vectorize")?;
         let ids: Array = ids.iter().map(|id| JsValue::from_str(id)).collect();
-        settle(self.binding::<Index>("VECTORIZE")?.delete_by_ids(&ids)).await.map(drop)
+        resolve(self.binding::<Index>("VECTORIZE")?.delete_by_ids(&ids)).await.map(drop)
     }
 }
 
-async fn settle(promise: Result<Promise, JsValue>) -> Result<JsValue, Failure> {
+async fn resolve(promise: Result<Promise, JsValue>) -> Result<JsValue, Failure> {
     let promise = promise.map_err(|error| failure(&error))?;
     JsFuture::from(promise).await.map_err(|error| failure(&error))
 }

@@ -40,7 +40,7 @@ use self::{
     prompt::{Parts, Prompt},
     publisher::Attempt,
     route::Choice,
-    write::{Asked, Unwritten, Written},
+    write::{RoutedTurn, Unwritten, Written},
 };
 use crate::tokens;
 use pipeline::{
@@ -50,7 +50,7 @@ use pipeline::{
         channel::{Channel, TurnEvent, Update},
         generation::PromptMessage,
         profile::Profile,
-        turn::{Ask, CachedAnswer, Detail, Routed, Spent, TurnResult},
+        turn::{Ask, Detail, Routed, Spent, TurnAnswer, TurnResult},
     },
     failure::{Failure, FailureKind},
     job::{
@@ -111,8 +111,9 @@ where
     }
     let prompt = build_prompt(&context, &findings, &route);
     let channel = Channel::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
-    let asked = Asked { context: &context, catalogue: &catalogue, route: &route, choice: &choice, channel: &channel };
-    let written = match write::write(ports, claim, &asked, &prompt).await {
+    let routed =
+        RoutedTurn { context: &context, catalogue: &catalogue, route: &route, choice: &choice, channel: &channel };
+    let written = match write::write(ports, claim, &routed, &prompt).await {
         // Cancelled, or another worker has taken over: the fence would refuse all that follows.
         Err(Unwritten::Unwanted) => return Ok(Outcome::Done),
         Err(Unwritten::Failed(failure)) if may_recover(&failure, claim) => return Err(failure),
@@ -180,11 +181,11 @@ fn compose(
     prompt: &Prompt,
     choice: &Choice,
     written: Result<Written, Failure>,
-) -> CachedAnswer {
+) -> TurnAnswer {
     let grounded = !findings.sources.is_empty() || !prompt.memories.is_empty();
     let composed = match written {
         Ok(written) => cite(context, findings, prompt, grounded, written),
-        Err(failure) => quote_sources(findings, &failure),
+        Err(failure) => answer_without_model(findings, &failure),
     };
     let detail = Detail {
         citations: composed.cited.citations,
@@ -196,7 +197,7 @@ fn compose(
         proposals: Vec::new(),
         finish: composed.finish.to_owned(),
     };
-    CachedAnswer { answer: composed.cited.text, detail }
+    TurnAnswer { answer: composed.cited.text, detail }
 }
 
 /// What a model wrote, with its citations. An answer about facts for which nothing was found says so.
@@ -217,7 +218,7 @@ fn cite(context: &Context, findings: &Findings, prompt: &Prompt, grounded: bool,
 }
 
 /// What was found, where no model answers.
-fn quote_sources(findings: &Findings, failure: &Failure) -> Composed {
+fn answer_without_model(findings: &Findings, failure: &Failure) -> Composed {
     let why = fallback::reason(failure);
     Composed {
         cited: fallback::answer(&findings.sources, why),
@@ -234,7 +235,7 @@ async fn finish<P>(
     claim: &Claim,
     context: &Context,
     channel: &Channel,
-    mut answer: CachedAnswer,
+    mut answer: TurnAnswer,
     budget: &Budget,
 ) -> Result<Outcome, Failure>
 where
@@ -275,13 +276,13 @@ async fn publish_end<P: Channels>(ports: &P, claim: &Claim, channel: &Channel, e
 }
 
 /// A cache that is not written costs a model's answer next time, nothing else.
-async fn cache<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: &CachedAnswer, budget: &Budget) {
+async fn cache<P: Database + KeyValue + Clock>(ports: &P, ask: &Ask, answer: &TurnAnswer, budget: &Budget) {
     // What is degraded now need not be in a minute.
     if answer.detail.degraded.is_some() {
         return;
     }
     // What it proposed is proposed already.
-    let answer = CachedAnswer { detail: Detail { proposals: Vec::new(), ..answer.detail.clone() }, ..answer.clone() };
+    let answer = TurnAnswer { detail: Detail { proposals: Vec::new(), ..answer.detail.clone() }, ..answer.clone() };
     if let Some(key) = &ask.cache_key
         && let Ok(text) = json(&answer)
         && retrieval::cache::admit(ports, 1, budget).await.unwrap_or(false)

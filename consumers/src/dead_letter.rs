@@ -69,9 +69,6 @@ fn keep<P: Clock + Random>(ports: &P, failure: Failure, deliveries: u32) -> Outc
 
 /// Idempotent: the message id is the primary key.
 async fn record_body<P: Database + Clock>(ports: &P, message_id: &str, body: &str, why: &str) -> Result<(), Failure> {
-    let mut end = body.len().min(KEPT_BYTES);
-    while !body.is_char_boundary(end) {
-        end -= 1;
-    }
-    dead_letters::record_unreadable(message_id, why, &body[..end], ports.now()).run(ports).await.map(drop)
+    let kept = &body[..body.floor_char_boundary(KEPT_BYTES)];
+    dead_letters::record_unreadable(message_id, why, kept, ports.now()).run(ports).await.map(drop)
 }

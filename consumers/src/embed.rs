@@ -2,9 +2,9 @@
 //!
 //! In: a batch (job item) whose packs are all chunked.
 //! Does, per message:
-//! 1. reads the next chunks of the batch that are still wanted;
+//! 1. reads the next chunks of the batch that are still wanted, no more than a message can embed;
 //! 2. cuts them into windows the model can read whole, as many as the day's neurons allow;
-//! 3. reserves the neurons, calls the model, at most 100 windows a call, and pools the windows' vectors;
+//! 3. reserves the neurons, calls the model, and pools the windows' vectors;
 //! 4. puts the vectors into R2 and moves the item on.
 //!
 //! Sends on: embed again while chunks are left, then upsert.
@@ -37,8 +37,8 @@ use pipeline::{
 
 use self::windows::Window;
 
-/// Chunks one message reads at most: with one window each they are as many as it embeds.
-const CHUNKS_PER_MESSAGE: usize = constants::WINDOWS_PER_MESSAGE;
+/// Chunks one message reads at most: each has a window at least. One more says whether another message is needed.
+const CHUNKS_READ: usize = constants::WINDOWS_PER_MESSAGE + 1;
 
 /// Runs the stage. See the module for its steps.
 pub async fn embed<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
@@ -48,9 +48,9 @@ where
     let packs = claim.packs.ok_or_else(|| Failure::bug("a batch without packs"))?;
     let start = EmbedCursor { next: ChunkRow::first(packs.0), slices: Vec::new() };
     let cursor = cursors::read(claim)?.unwrap_or(start);
-    let chunks = store::chunks::read::to_embed(claim, packs, cursor.next, CHUNKS_PER_MESSAGE).all(ports).await?;
+    let chunks = store::chunks::read::to_embed(claim, packs, cursor.next, CHUNKS_READ).all(ports).await?;
     if chunks.is_empty() {
-        // Nothing was wanted, or the last message ended exactly with the last chunk.
+        // Nothing was wanted, or nothing any more since the last message.
         let next = if cursor.slices.is_empty() { Move::Finish } else { to_upsert(cursor.slices)? };
         return complete(ports, claim, Transaction::default(), &Progress::default(), next).await;
     }
@@ -66,7 +66,7 @@ where
     // The upsert stage reads only slices of claims that were completed; the schedule removes others.
     let key = object_keys::vectors(&claim.user, claim.item, &claim.token);
     ports.put(&key, vectors::encode(EMBEDDING.dimensions, &embedded), PutIf::Always).await?;
-    let more = embedded.len() < chunks.len() || embedded.len() >= CHUNKS_PER_MESSAGE;
+    let more = embedded.len() < chunks.len();
     let slices = [cursor.slices, vec![claim.token.clone()]].concat();
     let next = if more {
         Move::Continue(json(&EmbedCursor { next: ChunkRow(last.0 + 1), slices })?)
@@ -86,7 +86,7 @@ fn to_upsert(slices: Vec<ClaimToken>) -> Result<Move, Failure> {
 fn plan(chunks: &[ChunkToEmbed]) -> Vec<Vec<Window>> {
     let mut plan = Vec::new();
     let mut total = 0;
-    for chunk in chunks {
+    for chunk in chunks.iter().take(constants::WINDOWS_PER_MESSAGE) {
         let windows = windows::windows(&EMBEDDING, chunk.title.as_deref().unwrap_or_default(), &chunk.text);
         total += windows.len();
         if total > constants::WINDOWS_PER_MESSAGE && !plan.is_empty() {
@@ -174,9 +174,39 @@ async fn run_model<P: Embedder>(
 
 #[cfg(test)]
 mod tests {
+    use pipeline::ids::ItemId;
     use test_platform::{InMemory, ready};
 
     use super::*;
+    use crate::fixture::Index;
+
+    /// Rows that the first embed message of so many documents of a chunk reads, and the vectors it makes.
+    fn first_message(documents: usize) -> (u64, usize) {
+        let index = Index::new();
+        let names: Vec<String> = (0..documents).map(|number| format!("{number}.md")).collect();
+        let documents: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "ships sail")).collect();
+        let pack = index.upload(&documents);
+        index.consume(Stage::Chunk, pack);
+        index.memory.begin("the first embed message");
+        index.consume(Stage::Embed, ItemId(pack.0 + 1));
+        (index.memory.usage().d1_rows_read, index.memory.embedded())
+    }
+
+    #[test]
+    fn a_message_reads_no_more_chunks_than_it_can_embed() {
+        let few = first_message(constants::WINDOWS_PER_MESSAGE + 1);
+        assert_eq!(few.1, constants::WINDOWS_PER_MESSAGE);
+        assert_eq!(first_message(3 * constants::WINDOWS_PER_MESSAGE), few);
+    }
+
+    #[test]
+    fn chunks_that_just_fill_a_message_need_no_second_one() {
+        let index = Index::new();
+        let names: Vec<String> = (0..constants::WINDOWS_PER_MESSAGE).map(|number| format!("{number}.md")).collect();
+        let documents: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "ships sail")).collect();
+        index.embed(index.upload(&documents));
+        assert_eq!(index.number("SELECT count(*) FROM job_items WHERE stage = 'upsert'"), 1);
+    }
 
     #[test]
     fn a_call_of_many_long_texts_that_fails_is_made_again_with_half_of_them() {

@@ -56,13 +56,13 @@ impl Index {
         let ids: Vec<DocumentId> = documents.iter().map(|(external_id, _)| self.document(external_id)).collect();
         let bytes: Vec<u8> = documents.iter().flat_map(|(_, text)| text.bytes()).collect();
         let job = JobId::new(self.memory.now(), self.memory.bytes());
-        let pack = ready(self.announce(&job, packed(&ids, documents)));
+        let pack = ready(self.insert_uploading(&job, packed(&ids, documents)));
         assert!(ready(self.memory.put(&object_keys::pack(&self.user, pack), bytes, PutIf::Absent)).unwrap());
         ready(self.accept(&job, pack, &ids, documents));
         pack
     }
 
-    async fn announce(&self, job: &JobId, packed: Vec<PackedDocument>) -> ItemId {
+    async fn insert_uploading(&self, job: &JobId, packed: Vec<PackedDocument>) -> ItemId {
         let now = self.memory.now();
         let state = ItemState::Uploading;
         let new = NewJob {

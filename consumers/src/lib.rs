@@ -13,7 +13,7 @@ pub mod embed;
 #[cfg(test)]
 mod fixture;
 pub mod purge;
-pub mod room;
+pub mod query_budget;
 pub mod tokens;
 pub mod unpack;
 pub mod upsert;

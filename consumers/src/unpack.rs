@@ -50,9 +50,9 @@ use pipeline::{
 };
 use serde::Serialize;
 use uploads::{
-    Checked, Format, ItemAnswer, Prepared,
+    Format, ItemAnswer, Prepared, PreparedDocument,
     pack::{self, Batch},
-    plan,
+    packed,
 };
 
 use self::range::Range;
@@ -71,7 +71,7 @@ struct Stored<'a> {
 /// The documents of a range, and the packs that those take which are to be indexed.
 struct Plan {
     answers: Vec<ItemAnswer>,
-    documents: Vec<Prepared>,
+    documents: Vec<PreparedDocument>,
     /// The place of each document among the answers.
     places: Vec<usize>,
     batches: Vec<Batch>,
@@ -99,7 +99,7 @@ where
             numbers => numbers,
         },
     };
-    let packs = numbers.map_or_else(Vec::new, |first| plan::pack_numbers(&plan.items, ItemId(claim.item.0 + first)));
+    let packs = numbers.map_or_else(Vec::new, |first| packed::pack_numbers(&plan.items, ItemId(claim.item.0 + first)));
     store_packs(ports, claim, &plan, &packs).await?;
     if commit_range(ports, claim, &range, &plan, numbers, &packs).await? && range.is_last() {
         // The job is committed: what is not removed here is removed by the schedule.
@@ -113,7 +113,7 @@ async fn plan<P>(ports: &P, claim: &Claim, items: Vec<uploads::Item>, first: usi
 where
     P: Database + Sha256 + Clock,
 {
-    let Checked { mut answers, documents } = uploads::prepare(ports, &claim.user, items, first).await?;
+    let Prepared { mut answers, documents } = uploads::prepare(ports, &claim.user, items, first).await?;
     let wanted: Vec<_> = documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
     let known =
         if wanted.is_empty() { Vec::new() } else { upload::known_in_upload(claim, &wanted)?.all(ports).await? };
@@ -134,7 +134,7 @@ where
     }
     let sizes: Vec<usize> = kept.iter().map(|prepared| prepared.document.content.len()).collect();
     let batches = pack::plan(&sizes);
-    let items = plan::new_items(&kept, &batches, (ItemState::Queued, ItemState::Waiting), ports.now());
+    let items = packed::new_items(&kept, &batches, (ItemState::Queued, ItemState::Waiting), ports.now());
     Ok(Plan { answers, documents: kept, places, batches, items })
 }
 
@@ -152,7 +152,7 @@ async fn take_numbers<P: Database>(ports: &P, claim: &Claim, count: usize) -> Re
 async fn store_packs<P: ObjectStore>(ports: &P, claim: &Claim, plan: &Plan, packs: &[ItemId]) -> Result<(), Failure> {
     let puts = packs.iter().zip(plan.batches.iter().flatten()).map(|(number, pack)| {
         let key = object_keys::pack(&claim.user, *number);
-        let bytes = plan::bytes(&plan.documents, pack);
+        let bytes = packed::bytes(&plan.documents, pack);
         async move { ports.put(&key, bytes, PutIf::Always).await }
     });
     for stored in join_all(puts).await {
@@ -194,7 +194,7 @@ fn record(
     packs: &[ItemId],
 ) -> Result<(), Failure> {
     let mut pack_of = vec![None; plan.answers.len()];
-    for (pack, place) in plan::places(&plan.batches, packs) {
+    for (pack, place) in packed::places(&plan.batches, packs) {
         if let Some(answer) = plan.places.get(place) {
             pack_of[*answer] = Some(pack);
         }
@@ -240,7 +240,7 @@ fn bring<P: Random>(
     packs: &[ItemId],
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let revisions = plan::revisions(&plan.documents, &plan.batches, packs, now);
+    let revisions = packed::revisions(&plan.documents, &plan.batches, packs, now);
     let upload = Upload::unpacked(claim, &revisions, now)?;
     work.write_all(superseded::by_upload(&upload));
     let purge_job = JobId::new(now, ports.bytes());

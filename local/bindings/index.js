@@ -37,6 +37,9 @@ export class Vectorize extends Remote {
   }
 }
 
+// The binding of a stage's queue: each is named after its stage, so that a new stage needs no list here.
+const queueOf = (stage) => `${stage.toUpperCase()}_QUEUE`;
+
 // Delivers messages twice, on demand: one more for every item that is not finished, in its present
 // stage and in the one before. Started through the simulator's cron endpoint.
 async function duplicateMessages(env) {
@@ -44,11 +47,10 @@ async function duplicateMessages(env) {
     `SELECT id AS item, stage, user_id AS user FROM job_items
      WHERE state IN ('queued', 'running', 'waiting') LIMIT 100`,
   ).all();
-  const queues = { chunk: env.CHUNK_QUEUE, embed: env.EMBED_QUEUE, upsert: env.UPSERT_QUEUE, retire: env.RETIRE_QUEUE };
   for (const row of results) {
     const stages = row.stage === "upsert" ? ["embed", "upsert"] : [row.stage];
     for (const stage of stages) {
-      await queues[stage].send(JSON.stringify({ v: 1, ...row, stage }), { contentType: "text" });
+      await env[queueOf(stage)].send(JSON.stringify({ v: 1, ...row, stage }), { contentType: "text" });
     }
   }
 }
@@ -57,7 +59,7 @@ async function duplicateMessages(env) {
 // Commands come as the expression of a cron trigger, `deliver chunk 1`: nothing else reaches this Worker.
 const commands = {
   // One message for each of the first items that wait in a stage.
-  deliver: (env, stage, count) => send(env, `${stage.toUpperCase()}_QUEUE`, stage, count),
+  deliver: (env, stage, count) => send(env, queueOf(stage), stage, count),
   // The same into the stage's dead-letter queue, as if its workers had died on them.
   "give-up": (env, stage, count) => send(env, `${stage.toUpperCase()}_DEAD_LETTERS`, stage, count),
   // Whatever was sent was sent long ago: the sweep takes it for lost.

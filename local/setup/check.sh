@@ -6,6 +6,9 @@ cd "$(dirname "$0")/../.."
 began=$SECONDS
 say() { printf '==> %s\n' "$*" >&2; }
 
+# What is checked needs no Workers: only a new checkout has something to install first.
+[ -x target/debug/friend-dev ] || local/setup/build.sh
+
 base=${BASE:-$(git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main 2>/dev/null || echo HEAD)}
 changed=$({ git diff --name-only "$base"; git ls-files --others --exclude-standard; } | sort -u)
 if [ -z "$changed" ]; then

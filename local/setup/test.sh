@@ -15,6 +15,9 @@ if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1
     say 'rustfmt and clippy'
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --quiet -- -D warnings
+    say 'rustdoc: every link leads somewhere'
+    RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --quiet --workspace --no-deps \
+        --document-private-items --exclude tests --exclude tidy --exclude wasm-tests
 fi
 
 say 'what JavaScript does around the wasm'
@@ -49,12 +52,12 @@ say 'building the tests (a few minutes at first)'
 # Writes all to a log and shows what tells something.
 show() { tee "$1" | grep -vE '^(running 0 tests|test result: ok\. 0 passed|$|     Running)' || true; }
 
-# End to end much is waited for: four at a time, and what only computes runs beside them and yields to them.
+# End to end much is waited for: six at a time, and what only computes runs beside them and yields to them.
 say 'tests: end to end on workerd, and all others beside them (about 8 minutes)'
 status=0
 nice -n 5 "${tests[@]}" --lib --bins --test '[!e]*' 2>&1 | show "$log.native" &
 native=$!
-"${tests[@]}" --test end_to_end -- --test-threads 4 2>&1 | show "$log.end_to_end" || status=1
+"${tests[@]}" --test end_to_end -- --test-threads 6 2>&1 | show "$log.end_to_end" || status=1
 wait "$native" || status=1
 cat "$log.native" "$log.end_to_end" >"$log"
 

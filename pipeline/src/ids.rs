@@ -140,8 +140,8 @@ impl fmt::Display for ItemId {
 pub struct ChunkRow(pub i64);
 
 impl ChunkRow {
-    /// Chunks one item can hold; with it the row number stays below 2^53 for 2^39 items. In SQL a
-    /// row's item is `id >> 14`: D1 binds numbers as floats, so that dividing would not be whole.
+    /// Chunks one item can hold; with it the row number stays below 2^53 for 2^39 items. SQL finds a row's item by
+    /// `pack_of!` (`store/columns.rs`).
     pub const PER_ITEM: i64 = 1 << 14;
 
     /// The row of an item's chunk number `place`.

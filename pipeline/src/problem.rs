@@ -119,3 +119,8 @@ impl Problem {
         problem
     }
 }
+
+/// The beginning of what a client sent, long enough to be recognised in a problem's detail.
+pub fn excerpt(sent: &str) -> String {
+    sent.chars().take(60).collect()
+}

@@ -2,7 +2,7 @@
 //!
 //! Every chunk's row in the index has a `scope` column with one term for its user, type and
 //! language, and one per tag. A query ANDs the terms it wants, so that the postings of others are
-//! never ranked. The join on owner, tombstone and revision stays as the fence.
+//! never ranked. The join on owner, tombstone and revision still decides what is visible.
 
 use std::fmt::Write as _;
 

@@ -6,6 +6,8 @@ pub mod archive_conversations;
 pub mod archive_usage;
 pub mod eviction;
 pub mod expiry;
+#[cfg(test)]
+mod fixture;
 pub mod measure_usage;
 pub mod orphans;
 mod report;
@@ -16,7 +18,7 @@ mod trigger;
 
 use pipeline::failure::Failure;
 
-use self::report::Steps;
+use self::report::FirstFailure;
 pub use self::{
     report::Report,
     trigger::{Schedule, SchedulePorts},
@@ -26,13 +28,13 @@ pub use self::{
 /// do. A step that fails does not stop the others: the first failure is returned when all have run.
 pub async fn run<P: SchedulePorts>(ports: &P, schedule: Schedule) -> (Report, Result<(), Failure>) {
     let mut report = Report::default();
-    let mut steps = Steps::default();
+    let mut failures = FirstFailure::default();
     if schedule == Schedule::Frequent {
-        report.swept = steps.note(sweep::sweep(ports).await).unwrap_or_default();
-        report.orphans = steps.note(orphans::remove(ports).await).unwrap_or(0);
-        report.alerts_raised = steps.note(measure_usage::measure(ports).await).unwrap_or(0);
-        report.alerts_delivered = steps.note(alerts::deliver(ports).await).unwrap_or(0);
+        report.swept = failures.keep(sweep::sweep(ports).await).unwrap_or_default();
+        report.orphans = failures.keep(orphans::remove(ports).await).unwrap_or(0);
+        report.alerts_raised = failures.keep(measure_usage::measure(ports).await).unwrap_or(0);
+        report.alerts_delivered = failures.keep(alerts::deliver(ports).await).unwrap_or(0);
     }
-    steps::work_off(ports, schedule, &mut report, &mut steps).await;
-    (report, steps.outcome)
+    steps::work_off(ports, schedule, &mut report, &mut failures).await;
+    (report, failures.outcome)
 }

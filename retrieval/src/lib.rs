@@ -2,7 +2,7 @@
 //!
 //! 1. A ranking that was cached for the present state of the user's index is read again.
 //! 2. Otherwise both retrievers run at once: FTS5, and the query's embedding through Vectorize.
-//! 3. Their rankings are fused ([`fuse`]), the hits read from D1 through the fence.
+//! 3. Their rankings are fused ([`fuse`]), the hits read from D1 where they are visible.
 //!
 //! If the model or Vectorize fails, or the day's neurons are spent, words alone answer, and
 //! [`Found::mode`] says so.

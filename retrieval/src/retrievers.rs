@@ -1,6 +1,6 @@
 //! The two ways of finding chunks, and what is read and noted of those that were found.
 //!
-//! Both end in the fence of [`store::chunks::search`]: what Vectorize or a cache says of a chunk is
+//! Both end in the condition of visibility of [`store::chunks::search`]: what Vectorize or a cache says of a chunk is
 //! nothing until D1 confirms it.
 
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ use crate::{
     request::{Filters, Search},
 };
 
-/// Full-text rows ranked before the fence: some may be of revisions on their way out.
+/// Full-text rows ranked before it is asked which are visible: some may be of revisions on their way out.
 const RANKED: i64 = 200;
 
 fn candidate(found: ScoredChunk) -> Candidate<ChunkRow> {

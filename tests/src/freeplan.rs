@@ -125,13 +125,8 @@ impl Texts {
         let mut content = format!("Number {}\n\n", self.number);
         let mut start = (self.number * 7_919) % self.text.len();
         while content.len() < bytes {
-            while !self.text.is_char_boundary(start) {
-                start += 1;
-            }
-            let mut end = (start + bytes - content.len()).min(self.text.len());
-            while !self.text.is_char_boundary(end) {
-                end -= 1;
-            }
+            start = self.text.ceil_char_boundary(start);
+            let end = self.text.floor_char_boundary(start + bytes - content.len());
             content.push_str(&self.text[start..end]);
             start = 0;
         }

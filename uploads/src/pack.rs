@@ -1,4 +1,4 @@
-//! Documents to work units, sized by bytes: packs of at most 64 KB, batches of packs.
+//! Documents to work units, sized by bytes: packs of at most [`PACK_BYTES`], batches of packs.
 
 use pipeline::constants::{BATCH_BYTES, PACK_BYTES};
 

@@ -160,7 +160,7 @@ fn has_documents(text: &str) -> Result<bool, serde_json::Error> {
         documents: Option<serde::de::IgnoredAny>,
         content: Option<serde::de::IgnoredAny>,
     }
-    // A single document starts with one of its short fields; most need no look further than that.
+    // Walks the whole text, since fields come in any order, but keeps nothing of it.
     let shape: Shape = serde_json::from_str(text)?;
     Ok(shape.documents.is_some() && shape.content.is_none())
 }
@@ -199,7 +199,10 @@ fn parse_archive(body: &[u8]) -> Result<Vec<Item>, Problem> {
 
 /// A document that is longer than any may be; `pointer` is where it stands.
 pub fn too_long(pointer: &str) -> Problem {
-    let detail = format!("it is too long; the limit for one document is {} bytes", constants::DOCUMENT_BYTES);
+    let detail = format!(
+        "it is too long; the limit for one document is {} bytes: divide it into several",
+        constants::DOCUMENT_BYTES
+    );
     Problem::field(Code::TooLarge, format!("{pointer}/content"), detail)
 }
 

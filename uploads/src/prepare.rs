@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::{
     parse::Item,
-    validate::{Description, Prepared, validate},
+    validate::{Description, Valid, validate},
 };
 
 /// What became of one document of a request.
@@ -53,18 +53,29 @@ impl ItemAnswer {
     }
 }
 
+/// A document that will be indexed.
+#[derive(Debug)]
+pub struct PreparedDocument {
+    /// Its id.
+    pub id: DocumentId,
+    /// Hex SHA-256 of content and description: equal means nothing to do.
+    pub fingerprint: String,
+    /// The document.
+    pub document: Valid,
+}
+
 /// The documents of a request, or of a range of an upload.
 #[derive(Debug, Default)]
-pub struct Checked {
+pub struct Prepared {
     /// What becomes of each of them.
     pub answers: Vec<ItemAnswer>,
     /// Those that can be indexed, with their places among the answers.
-    pub documents: Vec<(usize, Prepared)>,
+    pub documents: Vec<(usize, PreparedDocument)>,
 }
 
 /// Validates and fingerprints; a document named twice is taken once. `first` documents stand before these.
-pub async fn prepare<P: Sha256>(ports: &P, user: &UserId, items: Vec<Item>, first: usize) -> Result<Checked, Failure> {
-    let mut checked = Checked::default();
+pub async fn prepare<P: Sha256>(ports: &P, user: &UserId, items: Vec<Item>, first: usize) -> Result<Prepared, Failure> {
+    let mut prepared = Prepared::default();
     let mut seen: HashMap<DocumentId, usize> = HashMap::new();
     for (place, item) in items.into_iter().enumerate() {
         let external_id = item.document.as_ref().ok().and_then(|document| document.external_id.clone());
@@ -81,14 +92,14 @@ pub async fn prepare<P: Sha256>(ports: &P, user: &UserId, items: Vec<Item>, firs
                     seen.insert(id.clone(), first + place);
                     answer.document_id = Some(id.clone());
                     let fingerprint = fingerprint(&document.description, &content_hash)?;
-                    checked.documents.push((place, Prepared { id, fingerprint, document }));
+                    prepared.documents.push((place, PreparedDocument { id, fingerprint, document }));
                 }
             }
             Err(problem) => answer.reject(problem),
         }
-        checked.answers.push(answer);
+        prepared.answers.push(answer);
     }
-    Ok(checked)
+    Ok(prepared)
 }
 
 fn fingerprint(description: &Description, content_hash: &[u8; 32]) -> Result<String, Failure> {

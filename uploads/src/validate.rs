@@ -5,7 +5,7 @@ use pipeline::{
     constants,
     filters::DOCUMENT_TYPES,
     ids::{DocumentId, UserId},
-    problem::{Code, Problem},
+    problem::{Code, Problem, excerpt},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -58,17 +58,6 @@ impl Valid {
     }
 }
 
-/// A document that will be indexed.
-#[derive(Debug)]
-pub struct Prepared {
-    /// Its id.
-    pub id: DocumentId,
-    /// Hex SHA-256 of content and description: equal means nothing to do.
-    pub fingerprint: String,
-    /// The document.
-    pub document: Valid,
-}
-
 /// Checks a document; `pointer` is where it stands in the request.
 pub fn validate(pointer: &str, input: DocumentInput) -> Result<Valid, Problem> {
     check_fields(&input).map_err(|(field, code, detail)| Problem::field(code, format!("{pointer}/{field}"), detail))?;
@@ -103,18 +92,19 @@ fn check_fields(input: &DocumentInput) -> Result<(), (String, Code, String)> {
     }
     check_tags(&input.tags).or_else(|(index, detail)| wrong(&format!("tags{index}"), Code::Invalid, detail))?;
     if let Some(kind) = input.kind.as_deref().filter(|kind| !DOCUMENT_TYPES.contains(kind)) {
-        let detail = format!("{:?} is none of {}", shortened(kind), DOCUMENT_TYPES.join(", "));
+        let detail = format!("{:?} is none of {}", excerpt(kind), DOCUMENT_TYPES.join(", "));
         return wrong("type", Code::Invalid, detail);
     }
     let metadata_bytes =
         input.metadata.as_ref().map_or(0, |metadata| serde_json::to_string(metadata).map_or(0, |text| text.len()));
     if metadata_bytes > constants::METADATA_BYTES {
-        let detail = format!("{metadata_bytes} bytes of JSON; the limit is {}", constants::METADATA_BYTES);
+        let detail = format!("{metadata_bytes} bytes of JSON; the limit is {}: shorten it", constants::METADATA_BYTES);
         return wrong("metadata", Code::TooLarge, detail);
     }
     let bytes = input.content.0.len();
     if bytes > constants::DOCUMENT_BYTES {
-        let detail = format!("{bytes} bytes; the limit for one document is {}", constants::DOCUMENT_BYTES);
+        let limit = constants::DOCUMENT_BYTES;
+        let detail = format!("{bytes} bytes; the limit for one document is {limit}: divide it into several");
         return wrong("content", Code::TooLarge, detail);
     }
     Ok(())
@@ -127,7 +117,7 @@ fn media(external_id: Option<&str>, given: Option<&str>) -> Result<Media, Proble
         let detail = format!(
             "{:?} is not indexed; text/plain, text/markdown, text/html, text/csv, text/x-source and \
              application/json are",
-            shortened(given)
+            excerpt(given)
         );
         Problem::new(Code::UnsupportedType, detail)
     })?;
@@ -143,21 +133,25 @@ fn at(mut problem: Problem, pointer: String) -> Problem {
 fn check_line(value: Option<&str>, limit: usize) -> Result<(), String> {
     let Some(value) = value else { return Ok(()) };
     if value.len() > limit {
-        return Err(format!("{} bytes; the limit is {limit}", value.len()));
+        return Err(format!("{} bytes; the limit is {limit}: shorten it", value.len()));
     }
     match value.chars().find(|character| character.is_control()) {
-        Some(character) => Err(format!("contains the control character U+{:04X}", u32::from(character))),
+        Some(character) => Err(format!("contains the control character U+{:04X}: leave it out", u32::from(character))),
         None => Ok(()),
     }
 }
 
 fn check_tags(tags: &[String]) -> Result<(), (String, String)> {
     if tags.len() > constants::TAGS {
-        return Err((String::new(), format!("{} tags; the limit is {}", tags.len(), constants::TAGS)));
+        let detail = format!("{} tags; the limit is {}: keep those you filter by", tags.len(), constants::TAGS);
+        return Err((String::new(), detail));
     }
     for (index, tag) in tags.iter().enumerate() {
-        let detail =
-            if tag.is_empty() { Err("an empty tag".to_owned()) } else { check_line(Some(tag), constants::TAG_BYTES) };
+        let detail = if tag.is_empty() {
+            Err("an empty tag: leave it out".to_owned())
+        } else {
+            check_line(Some(tag), constants::TAG_BYTES)
+        };
         detail.map_err(|detail| (format!("/{index}"), detail))?;
     }
     Ok(())
@@ -167,10 +161,6 @@ fn last_part(path: &str) -> String {
     path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path).to_owned()
 }
 
-fn shortened(text: &str) -> String {
-    text.chars().take(60).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +168,21 @@ mod tests {
 
     fn input(content: &str) -> DocumentInput {
         DocumentInput { content: Content(Bytes::copy_from_slice(content.as_bytes())), ..DocumentInput::default() }
+    }
+
+    #[test]
+    fn every_limit_says_what_to_do() {
+        for input in [
+            DocumentInput { title: Some("x".repeat(100_000)), ..input("a") },
+            DocumentInput { title: Some("a\0b".into()), ..input("a") },
+            DocumentInput { tags: vec![String::new()], ..input("a") },
+            DocumentInput { tags: vec!["x".into(); 33], ..input("a") },
+            input(&"x".repeat(constants::DOCUMENT_BYTES + 1)),
+        ] {
+            let detail = validate("", input).unwrap_err().errors[0].detail.clone();
+            let advice = detail.split_once(": ").map(|(_, advice)| advice);
+            assert!(advice.is_some_and(|advice| advice.contains(' ')), "{detail}");
+        }
     }
 
     fn pointer(input: DocumentInput) -> String {

@@ -1,7 +1,7 @@
 //! The consumer Worker: queues, their dead letters, and cron. Thin: the stages are in `consumers`.
 
 use cloudflare::{Batch, Delivery, Workers, log};
-use consumers::{Report, consume, dead_letter, room};
+use consumers::{Report, consume, dead_letter, query_budget};
 use pipeline::{
     budget::{ledger::Entry, purpose::Purpose},
     job::{
@@ -23,7 +23,7 @@ fn start() {
 
 /// Exported by hand: an error is then a rejection, where the macro's would reset the isolate.
 ///
-/// Always succeeds: ack and retry are said message by message. A batch is one invocation: messages that it has
+/// Always succeeds: ack and retry are said message by message. A batch of messages is one invocation: those that it has
 /// no more queries for go back as they came.
 #[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
 pub async fn queue(batch: Batch, env: Env, _context: JsValue) -> Result<JsValue, JsValue> {
@@ -31,7 +31,7 @@ pub async fn queue(batch: Batch, env: Env, _context: JsValue) -> Result<JsValue,
     let invocation = Workers::new(env);
     for delivery in batch.messages().iter() {
         let delivery: Delivery = delivery.unchecked_into();
-        if room::is_left(invocation.asked()) {
+        if query_budget::allows_another_message(invocation.asked()) {
             process(&queue, &delivery, &invocation).await;
         } else {
             delivery.retry_after(Span::ZERO);

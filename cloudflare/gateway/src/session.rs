@@ -6,9 +6,9 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
-use cloudflare::CHANNEL_USAGE_HEADER;
+use cloudflare::{CHANNEL_USAGE_HEADER, PUBLISH_PATH};
 use pipeline::{
-    chat::channel::Told,
+    chat::channel::AddressedUpdate,
     constants,
     ids::{SessionId, UserId},
     platform::ports::Clock as _,
@@ -129,9 +129,9 @@ impl Session {
         let parameter =
             |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
         match url.path() {
-            "/tell" => {
-                let told = serde_json::from_str(&request.text().await?)?;
-                let wanted = self.publish(told).await?;
+            PUBLISH_PATH => {
+                let addressed = serde_json::from_str(&request.text().await?)?;
+                let wanted = self.publish(addressed).await?;
                 Response::from_json(&json!({ "wanted": wanted }))
             }
             "/listen" => {
@@ -145,15 +145,16 @@ impl Session {
     }
 
     /// A turn's worker publishes its events; false if it should stop.
-    async fn publish(&self, told: Told) -> Result<bool> {
-        if let Some((owner, session)) = &told.session {
+    async fn publish(&self, addressed: AddressedUpdate) -> Result<bool> {
+        if let Some((owner, session)) = &addressed.session {
             self.channel.become_channel_of(owner, session).await?;
         }
-        let wanted = self.channel.streams.publish(&self.channel.log, told.update, |entry| self.send_to_all(entry))?;
+        let wanted =
+            self.channel.streams.publish(&self.channel.log, addressed.update, |entry| self.send_to_all(entry))?;
         // Where somebody is, leaving sets it.
         let is_empty = self.channel.state.get_websockets().is_empty();
         if is_empty && self.channel.state.storage().get_alarm().await?.is_none() {
-            let is_of_turn = told.session.is_none();
+            let is_of_turn = addressed.session.is_none();
             self.channel
                 .wake_in(if is_of_turn { constants::TURN_CHANNEL_LIFE } else { constants::SESSION_IDLE })
                 .await?;

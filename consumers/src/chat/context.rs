@@ -76,8 +76,7 @@ impl TurnRows {
     fn context(self) -> Result<Option<Context>, Failure> {
         let Self { asker: Some(asker), conversation, mut messages } = self else { return Ok(None) };
         let text = asker.turn.ok_or_else(|| Failure::bug("a chat job without a turn"))?;
-        let turn: Turn =
-            serde_json::from_str(&text).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))?;
+        let turn = Turn::read(&text)?;
         let Some(conversation) = conversation else { return Ok(None) };
         let Some(question) = messages.pop().filter(|row| row.number == turn.number) else { return Ok(None) };
         let is_by_guest = turn.request.is_by_guest();

@@ -75,20 +75,12 @@ pub fn excerpts(previous: Option<&str>, messages: &[Numbered]) -> String {
         format!("{who}: {}", beginning(first, EXCERPT_BYTES))
     }));
     let text = lines.join("\n");
-    let mut from = text.len().saturating_sub(EXCERPTS_BYTES);
-    while !text.is_char_boundary(from) {
-        from += 1;
-    }
-    text[from..].to_owned()
+    text[text.ceil_char_boundary(text.len().saturating_sub(EXCERPTS_BYTES))..].to_owned()
 }
 
 /// At most so many bytes of a text.
 pub fn beginning(text: &str, bytes: usize) -> &str {
-    let mut end = bytes.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(bytes)]
 }
 
 #[cfg(test)]

@@ -48,9 +48,9 @@ pub fn max_tokens(ask: &Ask, route: &Route) -> u32 {
     ask.max_tokens.unwrap_or(route.max_tokens).clamp(1, route.max_tokens)
 }
 
-/// What the models are asked with.
+/// A turn with the route that was chosen for it.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct RoutedTurn<'a> {
     /// The turn.
     pub context: &'a Context,
     /// Prices.
@@ -68,13 +68,13 @@ const QUERIES_OF_MODEL: u64 = 3;
 
 /// Asks them. Asking again after a crash is billed again; the channel hears `restarted`, and only one
 /// answer is ever committed.
-pub async fn write<P>(ports: &P, claim: &Claim, asked: &Asked<'_>, prompt: &Prompt) -> Result<Written, Unwritten>
+pub async fn write<P>(ports: &P, claim: &Claim, routed: &RoutedTurn<'_>, prompt: &Prompt) -> Result<Written, Unwritten>
 where
     P: Database + KeyValue + Generator + Channels + Deployment + Meter + Clock,
 {
-    let max_tokens = max_tokens(&asked.context.turn.request, asked.route);
+    let max_tokens = max_tokens(&routed.context.turn.request, routed.route);
     let mut failure = Failure::bug("the route names no model");
-    for (place, model) in asked.route.models.iter().enumerate() {
+    for (place, model) in routed.route.models.iter().enumerate() {
         // However many models a route names: the turn's end has its queries.
         if ports.asked().queries_left() < QUERIES_OF_MODEL + QUERIES_TO_END {
             break;
@@ -82,7 +82,7 @@ where
         if place > 0 && !protocol::renew(ports, claim).await.map_err(Unwritten::Failed)? {
             return Err(Unwritten::Unwanted);
         }
-        let price = asked.catalogue.price(model);
+        let price = routed.catalogue.price(model);
         let generation = Generation {
             model: model.clone(),
             messages: prompt.messages.clone(),
@@ -98,7 +98,7 @@ where
             }
             continue;
         }
-        match ask(ports, claim, asked, prompt, (place, &generation)).await {
+        match ask(ports, claim, routed, prompt, (place, &generation)).await {
             // The allowance is everybody's: no other model would do better.
             Err(Unwritten::Failed(other)) if other.kind != FailureKind::Exhausted => {
                 // A passing failure says more than that a model is unknown.
@@ -116,21 +116,21 @@ where
 async fn ask<P>(
     ports: &P,
     claim: &Claim,
-    asked: &Asked<'_>,
+    routed: &RoutedTurn<'_>,
     prompt: &Prompt,
     (place, generation): (usize, &Generation),
 ) -> Result<Written, Unwritten>
 where
     P: Database + Generator + Channels + Meter + Clock,
 {
-    let turn = &asked.context.turn;
+    let turn = &routed.context.turn;
     let started = TurnEvent::Started {
         turn_id: turn.turn_id.clone(),
         conversation_id: turn.conversation_id.clone(),
-        route: asked.choice.route.name().to_owned(),
+        route: routed.choice.route.name().to_owned(),
         model: generation.model.clone(),
     };
-    let mut publisher = StreamPublisher::new(ports, claim, asked.channel, Attempt::Model(place), started);
+    let mut publisher = StreamPublisher::new(ports, claim, routed.channel, Attempt::Model(place), started);
     let generated = ports.generate(generation, &mut publisher).await;
     if publisher.unwanted {
         return Err(Unwritten::Unwanted);

@@ -1,7 +1,7 @@
 //! Which bytes of a pack one message works through.
 //!
 //! A pack of small documents goes in one. A long document is alone in its pack and goes in slices of
-//! about 64 KB, each ending where its text has a seam, so that a message stays within its CPU time.
+//! about [`CHUNK_SLICE_BYTES`], each ending where its text has a seam, so that a message stays within its CPU time.
 
 use pipeline::{constants::CHUNK_SLICE_BYTES, job::item::PackedDocument};
 
@@ -58,20 +58,14 @@ pub fn text(bytes: &[u8], is_last: bool, html: bool) -> Option<(&str, bool)> {
 
 /// The last paragraph end in the later half, else line end, else space, else all of it.
 fn text_seam(text: &str) -> usize {
-    let mut half = text.len() / 2;
-    while !text.is_char_boundary(half) {
-        half += 1;
-    }
+    let half = text.ceil_char_boundary(text.len() / 2);
     let later = &text[half..];
     ["\n\n", "\n", " "].iter().find_map(|seam| later.rfind(seam).map(|at| half + at + seam.len())).unwrap_or(text.len())
 }
 
 /// The last start of a block element in the later half, else the last end of a tag.
 fn html_seam(text: &str) -> usize {
-    let mut half = text.len() / 2;
-    while !text.is_char_boundary(half) {
-        half += 1;
-    }
+    let half = text.ceil_char_boundary(text.len() / 2);
     let later = &text[half..];
     ["<h2", "<h3", "<section", "<div", "<p", "<li", "<tr", "<"]
         .iter()

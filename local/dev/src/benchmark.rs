@@ -80,11 +80,7 @@ fn source_text() -> Result<String, Error> {
 
 /// The first `bytes` of the text, or a little less.
 fn cut(text: &str, bytes: usize) -> &str {
-    let mut end = bytes.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(bytes)]
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -33,8 +33,8 @@ pub struct Profile {
     pub holds_messages: bool,
     /// Vectors are made of a hash of the text: for who measures everything but the model.
     pub hashes_texts: bool,
-    /// `OUTAGE`: a service that does not answer for a while (JSON), or nothing.
-    pub outage: String,
+    /// `OUTAGES`: services that do not answer for a while (JSON), or nothing.
+    pub outages: String,
     /// `D1_BYTES`: how large its database may be; nothing: as on the Free plan.
     pub database_bytes: String,
 }
@@ -154,7 +154,7 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
         ("LIMITS".to_owned(), Value::from(profile.limits.as_str())),
         // What production refuses an invocation is refused here, too.
         ("STRICT".to_owned(), Value::from("true")),
-        ("OUTAGE".to_owned(), Value::from(profile.outage.as_str())),
+        ("OUTAGES".to_owned(), Value::from(profile.outages.as_str())),
         ("D1_BYTES".to_owned(), Value::from(profile.database_bytes.as_str())),
         ("CLOCK_SHIFT_SECONDS".to_owned(), Value::from(profile.clock_shift_seconds.to_string())),
     ];

@@ -290,13 +290,7 @@ fn passes(filter: &Map<String, Value>, metadata: &Map<String, Value>) -> bool {
 
 fn indexed(value: &Value) -> Value {
     match value {
-        Value::String(text) => {
-            let mut end = text.len().min(constants::VECTOR_INDEXED_BYTES);
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            Value::from(&text[..end])
-        }
+        Value::String(text) => Value::from(&text[..text.floor_char_boundary(constants::VECTOR_INDEXED_BYTES)]),
         other => other.clone(),
     }
 }

@@ -231,6 +231,9 @@ impl Allowances {
     }
 
     /// These with the fields that a JSON object names replaced.
+    ///
+    /// # Errors
+    /// What is wrong with the object, for its operator.
     pub fn overlaid(self, layer: &[u8]) -> Result<Self, String> {
         let layer: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(layer).map_err(|error| error.to_string())?;

@@ -95,10 +95,10 @@ pub struct Entry<'a> {
 }
 
 /// Writes the invocation's usage row, in which it is contained itself, and gives its reservation up.
-/// Keyed by the invocation: twice is once.
 ///
 /// # Errors
-/// What the database fails with; it may be repeated.
+/// What the database fails with. Not to be repeated: the row is keyed by the time as well, so that a row whose
+/// answer was lost would be written again, and its neurons counted twice.
 pub async fn record<P: Database + Meter + Clock>(ports: &P, entry: Entry<'_>) -> Result<(), Failure> {
     let mut usage = ports.usage();
     let neurons = usage.neurons;

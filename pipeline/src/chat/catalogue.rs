@@ -141,6 +141,9 @@ impl Catalogue {
     }
 
     /// Reads and checks a table.
+    ///
+    /// # Errors
+    /// What is wrong with it, for its operator.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let catalogue: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         catalogue.check().map(|()| catalogue)

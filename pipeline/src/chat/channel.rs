@@ -30,6 +30,13 @@ impl Channel {
         }
     }
 
+    /// Whose it is.
+    pub const fn owner(&self) -> &UserId {
+        match self {
+            Self::Session(user, _) | Self::Turn(user, _) => user,
+        }
+    }
+
     /// The channel in which a turn is published.
     pub fn of_turn(user: &UserId, job: &JobId, session: Option<&SessionId>) -> Self {
         match session {
@@ -97,7 +104,7 @@ pub struct Update {
 
 /// An update as it is sent to its channel, which does not know its own name.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Told {
+pub struct AddressedUpdate {
     /// Of a session's channel: whose session, and which.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<(UserId, SessionId)>,
@@ -106,7 +113,7 @@ pub struct Told {
     pub update: Update,
 }
 
-impl Told {
+impl AddressedUpdate {
     /// An update for a channel.
     pub fn new(channel: &Channel, update: Update) -> Self {
         let session = match channel {

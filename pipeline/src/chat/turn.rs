@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     chat::{catalogue::RouteName, generation::PromptMessage, guests::GuestScope},
+    failure::Failure,
     filters::Filters,
     ids::{ConversationId, DocumentId, JobId, MemoryId, SessionId, TurnId},
 };
@@ -23,6 +24,16 @@ pub struct Turn {
     pub session_id: Option<SessionId>,
     /// How the question is to be answered.
     pub request: Ask,
+}
+
+impl Turn {
+    /// Reads a chat job's turn.
+    ///
+    /// # Errors
+    /// A bug if it is none.
+    pub fn read(turn: &str) -> Result<Self, Failure> {
+        serde_json::from_str(turn).map_err(|error| Failure::bug(format!("a chat job's turn: {error}")))
+    }
 }
 
 /// How a question is to be answered.
@@ -176,7 +187,7 @@ pub struct TurnResult {
 
 impl TurnResult {
     /// The result of a turn that was answered.
-    pub fn new(job: &JobId, turn: &Turn, answer: CachedAnswer, cached: bool) -> Self {
+    pub fn new(job: &JobId, turn: &Turn, answer: TurnAnswer, cached: bool) -> Self {
         Self {
             job_id: job.clone(),
             turn_id: turn.turn_id.clone(),
@@ -189,9 +200,9 @@ impl TurnResult {
     }
 }
 
-/// What is remembered of an answer that may be given again.
+/// An answer: of a turn, and in the cache of what may be given again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CachedAnswer {
+pub struct TurnAnswer {
     /// The text.
     pub answer: String,
     /// What is kept beside it.

@@ -8,6 +8,7 @@ use crate::{
     ids::{ClaimToken, DocumentId, ItemId, JobId, UserId},
     job::message::Stage,
     platform::transaction::Write,
+    store::conditions::CLAIMED,
 };
 
 /// The state of a job item.
@@ -106,7 +107,7 @@ impl Claim {
     /// A write whose `?1` and `?2` are the item and the token, for the fence
     /// ([`HELD`](crate::store::conditions::HELD)), which `sql` must contain.
     pub fn fenced(&self, sql: &'static str) -> Write {
-        debug_assert!(sql.contains("token = ?2"), "a write without the fence");
+        debug_assert!(sql.contains(CLAIMED), "a write without the fence");
         Write::new(sql).bind(self.item).bind(&self.token)
     }
 }

@@ -23,8 +23,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Claims the message's item for its stage; `None` if there is nothing to do: done, cancelled, held
-/// by another, not yet due, out of attempts. The sweep owns liveness, so the message may go.
+/// Claims the message's item for its stage; `None` if it cannot be claimed now: done, cancelled, held by another,
+/// not yet due, out of attempts. What becomes of the message `unclaimed` decides (`consumers/src/consume.rs`).
 ///
 /// Idempotent: a second claim while the first holds changes nothing.
 ///

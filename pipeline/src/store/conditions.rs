@@ -3,6 +3,8 @@
 //! Parameters differ from statement to statement, so the conditions that need them are macros over the
 //! parameters' names; [`const_format::formatcp!`] puts them into a statement at compile time.
 
+use const_format::formatcp;
+
 /// The states that only an owner's retry leaves, as an SQL list.
 pub const TERMINAL: &str = "('done', 'failed', 'cancelled')";
 
@@ -10,7 +12,10 @@ pub const TERMINAL: &str = "('done', 'failed', 'cancelled')";
 ///
 /// Every write of a stage carries it and shares one transaction with the move that gives the claim up,
 /// so that a writer whose lease ran out, or whose job was cancelled, changes nothing.
-pub const HELD: &str = "EXISTS (SELECT 1 FROM job_items WHERE id = ?1 AND token = ?2)";
+pub const HELD: &str = formatcp!("EXISTS (SELECT 1 FROM job_items WHERE {CLAIMED})");
+
+/// The fence of a write to the claimed item itself.
+pub const CLAIMED: &str = "id = ?1 AND token = ?2";
 
 /// The job `$job` was accepted at the time `$now`: by this very transaction, since its time is its own.
 macro_rules! accepted_at {

@@ -10,7 +10,7 @@ use crate::{
     job::item::Claim,
     platform::transaction::{Query, Write},
     store::{
-        conditions::{is_spent, why_spent},
+        conditions::{CLAIMED, is_spent, why_spent},
         jobs::items::STOPPED,
     },
     time::Timestamp,
@@ -24,7 +24,7 @@ const AGAIN: &str =
 
 /// Records a claimed item that is about to fail.
 pub fn record_failed(claim: &Claim, why: &str, now: Timestamp) -> Write {
-    claim.fenced(formatcp!("{RECORD}, ?3, ?4 FROM job_items WHERE id = ?1 AND token = ?2 {AGAIN}")).bind(why).bind(now)
+    claim.fenced(formatcp!("{RECORD}, ?3, ?4 FROM job_items WHERE {CLAIMED} {AGAIN}")).bind(why).bind(now)
 }
 
 /// Records an item that is about to be given up: see [`give_up`](crate::store::jobs::items::give_up).

@@ -198,12 +198,12 @@ pub fn mark_recalled(claim: &Claim, memories: &[MemoryId], now: Timestamp) -> Re
         .bind(now.plus(-DAY)))
 }
 
-/// The row numbers of memories past their owners' retention; pinned ones stay.
-const PAST_RETENTION: &str = formatcp!(
-    "SELECT m.number FROM users u JOIN memories m ON m.user_id = u.id
-             WHERE m.pinned = 0 AND {OLD}",
-    OLD = past_retention!("memory_days", "m.created_at"),
-);
+/// The memory `m` of the user `u` is past its owner's retention; pinned ones stay.
+pub(in crate::store) const IS_PAST_RETENTION: &str =
+    formatcp!("m.user_id = u.id AND m.pinned = 0 AND {OLD}", OLD = past_retention!("memory_days", "m.created_at"),);
+
+/// The row numbers of such memories.
+const PAST_RETENTION: &str = formatcp!("SELECT m.number FROM users u JOIN memories m ON {IS_PAST_RETENTION}");
 
 /// Removes memories that are older than their owners want: from the full-text index, then the rows.
 pub fn delete_past_retention(now: Timestamp) -> [Write; 2] {

@@ -8,7 +8,7 @@ use crate::{
     ids::{JobId, UserId},
     job::item::Claim,
     platform::transaction::{Query, Write},
-    store::conditions::HELD,
+    store::{conditions::HELD, memories::IS_PAST_RETENTION},
     tenant::Tenant,
     time::{DAY, MINUTE, Timestamp},
 };
@@ -105,9 +105,7 @@ pub fn bump_by(claim: &Claim) -> Write {
 pub fn bump_past_retention(now: Timestamp) -> Write {
     Write::new(formatcp!(
         "{MOVE_VERSION_ON}
-         WHERE profile ->> '$.retention.memory_days' > 0 AND EXISTS (
-             SELECT 1 FROM memories m WHERE m.user_id = users.id AND m.pinned = 0
-               AND m.created_at < ?1 - (users.profile ->> '$.retention.memory_days') * ?2)"
+         WHERE id IN (SELECT u.id FROM users u WHERE EXISTS (SELECT 1 FROM memories m WHERE {IS_PAST_RETENTION}))"
     ))
     .bind(now)
     .bind(DAY)

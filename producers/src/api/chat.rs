@@ -8,7 +8,7 @@
 pub mod accept;
 pub mod cached;
 
-use http::{HeaderName, StatusCode, header};
+use http::StatusCode;
 use pipeline::{
     chat::{
         catalogue::{Catalogue, RouteName},
@@ -21,7 +21,7 @@ use pipeline::{
     filters::Filters,
     ids::{ConversationId, JobId, SessionId, TurnId, UserId},
     platform::{ports::Database, statement::json},
-    problem::{Code, Problem},
+    problem::{Code, Problem, excerpt},
     store::sessions,
     tenant::Tenant,
     time::Span,
@@ -126,11 +126,7 @@ fn no_such_session() -> Problem {
 fn route(name: &str) -> Result<RouteName, Problem> {
     RouteName::parse(name).ok_or_else(|| {
         let names = RouteName::ALL.map(RouteName::name).join(", ");
-        Problem::field(
-            Code::Invalid,
-            "/route",
-            format!("{:?} is none of {names}", name.chars().take(60).collect::<String>()),
-        )
+        Problem::field(Code::Invalid, "/route", format!("{:?} is none of {names}", excerpt(name)))
     })
 }
 
@@ -228,19 +224,15 @@ async fn check_session<P: Database>(ports: &P, user: &UserId, session: &SessionI
 }
 
 async fn answer<P: RequestPorts>(ports: &P, user: &UserId, begun: &Begun, wait: Span) -> Answer {
-    let location = format!("/api/jobs/{}", begun.job);
     if let Some(result) = &begun.result {
-        return Ok(Reply::json(StatusCode::OK, result).with(header::LOCATION, &location));
+        return Ok(Reply::json(StatusCode::OK, result).of_job(&begun.job));
     }
-    if wait > Span::ZERO
-        && let Some(result) = wait_for(ports, user, begun, wait).await?
-    {
-        return Ok(Reply::json(StatusCode::OK, &result)
-            .with(header::LOCATION, &location)
-            .with(HeaderName::from_static("preference-applied"), &format!("wait={}", wait.as_seconds())));
-    }
-    let answer = ChatAnswer::queued(&begun.job, &begun.turn);
-    Ok(Reply::json(StatusCode::ACCEPTED, &answer).with(header::LOCATION, &location).with(header::RETRY_AFTER, "1"))
+    let result = if wait == Span::ZERO { None } else { wait_for(ports, user, begun, wait).await? };
+    let reply = match result {
+        Some(result) => Reply::json(StatusCode::OK, &result),
+        None => Reply::json(StatusCode::ACCEPTED, &ChatAnswer::queued(&begun.job, &begun.turn)),
+    };
+    Ok(reply.of_job(&begun.job).after_wait(wait))
 }
 
 /// Waits for a turn's answer; `None` if it is not there by then. A turn that ended without one is a

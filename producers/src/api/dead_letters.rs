@@ -40,5 +40,6 @@ pub async fn replay<P: Database + Queue + Channels + Clock>(ports: &P, call: &Ca
         Problem::new(Code::NotFound, "there is no such dead letter; GET /api/dead-letters lists yours")
     })?;
     jobs::requeue(ports, user, &replayed.job_id, Some(replayed.item_id)).await?;
-    Ok(Reply::json(StatusCode::ACCEPTED, &Replayed { job_id: replayed.job_id }))
+    let job = replayed.job_id;
+    Ok(Reply::json(StatusCode::ACCEPTED, &Replayed { job_id: job.clone() }).of_job(&job))
 }

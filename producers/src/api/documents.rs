@@ -164,9 +164,7 @@ pub async fn delete<P: Database + Queue + Meter + Clock + Random>(ports: &P, cal
     let job = remove::document(ports, user, &id).await?.ok_or_else(not_found)?;
     let deleted = Deleted { document_id: &id, deleted_at, job_id: &job };
     match call.wait() {
-        Span::ZERO => {
-            Ok(Reply::json(StatusCode::ACCEPTED, &deleted).with(header::LOCATION, &format!("/api/jobs/{job}")))
-        }
+        Span::ZERO => Ok(Reply::json(StatusCode::ACCEPTED, &deleted).of_job(&job)),
         longest => jobs::wait(ports, user, &job, longest, &deleted).await,
     }
 }

@@ -3,7 +3,7 @@
 //! 1. Parse and validate, each document alone, hash ([`uploads`]).
 //! 2. Look for what is there already: duplicates cost nothing.
 //! 3. Plan packs and batches by bytes ([`pack`]), estimate the cost ([`estimate`]).
-//! 4. Commit: rows that announce the packs, the packs in R2, then the rows that make the job
+//! 4. Commit: rows that note the packs, the packs in R2, then the rows that make the job
 //!    ([`accept`]). Only then is the answer 202, and only then are messages sent.
 //!
 //! A body that is too large for that goes into R2 unread, and the unpack stage does the same with it
@@ -29,7 +29,7 @@ use pipeline::{
 };
 pub use uploads::Documents;
 use uploads::{
-    Checked, Item, ItemAnswer, Prepared,
+    Item, ItemAnswer, Prepared, PreparedDocument,
     pack::{self, Batch},
     parse, prepare,
 };
@@ -72,7 +72,7 @@ struct Plan {
     /// What becomes of each of its documents.
     answers: Vec<ItemAnswer>,
     /// Those that are to be indexed.
-    documents: Vec<Prepared>,
+    documents: Vec<PreparedDocument>,
     /// Their packs.
     batches: Vec<Batch>,
     /// What that costs.
@@ -89,7 +89,7 @@ impl Plan {
 
 /// Steps 1 to 3: nothing is written so far.
 async fn plan<P: RequestPorts>(ports: &P, tenant: &Tenant, items: Vec<Item>) -> Result<Plan, Failure> {
-    let Checked { mut answers, documents: prepared } = prepare(ports, &tenant.user, items, 0).await?;
+    let Prepared { mut answers, documents: prepared } = prepare(ports, &tenant.user, items, 0).await?;
     let known = known(ports, tenant, &prepared).await?;
     let documents = unknown(prepared, known, &mut answers);
     let sizes: Vec<usize> = documents.iter().map(|prepared| prepared.document.content.len()).collect();
@@ -99,7 +99,7 @@ async fn plan<P: RequestPorts>(ports: &P, tenant: &Tenant, items: Vec<Item>) -> 
     Ok(Plan { answers, documents, batches, estimate })
 }
 
-fn text(prepared: &Prepared) -> Text<'_> {
+fn text(prepared: &PreparedDocument) -> Text<'_> {
     let document = &prepared.document;
     Text { bytes: document.content.as_ref(), is_html: document.description.media_type == "text/html" }
 }
@@ -156,7 +156,7 @@ fn nothing_queued(plan: &Plan) -> Answer {
 async fn known<P: Database>(
     ports: &P,
     tenant: &Tenant,
-    documents: &[(usize, Prepared)],
+    documents: &[(usize, PreparedDocument)],
 ) -> Result<HashMap<DocumentId, Option<JobId>>, Failure> {
     if documents.is_empty() {
         return Ok(HashMap::new());
@@ -169,10 +169,10 @@ async fn known<P: Database>(
 
 /// The documents that are not known, which are to be queued; the answers say what the others are.
 fn unknown(
-    documents: Vec<(usize, Prepared)>,
+    documents: Vec<(usize, PreparedDocument)>,
     mut known: HashMap<DocumentId, Option<JobId>>,
     answers: &mut [ItemAnswer],
-) -> Vec<Prepared> {
+) -> Vec<PreparedDocument> {
     let mut unknown = Vec::new();
     for (index, prepared) in documents {
         match known.remove(&prepared.id) {

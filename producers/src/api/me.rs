@@ -40,7 +40,7 @@ pub async fn put<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let profile: Profile = body::parse(call.request.body())?;
     let text = json(&profile)?;
     if text.len() > constants::PROFILE_BYTES {
-        let detail = format!("{} bytes; the limit is {}", text.len(), constants::PROFILE_BYTES);
+        let detail = format!("{} bytes; the limit is {}: shorten it", text.len(), constants::PROFILE_BYTES);
         return Err(Problem::field(Code::TooLarge, "/about", detail).into());
     }
     users::set_profile(user, &text).run(ports).await?;

@@ -11,7 +11,7 @@ use pipeline::{
         ports::{Clock, Database, Embedder, KeyValue, Random},
         transaction::Transaction,
     },
-    problem::{Code, Problem},
+    problem::{Code, Problem, excerpt},
     schema,
     scope::Scope,
     store::{
@@ -81,7 +81,7 @@ fn parse(text: &[u8]) -> Result<Checked, Problem> {
     let text = body::text("/text", &new.text, constants::MEMORY_BYTES)?;
     let kind = new.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned());
     if !KINDS.contains(&kind.as_str()) {
-        let detail = format!("{:?} is none of {}", kind.chars().take(60).collect::<String>(), KINDS.join(", "));
+        let detail = format!("{:?} is none of {}", excerpt(&kind), KINDS.join(", "));
         return Err(Problem::field(Code::Invalid, "/kind", detail));
     }
     let source = new.source.map(|source| body::text("/source", &source, SOURCE_BYTES)).transpose()?;

@@ -43,10 +43,10 @@ const WAIT: Span = Span::seconds(110);
 
 /// `POST /v1/chat/completions`
 pub async fn complete<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
-    let asked = parse(call.request.body())?;
-    let begun = chat::begin(ports, &call.tenant, asked.checked, None, "openai").await?;
-    let completion = Completion::new(&begun.job, ports.now(), &asked.model, asked.include_usage);
-    if asked.stream {
+    let parsed = parse(call.request.body())?;
+    let begun = chat::begin(ports, &call.tenant, parsed.checked, None, "openai").await?;
+    let completion = Completion::new(&begun.job, ports.now(), &parsed.model, parsed.include_usage);
+    if parsed.stream {
         return stream(&begun, completion, call);
     }
     let result = chat::wait_for(ports, &call.tenant.user, &begun, WAIT).await?;

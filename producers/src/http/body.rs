@@ -123,7 +123,7 @@ pub fn text(pointer: &str, value: &str, limit: usize) -> Result<String, Problem>
         return Err(Problem::field(Code::Invalid, pointer, "the text is empty"));
     }
     if value.len() > limit {
-        let detail = format!("{} bytes; the limit is {limit}", value.len());
+        let detail = format!("{} bytes; the limit is {limit}: shorten it", value.len());
         return Err(Problem::field(Code::TooLarge, pointer, detail));
     }
     Ok(value.to_owned())

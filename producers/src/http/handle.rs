@@ -23,7 +23,7 @@ use crate::{
         operation::{Handler, KeyedHandler, Operation, PublicHandler},
         operations,
         rate_limit::{self, Limited},
-        reply::{Answer, Refusal, Reply},
+        reply::{Answer, Body, Refusal, Reply},
     },
 };
 
@@ -59,6 +59,11 @@ pub async fn handle<P: RequestPorts>(
         Err(refusal) => exchange.refuse(refusal),
     };
     exchange.summary.is_recorded |= has_written(&ports.usage());
+    if let Body::Join(joining) = &reply.body {
+        // The channel that is asked next is an object request, on its owner's account.
+        exchange.summary.is_recorded = true;
+        exchange.summary.user = Some(joining.channel.owner().clone());
+    }
     let reply = reply.with(HeaderName::from_static("x-request-id"), exchange.summary.request_id.as_str());
     (reply, exchange.summary)
 }
@@ -78,7 +83,7 @@ struct Exchange<'a, P> {
 }
 
 /// An operation that a request asks for.
-struct Asked<'a, P: 'static> {
+struct Matched<'a, P: 'static> {
     operation: &'static Operation<P>,
     id: &'a str,
 }
@@ -106,15 +111,15 @@ impl<P: RequestPorts> Exchange<'_, P> {
         };
         match operation.named.handler {
             Handler::Public(handler) | Handler::Ticket(handler) => {
-                self.answer_anybody(handler, Asked { operation, id }, request).await
+                self.answer_anybody(handler, Matched { operation, id }, request).await
             }
             Handler::KeyOrAdministrator(_, handler)
                 if authenticate::is_administrator(self.settings, request.headers()) =>
             {
-                self.answer_anybody(handler, Asked { operation, id }, request).await
+                self.answer_anybody(handler, Matched { operation, id }, request).await
             }
             Handler::Key(handler) | Handler::KeyOrAdministrator(handler, _) => {
-                self.answer_user(handler, Asked { operation, id }, request).await
+                self.answer_user(handler, Matched { operation, id }, request).await
             }
         }
     }
@@ -122,11 +127,11 @@ impl<P: RequestPorts> Exchange<'_, P> {
     async fn answer_anybody(
         &self,
         handler: PublicHandler<P>,
-        asked: Asked<'_, P>,
+        matched: Matched<'_, P>,
         request: Request<impl RequestBody>,
     ) -> Answer {
-        let (request, _) = read(asked.operation, request).await?;
-        let call = PublicCall { request: &request, id: asked.id, settings: self.settings };
+        let (request, _) = read(matched.operation, request).await?;
+        let call = PublicCall { request: &request, id: matched.id, settings: self.settings };
         handler(self.ports, &call).await
     }
 
@@ -134,7 +139,7 @@ impl<P: RequestPorts> Exchange<'_, P> {
     async fn answer_user(
         &mut self,
         handler: KeyedHandler<P>,
-        asked: Asked<'_, P>,
+        matched: Matched<'_, P>,
         request: Request<impl RequestBody>,
     ) -> Answer {
         let ports = self.ports;
@@ -148,9 +153,15 @@ impl<P: RequestPorts> Exchange<'_, P> {
         } else {
             self.summary.is_recorded = true;
             let answer = async {
-                let (request, unread) = read(asked.operation, request).await?;
-                let call =
-                    Call { tenant, request: &request, unread, id: asked.id, settings: self.settings, budget: &budget };
+                let (request, unread) = read(matched.operation, request).await?;
+                let call = Call {
+                    tenant,
+                    request: &request,
+                    unread,
+                    id: matched.id,
+                    settings: self.settings,
+                    budget: &budget,
+                };
                 handler(ports, &call).await
             };
             let answer = answer.await;
@@ -233,7 +244,7 @@ mod tests {
     use test_platform::{InMemory, ready};
 
     use super::*;
-    use crate::http::{body::collect, operation::Access, operations::operations, reply::Body};
+    use crate::http::{body::collect, operation::Access, operations::operations};
 
     const ADMINISTRATOR: &str = "administrator";
     const PIECE: usize = 1024;

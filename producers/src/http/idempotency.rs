@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: the same key with the same body is answered the same, without doing it again.
 
 use data_encoding::HEXLOWER;
-use http::{HeaderName, StatusCode, header};
+use http::{HeaderName, StatusCode};
 use pipeline::{
     constants,
     failure::Failure,
@@ -121,7 +121,7 @@ pub async fn replay<P: Database + Clock>(ports: &P, tenant: &Tenant, key: &Key) 
         Some(KeyRow { response: None, .. }) => Err(in_flight().into()),
         Some(KeyRow { response: Some(response), job_id, .. }) => Ok(Some(
             Reply::bytes(StatusCode::ACCEPTED, "application/json", response.into_bytes())
-                .with(header::LOCATION, &format!("/api/jobs/{job_id}"))
+                .of_job(&job_id)
                 .with(HeaderName::from_static("idempotency-replayed"), "true"),
         )),
     }

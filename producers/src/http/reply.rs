@@ -8,9 +8,15 @@ use pipeline::{
     failure::{Failure, FailureKind},
     ids::JobId,
     problem::{Code, Problem},
+    time::{SECOND, Span},
 };
 use serde::Serialize;
 use serde_json::Value;
+
+/// Repeats the preference that an answer heeds (RFC 7240).
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+/// After how long asking again for what goes on is worth it.
+const ASKED_AGAIN_AFTER: Span = SECOND;
 
 /// What an answer carries.
 #[derive(Debug)]
@@ -93,6 +99,25 @@ impl Reply {
             self.headers.insert(name, value);
         }
         self
+    }
+
+    /// The same, about a job: where it is, and while it goes on when to ask for it again.
+    #[must_use]
+    pub fn of_job(self, job: &JobId) -> Self {
+        let reply = self.with(header::LOCATION, &format!("/api/jobs/{job}"));
+        if reply.status == StatusCode::ACCEPTED { reply.asked_again() } else { reply }
+    }
+
+    /// The same, about what goes on: when to ask again.
+    #[must_use]
+    pub fn asked_again(self) -> Self {
+        self.with(header::RETRY_AFTER, &ASKED_AGAIN_AFTER.as_seconds().to_string())
+    }
+
+    /// The same, after a wait as the caller preferred it (`Prefer: wait=N`).
+    #[must_use]
+    pub fn after_wait(self, wait: Span) -> Self {
+        if wait == Span::ZERO { self } else { self.with(PREFERENCE_APPLIED, &format!("wait={}", wait.as_seconds())) }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Aggregate usage: usage rows into hours, hours into days.
 //!
-//! Sums are recomputed from their rows, and these removed in the same transaction: whatever is
-//! repeated or breaks off, every row counts once. An hour is summed up when no invocation of it can
-//! write any more.
+//! Sums are made of all their rows, and these removed in the same transaction: whatever is repeated or breaks
+//! off, every row counts once. A row that came later would take the sum's place instead of adding to it, so an
+//! hour is summed up when no invocation of it can write any more ([`constants::MAX_WRITER_LIFE`]).
 
 use pipeline::{
     constants,

@@ -48,14 +48,25 @@ fn old(now: Timestamp) -> Vec<Write> {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::time::{DAY, MILLISECOND};
+    use pipeline::{
+        ids::DocumentId,
+        job::{
+            item::{ItemState, PackedDocument},
+            kind::JobKind,
+            message::Stage,
+        },
+        store::jobs::create::NewItem,
+        time::{DAY, MILLISECOND},
+    };
     use test_platform::{InMemory, ready};
 
-    use super::*;
+    use super::{
+        super::fixture::{insert_job, user},
+        *,
+    };
 
-    /// A row of everything that goes, from when the platform's time begins; and jobs of indexing with and
-    /// without a document in their pack.
-    const ROWS: [&str; 10] = [
+    /// A row of everything that goes beside jobs, from when the platform's time begins.
+    const ROWS: [&str; 8] = [
         "INSERT INTO idempotency_keys (user_id, key, body_hash, job_id, created_at)
          VALUES ('user', 'key', '', 'job', 1795309200000)",
         "INSERT INTO session_tickets VALUES ('digest', 'user', 'session', 'name', 'viewer', 1795309200000, NULL)",
@@ -71,22 +82,25 @@ mod tests {
         "INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest, deleted_at)
          VALUES ('user', 'gone', 'doc', '', '[]', 0, 0, 0, 1, 1795309200000),
                 ('user', 'here', 'doc', '', '[]', 0, 0, 0, 1, NULL)",
-        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents, finished_at)
-         VALUES ('chat', 'user', 'chat', 0, 0, 1, 1, 0, 1795309200000),
-                ('empty', 'user', 'index', 0, 0, 2, 2, 0, 1795309200000),
-                ('held', 'user', 'index', 0, 0, 3, 3, 0, 1795309200000),
-                ('open', 'user', 'chat', 0, 0, 4, 4, 0, NULL)",
-        "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress,
-                                lease, attempts, next_at, updated_at)
-         SELECT first_item, id, user_id, 'chunk', 'done', CASE id WHEN 'held' THEN '[1]' ELSE '[]' END, 0, 0, 0, 0,
-                0, 0, 0 FROM jobs",
     ];
+
+    /// A question and jobs of indexing that have ended, one with a document in its pack; and a question that has not.
+    fn insert_jobs(memory: &InMemory) {
+        let done = || NewItem { state: ItemState::Done, ..NewItem::queued(Stage::Chunk, memory.now()) };
+        let document = PackedDocument { id: DocumentId::from_external_id(&user(), "a.md"), start: 0, end: 1 };
+        insert_job(memory, JobKind::Chat, &[done()]);
+        insert_job(memory, JobKind::Index, &[done()]);
+        insert_job(memory, JobKind::Index, &[NewItem { documents: vec![document], ..done() }]);
+        memory.change("UPDATE jobs SET finished_at = 1795309200000");
+        insert_job(memory, JobKind::Chat, &[done()]);
+    }
 
     fn filled() -> InMemory {
         let memory = InMemory::new(1);
         for row in ROWS {
             memory.change(row);
         }
+        insert_jobs(&memory);
         memory
     }
 
@@ -115,10 +129,7 @@ mod tests {
         let left = |sql| memory.look(sql).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
         assert_eq!(left("SELECT id FROM conversations"), ["ours"]);
         assert_eq!(left("SELECT id FROM documents"), ["here"]);
-        assert_eq!(
-            left("SELECT id FROM jobs ORDER BY id"),
-            ["held", "open"],
-            "a pack's row says where its documents are"
-        );
+        let jobs = "SELECT kind || iif(finished_at IS NULL, ' open', ' done') AS id FROM jobs ORDER BY first_item";
+        assert_eq!(left(jobs), ["index done", "chat open"], "a pack's row says where its documents are");
     }
 }

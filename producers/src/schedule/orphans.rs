@@ -106,19 +106,20 @@ async fn remove_vectors<P: Database + ObjectStore>(ports: &P) -> Result<usize, F
 #[cfg(test)]
 mod tests {
     use pipeline::{
-        ids::{ClaimToken, ConversationId, UserId},
+        ids::{ClaimToken, ConversationId},
+        job::{item::ItemState, kind::JobKind, message::Stage},
         platform::ports::PutIf,
+        store::jobs::create::NewItem,
         time::MILLISECOND,
     };
     use test_platform::{InMemory, ready};
 
-    use super::*;
+    use super::{
+        super::fixture::{insert_job, user},
+        *,
+    };
 
     const ARCHIVE: &str = "u/usr_x/archives/conversations/2026-11-22/con_x-clm_x.json.gz";
-
-    fn user() -> UserId {
-        UserId::parse("usr_00000000000000000000000000").unwrap()
-    }
 
     fn store(memory: &InMemory, key: &str) {
         ready(memory.put(key, vec![1], PutIf::Always)).unwrap();
@@ -171,14 +172,11 @@ mod tests {
     #[test]
     fn slices_of_vectors_stay_while_an_item_may_read_them() {
         let memory = InMemory::default();
-        memory.change(
-            "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress,
-                                    lease, attempts, next_at, updated_at)
-             VALUES (7, 'job_x', 'usr_x', 'upsert', 'failed', '[]', 0, 0, 0, 0, 0, 0, 0)",
-        );
+        let batch = NewItem { state: ItemState::Failed, ..NewItem::queued(Stage::Upsert, memory.now()) };
+        let item = insert_job(&memory, JobKind::Index, &[batch]);
         let claim = ClaimToken::parse("clm_00000000000000000000000000").unwrap();
-        let slice = object_keys::vectors(&user(), ItemId(7), &claim);
-        let of_nobody = object_keys::vectors(&user(), ItemId(8), &claim);
+        let slice = object_keys::vectors(&user(), item, &claim);
+        let of_nobody = object_keys::vectors(&user(), ItemId(item.0 + 1), &claim);
         store(&memory, &slice);
         store(&memory, &of_nobody);
         assert_eq!(ready(remove(&memory)).unwrap(), 1);

@@ -30,18 +30,19 @@ pub struct Report {
 }
 
 /// The first failure of several steps.
-pub(super) struct Steps {
+pub(super) struct FirstFailure {
     pub(super) outcome: Result<(), Failure>,
 }
 
-impl Default for Steps {
+impl Default for FirstFailure {
     fn default() -> Self {
         Self { outcome: Ok(()) }
     }
 }
 
-impl Steps {
-    pub(super) fn note<T>(&mut self, step: Result<T, Failure>) -> Option<T> {
+impl FirstFailure {
+    /// What a step gave, or nothing; its failure is kept if it is the first.
+    pub(super) fn keep<T>(&mut self, step: Result<T, Failure>) -> Option<T> {
         match step {
             Ok(done) => Some(done),
             Err(failure) => {

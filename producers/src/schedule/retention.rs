@@ -43,18 +43,18 @@ where
     let old_conversations = looks.query(conversations::past_retention(now, AT_ONCE));
     let found = looks.commit(ports).await?;
     let (old_documents, old_conversations) = (found.all(old_documents)?, found.all(old_conversations)?);
-    let has_room = || ports.asked().queries_left() >= QUERIES_OF_ONE;
+    let has_queries_left = || ports.asked().queries_left() >= QUERIES_OF_ONE;
     let full = usize::try_from(AT_ONCE).unwrap_or(0);
     let mut is_more = old_documents.len() == full || old_conversations.len() == full;
     for old in old_documents {
-        if !has_room() {
+        if !has_queries_left() {
             is_more = true;
             break;
         }
         removed.documents += usize::from(remove::document(ports, &old.user_id, &old.id).await?.is_some());
     }
     for old in old_conversations {
-        if !has_room() {
+        if !has_queries_left() {
             is_more = true;
             break;
         }

@@ -11,7 +11,7 @@ use pipeline::{
 
 use super::{
     aggregate_usage, archive_conversations, archive_usage, eviction, expiry,
-    report::{Report, Steps},
+    report::{FirstFailure, Report},
     retention, sweep,
     trigger::{Schedule, SchedulePorts},
 };
@@ -77,30 +77,30 @@ impl Step {
     }
 
     /// Runs it; true if more of it is left for another invocation. One that fails waits until it is due again.
-    async fn run<P: SchedulePorts>(self, ports: &P, report: &mut Report, steps: &mut Steps) -> bool {
+    async fn run<P: SchedulePorts>(self, ports: &P, report: &mut Report, failures: &mut FirstFailure) -> bool {
         match self {
             Self::WakeAndFinish => {
-                steps.note(sweep::wake_and_finish(ports).await);
+                failures.keep(sweep::wake_and_finish(ports).await);
             }
-            Self::Aggregate => report.aggregated = steps.note(aggregate_usage::aggregate(ports).await).unwrap_or(0),
-            Self::Expire => report.expired = steps.note(expiry::expire(ports).await).unwrap_or(0),
+            Self::Aggregate => report.aggregated = failures.keep(aggregate_usage::aggregate(ports).await).unwrap_or(0),
+            Self::Expire => report.expired = failures.keep(expiry::expire(ports).await).unwrap_or(0),
             Self::ArchiveUsage => {
-                steps.note(archive_usage::archive_month(ports).await);
+                failures.keep(archive_usage::archive_month(ports).await);
             }
             Self::Evict | Self::CountAndEvict => {
                 let count = self == Self::CountAndEvict;
                 if count {
-                    steps.note(counters::count_stored_bytes().run(ports).await);
+                    failures.keep(counters::count_stored_bytes().run(ports).await);
                 }
-                report.evicted = steps.note(eviction::evict(ports, count).await).unwrap_or_default();
+                report.evicted = failures.keep(eviction::evict(ports, count).await).unwrap_or_default();
             }
             Self::Retention => {
-                let done = steps.note(retention::enforce_retention(ports).await).unwrap_or_default();
+                let done = failures.keep(retention::enforce_retention(ports).await).unwrap_or_default();
                 report.retention = done.0;
                 return done.1;
             }
             Self::ArchiveConversations => {
-                let done = steps.note(archive_conversations::enqueue_idle(ports).await).unwrap_or_default();
+                let done = failures.keep(archive_conversations::enqueue_idle(ports).await).unwrap_or_default();
                 report.archived = done.0;
                 return done.1;
             }
@@ -110,19 +110,24 @@ impl Step {
 }
 
 /// Runs what is due, as far as there is room.
-pub(super) async fn work_off<P: SchedulePorts>(ports: &P, schedule: Schedule, report: &mut Report, steps: &mut Steps) {
+pub(super) async fn work_off<P: SchedulePorts>(
+    ports: &P,
+    schedule: Schedule,
+    report: &mut Report,
+    failures: &mut FirstFailure,
+) {
     let now_due = Step::due(schedule).iter().fold(0, |bits, step| bits | step.bit());
     // Without the note what is due now is done all the same.
-    let due = steps.note(note_due(ports, now_due).await).unwrap_or(now_due);
+    let due = failures.keep(note_due(ports, now_due).await).unwrap_or(now_due);
     let mut done = 0;
     for step in Step::ALL.into_iter().filter(|step| due & step.bit() != 0) {
-        let has_room = ports.asked().queries_left() >= step.queries() + QUERIES_TO_NOTE;
-        if has_room && !step.run(ports, report, steps).await {
+        let has_queries_left = ports.asked().queries_left() >= step.queries() + QUERIES_TO_NOTE;
+        if has_queries_left && !step.run(ports, report, failures).await {
             done |= step.bit();
         }
     }
     if done != 0 {
-        steps.note(counters::note_done_steps(done).run(ports).await);
+        failures.keep(counters::note_done_steps(done).run(ports).await);
     }
 }
 
@@ -147,28 +152,28 @@ mod tests {
     #[test]
     fn what_a_trigger_makes_due_is_noted_and_taken_off_when_it_is_done() {
         let memory = InMemory::new(1);
-        let (mut report, mut steps) = (Report::default(), Steps::default());
-        ready(work_off(&memory, Schedule::Daily, &mut report, &mut steps));
-        steps.outcome.unwrap();
+        let (mut report, mut failures) = (Report::default(), FirstFailure::default());
+        ready(work_off(&memory, Schedule::Daily, &mut report, &mut failures));
+        failures.outcome.unwrap();
         assert_eq!(memory.look("SELECT value FROM counters WHERE name = 'steps_due'")[0]["value"], 0);
     }
 
     #[test]
     fn what_an_invocation_has_no_room_for_is_done_by_the_next() {
         let memory = InMemory::new(1);
-        let (mut report, mut steps) = (Report::default(), Steps::default());
+        let (mut report, mut failures) = (Report::default(), FirstFailure::default());
         memory.begin("full");
         // All but what the note, the first two steps and the last note take.
         for _ in 0..38 {
             ready(counters::due_steps().first(&memory)).unwrap();
         }
-        ready(work_off(&memory, Schedule::Daily, &mut report, &mut steps));
+        ready(work_off(&memory, Schedule::Daily, &mut report, &mut failures));
         let left = memory.look("SELECT value FROM counters WHERE name = 'steps_due'")[0]["value"].as_i64().unwrap();
         assert_eq!(left & (Step::WakeAndFinish.bit() | Step::Aggregate.bit()), 0);
         assert_ne!(left & Step::Expire.bit(), 0);
         assert!(memory.take_refused().is_empty());
         memory.begin("next");
-        ready(work_off(&memory, Schedule::Frequent, &mut report, &mut steps));
+        ready(work_off(&memory, Schedule::Frequent, &mut report, &mut failures));
         assert_eq!(memory.look("SELECT value FROM counters WHERE name = 'steps_due'")[0]["value"], 0);
     }
 }

@@ -55,7 +55,7 @@ pub async fn sweep<P: Database + ObjectStore + Queue + Meter + Clock>(ports: &P)
         stuck.into_iter().partition(|item| item.attempts >= constants::ATTEMPTS);
     resend(ports, &alive, now).await?;
     let mut failed = 0;
-    for item in dead.iter().take_while(|_| has_room(ports)) {
+    for item in dead.iter().take_while(|_| has_queries_left(ports)) {
         failed += usize::from(protocol::give_up(ports, item.id, &item.user_id).await?);
     }
     Ok(Swept { resent: alive.len(), failed, abandoned })
@@ -68,7 +68,7 @@ const QUERIES_OF_ONE: u64 = 4;
 const QUERIES_AFTER: u64 = 2 + (4 + 10 + 6 + 14);
 
 /// True while one more can be removed or given up; those that are left come with the next run.
-fn has_room<P: Meter>(ports: &P) -> bool {
+fn has_queries_left<P: Meter>(ports: &P) -> bool {
     ports.asked().queries_left() >= QUERIES_OF_ONE + QUERIES_AFTER
 }
 
@@ -76,7 +76,7 @@ fn has_room<P: Meter>(ports: &P) -> bool {
 async fn remove_abandoned<P: Database + ObjectStore + Meter>(ports: &P, now: Timestamp) -> Result<usize, Failure> {
     let uploads = sweep::abandoned_uploads(now).all(ports).await?;
     let mut removed = 0;
-    for upload in uploads.iter().take_while(|_| has_room(ports)) {
+    for upload in uploads.iter().take_while(|_| has_queries_left(ports)) {
         removed += 1;
         if sweep::refuse_upload(&upload.id, now).run(ports).await? == 0 {
             continue;
@@ -125,25 +125,23 @@ pub async fn wake_and_finish<P: Database + Clock>(ports: &P) -> Result<(), Failu
 mod tests {
     use pipeline::{
         constants,
+        job::{kind::JobKind, message::Stage},
         platform::ports::PutIf,
+        store::jobs::create::NewItem,
         time::{MILLISECOND, SECOND},
     };
     use test_platform::{InMemory, ready};
 
-    use super::*;
+    use super::{
+        super::fixture::{insert_job, user},
+        *,
+    };
 
-    const JOB: &str = "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
-         VALUES ('job', 'user', 'index', 1795309200000, 1795309200000, 1, 1, 1)";
-    /// Sent when the platform's time begins.
-    const ITEM: &str = "INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count,
-                                chunk_count, progress, lease, attempts, next_at, sent_at, updated_at)
-         VALUES (1, 'job', 'user', 'chunk', 'queued', '[]', 1, 0,
-                 0, 0, 0, 1795309200000, 1795309200000, 1795309200000)";
-
+    /// A job of one pack, whose message was sent when the platform's time begins.
     fn queued() -> InMemory {
         let memory = InMemory::new(1);
-        memory.change(JOB);
-        memory.change(ITEM);
+        let pack = NewItem { document_count: Some(1), ..NewItem::queued(Stage::Chunk, memory.now()) };
+        assert_eq!(insert_job(&memory, JobKind::Index, &[pack]), ItemId(1));
         memory
     }
 
@@ -190,10 +188,9 @@ mod tests {
         memory.change("UPDATE job_items SET state = 'uploading'");
         memory.change(
             "INSERT INTO idempotency_keys (user_id, key, body_hash, job_id, created_at)
-             VALUES ('user', 'key', '', 'job', 0)",
+             SELECT user_id, 'key', '', id, 0 FROM jobs",
         );
-        let user = serde_json::from_str(r#""user""#).unwrap();
-        ready(memory.put(&object_keys::pack(&user, ItemId(1)), vec![1], PutIf::Always)).unwrap();
+        ready(memory.put(&object_keys::pack(&user(), ItemId(1)), vec![1], PutIf::Always)).unwrap();
         memory.advance(constants::MAX_WRITER_LIFE);
         assert_eq!(swept(&memory).abandoned, 0, "its request may still be alive");
         memory.advance(MILLISECOND);

@@ -1,6 +1,6 @@
 //! D1 in memory: the same SQL on `SQLite`, which counts rows as D1 does; without a rule, if a test takes one out.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::{StatementStatus, params_from_iter, types::ValueRef};
 use serde_json::{Map, Value as Json, value::RawValue};
@@ -22,41 +22,32 @@ use crate::{
 impl InMemory {
     /// Takes a rule out of every statement from here on.
     pub fn mutate(&self, mutation: Mutation) {
-        *self.taken_out.borrow_mut() = Some(TakenOut { mutation, only_of: None });
+        *self.watched.taken_out.borrow_mut() = Some(TakenOut { mutation, only_of: None });
     }
 
     /// Takes a rule out of one statement, given by its whole text, and leaves it in all others.
     pub fn mutate_only(&self, mutation: Mutation, statement: &str) {
-        *self.taken_out.borrow_mut() = Some(TakenOut { mutation, only_of: Some(statement.to_owned()) });
+        *self.watched.taken_out.borrow_mut() = Some(TakenOut { mutation, only_of: Some(statement.to_owned()) });
     }
 
     /// True once a statement held the rule that is taken out.
     pub fn has_mutated(&self) -> bool {
-        self.has_mutated.get()
+        self.watched.has_mutated.get()
+    }
+
+    /// What the database said of a statement without its rule that is no SQL any more.
+    pub fn broken_mutation(&self) -> Option<String> {
+        self.watched.broken.borrow().clone()
     }
 
     /// Notes the text of every statement from here on.
     pub fn note_statements(&self) {
-        *self.noted.borrow_mut() = Some(BTreeSet::new());
+        *self.watched.noted.borrow_mut() = Some(BTreeSet::new());
     }
 
     /// The texts noted so far.
     pub fn noted_statements(&self) -> BTreeSet<String> {
-        self.noted.borrow().clone().unwrap_or_default()
-    }
-
-    /// What is run instead of a statement.
-    fn mutated<'a>(&self, sql: &'a str) -> Cow<'a, str> {
-        if let Some(noted) = self.noted.borrow_mut().as_mut().filter(|noted| !noted.contains(sql)) {
-            noted.insert(sql.to_owned());
-        }
-        match self.taken_out.borrow().as_ref().filter(|taken_out| taken_out.reaches(sql)) {
-            None => Cow::Borrowed(sql),
-            Some(TakenOut { mutation, .. }) => {
-                self.has_mutated.set(true);
-                Cow::Owned(sql.replace(mutation.rule, mutation.instead))
-            }
-        }
+        self.watched.noted.borrow().clone().unwrap_or_default()
     }
 
     /// The rows of a query, as JSON; for looking at what is stored.
@@ -113,8 +104,11 @@ impl InMemory {
     #[expect(clippy::cast_precision_loss, reason = "as D1 binds it; our numbers are below 2^53")]
     fn execute(&self, statement: &Statement) -> Result<Rows, Failure> {
         let bug = |error: rusqlite::Error| Failure::bug(format!("{error} in {}", statement.sql));
-        let sql = self.mutated(statement.sql);
-        let mut prepared = self.connection.prepare_cached(&sql).map_err(bug)?;
+        let sql = self.watched.text_of(statement.sql);
+        let mut prepared = self.connection.prepare_cached(&sql).map_err(|error| {
+            self.watched.note_broken(statement.sql, &sql, &error);
+            bug(error)
+        })?;
         prepared.reset_status(StatementStatus::RowsRead);
         prepared.reset_status(StatementStatus::RowsWritten);
         let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     ops::Deref,
     rc::Rc,
 };
@@ -25,7 +25,7 @@ use pipeline::{
 use crate::{
     connection::Borrowed,
     fate::{Fate, Script},
-    mutation::TakenOut,
+    mutation::Watched,
     service::Service,
 };
 
@@ -81,9 +81,7 @@ pub struct Shared {
     pub(crate) billed: Cell<f64>,
     pub(crate) answer_tokens: Cell<u64>,
     pub(crate) billed_after_reserving: Cell<f64>,
-    pub(crate) taken_out: RefCell<Option<TakenOut>>,
-    pub(crate) has_mutated: Cell<bool>,
-    pub(crate) noted: RefCell<Option<BTreeSet<String>>>,
+    pub(crate) watched: Watched,
     pub(crate) refused: RefCell<Vec<String>>,
     pub(crate) most_asked: RefCell<BTreeMap<String, Asked>>,
     pub(crate) out: Cell<Option<(Service, Timestamp)>>,
@@ -166,9 +164,7 @@ impl InMemory {
             billed: Cell::default(),
             answer_tokens: Cell::default(),
             billed_after_reserving: Cell::default(),
-            taken_out: RefCell::default(),
-            has_mutated: Cell::default(),
-            noted: RefCell::default(),
+            watched: Watched::default(),
             refused: RefCell::default(),
             most_asked: RefCell::default(),
             out: Cell::default(),

@@ -42,10 +42,10 @@ const WATCHES: &str = "
     WHEN old.token IS NOT NULL AND new.token IS NOT NULL AND old.token <> new.token
      AND old.state = 'running' AND old.lease >= new.updated_at
     BEGIN INSERT INTO stolen VALUES (new.id); END;
-    -- What has ended has ended: only its owner can try it again.
+    -- What has ended has ended: only its owner can try it again, what failed and the batch that waits for it.
     CREATE TABLE undone (item INTEGER);
     CREATE TRIGGER undoing AFTER UPDATE OF state ON job_items
-    WHEN old.state IN ('done', 'cancelled') AND new.state = 'failed'
+    WHEN old.state IN ('done', 'cancelled') AND new.state IN ('queued', 'running', 'parked', 'failed')
     BEGIN INSERT INTO undone VALUES (new.id); END;
     -- Nobody but its worker lets an item fail that has attempts left.
     CREATE TABLE healthy (item INTEGER);

@@ -18,6 +18,9 @@ pub enum Without {
 }
 
 /// Runs one history without a rule: without every use of it, or without the one in this statement.
+///
+/// # Panics
+/// If a statement without the rule is no SQL any more: that anything notices.
 pub fn run_without(seed: u64, mutation: Mutation, statement: Option<&str>) -> Without {
     let mut simulation = Simulation::new(seed);
     match statement {
@@ -25,6 +28,7 @@ pub fn run_without(seed: u64, mutation: Mutation, statement: Option<&str>) -> Wi
         None => simulation.rig.memory.mutate(mutation),
     }
     let kept = simulation.caught().is_ok();
+    assert_eq!(simulation.rig.memory.broken_mutation(), None, "{}", mutation.name);
     match (simulation.rig.memory.has_mutated(), kept) {
         (false, _) => Without::Unused,
         (true, true) => Without::Unnoticed,

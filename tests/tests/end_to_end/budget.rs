@@ -131,7 +131,7 @@ fn bursts_are_refused_and_hammering_is_banned() {
     assert_eq!(other.get("/api/documents").unwrap().status, 200, "others are not");
 }
 
-/// Accept 4: killed again and again while conversations are put away.
+/// Accept 4: killed again and again while conversations are archived.
 #[test]
 fn archives_survive_their_worker() {
     let mut product = start("archives", limits(r#"{"archive_after_days": 1}"#));
@@ -168,7 +168,7 @@ fn archives_survive_their_worker() {
     restart(&mut product, later);
     product.run_cron(Schedule::Daily).unwrap();
     let rows = |sql: &str| -> usize { product.query(sql).unwrap()[0][0].parse().unwrap() };
-    until("all are put away", || {
+    until("all are archived", || {
         product.run_cron(Schedule::Frequent).unwrap();
         rows("SELECT count(*) FROM turns") == 0 && rows("SELECT count(*) FROM archives WHERE state <> 'kept'") == 0
     });
@@ -177,5 +177,5 @@ fn archives_survive_their_worker() {
     for (id, messages) in conversations.iter().zip(&before) {
         assert_eq!(read(&client, id), *messages, "nothing is lost of {id}");
     }
-    report(&format!("{} conversations put away under 8 kills, all of them read back whole", conversations.len()));
+    report(&format!("{} conversations archived under 8 kills, all of them read back whole", conversations.len()));
 }

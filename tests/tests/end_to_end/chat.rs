@@ -17,13 +17,13 @@ use operational_transform::OperationSeq;
 use serde_json::{Value, json};
 use tests::socket::{Knock, Participant};
 
-use crate::started::{DEADLINE, shared, start, start_scripted};
+use crate::started::{DEADLINE, shared, start};
 
 /// How long what a session says may take to arrive.
 const WAIT: Duration = Duration::from_mins(2);
-const QUESTION: &str = "What is the capital of Freedonia?";
+pub const QUESTION: &str = "What is the capital of Freedonia?";
 
-fn upload(client: &Client) {
+pub fn upload(client: &Client) {
     let documents = [
         ("freedonia.md", "# Freedonia\n\nThe capital of Freedonia is Glorp. It lies on the river Blem.\n"),
         ("garden.md", "# Garden\n\nTomatoes want sun, water and a stick to lean on.\n"),
@@ -35,14 +35,14 @@ fn upload(client: &Client) {
     assert_eq!(client.follow(&job, DEADLINE, |_| {}).unwrap()["status"], "succeeded");
 }
 
-fn ask(client: &Client, body: &Value) -> Value {
+pub fn ask(client: &Client, body: &Value) -> Value {
     let answer = client.post("/api/chat", body).unwrap();
     assert_eq!(answer.status, 202, "{}", answer.json());
     answer.json()
 }
 
 /// Polls a turn until it is answered.
-fn answered(client: &Client, job: &str) -> Value {
+pub fn answered(client: &Client, job: &str) -> Value {
     let until = Instant::now() + DEADLINE;
     loop {
         let view = client.get(&format!("/api/jobs/{job}")).unwrap().json();
@@ -54,8 +54,9 @@ fn answered(client: &Client, job: &str) -> Value {
     }
 }
 
-/// The events of a turn after `since`, until the last one or until `most` have come.
-fn events(client: &Client, job: &str, since: u64, most: usize) -> Vec<(u64, Value)> {
+/// The events of a turn after `since`, until the last one or until `most` have come, each with its number in the
+/// log; an end that only D1 knows, since its worker died before it could publish it, has none: 0.
+pub fn events(client: &Client, job: &str, since: u64, most: usize) -> Vec<(u64, Value)> {
     let response = ureq::get(format!("{}/api/jobs/{job}/events", client.url()))
         .header("authorization", format!("Bearer {}", client.key()))
         .header("last-event-id", since.to_string())
@@ -68,7 +69,7 @@ fn events(client: &Client, job: &str, since: u64, most: usize) -> Vec<(u64, Valu
             id = number.parse().unwrap();
         }
         if let Some(data) = line.strip_prefix("data: ") {
-            found.push((id, serde_json::from_str(data).unwrap()));
+            found.push((std::mem::take(&mut id), serde_json::from_str(data).unwrap()));
             if found.len() == most {
                 break;
             }
@@ -78,7 +79,7 @@ fn events(client: &Client, job: &str, since: u64, most: usize) -> Vec<(u64, Valu
 }
 
 /// What somebody reads who follows the events; begins anew when told to.
-fn read(events: impl IntoIterator<Item = Value>) -> String {
+pub fn read(events: impl IntoIterator<Item = Value>) -> String {
     events.into_iter().fold(String::new(), |mut text, event| {
         match event["type"].as_str() {
             Some("delta") => text.push_str(event["text"].as_str().unwrap()),
@@ -139,7 +140,20 @@ fn a_question_is_answered_with_its_source_on_every_way() {
             br#"{"message":"And which river is Glorp, the capital of Freedonia, on?"}"#,
         )
         .unwrap();
-    assert_eq!((waited.status, cites_freedonia(&waited.json())), (200, true), "{}", waited.json());
+    // Waiting ends after a minute with 202, which a slow machine may come to; asked for the job it waits on.
+    let until = Instant::now() + DEADLINE;
+    let mut result = waited.json();
+    if waited.status == 202 {
+        let job = format!("/api/jobs/{}", result["job_id"].as_str().unwrap());
+        while result["result"].is_null() {
+            assert!(Instant::now() < until, "{result}");
+            result = client.send("GET", &job, &[("prefer", "wait=60")], b"").unwrap().json();
+        }
+        result = result["result"].clone();
+    } else {
+        assert_eq!(waited.status, 200, "{result}");
+    }
+    assert!(cites_freedonia(&result), "{result}");
 
     over_a_session(&client);
 
@@ -254,155 +268,6 @@ fn over_a_session(client: &Client) {
     assert_eq!(ada.wait_for_close(), 1000);
     assert_eq!(Participant::join(&url, id, &Knock { key: Some(&key), ..Knock::default() }).err(), Some(409));
     assert_eq!(client.get(&format!("/api/session/{id}")).unwrap().json()["state"], "closed");
-}
-
-/// Workers killed while an answer is being written: it is written once more, and whoever listens is
-/// told `restarted` and reads the answer once.
-#[test]
-fn an_answer_survives_its_worker() {
-    let (mut product, model) = start_scripted("chat_under_fire");
-    let client = product.client().unwrap();
-    upload(&client);
-    let asked = ask(&client, &json!({"message": "Tell me all about Freedonia, its capital and its whale."}));
-    let job = asked["job_id"].as_str().unwrap().to_owned();
-    let begun = events(&client, &job, 0, 3);
-    assert!(begun.iter().any(|(_, event)| event["type"] == "delta"), "{begun:?}");
-    product.kill_workers();
-    model.go_on();
-    model.go_on();
-    product.restart_workers().unwrap();
-    let rest = events(&client, &job, begun.last().unwrap().0, usize::MAX);
-    let all: Vec<Value> = begun.into_iter().chain(rest).map(|(_, event)| event).collect();
-    let result = answered(&client, &job);
-    assert_eq!(all.iter().filter(|event| event["type"] == "restarted").count(), 1, "{all:?}");
-    assert_eq!(all.last().unwrap()["result"]["answer"], result["answer"]);
-    let told = read(all);
-    let stored = result["answer"].as_str().unwrap();
-    let plain = |text: &str| text.chars().filter(|character| character.is_alphabetic()).collect::<String>();
-    assert!(plain(stored).ends_with(&plain(&told)), "{told:?} was told, {stored:?} is stored");
-
-    // A model that fails in every way there is.
-    for (number, (faults, why)) in [
-        (json!({"out_of_capacity": true}), "not answering"),
-        (json!({"llm_silent": true}), "not answering"),
-        (json!({"llm_garbage": true}), "not answering"),
-        (json!({"ai_rate_limited": true}), "not answering"),
-        // The first time it is said by 3036, the second time by 4006.
-        (json!({"neurons_left": 0.0}), "allowance"),
-        (json!({"neurons_left": 0.0}), "allowance"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        product.set_faults(&faults).unwrap();
-        let asked = ask(&client, &json!({"message": format!("{QUESTION}{}", "!".repeat(number + 1))}));
-        let result = answered(&client, asked["job_id"].as_str().unwrap());
-        assert!(result["degraded"].as_str().unwrap().contains(why), "{faults}: {result}");
-        assert!(result["answer"].as_str().unwrap().contains("Glorp"), "{faults}: {result}");
-    }
-    // Thoughts beside the answer are not shown.
-    product.set_faults(&json!({"llm_thinks": true})).unwrap();
-    let asked = ask(&client, &json!({"message": format!("{QUESTION} Think first.")}));
-    let result = answered(&client, asked["job_id"].as_str().unwrap());
-    let answer = result["answer"].as_str().unwrap();
-    assert!(answer.contains("Glorp") && !answer.contains("Let me think"), "{result}");
-    // One that breaks off once is followed by the next.
-    product.set_faults(&json!({"llm_breaks_after": 2, "llm_breaks": 1})).unwrap();
-    let asked = ask(&client, &json!({"message": "Where is Glorp, the capital of Freedonia?"}));
-    let job = asked["job_id"].as_str().unwrap();
-    let heard: Vec<Value> = events(&client, job, 0, usize::MAX).into_iter().map(|(_, event)| event).collect();
-    assert_eq!(heard.iter().filter(|event| event["type"] == "restarted").count(), 1, "{heard:?}");
-    assert!(answered(&client, job)["route"]["model"].is_string());
-
-    // Stopped in the middle of an answer.
-    product.set_faults(&json!({"llm_token_ms": 2_000})).unwrap();
-    let asked = ask(&client, &json!({"message": "Tell me a very long story about tomatoes in the garden."}));
-    let job = asked["job_id"].as_str().unwrap().to_owned();
-    events(&client, &job, 0, 2);
-    assert_eq!(client.post(&format!("/api/jobs/{job}/cancel"), &Value::Null).unwrap().json()["status"], "cancelled");
-    let heard = events(&client, &job, 0, usize::MAX);
-    assert_eq!(heard.last().unwrap().1["type"], "cancelled");
-    product.set_faults(&json!({})).unwrap();
-    let next = ask(&client, &json!({"message": "Are you there?", "conversation_id": asked["conversation_id"]}));
-    answered(&client, next["job_id"].as_str().unwrap());
-}
-
-const CONVERSATIONS: usize = 50;
-const TURNS: usize = 4;
-
-/// Fifty conversations of four questions posted at once, a fifth of all model calls failing, the
-/// Workers killed in the middle: every turn ends once, each conversation in its order, every log of
-/// events without a gap.
-#[test]
-fn many_conversations_under_fire() {
-    let (mut product, _model) = start_scripted("conversations");
-    let client = product.client().unwrap();
-    // Half of them before anything is done, half after: a word in, the answer breaks off.
-    // Slow enough for some to be in the middle of an answer when the Workers are killed.
-    product.set_faults(&json!({"ai_fails": 0.1, "ai_answers_lost": 0.1, "llm_token_ms": 100})).unwrap();
-    let mut jobs = Vec::new();
-    let mut conversations = vec![Value::Null; CONVERSATIONS];
-    for turn in 0..TURNS {
-        for (number, conversation) in conversations.iter_mut().enumerate() {
-            let message = format!("Conversation {number}, remark {turn}.");
-            let asked = ask(
-                &client,
-                &json!({
-                    "message": message, "conversation_id": conversation, "max_tokens": 6, "route": "simple",
-                    "use_memory": false,
-                }),
-            );
-            *conversation = asked["conversation_id"].clone();
-            jobs.push(asked["job_id"].as_str().unwrap().to_owned());
-        }
-    }
-    let open = |client: &Client, jobs: &[String]| {
-        let is_open = |job: &&String| {
-            client.get(&format!("/api/jobs/{job}")).map_or(true, |view| view.json()["result"].is_null())
-        };
-        jobs.iter().filter(is_open).count()
-    };
-    let until = Instant::now() + DEADLINE;
-    // Read from its file: asking for each turn would take longer than answering it.
-    let answered = || -> usize {
-        let rows = product.query("SELECT count(*) FROM job_items WHERE stage = 'chat' AND state = 'done'").unwrap();
-        rows[0][0].parse().unwrap()
-    };
-    while answered() < jobs.len() / 3 {
-        assert!(Instant::now() < until, "not a third is answered");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert!(answered() < jobs.len(), "the kill comes too late");
-    product.kill_workers();
-    product.restart_workers().unwrap();
-    loop {
-        let left = open(&client, &jobs);
-        if left == 0 {
-            break;
-        }
-        assert!(Instant::now() < until, "{left} of {} turns have no answer", jobs.len());
-        std::thread::sleep(Duration::from_secs(2));
-    }
-    for (number, conversation) in conversations.iter().enumerate() {
-        let path = format!("/api/conversations/{}", conversation.as_str().unwrap());
-        let view = client.get(&path).unwrap().json();
-        let messages = view["messages"].as_array().unwrap();
-        let numbers: Vec<u64> = messages.iter().map(|said| said["number"].as_u64().unwrap()).collect();
-        assert_eq!(numbers, (1..=TURNS as u64 * 2).collect::<Vec<_>>(), "{view}");
-        for (turn, question) in messages.iter().step_by(2).enumerate() {
-            assert_eq!(question["content"], format!("Conversation {number}, remark {turn}."));
-        }
-    }
-    let mut restarted = 0;
-    for job in &jobs {
-        let events = events(&client, job, 0, usize::MAX);
-        let numbers: Vec<u64> = events.iter().map(|(id, _)| *id).collect();
-        assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "{events:?}");
-        let of_kind = |kind: &str| events.iter().filter(|(_, event)| event["type"] == kind).count();
-        assert_eq!((of_kind("done"), events.last().unwrap().1["type"].as_str()), (1, Some("done")), "{events:?}");
-        restarted += of_kind("restarted");
-    }
-    println!("{} turns, {restarted} of them begun anew", jobs.len());
 }
 
 /// Three in one channel, one of them twice away while an answer is written: all end with the same log.

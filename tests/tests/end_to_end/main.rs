@@ -2,6 +2,7 @@
 
 mod budget;
 mod chat;
+mod chat_under_fire;
 mod documents;
 mod kills;
 mod outages;

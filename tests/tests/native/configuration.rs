@@ -1,7 +1,7 @@
 //! What `wrangler.toml` says and what the code believes are the same.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use consumers::room::QUERIES_OF_DEAD_LETTER;
+use consumers::query_budget::QUERIES_OF_DEAD_LETTER;
 use local_dev::configuration::limits_of;
 use pipeline::{
     budget::allowances::{Allowances, Resource},

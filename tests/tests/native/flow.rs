@@ -33,6 +33,36 @@ fn a_document_is_uploaded_indexed_and_found() {
 }
 
 #[test]
+fn every_202_says_where_its_job_is_and_when_to_ask_again() {
+    let rig = Rig::new(1);
+    let upload = json!([{"external_id": "whales.md", "content": "whales sing"}]).to_string();
+    let json = ("content-type", "application/json");
+    let ask = |method: &str, path: &str, more: &[(&str, &str)], body: &str| {
+        let headers = [&[json], more].concat();
+        let answer = rig.request_with_headers(method, path, &headers, body.as_bytes());
+        assert_eq!(answer.status, 202, "{method} {path}: {}", answer.body);
+        let location = format!("/api/jobs/{}", answer.body["job_id"].as_str().unwrap());
+        assert_eq!(answer.headers["location"], location, "{method} {path}");
+        assert_eq!(answer.headers["retry-after"], "1", "{method} {path}");
+        let waited = more.iter().any(|(name, _)| *name == "prefer");
+        assert_eq!(answer.headers.get("preference-applied").is_some(), waited, "{method} {path}");
+        answer
+    };
+    let key = [("idempotency-key", "one")];
+    ask("POST", "/api/index", &key, &upload);
+    assert!(ask("POST", "/api/index", &key, &upload).headers.contains_key("idempotency-replayed"));
+    let wait = [("prefer", "wait=1")];
+    let question = r#"{"message": "Who sings?"}"#;
+    ask("POST", "/api/chat", &[], question);
+    ask("POST", "/api/chat", &wait, question);
+    ask("POST", "/api/index", &wait, &upload.replace("sing", "dive"));
+    rig.drain();
+    let documents = rig.request("GET", "/api/documents", &Value::Null).body;
+    let path = format!("/api/documents/{}", documents["data"][0]["id"].as_str().unwrap());
+    ask("DELETE", &path, &wait, "");
+}
+
+#[test]
 fn chunks_know_their_place_and_join_to_the_original() {
     let rig = Rig::new(1);
     let content = prose("rivers", 200);

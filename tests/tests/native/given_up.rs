@@ -154,8 +154,8 @@ fn a_question_is_answered_once() {
     report(&format!("a question given up and tried again: {calls} ways"));
 }
 
-/// A question that had failed is tried again while its conversation is put away.
-fn put_away_at_every_call(rig: impl Fn() -> Rig) -> usize {
+/// A question that had failed is tried again while its conversation is archived.
+fn archived_at_every_call(rig: impl Fn() -> Rig) -> usize {
     let mut calls = 0;
     for call in 1.. {
         let rig = rig();
@@ -182,15 +182,15 @@ fn put_away_at_every_call(rig: impl Fn() -> Rig) -> usize {
 }
 
 #[test]
-fn an_answer_that_comes_while_its_conversation_is_put_away_is_kept() {
-    let calls = put_away_at_every_call(|| Rig::new(12));
+fn an_answer_that_comes_while_its_conversation_is_archived_is_kept() {
+    let calls = archived_at_every_call(|| Rig::new(12));
     assert!(calls >= 6, "{calls}");
-    report(&format!("an answer while its conversation is put away: {calls} ways"));
+    report(&format!("an answer while its conversation is archived: {calls} ways"));
     let held = "AND number IN (SELECT value FROM json_each(?6))";
-    assert!(is_missed(|| put_away_at_every_call(|| without(held, "AND ?6 = ?6"))));
+    assert!(is_missed(|| archived_at_every_call(|| without(held, "AND ?6 = ?6"))));
 }
 
-/// A conversation goes on while it is put away: it stays at hand, unless that was done already.
+/// A conversation goes on while it is archived: it stays at hand, unless that was done already.
 fn gone_on_with_at_every_call(rig: impl Fn() -> Rig) -> usize {
     let mut kept = 0;
     for call in 1.. {
@@ -212,10 +212,10 @@ fn gone_on_with_at_every_call(rig: impl Fn() -> Rig) -> usize {
 }
 
 #[test]
-fn a_conversation_that_goes_on_is_not_put_away() {
+fn a_conversation_that_goes_on_is_not_archived() {
     let kept = gone_on_with_at_every_call(|| Rig::new(14));
     assert!(kept >= 4, "{kept}");
-    report(&format!("a conversation goes on while it is put away: {kept} ways"));
+    report(&format!("a conversation goes on while it is archived: {kept} ways"));
     let nobody_went_on = "AND last_number = ?6 AND archived_key IS NULL";
     assert!(is_missed(|| gone_on_with_at_every_call(|| without(nobody_went_on, "AND ?6 = ?6"))));
 }

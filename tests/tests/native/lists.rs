@@ -3,9 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use pipeline::platform::ports::Meter as _;
+use pipeline::{
+    ids::{JobId, UserId},
+    job::{item::ItemState, kind::JobKind, message::Stage},
+    platform::{
+        ports::{Clock as _, Meter as _},
+        transaction::Transaction,
+    },
+    store::{
+        counters,
+        jobs::create::{self, NewItem, NewJob},
+    },
+};
 use producers::schedule::Schedule;
 use serde_json::Value;
+use test_platform::ready;
 use tests::rig::Rig;
 
 /// Every list operation, and what else sums up.
@@ -25,13 +37,10 @@ const OWN: u64 = 120;
 
 /// A row of everything that is listed for each row of `owners`, of the platform's first day; `id` makes it unique.
 const ROWS: &str = "
-    INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, finished_at, first_item, last_item, documents)
-    SELECT 'job_' || id, user, 'index', 1795309200000, 1795309200000, 1795309200000, -place, -place, 1 FROM owners;
-    INSERT INTO job_items (id, job_id, user_id, stage, state, documents, document_count, chunk_count, progress,
-                           lease, attempts, next_at, updated_at)
-    SELECT -place, 'job_' || id, user, 'chunk', 'failed', '[]', 1, 0, 0, 0, 0, 0, 0 FROM owners;
+    UPDATE jobs SET finished_at = 1795309200000;
     INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest, latest_item)
-    SELECT user, 'doc_' || id, 'doc', 'text/plain', '[]', 1, 1, 1, 1, -place FROM owners;
+    SELECT user, 'doc_' || id, 'doc', 'text/plain', '[]', 1, 1, 1, 1,
+           (SELECT first_item FROM jobs j WHERE j.id = 'job_' || owners.id) FROM owners;
     INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number, summarised_through)
     SELECT user, 'con_' || id, 'A conversation', 'chat', 1, 1795309200000, 0, 0 FROM owners;
     INSERT INTO memories (id, user_id, kind, text, hash, confidence, state, pinned, created_at)
@@ -41,18 +50,42 @@ const ROWS: &str = "
     INSERT INTO api_keys (id, user_id, name, digest, created_at)
     SELECT id, user, 'A key', '', 1 FROM owners;
     INSERT INTO dead_letters (id, user_id, item_id, stage, why, created_at)
-    SELECT 'item-' || id, user, -place, 'chunk', 'It failed.', 1795309200000 FROM owners;
+    SELECT 'item-' || id, user, (SELECT first_item FROM jobs j WHERE j.id = 'job_' || owners.id), 'chunk', 'It failed.',
+           1795309200000 FROM owners;
     INSERT INTO usage_log (at, id, user_id, key_id, source, neurons, d1_rows_read, d1_rows_written, kv_reads,
                            kv_writes, r2_class_a, r2_class_b, queue_operations, vectors_queried, vectors_upserted)
     SELECT 1795309200000, id, user, id, '/api/chat', 1, 1, 1, 1, 0, 1, 1, 1, 1, 1 FROM owners;
     DROP TABLE owners;";
+
+fn insert_rows(rig: &Rig, owners: &str) {
+    rig.memory.run_script(owners);
+    for owner in rig.memory.look("SELECT id, user FROM owners") {
+        let text = |name: &str| owner[name].as_str().unwrap();
+        insert_failed_job(rig, &format!("job_{}", text("id")), text("user"));
+    }
+    rig.memory.run_script(ROWS);
+}
+
+/// A job of one pack that failed. It is made by an invocation of its own, which may ask so much of D1 alone.
+fn insert_failed_job(rig: &Rig, id: &str, user: &str) {
+    let (id, user, now) = (JobId::parse(id).unwrap(), UserId::parse(user).unwrap(), rig.memory.now());
+    rig.memory.begin("an upload");
+    let kind = JobKind::Index;
+    let new = NewJob { id: &id, user: &user, kind, is_accepted: true, items: 1, documents: 1, key: None, now };
+    let item = NewItem { state: ItemState::Failed, ..NewItem::queued(Stage::Chunk, now) };
+    let mut transaction = Transaction::default();
+    transaction.query(create::job(new));
+    transaction.write(counters::take_item_numbers(&id, 1));
+    transaction.query(create::items(&id, &[item], now).unwrap());
+    ready(transaction.commit(&rig.memory)).unwrap();
+}
 
 fn own(rig: &Rig) {
     let owners = format!(
         "CREATE TEMP TABLE owners AS WITH RECURSIVE n (place) AS (SELECT 1 UNION ALL SELECT place + 1 FROM n
          WHERE place < {OWN}) SELECT place, printf('m%025d', place) AS id, (SELECT id FROM users) AS user FROM n;"
     );
-    rig.memory.run_script(&format!("{owners}{ROWS}"));
+    insert_rows(rig, &owners);
 }
 
 /// So many other users, each with one of everything: half of them sort before the user, half behind.
@@ -63,7 +96,7 @@ fn strangers(rig: &Rig, count: u64) {
          'usr_' || substr('0z', 1 + place % 2, 1) || printf('%025d', place) AS user FROM n;
          INSERT INTO users (id, name, created_at) SELECT user, 'A stranger', 1 FROM owners;"
     );
-    rig.memory.run_script(&format!("{owners}{ROWS}"));
+    insert_rows(rig, &owners);
 }
 
 /// Rows that a request reads, its key and its usage row among them.

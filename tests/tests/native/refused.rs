@@ -57,6 +57,19 @@ fn what_a_user_asks_and_what_writes_has_its_row() {
     assert_eq!(usage_rows(&rig), before + 3);
 }
 
+/// It asks the session's object, whose requests are counted.
+#[test]
+fn who_joins_a_session_has_a_row_on_its_owners_account() {
+    let rig = Rig::new(4);
+    let session = rig.request("POST", "/api/session", &json!({})).body["id"].as_str().unwrap().to_owned();
+    let before = usage_rows(&rig);
+    let path = format!("/api/session/{session}/ws");
+    let joined = rig.request_with_headers("GET", &path, &[("upgrade", "websocket")], b"");
+    assert_eq!((joined.status, usage_rows(&rig)), (101, before + 1));
+    let sql = "SELECT count(*) AS count FROM usage_log WHERE source LIKE '%/ws' AND user_id = (SELECT id FROM users)";
+    assert_eq!(rig.memory.look(sql)[0]["count"], 1);
+}
+
 #[test]
 fn addresses_of_one_network_are_banned_together() {
     let rig = Rig::new(4);

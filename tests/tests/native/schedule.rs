@@ -1,4 +1,4 @@
-//! What cron puts away, over ports in memory: archives, expiry, eviction, retention, a month of days.
+//! What cron archives and removes, over ports in memory: archives, expiry, eviction, retention, a month of days.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::{cell::Cell, rc::Rc};
@@ -44,28 +44,28 @@ fn archives(rig: &Rig) -> Vec<String> {
     rig.memory.object_keys().into_iter().filter(|key| key.contains("/archives/")).collect()
 }
 
-fn settle(rig: &Rig) {
+fn finish_everything(rig: &Rig) {
     assert!(rig.converge());
     rig.memory.advance(2 * constants::MAX_WRITER_LIFE);
     assert!(rig.converge());
 }
 
 #[test]
-fn an_idle_conversation_is_put_away_stays_listed_and_comes_back() {
+fn an_idle_conversation_is_archived_stays_listed_and_comes_back() {
     let (rig, id) = idle_conversation(1);
     let before = rig.memory.look("SELECT * FROM turns ORDER BY number");
     assert_eq!(before.len(), 6);
     assert_eq!(rig.run_cron(Schedule::Daily).0.archived, 1);
-    settle(&rig);
+    finish_everything(&rig);
     assert!(rig.memory.look("SELECT * FROM turns").is_empty());
     assert_eq!(archives(&rig).len(), 1);
     let listed = rig.request("GET", "/api/conversations?title=TIDE", &Value::Null).body;
     assert_eq!((&listed["data"][0]["id"], &listed["data"][0]["archived"]), (&json!(id), &json!(true)), "{listed}");
-    assert_eq!(rig.run_cron(Schedule::Daily).0.archived, 0, "what is put away is not put away again");
+    assert_eq!(rig.run_cron(Schedule::Daily).0.archived, 0, "what is archived is not archived again");
     // Reading brings it back, exactly.
     assert_eq!(messages(&rig, &id).len(), 6);
     assert_eq!(rig.memory.look("SELECT * FROM turns ORDER BY number"), before);
-    settle(&rig);
+    finish_everything(&rig);
     assert!(archives(&rig).is_empty(), "what was restored is collected");
     assert_eq!(rig.run_cron(Schedule::Daily).0.archived, 0, "who reads it keeps it at hand");
 }
@@ -74,7 +74,7 @@ fn an_idle_conversation_is_put_away_stays_listed_and_comes_back() {
 fn going_on_with_an_archived_conversation_brings_it_back_first() {
     let (rig, id) = idle_conversation(2);
     rig.run_cron(Schedule::Daily).1.unwrap();
-    settle(&rig);
+    finish_everything(&rig);
     let turn = rig.chat(&json!({"message": "And tomorrow?", "conversation_id": id}));
     assert_eq!(turn["conversation_id"], json!(id));
     let asked = rig.memory.generations().pop().unwrap();
@@ -86,14 +86,14 @@ fn going_on_with_an_archived_conversation_brings_it_back_first() {
 fn deleting_an_archived_conversation_removes_the_archive() {
     let (rig, id) = idle_conversation(3);
     rig.run_cron(Schedule::Daily).1.unwrap();
-    settle(&rig);
+    finish_everything(&rig);
     assert_eq!(rig.request("DELETE", &format!("/api/conversations/{id}"), &Value::Null).status, 200);
-    settle(&rig);
+    finish_everything(&rig);
     assert!(archives(&rig).is_empty() && rig.memory.look("SELECT * FROM archives").is_empty());
     assert_eq!(rig.request("GET", &format!("/api/conversations/{id}"), &Value::Null).status, 404);
 }
 
-/// Where conversations are put away before their jobs expire.
+/// Where conversations are archived before their jobs expire.
 #[test]
 fn asking_for_the_answer_alone_brings_it_back_too() {
     let rig = Rig::new(5);
@@ -105,7 +105,7 @@ fn asking_for_the_answer_alone_brings_it_back_too() {
     rig.memory.set_limits(r#"{"archive_after_days": 1}"#);
     rig.memory.advance(2 * DAY);
     assert_eq!(rig.run_cron(Schedule::Daily).0.archived, 1);
-    settle(&rig);
+    finish_everything(&rig);
     assert!(rig.memory.look("SELECT * FROM turns").is_empty());
     assert_eq!(answer(), before);
     assert_eq!(messages(&rig, asked["conversation_id"].as_str().unwrap()).len(), 2);
@@ -134,7 +134,7 @@ fn archival_may_die_at_every_call() {
             total = total.max(calls.get());
             let rows = rig.memory.look("SELECT * FROM turns ORDER BY number");
             assert!(rows == before || (rows.is_empty() && !archives(&rig).is_empty()), "{fate:?} at {victim}: lost");
-            settle(&rig);
+            finish_everything(&rig);
             assert!(rig.memory.look("SELECT * FROM turns").is_empty(), "{fate:?} at {victim}: not archived in the end");
             assert_eq!(archives(&rig).len(), 1, "{fate:?} at {victim}: twice");
             assert_eq!(messages(&rig, &id).len(), 6);
@@ -147,14 +147,14 @@ fn archival_may_die_at_every_call() {
 }
 
 #[test]
-fn a_question_that_comes_while_the_conversation_is_put_away_wins() {
+fn a_question_that_comes_while_the_conversation_is_archived_wins() {
     let (rig, id) = idle_conversation(5);
     rig.run_cron(Schedule::Daily).1.unwrap();
     let archival = rig.memory.receive().unwrap();
     let asked = rig.ask(&json!({"message": "Are you there?", "conversation_id": id}));
     assert_eq!(asked.status, 202);
     rig.process(&archival);
-    settle(&rig);
+    finish_everything(&rig);
     assert_eq!(messages(&rig, &id).len(), 8);
     assert!(archives(&rig).is_empty());
 }
@@ -254,7 +254,7 @@ fn retention_is_its_owners() {
         done.unwrap();
         assert_eq!(left(&rig), expected, "{:?}", report.retention);
     }
-    settle(&rig);
+    finish_everything(&rig);
     assert!(rig.memory.vector_ids().is_empty());
 }
 

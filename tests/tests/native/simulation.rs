@@ -1,6 +1,6 @@
 //! T1: histories of the whole product under fire: those that found something once, and fresh ones.
 //!
-//! `make trace SEED=17` replays one history and tells it. `SEEDS` says how many fresh ones there are,
+//! `make trace SEED=17` replays one history and prints it. `SEEDS` says how many fresh ones there are,
 //! `SEED_BASE` after which number they begin: both are printed, so that a run can be repeated.
 #![expect(clippy::print_stdout, clippy::panic, reason = "tests; seeds and duration are part of the result")]
 
@@ -118,7 +118,7 @@ fn seeds_that_found_something_keep_every_promise() {
 /// What `make trace` shows.
 #[test]
 #[ignore = "shows one history: make trace SEED=17"]
-fn one_history_is_told() {
+fn one_history_is_replayed() {
     println!("{}", simulation::replay(from_environment("SEED").expect("SEED says which history")));
 }
 

@@ -9,7 +9,10 @@ use crate::{
     ids::{ChunkRow, DocumentId, ItemId, UserId},
     job::item::Claim,
     platform::{statement::json, transaction::Query},
-    store::documents::{description::next, eviction::embeds},
+    store::{
+        columns::pack_of,
+        documents::{description::next, eviction::embeds},
+    },
     time::Timestamp,
 };
 
@@ -27,14 +30,17 @@ pub struct ChunkToEmbed {
 /// The chunks of a batch's packs, first to last, that want a vector, from the row `next` on; `limit` at
 /// most. Of a pack that is embedded again only what was evicted and is wanted back.
 pub fn to_embed(claim: &Claim, (_, last): (ItemId, ItemId), next: ChunkRow, limit: usize) -> Query<ChunkToEmbed> {
+    // Chunks of the documents' latest revisions alone: what was uploaded over or deleted since has another pack.
+    // A job that restores an evicted document embeds no other of the same pack.
     Query::new(formatcp!(
         "SELECT c.id, c.text, {TITLE}
          FROM chunks c
          JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          WHERE c.id >= ?1 AND c.id < ?2 AND c.user_id = ?3
-           AND d.latest_item = c.id >> 14
+           AND d.latest_item = {PACK}
            AND {EMBEDDED}
          ORDER BY c.id LIMIT ?4",
+        PACK = pack_of!("c"),
         TITLE = next!("title"),
         EMBEDDED = embeds!("d.", "?5"),
     ))
@@ -75,14 +81,17 @@ pub struct DescribedChunk {
 /// # Errors
 /// A bug if the rows cannot be written as JSON.
 pub fn described(user: &UserId, rows: &[ChunkRow]) -> Result<Query<DescribedChunk>, Failure> {
+    // `CROSS JOIN` starts from the rows that are asked for, whatever the planner believes about their number.
+    // A chunk of a pack that is no longer its document's latest is no longer wanted.
     Ok(Query::new(formatcp!(
         "SELECT c.id, c.document_id, c.revision, c.chunk_index,
                 {TITLE}, {TYPE}, {LANGUAGE}, {TAGS}, {CREATED_AT}
          FROM json_each(?1) wanted
          CROSS JOIN chunks c ON c.id = wanted.value
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = c.document_id
-         WHERE d.latest_item = c.id >> 14
+         WHERE d.latest_item = {PACK}
          ORDER BY c.id",
+        PACK = pack_of!("c"),
         TITLE = next!("title"),
         TYPE = next!("type"),
         LANGUAGE = next!("language"),

@@ -3,9 +3,9 @@
 //! `CROSS JOIN` keeps `SQLite` from turning a join around: what was found is looked up, not the other way
 //! round, whatever the planner believes about the length of a JSON array.
 //!
-//! All end in the same fence: the chunk's document is the user's, not deleted, and the chunk is of the
-//! revision that is current, of the first one if none is yet, or of one that the search's consistency
-//! token stands for.
+//! All end in the same condition of visibility (`is_visible!`): the chunk's document is the user's, not
+//! deleted, and the chunk is of the revision that is current, of the first one if none is yet, or of one that
+//! the search's consistency token stands for.
 
 use const_format::formatcp;
 use schemars::JsonSchema;
@@ -16,6 +16,7 @@ use crate::{
     filters::Filters,
     ids::{ChunkRow, DocumentId, JobId, UserId},
     platform::{statement::json, transaction::Query},
+    store::columns::pack_of,
     time::Timestamp,
 };
 
@@ -27,7 +28,9 @@ macro_rules! is_visible {
             "d.deleted_at IS NULL
            AND CASE WHEN p.state = 'done' AND (d.current IS NULL OR p.job_id = ",
             $after,
-            ") THEN c.id >> 14 = d.latest_item ELSE c.revision = d.current END"
+            ") THEN ",
+            pack_of!("c"),
+            " = d.latest_item ELSE c.revision = d.current END"
         )
     };
 }
@@ -196,7 +199,7 @@ pub struct FoundChunk {
     pub evicted_at: Option<Timestamp>,
 }
 
-/// Reads chunks of a user for their hits, through the fence again: a cached ranking may be older than a
+/// Reads chunks of a user for their hits, where they are still visible: a cached ranking may be older than a
 /// delete.
 ///
 /// # Errors

@@ -10,8 +10,8 @@ use crate::{
     time::{DAY, Timestamp},
 };
 
-/// Makes a document a tombstone without content. The fence moves on (`latest + 1`), so that nothing in
-/// flight can publish.
+/// Makes a document a tombstone without content. No pack is its latest any more, and its revision moves on
+/// (`latest + 1`), so that nothing in flight can publish.
 pub fn tombstone(user: &UserId, document: &DocumentId, now: Timestamp) -> Write {
     Write::new(
         "UPDATE documents SET
@@ -63,7 +63,7 @@ pub fn past_retention(now: Timestamp, limit: i64) -> Query<OldDocument> {
 }
 
 /// Removes tombstones from before `before` whose revisions are purged. Nothing in flight may be that old:
-/// a tombstone has fenced off all it could.
+/// a tombstone has refused all it could write.
 pub fn expire(before: Timestamp) -> Write {
     Write::new(
         "DELETE FROM documents WHERE deleted_at < ?1

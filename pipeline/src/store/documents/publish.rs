@@ -15,7 +15,7 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::HELD,
+    store::{columns::pack_of, conditions::HELD},
 };
 
 /// The latest revision of a document, as it is to be chunked.
@@ -79,7 +79,7 @@ pub fn publish(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
     claim
         .fenced(formatcp!(
             "WITH published AS MATERIALIZED (
-                 SELECT c.document_id AS id, c.id >> 14 AS pack, c.revision, min(c.id) AS first, count(*) AS chunks
+                 SELECT c.document_id AS id, {PACK} AS pack, c.revision, min(c.id) AS first, count(*) AS chunks
                  FROM chunks c WHERE c.id BETWEEN ?4 * ?6 AND ?5 * ?6 + ?6 - 1
                  GROUP BY 1, 2, 3)
              UPDATE documents SET
@@ -91,6 +91,7 @@ pub fn publish(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
              FROM published
              WHERE documents.user_id = ?3 AND documents.id = published.id AND documents.latest_item = published.pack
                AND {HELD}",
+            PACK = pack_of!("c"),
             DESCRIBE_LATEST = every_field!(describe_latest),
             EMBEDDED = embeds!("", "?7"),
         ))

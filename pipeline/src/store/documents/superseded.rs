@@ -202,8 +202,8 @@ pub fn visit_again(claim: &Claim, purged: &Purged) -> Write {
             "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id, chunk_count)
              SELECT {NEXT_ITEM}, r.value ->> 'document', r.value ->> 'revision',
                     r.value ->> 'pack', j.user_id, r.value ->> 'chunks'
-             FROM json_each(?3) r JOIN job_items j ON j.id = ?1 AND j.token = ?2
-             WHERE NOT r.value ->> 'is_final'"
+             FROM json_each(?3) r JOIN job_items j ON j.id = ?1
+             WHERE NOT r.value ->> 'is_final' AND {HELD}"
         ))
         .bind(purged.rows())
 }

@@ -250,8 +250,8 @@ pub fn release_upload(job: &JobId, now: Timestamp) -> Query<ItemAnnouncement> {
 
 /// Lets a question wait for the one before it in its conversation, if that is not answered yet.
 ///
-/// For one more release it says so in a batch's columns as well, where the version before looks for it: while
-/// a deployment goes on, and after one that was rolled back, that version wakes what this one let wait.
+/// Until 0.2.0 it says so in a batch's columns as well, where versions before 0.1.0 look for it: while a deployment
+/// goes on, and after one that was rolled back, such a version wakes what this one let wait.
 pub fn wait_for_predecessor(job: &JobId) -> Write {
     Write::new(formatcp!(
         "UPDATE job_items SET state = 'waiting', waits_for_first = before.id, waits_for_last = before.id,
@@ -264,7 +264,8 @@ pub fn wait_for_predecessor(job: &JobId) -> Write {
     .bind(job)
 }
 
-/// Tells the question that is waited for which one it holds up; where the version before looks for it, too.
+/// Tells the question that is waited for which one it holds up; until 0.2.0 where versions before 0.1.0 look for it,
+/// too.
 pub fn link_predecessor(job: &JobId) -> Write {
     Write::new(
         "UPDATE job_items SET unblocks = j.first_item, batch = j.first_item FROM jobs j

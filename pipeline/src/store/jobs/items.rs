@@ -15,7 +15,7 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::{HELD, TERMINAL, is_spent, why_spent},
+    store::conditions::{CLAIMED, HELD, TERMINAL, is_spent, why_spent},
     time::{SECOND, Span, Timestamp},
 };
 
@@ -95,13 +95,13 @@ pub fn advance(claim: &Claim, progress: &Progress, next: &Move, now: Timestamp) 
         Move::Finish => (claim.stage, ItemState::Done, None),
     };
     let failures = if progress.failures.is_empty() { None } else { Some(json(&progress.failures)?) };
-    Ok(Write::new(
+    Ok(Write::new(formatcp!(
         "UPDATE job_items SET stage = ?3, state = ?4, cursor = ?5, next_at = ?6, sent_at = ?6, updated_at = ?6,
              token = NULL, attempts = 0, error = NULL, chunk_count = chunk_count + ?7,
              progress = CASE WHEN stage = ?3 THEN progress + ?8 ELSE 0 END,
              failures = coalesce(?9, failures)
-         WHERE id = ?1 AND token = ?2",
-    )
+         WHERE {CLAIMED}"
+    ))
     .bind(claim.item)
     .bind(&claim.token)
     .bind(stage.name())
@@ -116,11 +116,11 @@ pub fn advance(claim: &Claim, progress: &Progress, next: &Move, now: Timestamp) 
 /// Gives a claim back after a failed attempt: to be tried again, or parked, not before `next_at`.
 pub fn give_back(claim: &Claim, state: ItemState, next_at: Timestamp, why: &str, now: Timestamp) -> Write {
     // Parking is nobody's failed attempt.
-    Write::new(
+    Write::new(formatcp!(
         "UPDATE job_items SET state = ?3, next_at = ?4, sent_at = ?5, updated_at = ?5, token = NULL, error = ?6,
              attempts = CASE ?3 WHEN 'parked' THEN 0 ELSE attempts END
-         WHERE id = ?1 AND token = ?2",
-    )
+         WHERE {CLAIMED}"
+    ))
     .bind(claim.item)
     .bind(&claim.token)
     .bind(state.name())
@@ -144,7 +144,7 @@ pub fn park_job(item: ItemId) -> Write {
 
 /// Holds on to a claim for another lease.
 pub fn renew(claim: &Claim, now: Timestamp) -> Write {
-    Write::new("UPDATE job_items SET lease = ?3 WHERE id = ?1 AND token = ?2")
+    Write::new(formatcp!("UPDATE job_items SET lease = ?3 WHERE {CLAIMED}"))
         .bind(claim.item)
         .bind(&claim.token)
         .bind(now.plus(constants::LEASE))
@@ -153,10 +153,10 @@ pub fn renew(claim: &Claim, now: Timestamp) -> Write {
 /// Lets a claimed item fail.
 pub fn fail(claim: &Claim, why: &str, now: Timestamp) -> Write {
     claim
-        .fenced(
+        .fenced(formatcp!(
             "UPDATE job_items SET state = 'failed', token = NULL, error = ?3, updated_at = ?4
-             WHERE id = ?1 AND token = ?2",
-        )
+             WHERE {CLAIMED}"
+        ))
         .bind(why)
         .bind(now)
 }
@@ -179,7 +179,7 @@ pub fn give_up(item: ItemId, user: &UserId, now: Timestamp) -> Write {
 /// or the next question of a conversation. Returns it, to be announced.
 ///
 /// Before version 10 of the schema a question borrowed a batch's columns: `batch`, `first_pack` and
-/// `last_pack`. Rows like that may still wait.
+/// `last_pack`. Rows like that may still wait, and are written until 0.2.0.
 pub fn wake_waiting(item: ItemId, now: Timestamp) -> Query<ItemAnnouncement> {
     Query::new(formatcp!(
         "UPDATE job_items SET state = 'queued', next_at = ?2, sent_at = ?2, updated_at = ?2, {COUNT_CHUNKS}

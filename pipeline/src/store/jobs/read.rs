@@ -39,6 +39,8 @@ pub struct JobRow {
 
 /// A user's job that was accepted.
 pub fn job(user: &UserId, job: &JobId) -> Query<JobRow> {
+    // Of a question the answer, which is the message after it; of a streamed upload how far it is.
+    // Until a job is accepted nobody sees it.
     Query::new(
         "SELECT j.id, j.kind, j.created_at, j.finished_at, j.cancelled_at, j.receipt, j.turn, t.content AS answer,
                 t.detail,

@@ -124,6 +124,8 @@ pub fn items_that_read(items: &[ItemId]) -> Result<Query<ReadingItem>, Failure> 
 /// Removes finished jobs and their items that ended before `before`, in this order. Jobs of indexing stay
 /// as long as one of their packs holds a document: the pack's row says where in it.
 pub fn expire(before: Timestamp) -> [Write; 4] {
+    // Items first: their numbers are found by the job's row. All kinds but indexing, then indexing, of which a job
+    // goes whole when none of its packs holds a document any more.
     [
         "DELETE FROM job_items WHERE id IN (
              SELECT i.id FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item

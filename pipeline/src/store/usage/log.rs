@@ -21,8 +21,8 @@ pub struct NewUsage<'a> {
     pub usage: Usage,
 }
 
-/// Inserts the usage row of one invocation. Keyed by time and name, so that writing it twice changes
-/// nothing.
+/// Inserts the usage row of one invocation. Keyed by time and name: the same row twice is once, but one of
+/// another time is another row.
 pub fn insert(new: NewUsage<'_>) -> Write {
     let usage = new.usage;
     Write::new(formatcp!(

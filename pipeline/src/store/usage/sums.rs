@@ -51,6 +51,8 @@ pub fn totals(since: Timestamp) -> Query<Totals> {
 /// Sums up what each user took since the beginning of `today`, for [`of_user`] and [`of_users`]. Whoever did
 /// nothing since it was last done is left as they are.
 pub fn sum_users(today: Timestamp) -> Write {
+    // Innermost: hours that are summed up already, and the rows of those that are not.
+    // A user with as many invocations as were known did nothing: their row is not written again.
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_of_users (user_id, day, invocations, {COUNTED})
          SELECT * FROM (
@@ -100,7 +102,8 @@ pub fn busy_keys(since: Timestamp, at_least: u64) -> Query<KeyRequests> {
     .bind(at_least)
 }
 
-/// Sums up the hours before the full hour `open`, each recomputed from all of its rows.
+/// Sums up the hours before the full hour `open`, each from all of its rows: they are over for longer than an
+/// invocation can live, so that no row follows that would replace the sum.
 pub fn sum_hours(open: Timestamp) -> Write {
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_hourly (hour, user_id, key_id, source, invocations, {COUNTED})

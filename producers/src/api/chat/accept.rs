@@ -5,7 +5,7 @@
 //! that its answer can know the first. An answer that is known already is committed with it.
 
 use pipeline::{
-    chat::turn::{CachedAnswer, Turn},
+    chat::turn::{Turn, TurnAnswer},
     failure::Failure,
     ids::{JobId, UserId},
     job::message::Stage,
@@ -45,7 +45,7 @@ pub struct Question<'a> {
     /// The answer to replay for that key.
     pub response: &'a str,
     /// The answer, if it is known.
-    pub answer: Option<&'a CachedAnswer>,
+    pub answer: Option<&'a TurnAnswer>,
 }
 
 /// What came of it.
@@ -136,10 +136,7 @@ fn title(message: &str) -> String {
     if line.len() <= TITLE_BYTES {
         return line.to_owned();
     }
-    let mut end = TITLE_BYTES;
-    while !line.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = line.floor_char_boundary(TITLE_BYTES);
     let cut = line[..end].rfind(char::is_whitespace).filter(|at| *at > 0).unwrap_or(end);
     format!("{}…", line[..cut].trim_end())
 }

@@ -3,7 +3,7 @@
 use pipeline::{
     chat::{
         catalogue::Catalogue,
-        turn::{Ask, CachedAnswer},
+        turn::{Ask, TurnAnswer},
     },
     failure::Failure,
     fingerprint,
@@ -27,7 +27,7 @@ pub fn key(tenant: &Tenant, message: &str, ask: &Ask, catalogue: &Catalogue) -> 
 }
 
 /// The answer under a name; a KV that fails has none.
-pub async fn read<P: KeyValue>(ports: &P, key: &str) -> Option<CachedAnswer> {
+pub async fn read<P: KeyValue>(ports: &P, key: &str) -> Option<TurnAnswer> {
     serde_json::from_slice(&ports.get_value(&object_keys::cached_response(key)).await.ok()??).ok()
 }
 

@@ -36,7 +36,7 @@ use pipeline::{
     },
     tenant::Tenant,
 };
-use uploads::{Prepared, pack::Batch, plan};
+use uploads::{PreparedDocument, pack::Batch, packed};
 
 use crate::http::{
     idempotency::{Key, in_flight, let_go},
@@ -51,7 +51,7 @@ pub struct PlannedUpload<'a> {
     /// Whose it is.
     pub tenant: &'a Tenant,
     /// Its documents, none of them a duplicate.
-    pub documents: &'a [Prepared],
+    pub documents: &'a [PreparedDocument],
     /// Their packs.
     pub batches: &'a [Batch],
     /// The idempotency key, if the request has one.
@@ -78,15 +78,15 @@ where
     P: Database + ObjectStore + Queue + Clock + Random,
 {
     let states = (ItemState::Uploading, ItemState::Uploading);
-    let items = plan::new_items(plan.documents, plan.batches, states, ports.now());
-    let first = announce(ports, plan, &items).await?;
-    let packs = plan::pack_numbers(&items, first);
+    let items = packed::new_items(plan.documents, plan.batches, states, ports.now());
+    let first = insert_uploading(ports, plan, &items).await?;
+    let packs = packed::pack_numbers(&items, first);
     store_packs(ports, plan, &packs).await?;
     make_job(ports, plan, &packs).await
 }
 
 /// Step 1. Returns the number of this job's first item.
-async fn announce<P: Database + Clock>(
+async fn insert_uploading<P: Database + Clock>(
     ports: &P,
     plan: &PlannedUpload<'_>,
     items: &[NewItem],
@@ -119,7 +119,7 @@ async fn announce<P: Database + Clock>(
 async fn store_packs<P: ObjectStore>(ports: &P, plan: &PlannedUpload<'_>, packs: &[ItemId]) -> Result<(), Failure> {
     let planned = plan.batches.iter().flatten();
     let puts = packs.iter().zip(planned).map(|(item, pack)| {
-        let bytes = plan::bytes(plan.documents, pack);
+        let bytes = packed::bytes(plan.documents, pack);
         let key = object_keys::pack(&plan.tenant.user, *item);
         async move { ports.put(&key, bytes, PutIf::Absent).await }
     });
@@ -139,7 +139,7 @@ async fn make_job<P: Database + Queue + Clock + Random>(
 ) -> Result<(), Refusal> {
     let now = ports.now();
     let user = &plan.tenant.user;
-    let revisions = plan::revisions(plan.documents, plan.batches, packs, now);
+    let revisions = packed::revisions(plan.documents, plan.batches, packs, now);
     let upload = Upload::new(user, plan.job, &revisions, now)?;
     let mut work = Transaction::default();
     let accept = work.write(create::accept(plan.job, now));

@@ -1,6 +1,6 @@
 //! The answer to an upload, whether it was read or not.
 
-use http::{StatusCode, header};
+use http::StatusCode;
 use pipeline::{ids::JobId, time::Span};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -38,9 +38,8 @@ pub(super) async fn accepted<P: RequestPorts>(
     job: &JobId,
     answer: &IndexAnswer<'_>,
 ) -> Answer {
-    let location = format!("/api/jobs/{job}");
     match call.wait() {
-        Span::ZERO => Ok(Reply::json(StatusCode::ACCEPTED, answer).with(header::LOCATION, &location)),
+        Span::ZERO => Ok(Reply::json(StatusCode::ACCEPTED, answer).of_job(job)),
         longest => jobs::wait(ports, &call.tenant.user, job, longest, answer).await,
     }
 }

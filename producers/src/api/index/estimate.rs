@@ -35,8 +35,8 @@ const ROWS_PER_JOB: u64 = 6;
 const BYTES_PER_CHUNK: usize = 2_900;
 /// Word pieces that fill a window of the model, as chunks fall.
 const PIECES_PER_WINDOW: u64 = 430;
-/// Chunks, and windows, that one embed message takes.
-const PER_MESSAGE: u64 = constants::WINDOWS_PER_MESSAGE as u64;
+/// Windows that one embed message takes.
+const WINDOWS_PER_MESSAGE: u64 = constants::WINDOWS_PER_MESSAGE as u64;
 
 /// A text to be estimated.
 #[derive(Clone, Copy, Debug)]
@@ -78,16 +78,13 @@ fn size(text: &Text<'_>) -> Size {
     Size { tokens: tokens(&visible) + 6 * chunks, chunks }
 }
 
-/// Messages of a batch: one per pack and slice of a pack, and one or more each for embed and upsert.
+/// Messages of a batch: one per pack and slice of a pack, and as many for upsert as for embed, at least one.
 fn messages(batch: &Batch, sizes: &[Size]) -> u64 {
     let slices: usize = batch.iter().map(|pack| pack.bytes.div_ceil(constants::CHUNK_SLICE_BYTES)).sum();
     let documents = || batch.iter().flat_map(|pack| &pack.documents).filter_map(|document| sizes.get(*document));
     let chunks: u64 = documents().map(|size| size.chunks).sum();
     let windows = chunks.max(documents().map(|size| size.tokens).sum::<u64>() / PIECES_PER_WINDOW);
-    let slices_of_vectors = windows.div_ceil(PER_MESSAGE).max(1);
-    // A message that took all it may does not know yet that it was the last.
-    let embed = slices_of_vectors.max(chunks / PER_MESSAGE + 1);
-    slices as u64 + embed + slices_of_vectors
+    slices as u64 + 2 * windows.div_ceil(WINDOWS_PER_MESSAGE).max(1)
 }
 
 /// What is left of HTML without tags, scripts and styles; roughly, as `extract` does it exactly.

@@ -2,7 +2,10 @@
 
 use http::StatusCode;
 use pipeline::{
-    chat::channel::{Channel, TurnEvent, Update},
+    chat::{
+        channel::{Channel, TurnEvent, Update},
+        turn::Turn,
+    },
     failure::Failure,
     ids::{JobId, UserId},
     job::{
@@ -17,7 +20,7 @@ use pipeline::{
     store::{documents, jobs, users},
 };
 
-use super::{id_of, not_found, read, reply, turn_in};
+use super::{id_of, not_found, read, reply};
 use crate::http::{
     call::Call,
     reply::{Answer, Refusal},
@@ -68,7 +71,7 @@ async fn cancel_turn<P: Database + Queue + Channels + Clock>(
 ) -> Result<(), Failure> {
     let now = ports.now();
     let Some(row) = jobs::read::turn(user, job).first(ports).await? else { return Ok(()) };
-    let Some(turn) = turn_in(&row)? else { return Ok(()) };
+    let Some(turn) = row.turn.as_deref().map(Turn::read).transpose()? else { return Ok(()) };
     let mut transaction = Transaction::default();
     let [items, whole] = jobs::cancel::job(user, job, now);
     transaction.write(items);

@@ -1,20 +1,38 @@
 //! A job's rows as its owner sees them.
 
 use pipeline::{
-    chat::turn::{CachedAnswer, Turn, TurnResult},
-    ids::JobId,
+    chat::turn::{Turn, TurnAnswer, TurnResult},
+    failure::Failure,
+    ids::{JobId, UserId},
     job::{
         item::{DocumentFailure, ItemState},
         kind::JobKind,
         message::Stage,
     },
+    platform::{ports::Database, transaction::Transaction},
     problem::{Code, Problem},
-    store::jobs::read::{ItemRow, JobRow},
+    store::jobs::read::{self, ItemRow, JobRow},
     time::Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
+
+/// Reads a job; `None` if there is none or it is another's.
+pub async fn read<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<JobView>, Failure> {
+    let mut transaction = Transaction::default();
+    let job_row = transaction.query(read::job(user, job));
+    let item_rows = transaction.query(read::items(user, job));
+    let done = transaction.commit(ports).await?;
+    let Some(row) = done.first(job_row)? else { return Ok(None) };
+    let items = done.all(item_rows)?;
+    Ok(Some(view(row, &items)))
+}
+
+/// What is answered about a job that is not there, or another's.
+pub(super) fn not_found() -> Problem {
+    Problem::new(Code::NotFound, "there is no such job; GET /api/jobs lists yours")
+}
 
 /// A job's state as its owner sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -186,9 +204,9 @@ pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
 
 /// The answer of a chat, once it is there.
 fn result(job: &JobRow) -> Option<TurnResult> {
-    let turn: Turn = serde_json::from_str(job.turn.as_deref()?).ok()?;
+    let turn = Turn::read(job.turn.as_deref()?).ok()?;
     let detail = serde_json::from_str(job.detail.as_deref()?).ok()?;
-    Some(TurnResult::new(&job.id, &turn, CachedAnswer { answer: job.answer.clone()?, detail }, false))
+    Some(TurnResult::new(&job.id, &turn, TurnAnswer { answer: job.answer.clone()?, detail }, false))
 }
 
 /// What became of a pack's documents: what became of its batch, unless the pack got no further.

@@ -9,7 +9,7 @@ use pipeline::{
         turn::Ask,
     },
     constants,
-    problem::{Code, Problem},
+    problem::{Code, Problem, excerpt},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -70,7 +70,7 @@ struct Part {
 }
 
 /// What a request asks: the question with all that goes with it, and how it wants to be answered.
-pub(super) struct Asked {
+pub(super) struct ParsedCompletion {
     pub(super) checked: Checked,
     pub(super) model: String,
     pub(super) stream: bool,
@@ -78,7 +78,7 @@ pub(super) struct Asked {
 }
 
 /// Reads and checks a request.
-pub(super) fn parse(text: &[u8]) -> Result<Asked, Problem> {
+pub(super) fn parse(text: &[u8]) -> Result<ParsedCompletion, Problem> {
     let request: CompletionRequest<'_> = body::parse(text)?;
     let route = model_route(&request.model)?;
     if request.n.is_some_and(|n| n != 1) {
@@ -101,7 +101,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Asked, Problem> {
         instructions: (!instructions.is_empty()).then_some(instructions),
         ..Ask::default()
     };
-    Ok(Asked {
+    Ok(ParsedCompletion {
         checked: Checked { message, conversation: None, session: None, ask },
         model: request.model,
         stream: request.stream,
@@ -115,12 +115,8 @@ fn model_route(model: &str) -> Result<Option<RouteName>, Problem> {
     }
     let name = model.strip_prefix("friend-").and_then(RouteName::parse);
     name.map(Some).ok_or_else(|| {
-        let shown: String = model.chars().take(60).collect();
-        Problem::field(
-            Code::NotFound,
-            "/model",
-            format!("the model {shown:?} does not exist; GET /v1/models lists those that do"),
-        )
+        let detail = format!("the model {:?} does not exist; GET /v1/models lists those that do", excerpt(model));
+        Problem::field(Code::NotFound, "/model", detail)
     })
 }
 
@@ -157,7 +153,8 @@ fn instructions(system: &[Unread<'_>]) -> Result<String, Problem> {
     let instructions = texts.join("\n");
     let most = constants::INSTRUCTIONS_BYTES;
     if instructions.len() > most {
-        let detail = format!("the system messages have {} bytes together; the limit is {most}", instructions.len());
+        let bytes = instructions.len();
+        let detail = format!("the system messages have {bytes} bytes together; the limit is {most}: shorten them");
         return Err(Problem::field(Code::TooLarge, "/messages", detail));
     }
     Ok(instructions)
@@ -215,13 +212,13 @@ mod tests {
             {"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},
             {"role":"assistant","content":"Hello"},
             {"role":"user","content":[{"type":"text","text":"What "},{"type":"text","text":"now?"}]}]}"#;
-        let asked = parse(body.as_bytes()).unwrap();
-        let ask = &asked.checked.ask;
+        let parsed = parse(body.as_bytes()).unwrap();
+        let ask = &parsed.checked.ask;
         assert_eq!(
-            (asked.checked.message.as_str(), ask.instructions.as_deref(), ask.history.len()),
+            (parsed.checked.message.as_str(), ask.instructions.as_deref(), ask.history.len()),
             ("What now?", Some("Be brief."), 2)
         );
-        assert_eq!((ask.route, ask.max_tokens, asked.stream), (Some(RouteName::Code), Some(50), true));
+        assert_eq!((ask.route, ask.max_tokens, parsed.stream), (Some(RouteName::Code), Some(50), true));
     }
 
     #[test]
@@ -235,9 +232,12 @@ mod tests {
         }
         messages.extend([said("user", "What ".into()), said("user", "now?".into())]);
         let body = serde_json::json!({ "model": "friend", "messages": messages }).to_string();
-        let asked = parse(body.as_bytes()).unwrap();
-        let ask = &asked.checked.ask;
-        assert_eq!((asked.checked.message.as_str(), ask.instructions.as_deref()), ("What \n\nnow?", Some("Be brief.")));
+        let parsed = parse(body.as_bytes()).unwrap();
+        let ask = &parsed.checked.ask;
+        assert_eq!(
+            (parsed.checked.message.as_str(), ask.instructions.as_deref()),
+            ("What \n\nnow?", Some("Be brief."))
+        );
         let bytes: usize = ask.history.iter().map(|message| message.content.len()).sum();
         let most = constants::CHAT_HISTORY_BYTES;
         assert!((most - 1_100..=most).contains(&bytes), "{bytes}");

@@ -3,7 +3,7 @@
 use pipeline::{
     constants,
     filters::{DOCUMENT_IDS, DOCUMENT_TYPES},
-    problem::{Code, Problem},
+    problem::{Code, Problem, excerpt},
 };
 use retrieval::{Filters, Search, SearchRequest};
 
@@ -31,19 +31,16 @@ pub fn parse(body: &[u8]) -> Result<Search, Problem> {
 pub fn check_filters(filters: &Filters) -> Result<(), Problem> {
     let invalid = |pointer: &str, detail: String| Problem::field(Code::Invalid, pointer, detail);
     if let Some(kind) = filters.kind.as_deref().filter(|kind| !DOCUMENT_TYPES.contains(kind)) {
-        return Err(invalid(
-            "/filters/type",
-            format!("{:?} is none of {}", kind.chars().take(60).collect::<String>(), DOCUMENT_TYPES.join(", ")),
-        ));
+        return Err(invalid("/filters/type", format!("{:?} is none of {}", excerpt(kind), DOCUMENT_TYPES.join(", "))));
     }
     if filters.tags.len() > constants::TAGS {
-        return Err(invalid("/filters/tags", format!("{} tags; the limit is {}", filters.tags.len(), constants::TAGS)));
+        let detail = format!("{} tags; the limit is {}: name fewer", filters.tags.len(), constants::TAGS);
+        return Err(invalid("/filters/tags", detail));
     }
     if filters.document_ids.len() > DOCUMENT_IDS {
-        return Err(invalid(
-            "/filters/document_ids",
-            format!("{} ids; the limit is {DOCUMENT_IDS}", filters.document_ids.len()),
-        ));
+        let ids = filters.document_ids.len();
+        let detail = format!("{ids} ids; the limit is {DOCUMENT_IDS}: search in several requests, or by tags");
+        return Err(invalid("/filters/document_ids", detail));
     }
     Ok(())
 }

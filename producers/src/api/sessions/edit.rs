@@ -35,7 +35,8 @@ impl TryFrom<Vec<Part>> for Edit {
 
     fn try_from(parts: Vec<Part>) -> Result<Self, String> {
         if parts.len() > constants::EDIT_PARTS {
-            return Err(format!("an edit of {} parts; the limit is {}", parts.len(), constants::EDIT_PARTS));
+            let (parts, limit) = (parts.len(), constants::EDIT_PARTS);
+            return Err(format!("an edit of {parts} parts; the limit is {limit}: send it as several edits"));
         }
         let longest = constants::SCRATCH_BYTES as u64;
         let mut length = 0_u64;
@@ -46,7 +47,7 @@ impl TryFrom<Vec<Part>> for Edit {
                 Part::Length(characters) => {
                     length = length.saturating_add(characters.unsigned_abs());
                     if length > longest {
-                        return Err(format!("an edit of a text longer than {longest} bytes"));
+                        return Err(format!("an edit of a text longer than {longest} bytes: keep the text shorter"));
                     }
                     if characters > 0 {
                         operation.retain(characters.unsigned_abs());

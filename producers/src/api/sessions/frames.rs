@@ -72,7 +72,8 @@ fn check_text(text: &str) -> Result<(), Value> {
         return Err(problem("invalid", "the text is empty"));
     }
     if text.len() > constants::CHAT_MESSAGE_BYTES {
-        let detail = format!("{} bytes; the limit is {}", text.len(), constants::CHAT_MESSAGE_BYTES);
+        let detail =
+            format!("{} bytes; the limit is {}: say it in several messages", text.len(), constants::CHAT_MESSAGE_BYTES);
         return Err(problem("too_large", &detail));
     }
     Ok(())

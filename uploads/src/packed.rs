@@ -1,4 +1,4 @@
-//! From documents that are to be indexed to the rows and objects that say so.
+//! Packed documents as they are stored: items and revisions for rows, bytes for objects.
 
 use pipeline::{
     ids::ItemId,
@@ -12,12 +12,12 @@ use pipeline::{
 
 use crate::{
     pack::{Batch, Pack},
-    validate::Prepared,
+    prepare::PreparedDocument,
 };
 
 /// The items of an upload: the packs of each batch, then the batch.
 pub fn new_items(
-    documents: &[Prepared],
+    documents: &[PreparedDocument],
     batches: &[Batch],
     (of_packs, of_batches): (ItemState, ItemState),
     now: Timestamp,
@@ -27,7 +27,7 @@ pub fn new_items(
         let first = items.len();
         let batch_place = first + batch.len();
         for pack in batch {
-            let documents = packed(documents, &pack.documents);
+            let documents = packed_documents(documents, &pack.documents);
             items.push(NewItem {
                 state: of_packs,
                 batch: Some(batch_place),
@@ -45,7 +45,7 @@ pub fn new_items(
     items
 }
 
-fn packed(documents: &[Prepared], places: &[usize]) -> Vec<PackedDocument> {
+fn packed_documents(documents: &[PreparedDocument], places: &[usize]) -> Vec<PackedDocument> {
     let mut start = 0;
     places
         .iter()
@@ -59,13 +59,13 @@ fn packed(documents: &[Prepared], places: &[usize]) -> Vec<PackedDocument> {
         .collect()
 }
 
-/// The numbers of the packs, in the order of the plan.
+/// The numbers of the packs, in the order of the batches.
 pub fn pack_numbers(items: &[NewItem], first: ItemId) -> Vec<ItemId> {
     (first.0..).zip(items).filter(|(_, item)| item.batch.is_some()).map(|(number, _)| ItemId(number)).collect()
 }
 
 /// What is stored of a pack.
-pub fn bytes(documents: &[Prepared], pack: &Pack) -> Vec<u8> {
+pub fn bytes(documents: &[PreparedDocument], pack: &Pack) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(pack.bytes);
     for prepared in pack.documents.iter().filter_map(|place| documents.get(*place)) {
         bytes.extend_from_slice(&prepared.document.content);
@@ -73,7 +73,7 @@ pub fn bytes(documents: &[Prepared], pack: &Pack) -> Vec<u8> {
     bytes
 }
 
-/// The pack of each document, in the order of the plan: its number, and the document's place.
+/// The pack of each document, in the order of the batches: its number, and the document's place.
 pub fn places<'a>(batches: &'a [Batch], packs: &'a [ItemId]) -> impl Iterator<Item = (ItemId, usize)> + 'a {
     let planned = packs.iter().zip(batches.iter().flatten());
     planned.flat_map(|(number, pack)| pack.documents.iter().map(move |place| (*number, *place)))
@@ -81,7 +81,7 @@ pub fn places<'a>(batches: &'a [Batch], packs: &'a [ItemId]) -> impl Iterator<It
 
 /// The revisions that the documents take, with the packs that hold them.
 pub fn revisions<'a>(
-    documents: &'a [Prepared],
+    documents: &'a [PreparedDocument],
     batches: &[Batch],
     packs: &[ItemId],
     now: Timestamp,
@@ -91,7 +91,7 @@ pub fn revisions<'a>(
         .collect()
 }
 
-fn revision(prepared: &Prepared, pack: ItemId, now: Timestamp) -> NewRevision<'_> {
+fn revision(prepared: &PreparedDocument, pack: ItemId, now: Timestamp) -> NewRevision<'_> {
     let description = &prepared.document.description;
     NewRevision {
         id: &prepared.id,

@@ -1,4 +1,4 @@
-//! How many messages of a batch one invocation has room for.
+//! How many messages of a batch one invocation has D1 queries for.
 //!
 //! A batch of messages is one invocation, which has 50 D1 queries for all of them. A stage's message may take
 //! most of these, so its queue delivers one at a time. A dead letter takes few, and several come together.
@@ -10,7 +10,7 @@ pub const QUERIES_OF_DEAD_LETTER: u64 = 8 + QUERIES_TO_RECORD;
 
 /// True while the invocation can take one more message: the first always. The others go back to their queue as
 /// they came, which is nobody's failed attempt.
-pub fn is_left(asked: Asked) -> bool {
+pub fn allows_another_message(asked: Asked) -> bool {
     asked == Asked::default() || asked.queries_left() >= QUERIES_OF_DEAD_LETTER - QUERIES_TO_RECORD
 }
 
@@ -19,12 +19,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_message_is_taken_and_others_while_there_is_room() {
+    fn the_first_message_is_taken_and_others_while_queries_are_left() {
         let mut asked = Asked::default();
-        assert!(is_left(asked));
+        assert!(allows_another_message(asked));
         asked.count_queries(39).unwrap();
-        assert!(is_left(asked));
+        assert!(allows_another_message(asked));
         asked.count_queries(1).unwrap();
-        assert!(!is_left(asked));
+        assert!(!allows_another_message(asked));
     }
 }
