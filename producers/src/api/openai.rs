@@ -23,7 +23,7 @@ use serde::Serialize;
 pub use self::{completion::ChatCompletion, request::CompletionRequest};
 use self::{
     completion::{Completion, CompletionWriter},
-    request::parse,
+    request::{MODEL, parse},
 };
 
 use crate::{
@@ -34,8 +34,6 @@ use crate::{
     },
 };
 
-/// The model that lets the question decide its route.
-const MODEL: &str = "friend";
 /// Where `OpenAI`'s API is spoken.
 const PREFIX: &str = "/v1/";
 /// Seconds a request waits for its answer.

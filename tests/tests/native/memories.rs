@@ -87,5 +87,6 @@ fn a_question_reads_no_more_memories_than_a_prompt_has_room_for() {
     assert!(answer["memories"].as_array().unwrap().len() <= 50, "{answer}");
     let stage = rig.memory.look("SELECT max(d1_rows_read) AS read FROM usage_log WHERE source = 'chat'");
     let read = stage[0]["read"].as_u64().unwrap();
-    assert!(read < MEMORIES.unsigned_abs() + OTHER_ROWS, "{read} rows");
+    // Once for the embeddings, and once to note which memories were of use.
+    assert!(read < 2 * MEMORIES.unsigned_abs() + OTHER_ROWS, "{read} rows");
 }

@@ -15,11 +15,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::MODEL;
 use crate::{
     api::chat::{self, Checked},
     http::body,
 };
+
+/// The model that lets the question decide its route.
+pub(super) const MODEL: &str = "friend";
 
 /// A request as `OpenAI`'s clients send it; what it says beyond this is not looked at.
 #[derive(Debug, Deserialize, JsonSchema)]
