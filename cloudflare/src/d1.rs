@@ -18,7 +18,7 @@ use worker::{
 
 use crate::{
     database_size,
-    workers::{Workers, message},
+    workers::{Workers, copied, message},
 };
 
 #[wasm_bindgen]
@@ -75,8 +75,8 @@ impl Database for Workers {
         let answer = JsFuture::from(promise).await.map_err(|error| failure(&error))?;
         // One crossing for all rows: reading them property by property costs several times as much.
         let text = js_sys::JSON::stringify(&answer).map_err(|error| failure(&error))?;
-        let answers: Vec<Answer> = serde_json::from_str(&String::from(text))
-            .map_err(|error| Failure::bug(format!("an answer of D1: {error}")))?;
+        let answers: Vec<Answer> =
+            serde_json::from_str(&copied(&text)).map_err(|error| Failure::bug(format!("an answer of D1: {error}")))?;
         if let Some(last) = answers.last() {
             database_size::note(whole(last.meta.size_after));
         }

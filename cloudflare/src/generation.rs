@@ -1,5 +1,7 @@
 //! [`Generator`] over Workers AI, streaming.
 
+use std::{cell::Cell, pin::pin};
+
 use futures_util::future::{Either, select};
 use pipeline::{
     chat::generation::{EventReader, Flow, Generation, PromptMessage, STALL, Sink, Tokens, estimated_tokens},
@@ -8,6 +10,7 @@ use pipeline::{
         ports::{Clock, Generator},
         statement::json,
     },
+    time::Span,
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -37,8 +40,11 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn done(this: &Piece) -> bool;
     #[wasm_bindgen(method, getter)]
-    fn value(this: &Piece) -> JsValue;
+    fn value(this: &Piece) -> Uint8Array;
 }
+
+/// How often it is looked whether a model says something.
+const LOOK_EVERY: Span = Span::seconds(5);
 
 #[derive(Serialize)]
 struct Input<'a> {
@@ -54,14 +60,21 @@ impl Generator for Workers {
         let ai: Ai = self.binding("AI")?;
         self.ask_service("AI")?;
         let promise = ai.run(&generation.model, &input).map_err(|error| failure(&error))?;
-        let stream: Stream = self.unless_stalled(promise).await?.unchecked_into();
+        let heard = Cell::new(0);
+        let answer = async { JsFuture::from(promise).await.map_err(|error| failure(&error)) };
+        let stream: Stream = self.unless_stalled(answer, &heard).await?.unchecked_into();
         let reader = stream.get_reader().map_err(|_| Failure::transient("Workers AI: the answer is no stream"))?;
         let mut events = EventReader::default();
         let mut said = String::new();
-        let outcome = self.read_all(&reader, &mut events, &mut said, sink).await;
-        // Billed for what it wrote, whatever became of it.
-        let prompt: u64 = generation.messages.iter().map(|message| estimated_tokens(&message.content)).sum();
-        let tokens = events.tokens().unwrap_or(Tokens { prompt, completion: estimated_tokens(&said) });
+        let outcome = self.unless_stalled(read_all(&reader, &mut events, &mut said, sink, &heard), &heard).await;
+        if !matches!(outcome, Ok(Flow::Continue)) {
+            // Nobody reads on: the model may stop.
+            let _ = reader.cancel();
+        }
+        // Billed for what it wrote, whatever became of it. Most models say how much that was.
+        let tokens = events
+            .tokens()
+            .unwrap_or_else(|| Tokens { prompt: generation.prompt_tokens, completion: estimated_tokens(&said) });
         self.count(|usage| usage.neurons += generation.price.neurons(tokens));
         let stopped = outcome?;
         if stopped == Flow::Continue && !events.is_done() {
@@ -71,42 +84,50 @@ impl Generator for Workers {
     }
 }
 
+/// Reads a stream to its end, or until nobody wants the rest. Counts the pieces.
+async fn read_all<S: Sink>(
+    reader: &Reader,
+    events: &mut EventReader,
+    said: &mut String,
+    sink: &mut S,
+    heard: &Cell<u32>,
+) -> Result<Flow, Failure> {
+    loop {
+        let promise = reader.read().map_err(|error| failure(&error))?;
+        let piece: Piece = JsFuture::from(promise).await.map_err(|error| failure(&error))?.unchecked_into();
+        heard.set(heard.get() + 1);
+        if piece.done() {
+            return Ok(Flow::Continue);
+        }
+        let text = events.read(&piece.value().to_vec());
+        said.push_str(&text);
+        if !text.is_empty() && sink.accept(&text).await == Flow::Stop {
+            return Ok(Flow::Stop);
+        }
+    }
+}
+
 impl Workers {
-    async fn read_all<S: Sink>(
+    /// What `work` comes to, unless it hears nothing for as long as a model may be silent.
+    async fn unless_stalled<T>(
         &self,
-        reader: &Reader,
-        events: &mut EventReader,
-        said: &mut String,
-        sink: &mut S,
-    ) -> Result<Flow, Failure> {
-        loop {
-            let promise = reader.read().map_err(|error| failure(&error))?;
-            let piece: Piece = match self.unless_stalled(promise).await {
-                Ok(piece) => piece.unchecked_into(),
-                Err(failure) => {
-                    // Nobody reads on: the model may stop.
-                    let _ = reader.cancel();
-                    return Err(failure);
-                }
-            };
-            if piece.done() {
-                return Ok(Flow::Continue);
-            }
-            let text = events.read(&Uint8Array::new(&piece.value()).to_vec());
-            said.push_str(&text);
-            if !text.is_empty() && sink.accept(&text).await == Flow::Stop {
-                let _ = reader.cancel();
-                return Ok(Flow::Stop);
-            }
+        work: impl Future<Output = Result<T, Failure>>,
+        heard: &Cell<u32>,
+    ) -> Result<T, Failure> {
+        match select(pin!(work), pin!(self.silence(heard))).await {
+            Either::Left((done, _)) => done,
+            Either::Right(((), _)) => Err(Failure::transient("Workers AI: the model says nothing")),
         }
     }
 
-    /// A promise's value, unless it takes longer than a model may be silent.
-    async fn unless_stalled(&self, promise: Promise) -> Result<JsValue, Failure> {
-        let waiting = Box::pin(self.sleep(STALL));
-        match select(JsFuture::from(promise), waiting).await {
-            Either::Left((answer, _)) => answer.map_err(|error| failure(&error)),
-            Either::Right(((), _)) => Err(Failure::transient("Workers AI: the model says nothing")),
+    /// Ends when nothing was heard for [`STALL`]. Looks now and then: an answer has a thousand pieces, and a timer for
+    /// each would cost as much as reading it.
+    async fn silence(&self, heard: &Cell<u32>) {
+        let (mut before, mut silent) = (heard.get(), Span::ZERO);
+        while silent < STALL {
+            self.sleep(LOOK_EVERY).await;
+            silent = if heard.get() == before { silent + LOOK_EVERY } else { Span::ZERO };
+            before = heard.get();
         }
     }
 }

@@ -4,9 +4,10 @@ use pipeline::{
     constants,
     failure::Failure,
     job::message::{Message, Stage},
-    platform::ports::Queue,
+    platform::{ports::Queue, statement::json},
     time::Span,
 };
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use worker::{
     js_sys::{Array, Promise},
@@ -20,6 +21,20 @@ extern "C" {
     type Producer;
     #[wasm_bindgen(method, catch, js_name = sendBatch)]
     fn send_batch(this: &Producer, messages: &Array) -> Result<Promise, JsValue>;
+}
+
+/// A message as the binding takes it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outgoing<'a> {
+    body: &'a str,
+    content_type: &'static str,
+}
+
+impl<'a> Outgoing<'a> {
+    const fn text(body: &'a str) -> Self {
+        Self { body, content_type: "text" }
+    }
 }
 
 impl Queue for Workers {
@@ -39,17 +54,12 @@ impl Workers {
     async fn send_to(&self, stage: Stage, bodies: &[String]) -> Result<(), Failure> {
         let failure = |error: JsValue| Failure::transient(format!("queue {}: {}", stage.name(), message(&error)));
         let producer: Producer = self.binding(binding(stage))?;
-        let batch = Array::new();
-        for body in bodies {
-            batch.push(&plain_object(&format!(
-                r#"{{"body":{},"contentType":"text"}}"#,
-                serde_json::Value::from(body.as_str())
-            ))?);
-        }
+        // One crossing for all of them.
+        let batch = plain_object(&json(&bodies.iter().map(|body| Outgoing::text(body)).collect::<Vec<_>>())?)?;
         let operations: u64 = bodies.iter().map(|body| operations(body)).sum();
         self.count(|usage| usage.queue_operations += operations);
         self.ask_service("Queues")?;
-        let promise = producer.send_batch(&batch).map_err(failure)?;
+        let promise = producer.send_batch(batch.unchecked_ref()).map_err(failure)?;
         JsFuture::from(promise).await.map(drop).map_err(failure)
     }
 

@@ -157,7 +157,7 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt
         question: &question,
     };
     let answer = u64::from(write::max_tokens(&context.turn.request, route));
-    prompt::build(&parts, prompt::tokens(route.window.saturating_sub(answer)), &tokens::count)
+    prompt::build(&parts, prompt::tokens(route.window.saturating_sub(answer)), &tokens::beginning)
 }
 
 /// Stands before an answer to a question about facts for which nothing was found.

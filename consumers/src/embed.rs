@@ -62,7 +62,6 @@ where
     // Billed again if what follows fails: the work of at most one message.
     let embedded = run_model(ports, &chunks, &plan).await?;
     let last = embedded.last().map_or(cursor.next, |(row, _)| *row);
-    let passed = i64::try_from(embedded.len()).unwrap_or(0);
     // The upsert stage reads only slices of claims that were completed; the schedule removes others.
     let key = object_keys::vectors(&claim.user, claim.item, &claim.token);
     ports.put(&key, vectors::encode(EMBEDDING.dimensions, &embedded), PutIf::Always).await?;
@@ -73,6 +72,7 @@ where
     } else {
         to_upsert(slices)?
     };
+    let passed = i64::try_from(embedded.len()).unwrap_or(0);
     let progress = Progress { chunks_passed: passed, ..Progress::default() };
     complete(ports, claim, Transaction::default(), &progress, next).await
 }

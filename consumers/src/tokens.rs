@@ -4,7 +4,10 @@
 //! as much as all the rest, so the text is tokenised once and a slice's size is the number of tokens that begin in it.
 
 use text_splitter::ChunkSizer;
-pub use tokenizer::count;
+pub use tokenizer::{Beginning, beginning};
+
+/// Measures the beginning of a text that has at most so many tokens: [`beginning`], or in tests something simpler.
+pub type Measure<'a> = &'a dyn Fn(&str, usize) -> Beginning;
 
 /// A text's token starts.
 #[derive(Debug)]
@@ -58,9 +61,24 @@ impl ChunkSizer for TokenCounts<'_> {
     }
 }
 
+/// Measures a text in words.
+#[cfg(test)]
+pub fn words(text: &str, most: usize) -> Beginning {
+    let mut beginning = Beginning::default();
+    for word in text.split_whitespace() {
+        if beginning.tokens == most {
+            return beginning;
+        }
+        beginning =
+            Beginning { bytes: word.as_ptr().addr() + word.len() - text.as_ptr().addr(), tokens: beginning.tokens + 1 };
+    }
+    Beginning { bytes: text.len(), ..beginning }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tokenizer::count;
 
     use super::*;
 

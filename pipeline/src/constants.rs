@@ -138,8 +138,9 @@ pub const FAILED_UPLOAD_KEPT: Span = Span::days(1);
 /// escape every byte of it, and room for the fields beside it.
 pub const JSON_BYTES: usize = 8 * CHAT_MESSAGE_BYTES;
 /// Largest body of a chat whose client keeps the history and sends all of it along each time; what of it
-/// is read by a model is [`CHAT_HISTORY_BYTES`].
-pub const HISTORY_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// is read by a model is [`CHAT_HISTORY_BYTES`]. Clients send what a model's window holds: the largest of the
+/// catalogue, 131,000 tokens, half of this.
+pub const HISTORY_BODY_BYTES: usize = 1024 * 1024;
 /// Largest document. Twice the largest page of the Rust standard library's documentation.
 pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 /// Most documents in one request that is read at once: keeps its D1 batch and its answer small.
@@ -260,7 +261,9 @@ pub const BATCH_BYTES: usize = 3 * PACK_BYTES;
 /// Bytes of a streamed upload that one unpack message reads, unless a document is longer: two full batches.
 pub const RANGE_BYTES: u64 = 2 * BATCH_BYTES as u64;
 /// Most documents that one unpack message takes out of its range: what they cost beside their bytes.
-pub const DOCUMENTS_PER_RANGE: usize = 200;
+pub const DOCUMENTS_PER_RANGE: usize = 100;
+/// Most documents whose results are in one row: an earlier version took as many out of a range.
+pub const DOCUMENTS_PER_RESULT_ROW: usize = 2 * DOCUMENTS_PER_RANGE;
 /// Most bytes of one document as it stands in an upload: of its text most characters are one byte in JSON,
 /// and few are six.
 pub const WRITTEN_DOCUMENT_BYTES: u64 = 2 * DOCUMENT_BYTES as u64 + RANGE_BYTES;

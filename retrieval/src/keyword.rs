@@ -19,23 +19,39 @@ const STOP_WORDS: [&str; 97] = [
 const TERMS: usize = 64;
 
 /// The words a query is looked for by: each word and, of camelCase and `snake_case` words, their
-/// parts; lower case, each once, without stop words unless there is nothing else.
+/// parts; lower case, each once, without stop words unless there is nothing else. Of a long query the first.
 pub fn terms(query: &str) -> Vec<String> {
     let mut seen = HashSet::new();
-    let all: Vec<String> = terms_of_text(query).filter(|term| !term.is_empty() && seen.insert(term.clone())).collect();
-    let significant: Vec<String> = all.iter().filter(|term| !STOP_WORDS.contains(&term.as_str())).cloned().collect();
-    let mut terms = if significant.is_empty() { all } else { significant };
-    terms.truncate(TERMS);
-    terms
+    let (mut significant, mut others) = (Vec::new(), Vec::new());
+    for term in terms_of_text(query) {
+        if significant.len() == TERMS {
+            break;
+        }
+        if term.is_empty() || !seen.insert(term.clone()) {
+            continue;
+        }
+        if !STOP_WORDS.contains(&term.as_str()) {
+            significant.push(term);
+        } else if others.len() < TERMS {
+            others.push(term);
+        }
+    }
+    if significant.is_empty() { others } else { significant }
 }
 
 /// The lower-cased words of a text, identifiers whole and in parts.
 pub fn terms_of_text(text: &str) -> impl Iterator<Item = String> {
     identifiers::words(text).flat_map(|word| {
-        let parts = identifiers::parts(word);
+        let parts = if is_plain(word) { Vec::new() } else { identifiers::parts(word) };
         let whole = (parts.len() != 1).then_some(word);
-        whole.into_iter().chain(parts).map(str::to_lowercase).collect::<Vec<_>>()
+        whole.into_iter().chain(parts).map(str::to_lowercase)
     })
+}
+
+/// True for most words: what has no parts is not looked at character by character.
+fn is_plain(word: &str) -> bool {
+    word.bytes().skip(1).all(|byte| byte.is_ascii_lowercase())
+        && word.starts_with(|first: char| first.is_ascii_alphabetic())
 }
 
 /// The FTS5 expression for a query within a scope, looked for in some columns (`title body`); `None`
@@ -63,6 +79,9 @@ mod tests {
             ["call", "readhttpheader", "read", "http", "header", "read_file", "file", "api"]
         );
         assert_eq!(terms("what is it"), ["what", "is", "it"]);
+        assert_eq!(terms("_private HTTP x1 Straße"), ["private", "http", "x1", "straße"]);
+        let long: String = (0..100).map(|number| format!("the word{number}")).collect::<Vec<_>>().join(" ");
+        assert_eq!((terms(&long).len(), terms(&long)[63].as_str()), (64, "word63"));
         assert!(terms("?! ()").is_empty());
     }
 

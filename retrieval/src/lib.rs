@@ -9,6 +9,7 @@
 //! [`Found::mode`] says so.
 
 pub mod cache;
+pub mod embedding_text;
 pub mod fuse;
 pub mod keyword;
 pub mod memories;

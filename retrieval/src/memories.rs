@@ -1,23 +1,26 @@
 //! Recalling what a user wants remembered.
 //!
 //! A user has at most [`MEMORIES`](pipeline::constants::MEMORIES) memories, so all of them are compared: the cosine to
-//! each, from the embedding beside its text, and the keyword score from FTS5, fused as chunks are.
+//! each, from its embedding, and the keyword score from FTS5, fused as chunks are. Only those that are wanted are read.
 //! Nothing lags behind a write, and what was forgotten is forgotten at once.
 
 use std::collections::HashMap;
 
-use data_encoding::BASE64;
 use pipeline::{
     failure::Failure,
     platform::{ports::Database, transaction::Transaction},
     scope::Scope,
-    store::memories::{self, MemoryRow, RecallRow, WordMatch},
+    store::memories::{
+        MemoryRow,
+        recall::{self, ComparedMemory, WordMatch},
+    },
     tenant::Tenant,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
+    embedding_text::Direction,
     fuse::{self, Candidate, Fused, PARAMETERS},
     keyword,
 };
@@ -36,67 +39,96 @@ pub struct Recalled {
     pub found_by: Vec<&'static str>,
 }
 
-/// The active memories that fit a query, best first; the pinned ones before all others, whatever is
+/// A memory that is to be recalled, before it is read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Ranked {
+    number: i64,
+    is_pinned: bool,
+    /// How it was found; a pinned one may be recalled without.
+    hit: Option<Fused<i64>>,
+}
+
+/// The active memories that fit a query, best first, so many at most; the pinned ones before all others, whatever is
 /// asked. `vector` is the query's embedding, without which words alone decide.
 pub async fn recall<P: Database>(
     ports: &P,
     tenant: &Tenant,
     query: &str,
     vector: Option<&[f32]>,
+    most: usize,
 ) -> Result<Vec<Recalled>, Failure> {
     // An expression that matches nothing, where the query holds no word.
     let expression = keyword::expression(&Scope::of_user(tenant.number), "body", query)
         .unwrap_or_else(|| "scope : \"nothing\"".to_owned());
     let mut transaction = Transaction::default();
-    let all = transaction.query(memories::all(&tenant.user));
-    let matches = transaction.query(memories::by_words(&expression, i64::from(fuse::CANDIDATES)));
+    let embeddings = transaction.query(recall::embeddings(&tenant.user));
+    let matches = transaction.query(recall::by_words(&expression, i64::from(fuse::CANDIDATES)));
     let done = transaction.commit(ports).await?;
-    Ok(rank(query, done.all(all)?, &done.all(matches)?, vector))
+    let embeddings = done.first(embeddings)?.unwrap_or_default();
+    let known = embeddings.memories().filter(|memory| memory.is_active).collect();
+    let mut ranked = rank(query, known, &done.all(matches)?, vector);
+    ranked.truncate(most);
+    read(ports, tenant, &ranked).await
 }
 
-fn rank(query: &str, rows: Vec<RecallRow>, matches: &[WordMatch], vector: Option<&[f32]>) -> Vec<Recalled> {
+/// Those that are still active when they are read, in their order.
+async fn read<P: Database>(ports: &P, tenant: &Tenant, ranked: &[Ranked]) -> Result<Vec<Recalled>, Failure> {
+    if ranked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers: Vec<i64> = ranked.iter().map(|memory| memory.number).collect();
+    let rows = recall::numbered(&tenant.user, &numbers)?.all(ports).await?;
     let active = rows.into_iter().filter(|row| row.memory.state == "active");
-    let known: HashMap<i64, RecallRow> = active.map(|row| (row.number, row)).collect();
+    let mut memories: HashMap<i64, MemoryRow> = active.map(|row| (row.number, row.memory)).collect();
+    Ok(ranked.iter().filter_map(|ranked| Some(recalled(memories.remove(&ranked.number)?, ranked.hit))).collect())
+}
+
+fn rank(query: &str, known: Vec<ComparedMemory<'_>>, matches: &[WordMatch], vector: Option<&[f32]>) -> Vec<Ranked> {
+    let pinned: HashMap<i64, bool> = known.iter().map(|memory| (memory.number, memory.is_pinned)).collect();
     let candidate = |id: i64, score: f64| Candidate { id, score, is_code: false };
     let words: Vec<Candidate<i64>> = matches
         .iter()
-        .filter(|found| known.contains_key(&found.number))
+        .filter(|found| pinned.contains_key(&found.number))
         .map(|found| candidate(found.number, found.score))
         .collect();
+    let direction = vector.map(Direction::of);
+    let cosine = |memory: &ComparedMemory<'_>| direction.as_ref()?.cosine(memory.embedding);
     let mut dense: Vec<Candidate<i64>> = known
-        .values()
-        .filter_map(|row| Some(candidate(row.number, cosine(vector?, &decode(row.embedding.as_deref()?)?))))
+        .iter()
+        .filter_map(|memory| Some(candidate(memory.number, cosine(memory)?)))
         .filter(|found| found.score >= RELATED)
         .collect();
     dense.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
-    let scores: HashMap<i64, Fused<i64>> =
-        fuse::fuse(&PARAMETERS, query, &words, &dense, known.len()).into_iter().map(|hit| (hit.id, hit)).collect();
-    let hits = known.into_values().map(|row| (scores.get(&row.number), row.memory));
-    let mut recalled: Vec<Recalled> = hits.filter_map(|(hit, memory)| recalled(memory, hit)).collect();
-    recalled.sort_by(|one, other| {
-        let pinned = other.memory.pinned.cmp(&one.memory.pinned);
-        pinned.then(other.score.total_cmp(&one.score)).then_with(|| one.memory.id.cmp(&other.memory.id))
+    let fused = fuse::fuse(&PARAMETERS, query, &words, &dense, known.len());
+    let hits: HashMap<i64, Fused<i64>> = fused.into_iter().map(|hit| (hit.id, hit)).collect();
+    let ranked = known.into_iter().map(|memory| Ranked {
+        number: memory.number,
+        is_pinned: memory.is_pinned,
+        hit: hits.get(&memory.number).copied(),
     });
-    recalled
+    let mut ranked: Vec<Ranked> = ranked.filter(|memory| memory.is_pinned || memory.hit.is_some()).collect();
+    let score = |memory: &Ranked| memory.hit.map_or(0.0, |hit| hit.score);
+    ranked.sort_by(|one, other| {
+        let by_pin = other.is_pinned.cmp(&one.is_pinned);
+        by_pin.then(score(other).total_cmp(&score(one))).then(one.number.cmp(&other.number))
+    });
+    ranked
 }
 
 /// A memory that was found, or is recalled whatever is asked.
-fn recalled(memory: MemoryRow, hit: Option<&Fused<i64>>) -> Option<Recalled> {
-    if hit.is_none() && !memory.pinned {
-        return None;
-    }
+fn recalled(memory: MemoryRow, hit: Option<Fused<i64>>) -> Recalled {
     let similarity = hit.and_then(|hit| hit.cosine);
     let found_by = [
         (memory.pinned, "pinned"),
         (similarity.is_some(), "vector"),
         (hit.is_some_and(|hit| hit.by_keyword), "keyword"),
     ];
-    Some(Recalled {
+    Recalled {
         score: hit.map_or(0.0, |hit| hit.score),
         similarity,
         found_by: found_by.into_iter().filter(|(found, _)| *found).map(|(_, name)| name).collect(),
         memory,
-    })
+    }
 }
 
 /// Cosine from which a memory is about what was asked; short texts lie closer together than chunks.
@@ -112,75 +144,42 @@ pub async fn nearest_same<P: Database>(
     tenant: &Tenant,
     vector: &[f32],
 ) -> Result<Option<MemoryRow>, Failure> {
-    let rows = memories::all(&tenant.user).all(ports).await?;
-    let scored = rows.into_iter().filter_map(|row| {
-        let score = cosine(vector, &decode(row.embedding.as_deref()?)?);
-        (score >= SAME).then_some((score, row.memory))
-    });
-    Ok(scored.max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, memory)| memory))
-}
-
-/// An embedding as D1 keeps it.
-pub fn encode(vector: &[f32]) -> String {
-    BASE64.encode(&vector.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
-}
-
-fn decode(text: &str) -> Option<Vec<f32>> {
-    let bytes = BASE64.decode(text.as_bytes()).ok()?;
-    Some(bytes.chunks_exact(4).map(|chunk| chunk.try_into().map_or(0.0, f32::from_le_bytes)).collect())
-}
-
-/// Of vectors of any length.
-fn cosine(one: &[f32], other: &[f32]) -> f64 {
-    let dot = |one: &[f32], other: &[f32]| -> f64 {
-        one.iter().zip(other).map(|(one, other)| f64::from(*one) * f64::from(*other)).sum()
-    };
-    let length = (dot(one, one) * dot(other, other)).sqrt();
-    if length > 0.0 { dot(one, other) / length } else { 0.0 }
+    let embeddings = recall::embeddings(&tenant.user).first(ports).await?.unwrap_or_default();
+    let direction = Direction::of(vector);
+    let scored = embeddings.memories().filter_map(|memory| Some((direction.cosine(memory.embedding)?, memory.number)));
+    let same = scored.filter(|(cosine, _)| *cosine >= SAME).max_by(|one, other| one.0.total_cmp(&other.0));
+    let Some((_, number)) = same else { return Ok(None) };
+    Ok(recall::numbered(&tenant.user, &[number])?.first(ports).await?.map(|row| row.memory))
 }
 
 #[cfg(test)]
 mod tests {
-    use pipeline::{ids::MemoryId, time::Timestamp};
-
     use super::*;
+    use crate::embedding_text::encode;
 
-    fn row(number: i64, text: &str, pinned: bool, vector: &[f32]) -> RecallRow {
-        let id = MemoryId::parse(&format!("mem_{number:026}")).unwrap();
-        let memory = MemoryRow {
-            id,
-            kind: "fact".into(),
-            text: text.into(),
-            source: None,
-            confidence: 1.0,
-            state: "active".into(),
-            pinned,
-            supersedes: None,
-            created_at: Timestamp::from_milliseconds(0),
-            recalled_at: None,
-        };
-        RecallRow { number, embedding: Some(encode(vector)), memory }
+    const FAR: [f32; 2] = [0.0, 1.0];
+    const NEAR: [f32; 2] = [1.0, 0.1];
+
+    fn order(matches: &[WordMatch], vector: Option<&[f32]>) -> Vec<i64> {
+        let embeddings = [FAR, NEAR, FAR, FAR].map(|vector| encode(&vector));
+        let known = embeddings.iter().zip(1..).map(|(embedding, number)| ComparedMemory {
+            number,
+            is_active: true,
+            is_pinned: number == 3,
+            embedding,
+        });
+        rank("q", known.collect(), matches, vector).into_iter().map(|memory| memory.number).collect()
     }
 
     #[test]
     fn pinned_first_then_by_score_and_nothing_that_does_not_fit() {
-        let rows = || {
-            vec![
-                row(1, "far", false, &[0.0, 1.0]),
-                row(2, "near", false, &[1.0, 0.1]),
-                row(3, "pinned", true, &[0.0, 1.0]),
-                row(4, "worded", false, &[0.0, 1.0]),
-            ]
-        };
-        let names = |recalled: Vec<Recalled>| recalled.into_iter().map(|hit| hit.memory.text).collect::<Vec<_>>();
         let matches = [WordMatch { number: 4, score: 1.0 }];
-        assert_eq!(names(rank("q", rows(), &matches, Some(&[1.0, 0.0]))), ["pinned", "worded", "near"]);
-        assert_eq!(names(rank("q", rows(), &matches, None)), ["pinned", "worded"]);
+        assert_eq!(order(&matches, Some(&[1.0, 0.0])), [3, 4, 2]);
+        assert_eq!(order(&matches, None), [3, 4]);
     }
 
     #[test]
-    fn an_embedding_reads_back() {
-        assert_eq!(decode(&encode(&[0.25, -1.0])), Some(vec![0.25, -1.0]));
-        assert!((cosine(&[2.0, 0.0], &[0.5, 0.0]) - 1.0).abs() < 1e-12);
+    fn a_match_of_a_memory_that_is_gone_counts_for_nothing() {
+        assert_eq!(order(&[WordMatch { number: 5, score: 1.0 }], None), [3]);
     }
 }

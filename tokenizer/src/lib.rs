@@ -22,12 +22,50 @@ pub fn for_each_start(text: &str, mut visit: impl FnMut(usize)) {
     let text = text.as_bytes();
     let mut start = 0;
     while start < text.len() {
-        let end = words::word_end(text, start);
-        if vocabulary::rank(text, start, end).is_some() {
-            visit(start);
-        } else {
-            merges::for_each_start(text, start, end, &mut visit);
-        }
-        start = end;
+        start = visit_word(text, start, &mut visit);
     }
+}
+
+/// The same for the word that begins at `start`; where it ends.
+#[inline]
+fn visit_word(text: &[u8], start: usize, visit: &mut impl FnMut(usize)) -> usize {
+    let end = words::word_end(text, start);
+    if vocabulary::rank(text, start, end).is_some() {
+        visit(start);
+    } else {
+        merges::for_each_start(text, start, end, visit);
+    }
+    end
+}
+
+/// The beginning of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beginning {
+    /// Its bytes.
+    pub bytes: usize,
+    /// Its tokens.
+    pub tokens: usize,
+}
+
+/// As much of a text as has at most so many tokens: all of it if it has no more, otherwise to the end of a token that
+/// white space does not end with. What is beyond is not looked at, however long it is.
+///
+/// Where a token ends nothing is joined, so that what stands before it has the same tokens without what follows;
+/// white space alone is cut into words by what follows it.
+pub fn beginning(text: &str, most: usize) -> Beginning {
+    let mut fits = Beginning::default();
+    let (mut start, mut tokens) = (0, 0);
+    while start < text.len() {
+        start = visit_word(text.as_bytes(), start, &mut |at| {
+            let is_end = text.get(..at).is_some_and(|before| !before.ends_with(char::is_whitespace));
+            if tokens <= most && is_end {
+                fits = Beginning { bytes: at, tokens };
+            }
+            tokens += 1;
+        });
+        if tokens > most {
+            return fits;
+        }
+    }
+    Beginning { bytes: start, tokens }
 }

@@ -125,6 +125,27 @@ proptest! {
         prop_assert_eq!(actual(&text), expected(&text));
         prop_assert_eq!(tokenizer::count(&text), expected(&text).len());
     }
+
+    #[test]
+    fn a_beginning_has_no_more_tokens_than_it_may_and_is_whole_if_the_text_has_not(text in text(), most in 0usize..60) {
+        let beginning = tokenizer::beginning(&text, most);
+        prop_assert_eq!(beginning.bytes == text.len(), expected(&text).len() <= most);
+        prop_assert!(beginning.tokens <= most && expected(&text[..beginning.bytes]).len() <= beginning.tokens);
+    }
+}
+
+#[test]
+fn a_beginning_is_as_long_as_its_tokens_allow() {
+    let beginning = |text, most| {
+        let tokenizer::Beginning { bytes, tokens } = tokenizer::beginning(text, most);
+        (&text[..bytes], tokens)
+    };
+    assert_eq!(beginning("one two three", 2), ("one two", 2));
+    assert_eq!(beginning("one two three", 3), ("one two three", 3));
+    assert_eq!(beginning("one  two", 2), ("one", 1), "the second token is white space");
+    assert_eq!(beginning("tokenization", 1), ("token", 1));
+    assert_eq!(beginning("one", 0), ("", 0));
+    assert_eq!(beginning("", 0), ("", 0));
 }
 
 /// Between what a character can be joined with: a letter, a digit, a symbol, white space, an apostrophe, itself.

@@ -17,6 +17,9 @@ use super::{
 /// Chunks looked at for one answer.
 const SOURCES: i64 = 8;
 
+/// Memories read for one answer: of short ones about as many as the largest prompt has room for.
+const MEMORIES: usize = 50;
+
 /// What was found for the question.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -43,7 +46,7 @@ where
         if !ask.may_use_memory() {
             return Ok(Vec::new());
         }
-        memories::recall(ports, &context.tenant, &query, vector.as_deref()).await
+        memories::recall(ports, &context.tenant, &query, vector.as_deref(), MEMORIES).await
     };
     let search = filters.map(|filters| search(filters, query.clone()));
     let found = async {

@@ -18,7 +18,7 @@ use pipeline::{
         users,
     },
 };
-use retrieval::memories;
+use retrieval::embedding_text;
 
 use super::{context::Context, statements};
 
@@ -85,5 +85,5 @@ async fn embed<P: Embedder>(ports: &P, proposals: &[MemoryProposal]) -> Vec<Stri
     let texts: Vec<String> = proposals.iter().map(|proposal| proposal.text.clone()).collect();
     let tokens = texts.iter().map(|text| estimated_tokens(text)).sum();
     let vectors = ports.embed(&EMBEDDING, &texts, tokens).await.unwrap_or_default();
-    vectors.iter().map(|vector| memories::encode(vector)).collect()
+    vectors.iter().map(|vector| embedding_text::encode(vector)).collect()
 }

@@ -12,6 +12,7 @@ use super::{
     quote::{defuse, label},
     sources::Source,
 };
+use crate::tokens::Measure;
 
 /// What a prompt is made of.
 #[derive(Debug, Default)]
@@ -71,31 +72,27 @@ Answer the user's question in their language, briefly.\n\
 - Nothing was found in the user's documents. \
 Do not claim that something stands there, and do not invent facts; if you do not know, say so.";
 
-/// Builds the prompt. `token_budget` is what it may take in tokens, `count` counts them.
-pub fn build(parts: &Parts<'_>, token_budget: usize, count: &dyn Fn(&str) -> usize) -> Prompt {
-    let rules = if parts.sources.is_empty() { RULES_WITHOUT_SOURCES } else { RULES };
-    let mut system = rules.to_owned();
-    if let Some(instructions) = parts.instructions {
-        system.push_str(&format!("\n{}", cut(instructions, share(token_budget, INSTRUCTIONS_SHARE), count)));
-    }
-    if let Some(profile) = parts.profile {
-        system.push_str(&format!("\n<profile>\n{}\n</profile>", defuse(profile)));
-    }
-    let question = cut(parts.question, share(token_budget, QUESTION_SHARE), count);
-    let fixed = count(&system) + count(&question) + 2 * PER_MESSAGE;
+/// Builds the prompt. `token_budget` is what it may take in tokens; nothing is measured further than it has room for.
+pub fn build(parts: &Parts<'_>, token_budget: usize, measure: Measure<'_>) -> Prompt {
+    let mut system = system_message(parts, token_budget, measure);
+    let question = measure(parts.question, share(token_budget, QUESTION_SHARE));
+    let fixed = measure(&system, usize::MAX).tokens + question.tokens + 2 * PER_MESSAGE;
+    let question = &parts.question[..question.bytes];
     let mut left = token_budget.saturating_sub(fixed);
-    let (memories, ids, used) = quote_memories(parts.memories, share(left, MEMORY_SHARE), count);
+    let (memories, ids, used) = quote_memories(parts.memories, share(left, MEMORY_SHARE), measure);
     left -= used;
     let talks = !parts.history.is_empty() || parts.summary.is_some();
     let for_sources = if talks { share(left, SOURCE_SHARE) } else { left };
-    let (sources, source_count, used) = quote_sources(parts.sources, for_sources, count);
+    let (sources, source_count, used) = quote_sources(parts.sources, for_sources, measure);
     left -= used;
-    let (history, used) = newest(parts.history, left, count);
+    let (history, used) = newest(parts.history, left, measure);
     left -= used;
     let history_count = history.len();
     let summary = parts.summary.map(|summary| format!("\n<summary>\n{}\n</summary>", defuse(summary)));
-    if let Some(summary) = summary.filter(|summary| count(summary) <= left) {
-        left -= count(&summary);
+    if let Some(summary) = summary
+        && let Some(tokens) = whole(&summary, left, measure)
+    {
+        left -= tokens;
         system.push_str(&summary);
     }
     let message = |role, content| PromptMessage { role, content };
@@ -104,6 +101,19 @@ pub fn build(parts: &Parts<'_>, token_budget: usize, count: &dyn Fn(&str) -> usi
     messages.push(message(Role::User, format!("{memories}{sources}{question}")));
     let tokens = token_budget.saturating_sub(left);
     Prompt { messages, sources: source_count, memories: ids, history: history_count, tokens }
+}
+
+/// What the model is told to be, and who asks.
+fn system_message(parts: &Parts<'_>, token_budget: usize, measure: Measure<'_>) -> String {
+    let mut system = if parts.sources.is_empty() { RULES_WITHOUT_SOURCES } else { RULES }.to_owned();
+    if let Some(instructions) = parts.instructions {
+        let instructions = cut(instructions, share(token_budget, INSTRUCTIONS_SHARE), measure);
+        system.push_str(&format!("\n{instructions}"));
+    }
+    if let Some(profile) = parts.profile {
+        system.push_str(&format!("\n<profile>\n{}\n</profile>", defuse(profile)));
+    }
+    system
 }
 
 /// A number of tokens as sizes in memory are counted.
@@ -122,18 +132,26 @@ pub fn share(token_budget: usize, share: f64) -> usize {
     (token_budget as f64 * share) as usize
 }
 
+/// The tokens of a text, if it has at most so many.
+pub fn whole(text: &str, most: usize, measure: Measure<'_>) -> Option<usize> {
+    let beginning = measure(text, most);
+    (beginning.bytes == text.len()).then_some(beginning.tokens)
+}
+
+/// The beginning of a text that takes at most so many tokens.
+pub fn cut<'a>(text: &'a str, most: usize, measure: Measure<'_>) -> &'a str {
+    &text[..measure(text, most).bytes]
+}
+
 fn quote_memories(
     memories: &[(MemoryId, String)],
     token_budget: usize,
-    count: &dyn Fn(&str) -> usize,
+    measure: Measure<'_>,
 ) -> (String, Vec<MemoryId>, usize) {
     let (mut text, mut ids, mut used) = (String::new(), Vec::new(), 0);
     for (id, memory) in memories {
         let quoted = format!("<memory>{}</memory>\n", defuse(memory));
-        let tokens = count(&quoted);
-        if used + tokens > token_budget {
-            continue;
-        }
+        let Some(tokens) = whole(&quoted, token_budget - used, measure) else { continue };
         used += tokens;
         text.push_str(&quoted);
         ids.push(id.clone());
@@ -142,21 +160,20 @@ fn quote_memories(
 }
 
 /// The best sources that fit; the first is cut rather than left out.
-fn quote_sources(sources: &[Source], token_budget: usize, count: &dyn Fn(&str) -> usize) -> (String, usize, usize) {
+fn quote_sources(sources: &[Source], token_budget: usize, measure: Measure<'_>) -> (String, usize, usize) {
     let (mut text, mut used) = (String::new(), 0);
     for (place, source) in sources.iter().enumerate() {
         let head = format!("<source n=\"{}\" title=\"{}\">\n", place + 1, label(&defuse(&source.label)));
         let body = defuse(&source.text);
         let mut quoted = format!("{head}{body}\n</source>\n");
-        let mut tokens = count(&quoted);
-        if used + tokens > token_budget {
-            let frame = count(&head) + count("\n</source>\n") + 1;
-            if place > 0 || token_budget <= used + frame {
-                return (text, place, used);
-            }
-            quoted = format!("{head}{}\n</source>\n", cut(&body, token_budget - used - frame, count));
-            tokens = count(&quoted);
+        let mut tokens = whole(&quoted, token_budget - used, measure);
+        if tokens.is_none() && place == 0 {
+            let frame = measure(&format!("{head}\n</source>\n"), usize::MAX).tokens + 1;
+            let body = cut(&body, token_budget.saturating_sub(frame), measure);
+            quoted = format!("{head}{body}\n</source>\n");
+            tokens = whole(&quoted, token_budget, measure).filter(|_| !body.is_empty());
         }
+        let Some(tokens) = tokens else { return (text, place, used) };
         used += tokens;
         text.push_str(&quoted);
     }
@@ -167,18 +184,13 @@ fn quote_sources(sources: &[Source], token_budget: usize, count: &dyn Fn(&str) -
 ///
 /// They are made harmless like what is quoted: an answer may quote a document word for word, and whoever wrote
 /// a question need not be who asks now.
-fn newest(
-    history: &[PromptMessage],
-    token_budget: usize,
-    count: &dyn Fn(&str) -> usize,
-) -> (Vec<PromptMessage>, usize) {
+fn newest(history: &[PromptMessage], token_budget: usize, measure: Measure<'_>) -> (Vec<PromptMessage>, usize) {
     let (mut messages, mut kept, mut used, mut pending_tokens) = (Vec::new(), 0, 0, 0);
     for message in history.iter().rev() {
         let message = PromptMessage { role: message.role, content: defuse(&message.content) };
-        pending_tokens += count(&message.content) + PER_MESSAGE;
-        if used + pending_tokens > token_budget {
-            break;
-        }
+        let Some(left) = token_budget.checked_sub(used + pending_tokens + PER_MESSAGE) else { break };
+        let Some(tokens) = whole(&message.content, left, measure) else { break };
+        pending_tokens += tokens + PER_MESSAGE;
         let begins_exchange = message.role == Role::User;
         messages.push(message);
         if begins_exchange {
@@ -192,37 +204,13 @@ fn newest(
     (messages, used)
 }
 
-/// The beginning of a text that takes at most so many tokens, found by halving.
-pub fn cut(text: &str, tokens: usize, count: &dyn Fn(&str) -> usize) -> String {
-    if count(text) <= tokens {
-        return text.to_owned();
-    }
-    let (mut fits, mut too_long) = (0, text.len());
-    // Twice what a token has in most texts: of a text far beyond that only the beginning is counted again and again.
-    let beginning = text.floor_char_boundary(tokens.saturating_mul(8));
-    if count(&text[..beginning]) > tokens {
-        too_long = beginning;
-    }
-    while too_long - fits > 1 {
-        let middle = text.floor_char_boundary(usize::midpoint(fits, too_long));
-        if middle <= fits {
-            break;
-        }
-        if count(&text[..middle]) <= tokens { fits = middle } else { too_long = middle }
-    }
-    text[..fits].to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::super::{quote::tests::INJECTIONS, sources};
     use super::*;
-
-    fn words(text: &str) -> usize {
-        text.split_whitespace().count()
-    }
+    use crate::tokens::words;
 
     fn said(role: Role, content: &str) -> PromptMessage {
         PromptMessage { role, content: content.to_owned() }
@@ -303,7 +291,8 @@ mod tests {
             let parts =
                 Parts { sources: &sources, history: &history, summary, question: &question, ..Parts::default() };
             let prompt = build(&parts, token_budget, &words);
-            let total: usize = prompt.messages.iter().map(|message| words(&message.content) + PER_MESSAGE).sum();
+            let count = |text: &str| words(text, usize::MAX).tokens;
+            let total: usize = prompt.messages.iter().map(|message| count(&message.content) + PER_MESSAGE).sum();
             // The rules alone take some hundred words; a window is never smaller than 2,048.
             let rules = RULES.split_whitespace().count();
             let most = token_budget.max(rules + share(token_budget, QUESTION_SHARE) + 30);

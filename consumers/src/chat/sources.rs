@@ -39,15 +39,17 @@ fn covered(terms: &HashSet<String>, text: &str) -> f64 {
     if terms.is_empty() {
         return 0.0;
     }
-    let words: HashSet<String> = keyword::terms_of_text(text).collect();
-    // A stem's worth of a word is the word: "queues" holds "queue".
-    let holds = |term: &&String| {
-        words.contains(*term)
-            || words.iter().any(|word| {
-                word.len() > 3 && term.len() > 3 && (word.starts_with(term.as_str()) || term.starts_with(word.as_str()))
-            })
-    };
-    terms.iter().filter(holds).count() as f64 / terms.len() as f64
+    let mut missing: Vec<&str> = terms.iter().map(String::as_str).collect();
+    for word in keyword::terms_of_text(text) {
+        missing.retain(|term| !is_word_of(term, &word));
+    }
+    (terms.len() - missing.len()) as f64 / terms.len() as f64
+}
+
+/// A stem's worth of a word is the word: "queues" holds "queue".
+fn is_word_of(term: &str, word: &str) -> bool {
+    let is_stem = |stem: &str, word: &str| stem.len() > 3 && word.starts_with(stem);
+    term == word || is_stem(term, word) || is_stem(word, term)
 }
 
 fn source(hit: Hit) -> Source {

@@ -4,7 +4,7 @@ use pipeline::{
     budget::{ledger, purpose::Purpose},
     chat::{
         catalogue::{Catalogue, Route, RouteName},
-        generation::{Collect, Generation, PromptMessage},
+        generation::{Collect, Generation, PromptMessage, estimated_tokens},
     },
     failure::Failure,
     job::{
@@ -46,13 +46,13 @@ where
         return Ok(None);
     }
     let token_budget = prompt::share(prompt::tokens(route.window), HISTORY_SHARE);
-    let count = history::outgrown(&context.earlier, token_budget, &tokens::count);
+    let count = history::outgrown(&context.earlier, token_budget, &tokens::beginning);
     let gone = &context.earlier[..count];
     let Some(through) = gone.last().map(|message| message.number) else { return Ok(None) };
     let previous = context.summary.as_deref();
     let small = catalogue.route(RouteName::Simple);
     let token_budget = prompt::tokens(small.window).saturating_sub(history::SUMMARY_TOKENS as usize + RULES_TOKENS);
-    let messages = history::summary_prompt(previous, gone, token_budget, &tokens::count);
+    let messages = history::summary_prompt(previous, gone, token_budget, &tokens::beginning);
     let summary = by_model(ports, claim, catalogue, &small, &messages).await;
     let summary = summary.unwrap_or_else(|| history::excerpts(previous, gone));
     let mut work = Transaction::default();
@@ -81,6 +81,7 @@ where
             messages: messages.to_vec(),
             max_tokens: history::SUMMARY_TOKENS,
             price: catalogue.price(model),
+            prompt_tokens: messages.iter().map(|message| estimated_tokens(&message.content)).sum(),
         };
         if ledger::reserve(ports, Purpose::Interactive, &claim.user, generation.most_neurons()).await.is_err() {
             continue;

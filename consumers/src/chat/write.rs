@@ -83,7 +83,13 @@ where
             return Err(Unwritten::Unwanted);
         }
         let price = routed.catalogue.price(model);
-        let generation = Generation { model: model.clone(), messages: prompt.messages.clone(), max_tokens, price };
+        let generation = Generation {
+            model: model.clone(),
+            messages: prompt.messages.clone(),
+            max_tokens,
+            price,
+            prompt_tokens: prompt.tokens as u64,
+        };
         // What the day no longer pays for, a cheaper model of the route may still do.
         if let Err(refused) = ledger::reserve(ports, Purpose::Interactive, &claim.user, generation.most_neurons()).await
         {

@@ -29,6 +29,11 @@ pub fn words(text: &str) -> Vec<Word> {
     let mut words = Vec::with_capacity(text.len() / 5);
     let mut start = None;
     for (offset, character) in text.char_indices() {
+        // Most of every text.
+        if character.is_ascii_alphanumeric() {
+            start.get_or_insert(offset);
+            continue;
+        }
         let alone = is_punctuation(character) || is_ideograph(character);
         let between = character.is_whitespace() || character.is_control();
         if alone || between {
@@ -82,14 +87,14 @@ fn longest_entry(word: &[u8], goes_on: bool) -> Option<usize> {
     if goes_on {
         hash = fnv(fnv(hash, b'#'), b'#');
     }
-    let mut longest = None;
-    for (place, byte) in word.iter().take(LONGEST).enumerate() {
+    // Of every beginning; they are looked up from the longest on, for most words are entries.
+    let mut hashes = [0; LONGEST];
+    let length = word.len().min(LONGEST);
+    for (byte, of_beginning) in word.iter().zip(&mut hashes) {
         hash = fnv(hash, byte.to_ascii_lowercase());
-        if is_entry(hash) {
-            longest = Some(place + 1);
-        }
+        *of_beginning = hash;
     }
-    longest
+    hashes[..length].iter().rposition(|hash| is_entry(*hash)).map(|place| place + 1)
 }
 
 const FNV_OFFSET: u32 = 0x811c_9dc5;

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -21,7 +22,7 @@ use crate::{
 const DEADLINE: Duration = Duration::from_mins(30);
 
 /// How much is measured, and how it is told.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Scope {
     /// A smaller run.
@@ -36,15 +37,21 @@ pub struct Scope {
     /// The table of CPU once more, as JSON.
     #[arg(long)]
     json: bool,
+    /// Of the CPU only these groups of rows: `memories`, `chat`, `schedules` and so on.
+    #[arg(long, env = "ROWS", value_delimiter = ',')]
+    rows: Vec<String>,
+    /// A folder that keeps the profile of every invocation, which Chrome's developer tools open.
+    #[arg(long, env = "PROFILES")]
+    profiles: Option<PathBuf>,
 }
 
 /// Runs every measurement and prints it.
 pub fn run(scope: Scope) -> Result<(), Error> {
-    let Scope { quick, cpu, uploads, json } = scope;
+    let Scope { quick, cpu, uploads, json, rows, profiles } = scope;
     if uploads {
         return upload_benchmark::run();
     }
-    cpu_benchmark::run(quick, json)?;
+    cpu_benchmark::run(quick, json, &rows, profiles)?;
     if cpu {
         return Ok(());
     }

@@ -113,12 +113,12 @@ impl Inspector {
         &self.bundle
     }
 
-    /// Samples the isolate while `work` is done elsewhere.
-    pub fn profile<T>(&mut self, work: impl FnOnce() -> Result<T, Error>) -> Result<(T, Profile), Error> {
+    /// Samples the isolate while `work` is done elsewhere; the profile as the protocol has it.
+    pub fn profile<T>(&mut self, work: impl FnOnce() -> Result<T, Error>) -> Result<(T, Value), Error> {
         self.call("Profiler.start", &json!({}))?;
         let done = work();
         let mut stopped = self.call("Profiler.stop", &json!({}))?;
-        Ok((done?, serde_json::from_value(stopped["profile"].take())?))
+        Ok((done?, stopped["profile"].take()))
     }
 
     /// Samples the isolate while it evaluates an expression, and the promise that this may give.

@@ -36,6 +36,8 @@ pub struct Generation {
     pub max_tokens: u32,
     /// Neurons per million prompt tokens and per million answer tokens: what the call is counted as.
     pub price: Price,
+    /// Tokens of the prompt, as cl100k counts them: what it is counted as if the model does not say.
+    pub prompt_tokens: u64,
 }
 
 /// Bytes of a prompt that make a token at least, for what a call may cost at most; prose has more.

@@ -1,9 +1,10 @@
 //! What users want remembered, with its full-text index: the tables `memories` and `memories_fts`.
 //!
-//! A user has so few memories that recall reads them all; the embeddings lie beside the text. The index
+//! A user has so few memories that recall looks at all of them; the embeddings lie beside the text. The index
 //! holds the active ones, under the row numbers of `memories`.
 
 pub mod proposals;
+pub mod recall;
 
 use const_format::formatcp;
 use schemars::JsonSchema;
@@ -75,46 +76,6 @@ pub fn list(user: &UserId, state: Option<String>, cursor: Option<String>, limit:
     .bind(limit)
 }
 
-/// A memory with what it is recalled by.
-#[derive(Clone, Debug, Deserialize)]
-pub struct RecallRow {
-    /// Its row in the full-text index.
-    pub number: i64,
-    /// Base64 of its embedding; `None` if the model was not answering.
-    pub embedding: Option<String>,
-    /// The memory.
-    #[serde(flatten)]
-    pub memory: MemoryRow,
-}
-
-/// All that a user has and has not corrected: at most [`constants::MEMORIES`].
-pub fn all(user: &UserId) -> Query<RecallRow> {
-    Query::new(formatcp!(
-        "SELECT number, embedding, {MEMORY} FROM memories WHERE user_id = ?1 AND state <> 'superseded' LIMIT ?2"
-    ))
-    .bind(user)
-    .bind(constants::MEMORIES)
-}
-
-/// A memory that holds words of a query.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct WordMatch {
-    /// Its row in the full-text index.
-    pub number: i64,
-    /// How well it fits: the higher the better.
-    pub score: f64,
-}
-
-/// The memories that match a full-text expression, the best first.
-pub fn by_words(expression: &str, limit: i64) -> Query<WordMatch> {
-    Query::new(
-        "SELECT rowid AS number, -bm25(memories_fts, 0.0, 1.0) AS score FROM memories_fts WHERE memories_fts MATCH ?1
-         ORDER BY 2 DESC LIMIT ?2",
-    )
-    .bind(expression)
-    .bind(limit)
-}
-
 /// A memory that is to be inserted.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMemoryRow<'a> {
@@ -136,7 +97,7 @@ pub struct NewMemoryRow<'a> {
     pub pinned: bool,
     /// What it corrects.
     pub supersedes: Option<&'a MemoryId>,
-    /// Base64 of its embedding.
+    /// Its embedding as text.
     pub embedding: Option<&'a str>,
     /// Now.
     pub now: Timestamp,

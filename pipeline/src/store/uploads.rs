@@ -162,7 +162,7 @@ pub fn results(user: &UserId, job: &JobId, wanted: &Wanted<'_>) -> Query<ResultR
     .bind(wanted.after)
     .bind(wanted.status)
     .bind(wanted.limit)
-    .bind(constants::DOCUMENTS_PER_RANGE)
+    .bind(constants::DOCUMENTS_PER_RESULT_ROW)
 }
 
 /// An upload that was unpacked, given up or cancelled, and what may be left of it in R2.

@@ -21,7 +21,7 @@ use pipeline::{
     },
     tenant::Tenant,
 };
-use retrieval::memories;
+use retrieval::{embedding_text, memories};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -119,25 +119,24 @@ where
     {
         return duplicate(ports, call, known).await;
     }
-    if !insert(ports, &call.tenant, &new, &hash, vector.as_deref()).await? {
+    let Some(memory) = insert(ports, &call.tenant, &new, &hash, vector.as_deref()).await? else {
         let detail = format!("{} memories are the most a user can have; forget some first", constants::MEMORIES);
         return Err(Problem::field(Code::TooLarge, "/text", detail).into());
-    }
-    let memory = by_hash(ports, call, &hash).await?.ok_or_else(not_found)?;
+    };
     let location = format!("/api/memory/{}", memory.id);
     Ok(Reply::json(StatusCode::CREATED, &Remembered { outcome: "created", memory }).with(header::LOCATION, &location))
 }
 
-/// One transaction: the memory, its words, and what it supersedes. False if its owner has too many.
+/// One transaction: the memory, its words, and what it supersedes. `None` if its owner has too many.
 async fn insert<P: Database + Clock + Random>(
     ports: &P,
     tenant: &Tenant,
     new: &Checked,
     hash: &str,
     vector: Option<&[f32]>,
-) -> Result<bool, Failure> {
+) -> Result<Option<MemoryRow>, Failure> {
     let id = MemoryId::new(ports.now(), ports.bytes());
-    let embedding = vector.map(memories::encode);
+    let embedding = vector.map(embedding_text::encode);
     let memory = NewMemoryRow {
         id: &id,
         user: &tenant.user,
@@ -158,7 +157,12 @@ async fn insert<P: Database + Clock + Random>(
         transaction.write(write);
     }
     transaction.write(users::bump(&tenant.user));
-    Ok(transaction.commit(ports).await?.changes(inserted) > 0)
+    let remembered = transaction.query(store::memories::of_words(&tenant.user, hash));
+    let done = transaction.commit(ports).await?;
+    if done.changes(inserted) == 0 {
+        return Ok(None);
+    }
+    done.first(remembered)
 }
 
 async fn embed<P: Embedder>(ports: &P, text: &str) -> Option<Vec<f32>> {
@@ -217,14 +221,11 @@ where
     P: Database + KeyValue + Embedder + Clock,
 {
     let query = body::text("query", query, constants::QUERY_BYTES)?;
+    // Nothing is cached: what a write to KV costs of the day is many times what the embedding does.
     let embedded = retrieval::embed_query(ports, &query, call.budget).await.ok();
     let vector = embedded.as_ref().map(|(vector, _)| vector.as_slice());
-    let mut recalled = memories::recall(ports, &call.tenant, &query, vector).await?;
-    recalled.truncate(RECALLED);
+    let recalled = memories::recall(ports, &call.tenant, &query, vector, RECALLED).await?;
     let degraded = vector.is_none();
-    if let Some((_, entries)) = embedded {
-        retrieval::cache::remember(ports, entries, call.budget).await;
-    }
     let reply = Reply::json(StatusCode::OK, &Page { data: recalled, next_cursor: None });
     let header = http::HeaderName::from_static("x-degraded");
     Ok(if degraded { reply.with(header, "the model is not answering; recalled by words alone") } else { reply })
@@ -266,15 +267,15 @@ async fn activate<P>(ports: &P, call: &Call<'_>, memory: &MemoryRow) -> Result<M
 where
     P: Database + Embedder + Clock,
 {
-    let embedding = embed(ports, &memory.text).await.as_deref().map(memories::encode);
+    let embedding = embed(ports, &memory.text).await.as_deref().map(embedding_text::encode);
     let user = &call.tenant.user;
     let scope = Scope::of_user(call.tenant.number);
     let mut transaction = Transaction::default();
     transaction.write(store::memories::activate(user, &memory.id, embedding.as_deref()));
     transaction.write(store::memories::index(user, &fingerprint::of_words(&memory.text), &scope));
     transaction.write(users::bump(user));
-    transaction.commit(ports).await?;
-    Ok(read(ports, call, &memory.id).await?.ok_or_else(not_found)?)
+    let activated = transaction.query(store::memories::memory(user, &memory.id));
+    Ok(transaction.commit(ports).await?.first(activated)?.ok_or_else(not_found)?)
 }
 
 #[cfg(test)]

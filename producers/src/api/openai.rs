@@ -5,190 +5,39 @@
 //! <https://platform.openai.com/docs/api-reference/chat>
 
 mod completion;
+mod request;
 
 use std::future::{Ready, ready};
 
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
-    chat::{
-        catalogue::RouteName,
-        channel::Channel,
-        generation::{PromptMessage, Role},
-        turn::Ask,
-    },
-    constants,
+    chat::{catalogue::RouteName, channel::Channel},
     failure::Failure,
     platform::ports::Clock,
-    problem::{Code, Problem, excerpt},
+    problem::{Code, Problem},
     time::Span,
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-pub use self::completion::ChatCompletion;
-use self::completion::{Completion, CompletionWriter};
+pub use self::{completion::ChatCompletion, request::CompletionRequest};
+use self::{
+    completion::{Completion, CompletionWriter},
+    request::{MODEL, parse},
+};
 
 use crate::{
-    api::chat::{self, Checked},
+    api::chat,
     http::{
-        body,
         call::{Call, RequestPorts},
         reply::{Answer, Body, Reply, TurnStream},
     },
 };
 
-/// The model that lets the question decide its route.
-const MODEL: &str = "friend";
 /// Where `OpenAI`'s API is spoken.
 const PREFIX: &str = "/v1/";
 /// Seconds a request waits for its answer.
 const WAIT: Span = Span::seconds(110);
-
-/// A request as `OpenAI`'s clients send it; what it says beyond this is not looked at.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "ChatCompletionRequest")]
-pub struct CompletionRequest {
-    model: String,
-    messages: Vec<Message>,
-    #[serde(default)]
-    stream: bool,
-    stream_options: Option<StreamOptions>,
-    max_tokens: Option<i64>,
-    max_completion_tokens: Option<i64>,
-    n: Option<i64>,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-struct StreamOptions {
-    #[serde(default)]
-    include_usage: bool,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "ChatCompletionMessage")]
-struct Message {
-    role: String,
-    content: Option<Content>,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(rename = "ChatCompletionContent")]
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "ChatCompletionPart")]
-struct Part {
-    #[serde(rename = "type")]
-    kind: String,
-    text: Option<String>,
-}
-
-/// What a request asks: the question with all that goes with it, and how it wants to be answered.
-struct ParsedCompletion {
-    checked: Checked,
-    model: String,
-    stream: bool,
-    include_usage: bool,
-}
-
-fn parse(text: &[u8]) -> Result<ParsedCompletion, Problem> {
-    let request: CompletionRequest = body::parse(text)?;
-    let route = model_route(&request.model)?;
-    if request.n.is_some_and(|n| n != 1) {
-        return Err(Problem::field(Code::Invalid, "/n", "one choice is answered; n must be 1"));
-    }
-    let max_tokens = request.max_completion_tokens.or(request.max_tokens).map(chat::max_tokens).transpose()?;
-    let (instructions, mut messages) = split(request.messages)?;
-    let most = constants::INSTRUCTIONS_BYTES;
-    if instructions.len() > most {
-        let bytes = instructions.len();
-        let detail = format!("the system messages have {bytes} bytes together; the limit is {most}: shorten them");
-        return Err(Problem::field(Code::TooLarge, "/messages", detail));
-    }
-    let question = messages
-        .pop()
-        .filter(|message| message.role == Role::User)
-        .ok_or_else(|| Problem::field(Code::Invalid, "/messages", "the last message must be the user's"))?;
-    let message = body::text("/messages", &question.content, constants::CHAT_MESSAGE_BYTES)?;
-    let ask = Ask {
-        route,
-        max_tokens,
-        use_memory: true,
-        history: chat::cut_history(messages),
-        instructions: (!instructions.is_empty()).then_some(instructions),
-        ..Ask::default()
-    };
-    Ok(ParsedCompletion {
-        checked: Checked { message, conversation: None, session: None, ask },
-        model: request.model,
-        stream: request.stream,
-        include_usage: request.stream_options.is_some_and(|options| options.include_usage),
-    })
-}
-
-fn model_route(model: &str) -> Result<Option<RouteName>, Problem> {
-    if model == MODEL {
-        return Ok(None);
-    }
-    let name = model.strip_prefix("friend-").and_then(RouteName::parse);
-    name.map(Some).ok_or_else(|| {
-        let detail = format!("the model {:?} does not exist; GET /v1/models lists those that do", excerpt(model));
-        Problem::field(Code::NotFound, "/model", detail)
-    })
-}
-
-/// The system messages, joined, and the others.
-fn split(messages: Vec<Message>) -> Result<(String, Vec<PromptMessage>), Problem> {
-    let mut instructions = String::new();
-    let mut said: Vec<PromptMessage> = Vec::new();
-    for (place, message) in messages.into_iter().enumerate() {
-        let content = content(place, message.content)?;
-        let role = match message.role.as_str() {
-            "system" | "developer" => {
-                instructions.push_str(if instructions.is_empty() { "" } else { "\n" });
-                instructions.push_str(&content);
-                continue;
-            }
-            "user" => Role::User,
-            "assistant" => Role::Assistant,
-            other => {
-                let shown: String = other.chars().take(40).collect();
-                let detail = format!("the role {shown:?} is none of system, developer, user, assistant");
-                return Err(Problem::field(Code::Invalid, format!("/messages/{place}/role"), detail));
-            }
-        };
-        // Two in a row by the same side are one message.
-        match said.last_mut().filter(|last| last.role == role) {
-            Some(last) => {
-                last.content.push_str("\n\n");
-                last.content.push_str(&content);
-            }
-            None => said.push(PromptMessage { role, content }),
-        }
-    }
-    Ok((instructions, said))
-}
-
-fn content(place: usize, content: Option<Content>) -> Result<String, Problem> {
-    let parts = match content {
-        None => return Ok(String::new()),
-        Some(Content::Text(text)) => return Ok(text),
-        Some(Content::Parts(parts)) => parts,
-    };
-    let mut text = String::new();
-    for (index, part) in parts.into_iter().enumerate() {
-        if part.kind != "text" {
-            let pointer = format!("/messages/{place}/content/{index}/type");
-            return Err(Problem::field(Code::Invalid, pointer, "only text is understood"));
-        }
-        text.push_str(part.text.as_deref().unwrap_or_default());
-    }
-    Ok(text)
-}
 
 /// `POST /v1/chat/completions`
 pub async fn complete<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
@@ -292,21 +141,6 @@ mod tests {
     use serde_json::Value;
 
     use super::{completion::Progress, *};
-
-    #[test]
-    fn a_request_becomes_a_question_with_history() {
-        let body = r#"{"model":"friend-code","stream":true,"max_tokens":50,"messages":[
-            {"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},
-            {"role":"assistant","content":"Hello"},
-            {"role":"user","content":[{"type":"text","text":"What "},{"type":"text","text":"now?"}]}]}"#;
-        let parsed = parse(body.as_bytes()).unwrap();
-        let ask = &parsed.checked.ask;
-        assert_eq!(
-            (parsed.checked.message.as_str(), ask.instructions.as_deref(), ask.history.len()),
-            ("What now?", Some("Be brief."), 2)
-        );
-        assert_eq!((ask.route, ask.max_tokens, parsed.stream), (Some(RouteName::Code), Some(50), true));
-    }
 
     #[test]
     fn bad_requests_are_refused_in_openais_shape() {

@@ -8,7 +8,7 @@ use pipeline::{
     constants,
     problem::{Code, Problem},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 /// A request's body that is not read yet.
 #[expect(async_fn_in_trait, reason = "Workers are single-threaded: no future needs to be Send")]
@@ -93,7 +93,7 @@ impl RequestBody for Bytes {
 }
 
 /// Reads a JSON body; unknown fields are ignored, a wrong one is named by its JSON Pointer.
-pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

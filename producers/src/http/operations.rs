@@ -255,7 +255,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .takes(&[SINCE, PROTOCOL])
             .answers_nothing(StatusCode::SWITCHING_PROTOCOLS),
             operation(POST, "/v1/chat/completions", key!(openai::complete), "Chat in the words of OpenAI's API")
-                .reads::<openai::CompletionRequest>(HISTORY_BODY_BYTES)
+                .reads::<openai::CompletionRequest<'_>>(HISTORY_BODY_BYTES)
                 .answers::<openai::ChatCompletion>(OK)
                 .or_answers_bytes("text/event-stream"),
             operation(GET, "/v1/models", key!(openai::models), "The models that /v1/chat/completions takes")

@@ -13,6 +13,7 @@ mod given_up;
 mod golden;
 mod large;
 mod lists;
+mod memories;
 mod mutations;
 mod namespaces;
 mod outage;

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -17,8 +17,8 @@ use super::{
 use crate::{
     Error, chat_benchmark,
     client::Client,
-    configuration::{CONSUMERS, GATEWAY, Profile},
-    cpu_profile::Cpu,
+    configuration::{self, CONSUMERS, GATEWAY},
+    cpu_profile::{Cpu, Profile},
     inspector::{self, Inspector},
     language_model::LanguageModel,
     product::{Options, Product},
@@ -56,14 +56,21 @@ pub(super) struct Bench {
     pub(super) client: Client,
     gateway: Inspector,
     consumers: Inspector,
+    /// Where profiles are kept, and how many there are.
+    profiles: Option<PathBuf>,
+    kept: usize,
     pub(super) invocations: usize,
     pub(super) table: Table,
 }
 
 impl Bench {
-    pub(super) fn start(state: &Path, quick: bool) -> Result<Self, Error> {
-        let profile =
-            Profile { limits: ABUNDANCE.to_owned(), holds_messages: true, hashes_texts: true, ..Profile::default() };
+    pub(super) fn start(state: &Path, quick: bool, profiles: Option<PathBuf>) -> Result<Self, Error> {
+        let profile = configuration::Profile {
+            limits: ABUNDANCE.to_owned(),
+            holds_messages: true,
+            hashes_texts: true,
+            ..configuration::Profile::default()
+        };
         let mut product = Product::start(Options {
             cron_every: Duration::from_hours(24),
             language_model: LanguageModel::Server(chat_benchmark::instant_model()?),
@@ -79,6 +86,8 @@ impl Bench {
             consumers: Inspector::attach(group, CONSUMERS)?,
             product,
             client,
+            profiles,
+            kept: 0,
             invocations: if quick { INVOCATIONS_QUICK } else { INVOCATIONS },
             table: Table::default(),
         })
@@ -124,7 +133,18 @@ impl Bench {
             thread::sleep(AFTERGLOW);
             Ok(done)
         })?;
-        Ok((done, profile.cpu(inspector.bundle())))
+        let bundle = inspector.bundle().clone();
+        self.keep(source, &profile)?;
+        Ok((done, serde_json::from_value::<Profile>(profile)?.cpu(&bundle)))
+    }
+
+    /// Keeps the profile of an invocation, if somebody wants to look at it.
+    fn keep(&mut self, source: &str, profile: &Value) -> Result<(), Error> {
+        let Some(folder) = &self.profiles else { return Ok(()) };
+        fs::create_dir_all(folder)?;
+        self.kept += 1;
+        let name: String = source.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        Ok(fs::write(folder.join(format!("{:04}{name}.cpuprofile", self.kept)), profile.to_string())?)
     }
 
     /// A request to the gateway, and its answer.

@@ -24,21 +24,12 @@ const EVENT_BYTES: usize = 2_000;
 /// How long a newcomer may have to wait for the next event.
 const SILENCE: Duration = Duration::from_millis(150);
 
-pub(super) fn measure(bench: &mut Bench) -> Result<(), Error> {
-    uploads(bench)?;
-    jobs_and_documents(bench)?;
-    searches(bench)?;
-    memories(bench)?;
-    questions(bench)?;
-    joins(bench)
-}
-
 /// The larger upload is stopped at once: its messages are those of the smaller one.
-fn uploads(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn uploads(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Markdown)?;
     for (documents, bytes, unit) in [
         (4, SMALL_UPLOAD, "256 KB of JSON, 4 documents"),
-        (LARGE_UPLOAD_DOCUMENTS, 1024 * 1024, "1 MB of JSON, streamed"),
+        (LARGE_UPLOAD_DOCUMENTS, 1024 * 1024, "1 MB of JSON, 16 documents: streamed"),
     ] {
         bench.row("POST /api/index", unit, |bench, number| {
             let body = body_of(&source, number * documents, documents, bytes);
@@ -65,7 +56,7 @@ pub(super) fn body_of(source: &Source, first: usize, documents: usize, bytes: us
     }
 }
 
-fn jobs_and_documents(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn jobs_and_documents(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
     let corpus: Vec<_> = (0..CORPUS_DOCUMENTS)
         .map(|number| {
@@ -88,7 +79,7 @@ fn jobs_and_documents(bench: &mut Bench) -> Result<(), Error> {
     Ok(())
 }
 
-fn searches(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn searches(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
     for mode in ["keyword", "vector", "hybrid"] {
         let unit = format!("{mode}, a query of 8 KB, {} hits", constants::TOP_K);
@@ -101,15 +92,15 @@ fn searches(bench: &mut Bench) -> Result<(), Error> {
     Ok(())
 }
 
-fn memories(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn memories(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
-    bench.row("POST /api/memory", "2 KB beside 940 others", |bench, number| {
+    bench.row("POST /api/memory", "2 KB beside 940 others of 2 KB", |bench, number| {
         let (_, text) = source.document(number * 17, constants::MEMORY_BYTES - 64);
         let body = json!({ "text": text });
         let (_, cpu) = bench.request(("POST", "/api/memory"), "/api/memory", &body)?;
         Ok(cpu)
     })?;
-    bench.row("GET /api/memory?query=", "a query of 2 KB over about 1,000 memories", |bench, number| {
+    bench.row("GET /api/memory?query=", "a query of 2 KB over about 1,000 of 2 KB", |bench, number| {
         let (_, text) = source.document(number * 19 + 5, 2_000);
         let query: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '+' }).collect();
         let path = format!("/api/memory?query={query}");
@@ -118,7 +109,7 @@ fn memories(bench: &mut Bench) -> Result<(), Error> {
 }
 
 /// Each question is stopped: answering is a stage's work.
-fn questions(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn questions(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
     bench.row("POST /api/chat", "a question of 16 KB", |bench, number| {
         let (_, message) = source.document(number * 23, constants::CHAT_MESSAGE_BYTES - 64);
@@ -126,8 +117,9 @@ fn questions(bench: &mut Bench) -> Result<(), Error> {
         bench.cancel(answer["job_id"].as_str().ok_or("no turn began")?)?;
         Ok(cpu)
     })?;
-    for (bytes, unit) in [(constants::CHAT_HISTORY_BYTES, "48 KB of history"), (4_000_000, "4 MB of history")] {
-        bench.row("POST /v1/chat/completions, begin", unit, |bench, number| {
+    for bytes in [constants::CHAT_HISTORY_BYTES, constants::HISTORY_BODY_BYTES - 64 * 1024] {
+        let unit = format!("{} KB of history", bytes / 1024);
+        bench.row("POST /v1/chat/completions, begin", &unit, |bench, number| {
             let body = completion(&source, number, bytes);
             let client = bench.client.clone();
             let (job, cpu) = bench.cpu(Worker::Gateway, ("/v1/chat/completions", 1), |_| begin(&client, &body))?;
@@ -157,7 +149,7 @@ pub(super) fn begin(client: &Client, body: &Value) -> Result<String, Error> {
     Ok(job.ok_or("no turn began")?)
 }
 
-fn joins(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn joins(bench: &mut Bench) -> Result<(), Error> {
     let session = bench.client.post("/api/session", &json!({ "title": "Measured" }))?.success()?;
     let path = format!("/api/session/{}/ws", session["id"].as_str().ok_or("no session was opened")?);
     let mut speaker = join(&bench.client, &path)?;

@@ -1,5 +1,6 @@
 //! What must be there before: more than anybody would make by requests for it.
 
+use pipeline::constants::MEMORY_BYTES;
 use serde_json::json;
 
 use crate::{Error, client::Client, product::Product};
@@ -20,8 +21,9 @@ pub(super) fn plant(product: &mut Product, client: &Client) -> Result<(), Error>
     product.fill(&format!(
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {MEMORIES})
          INSERT INTO memories (id, user_id, kind, text, hash, confidence, state, pinned, embedding, created_at)
-         SELECT 'mem_' || printf('%026d', n), user_id, kind, text || ' ' || n, hex(randomblob(32)), confidence,
-                state, pinned, embedding, created_at
+         SELECT 'mem_' || printf('%026d', n), user_id, kind,
+                substr(n || replace(hex(zeroblob({MEMORY_BYTES})), '00', ' One of many memories'), 1, {MEMORY_BYTES}),
+                hex(randomblob(32)), confidence, state, pinned, embedding, created_at
          FROM memories, n;
          WITH RECURSIVE c (c) AS (SELECT 1 UNION ALL SELECT c + 1 FROM c WHERE c < {CONVERSATIONS})
          INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number,

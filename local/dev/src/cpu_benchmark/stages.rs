@@ -17,22 +17,33 @@ use crate::Error;
 /// Documents of one upload whose revisions one message removes.
 const REVISIONS: usize = 50;
 /// Dead letters of one invocation: as many as `max_batch_size` in `wrangler.consumers.toml`.
-const DEAD_LETTERS: usize = 10;
+const DEAD_LETTERS: usize = 4;
 
-pub(super) fn measure(bench: &mut Bench) -> Result<(), Error> {
-    unpack(bench)?;
-    for kind in Kind::ALL {
-        chunk(bench, kind)?;
+/// Uploads that were too large to be read at once: a range of documents, and a document as large as any may be.
+pub(super) fn unpack(bench: &mut Bench) -> Result<(), Error> {
+    let source = Source::of(Kind::Prose)?;
+    let range = usize::try_from(constants::RANGE_BYTES)?;
+    let longest = constants::DOCUMENT_BYTES - 64;
+    // What stands before the first document that is longer than a range takes a message of its own.
+    for (unit, bytes, count, before) in [
+        ("a range of 144 KB, documents of 24 KB", constants::PACK_BYTES - 64, 2 * range / constants::PACK_BYTES, 0),
+        ("a range of 100 documents of 1 KB", 1_000, 2 * range / 1_000, 0),
+        ("a document of 4 MB", longest, 1, 1),
+    ] {
+        bench.row("stage unpack", unit, |bench, number| {
+            let documents: Vec<_> = (0..count).map(|place| source.document(number * count + place, bytes)).collect();
+            let job = bench.upload(&documents)?;
+            (0..before).try_for_each(|_| bench.message("unpack").map(drop))?;
+            let cpu = bench.message("unpack")?;
+            bench.cancel(&job)?;
+            Ok(cpu)
+        })?;
     }
-    batches(bench)?;
-    small_revisions(bench)?;
-    chat(bench)?;
-    archive(bench)?;
-    dead_letters(bench)
+    unpack_folders(bench)
 }
 
 /// Ranges of large uploads of source code; the second of each, which begins where the first ended.
-fn unpack(bench: &mut Bench) -> Result<(), Error> {
+fn unpack_folders(bench: &mut Bench) -> Result<(), Error> {
     let range = constants::RANGE_BYTES / 1024;
     for (media_type, unit) in [
         ("application/x-tar", format!("{range} KB of a folder, files of 4 KB")),
@@ -69,8 +80,13 @@ fn folder(number: usize, is_compressed: bool) -> Result<Vec<u8>, Error> {
     Ok(encoder.finish()?)
 }
 
-/// A pack that is full: one document and its name.
-fn chunk(bench: &mut Bench, kind: Kind) -> Result<(), Error> {
+/// A pack that is full, of every kind of text.
+pub(super) fn chunk(bench: &mut Bench) -> Result<(), Error> {
+    Kind::ALL.into_iter().try_for_each(|kind| chunk_pack(bench, kind))
+}
+
+/// One document and its name.
+fn chunk_pack(bench: &mut Bench, kind: Kind) -> Result<(), Error> {
     let source = Source::of(kind)?;
     let unit = format!("a pack of {} KB, {}", constants::PACK_BYTES / 1024, kind.name());
     bench.row("stage chunk", &unit, |bench, number| {
@@ -84,7 +100,13 @@ fn chunk(bench: &mut Bench, kind: Kind) -> Result<(), Error> {
 
 /// The same documents again and again, each time changed: a batch is embedded, upserted and published, and
 /// what it replaces is purged.
-fn batches(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn batches(bench: &mut Bench) -> Result<(), Error> {
+    large_revisions(bench)?;
+    small_revisions(bench)
+}
+
+/// A few long documents.
+fn large_revisions(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
     let (mut embed, mut upsert, mut purge) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..=WARM_UPS + bench.invocations {
@@ -134,7 +156,7 @@ fn small_revisions(bench: &mut Bench) -> Result<(), Error> {
 }
 
 /// The longest question with the longest history a client may send along, over documents and memories.
-fn chat(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn chat(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
     bench.row("stage chat", "16 KB of question, 48 KB of history", |bench, number| {
         let job = begin(&bench.client, &completion(&source, number + 1_000, constants::CHAT_HISTORY_BYTES))?;
@@ -147,7 +169,7 @@ fn chat(bench: &mut Bench) -> Result<(), Error> {
 }
 
 /// Conversations that were planted idle; the schedule hands them on.
-fn archive(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn archive(bench: &mut Bench) -> Result<(), Error> {
     bench.product.run_cron(crate::schedule::Schedule::Daily)?;
     let unit = format!("{} messages of {} bytes", seed::MESSAGES, seed::MESSAGE_BYTES);
     bench.row("stage archive", &unit, |bench, _| bench.message("archive"))?;
@@ -155,7 +177,7 @@ fn archive(bench: &mut Bench) -> Result<(), Error> {
 }
 
 /// Messages that their queue gave up, each of an item of its own.
-fn dead_letters(bench: &mut Bench) -> Result<(), Error> {
+pub(super) fn dead_letters(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
     bench.row("dead letters", &format!("a batch of {DEAD_LETTERS}"), |bench, number| {
         for place in 0..DEAD_LETTERS {

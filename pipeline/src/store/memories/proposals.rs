@@ -55,7 +55,7 @@ pub struct NewProposal<'a> {
     pub turn: &'a TurnId,
     /// `proposed` until it is confirmed, or `active`.
     pub state: &'a str,
-    /// Base64 of its embedding, if it is accepted without asking.
+    /// Its embedding as text, if it is accepted without asking.
     pub embedding: Option<&'a str>,
     /// Now.
     pub now: Timestamp,

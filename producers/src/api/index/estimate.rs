@@ -119,24 +119,24 @@ fn find(text: &[u8], name: &[u8]) -> Option<usize> {
 /// for every seven of them, a run of digits for every three, and every symbol is one.
 fn tokens(text: &[u8]) -> u64 {
     let mut tokens = 0;
-    let mut letters = 0u64;
-    let mut digits = 0u64;
+    // How many more of them the last piece takes: counted down, for a division of each run costs twice as much.
+    let (mut letters, mut digits) = (0u8, 0u8);
     for byte in text {
         if byte.is_ascii_alphabetic() || *byte >= 0x80 {
-            letters += 1;
+            tokens += u64::from(letters == 0);
+            letters = if letters == 0 { 6 } else { letters - 1 };
             continue;
         }
-        tokens += letters.div_ceil(7);
         letters = 0;
         if byte.is_ascii_digit() {
-            digits += 1;
+            tokens += u64::from(digits == 0);
+            digits = if digits == 0 { 2 } else { digits - 1 };
             continue;
         }
-        tokens += digits.div_ceil(3);
         digits = 0;
         tokens += u64::from(!byte.is_ascii_whitespace());
     }
-    tokens + letters.div_ceil(7) + digits.div_ceil(3)
+    tokens
 }
 
 #[cfg(test)]
@@ -148,6 +148,7 @@ mod tests {
     #[test]
     fn words_digits_and_symbols() {
         assert_eq!(tokens(b"the quick brown-fox 12345."), 4 + 1 + 2 + 1);
+        assert_eq!(tokens(b"sevenletters1234567 a"), 2 + 3 + 1);
     }
 
     #[test]

@@ -1,0 +1,126 @@
+//! What memories are recalled by: all of a user's embeddings, and the words that a full-text expression names.
+
+use const_format::formatcp;
+use serde::Deserialize;
+
+use super::{MEMORY, MemoryRow};
+use crate::{
+    failure::Failure,
+    ids::UserId,
+    platform::{statement::json, transaction::Query},
+};
+
+/// The embeddings of a user's memories, in two texts: see [`memories`](Self::memories).
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct EmbeddingsRow {
+    /// `number active pinned embedding|…`, of memories with even numbers. None of these characters is part of an
+    /// embedding.
+    even: Option<String>,
+    /// The same of the others.
+    odd: Option<String>,
+}
+
+/// A memory as it is compared, before its text is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ComparedMemory<'a> {
+    /// Its row number, also in the full-text index.
+    pub number: i64,
+    /// It is not only proposed.
+    pub is_active: bool,
+    /// In every prompt.
+    pub is_pinned: bool,
+    /// Its embedding as text; empty if the model was not answering.
+    pub embedding: &'a str,
+}
+
+/// A memory in an [`EmbeddingsRow`].
+const ENTRY: &str = "number || ' ' || (state = 'active') || ' ' || pinned || ' ' || coalesce(embedding, '')";
+
+/// The embeddings of all memories that a user has and has not corrected: at most [`crate::constants::MEMORIES`]. A
+/// thousand rows would cost more CPU than all that is compared in them.
+pub fn embeddings(user: &UserId) -> Query<EmbeddingsRow> {
+    // Two texts: of a thousand embeddings as earlier versions wrote them, 2,048 characters each, one would be longer
+    // than D1 allows. Groups of rows would be sorted, and be read four times.
+    Query::new(formatcp!(
+        "SELECT group_concat({ENTRY}, '|') FILTER (WHERE number % 2 = 0) AS even,
+                group_concat({ENTRY}, '|') FILTER (WHERE number % 2 = 1) AS odd
+         FROM memories WHERE user_id = ?1 AND state <> 'superseded'"
+    ))
+    .bind(user)
+}
+
+impl EmbeddingsRow {
+    /// The memories in it.
+    pub fn memories(&self) -> impl Iterator<Item = ComparedMemory<'_>> {
+        [&self.even, &self.odd].into_iter().flatten().flat_map(|text| text.split('|')).filter_map(compared)
+    }
+}
+
+fn compared(text: &str) -> Option<ComparedMemory<'_>> {
+    let mut fields = text.splitn(4, ' ');
+    Some(ComparedMemory {
+        number: fields.next()?.parse().ok()?,
+        is_active: fields.next()? == "1",
+        is_pinned: fields.next()? == "1",
+        embedding: fields.next()?,
+    })
+}
+
+/// A memory with its row number.
+#[derive(Clone, Debug, Deserialize)]
+pub struct NumberedMemory {
+    /// Its row number.
+    pub number: i64,
+    /// The memory.
+    #[serde(flatten)]
+    pub memory: MemoryRow,
+}
+
+/// Those of a user's memories that have these row numbers and are not corrected by now.
+///
+/// # Errors
+/// A bug if the numbers cannot be written as JSON.
+pub fn numbered(user: &UserId, numbers: &[i64]) -> Result<Query<NumberedMemory>, Failure> {
+    // By row number: an index of the user's would lead to all that they have.
+    Ok(Query::new(formatcp!(
+        "SELECT number, {MEMORY} FROM memories NOT INDEXED
+         WHERE number IN (SELECT value FROM json_each(?2)) AND user_id = ?1 AND state <> 'superseded'"
+    ))
+    .bind(user)
+    .bind(json(&numbers)?))
+}
+
+/// A memory that holds words of a query.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct WordMatch {
+    /// Its row in the full-text index.
+    pub number: i64,
+    /// How well it fits: the higher the better.
+    pub score: f64,
+}
+
+/// The memories that match a full-text expression, the best first.
+pub fn by_words(expression: &str, limit: i64) -> Query<WordMatch> {
+    Query::new(
+        "SELECT rowid AS number, -bm25(memories_fts, 0.0, 1.0) AS score FROM memories_fts WHERE memories_fts MATCH ?1
+         ORDER BY 2 DESC LIMIT ?2",
+    )
+    .bind(expression)
+    .bind(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_embeddings_names_each_memory() {
+        let row = EmbeddingsRow { even: Some("8 0 1 AACAPw==".to_owned()), odd: Some("7 1 0 ?#[|9 1 1 ".to_owned()) };
+        let memory =
+            |number, is_active, is_pinned, embedding| ComparedMemory { number, is_active, is_pinned, embedding };
+        let memories: Vec<_> = row.memories().collect();
+        let expected = [memory(8, false, true, "AACAPw=="), memory(7, true, false, "?#["), memory(9, true, true, "")];
+        assert_eq!(memories, expected);
+        assert_eq!(EmbeddingsRow::default().memories().count(), 0);
+    }
+}
