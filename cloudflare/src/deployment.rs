@@ -2,14 +2,7 @@
 
 use pipeline::platform::ports::{Deployment, Webhook};
 
-use worker::Env;
-
-use crate::workers::Workers;
-
-/// The variable `PLAN`; nothing, if there is none.
-pub(crate) fn plan_name(env: &Env) -> String {
-    env.var("PLAN").map(|name| name.to_string()).unwrap_or_default()
-}
+use crate::workers::{Workers, plan_name};
 
 impl Deployment for Workers {
     fn plan_name(&self) -> String {

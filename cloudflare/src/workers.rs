@@ -24,7 +24,7 @@ use worker::{
     js_sys::{self, JsString, Reflect, Uint8Array},
 };
 
-use crate::{database_size, deployment::plan_name, log::log, strict::Strictness};
+use crate::{database_size, log::log, strict::Strictness};
 
 /// The platform as one invocation sees it: its bindings, and a count of what it used of them.
 #[derive(Clone)]
@@ -180,6 +180,11 @@ pub(crate) fn copied(text: &JsString) -> String {
 /// JSON text to a plain object.
 pub(crate) fn plain_object(text: &str) -> Result<JsValue, Failure> {
     js_sys::JSON::parse(text).map_err(|error| Failure::bug(format!("not JSON: {}", message(&error))))
+}
+
+/// The variable `PLAN`; nothing, if there is none.
+pub(crate) fn plan_name(env: &Env) -> String {
+    env.var("PLAN").map(|name| name.to_string()).unwrap_or_default()
 }
 
 /// By how much a local deployment's clock is wrong on purpose: tests begin another day by

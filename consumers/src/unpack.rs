@@ -17,6 +17,7 @@
 
 mod compressed;
 mod range;
+mod read;
 
 use futures_util::future::join_all;
 use pipeline::{
@@ -88,7 +89,7 @@ where
     let cursor = cursors::read::<UnpackCursor>(claim)?.ok_or_else(|| Failure::bug("an upload without a cursor"))?;
     let format = Format::of(&cursor.media_type).map_err(|problem| Failure::bug(problem.detail))?;
     let key = object_keys::upload(&claim.user, &claim.job);
-    let Some(mut range) = range::read(ports, &key, &format, &cursor).await? else {
+    let Some(mut range) = read::read(ports, &key, &format, &cursor).await? else {
         return Err(Failure::input("the upload is not kept any more; send it again"));
     };
     let first = usize::try_from(cursor.documents).unwrap_or(usize::MAX);

@@ -14,6 +14,7 @@ mod outage;
 mod plan;
 mod promises;
 mod queues;
+mod streamed;
 mod streams;
 mod tally;
 mod trace;

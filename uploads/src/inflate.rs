@@ -22,10 +22,8 @@ use pipeline::{
     job::cursors::{InflateCursor, MemberCursor},
 };
 
+pub use self::header::MAGIC;
 use self::header::header_length;
-
-/// What every gzip stream begins with. No text does.
-pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// How far back a stream refers.
 const WINDOW: usize = 32 * 1024;

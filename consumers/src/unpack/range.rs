@@ -1,19 +1,12 @@
 //! One range of an upload: what is read of it, and where the next one begins.
 
-use pipeline::{
-    constants,
-    failure::Failure,
-    job::cursors::{InflateCursor, Inside, UnpackCursor},
-    platform::ports::{Deployment, ObjectStore},
-};
+use pipeline::job::cursors::{InflateCursor, Inside, UnpackCursor};
 use serde::Serialize;
 use uploads::{
-    Format, Item, inflate,
+    Format, Item,
     parse::{self, too_long},
-    split::{self, End, Piece, Split, Window},
+    split::{End, Piece, Split},
 };
-
-use super::compressed;
 
 /// Where an upload could not be read on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -38,55 +31,6 @@ pub struct Range {
     pub(super) known: u64,
     /// Of a compressed upload, where inflating the next range begins.
     pub(super) inflating: Option<InflateCursor>,
-}
-
-/// Reads the range at the cursor, and more of it until it holds a whole document or as much as any may have.
-/// `None` if the upload is not there. Reading twice is harmless.
-pub async fn read<P: ObjectStore + Deployment>(
-    ports: &P,
-    key: &str,
-    format: &Format,
-    cursor: &UnpackCursor,
-) -> Result<Option<Range>, Failure> {
-    if cursor.inflating.is_some() {
-        return compressed::read(ports, key, format, cursor, &[]).await;
-    }
-    let mut length = ports.plan().units().range_bytes;
-    loop {
-        let end = (cursor.offset + length).min(cursor.bytes);
-        let bytes = if cursor.offset < end {
-            let Some(object) = ports.get(key, Some((cursor.offset, end))).await? else { return Ok(None) };
-            object.bytes
-        } else {
-            Vec::new()
-        };
-        if cursor.may_be_compressed && cursor.offset == 0 && bytes.starts_with(&inflate::MAGIC) {
-            return compressed::read(ports, key, format, cursor, &bytes).await;
-        }
-        let is_longest = length >= constants::WRITTEN_DOCUMENT_BYTES;
-        let window = Window { bytes: &bytes, is_last: end == cursor.bytes, is_longest };
-        let mut inside = cursor.inside.clone();
-        let found = if cursor.offset > cursor.bytes {
-            let why = "the upload ends inside of a file that is too long".to_owned();
-            Split { pieces: Vec::new(), next: 0, end: End::Broken(why) }
-        } else {
-            split::split(format, &mut inside, window, constants::DOCUMENTS_PER_RANGE)
-        };
-        if !found.wants_more() {
-            return Ok(Some(Range {
-                cursor: cursor.clone(),
-                inside,
-                bytes,
-                found,
-                known: cursor.bytes,
-                inflating: None,
-            }));
-        }
-        if window.is_last || is_longest {
-            return Err(Failure::bug("a range that holds nothing, and no more to look at"));
-        }
-        length = (4 * length).min(constants::WRITTEN_DOCUMENT_BYTES);
-    }
 }
 
 impl Range {

@@ -227,7 +227,10 @@ mod tests {
 
     #[test]
     fn what_was_refused_is_no_failure_and_what_was_lost_is_one() {
-        let view = |status: &str, failed: u64, broken: Value| json!({"status": status, "items": {"failed": failed}, "upload": {"rejected": 2, "broken": broken}});
+        let view = |status: &str, failed: u64, broken: Value| {
+            let upload = json!({"rejected": 2, "broken": broken});
+            json!({"status": status, "items": {"failed": failed}, "upload": upload})
+        };
         assert!(is_indexed(&json!({"status": "succeeded", "items": {"failed": 0}})));
         assert!(is_indexed(&view("partial", 0, Value::Null)));
         assert!(!is_indexed(&view("partial", 1, Value::Null)));

@@ -20,7 +20,7 @@ use super::{
     draw::Draw,
     plan::{OPERATIONS, Plan},
     queues::Queues,
-    streams::Streamed,
+    streamed::Streamed,
     tally::Tally,
     trace::{Trace, outcome_of, task_of},
 };

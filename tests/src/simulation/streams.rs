@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     clients::{NAMES, name_of},
     history::Simulation,
+    streamed::Streamed,
 };
 use crate::rig::Answer;
 
@@ -19,18 +20,6 @@ const PADDING: usize = 60_000;
 const DOCUMENTS: u64 = NAMES;
 /// A document that cannot be read, in a place that chance decides.
 const REJECTED: &str = "{\"external_id\":\"never.md\"}";
-
-/// An upload that was streamed.
-#[derive(Clone, Debug)]
-pub(super) struct Streamed {
-    job: String,
-    /// What it holds, by name.
-    contents: BTreeMap<String, String>,
-    /// Those that nobody else wrote, deleted or stopped since: it decides what they hold.
-    decides: BTreeSet<String>,
-    /// Documents in it, also those that cannot be read.
-    documents: usize,
-}
 
 impl Simulation {
     /// True if this history's clients send large uploads, too.

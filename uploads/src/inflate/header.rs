@@ -1,6 +1,7 @@
 //! What stands before what is compressed: RFC 1952.
 
-use super::MAGIC;
+/// What every gzip stream begins with. No text does.
+pub const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// How long the header of a member is; `None` if more of it must be seen. As RFC 1952 says.
 pub(super) fn header_length(bytes: &[u8]) -> Result<Option<usize>, &'static str> {
