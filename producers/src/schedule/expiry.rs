@@ -129,7 +129,8 @@ mod tests {
         let left = |sql| memory.look(sql).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
         assert_eq!(left("SELECT id FROM conversations"), ["ours"]);
         assert_eq!(left("SELECT id FROM documents"), ["here"]);
-        let jobs = "SELECT kind || CASE WHEN finished_at IS NULL THEN ' open' ELSE ' done' END AS id FROM jobs ORDER BY first_item";
+        let jobs = "SELECT kind || CASE WHEN finished_at IS NULL THEN ' open' ELSE ' done' END AS id FROM jobs \
+                    ORDER BY first_item";
         assert_eq!(left(jobs), ["index done", "chat open"], "a pack's row says where its documents are");
     }
 }
