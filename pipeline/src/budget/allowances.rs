@@ -51,7 +51,7 @@ pub enum Resource {
     VectorsQueried,
     /// Bytes of D1's database: what is stored, on whatever day.
     D1Bytes,
-    /// Bytes of documents in R2: what is stored, on whatever day.
+    /// Bytes of documents, and of uploads that are not unpacked, in R2: what is stored, on whatever day.
     R2Bytes,
 }
 

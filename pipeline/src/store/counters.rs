@@ -44,19 +44,22 @@ pub fn count_stored_vectors() -> Query<StoredVectors> {
     )
 }
 
-/// How many bytes of documents R2 holds.
+/// How many bytes R2 holds: of documents, and of uploads as they came.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct StoredBytes {
     /// How many.
     pub value: f64,
 }
 
-/// The bytes as they were last counted; no row before the first time.
+/// The bytes of documents as they were last counted, none before the first time, and of uploads as they are: few.
 pub fn stored_bytes() -> Query<StoredBytes> {
-    Query::new("SELECT value FROM counters WHERE name = 'r2_bytes'")
+    Query::new(
+        "SELECT coalesce((SELECT value FROM counters WHERE name = 'r2_bytes'), 0)
+                + (SELECT total(bytes) FROM uploads WHERE cleared_at IS NULL) AS value",
+    )
 }
 
-/// Counts the bytes anew: a look at every document. Archives are not in them: they are packed, and few.
+/// Counts the bytes of documents anew: a look at each. Archives are not in them: they are packed, and few.
 pub fn count_stored_bytes() -> Write {
     Write::new(
         "INSERT INTO counters (name, value) SELECT 'r2_bytes', total(bytes) FROM documents WHERE deleted_at IS NULL

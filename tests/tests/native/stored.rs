@@ -1,10 +1,15 @@
 //! What is stored, against what can be: told, announced, and indexing parked before there is no room.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use pipeline::time::DAY;
+use pipeline::{constants, time::DAY};
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
 use tests::rig::{Rig, prose};
+
+use crate::{
+    compressed::{folder, gzip},
+    streamed::{LINES, lines, objects_of_uploads, send, upload},
+};
 
 fn resource(rig: &Rig, name: &str) -> Value {
     let usage = rig.request("GET", "/api/usage", &Value::Null).body;
@@ -84,4 +89,34 @@ fn indexing_parks_before_there_is_no_room_and_goes_on_when_there_is() {
         assert!(rig.converge());
         assert_eq!(rig.job(&job)["status"], "succeeded");
     }
+}
+
+#[test]
+fn an_upload_as_it_came_counts_until_it_is_gone_and_none_comes_that_has_no_room() {
+    let rig = rig(6);
+    rig.run_cron(Schedule::Frequent).1.unwrap();
+    let before = resource(&rig, "r2_bytes")["used"].as_f64().unwrap();
+    let large = lines(150, 2_000);
+    let compressed = gzip(&folder(20, 600));
+    rig.memory.set_limits(&json!({ "r2_bytes": 50_000.0 }).to_string());
+    for (media_type, body) in [(LINES, large.as_bytes()), ("application/gzip", &compressed)] {
+        let refused = send(&rig, media_type, body);
+        assert_eq!(refused.status, 503, "{}", refused.body);
+        let detail = refused.body["detail"].as_str().unwrap();
+        assert!(detail.contains("delete documents"), "{detail}");
+        assert_eq!((objects_of_uploads(&rig), rig.memory.look("SELECT job_id FROM uploads").len()), (0, 0));
+    }
+    rig.memory.set_limits("{}");
+    upload(&rig, LINES, large.as_bytes());
+    rig.run_cron(Schedule::Frequent).1.unwrap();
+    let bytes = f64::from(u32::try_from(large.len()).unwrap());
+    assert_eq!(resource(&rig, "r2_bytes")["used"].as_f64(), Some(before + bytes));
+    rig.drain();
+    rig.memory.advance(2 * constants::MAX_WRITER_LIFE);
+    assert!(rig.converge());
+    for schedule in [Schedule::Daily, Schedule::Frequent] {
+        rig.run_cron(schedule).1.unwrap();
+    }
+    let unpacked = resource(&rig, "r2_bytes")["used"].as_f64().unwrap();
+    assert!(unpacked > before && unpacked < before + bytes, "{unpacked} bytes of {bytes} and {before} before");
 }

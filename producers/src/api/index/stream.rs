@@ -1,6 +1,7 @@
 //! `POST /api/index` with a body that is too large to be read at once: it goes into R2 as it comes.
 //!
-//! 1. What can be refused without the body is refused: its form, a key that came with another one.
+//! 1. What can be refused without the body is refused: its form, a key that came with another one, a length for
+//!    which R2 has no room.
 //! 2. The body is streamed into an object, named by the job that it will be. None of it enters wasm. A crash
 //!    from here on leaves an object without a job, which `schedule/orphans.rs` removes when its request cannot
 //!    be alive any more.
@@ -20,7 +21,7 @@ use pipeline::{
     },
     platform::{object_keys, ports::PutIf, statement::json, transaction::Transaction},
     problem::{Code, Problem},
-    store::{idempotency as keys, jobs::create::NewItem, uploads as rows},
+    store::{counters, idempotency as keys, jobs::create::NewItem, uploads as rows},
     time::Timestamp,
 };
 use uploads::Announced;
@@ -52,6 +53,7 @@ struct Stored<'a> {
 pub(super) async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>, bytes: u64) -> Answer {
     let announced = announced(call)?;
     let key = idempotency::begin_unread(ports, call).await?;
+    check_room(ports, call, bytes).await?;
     let begun = ports.now();
     let job = JobId::new(begun, ports.bytes());
     let content = ports.store_body(&object_keys::upload(&call.tenant.user, &job), bytes).await?;
@@ -66,6 +68,7 @@ pub(super) async fn index_read<P: RequestPorts>(ports: &P, call: &Call<'_>, key:
     let begun = ports.now();
     let job = JobId::new(begun, ports.bytes());
     let body = call.request.body();
+    check_room(ports, call, body.len() as u64).await?;
     ports.put(&object_keys::upload(&call.tenant.user, &job), body.to_vec(), PutIf::Always).await?;
     let response = &json(&answer(&job))?;
     let bytes = body.len() as u64;
@@ -79,6 +82,21 @@ fn announced<'a>(call: &'a Call<'_>) -> Result<Announced<'a>, Problem> {
         return Err(Problem::field(Code::TooLarge, "Content-Length", detail));
     }
     Announced::by(call.request.headers())
+}
+
+/// Refuses what R2 has no room for. An upload lies there until it is unpacked, which waits while there is none.
+async fn check_room<P: RequestPorts>(ports: &P, call: &Call<'_>, bytes: u64) -> Result<(), Refusal> {
+    let stored = counters::stored_bytes().first(ports).await?.map_or(0.0, |stored| stored.value);
+    let most = constants::STORED_SHARE * call.budget.allowances.r2_bytes;
+    #[expect(clippy::cast_precision_loss, reason = "no upload is longer than 2^52 bytes")]
+    if stored + bytes as f64 <= most {
+        return Ok(());
+    }
+    let detail = format!(
+        "{stored:.0} bytes are stored, and with these {bytes} it would be more than the {most:.0} that there is room \
+         for: delete documents, wait until other uploads are unpacked, or send less"
+    );
+    Err(Problem::new(Code::Unavailable, detail).into())
 }
 
 /// Makes a job of what is stored, or removes it.
