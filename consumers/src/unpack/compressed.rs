@@ -15,10 +15,11 @@ use uploads::{
     split::{self, End, Split, Window},
 };
 
-use super::range::Range;
+use super::range::{Range, most_documents};
 
-/// Bytes that one message reads and inflates at most on the way to its range's end.
-const MOST: u64 = 2 * constants::WRITTEN_DOCUMENT_BYTES;
+/// Bytes that one message reads and inflates at most between its range's begin and end. What cannot be compressed
+/// is a little longer compressed, and the block that is read last may go on behind the end.
+const MOST: u64 = 2 * constants::WRITTEN_DOCUMENT_BYTES + constants::COMPRESSED_BLOCK_BYTES;
 
 /// A compressed upload that is being read.
 struct Stream<'a, P> {
@@ -44,10 +45,13 @@ pub(super) async fn read<P: ObjectStore + Deployment>(
     inflater.give(begin);
     let mut stream = Stream { ports, key, bytes: cursor.bytes, inflater, piece: constants::COMPRESSED_READ_BYTES.0 };
     let Some(mut progress) = stream.come_to(cursor.offset).await? else { return Ok(None) };
-    let mut length = ports.plan().units().range_bytes;
+    let least = ports.plan().units().range_bytes;
+    let mut length = least;
+    // What stands before the range, back to where a block begins, is not the range's.
+    let most = stream.inflater.work() + MOST;
     loop {
         if progress == Progress::Reached {
-            let Some(more) = stream.inflate(cursor.offset.saturating_add(length), MOST).await? else { return Ok(None) };
+            let Some(more) = stream.inflate(cursor.offset.saturating_add(length), most).await? else { return Ok(None) };
             progress = more;
         }
         if progress == Progress::Hungry {
@@ -55,7 +59,8 @@ pub(super) async fn read<P: ObjectStore + Deployment>(
         }
         let is_longest = length >= constants::WRITTEN_DOCUMENT_BYTES;
         let mut inside = cursor.inside.clone();
-        let found = look(format, cursor.offset, &mut inside, &stream.inflater, &progress, is_longest);
+        let look = Look { format, offset: cursor.offset, is_longest, most: most_documents(length > least) };
+        let found = look.through(&stream.inflater, &progress, &mut inside);
         if found.wants_more() && is_longest {
             return Err(Failure::bug("a range that holds nothing, and no more to look at"));
         }
@@ -89,28 +94,31 @@ fn on_the_way(cursor: &UnpackCursor, from: &InflateCursor, inflater: &Inflater) 
     range(cursor, cursor.inside.clone(), Split { pieces: Vec::new(), next: 0, end }, inflater)
 }
 
-/// Finds the whole documents of what is inflated.
-fn look(
-    format: &Format,
+/// How what is inflated is looked through.
+struct Look<'a> {
+    format: &'a Format,
     offset: u64,
-    inside: &mut Inside,
-    inflater: &Inflater,
-    progress: &Progress,
     is_longest: bool,
-) -> Split {
-    let is_last = *progress == Progress::Ended;
-    if is_last && offset > inflater.end() {
-        let why = "the upload ends inside of a file that is too long".to_owned();
-        return Split { pieces: Vec::new(), next: 0, end: End::Broken(why) };
-    }
-    let window = Window { bytes: inflater.from(offset), is_last, is_longest };
-    let found = split::split(format, inside, window, constants::DOCUMENTS_PER_RANGE);
-    match progress {
-        // What is whole stays. What was found last may be what is damaged, but nothing says where damage begins.
-        Progress::Broken(why) if found.wants_more() || found.end == End::Done => {
-            Split { end: End::Broken(why.clone()), ..found }
+    most: usize,
+}
+
+impl Look<'_> {
+    /// Finds the whole documents of it.
+    fn through(&self, inflater: &Inflater, progress: &Progress, inside: &mut Inside) -> Split {
+        let is_last = *progress == Progress::Ended;
+        if is_last && self.offset > inflater.end() {
+            let why = "the upload ends inside of a file that is too long".to_owned();
+            return Split { pieces: Vec::new(), next: 0, end: End::Broken(why) };
         }
-        _ => found,
+        let window = Window { bytes: inflater.from(self.offset), is_last, is_longest: self.is_longest };
+        let found = split::split(self.format, inside, window, self.most);
+        match progress {
+            // What is whole stays. What was found last may be what is damaged, but nothing says where damage begins.
+            Progress::Broken(why) if found.wants_more() || found.end == End::Done => {
+                Split { end: End::Broken(why.clone()), ..found }
+            }
+            _ => found,
+        }
     }
 }
 
@@ -165,7 +173,8 @@ impl<P: ObjectStore> Stream<'_, P> {
             return Ok(Some(found));
         }
         let until = self.inflater.end() + constants::INFLATED_PER_MESSAGE;
-        let Some(rest) = self.inflate(until, MOST).await? else { return Ok(None) };
+        let most = self.inflater.work() + 2 * constants::INFLATED_PER_MESSAGE;
+        let Some(rest) = self.inflate(until, most).await? else { return Ok(None) };
         Ok(Some(match rest {
             Progress::Broken(why) => Split { end: End::Broken(why), ..found },
             _ => found,

@@ -1,6 +1,9 @@
 //! One range of an upload: what is read of it, and where the next one begins.
 
-use pipeline::job::cursors::{InflateCursor, Inside, UnpackCursor};
+use pipeline::{
+    constants,
+    job::cursors::{InflateCursor, Inside, UnpackCursor},
+};
 use serde::Serialize;
 use uploads::{
     Format, Item,
@@ -17,6 +20,11 @@ pub struct Broken {
     pub document: u64,
     /// What is wrong there.
     pub why: String,
+}
+
+/// Most documents that are taken out of a range: of one that has grown, the one that it has grown for.
+pub(super) const fn most_documents(has_grown: bool) -> usize {
+    if has_grown { 1 } else { constants::DOCUMENTS_PER_RANGE }
 }
 
 /// A range that was read and looked through.

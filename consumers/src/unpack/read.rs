@@ -11,7 +11,10 @@ use uploads::{
     split::{self, End, Split, Window},
 };
 
-use super::{compressed, range::Range};
+use super::{
+    compressed,
+    range::{Range, most_documents},
+};
 
 /// Reads the range at the cursor, and more of it until it holds a whole document or as much as any may have.
 /// `None` if the upload is not there. Reading twice is harmless.
@@ -24,7 +27,8 @@ pub async fn read<P: ObjectStore + Deployment>(
     if cursor.inflating.is_some() {
         return compressed::read(ports, key, format, cursor, &[]).await;
     }
-    let mut length = ports.plan().units().range_bytes;
+    let least = ports.plan().units().range_bytes;
+    let mut length = least;
     loop {
         let end = (cursor.offset + length).min(cursor.bytes);
         let bytes = if cursor.offset < end {
@@ -43,7 +47,7 @@ pub async fn read<P: ObjectStore + Deployment>(
             let why = "the upload ends inside of a file that is too long".to_owned();
             Split { pieces: Vec::new(), next: 0, end: End::Broken(why) }
         } else {
-            split::split(format, &mut inside, window, constants::DOCUMENTS_PER_RANGE)
+            split::split(format, &mut inside, window, most_documents(length > least))
         };
         if !found.wants_more() {
             return Ok(Some(Range {

@@ -182,3 +182,34 @@ fn a_file_that_is_too_long_is_passed_by_in_slices() {
     let statuses: Vec<Value> = items(&rig, &job, "").iter().map(|item| item["status"].clone()).collect();
     assert_eq!(statuses, ["rejected", "done"]);
 }
+
+/// What is repeated is one block of half a megabyte and more, and the range of what follows begins in its middle.
+#[test]
+fn files_that_cannot_be_compressed_are_read_behind_one_that_was_compressed_well() {
+    for rows in [9_000, 11_000, 14_000, 16_000] {
+        let mut archive = tar::Builder::new(Vec::new());
+        let table: String = (0..rows)
+            .map(|row| format!("{{\"id\": {row}, \"name\": \"a row as all others are\", \"value\": 0}},\n"))
+            .collect();
+        let mut number = 1_u64;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            number.to_be_bytes()[0]
+        })
+        .take(3_000_000)
+        .collect();
+        let files = [table.as_bytes(), &noise, &noise[1..], &noise[2..], b"the last"];
+        for (index, content) in files.into_iter().enumerate() {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(content.len() as u64);
+            archive.append_data(&mut header, format!("{index}.txt"), content).unwrap();
+        }
+        let rig = Rig::new(1);
+        let job = upload(&rig, GZIP, &gzip(&archive.into_inner().unwrap()));
+        rig.drain();
+        let broken = &rig.job(&job)["upload"]["broken"];
+        assert_eq!(*broken, Value::Null, "{rows} rows");
+        let statuses: Vec<Value> = items(&rig, &job, "").iter().map(|item| item["status"].clone()).collect();
+        assert_eq!(statuses, ["done", "rejected", "rejected", "rejected", "done"], "{rows} rows");
+    }
+}

@@ -277,3 +277,27 @@ fn an_upload_that_was_given_up_is_kept_for_a_day_and_can_be_tried_again() {
     assert_eq!(rig.job(&job)["status"], "succeeded");
     assert_eq!(rig.job(&job)["items"]["done"], 300);
 }
+
+#[test]
+fn a_range_that_grew_for_a_long_document_holds_no_other() {
+    let documents = [vec![200_000], vec![10_000; 40]].concat();
+    let mut text = String::new();
+    let mut archive = tar::Builder::new(Vec::new());
+    for (index, size) in documents.into_iter().enumerate() {
+        let content = "several words ".repeat(size / 14);
+        let _ = writeln!(text, "{}", json!({"external_id": format!("{index}.md"), "content": content}));
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        archive.append_data(&mut header, format!("{index}.md"), content.as_bytes()).unwrap();
+    }
+    let mut stored = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    std::io::Write::write_all(&mut stored, &archive.into_inner().unwrap()).unwrap();
+    for (media_type, body) in [(LINES, text.into_bytes()), ("application/gzip", stored.finish().unwrap())] {
+        let rig = Rig::new(1);
+        let job = upload(&rig, media_type, &body);
+        rig.process(&rig.memory.receive().unwrap());
+        assert_eq!(items(&rig, &job, "").len(), 1, "{media_type}");
+        rig.drain();
+        assert_eq!(rig.job(&job)["items"]["done"], 41);
+    }
+}
