@@ -33,6 +33,7 @@ use pipeline::{
     },
     platform::{
         object_keys,
+        parameters::JsonRows,
         ports::{Clock, Database, Deployment, ObjectStore, PutIf, Queue, Random, Sha256},
         statement::json,
         transaction::Transaction,
@@ -124,7 +125,7 @@ where
     for (place, prepared) in documents {
         match known.iter().find(|known| known.id == prepared.id) {
             Some(known) if known.stands_before => {
-                let pointer = format!("/{}/external_id", first + place);
+                let pointer = format!("{}/external_id", prepared.pointer);
                 let detail = "the same document stands further up in this upload";
                 answers[place].reject(Problem::field(Code::Duplicate, pointer, detail));
             }
@@ -208,7 +209,7 @@ fn record(
     let broken = range.broken(plan.answers.len()).map(|broken| json(&broken)).transpose()?;
     let unpacked = Unpacked {
         first: range.first(),
-        results: &json(&results)?,
+        results: &JsonRows::of(&results)?,
         read: range.end(),
         queued: count("queued"),
         duplicates: count("duplicate") + count("in_progress"),

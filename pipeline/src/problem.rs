@@ -120,6 +120,17 @@ impl Problem {
     }
 }
 
+/// What somebody else says of what a client sent, without the middle if it is long: it may quote all of it.
+pub fn shortened(words: String) -> String {
+    const END: usize = 140;
+    let length = words.chars().count();
+    if length <= 60 + END {
+        return words;
+    }
+    let end: String = words.chars().skip(length - END).collect();
+    format!("{}…{end}", excerpt(&words))
+}
+
 /// The beginning of what a client sent, long enough to be recognised in a problem's detail.
 pub fn excerpt(sent: &str) -> String {
     sent.chars().take(60).collect()

@@ -1,7 +1,10 @@
 //! The forms in which documents are uploaded.
 
 use http::{HeaderMap, header};
-use pipeline::problem::{Code, Problem};
+use pipeline::{
+    job::cursors::Outermost,
+    problem::{Code, Problem},
+};
 
 /// How an upload is read: what its `Content-Type` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +83,17 @@ impl Format {
                     format!("expected application/json or one of {}, not {other:?}", OTHER_MEDIA_TYPES.join(", "));
                 Err(Problem::field(Code::UnsupportedType, "Content-Type", detail))
             }
+        }
+    }
+
+    /// Where the document with this index stands in an upload, as everybody is told: a JSON Pointer into one in
+    /// JSON, else as if its documents, or its files, were one.
+    pub fn pointer(&self, index: usize, outermost: Outermost) -> String {
+        match (self, outermost) {
+            (Self::Json, Outermost::Document) => String::new(),
+            (Self::Json, Outermost::Object) => format!("/documents/{index}"),
+            (Self::Json | Self::Lines, _) => format!("/{index}"),
+            (Self::Form { .. } | Self::Archive, _) => format!("/files/{index}"),
         }
     }
 }

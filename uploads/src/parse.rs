@@ -8,8 +8,8 @@ use http::HeaderMap;
 use pipeline::{
     constants,
     filters::DOCUMENT_TYPES,
-    job::cursors::{Inside, SharedFields},
-    problem::{Code, Problem},
+    job::cursors::{Inside, Outermost, SharedFields},
+    problem::{Code, Problem, shortened},
     schema,
     time::Timestamp,
 };
@@ -90,10 +90,24 @@ impl JsonSchema for Documents {
 /// One item of a request.
 #[derive(Debug)]
 pub struct Item {
-    /// Where it stands in the request: a JSON Pointer, or `files/3`.
+    /// Where it stands in the request: see [`Format::pointer`].
     pub pointer: String,
     /// The document, or why it is none.
     pub document: Result<DocumentInput, Problem>,
+    /// What the client calls it, though it is none.
+    pub name: Option<String>,
+}
+
+impl Item {
+    fn new(pointer: String, document: Result<DocumentInput, Problem>) -> Self {
+        Self { pointer, document, name: None }
+    }
+
+    /// The client's name for it, if that is known.
+    pub fn external_id(&self) -> Option<&str> {
+        let of_document = self.document.as_ref().ok().and_then(|document| document.external_id.as_deref());
+        of_document.or(self.name.as_deref())
+    }
 }
 
 /// A body as its form says, inflated if it is compressed; `None` if that is more than is read at once.
@@ -142,21 +156,24 @@ fn parse_json(body: &[u8]) -> Result<Vec<Item>, Problem> {
         #[serde(borrow)]
         documents: Vec<&'a RawValue>,
     }
-    let text = utf8(body)?;
+    let text = without_byte_order_mark(utf8(body)?);
     let malformed = |error: &serde_json::Error| {
-        Problem::new(Code::Malformed, format!("the body is not the JSON expected: {error}"))
+        Problem::new(Code::Malformed, format!("the body is not the JSON expected: {}", shortened(error.to_string())))
+    };
+    let elements = |outermost, elements: Vec<&RawValue>| {
+        let read = |(index, raw): (usize, &RawValue)| item(Format::Json.pointer(index, outermost), raw.get());
+        elements.into_iter().enumerate().map(read).collect()
     };
     match text.trim_start().as_bytes().first() {
         Some(b'[') => {
             let documents: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
-            Ok(documents.into_iter().enumerate().map(|(index, raw)| item(format!("/{index}"), raw.get())).collect())
+            Ok(elements(Outermost::Array, documents))
         }
         Some(b'{') if has_documents(text).map_err(|error| malformed(&error))? => {
             let wrapped: Wrapped<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
-            let items = wrapped.documents.into_iter().enumerate();
-            Ok(items.map(|(index, raw)| item(format!("/documents/{index}"), raw.get())).collect())
+            Ok(elements(Outermost::Object, wrapped.documents))
         }
-        Some(b'{') => Ok(vec![item(String::new(), text)]),
+        Some(b'{') => Ok(vec![item(Format::Json.pointer(0, Outermost::Document), text)]),
         _ => Err(Problem::new(Code::Malformed, "the body is neither a JSON object nor an array")),
     }
 }
@@ -175,18 +192,24 @@ fn has_documents(text: &str) -> Result<bool, serde_json::Error> {
 
 fn parse_lines(body: &[u8]) -> Vec<Item> {
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
-    lines.enumerate().map(|(index, line)| written(format!("/{index}"), line)).collect()
+    let pointer = |index| Format::Lines.pointer(index, Outermost::Unknown);
+    lines.enumerate().map(|(index, line)| written(pointer(index), line)).collect()
 }
 
 /// A document written in JSON, alone or in a line.
 fn written(pointer: String, bytes: &[u8]) -> Item {
     match std::str::from_utf8(bytes) {
-        Ok(text) => item(pointer, text),
+        Ok(text) => item(pointer, without_byte_order_mark(text)),
         Err(error) => {
-            let detail = format!("the line is not UTF-8 at byte {}", error.valid_up_to());
-            Item { pointer, document: Err(Problem::new(Code::Malformed, detail)) }
+            let detail = format!("the document is not UTF-8 at byte {}", error.valid_up_to());
+            Item::new(pointer, Err(Problem::new(Code::Malformed, detail)))
         }
     }
+}
+
+/// Editors put it before what they save; JSON knows nothing of it.
+fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn parse_archive(body: &[u8]) -> Result<Vec<Item>, Problem> {
@@ -196,22 +219,23 @@ fn parse_archive(body: &[u8]) -> Result<Vec<Item>, Problem> {
         return Err(Problem::new(Code::Malformed, format!("the archive cannot be read: {why}")));
     }
     let files = found.pieces.into_iter().enumerate().map(|(index, piece)| {
-        let document = match piece {
-            Piece::Whole(range) => archived(body.get(range).unwrap_or_default()),
-            Piece::TooLong { .. } => Err(too_long(&format!("/files/{index}"))),
-        };
-        Item { pointer: format!("/files/{index}"), document }
+        let pointer = Format::Archive.pointer(index, Outermost::Unknown);
+        match piece {
+            Piece::Whole(range) => Item::new(pointer, archived(body.get(range).unwrap_or_default())),
+            Piece::TooLong { name } => too_long(pointer, name),
+        }
     });
     Ok(files.collect())
 }
 
 /// A document that is longer than any may be; `pointer` is where it stands.
-pub fn too_long(pointer: &str) -> Problem {
+pub fn too_long(pointer: String, name: Option<String>) -> Item {
     let detail = format!(
         "it is too long; the limit for one document is {} bytes: divide it into several",
         constants::DOCUMENT_BYTES
     );
-    Problem::field(Code::TooLarge, format!("{pointer}/content"), detail)
+    let problem = Problem::field(Code::TooLarge, format!("{pointer}/content"), detail);
+    Item { pointer, document: Err(problem), name }
 }
 
 /// A file as it stands in an archive, its header before it.
@@ -220,7 +244,8 @@ pub fn too_long(pointer: &str) -> Problem {
 /// It is no file of an archive.
 pub fn archived(entry: &[u8]) -> Result<DocumentInput, Problem> {
     let unreadable = |error: &dyn std::fmt::Display| {
-        Problem::new(Code::Malformed, format!("the file cannot be read from the archive: {error}"))
+        let why = shortened(error.to_string());
+        Problem::new(Code::Malformed, format!("the file cannot be read from the archive: {why}"))
     };
     let mut archive = tar::Archive::new(entry);
     let mut entries = archive.entries().map_err(|error| unreadable(&error))?;
@@ -235,16 +260,17 @@ pub fn archived(entry: &[u8]) -> Result<DocumentInput, Problem> {
 
 /// One piece of an upload, by its place among the documents. `None` for a field of a form, which is added to
 /// what the files after it share.
-pub async fn piece(format: &Format, index: usize, bytes: &[u8], shared: &mut SharedFields) -> Option<Item> {
+pub async fn piece(format: &Format, index: usize, bytes: &[u8], inside: &mut Inside) -> Option<Item> {
+    let pointer = format.pointer(index, inside.outermost);
+    let shared = &mut inside.shared;
     Some(match format {
-        Format::Json | Format::Lines => written(format!("/{index}"), bytes),
-        Format::Archive => Item { pointer: format!("/files/{index}"), document: archived(bytes) },
+        Format::Json | Format::Lines => written(pointer, bytes),
+        Format::Archive => Item::new(pointer, archived(bytes)),
         Format::Form { boundary } => {
             let body = [b"--", boundary.as_bytes(), b"\r\n", bytes, b"\r\n--", boundary.as_bytes(), b"--\r\n"].concat();
-            let pointer = format!("/files/{index}");
             match read_form(boundary, &Bytes::from(body), shared).await {
-                Ok(mut files) => Item { pointer, document: Ok(describe(files.pop()?, shared)) },
-                Err(problem) => Item { pointer, document: Err(problem) },
+                Ok(mut files) => Item::new(pointer, Ok(describe(files.pop()?, shared))),
+                Err(problem) => Item::new(pointer, Err(problem)),
             }
         }
     })
@@ -256,24 +282,30 @@ fn item(pointer: String, text: &str) -> Item {
         let path = error.path().to_string();
         let field =
             if path == "." { String::new() } else { format!("/{}", path.replace(['.', '['], "/").replace(']', "")) };
-        Problem::field(Code::Invalid, format!("{pointer}{field}"), error.into_inner().to_string())
+        let field = shortened(field);
+        Problem::field(Code::Invalid, format!("{pointer}{field}"), shortened(error.into_inner().to_string()))
     });
-    Item { pointer, document }
+    let document = document.and_then(|document| match deserializer.end() {
+        Ok(()) => Ok(document),
+        Err(error) => Err(Problem::field(Code::Invalid, pointer.clone(), error.to_string())),
+    });
+    Item::new(pointer, document)
 }
 
 async fn parse_multipart(boundary: &str, body: &Bytes) -> Result<Vec<Item>, Problem> {
     let mut shared = SharedFields::default();
     let files = read_form(boundary, body, &mut shared).await?;
-    let files = files.into_iter().enumerate();
-    Ok(files
-        .map(|(index, file)| Item { pointer: format!("/files/{index}"), document: Ok(describe(file, &shared)) })
-        .collect())
+    let format = Format::Form { boundary: boundary.to_owned() };
+    let described = |(index, file)| Item::new(format.pointer(index, Outermost::Unknown), Ok(describe(file, &shared)));
+    Ok(files.into_iter().enumerate().map(described).collect())
 }
 
 /// The files of a form; fields that are no files are added to what they share.
 async fn read_form(boundary: &str, body: &Bytes, shared: &mut SharedFields) -> Result<Vec<DocumentInput>, Problem> {
-    let malformed =
-        |error: &multer::Error| Problem::new(Code::Malformed, format!("the multipart body cannot be read: {error}"));
+    let malformed = |error: &multer::Error| {
+        let why = shortened(error.to_string());
+        Problem::new(Code::Malformed, format!("the multipart body cannot be read: {why}"))
+    };
     let whole = stream::iter([Ok::<_, std::io::Error>(body.clone())]);
     let mut multipart = multer::Multipart::new(whole, boundary);
     let mut files = Vec::new();
@@ -308,17 +340,31 @@ fn share(shared: &mut SharedFields, name: &str, bytes: &[u8]) -> Result<(), Prob
     let value = utf8(bytes)?.trim();
     match name {
         "tags" if value.starts_with('[') => {
-            let tags: Vec<String> = serde_json::from_str(value)
-                .map_err(|error| Problem::field(Code::Invalid, "tags", format!("not an array of strings: {error}")))?;
-            shared.tags.extend(tags);
+            let tags: Vec<String> = serde_json::from_str(value).map_err(|error| {
+                let why = shortened(error.to_string());
+                Problem::field(Code::Invalid, "tags", format!("not an array of strings: {why}"))
+            })?;
+            add_tags(&mut shared.tags, tags.iter().map(String::as_str));
         }
-        "tags" => shared.tags.extend(value.split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty())),
-        "type" => shared.kind = Some(value.to_owned()),
-        "language" => shared.language = Some(value.to_owned()),
+        "tags" => add_tags(&mut shared.tags, value.split(',').map(str::trim).filter(|tag| !tag.is_empty())),
+        "type" => shared.kind = Some(word(value)),
+        "language" => shared.language = Some(word(value)),
         // Unknown fields are ignored, as in JSON.
         _ => {}
     }
     Ok(())
+}
+
+/// Adds tags to those that files share, one more than a document may have at most: that rejects each of them, and
+/// all others would be stored with every range.
+fn add_tags<'a>(shared: &mut Vec<String>, tags: impl Iterator<Item = &'a str>) {
+    let room = (constants::TAGS + 1).saturating_sub(shared.len());
+    shared.extend(tags.take(room).map(word));
+}
+
+/// A word that files share, as much of it as shows that it is too long.
+fn word(value: &str) -> String {
+    value[..value.floor_char_boundary(2 * constants::TAG_BYTES)].to_owned()
 }
 
 fn utf8(body: &[u8]) -> Result<&str, Problem> {
@@ -328,74 +374,4 @@ fn utf8(body: &[u8]) -> Result<&str, Problem> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use test_platform::ready;
-
-    use super::*;
-
-    fn read(content_type: &str, body: &str) -> Result<Vec<Item>, Problem> {
-        let mut headers = HeaderMap::new();
-        headers.insert(http::header::CONTENT_TYPE, content_type.parse().unwrap());
-        ready(parse(&headers, &Bytes::copy_from_slice(body.as_bytes())))
-    }
-
-    #[test]
-    fn one_document_an_array_wrapped_and_lines() {
-        for (content_type, body, count) in [
-            ("application/json", r#"{"content":"a","unknown":{}}"#, 1),
-            ("application/json; charset=utf-8", r#" [{"content":"a"},{"content":"b"}]"#, 2),
-            ("application/json", r#"{"documents":[{"content":"a"}]}"#, 1),
-            ("application/x-ndjson", "{\"content\":\"a\"}\n\n{\"content\":\"b\"}\r\n", 2),
-        ] {
-            let items = read(content_type, body).unwrap();
-            assert_eq!(items.len(), count, "{body}");
-            assert!(items.iter().all(|item| item.document.is_ok()), "{body}");
-        }
-    }
-
-    #[test]
-    fn a_bad_item_fails_alone_and_names_its_field() {
-        let items =
-            read("application/json", r#"[{"content":"a"},{"content":"b","tags":[1]},{"title":"x"},7]"#).unwrap();
-        assert!(items[0].document.is_ok());
-        let pointer = |index: usize| items[index].document.as_ref().unwrap_err().errors[0].pointer.clone();
-        assert_eq!(pointer(1), "/1/tags/0");
-        assert_eq!(pointer(2), "/2");
-        assert_eq!(pointer(3), "/3");
-    }
-
-    #[test]
-    fn files_and_shared_fields() {
-        let body = "--X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"src/a.rs\"\r\n\
-            Content-Type: application/octet-stream\r\n\r\nfn a() {}\r\n\
-            --X\r\nContent-Disposition: form-data; name=\"tags\"\r\n\r\none, two\r\n\
-            --X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"empty.md\"\r\n\r\n\r\n--X--\r\n";
-        let items = read("multipart/form-data; boundary=X", body).unwrap();
-        let documents: Vec<_> = items.iter().map(|item| item.document.as_ref().unwrap()).collect();
-        assert_eq!(documents[0].external_id.as_deref(), Some("src/a.rs"));
-        assert_eq!(documents[0].tags, ["one", "two"]);
-        assert!(documents[1].content.0.is_empty());
-    }
-
-    #[test]
-    fn bodies_that_are_nothing() {
-        let status = |content_type: &str, body: &str| read(content_type, body).unwrap_err().status;
-        assert_eq!(status("application/json", ""), 400);
-        assert_eq!(status("application/json", "hello"), 400);
-        assert_eq!(status("application/json", &("[".repeat(100_000))), 400);
-        assert_eq!(status("application/json", "[]"), 422);
-        assert_eq!(status("text/plain", "hello"), 415);
-        assert_eq!(status("multipart/form-data", "x"), 400);
-        assert_eq!(status("multipart/form-data; boundary=X", "no parts"), 400);
-        let many = format!("[{}]", vec!["{}"; constants::DOCUMENTS_PER_REQUEST + 1].join(","));
-        assert_eq!(status("application/json", &many), 413);
-    }
-
-    proptest! {
-        #[test]
-        fn parsing_never_panics(body in "\\PC*", multipart: bool) {
-            let _ = read(if multipart { "multipart/form-data; boundary=X" } else { "application/json" }, &body);
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use pipeline::{
+    constants,
     failure::Failure,
     ids::{DocumentId, JobId, UserId},
     platform::{ports::Sha256, statement::json},
@@ -56,6 +57,8 @@ impl ItemAnswer {
 /// A document that will be indexed.
 #[derive(Debug)]
 pub struct PreparedDocument {
+    /// Where it stands in the upload.
+    pub pointer: String,
     /// Its id.
     pub id: DocumentId,
     /// Hex SHA-256 of content and description: equal means nothing to do.
@@ -78,7 +81,7 @@ pub async fn prepare<P: Sha256>(ports: &P, user: &UserId, items: Vec<Item>, firs
     let mut prepared = Prepared::default();
     let mut seen: HashMap<DocumentId, usize> = HashMap::new();
     for (place, item) in items.into_iter().enumerate() {
-        let external_id = item.document.as_ref().ok().and_then(|document| document.external_id.clone());
+        let external_id = item.external_id().map(recognisable);
         let mut answer = ItemAnswer::queued(first + place, external_id);
         match item.document.and_then(|document| validate(&item.pointer, document)) {
             Ok(document) => {
@@ -92,7 +95,9 @@ pub async fn prepare<P: Sha256>(ports: &P, user: &UserId, items: Vec<Item>, firs
                     seen.insert(id.clone(), first + place);
                     answer.document_id = Some(id.clone());
                     let fingerprint = fingerprint(&document.description, &content_hash)?;
-                    prepared.documents.push((place, PreparedDocument { id, fingerprint, document }));
+                    prepared
+                        .documents
+                        .push((place, PreparedDocument { pointer: item.pointer, id, fingerprint, document }));
                 }
             }
             Err(problem) => answer.reject(problem),
@@ -100,6 +105,11 @@ pub async fn prepare<P: Sha256>(ports: &P, user: &UserId, items: Vec<Item>, firs
         prepared.answers.push(answer);
     }
     Ok(prepared)
+}
+
+/// A client's name for a document, as far as one may be long: what is rejected may have a longer one.
+fn recognisable(external_id: &str) -> String {
+    external_id[..external_id.floor_char_boundary(constants::TITLE_BYTES)].to_owned()
 }
 
 fn fingerprint(description: &Description, content_hash: &[u8; 32]) -> Result<String, Failure> {

@@ -143,7 +143,7 @@ fn check_line(value: Option<&str>, limit: usize) -> Result<(), String> {
 
 fn check_tags(tags: &[String]) -> Result<(), (String, String)> {
     if tags.len() > constants::TAGS {
-        let detail = format!("{} tags; the limit is {}: keep those you filter by", tags.len(), constants::TAGS);
+        let detail = format!("more than {} tags: keep those you filter by", constants::TAGS);
         return Err((String::new(), detail));
     }
     for (index, tag) in tags.iter().enumerate() {

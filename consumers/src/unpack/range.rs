@@ -3,11 +3,11 @@
 use pipeline::{
     constants,
     job::cursors::{InflateCursor, Inside, UnpackCursor},
+    problem::shortened,
 };
 use serde::Serialize;
 use uploads::{
-    Format, Item,
-    parse::{self, too_long},
+    Format, Item, parse,
     split::{End, Piece, Split},
 };
 
@@ -45,21 +45,20 @@ impl Range {
     /// Its documents, each read alone; `first` stand before them.
     pub async fn items(&mut self, format: &Format, first: usize) -> Vec<Item> {
         let mut items = Vec::with_capacity(self.found.pieces.len());
-        let mut shared = self.inside.shared.clone();
+        let mut inside = self.inside.clone();
         for piece in &self.found.pieces {
             let index = first + items.len();
             match piece {
                 Piece::Whole(range) => {
                     let bytes = self.bytes.get(range.clone()).unwrap_or_default();
-                    items.extend(parse::piece(format, index, bytes, &mut shared).await);
+                    items.extend(parse::piece(format, index, bytes, &mut inside).await);
                 }
                 Piece::TooLong { name } => {
-                    let pointer = name.as_ref().map_or_else(|| format!("/{index}"), |name| format!("/files/{name}"));
-                    items.push(Item { document: Err(too_long(&pointer)), pointer });
+                    items.push(parse::too_long(format.pointer(index, inside.outermost), name.clone()));
                 }
             }
         }
-        self.inside.shared = shared;
+        self.inside = inside;
         items
     }
 
@@ -86,7 +85,7 @@ impl Range {
     pub fn broken(&self, documents: usize) -> Option<Broken> {
         let End::Broken(why) = &self.found.end else { return None };
         let byte = self.cursor.offset.saturating_add(self.found.next).min(self.known);
-        Some(Broken { byte, document: self.first() + documents as u64, why: why.clone() })
+        Some(Broken { byte, document: self.first() + documents as u64, why: shortened(why.clone()) })
     }
 
     /// The cursor of the next one, after so many documents of this.

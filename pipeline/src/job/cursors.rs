@@ -82,6 +82,9 @@ pub struct Inside {
     /// Where in the upload's outermost form.
     #[serde(default)]
     pub place: Place,
+    /// What an upload in JSON is.
+    #[serde(default, skip_serializing_if = "Outermost::is_unknown")]
+    pub outermost: Outermost,
     /// A document that is too long and whose end is looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<Nesting>,
@@ -103,6 +106,30 @@ pub enum Place {
     Next,
     /// Behind a document.
     Between,
+    /// Behind the last one: nothing that is one follows.
+    Behind,
+}
+
+/// What an upload in JSON is, outermost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outermost {
+    /// That was not looked at: it has not begun, or an earlier version began it.
+    #[default]
+    Unknown,
+    /// An array of documents.
+    Array,
+    /// An object that holds the array.
+    Object,
+    /// A document.
+    Document,
+}
+
+impl Outermost {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_unknown(&self) -> bool {
+        *self == Self::Unknown
+    }
 }
 
 /// How deep inside a JSON value something stands.

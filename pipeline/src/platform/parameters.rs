@@ -8,7 +8,8 @@ use crate::{constants, failure::Failure, platform::statement::json};
 /// parameter: whoever binds them makes a statement of each.
 #[derive(Clone, Debug, Default)]
 pub struct JsonRows {
-    arrays: Vec<String>,
+    /// Each with the number of rows before it.
+    arrays: Vec<(usize, String)>,
     len: usize,
 }
 
@@ -34,16 +35,16 @@ impl JsonRows {
             let most = constants::D1_VALUE_BYTES;
             return Err(Failure::input(format!("a row of {} bytes; the database takes {most}", row.len())));
         }
-        self.len += 1;
         match self.arrays.last_mut() {
-            Some(array) if array.len() + ",".len() + row.len() <= constants::D1_VALUE_BYTES => {
+            Some((_, array)) if array.len() + ",".len() + row.len() <= constants::D1_VALUE_BYTES => {
                 array.pop();
                 array.push(',');
                 array.push_str(&row);
                 array.push(']');
             }
-            _ => self.arrays.push(format!("[{row}]")),
+            _ => self.arrays.push((self.len, format!("[{row}]"))),
         }
+        self.len += 1;
         Ok(())
     }
 
@@ -59,7 +60,12 @@ impl JsonRows {
 
     /// The arrays; none for no rows.
     pub fn arrays(&self) -> impl Iterator<Item = &str> {
-        self.arrays.iter().map(String::as_str)
+        self.placed().map(|(_, array)| array)
+    }
+
+    /// The arrays, each with the number of rows before it.
+    pub fn placed(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.arrays.iter().map(|(before, array)| (*before, array.as_str()))
     }
 }
 
@@ -86,8 +92,9 @@ mod tests {
             let rows: Vec<String> = lengths.iter().map(|length| "x".repeat(*length)).collect();
             let written = JsonRows::of(&rows).unwrap();
             let mut read: Vec<String> = Vec::new();
-            for array in written.arrays() {
+            for (before, array) in written.placed() {
                 prop_assert!(array.len() <= constants::D1_VALUE_BYTES);
+                prop_assert_eq!(before, read.len());
                 read.extend(serde_json::from_str::<Vec<String>>(array).unwrap());
             }
             prop_assert_eq!(written.len(), rows.len());

@@ -13,6 +13,7 @@ use crate::{
     ids::{DocumentId, ItemId, JobId, UserId},
     job::item::Claim,
     platform::{
+        parameters::JsonRows,
         statement::json,
         transaction::{Query, Write},
     },
@@ -62,8 +63,8 @@ pub fn take_numbers(claim: &Claim, count: usize) -> Query<Numbers> {
 pub struct Unpacked<'a> {
     /// How many documents stand before it.
     pub first: u64,
-    /// What became of its documents (JSON).
-    pub results: &'a str,
+    /// What became of its documents.
+    pub results: &'a JsonRows,
     /// Bytes of the upload that are unpacked now.
     pub read: u64,
     /// Documents that are indexed.
@@ -79,7 +80,7 @@ pub struct Unpacked<'a> {
 }
 
 /// Notes what a range held, in the transaction that moves its item on.
-pub fn record(claim: &Claim, unpacked: Unpacked<'_>) -> [Write; 2] {
+pub fn record(claim: &Claim, unpacked: Unpacked<'_>) -> Vec<Write> {
     let counted = claim
         .fenced(formatcp!(
             "UPDATE uploads SET read = ?4, queued = queued + ?5, duplicates = duplicates + ?6,
@@ -95,14 +96,14 @@ pub fn record(claim: &Claim, unpacked: Unpacked<'_>) -> [Write; 2] {
         .bind(unpacked.rejected)
         .bind(unpacked.broken)
         .bind(unpacked.numbers);
-    let results = claim
-        .fenced(formatcp!(
-            "INSERT INTO upload_results (job_id, first, results) SELECT ?3, ?4, ?5 WHERE ?5 <> '[]' AND {HELD}"
-        ))
-        .bind(&claim.job)
-        .bind(unpacked.first)
-        .bind(unpacked.results);
-    [counted, results]
+    let insert = |(before, results): (usize, &str)| {
+        claim
+            .fenced(formatcp!("INSERT INTO upload_results (job_id, first, results) SELECT ?3, ?4, ?5 WHERE {HELD}"))
+            .bind(&claim.job)
+            .bind(unpacked.first + before as u64)
+            .bind(results)
+    };
+    std::iter::once(counted).chain(unpacked.results.placed().map(insert)).collect()
 }
 
 /// What became of a document of an upload.

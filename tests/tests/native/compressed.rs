@@ -179,8 +179,11 @@ fn a_file_that_is_too_long_is_passed_by_in_slices() {
         rig.process(&message);
     }
     assert!((8..15).contains(&messages), "{messages} messages for 9 MB of about 1 MB each");
-    let statuses: Vec<Value> = items(&rig, &job, "").iter().map(|item| item["status"].clone()).collect();
+    let listed = items(&rig, &job, "");
+    let statuses: Vec<&Value> = listed.iter().map(|item| &item["status"]).collect();
     assert_eq!(statuses, ["rejected", "done"]);
+    assert_eq!(listed[0]["external_id"], "long.rs");
+    assert_eq!(listed[0]["error"]["errors"][0]["pointer"], "/files/0/content");
 }
 
 /// What is repeated is one block of half a megabyte and more, and the range of what follows begins in its middle.

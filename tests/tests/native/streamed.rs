@@ -278,6 +278,63 @@ fn an_upload_that_was_given_up_is_kept_for_a_day_and_can_be_tried_again() {
     assert_eq!(rig.job(&job)["items"]["done"], 300);
 }
 
+/// Serde quotes what it did not expect, and a document may be called anything until somebody looks.
+#[test]
+fn a_document_that_cannot_be_read_harms_no_other_however_long_it_is() {
+    let long = "x".repeat(2_000_000);
+    let bad = [
+        json!(long[..1_000_000]).to_string(),
+        json!({"external_id": long, "content": "named"}).to_string(),
+        format!("{{\"content\":\"a\",\"metadata\":{{\"{}\":1e999}}}}", &long[..1_000_000]),
+    ];
+    let rig = Rig::new(1);
+    let text = format!("{}{}\n{}", lines(150, 2_000), bad.join("\n"), lines(300, 2_000));
+    let job = upload(&rig, LINES, text.as_bytes());
+    rig.drain();
+    let view = rig.job(&job);
+    assert_eq!((&view["status"], &view["upload"]["broken"]), (&json!("partial"), &Value::Null), "{view}");
+    assert_eq!((&view["items"]["done"], &view["upload"]["rejected"]), (&json!(300), &json!(153)), "{view}");
+    let rejected = items(&rig, &job, "&state=rejected");
+    assert!(rejected.iter().all(|item| item.to_string().len() < 4_000), "an answer as long as what was sent");
+    assert_eq!(rejected[1]["external_id"], long[..constants::TITLE_BYTES]);
+    let detail = rejected[0]["error"]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("invalid type: string \"xxx") && detail.contains("column"), "{detail}");
+    // What is read at once is answered at once.
+    let long = "x".repeat(200_000);
+    for (index, document) in [json!(long), json!({"external_id": long, "content": "named"})].into_iter().enumerate() {
+        let answer =
+            send(&rig, "application/json", json!([document, {"content": format!("b{index}")}]).to_string().as_bytes());
+        assert!(answer.status == 202 && answer.body.to_string().len() < 4_000, "{}", answer.status);
+        let answer = send(&rig, "application/json", json!([document]).to_string().as_bytes());
+        assert!(answer.status == 422 && answer.body.to_string().len() < 4_000, "{}", answer.status);
+    }
+}
+
+#[test]
+fn names_of_files_are_answered_as_far_as_a_name_may_be_long() {
+    let mut archive = tar::Builder::new(Vec::new());
+    let names = [format!("{}.md", "n".repeat(100_000)), "long.md".to_owned(), "last.md".to_owned()];
+    for (name, size) in names.iter().zip([300_000, constants::DOCUMENT_BYTES + 1, 100]) {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(size as u64);
+        let content = "words ".repeat(size / 6 + 1);
+        archive.append_data(&mut header, name, &content.as_bytes()[..size]).unwrap();
+    }
+    let whole = archive.into_inner().unwrap();
+    let rig = Rig::new(1);
+    let job = upload(&rig, "application/x-tar", &whole);
+    rig.drain();
+    let listed = items(&rig, &job, "");
+    assert!(listed[0]["external_id"] == names[0][..constants::TITLE_BYTES], "it is longer");
+    assert_eq!((&listed[1]["external_id"], &listed[1]["status"]), (&json!("long.md"), &json!("rejected")));
+    assert_eq!(listed[1]["error"]["errors"][0]["pointer"], "/files/1/content");
+    assert_eq!((&listed[2]["external_id"], &listed[2]["status"]), (&json!("last.md"), &json!("done")));
+    let job = upload(&rig, "application/x-tar", &whole[..290_000]);
+    rig.drain();
+    let view = rig.job(&job);
+    assert!(view["upload"]["broken"]["why"].as_str().unwrap().len() < 500, "{view}");
+}
+
 #[test]
 fn a_range_that_grew_for_a_long_document_holds_no_other() {
     let documents = [vec![200_000], vec![10_000; 40]].concat();
@@ -299,5 +356,29 @@ fn a_range_that_grew_for_a_long_document_holds_no_other() {
         assert_eq!(items(&rig, &job, "").len(), 1, "{media_type}");
         rig.drain();
         assert_eq!(rig.job(&job)["items"]["done"], 41);
+    }
+}
+
+/// What a form's files share is stored with the place at which the next range begins.
+#[test]
+fn a_form_whose_fields_are_too_long_rejects_its_files_and_ends() {
+    let field =
+        |name: &str, value: &str| format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    let mut file = "--X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.md\"\r\n\r\n".to_owned();
+    file += &format!("{}\r\n", "several words ".repeat(15_000));
+    let long = "t".repeat(2_500_000);
+    for (name, value, pointer) in [
+        ("tags", "t,".repeat(1_250_000), "/files/0/tags"),
+        ("tags", long.clone(), "/files/0/tags/0"),
+        ("type", long.clone(), "/files/0/type"),
+        ("language", long, "/files/0/language"),
+    ] {
+        let rig = Rig::new(1);
+        let form = format!("{}{file}{file}--X--\r\n", field(name, &value));
+        let job = upload(&rig, "multipart/form-data; boundary=X", form.as_bytes());
+        rig.drain();
+        let listed = items(&rig, &job, "&state=rejected");
+        assert_eq!((listed.len(), &rig.job(&job)["upload"]["rejected"]), (2, &json!(2)), "{name}");
+        assert_eq!(listed[0]["error"]["errors"][0]["pointer"], pointer);
     }
 }

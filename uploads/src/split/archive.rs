@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use pipeline::constants;
+use pipeline::{constants, problem::excerpt};
 use tar::{Archive, EntryType};
 
 use super::found::{End, Piece, Split, Window};
@@ -34,7 +34,7 @@ pub(super) fn split(window: Window<'_>, most: usize) -> Split {
         let end = next + entry.end;
         if end > window.bytes.len() as u64 && (window.is_last || !is_too_long) && entry.is_file {
             if window.is_last {
-                let why = format!("the upload ends inside of {:?}", entry.name);
+                let why = format!("the upload ends inside of {:?}", excerpt(&entry.name));
                 return Split { pieces, next, end: End::Broken(why) };
             }
             break;

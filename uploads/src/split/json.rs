@@ -1,14 +1,18 @@
 //! One document, an array of them, or an object that holds the array: split at the outermost elements, which
 //! are parsed one by one afterwards. So a range is looked through byte by byte, but only for where values end.
 
-use pipeline::job::cursors::{Inside, Nesting, Place};
+use pipeline::job::cursors::{Inside, Nesting, Outermost, Place};
 
 use super::found::{End, Piece, Split, Window};
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const ENDS_TOO_EARLY: &str = "the upload ends inside of it";
 
 pub(super) fn split(inside: &mut Inside, window: Window<'_>, most: usize) -> Split {
     let mut next = 0;
+    if inside.place == Place::Behind {
+        return behind(inside, window, 0, Vec::new());
+    }
     if let Some(nesting) = inside.skipped.take() {
         match skip(nesting, window.bytes) {
             Ok(end) => {
@@ -24,9 +28,10 @@ pub(super) fn split(inside: &mut Inside, window: Window<'_>, most: usize) -> Spl
     }
     if inside.place == Place::Begin {
         match begin(window) {
-            Begin::Elements(at) => {
+            Begin::Elements(outermost, at) => {
                 next = at;
                 inside.place = Place::First;
+                inside.outermost = outermost;
             }
             Begin::Alone => return alone(inside, window),
             Begin::CutOff => return cut_off(window),
@@ -42,8 +47,8 @@ fn broken(why: &str) -> End {
 
 /// What an upload begins with.
 enum Begin {
-    /// Elements, from here on.
-    Elements(usize),
+    /// Elements of what it is, from here on.
+    Elements(Outermost, usize),
     /// It is one document.
     Alone,
     /// The range ends before that is clear.
@@ -55,10 +60,13 @@ enum Begin {
 /// Looks for the first element: of the outermost array, or of the one under `documents`.
 fn begin(window: Window<'_>) -> Begin {
     let bytes = window.bytes;
-    let mut at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    at = blank(bytes, at);
+    let is_mark_cut_off = bytes.len() < BYTE_ORDER_MARK.len() && BYTE_ORDER_MARK.starts_with(bytes);
+    if is_mark_cut_off {
+        return Begin::CutOff;
+    }
+    let mut at = blank(bytes, if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 });
     match bytes.get(at) {
-        Some(b'[') => return Begin::Elements(at + 1),
+        Some(b'[') => return Begin::Elements(Outermost::Array, at + 1),
         Some(b'{') => at += 1,
         Some(_) => return Begin::Broken("the body is neither a JSON object nor an array".to_owned()),
         None => return Begin::CutOff,
@@ -78,7 +86,7 @@ fn begin(window: Window<'_>) -> Begin {
                 }
                 match (key, bytes.get(at)) {
                     (_, None) => return Begin::CutOff,
-                    (b"\"documents\"", Some(b'[')) => return Begin::Elements(at + 1),
+                    (b"\"documents\"", Some(b'[')) => return Begin::Elements(Outermost::Object, at + 1),
                     (b"\"content\"", Some(_)) => return Begin::Alone,
                     _ => {}
                 }
@@ -95,6 +103,7 @@ fn begin(window: Window<'_>) -> Begin {
 
 /// The whole upload is one document.
 fn alone(inside: &mut Inside, window: Window<'_>) -> Split {
+    inside.outermost = Outermost::Document;
     if window.is_last {
         return Split::at(window.bytes.len(), End::Done, vec![Piece::Whole(0..window.bytes.len())]);
     }
@@ -124,7 +133,12 @@ fn elements(inside: &mut Inside, window: Window<'_>, mut next: usize, most: usiz
             return Split::at(next, end, pieces);
         };
         match (inside.place, byte) {
-            (Place::Between | Place::First, b']') => return Split::at(bytes.len(), End::Done, pieces),
+            (Place::Between | Place::First, b']') => {
+                inside.place = Place::Behind;
+                let rest_of_object = Nesting { depth: 1, ..Nesting::default() };
+                inside.skipped = (inside.outermost == Outermost::Object).then_some(rest_of_object);
+                return behind(inside, window, next + 1, pieces);
+            }
             (Place::Between, b',') => {
                 next += 1;
                 inside.place = Place::Next;
@@ -151,6 +165,34 @@ fn elements(inside: &mut Inside, window: Window<'_>, mut next: usize, most: usiz
             None => return Split::at(next, End::More, pieces),
         }
     }
+}
+
+/// The array has ended, and the range goes on at `next`: an object that holds it may go on, and nothing else.
+fn behind(inside: &mut Inside, window: Window<'_>, mut next: usize, pieces: Vec<Piece>) -> Split {
+    let bytes = window.bytes;
+    if inside.outermost == Outermost::Unknown {
+        return Split::at(bytes.len(), End::Done, pieces);
+    }
+    if let Some(nesting) = inside.skipped.take() {
+        match skip(nesting, bytes.get(next..).unwrap_or_default()) {
+            Ok(length) => next += length,
+            Err(nesting) => {
+                inside.skipped = Some(nesting);
+                let end = if window.is_last { broken("the upload ends inside of its object") } else { End::More };
+                return Split::at(bytes.len(), end, pieces);
+            }
+        }
+        if bytes.get(next - 1) != Some(&b'}') {
+            return Split::at(next - 1, broken("the end of the object was expected"), pieces);
+        }
+    }
+    next = blank(bytes, next);
+    let end = match next < bytes.len() {
+        true => broken("something follows what holds the documents"),
+        false if window.is_last => End::Done,
+        false => End::More,
+    };
+    Split::at(next, end, pieces)
 }
 
 /// The first byte from `at` on that is not blank.
@@ -228,6 +270,10 @@ mod tests {
             (r#"[{"a":1}{"b":2}]"#, 1),
             (r#"[{"a":1},]"#, 1),
             (r#"{"documents":[{"a":1},"#, 1),
+            (r#"[{"a":1}] []"#, 1),
+            (r#"{"documents":[{"a":1}],"b":["]"]"#, 1),
+            (r#"{"documents":[{"a":1}],"b":2} {}"#, 1),
+            (r#"{"documents":[{"a":1}]]"#, 1),
             ("hello", 0),
             ("", 0),
         ] {

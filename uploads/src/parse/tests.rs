@@ -1,0 +1,178 @@
+//! What is read, what is not and why, and that a body is the same read at once and range by range.
+
+use proptest::prelude::*;
+use test_platform::ready;
+
+use super::*;
+
+fn read(content_type: &str, body: &str) -> Result<Vec<Item>, Problem> {
+    let mut headers = HeaderMap::new();
+    headers.insert(http::header::CONTENT_TYPE, content_type.parse().unwrap());
+    ready(parse(&headers, &Bytes::copy_from_slice(body.as_bytes())))
+}
+
+#[test]
+fn one_document_an_array_wrapped_and_lines() {
+    for (content_type, body, count) in [
+        ("application/json", r#"{"content":"a","unknown":{}}"#, 1),
+        ("application/json; charset=utf-8", r#" [{"content":"a"},{"content":"b"}]"#, 2),
+        ("application/json", r#"{"documents":[{"content":"a"}]}"#, 1),
+        ("application/x-ndjson", "{\"content\":\"a\"}\n\n{\"content\":\"b\"}\r\n", 2),
+    ] {
+        let items = read(content_type, body).unwrap();
+        assert_eq!(items.len(), count, "{body}");
+        assert!(items.iter().all(|item| item.document.is_ok()), "{body}");
+    }
+}
+
+#[test]
+fn a_bad_item_fails_alone_and_names_its_field() {
+    let items = read("application/json", r#"[{"content":"a"},{"content":"b","tags":[1]},{"title":"x"},7]"#).unwrap();
+    assert!(items[0].document.is_ok());
+    let pointer = |index: usize| items[index].document.as_ref().unwrap_err().errors[0].pointer.clone();
+    assert_eq!(pointer(1), "/1/tags/0");
+    assert_eq!(pointer(2), "/2");
+    assert_eq!(pointer(3), "/3");
+}
+
+#[test]
+fn files_and_shared_fields() {
+    let body = "--X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"src/a.rs\"\r\n\
+        Content-Type: application/octet-stream\r\n\r\nfn a() {}\r\n\
+        --X\r\nContent-Disposition: form-data; name=\"tags\"\r\n\r\none, two\r\n\
+        --X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"empty.md\"\r\n\r\n\r\n--X--\r\n";
+    let items = read("multipart/form-data; boundary=X", body).unwrap();
+    let documents: Vec<_> = items.iter().map(|item| item.document.as_ref().unwrap()).collect();
+    assert_eq!(documents[0].external_id.as_deref(), Some("src/a.rs"));
+    assert_eq!(documents[0].tags, ["one", "two"]);
+    assert!(documents[1].content.0.is_empty());
+}
+
+#[test]
+fn bodies_that_are_nothing() {
+    let status = |content_type: &str, body: &str| read(content_type, body).unwrap_err().status;
+    assert_eq!(status("application/json", ""), 400);
+    assert_eq!(status("application/json", "hello"), 400);
+    assert_eq!(status("application/json", &("[".repeat(100_000))), 400);
+    assert_eq!(status("application/json", "[]"), 422);
+    assert_eq!(status("text/plain", "hello"), 415);
+    assert_eq!(status("multipart/form-data", "x"), 400);
+    assert_eq!(status("multipart/form-data; boundary=X", "no parts"), 400);
+    let many = format!("[{}]", vec!["{}"; constants::DOCUMENTS_PER_REQUEST + 1].join(","));
+    assert_eq!(status("application/json", &many), 413);
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics(body in "\\PC*", multipart: bool) {
+        let _ = read(if multipart { "multipart/form-data; boundary=X" } else { "application/json" }, &body);
+    }
+}
+
+/// Reads a body range by range, as the unpack stage does; why it could not be read on, if it could not.
+fn streamed(content_type: &str, body: &[u8], length: usize) -> (Vec<Item>, Option<String>) {
+    let format = Format::of(content_type).unwrap();
+    let (mut cursor, mut offset, mut size) = (Inside::default(), 0, length);
+    let mut items = Vec::new();
+    loop {
+        let end = (offset + size).min(body.len());
+        let bytes = &body[offset..end];
+        let mut inside = cursor.clone();
+        let window = Window { bytes, is_last: end == body.len(), is_longest: false };
+        let found = split::split(&format, &mut inside, window, 3);
+        if found.wants_more() {
+            assert!(!window.is_last, "no step at {offset}");
+            size *= 2;
+            continue;
+        }
+        for found in found.pieces {
+            let Piece::Whole(range) = found else { panic!("too long") };
+            items.extend(ready(piece(&format, items.len(), &bytes[range], &mut inside)));
+        }
+        match found.end {
+            End::More => {}
+            End::Done => return (items, None),
+            End::Broken(why) => return (items, Some(why)),
+        }
+        (cursor, size) = (inside, length);
+        offset += usize::try_from(found.next).unwrap();
+    }
+}
+
+fn archive() -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, content) in [("./src/a~/b.rs", "fn a() {}"), ("empty.md", "")] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        archive.append_data(&mut header, name, content.as_bytes()).unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+/// Bodies of every form, whole ones, odd ones and some that are nothing.
+fn bodies() -> Vec<(&'static str, Vec<u8>)> {
+    let texts = [
+        r#"{"content":"a","title":7}"#,
+        r#" [{"content":"a"}, {"content":"b","tags":[1]}, {"title":"x"}, 7, "a ]"] "#,
+        r#"{"more":[1],"documents":[{"content":"a"},{"content":7}],"note":{"b":"]}"}}"#,
+        r#"{"content":"a"} {"content":"b"}"#,
+        r#"[{"content":"a"}] [{"content":"b"}]"#,
+        r#"[{"content":"a"}]]"#,
+        r#"{"documents":[{"content":"a"}]} more"#,
+        r#"{"documents":[{"content":"a"}]]"#,
+        r#"{"documents":[{"content":"a"}],"note":{"#,
+        r#"[{"content":"a"}"#,
+        "[]",
+        "hello",
+    ];
+    let marked = |text: &str| format!("\u{feff}{text}\n").into_bytes();
+    let plain = texts.iter().map(|text| ("application/json", text.as_bytes().to_vec()));
+    let mut bodies: Vec<_> = plain.chain(texts.iter().map(|text| ("application/json", marked(text)))).collect();
+    let lines = "{\"content\":\"a\"}\n\n{\"content\":\"b\",\"title\":7}\r\n{\"content\":\"c\"} more\n7\n{}";
+    bodies.extend([("application/x-ndjson", lines.as_bytes().to_vec()), ("application/x-ndjson", marked(lines))]);
+    let form = "--X\r\nContent-Disposition: form-data; name=\"tags\"\r\n\r\none, two\r\n\
+        --X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"src/a.rs\"\r\n\r\nfn a() {}\r\n\
+        --X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"b.md\"\r\n\r\n\r\n--X--\r\n";
+    bodies.extend([("multipart/form-data; boundary=X", form.into()), ("application/x-tar", archive())]);
+    bodies
+}
+
+#[test]
+fn a_body_is_the_same_whether_it_is_read_at_once_or_in_ranges() {
+    let (mut whole, mut refused) = (0, 0);
+    for (content_type, body) in bodies() {
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, content_type.parse().unwrap());
+        let at_once = ready(parse(&headers, &Bytes::from(body.clone())));
+        for length in [1, 7, 100_000] {
+            let (items, broken) = streamed(content_type, &body, length);
+            let text = String::from_utf8_lossy(&body);
+            match &at_once {
+                Ok(expected) => {
+                    let comparable = |items: &[Item]| format!("{items:?}");
+                    assert_eq!((comparable(&items), broken), (comparable(expected), None), "{text}");
+                    whole += 1;
+                }
+                // What was whole before may stay.
+                Err(problem) => {
+                    let is_refused = broken.is_some() || items.iter().all(|item| item.document.is_err());
+                    assert!(is_refused, "{text} is accepted in ranges of {length}, and not at once: {problem:?}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(whole >= 30 && refused >= 48, "{whole} whole, {refused} refused");
+}
+
+#[test]
+fn what_a_document_is_told_is_short_however_long_it_is() {
+    let long = "x".repeat(200_000);
+    let items = read("application/json", &format!(r#"["{long}",{{"content":"a","metadata":{{"{long}":1e999}}}}]"#));
+    for item in items.unwrap() {
+        let problem = item.document.unwrap_err();
+        let error = &problem.errors[0];
+        assert!(problem.detail.len() < 300 && error.pointer.len() < 300 && error.detail == problem.detail);
+        assert!(problem.detail.contains("at line 1 column"), "{}", problem.detail);
+    }
+}
