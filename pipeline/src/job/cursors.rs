@@ -121,7 +121,7 @@ pub enum Outermost {
     Array,
     /// An object that holds the array.
     Object,
-    /// A document.
+    /// Neither: it is one document alone.
     Document,
 }
 

@@ -191,9 +191,8 @@ fn a_file_that_is_too_long_is_passed_by_in_slices() {
 fn files_that_cannot_be_compressed_are_read_behind_one_that_was_compressed_well() {
     for rows in [9_000, 11_000, 14_000, 16_000] {
         let mut archive = tar::Builder::new(Vec::new());
-        let table: String = (0..rows)
-            .map(|row| format!("{{\"id\": {row}, \"name\": \"a row as all others are\", \"value\": 0}},\n"))
-            .collect();
+        let row = |row: usize| format!("{{\"id\": {row}, \"name\": \"a row as all others are\", \"value\": 0}},\n");
+        let table = (0..rows).map(row).collect::<Vec<_>>().concat();
         let mut number = 1_u64;
         let noise: Vec<u8> = std::iter::repeat_with(|| {
             number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
