@@ -134,13 +134,19 @@ fn delete(client: &Client, document: &str) -> Result<Value, Error> {
     client.follow(gone["job_id"].as_str().unwrap_or_default(), DEADLINE, |_| {})
 }
 
+/// Removes the conversation that a question or a session began.
+fn remove_conversation(client: &Client, begun: &Value) -> Result<(), Error> {
+    let id = begun["conversation_id"].as_str().unwrap_or_default();
+    client.delete(&format!("/api/conversations/{id}"))?.success().map(drop)
+}
+
 fn question(client: &Client, word: &str) -> Result<Check, Error> {
     let started = Instant::now();
     let body = json!({"message": format!("Who counts ships at dusk in {word}?")});
     let asked = client.post("/api/chat", &body)?.success()?;
     let view = client.follow(asked["job_id"].as_str().unwrap_or_default(), DEADLINE, |_| {})?;
     let result = &view["result"];
-    client.delete(&format!("/api/conversations/{}", asked["conversation_id"].as_str().unwrap_or_default()))?;
+    remove_conversation(client, &asked)?;
     let cites = result["citations"].as_array().is_some_and(|citations| !citations.is_empty());
     Ok(Check::new(
         "a question is answered by a model, with its source",
@@ -174,6 +180,7 @@ fn session(client: &Client) -> Result<Check, Error> {
     let path = format!("/api/session/{}", opened["id"].as_str().unwrap_or_default());
     let read = client.get(&path)?.status;
     let closed = client.delete(&path)?.status;
+    remove_conversation(client, &opened)?;
     Ok(Check::new(
         "a session is opened, read and closed (Durable Objects)",
         read == 200 && (200..300).contains(&closed),
