@@ -15,5 +15,5 @@ say "tokens: ${CASES:-1000000} texts are tokenized as tiktoken does (about 2 min
 CASES=${CASES:-1000000} cargo test --quiet -p tokenizer --test oracle -- any_text
 say "T3 long: ${MESSAGES:-10000} messages while workerd is killed every five seconds (about 5 minutes)"
 MESSAGES=${MESSAGES:-10000} cargo test --quiet -p tests --test end_to_end -- --nocapture kills::
-say "T6 long: each of six services out for ${OUTAGE_SECONDS:-60} seconds on workerd (about 15 minutes)"
+say "T6 long: each of seven services out for ${OUTAGE_SECONDS:-60} seconds on workerd (about 10 minutes)"
 OUTAGE_SECONDS=${OUTAGE_SECONDS:-60} cargo test --quiet -p tests --test end_to_end -- --nocapture outages::

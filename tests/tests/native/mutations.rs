@@ -29,6 +29,8 @@ use self::scenes::{SCENES, Scene};
 
 /// Histories in which a missing rule must be missed, where no kept seed shows it.
 const SEEDS_PER_RULE: u64 = 300;
+/// Of the histories that `make soak` searches, one in so many is also searched for what is allowed.
+const ALLOWED: u64 = 5;
 /// Histories whose statements are looked at for uses of the rules, beside those of the kept seeds.
 const SEEDS_FOR_STATEMENTS: u64 = 40;
 /// So much of a statement says which it is, unless another of the same rule begins alike.
@@ -327,15 +329,15 @@ enum Found {
 #[derive(Clone, Copy, Debug)]
 struct Search {
     seeds: u64,
-    /// Also for what is allowed: a reason may have become untrue.
-    of_allowed: bool,
+    /// The same for what is allowed: a reason may have become untrue.
+    seeds_of_allowed: u64,
 }
 
 impl Search {
     /// As the environment says; `make soak` says much.
     fn from_environment() -> Self {
         let seeds = std::env::var("MUTATION_SEEDS").ok().and_then(|text| text.parse().ok());
-        Self { seeds: seeds.unwrap_or(SEEDS_PER_RULE), of_allowed: seeds.is_some() }
+        Self { seeds: seeds.unwrap_or(SEEDS_PER_RULE), seeds_of_allowed: seeds.map_or(0, |seeds| seeds / ALLOWED) }
     }
 }
 
@@ -343,7 +345,7 @@ impl Search {
 fn look_for(one: &Use, table: &[Known], search: Search) -> Found {
     let known = one.known(table).map(|known| known.verdict);
     match known {
-        Some(Verdict::Allowed) if !search.of_allowed => return Found::AsKnown,
+        Some(Verdict::Allowed) if search.seeds_of_allowed == 0 => return Found::AsKnown,
         Some(Verdict::Seed(seed)) if one.is_missed_by(seed) => return Found::AsKnown,
         Some(Verdict::Scene(scene)) if one.is_missed_in(scene) => return Found::AsKnown,
         _ => {}
@@ -354,7 +356,8 @@ fn look_for(one: &Use, table: &[Known], search: Search) -> Found {
     let elsewhere = table.iter().filter(|known| known.rule == one.rule.name).filter_map(Known::seed);
     // Each once.
     let elsewhere: BTreeSet<u64> = elsewhere.collect();
-    match elsewhere.into_iter().chain(1..=search.seeds).find(|seed| one.is_missed_by(*seed)) {
+    let seeds = if known == Some(Verdict::Allowed) { search.seeds_of_allowed } else { search.seeds };
+    match elsewhere.into_iter().chain(1..=seeds).find(|seed| one.is_missed_by(*seed)) {
         Some(seed) => Found::By(format!("seed {seed}")),
         None if matches!(known, Some(Verdict::Allowed)) => Found::AsKnown,
         None => Found::Unwatched,
