@@ -356,7 +356,8 @@ fn look_for(one: &Use, table: &[Known], search: Search) -> Found {
     let elsewhere = table.iter().filter(|known| known.rule == one.rule.name).filter_map(Known::seed);
     // Each once.
     let elsewhere: BTreeSet<u64> = elsewhere.collect();
-    let seeds = if known == Some(Verdict::Allowed) { search.seeds_of_allowed } else { search.seeds };
+    let is_allowed = matches!(known, Some(Verdict::Allowed));
+    let seeds = if is_allowed { search.seeds_of_allowed } else { search.seeds };
     match elsewhere.into_iter().chain(1..=seeds).find(|seed| one.is_missed_by(*seed)) {
         Some(seed) => Found::By(format!("seed {seed}")),
         None if matches!(known, Some(Verdict::Allowed)) => Found::AsKnown,
