@@ -3,6 +3,7 @@
 pub mod cancel;
 pub mod follow;
 pub mod items;
+mod look;
 mod overview;
 mod turn;
 mod turn_writer;
@@ -29,7 +30,7 @@ use pipeline::{
 };
 
 pub use self::{
-    overview::read,
+    look::read,
     turn::{TurnState, turn_end, turn_state},
     view::{Counts, JobView, StageView, Status, UploadView},
     wait::{WithJob, wait, wait_for_end},

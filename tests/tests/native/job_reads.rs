@@ -96,14 +96,9 @@ fn a_look_at_a_job_of_six_thousand_items_reads_each_once_and_asks_for_patience()
 #[test]
 fn more_items_than_one_text_holds_are_all_counted() {
     let rig = Rig::new(1);
-    let id = job(&rig, 1_500, ItemState::Done);
-    rig.memory.run_script("CREATE TEMP TABLE more AS SELECT * FROM job_items");
-    for _ in 0..3 {
-        rig.memory.run_script(
-            "UPDATE more SET id = id + 6000, batch = batch + 6000; INSERT INTO job_items SELECT * FROM more",
-        );
-    }
-    rig.memory.run_script("DROP TABLE more; UPDATE jobs SET last_item = last_item + 18000");
+    let [id, ..] = [(); 4].map(|()| job(&rig, 1_500, ItemState::Done));
+    // The first of them takes the items of the others over.
+    rig.memory.run_script(&format!("UPDATE jobs SET last_item = (SELECT max(id) FROM job_items) WHERE id = '{id}'"));
     let (_, view) = rows_of(&rig, "GET", &format!("/api/jobs/{id}"), &Value::Null);
     assert_eq!((&view["status"], &view["items"]["done"]), (&json!("succeeded"), &json!(18_000)));
 }

@@ -15,7 +15,7 @@ use pipeline::{
     time::{Span, Timestamp},
 };
 
-use super::{JobView, read};
+use super::{look::read, view::JobView};
 
 /// Between two looks at a job that has just changed; without news the pauses grow.
 const FIRST_PAUSE: Span = Span::milliseconds(500);

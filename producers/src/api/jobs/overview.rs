@@ -4,43 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use pipeline::{
     failure::Failure,
-    ids::{ItemId, JobId, UserId},
+    ids::ItemId,
     job::{
         item::{DocumentFailure, ItemState},
         message::Stage,
     },
-    platform::{ports::Database, transaction::Transaction},
-    store::jobs::{
-        overview::{self, ITEMS_OF_OVERVIEW, ItemRow, OverviewRow, WhyRow},
-        read,
-    },
+    store::jobs::overview::{ITEMS_OF_OVERVIEW, ItemRow, OverviewRow, WhyRow},
     time::Timestamp,
 };
 
-use super::view::{JobView, view};
-
 /// The most errors one answer lists.
 pub(super) const ERRORS: usize = 100;
-
-/// Reads a job; `None` if there is none or it is another's.
-pub async fn read<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<JobView>, Failure> {
-    let mut transaction = Transaction::default();
-    let job_row = transaction.query(read::job(user, job));
-    let first = transaction.query(overview::overview(user, job, ItemId(0)));
-    let done = transaction.commit(ports).await?;
-    let Some(row) = done.first(job_row)? else { return Ok(None) };
-    let mut items = Items::default();
-    let mut page = done.first(first)?;
-    while let Some(last) = items.add(&page.unwrap_or_default())? {
-        page = overview::overview(user, job, last).first(ports).await?;
-    }
-    let told = items.to_be_told();
-    if !told.is_empty() {
-        let whys = overview::why(user, &told)?.all(ports).await?;
-        items.whys = whys.into_iter().map(|why| (why.id, why)).collect();
-    }
-    Ok(Some(view(row, &items)))
-}
 
 /// All items of a job, and what those say of their failures that an answer has room for.
 #[derive(Debug, Default)]
@@ -57,7 +31,7 @@ pub(super) struct Items {
 
 impl Items {
     /// Adds items; the last of them if there may be more.
-    fn add(&mut self, page: &OverviewRow) -> Result<Option<ItemId>, Failure> {
+    pub(super) fn add(&mut self, page: &OverviewRow) -> Result<Option<ItemId>, Failure> {
         let rows = page.items()?;
         let more = if rows.len() < ITEMS_OF_OVERVIEW { None } else { rows.last().map(|last| last.id) };
         for row in &rows {
@@ -102,8 +76,13 @@ impl Items {
         failures.and_then(|failures| serde_json::from_str(failures).ok()).unwrap_or_default()
     }
 
+    /// Notes what items say of their failures.
+    pub(super) fn tell(&mut self, whys: Vec<WhyRow>) {
+        self.whys = whys.into_iter().map(|why| (why.id, why)).collect();
+    }
+
     /// Of thousands of items that say why they failed or wait, those that an answer tells of.
-    fn to_be_told(&self) -> Vec<ItemId> {
+    pub(super) fn to_be_told(&self) -> Vec<ItemId> {
         let failed = self.rows.iter().filter(|item| item.state == ItemState::Failed && item.has_error).take(ERRORS);
         let of_documents = self.rows.iter().filter(|item| item.failed_documents > 0).take(ERRORS);
         let parked = self.first_parked().filter(|item| item.has_error);

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    overview::read,
+    look::read,
     view::{JobView, Status, not_found},
 };
 use crate::http::reply::{Answer, Reply};
