@@ -104,5 +104,14 @@ say 'trying what was deployed, as a user of its own'
 issued=$(printf 'header = "Authorization: Bearer %s"\n' "$administrator" |
     curl --silent --show-error --fail --retry 5 --retry-all-errors --config - \
         -X POST -d '{"name": "smoke"}' "$url/api/keys")
-key=$(python3 -c 'import json, sys; print(json.load(sys.stdin)["key"])' <<<"$issued")
+read -r id key < <(python3 -c '
+import json, sys
+issued = json.load(sys.stdin)
+print(issued["id"], issued["key"])' <<<"$issued")
+# Its user is nobody's: with a key that is good they would halve what their owner may use of a day.
+revoke() {
+    printf 'header = "Authorization: Bearer %s"\n' "$key" |
+        curl --silent --show-error --fail --config - -X DELETE "$url/api/keys/$id"
+}
+trap revoke EXIT
 URL=$url KEY=$key local/setup/smoke.sh

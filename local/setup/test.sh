@@ -52,12 +52,12 @@ say 'building the tests (a few minutes at first)'
 # Writes all to a log and shows what tells something.
 show() { tee "$1" | grep -vE '^(running 0 tests|test result: ok\. 0 passed|$|     Running)' || true; }
 
-# End to end much is waited for: six at a time, and what only computes runs beside them and yields to them.
+# End to end much is waited for: eight at a time, and what only computes runs beside them and yields to them.
 say 'tests: end to end on workerd, and all others beside them (about 8 minutes)'
 status=0
 nice -n 5 "${tests[@]}" --lib --bins --test '[!e]*' 2>&1 | show "$log.native" &
 native=$!
-"${tests[@]}" --test end_to_end -- --test-threads 6 2>&1 | show "$log.end_to_end" || status=1
+"${tests[@]}" --test end_to_end -- --test-threads 8 2>&1 | show "$log.end_to_end" || status=1
 wait "$native" || status=1
 cat "$log.native" "$log.end_to_end" >"$log"
 

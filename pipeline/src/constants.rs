@@ -3,6 +3,8 @@
 //! Platform numbers carry the page of Cloudflare's documentation that states them, as read in
 //! autumn 2026. Our own carry the reason for their size.
 
+use std::time::Duration;
+
 use crate::time::Span;
 
 pub mod paid;
@@ -111,6 +113,8 @@ pub const D1_DATABASE_BYTES: u64 = 500_000_000;
 
 // --- One invocation on the Free plan: https://developers.cloudflare.com/workers/platform/limits/
 
+/// CPU time of an invocation on the Free plan. <https://developers.cloudflare.com/workers/platform/limits/>
+pub const CPU_OF_AN_INVOCATION: Duration = Duration::from_millis(10);
 /// Most D1 queries. Whether each statement of a batch is one is not said: each is counted.
 /// <https://developers.cloudflare.com/d1/platform/limits/>
 pub const D1_QUERIES_PER_INVOCATION: u64 = 50;
@@ -157,7 +161,8 @@ pub const METADATA_BYTES: usize = 4 * 1024;
 pub const QUERY_BYTES: usize = 8 * 1024;
 /// Most hits of one search.
 pub const TOP_K: usize = 100;
-/// Pauses between looks at a job grow to this part of a wait: looks are at most 25 then, whatever the wait is.
+/// The longest pause between two looks of a wait is the wait divided by this: looks are at most 25 then, whatever the
+/// wait is.
 pub const PAUSES_OF_A_WAIT: i64 = 15;
 /// Longest `Prefer: wait`.
 pub const WAIT: Span = Span::seconds(60);

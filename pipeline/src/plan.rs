@@ -4,12 +4,15 @@
 //! Nothing that is stored depends on it, so it can be changed at any time: what was begun in small units is finished
 //! in large ones.
 
+use std::time::Duration;
+
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::constants::{self, paid};
 
 /// A plan of Cloudflare Workers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Plan {
     /// Workers Free: 10 ms of CPU an invocation, and allowances that end at their end.
@@ -34,7 +37,8 @@ pub struct Units {
     pub purged_vectors: usize,
     /// Superseded revisions that one purge message looks at.
     pub purged_revisions: i64,
-    /// The part of a `Prefer: wait` that pauses between looks at the job grow to.
+    /// The longest pause between two looks of a `Prefer: wait` is the wait divided by this: of a minute, 4 s on Free
+    /// and 1 s on Paid.
     pub pauses_of_a_wait: i64,
 }
 
@@ -42,7 +46,7 @@ impl Plan {
     /// The plan of this name.
     ///
     /// # Errors
-    /// There is none.
+    /// No plan has this name.
     pub fn parse(name: &str) -> Result<Self, String> {
         match name.trim() {
             "" | "free" => Ok(Self::Free),
@@ -72,6 +76,14 @@ impl Plan {
                 purged_revisions: paid::PURGED_PER_MESSAGE,
                 pauses_of_a_wait: paid::PAUSES_OF_A_WAIT,
             },
+        }
+    }
+
+    /// CPU time that one invocation may take; on Paid by default.
+    pub const fn cpu(self) -> Duration {
+        match self {
+            Self::Free => constants::CPU_OF_AN_INVOCATION,
+            Self::Paid => paid::CPU_OF_AN_INVOCATION,
         }
     }
 

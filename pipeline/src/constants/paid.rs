@@ -3,6 +3,8 @@
 //! What is beyond is billed, not refused; a day's thirtieth of the month is where this product stops by itself,
 //! unless `LIMITS` says more.
 
+use std::time::Duration;
+
 // --- Included in a month
 
 /// Requests. <https://developers.cloudflare.com/workers/platform/pricing/>
@@ -33,8 +35,11 @@ pub const VECTOR_QUERIED_DIMENSIONS_PER_MONTH: u64 = 50_000_000;
 /// Dimensions that Vectorize stores. <https://developers.cloudflare.com/vectorize/platform/pricing/>
 pub const VECTOR_STORED_DIMENSIONS: u64 = 10_000_000;
 
-// --- One invocation. CPU is 30 seconds, of messages and triggers too, without a setting:
-// https://developers.cloudflare.com/workers/platform/limits/
+// --- One invocation
+
+/// CPU time, of messages and triggers too, without a setting.
+/// <https://developers.cloudflare.com/workers/platform/limits/>
+pub const CPU_OF_AN_INVOCATION: Duration = Duration::from_secs(30);
 
 /// Most D1 queries. <https://developers.cloudflare.com/d1/platform/limits/>
 pub const D1_QUERIES_PER_INVOCATION: u64 = 1_000;
@@ -44,8 +49,8 @@ pub const SUBREQUESTS_PER_INVOCATION: u64 = 10_000;
 /// Size of a D1 database. <https://developers.cloudflare.com/d1/platform/limits/>
 pub const D1_DATABASE_BYTES: u64 = 10_000_000_000;
 
-// --- Work units: our own, four times the Free plan's. Larger ones would save little: a message is a third of a
-// batch's already, and what fails is done again whole.
+// --- Work units: our own, four times the Free plan's. Larger ones would save little, and a
+// message that fails is done again whole, within a lease of a minute.
 
 /// Source text in one pack.
 pub const PACK_BYTES: usize = 4 * super::PACK_BYTES;

@@ -6,6 +6,7 @@ use pipeline::{
     chat::catalogue::Catalogue,
     failure::Failure,
     job::{item::ItemState, message::Stage},
+    plan::Plan,
     platform::ports::{Clock, Database, Deployment, KeyValue},
     store::jobs::sweep::{self, WorkRow},
     time::Span,
@@ -32,6 +33,8 @@ struct Waiting {
 pub struct Health {
     status: &'static str,
     version: &'static str,
+    /// The plan of Cloudflare Workers that it is made for.
+    plan: Plan,
     /// What waits, of the five hundred items that wait longest.
     work: Vec<Waiting>,
     /// Configuration that is not in force because it does not hold together.
@@ -48,7 +51,10 @@ pub async fn health<P: Database + KeyValue + Deployment + Clock>(ports: &P, _: &
         Err(_) => ("degraded: the database is not answering", Vec::new()),
     };
     let code = if status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok(Reply::json(code, &Health { status, version: env!("CARGO_PKG_VERSION"), work, configuration }))
+    Ok(Reply::json(
+        code,
+        &Health { status, version: env!("CARGO_PKG_VERSION"), plan: ports.plan(), work, configuration },
+    ))
 }
 
 /// Items that are counted, those of the longest due jobs first: nobody needs a key to ask, and

@@ -137,11 +137,7 @@ const RULES: [Mutation; 29] = [
     ),
     without("guests have a share of a minute", "AND guest_questions_of_minute < ?3 * 10000 + ?5", "AND ?5 = ?5"),
     without("guests have a share of a day", "AND guest_questions_of_day < ?2 * 10000 + ?4", "AND ?4 = ?4"),
-    without(
-        "a user has a share of the day",
-        "AND (day.neurons_of_user + ?5 <= ?9 OR NOT EXISTS (SELECT 1 FROM users WHERE id <> ?4))",
-        "AND ?9 = ?9",
-    ),
+    without("a user has a share of the day", "day.neurons_of_user + ?5 <= ?9", "?9 = ?9"),
 ];
 
 /// A line of the table: what is known about a use.

@@ -39,6 +39,17 @@ fn whoever_is_alone_may_spend_all_and_others_half() {
 }
 
 #[test]
+fn whose_keys_are_revoked_halves_nobodys_day() {
+    let rig = Rig::new(7);
+    rig.memory.set_limits(r#"{"neurons": 100}"#);
+    let gone = rig.new_user();
+    let id = rig.request_as(&gone, "GET", "/api/keys", &[], b"").body["data"][0]["id"].as_str().unwrap().to_owned();
+    assert!(reserve(&rig, "not alone", 60.0).is_err());
+    assert_eq!(rig.request_as(&gone, "DELETE", &format!("/api/keys/{id}"), &[], b"").status, 204);
+    reserve(&rig, "alone again", 60.0).unwrap();
+}
+
+#[test]
 fn what_a_dead_worker_had_set_aside_counts_to_its_users_share() {
     let rig = Rig::new(2);
     rig.new_user();

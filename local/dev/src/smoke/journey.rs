@@ -140,6 +140,7 @@ fn question(client: &Client, word: &str) -> Result<Check, Error> {
     let asked = client.post("/api/chat", &body)?.success()?;
     let view = client.follow(asked["job_id"].as_str().unwrap_or_default(), DEADLINE, |_| {})?;
     let result = &view["result"];
+    client.delete(&format!("/api/conversations/{}", asked["conversation_id"].as_str().unwrap_or_default()))?;
     let cites = result["citations"].as_array().is_some_and(|citations| !citations.is_empty());
     Ok(Check::new(
         "a question is answered by a model, with its source",

@@ -2,19 +2,19 @@
 //!
 //! The shape of an event: <https://developers.cloudflare.com/workers/runtime-apis/handlers/tail/>
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
+use pipeline::plan::Plan;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::check::Check;
 
-/// CPU that the Free plan gives an invocation. <https://developers.cloudflare.com/workers/platform/limits/>
-const CPU_MILLISECONDS: f64 = 10.0;
-/// Queries that the Free plan gives an invocation. <https://developers.cloudflare.com/d1/platform/limits/>
-const D1_QUERIES: u64 = 50;
-const CPU: &str = "an invocation takes less than 10 ms of CPU (p99)";
-const QUERIES: &str = "D1 takes the queries of an invocation (at most 50)";
+const CPU: &str = "an invocation takes less CPU than its plan gives (p99)";
+const QUERIES: &str = "D1 takes the queries of an invocation, no more than its plan gives";
 const ENDINGS: &str = "no invocation is stopped by the platform";
 const ERRORS: &str = "no binding fails in words that are not known";
 const NO_LOGS: &str = "no logs were read: sign wrangler in to this account and run it again";
@@ -90,15 +90,16 @@ impl From<Event> for Invocation {
     }
 }
 
-/// Holds what was seen of invocations against what is assumed.
-pub fn judge(invocations: &[Invocation]) -> Vec<Check> {
+/// Holds what was seen of invocations against what is assumed of a plan.
+pub fn judge(invocations: &[Invocation], plan: Plan) -> Vec<Check> {
     if invocations.is_empty() {
         return [CPU, QUERIES, ENDINGS, ERRORS].map(|assumption| Check::unknown(assumption, NO_LOGS)).into();
     }
-    vec![cpu(invocations), queries(invocations), endings(invocations), errors(invocations)]
+    vec![cpu(invocations, plan), queries(invocations, plan), endings(invocations), errors(invocations)]
 }
 
-fn cpu(invocations: &[Invocation]) -> Check {
+fn cpu(invocations: &[Invocation], plan: Plan) -> Check {
+    let most = plan.cpu();
     let mut by_name: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for invocation in invocations {
         by_name.entry(&invocation.of).or_default().push(invocation.cpu);
@@ -108,17 +109,18 @@ fn cpu(invocations: &[Invocation]) -> Check {
     for (name, mut times) in by_name {
         times.sort_by(f64::total_cmp);
         let (middle, high) = (times[(times.len() - 1) / 2], times[(times.len() - 1) * 99 / 100]);
-        holds &= high < CPU_MILLISECONDS;
+        holds &= Duration::from_secs_f64(high / 1_000.0) < most;
         seen.push(format!("{name} {middle:.0}/{high:.0} ms of {}", times.len()));
     }
-    Check::new(CPU, holds, format!("p50/p99: {}", seen.join(", ")))
+    Check::new(CPU, holds, format!("p50/p99, of {most:?}: {}", seen.join(", ")))
 }
 
-fn queries(invocations: &[Invocation]) -> Check {
+fn queries(invocations: &[Invocation], plan: Plan) -> Check {
+    let allowed = plan.d1_queries();
     let most = invocations.iter().filter_map(|invocation| invocation.d1_queries).max();
     most.map_or_else(
         || Check::unknown(QUERIES, "no log line counts them"),
-        |most| Check::new(QUERIES, most <= D1_QUERIES, format!("at most {most}")),
+        |most| Check::new(QUERIES, most <= allowed, format!("at most {most} of {allowed}")),
     )
 }
 
@@ -162,7 +164,7 @@ mod tests {
     #[test]
     fn each_assumption_is_broken_by_what_breaks_it_alone() {
         let verdicts = |invocations: &[Invocation]| -> Vec<Verdict> {
-            judge(invocations).into_iter().map(|check| check.verdict).collect()
+            judge(invocations, Plan::Free).into_iter().map(|check| check.verdict).collect()
         };
         let (holds, broken) = (Verdict::Holds, Verdict::Broken);
         let calm = Invocation { outcome: "ok".to_owned(), cpu: 3.0, d1_queries: Some(50), ..Invocation::default() };
@@ -174,5 +176,9 @@ mod tests {
         let words = Invocation { errors: vec!["VECTOR_DELETE_ERROR (code = 40007)".to_owned()], ..calm };
         assert_eq!(verdicts(&[words]), [holds, holds, holds, broken]);
         assert_eq!(verdicts(&[]), [Verdict::Unknown; 4]);
+        // What Free refuses, Paid may do.
+        let long = Invocation { cpu: 900.0, d1_queries: Some(400), outcome: "ok".to_owned(), ..Invocation::default() };
+        let paid: Vec<Verdict> = judge(&[long], Plan::Paid).into_iter().map(|check| check.verdict).collect();
+        assert_eq!(paid, [holds; 4]);
     }
 }

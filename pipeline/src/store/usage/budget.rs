@@ -120,7 +120,7 @@ pub struct NewReservation<'a> {
     pub most: f64,
     /// What of it indexing may use.
     pub most_for_ingest: f64,
-    /// What of it the user may use, if there are others.
+    /// What of it the user may use, if there are others: users with a key that is good.
     pub most_for_user: f64,
     /// Now.
     pub now: Timestamp,
@@ -135,7 +135,8 @@ pub fn reserve(new: NewReservation<'_>) -> Write {
          INSERT INTO reservations (id, day, purpose, user_id, neurons, made_at)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM day
          WHERE day.neurons + ?5 <= ?7 AND (?3 <> 'ingest' OR day.ingest_neurons + ?5 <= ?8)
-           AND (day.neurons_of_user + ?5 <= ?9 OR NOT EXISTS (SELECT 1 FROM users WHERE id <> ?4))
+           AND (day.neurons_of_user + ?5 <= ?9
+                OR NOT EXISTS (SELECT 1 FROM api_keys WHERE user_id <> ?4 AND revoked_at IS NULL))
          ON CONFLICT (id) DO UPDATE SET neurons = neurons + excluded.neurons",
         NEURONS = neurons_of_day!("?2"),
         NEURONS_OF_USER = neurons_of_user!("?4", "?2"),
