@@ -92,7 +92,7 @@ fn rank(query: &str, known: Vec<ComparedMemory<'_>>, matches: &[WordMatch], vect
         .map(|found| candidate(found.number, found.score))
         .collect();
     let direction = vector.map(Direction::of);
-    let cosine = |memory: &ComparedMemory<'_>| direction.as_ref()?.cosine(memory.embedding);
+    let cosine = |memory: &ComparedMemory<'_>| direction.as_ref()?.cosine(&memory.embedding);
     let mut dense: Vec<Candidate<i64>> = known
         .iter()
         .filter_map(|memory| Some(candidate(memory.number, cosine(memory)?)))
@@ -146,7 +146,7 @@ pub async fn nearest_same<P: Database>(
 ) -> Result<Option<MemoryRow>, Failure> {
     let embeddings = recall::embeddings(&tenant.user).first(ports).await?.unwrap_or_default();
     let direction = Direction::of(vector);
-    let scored = embeddings.memories().filter_map(|memory| Some((direction.cosine(memory.embedding)?, memory.number)));
+    let scored = embeddings.memories().filter_map(|memory| Some((direction.cosine(&memory.embedding)?, memory.number)));
     let same = scored.filter(|(cosine, _)| *cosine >= SAME).max_by(|one, other| one.0.total_cmp(&other.0));
     let Some((_, number)) = same else { return Ok(None) };
     Ok(recall::numbered(&tenant.user, &[number])?.first(ports).await?.map(|row| row.memory))
@@ -166,7 +166,7 @@ mod tests {
             number,
             is_active: true,
             is_pinned: number == 3,
-            embedding,
+            embedding: embedding.into(),
         });
         rank("q", known.collect(), matches, vector).into_iter().map(|memory| memory.number).collect()
     }

@@ -34,6 +34,18 @@ pub enum ItemState {
 }
 
 impl ItemState {
+    /// All states.
+    pub const ALL: [Self; 8] = [
+        Self::Uploading,
+        Self::Waiting,
+        Self::Queued,
+        Self::Running,
+        Self::Parked,
+        Self::Done,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
     /// True if nothing will change it but its owner.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled)

@@ -6,6 +6,7 @@
 pub mod cancel;
 pub mod create;
 pub mod items;
+pub mod overview;
 pub mod read;
 pub mod retry;
 pub mod sweep;

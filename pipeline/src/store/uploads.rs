@@ -128,6 +128,8 @@ pub struct ResultRow {
 pub struct Wanted<'a> {
     /// Those after the one with this index.
     pub after: i64,
+    /// So many are looked at, whatever their state.
+    pub window: i64,
     /// Those in this state, or all.
     pub status: Option<&'a str>,
     /// So many at most.
@@ -150,11 +152,11 @@ pub fn results(user: &UserId, job: &JobId, wanted: &Wanted<'_>) -> Query<ResultR
                          ELSE coalesce(p.state, 'done') END AS status,
                     r.value ->> 'job_id' AS job_id,
                     r.value -> 'error' AS error
-             FROM jobs j JOIN upload_results u ON u.job_id = j.id AND u.first > ?3 - ?6
+             FROM jobs j JOIN upload_results u ON u.job_id = j.id AND u.first > ?3 - ?6 AND u.first <= ?3 + ?7
              CROSS JOIN json_each(u.results) r
              LEFT JOIN job_items p ON p.id = r.value ->> 'pack'
              LEFT JOIN job_items b ON b.id = p.batch
-             WHERE j.id = ?1 AND j.user_id = ?2 AND u.first + r.key > ?3
+             WHERE j.id = ?1 AND j.user_id = ?2 AND u.first + r.key > ?3 AND u.first + r.key <= ?3 + ?7
              ORDER BY u.first, r.key)
          WHERE ?4 IS NULL OR status = ?4 LIMIT ?5",
     )
@@ -164,6 +166,25 @@ pub fn results(user: &UserId, job: &JobId, wanted: &Wanted<'_>) -> Query<ResultR
     .bind(wanted.status)
     .bind(wanted.limit)
     .bind(constants::DOCUMENTS_PER_RESULT_ROW)
+    .bind(wanted.window)
+}
+
+/// How many documents of an upload have a result.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct ResultCount {
+    /// One past the index of the last.
+    pub end: i64,
+}
+
+/// How many documents of a user's upload have a result: one row of them, the last.
+pub fn result_count(user: &UserId, job: &JobId) -> Query<ResultCount> {
+    Query::new(
+        "SELECT u.first + json_array_length(u.results) AS \"end\"
+         FROM jobs j JOIN upload_results u ON u.job_id = j.id WHERE j.id = ?1 AND j.user_id = ?2
+         ORDER BY u.first DESC LIMIT 1",
+    )
+    .bind(job)
+    .bind(user)
 }
 
 /// An upload that was unpacked, given up or cancelled, and what may be left of it in R2.

@@ -1,7 +1,10 @@
 //! Jobs: how far an upload or an answer is, following it, stopping it, trying again.
 
 pub mod cancel;
+pub mod follow;
 pub mod items;
+mod look;
+mod overview;
 mod turn;
 mod turn_writer;
 mod view;
@@ -27,8 +30,9 @@ use pipeline::{
 };
 
 pub use self::{
+    look::read,
     turn::{TurnState, turn_end, turn_state},
-    view::{Counts, JobView, StageView, Status, UploadView, read},
+    view::{Counts, JobView, StageView, Status, UploadView},
     wait::{WithJob, wait, wait_for_end},
 };
 use self::{turn_writer::TurnWriter, view::not_found};
@@ -72,7 +76,7 @@ fn reply(status: StatusCode, view: &JobView) -> Result<Reply, Failure> {
     let reply = Reply::bytes(status, "application/json", text.into_bytes())
         .with(header::ETAG, &etag)
         .with(header::CACHE_CONTROL, "no-cache");
-    Ok(if view.status.is_terminal() { reply } else { reply.asked_again() })
+    Ok(if view.status.is_terminal() { reply } else { reply.asked_again_after(follow::least_pause(view.item_rows)) })
 }
 
 /// `GET /api/jobs/{id}/events`: the edge streams a job's states, or what is published about a turn.
@@ -81,9 +85,9 @@ fn reply(status: StatusCode, view: &JobView) -> Result<Reply, Failure> {
 pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
     let user = &call.tenant.user;
-    let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
+    let row = store::jobs::read::job(user, &job).first(ports).await?.ok_or_else(not_found)?;
     let reply = Reply::bytes(StatusCode::OK, "text/event-stream", Vec::new()).with(header::CACHE_CONTROL, "no-store");
-    if view.kind != JobKind::Chat {
+    if row.kind != JobKind::Chat {
         return Ok(Reply { body: Body::JobEvents(job), ..reply });
     }
     let turn = turn::of_job(ports, user, &job).await?.ok_or_else(not_found)?;
@@ -93,29 +97,6 @@ pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
         body: Body::TurnEvents(TurnStream { writer: Box::new(TurnWriter::new(&job)), job, channel, since }),
         ..reply
     })
-}
-
-/// One state of a job as a server-sent event.
-#[derive(Debug)]
-pub struct JobEvent {
-    /// `event:`, `id:` and `data:` lines.
-    pub text: String,
-    /// Tells one state from the next.
-    pub etag: String,
-    /// The stream ends with it.
-    pub is_last: bool,
-}
-
-/// The job's present state as an event.
-pub async fn event<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<JobEvent>, Failure> {
-    let Some(view) = read(ports, user, job).await? else { return Ok(None) };
-    let data = pipeline::platform::statement::json(&view)?;
-    let etag = fingerprint::of(&[data.as_bytes()]);
-    Ok(Some(JobEvent {
-        text: format!("event: job\nid: {}\ndata: {data}\n\n", &etag[..16]),
-        etag,
-        is_last: view.status.is_terminal(),
-    }))
 }
 
 /// `GET /api/jobs`: the newest first.
@@ -129,7 +110,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 pub async fn retry<P: Database + Queue + Channels + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
     let user = &call.tenant.user;
-    read(ports, user, &job).await?.ok_or_else(not_found)?;
+    store::jobs::read::end(user, &job).first(ports).await?.ok_or_else(not_found)?;
     requeue(ports, user, &job, None).await?;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
     Ok(reply(StatusCode::ACCEPTED, &view)?.of_job(&job))

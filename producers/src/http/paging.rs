@@ -38,10 +38,20 @@ pub fn page(call: &Call<'_>) -> Result<(i64, Option<String>), Problem> {
 }
 
 /// A page of a list: one entry more than `limit` was asked for, to know whether there is a next.
-pub fn page_reply<T: Serialize>(mut entries: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Reply {
+pub fn page_reply<T: Serialize>(entries: Vec<T>, limit: i64, cursor: impl Fn(&T) -> String) -> Reply {
+    page_reply_before(entries, limit, cursor, None)
+}
+
+/// A page of a list of which only a part was looked through; what is behind that, if anything, begins at `next`.
+pub fn page_reply_before<T: Serialize>(
+    mut entries: Vec<T>,
+    limit: i64,
+    cursor: impl Fn(&T) -> String,
+    next: Option<String>,
+) -> Reply {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = entries.len() > limit;
     entries.truncate(limit);
-    let next_cursor = if more { entries.last().map(cursor) } else { None };
+    let next_cursor = if more { entries.last().map(cursor) } else { next };
     Reply::json(StatusCode::OK, &Page { data: entries, next_cursor })
 }

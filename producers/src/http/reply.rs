@@ -111,7 +111,13 @@ impl Reply {
     /// The same, about what goes on: when to ask again.
     #[must_use]
     pub fn asked_again(self) -> Self {
-        self.with(header::RETRY_AFTER, &ASKED_AGAIN_AFTER.as_seconds().to_string())
+        self.asked_again_after(ASKED_AGAIN_AFTER)
+    }
+
+    /// The same, about what costs so much to look at that it is asked again later.
+    #[must_use]
+    pub fn asked_again_after(self, pause: Span) -> Self {
+        self.with(header::RETRY_AFTER, &pause.max(ASKED_AGAIN_AFTER).as_seconds().to_string())
     }
 
     /// The same, after a wait as the caller preferred it (`Prefer: wait=N`).

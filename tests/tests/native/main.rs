@@ -11,6 +11,7 @@ mod flow;
 mod freeplan;
 mod given_up;
 mod golden;
+mod job_reads;
 mod large;
 mod lists;
 mod memories;

@@ -69,6 +69,15 @@ fn memories_that_an_earlier_version_wrote_are_recalled_and_known_though_there_ar
 }
 
 #[test]
+fn memories_that_an_earlier_version_wrote_are_recalled_though_all_of_a_thousand_have_even_numbers() {
+    let rig = Rig::new(1);
+    fill(&rig, &base64(&vector(&rig, "other")));
+    rig.memory.run_script("UPDATE memories SET number = number + 1000000; UPDATE memories SET number = 2 * number");
+    let recalled = recalled(&rig, "other");
+    assert_eq!(recalled.len(), 20);
+}
+
+#[test]
 fn an_embedding_is_kept_as_a_character_for_each_dimension() {
     let rig = Rig::new(1);
     remember(&rig, "Ada drinks tea");

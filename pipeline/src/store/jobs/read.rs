@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{ItemId, JobId, UserId},
-    job::{item::ItemState, kind::JobKind, message::Stage},
+    job::kind::JobKind,
     platform::transaction::Query,
     store::columns::flag,
     time::Timestamp,
@@ -25,6 +25,8 @@ pub struct JobRow {
     pub finished_at: Option<Timestamp>,
     /// When its owner stopped it.
     pub cancelled_at: Option<Timestamp>,
+    /// If it is later than now: all that is left is parked until then.
+    pub due_at: Timestamp,
     /// Of a delete: what was removed where (JSON).
     pub receipt: Option<String>,
     /// Of a chat: the turn (JSON).
@@ -42,8 +44,8 @@ pub fn job(user: &UserId, job: &JobId) -> Query<JobRow> {
     // Of a question the answer, which is the message after it; of a streamed upload how far it is.
     // Until a job is accepted nobody sees it.
     Query::new(
-        "SELECT j.id, j.kind, j.created_at, j.finished_at, j.cancelled_at, j.receipt, j.turn, t.content AS answer,
-                t.detail,
+        "SELECT j.id, j.kind, j.created_at, j.finished_at, j.cancelled_at, j.due_at, j.receipt, j.turn,
+                t.content AS answer, t.detail,
                 CASE WHEN u.job_id IS NOT NULL THEN json_object(
                     'bytes', u.bytes, 'read', u.read, 'queued', u.queued, 'duplicates', u.duplicates,
                     'rejected', u.rejected, 'broken', json(u.broken)) END AS upload
@@ -70,45 +72,18 @@ pub fn end(user: &UserId, job: &JobId) -> Query<JobEnd> {
         .bind(user)
 }
 
-/// An item of a job.
-#[derive(Clone, Debug, Deserialize)]
-pub struct ItemRow {
-    /// Its id.
-    pub id: ItemId,
-    /// The stage it is in.
-    pub stage: Stage,
-    /// Its state there.
-    pub state: ItemState,
-    /// Of a pack: its batch.
-    pub batch: Option<ItemId>,
-    /// How many documents it is about.
-    pub document_count: i64,
-    /// Chunks made so far.
-    pub chunk_count: i64,
-    /// Of them, done in the current stage.
-    pub progress: i64,
-    /// Attempts since the last progress.
-    pub attempts: i64,
-    /// Not to be claimed before.
-    pub next_at: Timestamp,
-    /// When it last changed.
-    pub updated_at: Timestamp,
-    /// Why the last attempt failed, or why it is parked.
-    pub error: Option<String>,
-    /// Documents that failed alone (JSON).
-    pub failures: Option<String>,
+/// What changes when a job ends or goes on.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct MarkRow {
+    /// When every item of it was terminal.
+    pub finished_at: Option<Timestamp>,
+    /// If it is later than now: all that is left is parked until then.
+    pub due_at: Timestamp,
 }
 
-/// The items of a user's job.
-pub fn items(user: &UserId, job: &JobId) -> Query<ItemRow> {
-    Query::new(
-        "SELECT i.id, i.stage, i.state, i.batch, i.document_count, i.chunk_count, i.progress, i.attempts, i.next_at,
-                i.updated_at, i.error, i.failures
-         FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
-         WHERE j.id = ?1 AND j.user_id = ?2",
-    )
-    .bind(job)
-    .bind(user)
+/// Whether a look at all items of a user's job can tell anything: one row.
+pub fn mark(user: &UserId, job: &JobId) -> Query<MarkRow> {
+    Query::new("SELECT finished_at, due_at FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user)
 }
 
 /// A job in a list.
@@ -169,10 +144,12 @@ pub struct ArrivalRow {
 
 /// Whether what a user's job brings has arrived.
 pub fn arrival(user: &UserId, job: &JobId) -> Query<ArrivalRow> {
+    // Asked with every search that names the job, so it must not look at all items: of a job that has ended, those
+    // that are not done are in an index.
     Query::new(
-        "SELECT finished_at, NOT EXISTS (
-             SELECT 1 FROM job_items i WHERE i.id BETWEEN first_item AND last_item
-               AND (i.state <> 'done' OR i.failures IS NOT NULL)) AS is_whole
+        "SELECT finished_at, finished_at IS NOT NULL AND NOT EXISTS (
+             SELECT 1 FROM job_items INDEXED BY items_with_failures WHERE id BETWEEN first_item AND last_item
+               AND (state IN ('failed', 'cancelled') OR failures IS NOT NULL)) AS is_whole
          FROM jobs WHERE id = ?1 AND user_id = ?2",
     )
     .bind(job)

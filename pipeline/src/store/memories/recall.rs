@@ -1,5 +1,7 @@
 //! What memories are recalled by: all of a user's embeddings, and the words that a full-text expression names.
 
+use std::{borrow::Cow, collections::HashMap};
+
 use const_format::formatcp;
 use serde::Deserialize;
 
@@ -13,15 +15,15 @@ use crate::{
 /// The embeddings of a user's memories, in two texts: see [`memories`](Self::memories).
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct EmbeddingsRow {
-    /// `number active pinned embedding|…`, of memories with even numbers. None of these characters is part of an
+    /// `number active pinned embedding|…`, of each embedding what fits. None of these characters is part of an
     /// embedding.
-    even: Option<String>,
-    /// The same of the others.
-    odd: Option<String>,
+    memories: Option<String>,
+    /// `number rest|…` of those that are longer.
+    rests: Option<String>,
 }
 
 /// A memory as it is compared, before its text is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComparedMemory<'a> {
     /// Its row number, also in the full-text index.
     pub number: i64,
@@ -30,20 +32,27 @@ pub struct ComparedMemory<'a> {
     /// In every prompt.
     pub is_pinned: bool,
     /// Its embedding as text; empty if the model was not answering.
-    pub embedding: &'a str,
+    pub embedding: Cow<'a, str>,
 }
 
+/// Characters of an embedding that stand with its memory: all, but of one that an earlier version wrote.
+const WHOLE: usize = 1_024;
 /// A memory in an [`EmbeddingsRow`].
-const ENTRY: &str = "number || ' ' || (state = 'active') || ' ' || pinned || ' ' || coalesce(embedding, '')";
+const ENTRY: &str = formatcp!(
+    "number || ' ' || (state = 'active') || ' ' || pinned || ' ' || substr(coalesce(embedding, ''), 1, {WHOLE})"
+);
+/// What is left of its embedding.
+const REST: &str = formatcp!("number || ' ' || substr(embedding, {WHOLE} + 1)");
 
 /// The embeddings of all memories that a user has and has not corrected: at most [`crate::constants::MEMORIES`]. A
 /// thousand rows would cost more CPU than all that is compared in them.
 pub fn embeddings(user: &UserId) -> Query<EmbeddingsRow> {
     // Two texts: of a thousand embeddings as earlier versions wrote them, 2,048 characters each, one would be longer
-    // than D1 allows. Groups of rows would be sorted, and be read four times.
+    // than D1 allows. Each is cut, since no number of a memory says how many have which. Groups of rows would be
+    // sorted, and be read four times.
     Query::new(formatcp!(
-        "SELECT group_concat({ENTRY}, '|') FILTER (WHERE number % 2 = 0) AS even,
-                group_concat({ENTRY}, '|') FILTER (WHERE number % 2 = 1) AS odd
+        "SELECT group_concat({ENTRY}, '|') AS memories,
+                group_concat({REST}, '|') FILTER (WHERE length(embedding) > {WHOLE}) AS rests
          FROM memories WHERE user_id = ?1 AND state <> 'superseded'"
     ))
     .bind(user)
@@ -52,8 +61,22 @@ pub fn embeddings(user: &UserId) -> Query<EmbeddingsRow> {
 impl EmbeddingsRow {
     /// The memories in it.
     pub fn memories(&self) -> impl Iterator<Item = ComparedMemory<'_>> {
-        [&self.even, &self.odd].into_iter().flatten().flat_map(|text| text.split('|')).filter_map(compared)
+        let rests: HashMap<i64, &str> = entries(self.rests.as_deref()).filter_map(rest).collect();
+        entries(self.memories.as_deref()).filter_map(compared).map(move |memory| {
+            let Some(rest) = rests.get(&memory.number) else { return memory };
+            let embedding = Cow::Owned(format!("{}{rest}", memory.embedding));
+            ComparedMemory { embedding, ..memory }
+        })
     }
+}
+
+fn entries(text: Option<&str>) -> impl Iterator<Item = &str> {
+    text.into_iter().flat_map(|text| text.split('|'))
+}
+
+fn rest(text: &str) -> Option<(i64, &str)> {
+    let (number, rest) = text.split_once(' ')?;
+    Some((number.parse().ok()?, rest))
 }
 
 fn compared(text: &str) -> Option<ComparedMemory<'_>> {
@@ -62,7 +85,7 @@ fn compared(text: &str) -> Option<ComparedMemory<'_>> {
         number: fields.next()?.parse().ok()?,
         is_active: fields.next()? == "1",
         is_pinned: fields.next()? == "1",
-        embedding: fields.next()?,
+        embedding: Cow::Borrowed(fields.next()?),
     })
 }
 
@@ -115,9 +138,16 @@ mod tests {
 
     #[test]
     fn a_text_of_embeddings_names_each_memory() {
-        let row = EmbeddingsRow { even: Some("8 0 1 AACAPw==".to_owned()), odd: Some("7 1 0 ?#[|9 1 1 ".to_owned()) };
-        let memory =
-            |number, is_active, is_pinned, embedding| ComparedMemory { number, is_active, is_pinned, embedding };
+        let row = EmbeddingsRow {
+            memories: Some("8 0 1 AACA|7 1 0 ?#[|9 1 1 ".to_owned()),
+            rests: Some("8 Pw==".to_owned()),
+        };
+        let memory = |number, is_active, is_pinned, embedding: &'static str| ComparedMemory {
+            number,
+            is_active,
+            is_pinned,
+            embedding: embedding.into(),
+        };
         let memories: Vec<_> = row.memories().collect();
         let expected = [memory(8, false, true, "AACAPw=="), memory(7, true, false, "?#["), memory(9, true, true, "")];
         assert_eq!(memories, expected);

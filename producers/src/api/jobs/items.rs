@@ -2,19 +2,25 @@
 
 use pipeline::{
     ids::{DocumentId, JobId},
-    platform::ports::Database,
+    platform::{ports::Database, transaction::Transaction},
     problem::{Code, Problem},
-    store::uploads::{self, ResultRow, Wanted},
+    store::{
+        jobs::read::end,
+        uploads::{self, ResultRow, Wanted},
+    },
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{id_of, not_found, read};
+use super::{id_of, not_found};
 use crate::http::{call::Call, paging, reply::Answer};
 
 /// The states that a list may be cut down to.
 const STATES: [&str; 9] =
     ["queued", "running", "parked", "done", "failed", "cancelled", "duplicate", "in_progress", "rejected"];
+
+/// Documents that a page looks at for those in one state: each is up to four rows of D1.
+const WINDOW: i64 = 1_000;
 
 /// A document of a streamed upload.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -36,6 +42,9 @@ pub struct ItemView {
 }
 
 /// `GET /api/jobs/{id}/items`: in the upload's order, as far as it is unpacked.
+///
+/// A page looks at so many documents at most. One of a state that few documents are in may be short, or empty, and
+/// have a next all the same.
 pub async fn items<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
     let user = &call.tenant.user;
@@ -45,16 +54,29 @@ pub async fn items<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
         Some(Ok(after)) => after,
         Some(Err(_)) => return Err(Problem::field(Code::Invalid, "cursor", "expected a next_cursor").into()),
     };
+    let status = state(call)?;
+    let window = if status.is_some() { WINDOW } else { limit + 1 };
+    let wanted = Wanted { after, window, status: status.as_deref(), limit: limit + 1 };
+    let mut transaction = Transaction::default();
+    let known = transaction.query(end(user, &job));
+    let rows = transaction.query(uploads::results(user, &job, &wanted));
+    let count = transaction.query(uploads::result_count(user, &job));
+    let done = transaction.commit(ports).await?;
+    done.first(known)?.ok_or_else(not_found)?;
+    let views: Vec<ItemView> = done.all(rows)?.into_iter().map(view).collect();
+    let last = after.saturating_add(window);
+    let more = done.first(count)?.is_some_and(|count| count.end > last.saturating_add(1)).then(|| last.to_string());
+    Ok(paging::page_reply_before(views, limit, |view| view.index.to_string(), more))
+}
+
+/// The state that the list is cut down to.
+fn state(call: &Call<'_>) -> Result<Option<String>, Problem> {
     let status = call.parameter("state");
     if status.as_deref().is_some_and(|status| !STATES.contains(&status)) {
         let detail = format!("expected one of {}", STATES.join(", "));
-        return Err(Problem::field(Code::Invalid, "state", detail).into());
+        return Err(Problem::field(Code::Invalid, "state", detail));
     }
-    read(ports, user, &job).await?.ok_or_else(not_found)?;
-    let wanted = Wanted { after, status: status.as_deref(), limit: limit + 1 };
-    let rows = uploads::results(user, &job, &wanted).all(ports).await?;
-    let views: Vec<ItemView> = rows.into_iter().map(view).collect();
-    Ok(paging::page_reply(views, limit, |view| view.index.to_string()))
+    Ok(status)
 }
 
 fn view(row: ResultRow) -> ItemView {

@@ -11,10 +11,7 @@ use pipeline::{
     store,
 };
 
-use super::{
-    view::{Status, read},
-    wait::has_ended,
-};
+use super::{look::read, view::Status, wait::has_ended};
 
 /// What a chat job is about; `None` for a job of another kind.
 pub(super) async fn of_job<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<Turn>, Failure> {

@@ -2,32 +2,17 @@
 
 use pipeline::{
     chat::turn::{Turn, TurnAnswer, TurnResult},
-    failure::Failure,
-    ids::{JobId, UserId},
-    job::{
-        item::{DocumentFailure, ItemState},
-        kind::JobKind,
-        message::Stage,
-    },
-    platform::{ports::Database, transaction::Transaction},
+    ids::JobId,
+    job::{item::ItemState, kind::JobKind, message::Stage},
     problem::{Code, Problem},
-    store::jobs::read::{self, ItemRow, JobRow},
+    store::jobs::{overview::ItemRow, read::JobRow},
     time::Timestamp,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
-/// Reads a job; `None` if there is none or it is another's.
-pub async fn read<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<JobView>, Failure> {
-    let mut transaction = Transaction::default();
-    let job_row = transaction.query(read::job(user, job));
-    let item_rows = transaction.query(read::items(user, job));
-    let done = transaction.commit(ports).await?;
-    let Some(row) = done.first(job_row)? else { return Ok(None) };
-    let items = done.all(item_rows)?;
-    Ok(Some(view(row, &items)))
-}
+use super::overview::{ERRORS, Items};
 
 /// What is answered about a job that is not there, or another's.
 pub(super) fn not_found() -> Problem {
@@ -151,6 +136,12 @@ pub struct JobView {
     /// Of a chat that was answered: the turn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) result: Option<TurnResult>,
+    /// If it is later than now: all that is left is parked until then.
+    #[serde(skip)]
+    pub(super) due_at: Timestamp,
+    /// How many items were looked at.
+    #[serde(skip)]
+    pub(super) item_rows: usize,
 }
 
 impl JobView {
@@ -160,16 +151,12 @@ impl JobView {
     }
 }
 
-fn document_failures(item: &ItemRow) -> Vec<DocumentFailure> {
-    item.failures.as_deref().and_then(|failures| serde_json::from_str(failures).ok()).unwrap_or_default()
-}
-
 /// A job's rows as its owner sees them.
-pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
+pub(super) fn view(job: JobRow, items: &Items) -> JobView {
     let counts = counts(items);
     let upload: Option<UploadView> = job.upload.as_deref().and_then(|upload| serde_json::from_str(upload).ok());
-    let status = status(&job, items, counts, upload.as_ref());
-    let parked = items.iter().filter(|item| item.state == ItemState::Parked).min_by_key(|item| item.next_at);
+    let status = status(&job, &items.rows, counts, upload.as_ref());
+    let parked = items.first_parked();
     let stages = match job.kind {
         JobKind::Index if upload.is_some() => {
             let mut stages = vec![unpack_view(items, upload.as_ref())];
@@ -187,9 +174,9 @@ pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
     JobView {
         status,
         result,
-        updated_at: items.iter().map(|item| item.updated_at).max().unwrap_or(job.created_at),
+        updated_at: items.updated_at.unwrap_or(job.created_at),
         parked_until: parked.map(|item| item.next_at),
-        parked_why: parked.and_then(|item| item.error.clone()),
+        parked_why: parked.and_then(|item| items.error(item)).map(str::to_owned),
         stages,
         items: counts,
         errors: errors(items, upload.as_ref()),
@@ -199,6 +186,8 @@ pub(super) fn view(job: JobRow, items: &[ItemRow]) -> JobView {
         kind: job.kind,
         created_at: job.created_at,
         finished_at: job.finished_at,
+        due_at: job.due_at,
+        item_rows: items.rows.len(),
     }
 }
 
@@ -209,23 +198,13 @@ fn result(job: &JobRow) -> Option<TurnResult> {
     Some(TurnResult::new(&job.id, &turn, TurnAnswer { answer: job.answer.clone()?, detail }, false))
 }
 
-/// What became of a pack's documents: what became of its batch, unless the pack got no further.
-fn fate_of_pack(pack: &ItemRow, items: &[ItemRow]) -> ItemState {
-    let batch = pack.batch.and_then(|batch| items.iter().find(|item| item.id == batch));
-    match (pack.state, batch) {
-        (ItemState::Done, Some(batch)) if batch.state == ItemState::Waiting => ItemState::Running,
-        (ItemState::Done, Some(batch)) => batch.state,
-        (state, _) => state,
-    }
-}
-
-fn counts(items: &[ItemRow]) -> Counts {
+fn counts(items: &Items) -> Counts {
     let mut counts = Counts::default();
-    for item in items.iter().filter(|item| item.document_count > 0) {
-        let failed = i64::try_from(document_failures(item).len()).unwrap_or(0);
+    for item in items.rows.iter().filter(|item| item.document_count > 0) {
+        let failed = item.failed_documents;
         let others = item.document_count - failed;
         counts.failed += failed;
-        match fate_of_pack(item, items) {
+        match items.fate_of_pack(item) {
             ItemState::Done => counts.done += others,
             ItemState::Failed => counts.failed += others,
             ItemState::Cancelled => counts.cancelled += others,
@@ -275,20 +254,20 @@ fn wait_for_unpacking(stages: &mut [StageView]) {
 }
 
 /// The stage that unpacks an upload: its progress is counted in bytes.
-fn unpack_view(items: &[ItemRow], upload: Option<&UploadView>) -> StageView {
+fn unpack_view(items: &Items, upload: Option<&UploadView>) -> StageView {
     let number = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let (read, bytes) = upload.map_or((0, 0), |upload| (upload.read, upload.bytes));
     StageView { done: number(read), total: number(bytes), ..stage_view(Stage::Unpack, items) }
 }
 
-fn stage_view(stage: Stage, items: &[ItemRow]) -> StageView {
+fn stage_view(stage: Stage, items: &Items) -> StageView {
     let belongs = |item: &&ItemRow| match stage {
         Stage::Unpack => item.stage == Stage::Unpack,
         Stage::Chunk => item.batch.is_some(),
         Stage::Embed | Stage::Upsert | Stage::Purge => item.batch.is_none() && item.stage != Stage::Unpack,
         Stage::Chat | Stage::Archive => true,
     };
-    let relevant: Vec<&ItemRow> = items.iter().filter(belongs).collect();
+    let relevant: Vec<&ItemRow> = items.rows.iter().filter(belongs).collect();
     let at_stage = || relevant.iter().filter(|item| item.stage == stage);
     let (done, total) = progress(stage, &relevant);
     StageView {
@@ -297,7 +276,7 @@ fn stage_view(stage: Stage, items: &[ItemRow]) -> StageView {
         done,
         total,
         attempts: at_stage().map(|item| item.attempts).max().unwrap_or(0),
-        error: at_stage().find_map(|item| item.error.clone()),
+        error: at_stage().find_map(|item| items.error(item)).map(str::to_owned),
     }
 }
 
@@ -336,26 +315,21 @@ fn stage_state(stage: Stage, items: &[&ItemRow]) -> ItemState {
     order.into_iter().find(is_in).unwrap_or(ItemState::Waiting)
 }
 
-/// The most errors one answer lists.
-const ERRORS: usize = 100;
-
-fn errors(items: &[ItemRow], upload: Option<&UploadView>) -> Vec<Problem> {
+fn errors(items: &Items, upload: Option<&UploadView>) -> Vec<Problem> {
     let broken = upload.and_then(|upload| upload.broken.as_ref()).map(|broken| {
         let BrokenView { byte, document, why } = broken;
         let detail = format!("the upload cannot be read on at byte {byte}, after {document} documents: {why}");
         Problem::new(Code::Malformed, detail)
     });
-    let documents = items.iter().flat_map(document_failures).map(|failure| {
+    let documents = items.rows.iter().flat_map(|item| items.failures(item)).map(|failure| {
         let mut problem = Problem::new(Code::Invalid, failure.detail);
         problem.code = failure.code;
         problem.instance = Some(format!("/api/documents/{}", failure.document_id));
         problem
     });
-    let failed = items.iter().filter(|item| item.state == ItemState::Failed).map(|item| {
-        let why = item.error.as_deref().unwrap_or("it failed");
-        let in_batch: i64 =
-            items.iter().filter(|pack| pack.batch == Some(item.id)).map(|pack| pack.document_count).sum();
-        let documents = item.document_count + in_batch;
+    let failed = items.rows.iter().filter(|item| item.state == ItemState::Failed).map(|item| {
+        let why = items.error(item).unwrap_or("it failed");
+        let documents = item.document_count + items.documents_of_batch(item.id);
         let what = match item.stage {
             Stage::Chat => "the answer".to_owned(),
             Stage::Unpack => "the rest of the upload".to_owned(),

@@ -12,7 +12,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::view::{JobView, Status, not_found, read};
+use super::{
+    look::read,
+    view::{JobView, Status, not_found},
+};
 use crate::http::reply::{Answer, Reply};
 
 /// Waits for a job's end, for so long at most. Answers 200 with the job if it ended, else 202.
