@@ -62,6 +62,10 @@ impl Simulation {
                 self.rig.request("POST", &format!("/api/jobs/{job}/retry"), &Value::Null);
             }
         }
+        // The last retry ends, too, before what it left is looked for.
+        if !self.rig.converge() {
+            return self.violated("the last retry does not end");
+        }
         if !self.failed_jobs().is_empty() && self.streams() {
             // What was kept for its owner to try again is kept for a day.
             self.rig.memory.advance(constants::FAILED_UPLOAD_KEPT);
