@@ -3,7 +3,6 @@
 use cloudflare::Workers;
 use futures_util::stream;
 use pipeline::{
-    budget::ledger::QUERIES_TO_RECORD,
     ids::{JobId, UserId},
     platform::ports::{Clock as _, Meter as _},
 };
@@ -35,7 +34,7 @@ pub fn job_events(
 impl Follow {
     /// What is sent next; nothing about a job that is gone.
     async fn next(&mut self) -> Option<String> {
-        if self.platform.asked().queries_left() < QUERIES_OF_STEP + QUERIES_TO_RECORD {
+        if self.platform.asked().queries_left() < QUERIES_OF_STEP {
             self.ended = true;
             return Some(self.job.come_back());
         }

@@ -9,7 +9,6 @@ use futures_util::{
     stream,
 };
 use pipeline::{
-    budget::ledger::QUERIES_TO_RECORD,
     chat::channel::TurnEvent,
     ids::UserId,
     platform::ports::{Clock as _, Meter as _},
@@ -78,7 +77,7 @@ impl Follow {
     /// The next text for the listener: never empty.
     async fn text(&mut self) -> String {
         loop {
-            if self.platform.asked().queries_left() < QUERIES_OF_LOOK + QUERIES_TO_RECORD {
+            if self.platform.asked().queries_left() < QUERIES_OF_LOOK {
                 self.ended = true;
                 return COME_BACK.to_owned();
             }

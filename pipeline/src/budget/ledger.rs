@@ -94,9 +94,6 @@ pub struct Entry<'a> {
     pub purpose: Purpose,
 }
 
-/// D1 queries that [`record`] takes at most: who goes on for long leaves them.
-pub const QUERIES_TO_RECORD: u64 = 3;
-
 /// Writes the invocation's usage row, in which it is contained itself, and gives its reservation up.
 ///
 /// # Errors
