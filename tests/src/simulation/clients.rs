@@ -131,12 +131,12 @@ impl Simulation {
     }
 
     /// What the cancelled job wrote may be there or not; what was there before it may be, too.
-    pub(super) fn cancel(&mut self) {
+    pub(super) fn cancel(&mut self) -> Result<(), String> {
         if self.is_out() {
-            return;
+            return Ok(());
         }
         let name = self.name();
-        let Some(job) = self.jobs.get(&name).cloned() else { return };
+        let Some(job) = self.half_failed().or_else(|| self.jobs.get(&name).cloned()) else { return Ok(()) };
         let before: Vec<(String, Option<String>)> = self
             .jobs
             .iter()
@@ -155,6 +155,7 @@ impl Simulation {
         if answer.body["status"] == "cancelled" {
             self.cancelled.push(job);
         }
+        self.check_cancelled()
     }
 
     /// The text searches see of a name's document.

@@ -1,5 +1,6 @@
-//! Clients who keep documents for a day, in an eighth of the histories: what is older may go by itself, what was
-//! accepted since may not, whatever it replaces.
+//! What clients do not want any longer. In an eighth of the histories they keep documents for a day: what is older may
+//! go by itself, what was accepted since may not, whatever it replaces. In others much fails for good, and they cancel
+//! what has failed in part.
 
 use pipeline::{
     platform::ports::Clock as _,
@@ -45,6 +46,25 @@ impl Simulation {
         }
     }
 
+    /// True if this history's queues give much up.
+    pub(super) const fn gives_up_soon(&self) -> bool {
+        matches!(self.seed % 32, 5 | 29)
+    }
+
+    /// In such a history: an upload of which something has failed, while the rest is still at work.
+    pub(super) fn half_failed(&self) -> Option<String> {
+        if !self.gives_up_soon() {
+            return None;
+        }
+        let jobs = self.rig.memory.look(
+            "SELECT j.id FROM jobs j WHERE j.kind = 'index' AND j.finished_at IS NULL AND j.accepted_at IS NOT NULL
+               AND EXISTS (SELECT 1 FROM job_items i WHERE i.id BETWEEN j.first_item AND j.last_item
+                             AND i.state = 'failed')
+             ORDER BY j.id DESC",
+        );
+        jobs.first()?["id"].as_str().map(str::to_owned)
+    }
+
     /// What was cancelled has neither come back nor left anything that nobody will publish.
     pub(super) fn check_cancelled(&self) -> Result<(), String> {
         self.none("what was cancelled is worked on again", "SELECT * FROM revived")?;
@@ -60,7 +80,7 @@ impl Simulation {
         match self.written % 3 {
             0 => {
                 let Some(job) = self.cancelled.last().cloned() else { return };
-                let answer = self.request("POST", &format!("/api/jobs/{job}/retry"), None, &Value::Null);
+                let answer = self.rig.request("POST", &format!("/api/jobs/{job}/retry"), &Value::Null);
                 assert!(matches!(answer.status, 404 | 409), "seed {}: {}", self.seed, answer.body);
             }
             1 => {

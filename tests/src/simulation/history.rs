@@ -223,7 +223,7 @@ impl Simulation {
             0..=5 if self.streams() => self.upload_stream(),
             0..=13 => self.upload(),
             14..=17 => self.delete(),
-            18..=20 => self.cancel(),
+            18..=20 => self.cancel()?,
             21..=27 => self.ask(),
             28..=30 => self.read(),
             31..=33 => self.search()?,
@@ -343,7 +343,7 @@ impl Simulation {
         if self.plan.outage.is_some() {
             return self.put_back(message, after);
         }
-        if self.draw.percent(95) {
+        if self.draw.percent(if self.gives_up_soon() { 60 } else { 95 }) {
             self.rig.memory.redeliver(message);
             return;
         }
