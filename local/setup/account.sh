@@ -45,7 +45,8 @@ subdomain() {
     local token
     token=$("${wrangler[@]}" auth token 2>/dev/null | tail -n 1) || { echo 'wrangler has no token'; return 1; }
     printf 'header = "Authorization: Bearer %s"\n' "$token" |
-        curl --silent --show-error --config - "https://api.cloudflare.com/client/v4/accounts/$1/workers/subdomain" 2>&1 |
+        curl --silent --show-error --config - \
+            "https://api.cloudflare.com/client/v4/accounts/$1/workers/subdomain" 2>&1 |
         python3 -c '
 import json, sys
 text = sys.stdin.read()

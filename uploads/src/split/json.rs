@@ -364,7 +364,10 @@ mod tests {
         ) {
             let elements: Vec<Value> = texts.iter().map(|text| json!({ "content": text })).collect();
             let array = serde_json::to_string_pretty(&elements).unwrap();
-            let upload = if wrapped { format!(r#"{{"a": [1], "documents": {array}, "b": [{{}}], "c": 7}}"#) } else { array };
+            let upload = match wrapped {
+                true => format!(r#"{{"a": [1], "documents": {array}, "b": [{{}}], "c": 7}}"#),
+                false => array,
+            };
             let (documents, end) = documents(&upload, length);
             let read: Vec<Value> = documents.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
             prop_assert_eq!((read, end), (elements, End::Done));
