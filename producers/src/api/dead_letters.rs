@@ -46,7 +46,7 @@ pub async fn replay<P: Database + Queue + Channels + Clock>(ports: &P, call: &Ca
 }
 
 fn expired() -> Problem {
-    let detail = "its job ended more than seven days ago and has expired, so that nothing is left to replay; upload, ask \
-                  or delete again instead";
+    let detail = "its job ended more than seven days ago and has expired, so that nothing is left to replay; upload, \
+                  ask or delete again instead";
     Problem::new(Code::Gone, detail)
 }

@@ -70,7 +70,8 @@ impl Simulation {
         self.none("what was cancelled is worked on again", "SELECT * FROM revived")?;
         self.none(
             "a cancelled job has left a revision",
-            "SELECT d.id, p.state FROM documents d JOIN job_items p ON p.id = d.latest_item JOIN jobs j ON j.id = p.job_id
+            "SELECT d.id, p.state FROM documents d JOIN job_items p ON p.id = d.latest_item
+             JOIN jobs j ON j.id = p.job_id
              WHERE j.cancelled_at IS NOT NULL AND d.current_item IS NOT d.latest_item",
         )
     }

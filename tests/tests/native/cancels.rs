@@ -96,7 +96,7 @@ fn what_had_failed_when_its_job_was_cancelled_is_gone() {
     a_cancel_takes_what_had_failed_with_it(&fresh);
 }
 
-/// A pack that failed, without which its batch went on: nothing of it is found, and its documents are gone all the same.
+/// A pack that failed, without which its batch went on: nothing of it is found, and its documents are gone as well.
 #[test]
 fn what_could_not_be_chunked_is_gone_with_its_cancelled_job() {
     let rig = fresh();

@@ -19,7 +19,10 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::{HELD, NEXT_ITEM},
+    store::{
+        conditions::{HELD, NEXT_ITEM},
+        jobs::items,
+    },
     time::{DAY, Timestamp},
 };
 
@@ -39,22 +42,10 @@ pub fn by_upload(upload: &Upload<'_>) -> Vec<Write> {
          WHERE d.deleted_at IS NULL AND d.latest_item IS NOT NULL AND d.latest_item IS NOT d.current_item
            AND {BROUGHT}"
     ));
-    writes.push(Write::new(NOTE_IN_PACKS));
+    writes.push(items::note_superseded());
     writes.push(Write::new(NOTE_IN_DOCUMENTS).bind(upload.user));
     writes
 }
-
-/// Adds what this transaction noted as superseded to what the packs say was. What had failed alone has failed.
-const NOTE_IN_PACKS: &str = formatcp!(
-    "UPDATE job_items SET superseded = (
-         SELECT json_group_array(id) FROM (
-             SELECT value AS id FROM json_each(coalesce(job_items.superseded, '[]'))
-             UNION
-             SELECT document_id FROM garbage WHERE retire_item = {NEXT_ITEM} AND pack = job_items.id
-               AND document_id NOT IN (
-                   SELECT f.value ->> 'document_id' FROM json_each(coalesce(job_items.failures, '[]')) f)))
-     WHERE id IN (SELECT pack FROM garbage WHERE retire_item = {NEXT_ITEM})"
-);
 
 /// The pack that a document's next revision takes over from, while that one is still the latest.
 const NOTE_IN_DOCUMENTS: &str = formatcp!(

@@ -15,7 +15,7 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::{CLAIMED, HELD, TERMINAL, is_spent, why_spent},
+    store::conditions::{CLAIMED, HELD, NEXT_ITEM, TERMINAL, is_spent, why_spent},
     time::{SECOND, Span, Timestamp},
 };
 
@@ -276,6 +276,21 @@ pub fn forget_packs(claim: &Claim, packs: &[ItemId]) -> Result<Write, Failure> {
              WHERE id IN (SELECT value FROM json_each(?3)) AND documents <> '[]' AND {HELD}"
         ))
         .bind(json(&packs)?))
+}
+
+/// Adds what this transaction noted as superseded, before it was published, to what the packs say was: their job is
+/// without it. What had failed alone has failed.
+pub fn note_superseded() -> Write {
+    Write::new(formatcp!(
+        "UPDATE job_items SET superseded = (
+             SELECT json_group_array(id) FROM (
+                 SELECT value AS id FROM json_each(coalesce(job_items.superseded, '[]'))
+                 UNION
+                 SELECT document_id FROM garbage WHERE retire_item = {NEXT_ITEM} AND pack = job_items.id
+                   AND document_id NOT IN (
+                       SELECT f.value ->> 'document_id' FROM json_each(coalesce(job_items.failures, '[]')) f)))
+         WHERE id IN (SELECT pack FROM garbage WHERE retire_item = {NEXT_ITEM})"
+    ))
 }
 
 /// Adds documents that were found later to those that a job is about.
