@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use local_dev::product::root;
+use local_dev::{product::root, smoke};
 
 /// An account, and a checkout of what is deployed to it.
 struct Account {
@@ -30,7 +30,7 @@ impl Account {
         }
         // Deploying is what is tested here; the journey has a test of its own, on workerd.
         let kit = folder.join("checkout/target/debug/friend-dev");
-        fs::write(&kit, "#!/bin/sh\necho \"friend-dev $1 ${URL:-}\" >>\"$ACCOUNT/calls\"\n").unwrap();
+        fs::write(&kit, "#!/bin/sh\necho \"friend-dev $1 ${URL:-} $*\" >>\"$ACCOUNT/calls\"\n").unwrap();
         Command::new("chmod").arg("+x").arg(kit).status().unwrap();
         Self { folder }
     }
@@ -60,6 +60,12 @@ impl Account {
         let text = fs::read_to_string(self.folder.join("account/calls")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
+}
+
+/// The files that a call of `friend-dev smoke` is told to read what was deployed from.
+fn told_of_deployments(call: &str) -> Vec<&str> {
+    let words: Vec<&str> = call.split(' ').collect();
+    words.windows(2).filter(|pair| pair[0] == "--deployed").map(|pair| pair[1]).collect()
 }
 
 fn words(output: &Output) -> String {
@@ -112,6 +118,22 @@ fn an_empty_account_is_filled_once_and_deployed_twice() {
     assert!(again.status.success(), "{said}");
     assert!(said.contains("metadata index createdAt: there already") && said.contains("make smoke URL="), "{said}");
     assert_eq!(account.calls().iter().filter(|call| call.starts_with("secret put")).count(), 2, "secrets stay");
+}
+
+#[test]
+fn what_is_tried_is_held_against_how_long_it_takes_to_start() {
+    let account = Account::new("started");
+    let done = account.deploy("");
+    assert!(done.status.success(), "{}", words(&done));
+    assert!(String::from_utf8_lossy(&done.stdout).contains("Worker Startup Time: 23 ms"), "it is still printed");
+    let calls = account.calls();
+    let smoke = calls.iter().find(|call| call.starts_with("friend-dev smoke")).unwrap();
+    let printed: Vec<String> = told_of_deployments(smoke)
+        .into_iter()
+        .map(|file| fs::read_to_string(account.folder.join("checkout").join(file)).unwrap())
+        .collect();
+    assert_eq!(printed.len(), 2, "one of each Worker: {smoke}");
+    assert_eq!(smoke::judge_deployed(&printed).verdict, smoke::Verdict::Holds);
 }
 
 #[test]
