@@ -27,6 +27,13 @@ pub extern "C" fn play(seed: u32, frames: i32) -> i32 {
     (1..=frames).find(|_| !channel.receive()).map_or(channel.accepted, |frame| -frame)
 }
 
+/// Takes so many bytes and gives them back; how many there were.
+#[unsafe(no_mangle)]
+#[expect(unsafe_code, reason = "a function that JavaScript finds by its name")]
+pub extern "C" fn take(bytes: usize) -> usize {
+    std::hint::black_box(vec![1u8; bytes]).len()
+}
+
 /// A shared text with the edits that made it.
 struct Channel {
     draw: Draw,
