@@ -3,6 +3,8 @@
 //!
 //! Frames of strangers are drawn from a seed and sent to the shared text, as its channel would. What traps or
 //! does not end fails the test; what an accepted edit makes of the text is checked here.
+//!
+//! And what only wasm has: a memory that ends, where the Workers' ends.
 
 mod draw;
 
