@@ -7,9 +7,9 @@ native() { cargo test --quiet -p tests --test native -- --nocapture "$@"; }
 end_to_end() { cargo test --quiet -p tests --test end_to_end -- --nocapture "$@"; }
 
 cargo test --quiet -p tests --no-run
-say "T6 long: each of eight services out for ${OUTAGE_SECONDS:-300} seconds on workerd; it waits, most of the time, while"
-say 'what follows computes (about 45 minutes)'
 export OUTAGE_SECONDS=${OUTAGE_SECONDS:-300}
+say "T6 long: each of eight services out for $OUTAGE_SECONDS seconds on workerd (about 45 minutes, of waiting,"
+say 'most of them, while what follows computes)'
 set -m # in a group of its own, so that it ends with this script
 end_to_end outages:: >.tools/soak.outages.log 2>&1 &
 outages=$!

@@ -2,9 +2,10 @@
 //! they may cost is missed.
 //!
 //! That is the third acceptance of issue 14: the gateway's memory grows by less than 16 MB, the answer comes within the
-//! transfer's own time and a second, and every document is accounted for: indexed, when its job has ended. Memory is that of the
-//! gateway's isolate, asked of workerd's inspector while the body is on its way: JavaScript's heap, the buffers that it
-//! holds outside of that, and WebAssembly's memory. The process's own holds the simulators of D1 and R2, too.
+//! transfer's own time and a second, and every document is accounted for: indexed, when its job has ended. Memory is
+//! that of the gateway's isolate, asked of workerd's inspector while the body is on its way: JavaScript's heap, the
+//! buffers that it holds outside of that, and WebAssembly's memory. The process's own holds the simulators of D1 and
+//! R2, too.
 
 use std::{
     collections::BTreeMap,
@@ -48,7 +49,7 @@ const LATE: Duration = Duration::from_secs(1);
 const AWAY_SECONDS: i64 = 120;
 /// How much of an upload is unpacked when workerd is killed, in percent.
 const KILLED_AT: [u64; 2] = [20, 60];
-/// For an upload's job, from its answer to its end: twice what the slowest took on two cores.
+/// For an upload's job to be unpacked, and to end: nothing here is about how fast that is.
 const DEADLINE: Duration = Duration::from_hours(2);
 /// Of an upload's size what a quick run sends.
 const QUICK_PART: usize = 20;

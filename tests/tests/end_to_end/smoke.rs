@@ -1,5 +1,4 @@
 //! `make smoke` against what `make dev` starts, on workerd: the journey that a real deployment is tried with.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use local_dev::smoke::{PATIENCE, Patience, Verdict, judge, read, table, travel};
 use pipeline::plan::Plan;

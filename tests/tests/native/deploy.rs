@@ -62,10 +62,13 @@ impl Account {
     }
 }
 
-/// The files that a call of `friend-dev smoke` is told to read what was deployed from.
-fn told_of_deployments(call: &str) -> Vec<&str> {
-    let words: Vec<&str> = call.split(' ').collect();
-    words.windows(2).filter(|pair| pair[0] == "--deployed").map(|pair| pair[1]).collect()
+/// What was printed of each deployment, as the trial is told where to read it.
+fn printed_of_deployments(account: &Account) -> Vec<String> {
+    let calls = account.calls();
+    let smoke = calls.iter().find(|call| call.starts_with("friend-dev smoke")).unwrap();
+    let words: Vec<&str> = smoke.split(' ').collect();
+    let files = words.windows(2).filter(|pair| pair[0] == "--deployed").map(|pair| pair[1]);
+    files.map(|file| fs::read_to_string(account.folder.join("checkout").join(file)).unwrap()).collect()
 }
 
 fn words(output: &Output) -> String {
@@ -98,6 +101,9 @@ fn an_empty_account_is_filled_once_and_deployed_twice() {
     let account = Account::new("twice");
     let first = account.deploy("");
     assert!(first.status.success(), "{}", words(&first));
+    assert!(String::from_utf8_lossy(&first.stdout).contains("Worker Startup Time: 23 ms"), "it is printed, and kept");
+    let printed = printed_of_deployments(&account);
+    assert_eq!((printed.len(), smoke::judge_deployed(&printed).verdict), (2, smoke::Verdict::Holds), "one a Worker");
     let calls = account.calls();
     let at = |call: &str| calls.iter().position(|made| made.starts_with(call));
     let order = [
@@ -123,22 +129,6 @@ fn an_empty_account_is_filled_once_and_deployed_twice() {
     assert!(again.status.success(), "{said}");
     assert!(said.contains("metadata index createdAt: there already") && said.contains("make smoke URL="), "{said}");
     assert_eq!(account.calls().iter().filter(|call| call.starts_with("secret put")).count(), 2, "secrets stay");
-}
-
-#[test]
-fn what_is_tried_is_held_against_how_long_it_takes_to_start() {
-    let account = Account::new("started");
-    let done = account.deploy("");
-    assert!(done.status.success(), "{}", words(&done));
-    assert!(String::from_utf8_lossy(&done.stdout).contains("Worker Startup Time: 23 ms"), "it is still printed");
-    let calls = account.calls();
-    let smoke = calls.iter().find(|call| call.starts_with("friend-dev smoke")).unwrap();
-    let printed: Vec<String> = told_of_deployments(smoke)
-        .into_iter()
-        .map(|file| fs::read_to_string(account.folder.join("checkout").join(file)).unwrap())
-        .collect();
-    assert_eq!(printed.len(), 2, "one of each Worker: {smoke}");
-    assert_eq!(smoke::judge_deployed(&printed).verdict, smoke::Verdict::Holds);
 }
 
 #[test]
