@@ -105,6 +105,8 @@ pub const MESSAGES_PER_OBJECT_REQUEST: u64 = 20;
 pub const OBJECT_HIBERNATES_AFTER: Span = Span::seconds(10);
 /// Most keys in one R2 delete. <https://developers.cloudflare.com/r2/api/workers/workers-api-reference>/
 pub const OBJECTS_PER_DELETE: usize = 1_000;
+/// Most keys in one R2 list. <https://developers.cloudflare.com/r2/api/workers/workers-api-reference>/
+pub const OBJECTS_PER_LIST: usize = 1_000;
 
 /// Bytes stored in R2 on the Free plan. <https://developers.cloudflare.com/r2/pricing>/
 pub const R2_STORED_BYTES: u64 = 10_000_000_000;

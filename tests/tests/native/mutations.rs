@@ -103,7 +103,11 @@ const RULES: [Mutation; 29] = [
         "OR (state = 'writing' AND updated_at < ?1)",
         "OR (0 AND updated_at < ?1)",
     ),
-    without("an eviction that broke off is finished", "WHERE evicted_at IS NOT NULL AND evicting = 1", "WHERE 0"),
+    without(
+        "an eviction that broke off is finished",
+        "WHERE evicted_at IS NOT NULL AND evicting IS NOT NULL",
+        "WHERE 0",
+    ),
     without(
         "parked work is due at midnight",
         "SET due_at = (SELECT min(next_at)",

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Installs what is missing and builds all of the product: the development kit, and both Workers as wasm.
+# PROFILE=release builds the Workers as they are deployed; the default is built in a quarter of the time.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=local/setup/steps.sh
+source local/setup/steps.sh
+# shellcheck source=local/setup/install.sh
+source local/setup/install.sh
+profile=${PROFILE:-quick}
+
+kit() { cargo build --locked -p local-models -p local-dev -p local-bindgen "$@"; }
+
+# What the Workers are built from.
+sources() {
+    find tokenizer pipeline retrieval uploads producers consumers cloudflare \
+        -path 'cloudflare/*/build' -prune -o -type f -print |
+        LC_ALL=C sort
+    echo Cargo.toml Cargo.lock .cargo/config.toml local/setup/build.sh local/bindgen/src/main.rs
+}
+
+# Both in one call: most of what they are made of is the same, and two cores are kept busy.
+workers() {
+    # shellcheck disable=SC1091
+    source "$tools/wasm.env"
+    CARGO_TARGET_DIR=target/wasm cargo build --locked --profile "$profile" --target wasm32-unknown-unknown \
+        -p gateway -p consumers-worker
+    bundle gateway gateway
+    bundle consumers consumers_worker
+}
+
+# bundle WORKER LIBRARY: cloudflare/WORKER/build/index.js, which wrangler deploys, unless it is of this very wasm.
+bundle() {
+    local wasm=target/wasm/wasm32-unknown-unknown/$profile/$2.wasm folder=cloudflare/$1/build built_from
+    built_from=$(hash_of "$wasm" cloudflare/instance.js "cloudflare/$1/entry.js")
+    [ "$(cat "$folder/built-from" 2>/dev/null)" = "$built_from" ] && return
+    rm -rf "$folder"
+    mkdir "$folder"
+    target/debug/friend-bindgen "$wasm" "$folder"
+    [ "$profile" = quick ] || optimize "$folder/bindings_bg.wasm"
+    node_modules/.bin/esbuild "cloudflare/$1/entry.js" --bundle --format=esm --minify --log-level=warning \
+        '--external:*.wasm' '--external:cloudflare:*' --outfile="$folder/index.js"
+    # wrangler reads wasm by `import`; that of the source phase is a proposal which it does not know.
+    sed -i.bak 's/import source /import /' "$folder/index.js"
+    rm -rf "$folder/index.js.bak" "$folder/bindings.js" "$folder/snippets"
+    printf '%s' "$built_from" >"$folder/built-from"
+}
+
+# optimize WASM: named features rather than all, so that it writes nothing that workerd cannot read.
+optimize() {
+    node_modules/binaryen/bin/wasm-opt "$1" -o "$1" -O --debuginfo \
+        --enable-mutable-globals --enable-sign-ext --enable-nontrapping-float-to-int --enable-bulk-memory \
+        --enable-multivalue --enable-reference-types --enable-exception-handling
+}
+
+kit && workers
