@@ -17,7 +17,8 @@ use pipeline::{
     store::{
         counters,
         documents::{
-            delete, superseded,
+            delete::{self, Cause},
+            superseded,
             upload::{self, NewRevision, Upload},
         },
         jobs::create::{self, NewItem, NewJob},
@@ -125,11 +126,11 @@ impl Index {
 
     /// Deletes a document; the job that purges it.
     pub fn delete(&self, external_id: &str) -> JobId {
-        let document = self.document(external_id);
+        let (document, now) = (self.document(external_id), self.memory.now());
         let mut transaction = Transaction::default();
-        transaction.write(superseded::by_delete(&self.user, &document));
+        transaction.write(superseded::by_delete(&self.user, &document, Cause::Owner, now));
         let job = self.schedule_purge(&mut transaction, JobKind::Delete);
-        transaction.write(delete::tombstone(&self.user, &document, self.memory.now()));
+        transaction.write(delete::tombstone(&self.user, &document, Cause::Owner, now));
         ready(transaction.commit(&self.memory)).unwrap();
         job
     }

@@ -117,6 +117,9 @@ pub const D1_DATABASE_BYTES: u64 = 500_000_000;
 
 /// CPU time of an invocation on the Free plan. <https://developers.cloudflare.com/workers/platform/limits/>
 pub const CPU_OF_AN_INVOCATION: Duration = Duration::from_millis(10);
+/// How long a Worker's global scope may take to run, on either plan.
+/// <https://developers.cloudflare.com/workers/platform/limits/#worker-startup-time>
+pub const START_OF_A_WORKER: Duration = Duration::from_secs(1);
 /// Most D1 queries. Whether each statement of a batch is one is not said: each is counted.
 /// <https://developers.cloudflare.com/d1/platform/limits/>
 pub const D1_QUERIES_PER_INVOCATION: u64 = 50;

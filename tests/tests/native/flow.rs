@@ -14,7 +14,10 @@ fn a_document_is_uploaded_indexed_and_found() {
     rig.drain();
     let view = rig.job(&job);
     assert_eq!(view["status"], "succeeded", "{view}");
-    assert_eq!(view["items"], json!({"queued": 0, "running": 0, "done": 2, "failed": 0, "cancelled": 0}));
+    assert_eq!(
+        view["items"],
+        json!({"queued": 0, "running": 0, "done": 2, "failed": 0, "cancelled": 0, "superseded": 0})
+    );
     for mode in ["keyword", "vector", "hybrid"] {
         assert_eq!(rig.search(&json!({"query": "whales", "mode": mode}))[0], "whales.md", "{mode}");
         assert_eq!(rig.search(&json!({"query": "launchShip", "mode": mode}))[0], "ships.rs", "{mode}");

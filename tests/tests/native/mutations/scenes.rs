@@ -21,7 +21,11 @@ use tests::{
     rig::{Rig, prose},
 };
 
-use crate::streamed::{LINES, items, upload};
+use crate::{
+    cancels, retention,
+    streamed::{LINES, items, upload},
+    superseded,
+};
 
 /// The seed of the products in which scenes are played.
 pub(super) const SEED: u64 = 7;
@@ -43,7 +47,7 @@ impl Scene {
 }
 
 /// All scenes.
-pub(super) const SCENES: [Scene; 13] = [
+pub(super) const SCENES: [Scene; 21] = [
     Scene { name: "late", play: who_lost_a_claim_ends_nothing },
     Scene { name: "batch", play: a_batch_waits_for_all_its_packs },
     Scene { name: "receipt", play: a_receipt_counts_once },
@@ -57,6 +61,14 @@ pub(super) const SCENES: [Scene; 13] = [
     Scene { name: "unwritten-archive", play: an_archive_whose_writer_died_is_removed },
     Scene { name: "guests", play: guests_ask_within_their_share },
     Scene { name: "share", play: a_user_spends_their_share },
+    Scene { name: "cancelled", play: cancels::a_cancelled_job_is_not_tried_again },
+    Scene { name: "cancelled-pack", play: cancels::a_failed_pack_of_a_cancelled_job_leaves_its_batch_alone },
+    Scene { name: "half-failed", play: cancels::a_cancel_takes_what_had_failed_with_it },
+    Scene { name: "late-cancel", play: cancels::a_job_that_ends_under_a_cancel_keeps_what_failed },
+    Scene { name: "superseded", play: superseded::what_was_taken_over_is_told },
+    Scene { name: "published", play: superseded::what_is_published_is_not_sent_again },
+    Scene { name: "outdated", play: retention::what_was_uploaded_today_is_not_old },
+    Scene { name: "retention", play: retention::what_is_uploaded_while_retention_looks_stays },
 ];
 
 #[test]
