@@ -192,9 +192,10 @@ where
         bring(ports, &mut work, claim, plan, packs, now)?;
         work.announce(create::more_items(claim, ItemId(claim.item.0 + first), &plan.items, now)?);
     }
-    let next = match range.is_last() {
-        true => Move::Finish,
-        false => Move::Continue(json(&range.next(plan.answers.len(), plan.count("rejected")))?),
+    let next = if range.is_last() {
+        Move::Finish
+    } else {
+        Move::Continue(json(&range.next(plan.answers.len(), plan.count("rejected")))?)
     };
     commit(ports, claim, work, &Progress::default(), next).await
 }

@@ -175,7 +175,7 @@ impl Simulation {
     fn vectors_come_back(&mut self) -> Result<(), String> {
         self.none(
             "an eviction was not finished",
-            "SELECT id FROM documents WHERE evicting = 1 AND evicted_at IS NOT NULL",
+            "SELECT id FROM documents WHERE evicting IS NOT NULL AND evicted_at IS NOT NULL",
         )?;
         self.rig.memory.set_limits(PLENTY);
         self.rig.memory.advance(constants::MAX_WRITER_LIFE);

@@ -31,6 +31,7 @@ mod schedule;
 mod sessions;
 mod shares;
 mod simulation;
+mod size;
 mod stored;
 mod streamed;
 mod superseded;

@@ -64,7 +64,11 @@ pub(super) const RULES: [Mutation; 39] = [
         "OR (state = 'writing' AND updated_at < ?1)",
         "OR (0 AND updated_at < ?1)",
     ),
-    without("an eviction that broke off is finished", "WHERE evicted_at IS NOT NULL AND evicting = 1", "WHERE 0"),
+    without(
+        "an eviction that broke off is finished",
+        "WHERE evicted_at IS NOT NULL AND evicting IS NOT NULL",
+        "WHERE 0",
+    ),
     without(
         "parked work is due at midnight",
         "SET due_at = (SELECT min(next_at)",
