@@ -1,5 +1,4 @@
 //! What is kept for longer than what it is about: it says so.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use pipeline::time::{DAY, Span};
 use producers::schedule::Schedule;
