@@ -33,7 +33,7 @@ pub struct UnpackCursor {
     /// Documents that were found before.
     pub documents: u64,
     /// How many of those were rejected.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub rejected: u64,
     /// What that range begins inside of.
     #[serde(default)]
@@ -44,6 +44,12 @@ pub struct UnpackCursor {
     /// If it is compressed, where inflating it goes on: at or before `offset`, which counts what it unfolds to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inflating: Option<InflateCursor>,
+}
+
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
