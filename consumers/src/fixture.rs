@@ -17,7 +17,8 @@ use pipeline::{
     store::{
         counters,
         documents::{
-            delete, superseded,
+            delete::{self, Removal},
+            superseded,
             upload::{self, NewRevision, Upload},
         },
         jobs::create::{self, NewItem, NewJob},
@@ -129,7 +130,7 @@ impl Index {
         let mut transaction = Transaction::default();
         transaction.write(superseded::by_delete(&self.user, &document));
         let job = self.schedule_purge(&mut transaction, JobKind::Delete);
-        transaction.write(delete::tombstone(&self.user, &document, self.memory.now()));
+        transaction.write(delete::tombstone(&self.user, &document, Removal::Deletion, self.memory.now()));
         ready(transaction.commit(&self.memory)).unwrap();
         job
     }

@@ -14,7 +14,10 @@ use pipeline::{
     store::{
         archives,
         conversations::{self, messages},
-        documents::{delete, superseded},
+        documents::{
+            delete::{self, Removal},
+            superseded,
+        },
         jobs::cancel,
         users,
     },
@@ -31,13 +34,14 @@ pub async fn document<P: Database + Queue + Clock + Random>(
     ports: &P,
     user: &UserId,
     id: &DocumentId,
+    removal: Removal,
 ) -> Result<Option<JobId>, Failure> {
     let now = ports.now();
     let job = JobId::new(now, ports.bytes());
     let mut work = Transaction::default();
     work.write(superseded::by_delete(user, id));
     purge::schedule(&mut work, Purge { job: &job, user, kind: JobKind::Delete, due: now, now })?;
-    let tombstone = work.write(delete::tombstone(user, id, now));
+    let tombstone = work.write(delete::tombstone(user, id, removal, now));
     work.write(users::bump(user));
     let done = work.commit(ports).await?;
     if done.changes(tombstone) == 0 {

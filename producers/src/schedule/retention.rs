@@ -8,7 +8,11 @@ use pipeline::{
         ports::{Clock, Database, Meter, Queue, Random},
         transaction::Transaction,
     },
-    store::{conversations, documents, memories, users},
+    store::{
+        conversations,
+        documents::{self, delete::Removal},
+        memories, users,
+    },
     time::Timestamp,
 };
 use serde::Serialize;
@@ -51,7 +55,8 @@ where
             is_more = true;
             break;
         }
-        removed.documents += usize::from(remove::document(ports, &old.user_id, &old.id).await?.is_some());
+        let gone = remove::document(ports, &old.user_id, &old.id, Removal::Retention).await?;
+        removed.documents += usize::from(gone.is_some());
     }
     for old in old_conversations {
         if !has_queries_left() {

@@ -5,32 +5,47 @@ use const_format::formatcp;
 use crate::{
     ids::{DocumentId, UserId},
     platform::transaction::{Query, Write},
-    store::retention::{self, Old, past_retention},
+    store::{
+        conditions::LAST_ITEM,
+        retention::{self, Old, past_retention},
+    },
     time::Timestamp,
 };
 
+/// Who wants a document gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Its owner, now: uploads that were accepted before do not bring it back.
+    Deletion,
+    /// What its owner said once about old documents: what they have sent since is not old.
+    Retention,
+}
+
 /// Makes a document a tombstone without content. No pack is its latest any more, and its revision moves on
 /// (`latest + 1`), so that nothing in flight can publish.
-pub fn tombstone(user: &UserId, document: &DocumentId, now: Timestamp) -> Write {
-    Write::new(
+pub fn tombstone(user: &UserId, document: &DocumentId, removal: Removal, now: Timestamp) -> Write {
+    Write::new(formatcp!(
         "UPDATE documents SET
              deleted_at = ?3, latest = latest + 1, latest_item = NULL, latest_hash = NULL, pending = NULL,
              current = NULL, current_item = NULL, current_first = NULL, chunk_count = NULL, content_hash = NULL,
              external_id = NULL, title = NULL, language = NULL, tags = '[]', metadata = NULL, bytes = 0,
-             evicted_at = NULL, evicting = NULL
-         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL",
-    )
+             evicted_at = NULL, evicting = NULL,
+             decided = CASE WHEN ?4 THEN {LAST_ITEM} ELSE coalesce(decided, latest_item) END
+         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL"
+    ))
     .bind(user)
     .bind(document)
     .bind(now)
+    .bind(removal == Removal::Deletion)
 }
 
 /// Takes back the revisions that this transaction noted as superseded by a cancel: what is current is the
-/// latest again, and a document that was never published is gone.
+/// latest again, and a document that was never published is gone. When it was decided stays: an upload from before
+/// brings it back as little as a revision that was on its way then.
 pub fn withdraw(user: &UserId, now: Timestamp) -> Write {
     Write::new(
         "UPDATE documents SET pending = NULL, latest_item = current_item, latest_hash = content_hash,
-             deleted_at = CASE WHEN current IS NULL THEN ?2 END
+             deleted_at = CASE WHEN current IS NULL THEN ?2 END, decided = coalesce(decided, latest_item)
          WHERE user_id = ?1 AND (id, latest) IN (
              SELECT g.document_id, g.revision FROM garbage g, counters c
              WHERE c.name = 'item' AND g.retire_item = c.value + 1 AND g.user_id = ?1)",
@@ -46,11 +61,13 @@ pub fn past_retention(now: Timestamp, limit: i64) -> Query<Old<DocumentId>> {
 }
 
 /// Removes tombstones from before `before` whose revisions are purged. Nothing in flight may be that old:
-/// a tombstone has refused all it could write.
+/// a tombstone has refused all it could write. But an upload may wait to be unpacked for as long as there is no room.
 pub fn expire(before: Timestamp) -> Write {
     Write::new(
         "DELETE FROM documents WHERE deleted_at < ?1
-           AND NOT EXISTS (SELECT 1 FROM garbage g WHERE g.document_id = documents.id)",
+           AND NOT EXISTS (SELECT 1 FROM garbage g WHERE g.document_id = documents.id)
+           AND NOT EXISTS (SELECT 1 FROM uploads u INDEXED BY uncleared_uploads JOIN jobs j ON j.id = u.job_id
+                           WHERE u.cleared_at IS NULL AND j.first_item <= documents.decided)",
     )
     .bind(before)
 }

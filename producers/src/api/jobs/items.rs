@@ -16,8 +16,18 @@ use super::{id_of, not_found};
 use crate::http::{call::Call, paging, reply::Answer};
 
 /// The states that a list may be cut down to.
-const STATES: [&str; 9] =
-    ["queued", "running", "parked", "done", "failed", "cancelled", "duplicate", "in_progress", "rejected"];
+const STATES: [&str; 10] = [
+    "queued",
+    "running",
+    "parked",
+    "done",
+    "failed",
+    "cancelled",
+    "duplicate",
+    "in_progress",
+    "superseded",
+    "rejected",
+];
 
 /// Documents that a page looks at for those in one state: each is up to four rows of D1.
 const WINDOW: i64 = 1_000;
@@ -32,7 +42,8 @@ pub struct ItemView {
     external_id: Option<String>,
     /// Ours.
     document_id: Option<DocumentId>,
-    /// `duplicate`, `in_progress`, `rejected`, or how far what is indexed has come.
+    /// `duplicate`, `in_progress`, `superseded` (what was uploaded or deleted after this upload is newer), `rejected`,
+    /// or how far what is indexed has come.
     status: String,
     /// Of what another upload was bringing already: that upload's job.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -20,7 +20,10 @@ use tests::{
     rig::{Rig, prose},
 };
 
-use crate::streamed::{LINES, items, upload};
+use crate::{
+    order,
+    streamed::{LINES, items, upload},
+};
 
 /// The seed of the products in which scenes are played.
 pub(super) const SEED: u64 = 7;
@@ -42,7 +45,7 @@ impl Scene {
 }
 
 /// All scenes.
-pub(super) const SCENES: [Scene; 12] = [
+pub(super) const SCENES: [Scene; 15] = [
     Scene { name: "late", play: who_lost_a_claim_ends_nothing },
     Scene { name: "batch", play: a_batch_waits_for_all_its_packs },
     Scene { name: "receipt", play: a_receipt_counts_once },
@@ -55,6 +58,9 @@ pub(super) const SCENES: [Scene; 12] = [
     Scene { name: "archive", play: a_conversation_is_put_away_when_its_last_question_has_ended },
     Scene { name: "guests", play: guests_ask_within_their_share },
     Scene { name: "share", play: a_user_spends_their_share },
+    Scene { name: "meanwhile", play: order::what_is_decided_meanwhile_holds },
+    Scene { name: "once-more", play: what_is_uploaded_once_more },
+    Scene { name: "tombstone", play: order::a_tombstone_outlives_uploads },
 ];
 
 #[test]
@@ -290,4 +296,9 @@ fn a_user_spends_their_share(rig: &dyn Fn() -> Rig) {
     };
     assert!(reserves("half", 50.0));
     assert!(!reserves("more", 1.0));
+}
+
+fn what_is_uploaded_once_more(rig: &dyn Fn() -> Rig) {
+    order::what_is_uploaded_once_more_stays(rig);
+    order::who_lost_a_claim_uploads_nothing_once_more(rig);
 }
