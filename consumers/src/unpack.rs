@@ -91,6 +91,13 @@ struct Plan {
     items: Vec<NewItem>,
 }
 
+impl Plan {
+    /// Documents that came to this.
+    fn count(&self, status: &str) -> usize {
+        self.answers.iter().filter(|answer| answer.status == status).count()
+    }
+}
+
 /// Runs the stage. See the module for its steps.
 pub async fn unpack<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
 where
@@ -104,6 +111,7 @@ where
     };
     let first = usize::try_from(cursor.documents).unwrap_or(usize::MAX);
     let plan = plan(ports, claim, range.items(&format, first).await, first).await?;
+    range.hold_to_limits(plan.answers.len(), plan.count("rejected"));
     let numbers = match plan.items.len() {
         0 => None,
         count => match take_numbers(ports, claim, count).await? {
@@ -212,7 +220,10 @@ where
         bring(ports, &mut work, claim, plan, packs, now)?;
         work.announce(create::more_items(claim, ItemId(claim.item.0 + first), &plan.items, now)?);
     }
-    let next = if range.is_last() { Move::Finish } else { Move::Continue(json(&range.next(plan.answers.len()))?) };
+    let next = match range.is_last() {
+        true => Move::Finish,
+        false => Move::Continue(json(&range.next(plan.answers.len(), plan.count("rejected")))?),
+    };
     commit(ports, claim, work, &Progress::default(), next).await
 }
 
@@ -246,23 +257,22 @@ fn record(
     }
     let results: Vec<Stored<'_>> =
         plan.answers.iter().zip(pack_of).map(|(answer, pack)| stored(answer, pack)).collect();
-    let count = |status: &str| plan.answers.iter().filter(|answer| answer.status == status).count();
     let broken = range.broken(plan.answers.len()).map(|broken| json(&broken)).transpose()?;
     let unpacked = Unpacked {
         first: range.first(),
         results: &JsonRows::of(&results)?,
         read: range.end(),
-        queued: count("queued"),
-        duplicates: count("duplicate") + count("in_progress"),
-        superseded: count("superseded"),
-        rejected: count("rejected"),
+        queued: plan.count("queued"),
+        duplicates: plan.count("duplicate") + plan.count("in_progress"),
+        superseded: plan.count("superseded"),
+        rejected: plan.count("rejected"),
         broken: broken.as_deref(),
         numbers,
     };
     for write in rows::record(claim, unpacked) {
         work.write(write);
     }
-    work.write(items::add_documents(claim, count("queued")));
+    work.write(items::add_documents(claim, plan.count("queued")));
     Ok(())
 }
 

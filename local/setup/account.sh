@@ -28,21 +28,35 @@ print(os.environ.get("CLOUDFLARE_ACCOUNT_ID") or (accounts[0]["id"] if len(accou
             missing+=("an answer about R2: $(tail -n 1 <<<"$output")")
         fi
     fi
-    workers_dev=$(subdomain "$account")
-    [ -n "$workers_dev" ] || missing+=('a workers.dev name. Choose one in the dashboard under "Workers & Pages".')
+    if ! workers_dev=$(subdomain "$account"); then
+        missing+=("an answer about its workers.dev name: ${workers_dev:-none came}")
+    elif [ -z "$workers_dev" ]; then
+        missing+=('a workers.dev name. Choose one in the dashboard under "Workers & Pages".')
+    fi
     [ ${#missing[@]} = 0 ] && return
     printf '==> missing: %s\n' "${missing[@]}" >&2
     exit 1
 }
 
-# subdomain ACCOUNT: the account's name before workers.dev; nothing if it has none.
+# subdomain ACCOUNT: the account's name before workers.dev; nothing if it has none. Fails with what was answered if
+# that says neither.
 # <https://developers.cloudflare.com/api/resources/workers/subresources/subdomains/>
 subdomain() {
     local token
-    token=$("${wrangler[@]}" auth token 2>/dev/null | tail -n 1) || return 0
+    token=$("${wrangler[@]}" auth token 2>/dev/null | tail -n 1) || { echo 'wrangler has no token'; return 1; }
     printf 'header = "Authorization: Bearer %s"\n' "$token" |
-        curl --silent --config - "https://api.cloudflare.com/client/v4/accounts/$1/workers/subdomain" |
+        curl --silent --show-error --config - \
+            "https://api.cloudflare.com/client/v4/accounts/$1/workers/subdomain" 2>&1 |
         python3 -c '
 import json, sys
-print((json.load(sys.stdin).get("result") or {}).get("subdomain") or "")' 2>/dev/null || true
+text = sys.stdin.read()
+try:
+    answer = json.loads(text)
+    errors = answer.get("errors") or []
+except (ValueError, AttributeError):
+    sys.exit(print(text.strip()[:200]) or 1)
+# Not found: it was never chosen.
+if not answer.get("success") and not any(error.get("code") == 10007 for error in errors):
+    sys.exit(print("; ".join(str(error.get("message")) for error in errors) or text[:200]) or 1)
+print((answer.get("result") or {}).get("subdomain") or "")'
 }

@@ -267,6 +267,14 @@ pub const BATCH_BYTES: usize = 3 * PACK_BYTES;
 pub const RANGE_BYTES: u64 = 2 * BATCH_BYTES as u64;
 /// Most documents that one unpack message takes out of its range: what they cost beside their bytes.
 pub const DOCUMENTS_PER_RANGE: usize = 100;
+/// Most documents of one streamed upload, of a kilobyte each if it is as large as any: what compresses well could
+/// name millions, and each costs rows and messages.
+pub const DOCUMENTS_PER_UPLOAD: u64 = 100_000;
+/// How many documents of a streamed upload may be rejected beyond those that are taken before the rest is not read:
+/// a folder of pictures is passed over, and what was never meant to be documents ends soon.
+pub const REJECTED_PER_UPLOAD: u64 = 1_000;
+/// Most bytes that a byte of DEFLATE unfolds to: <https://zlib.net/zlib_tech.html>
+pub const INFLATED_PER_BYTE: u64 = 1_032;
 /// Most documents whose results are in one row: an earlier version took as many out of a range.
 pub const DOCUMENTS_PER_RESULT_ROW: usize = 2 * DOCUMENTS_PER_RANGE;
 /// Most bytes of one document as it stands in an upload: of its text most characters are one byte in JSON,

@@ -20,7 +20,7 @@ use serde_json::{Map, value::RawValue};
 use crate::{
     format::{Announced, Format},
     inflate,
-    split::{self, End, Piece, Window},
+    split::{self, End, LeftOut, Piece, Window},
 };
 
 /// A document as a client sends it.
@@ -215,27 +215,42 @@ fn without_byte_order_mark(text: &str) -> &str {
 fn parse_archive(body: &[u8]) -> Result<Vec<Item>, Problem> {
     let window = Window { bytes: body, is_last: true, is_longest: true };
     let found = split::split(&Format::Archive, &mut Inside::default(), window, constants::DOCUMENTS_PER_REQUEST + 1);
-    if let End::Broken(why) = found.end {
+    let why = match found.end {
+        End::Broken(why) => Some(why),
+        End::More if found.next > body.len() as u64 => Some("it ends inside of an entry".to_owned()),
+        End::More | End::Done => None,
+    };
+    if let Some(why) = why {
         return Err(Problem::new(Code::Malformed, format!("the archive cannot be read: {why}")));
     }
     let files = found.pieces.into_iter().enumerate().map(|(index, piece)| {
         let pointer = Format::Archive.pointer(index, Outermost::Unknown);
         match piece {
             Piece::Whole(range) => Item::new(pointer, archived(body.get(range).unwrap_or_default())),
-            Piece::TooLong { name } => too_long(pointer, name),
+            Piece::LeftOut { name, why } => left_out(&pointer, name, why),
         }
     });
     Ok(files.collect())
 }
 
-/// A document that is longer than any may be; `pointer` is where it stands.
-pub fn too_long(pointer: String, name: Option<String>) -> Item {
-    let detail = format!(
-        "it is too long; the limit for one document is {} bytes: divide it into several",
-        constants::DOCUMENT_BYTES
-    );
-    let problem = Problem::field(Code::TooLarge, format!("{pointer}/content"), detail);
-    Item { pointer, document: Err(problem), name }
+/// A document that cannot be read; `pointer` is where it stands.
+pub fn left_out(pointer: &str, name: Option<String>, why: LeftOut) -> Item {
+    let problem = match why {
+        LeftOut::TooLong => {
+            let limit = constants::DOCUMENT_BYTES;
+            let detail = format!("it is too long; the limit for one document is {limit} bytes: divide it into several");
+            Problem::field(Code::TooLarge, format!("{pointer}/content"), detail)
+        }
+        LeftOut::Link => {
+            let detail = "a hard link has no content of its own: pack it with `tar --hard-dereference`";
+            Problem::field(Code::UnsupportedType, pointer, detail)
+        }
+        LeftOut::Sparse => {
+            let detail = "a sparse file is not read: send it whole, with `tar` without -S";
+            Problem::field(Code::UnsupportedType, pointer, detail)
+        }
+    };
+    Item { pointer: pointer.to_owned(), document: Err(problem), name }
 }
 
 /// A file as it stands in an archive, its header before it.

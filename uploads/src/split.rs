@@ -12,7 +12,7 @@ mod lines;
 
 use pipeline::job::cursors::Inside;
 
-pub use self::found::{End, Piece, Split, Window};
+pub use self::found::{End, LeftOut, Piece, Split, Window};
 use crate::format::Format;
 
 /// Finds the whole documents of a range, at most so many.
@@ -20,7 +20,7 @@ pub fn split(format: &Format, inside: &mut Inside, window: Window<'_>, most: usi
     match format {
         Format::Lines => lines::split(inside, window, most),
         Format::Json => json::split(inside, window, most),
-        Format::Archive => archive::split(window, most),
+        Format::Archive => archive::split(inside, window, most),
         Format::Form { boundary } => form::split(boundary, inside, window, most),
     }
 }
@@ -44,7 +44,8 @@ mod tests {
                 for piece in &found.pieces {
                     documents.push(match piece {
                         Piece::Whole(range) => String::from_utf8_lossy(&bytes[range.clone()]).into_owned(),
-                        Piece::TooLong { name } => format!("too long {name:?}"),
+                        Piece::LeftOut { name, why: LeftOut::TooLong } => format!("too long {name:?}"),
+                        Piece::LeftOut { name, why } => format!("{why:?} {name:?}"),
                     });
                 }
                 if !found.wants_more() {
@@ -53,9 +54,12 @@ mod tests {
                 assert!(size < longest && end < upload.len(), "no step at {offset}");
                 size = (size * 2).min(longest);
             };
-            offset += usize::try_from(found.next).unwrap();
+            offset = offset.saturating_add(usize::try_from(found.next).unwrap());
             if found.end != End::More {
                 return (documents, found.end);
+            }
+            if offset > upload.len() {
+                return (documents, End::Broken("behind its end".to_owned()));
             }
         }
     }

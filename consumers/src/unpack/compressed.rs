@@ -65,10 +65,9 @@ pub(super) async fn read<P: ObjectStore + Deployment>(
             return Err(Failure::bug("a range that holds nothing, and no more to look at"));
         }
         if !found.wants_more() {
-            let Some(found) = stream.checked(found, &progress).await? else { return Ok(None) };
             return Ok(Some(range(cursor, inside, found, &stream.inflater)));
         }
-        length = (4 * length).min(constants::WRITTEN_DOCUMENT_BYTES);
+        length = found.longer(length, constants::WRITTEN_DOCUMENT_BYTES);
     }
 }
 
@@ -91,7 +90,7 @@ fn on_the_way(cursor: &UnpackCursor, from: &InflateCursor, inflater: &Inflater) 
     } else {
         End::More
     };
-    range(cursor, cursor.inside.clone(), Split { pieces: Vec::new(), next: 0, end }, inflater)
+    range(cursor, cursor.inside.clone(), Split::ending(0, end, Vec::new()), inflater)
 }
 
 /// How what is inflated is looked through.
@@ -107,8 +106,7 @@ impl Look<'_> {
     fn through(&self, inflater: &Inflater, progress: &Progress, inside: &mut Inside) -> Split {
         let is_last = *progress == Progress::Ended;
         if is_last && self.offset > inflater.end() {
-            let why = "the upload ends inside of a file that is too long".to_owned();
-            return Split { pieces: Vec::new(), next: 0, end: End::Broken(why) };
+            return Split::broken(0, "the upload ends inside of a file that is too long", Vec::new());
         }
         let window = Window { bytes: inflater.from(self.offset), is_last, is_longest: self.is_longest };
         let found = split::split(self.format, inside, window, self.most);
@@ -165,19 +163,5 @@ impl<P: ObjectStore> Stream<'_, P> {
     /// True if a message has done so much that another should go on, which can.
     fn is_spent(&self, most: u64) -> bool {
         self.inflater.work() > most && self.inflater.has_moved_on()
-    }
-
-    /// An archive ends before the stream does that holds it: what follows tells whether its checksum is right.
-    async fn checked(&mut self, found: Split, progress: &Progress) -> Result<Option<Split>, Failure> {
-        if found.end != End::Done || *progress != Progress::Reached {
-            return Ok(Some(found));
-        }
-        let until = self.inflater.end() + constants::INFLATED_PER_MESSAGE;
-        let most = self.inflater.work() + 2 * constants::INFLATED_PER_MESSAGE;
-        let Some(rest) = self.inflate(until, most).await? else { return Ok(None) };
-        Ok(Some(match rest {
-            Progress::Broken(why) => Split { end: End::Broken(why), ..found },
-            _ => found,
-        }))
     }
 }

@@ -53,8 +53,8 @@ impl Range {
                     let bytes = self.bytes.get(range.clone()).unwrap_or_default();
                     items.extend(parse::piece(format, index, bytes, &mut inside).await);
                 }
-                Piece::TooLong { name } => {
-                    items.push(parse::too_long(format.pointer(index, inside.outermost), name.clone()));
+                Piece::LeftOut { name, why } => {
+                    items.push(parse::left_out(&format.pointer(index, inside.outermost), name.clone(), *why));
                 }
             }
         }
@@ -70,8 +70,8 @@ impl Range {
     /// Bytes of the upload that are unpacked with it.
     pub fn end(&self) -> u64 {
         match &self.inflating {
+            _ if self.found.end == End::Done => self.cursor.bytes,
             None => (self.cursor.offset + self.found.next).min(self.cursor.bytes),
-            Some(_) if self.found.end == End::Done => self.cursor.bytes,
             Some(inflating) => inflating.compressed,
         }
     }
@@ -83,16 +83,40 @@ impl Range {
 
     /// Where the upload cannot be read on, if it cannot, after so many documents of this range.
     pub fn broken(&self, documents: usize) -> Option<Broken> {
-        let End::Broken(why) = &self.found.end else { return None };
+        let document = self.first() + documents as u64;
+        let why = match &self.found.end {
+            End::Broken(why) => shortened(why.clone()),
+            End::Done if document == 0 => "it holds no documents".to_owned(),
+            End::Done | End::More => return None,
+        };
         let byte = self.cursor.offset.saturating_add(self.found.next).min(self.known);
-        Some(Broken { byte, document: self.first() + documents as u64, why: shortened(why.clone()) })
+        Some(Broken { byte, document, why })
     }
 
-    /// The cursor of the next one, after so many documents of this.
-    pub fn next(&self, documents: usize) -> UnpackCursor {
+    /// Ends the upload with this range, of so many documents, so many of them rejected, if nothing good is to be
+    /// expected of the rest: each document costs rows and messages, also one that is none.
+    pub fn hold_to_limits(&mut self, documents: usize, rejected: usize) {
+        if self.found.end != End::More {
+            return;
+        }
+        let documents = self.first() + documents as u64;
+        let rejected = self.cursor.rejected + rejected as u64;
+        let taken = documents.saturating_sub(rejected);
+        if documents >= constants::DOCUMENTS_PER_UPLOAD {
+            let limit = constants::DOCUMENTS_PER_UPLOAD;
+            self.found.end = End::Broken(format!("it holds more than {limit} documents; send the others in another"));
+        } else if rejected > taken + constants::REJECTED_PER_UPLOAD {
+            let why = format!("{rejected} of its documents were rejected and {taken} taken; the rest is not read");
+            self.found.end = End::Broken(why);
+        }
+    }
+
+    /// The cursor of the next one, after so many documents of this, so many of them rejected.
+    pub fn next(&self, documents: usize, rejected: usize) -> UnpackCursor {
         UnpackCursor {
             offset: self.cursor.offset.saturating_add(self.found.next),
             documents: self.first() + documents as u64,
+            rejected: self.cursor.rejected + rejected as u64,
             inside: self.inside.clone(),
             inflating: self.inflating.clone(),
             ..self.cursor.clone()

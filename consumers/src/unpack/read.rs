@@ -8,7 +8,7 @@ use pipeline::{
 };
 use uploads::{
     Format, inflate,
-    split::{self, End, Split, Window},
+    split::{self, Split, Window},
 };
 
 use super::{
@@ -44,8 +44,7 @@ pub async fn read<P: ObjectStore + Deployment>(
         let window = Window { bytes: &bytes, is_last: end == cursor.bytes, is_longest };
         let mut inside = cursor.inside.clone();
         let found = if cursor.offset > cursor.bytes {
-            let why = "the upload ends inside of a file that is too long".to_owned();
-            Split { pieces: Vec::new(), next: 0, end: End::Broken(why) }
+            Split::broken(0, "the upload ends inside of a file that is too long", Vec::new())
         } else {
             split::split(format, &mut inside, window, most_documents(length > least))
         };
@@ -62,6 +61,6 @@ pub async fn read<P: ObjectStore + Deployment>(
         if window.is_last || is_longest {
             return Err(Failure::bug("a range that holds nothing, and no more to look at"));
         }
-        length = (4 * length).min(constants::WRITTEN_DOCUMENT_BYTES);
+        length = found.longer(length, constants::WRITTEN_DOCUMENT_BYTES);
     }
 }

@@ -24,6 +24,16 @@ const CONSUMERS_FILE: &str = "wrangler.consumers.toml";
 /// The name of the Worker that holds the stand-ins.
 pub const BINDINGS: &str = "local-bindings";
 
+/// How many requests a caller may make at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bursts {
+    /// As many as it answers: one person on their own machine.
+    #[default]
+    Unlimited,
+    /// A tenth of what is deployed: so few that the slowest machine can be asked more.
+    Tenth,
+}
+
 /// How a product on one machine differs from the one that is deployed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
@@ -33,12 +43,12 @@ pub struct Profile {
     pub limits: String,
     /// How far its clock is ahead: another day begins without waiting for it.
     pub clock_shift_seconds: i64,
-    /// It limits bursts of requests as deployed.
-    pub holds_bursts: bool,
+    /// How it limits bursts of requests.
+    pub bursts: Bursts,
     /// Its queues deliver nothing by themselves: what is measured asks for one message after another.
     pub holds_messages: bool,
-    /// Vectors are made of a hash of the text: for who measures everything but the model.
-    pub hashes_texts: bool,
+    /// Vectors are made of hashes of a text's words: for who measures or tests everything but the model.
+    pub hashes_words: bool,
     /// `OUTAGES`: services that do not answer for a while (JSON), or nothing.
     pub outages: String,
     /// `D1_BYTES`: how large its database may be; nothing: as on the Free plan.
@@ -190,9 +200,7 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
         ("CLOCK_SHIFT_SECONDS".to_owned(), Value::from(profile.clock_shift_seconds.to_string())),
     ];
     table.insert("vars".into(), Value::Table(Table::from_iter(variables)));
-    if !profile.holds_bursts {
-        lift_bursts(&mut table);
-    }
+    limit_bursts(&mut table, profile.bursts);
     let stand_in = |binding: &str, entrypoint: &str| {
         let pairs = [("binding", binding), ("service", "local-bindings"), ("entrypoint", entrypoint)];
         Value::Table(pairs.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect())
@@ -206,13 +214,16 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
     Ok(table)
 }
 
-/// One person on their own machine may ask as fast as it answers.
-fn lift_bursts(table: &mut Table) {
+fn limit_bursts(table: &mut Table, bursts: Bursts) {
     let limiters = table.get_mut("ratelimits").and_then(Value::as_array_mut);
     for limiter in limiters.into_iter().flatten().filter_map(Value::as_table_mut) {
-        if let Some(simple) = limiter.get_mut("simple").and_then(Value::as_table_mut) {
-            simple.insert("limit".to_owned(), Value::from(1_000_000));
-        }
+        let Some(simple) = limiter.get_mut("simple").and_then(Value::as_table_mut) else { continue };
+        let deployed = simple.get("limit").and_then(Value::as_integer).unwrap_or_default();
+        let limit = match bursts {
+            Bursts::Unlimited => 1_000_000,
+            Bursts::Tenth => deployed / 10,
+        };
+        simple.insert("limit".to_owned(), Value::from(limit));
     }
 }
 

@@ -267,8 +267,8 @@ fn start_models(options: &Options, llm_url: Option<&str>) -> Result<(Process, St
         .arg("--models")
         .arg(options.root.join(".tools/models"));
     command.env_remove("LLM_URL");
-    if options.profile.hashes_texts {
-        command.arg("--hash-texts");
+    if options.profile.hashes_words {
+        command.arg("--hash-words");
     }
     if let Some(url) = llm_url {
         command.args(["--llm-url", url]);

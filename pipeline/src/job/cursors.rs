@@ -32,6 +32,9 @@ pub struct UnpackCursor {
     pub offset: u64,
     /// Documents that were found before.
     pub documents: u64,
+    /// How many of those were rejected.
+    #[serde(default)]
+    pub rejected: u64,
     /// What that range begins inside of.
     #[serde(default)]
     pub inside: Inside,
@@ -108,6 +111,8 @@ pub enum Place {
     Between,
     /// Behind the last one: nothing that is one follows.
     Behind,
+    /// Behind the object that held them as well.
+    End,
 }
 
 /// What an upload in JSON is, outermost.

@@ -9,7 +9,7 @@ use std::{
 
 use local_dev::{
     client::{Client, Upload},
-    configuration::Profile,
+    configuration::{Bursts, Profile},
     language_model::LanguageModel,
     product::Product,
     schedule::Schedule,
@@ -17,7 +17,7 @@ use local_dev::{
 use serde_json::{Value, json};
 use tests::report;
 
-use crate::started::DEADLINE;
+use crate::started::{DEADLINE, words_alone};
 
 const DAY_SECONDS: i64 = 86_400;
 
@@ -33,7 +33,7 @@ fn restart(product: &mut Product, profile: Profile) {
 }
 
 fn limits(text: &str) -> Profile {
-    Profile { limits: text.to_owned(), ..Profile::default() }
+    Profile { limits: text.to_owned(), ..words_alone() }
 }
 
 /// Looks again and again until it is so.
@@ -98,7 +98,7 @@ fn an_allowance_that_ends_in_mid_upload() {
     // Midnight.
     restart(
         &mut product,
-        Profile { limits: r#"{"neurons": 200}"#.to_owned(), clock_shift_seconds: DAY_SECONDS, ..Profile::default() },
+        Profile { limits: r#"{"neurons": 200}"#.to_owned(), clock_shift_seconds: DAY_SECONDS, ..words_alone() },
     );
     let done = client.follow(&job, DEADLINE, |_| {}).unwrap();
     assert_eq!((done["status"].as_str(), done["items"]["done"].as_i64()), (Some("succeeded"), Some(60)), "{done}");
@@ -112,7 +112,7 @@ fn an_allowance_that_ends_in_mid_upload() {
 
 #[test]
 fn bursts_are_refused_and_hammering_is_banned() {
-    let product = start("bursts", Profile { holds_bursts: true, ..Profile::default() });
+    let product = start("bursts", Profile { bursts: Bursts::Tenth, ..words_alone() });
     let client = product.client().unwrap();
     let ask = || client.get("/api/documents?limit=1").unwrap();
     let calm = ask();

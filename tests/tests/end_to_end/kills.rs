@@ -12,7 +12,7 @@ use local_dev::{client::Client, configuration::Profile, language_model::Language
 use serde_json::json;
 use tests::report;
 
-use crate::started::start;
+use crate::started::{start, words_alone};
 
 /// Messages of a small upload: chunk, embed, upsert.
 const MESSAGES_PER_UPLOAD: usize = 3;
@@ -38,7 +38,7 @@ struct Killed {
 
 impl Killed {
     fn start() -> Self {
-        let profile = Profile { limits: ABUNDANCE.to_owned(), ..Profile::default() };
+        let profile = Profile { limits: ABUNDANCE.to_owned(), ..words_alone() };
         let product = start("kills", profile.clone(), LanguageModel::None);
         Self { product, profile, kills: 0, last: Instant::now() }
     }

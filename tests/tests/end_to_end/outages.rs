@@ -12,7 +12,7 @@ use local_dev::{client::Client, configuration::Profile, language_model::Language
 use serde_json::{Value, json};
 use tests::report;
 
-use crate::started::{DEADLINE, start};
+use crate::started::{DEADLINE, start, words_alone};
 
 /// How long each is out; `OUTAGE_SECONDS=300` is five minutes.
 const SECONDS: u64 = 8;
@@ -85,12 +85,12 @@ fn come_to_rest(product: &Product) {
 #[test]
 fn a_binding_that_is_out_for_a_while_fails_nothing() {
     let started = Instant::now();
-    let mut product = start("outages", Profile::default(), LanguageModel::None);
+    let mut product = start("outages", words_alone(), LanguageModel::None);
     let client = product.client().unwrap();
     product.kill_workers();
     let outages = Outage::one_by_one(["D1", "R2", "KV", "Queues", "Durable Objects"]);
     let listed: Value = outages.iter().map(Outage::to_json).collect();
-    product.set_profile(Profile { outages: listed.to_string(), ..Profile::default() }).unwrap();
+    product.set_profile(Profile { outages: listed.to_string(), ..words_alone() }).unwrap();
     product.restart_workers().unwrap();
     let mut documents = 0;
     for outage in outages {

@@ -17,9 +17,15 @@ use local_dev::{
 };
 use tests::scripted_model::ScriptedModel;
 
-/// How long anything may take that is waited for: no test is about speed. A thousand real embeddings took
+/// How long anything may take that is waited for: no test is about speed. A thousand embeddings took
 /// more than ten minutes on two cores that eight builds shared.
 pub const DEADLINE: Duration = Duration::from_mins(30);
+
+/// As it is deployed, but for what texts mean: few tests are about that, and computing it for all of them took
+/// most of the time of a machine that has computed nothing before.
+pub fn words_alone() -> Profile {
+    Profile { hashes_words: true, ..Profile::default() }
+}
 
 /// A new product in an empty state folder.
 pub fn start(name: &str, profile: Profile, language_model: LanguageModel) -> Product {
@@ -29,10 +35,10 @@ pub fn start(name: &str, profile: Profile, language_model: LanguageModel) -> Pro
     Product::start(Options { profile, language_model, embedding_cache, ..Options::for_tests(state) }).unwrap()
 }
 
-/// A new product as it is deployed, with a scripted language model.
+/// A new product with a scripted language model.
 pub fn start_scripted(name: &str) -> (Product, ScriptedModel) {
     let model = ScriptedModel::start();
-    (start(name, Profile::default(), model.as_language_model()), model)
+    (start(name, words_alone(), model.as_language_model()), model)
 }
 
 /// The product that tests share, and what speaks in it.

@@ -3,12 +3,12 @@
 use std::{fmt::Write as _, io::Write as _, time::Instant};
 
 use flate2::{Compression, write::GzEncoder};
-use local_dev::{configuration::Profile, language_model::LanguageModel, schedule::Schedule};
+use local_dev::{language_model::LanguageModel, schedule::Schedule};
 use pipeline::constants;
 use serde_json::json;
 use tests::report;
 
-use crate::started::{DEADLINE, start};
+use crate::started::{DEADLINE, start, words_alone};
 
 const DOCUMENTS: usize = 300;
 /// As `kills.rs`: what was lost with a kill is taken for lost when it is over.
@@ -26,7 +26,7 @@ fn lines() -> String {
 
 #[test]
 fn a_large_upload_survives_kills_and_every_document_is_accounted_for() {
-    let mut profile = Profile::default();
+    let mut profile = words_alone();
     let mut product = start("streamed", profile.clone(), LanguageModel::None);
     let client = product.client().unwrap();
     let text = lines();

@@ -73,6 +73,11 @@ fn what_only_the_owner_can_do_is_said_before_anything_is_created() {
     let refused = account.deploy("");
     assert!(!refused.status.success() && words(&refused).contains("wrangler login"), "{}", words(&refused));
     account.lacks("no-login", false);
+    // What says nothing of the name is not taken for its lack.
+    account.lacks("no-right", true);
+    let refused = account.deploy("");
+    assert!(words(&refused).contains("workers.dev name: Authentication error"), "{}", words(&refused));
+    account.lacks("no-right", false);
     account.lacks("no-r2", true);
     account.lacks("no-name", true);
     let refused = account.deploy("");

@@ -195,6 +195,50 @@ fn a_form_and_an_archive_are_unpacked_as_they_are_read_at_once() {
 }
 
 #[test]
+fn an_upload_without_documents_is_told_that_it_holds_none() {
+    let blank = " ".repeat(READ_AT_ONCE_BYTES);
+    let mut folders = tar::Builder::new(Vec::new());
+    for index in 0..READ_AT_ONCE_BYTES / 512 {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_size(0);
+        folders.append_data(&mut header, format!("folder{index}/"), std::io::empty()).unwrap();
+    }
+    for (media_type, body) in [
+        (LINES, "\n".repeat(READ_AT_ONCE_BYTES + 1).into_bytes()),
+        ("application/json", format!("[{blank}]").into_bytes()),
+        ("application/json", format!("{{\"documents\":[{blank}]}}").into_bytes()),
+        ("multipart/form-data; boundary=X", format!("--X--\r\n{blank}").into_bytes()),
+        ("application/x-tar", folders.into_inner().unwrap()),
+    ] {
+        let rig = Rig::new(1);
+        let job = upload(&rig, media_type, &body);
+        rig.drain();
+        let view = rig.job(&job);
+        assert_eq!(view["status"], "failed", "{media_type}: {view}");
+        assert!(view["errors"][0]["detail"].as_str().unwrap().contains("holds no documents"), "{view}");
+        assert_eq!(view["stages"][0]["done"], view["upload"]["bytes"], "{media_type}: {view}");
+        assert_eq!(objects_of_uploads(&rig), 0);
+    }
+}
+
+#[test]
+fn what_holds_hardly_a_document_is_not_read_to_its_end() {
+    let rig = Rig::new(1);
+    let good = json!({"external_id": "good.md", "content": "words"}).to_string();
+    let text = format!("{good}\n{}", "{\"text\": \"no content\"}\n".repeat(15_000));
+    let job = upload(&rig, LINES, text.as_bytes());
+    rig.drain();
+    let view = rig.job(&job);
+    assert_eq!((&view["status"], &view["items"]["done"]), (&json!("partial"), &json!(1)), "{view}");
+    let rejected = view["upload"]["rejected"].as_u64().unwrap();
+    assert!((constants::REJECTED_PER_UPLOAD..2_000).contains(&rejected), "{view}");
+    let why = view["upload"]["broken"]["why"].as_str().unwrap();
+    assert!(why.contains("rejected") && why.contains("the rest is not read"), "{why}");
+    assert_eq!(objects_of_uploads(&rig), 0);
+}
+
+#[test]
 fn what_cannot_be_streamed_is_refused_before_a_byte_is_stored() {
     let rig = Rig::new(1);
     let body = lines(200, 2_000);

@@ -1,13 +1,23 @@
 //! Files of a folder, as a tar archive holds them: a header and the file's bytes, in blocks of 512 bytes.
 
-use std::io::Cursor;
+use std::{
+    io::{Cursor, Read},
+    ops::Range,
+};
 
-use pipeline::{constants, problem::excerpt};
+use pipeline::{
+    constants,
+    job::cursors::{Inside, Place},
+    problem::excerpt,
+};
 use tar::{Archive, EntryType};
 
-use super::found::{End, Piece, Split, Window};
+use super::found::{End, LeftOut, Piece, Split, Window};
 
 const BLOCK: u64 = 512;
+/// Where a block that continues a sparse file's header says whether another one does:
+/// <https://www.gnu.org/software/tar/manual/html_node/Standard.html>
+const IS_EXTENDED: usize = 504;
 /// More than the headers of one file take: a long name and its attributes have blocks of their own.
 const HEADERS: usize = 128 * 1024;
 
@@ -16,60 +26,129 @@ struct Entry {
     /// One past its last block.
     end: u64,
     size: u64,
-    is_file: bool,
+    kind: Kind,
     name: String,
 }
 
-pub(super) fn split(window: Window<'_>, most: usize) -> Split {
+/// What an entry is to us.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Its content is a document.
+    File,
+    /// Somebody would look for its content, which cannot be read here.
+    LeftOut(LeftOut),
+    /// A folder, a device, a symbolic link: it has no content.
+    Empty,
+}
+
+/// What is told of an entry that is none.
+const NO_HEADER: &str = "what stands there is no header of a file: its checksum or its size is wrong";
+
+pub(super) fn split(inside: &mut Inside, window: Window<'_>, most: usize) -> Split {
     let (mut next, mut pieces) = (0, Vec::new());
+    if inside.place == Place::Behind {
+        return behind(window, 0, pieces);
+    }
     while pieces.len() < most {
         let rest = usize::try_from(next).ok().and_then(|next| window.bytes.get(next..)).unwrap_or_default();
         let entry = match entry(rest) {
             Ok(Some(entry)) => entry,
-            Ok(None) => return end_of(window, rest, next, pieces),
+            Ok(None) if rest.is_empty() && !window.is_last => break,
+            Ok(None) => {
+                inside.place = Place::Behind;
+                return behind(window, next, pieces);
+            }
             Err(_) if !window.is_last && rest.len() < HEADERS => break,
-            Err(why) => return Split { pieces, next, end: End::Broken(why) },
+            Err(why) => return Split::broken(next, why, pieces),
         };
         let is_too_long = entry.size > constants::DOCUMENT_BYTES as u64;
-        let end = next + entry.end;
-        if end > window.bytes.len() as u64 && (window.is_last || !is_too_long) && entry.is_file {
-            if window.is_last {
-                let why = format!("the upload ends inside of {:?}", excerpt(&entry.name));
-                return Split { pieces, next, end: End::Broken(why) };
-            }
-            break;
+        // A size that leads nowhere is no size.
+        let Some(end) = next.checked_add(entry.end).filter(|end| *end > next) else {
+            return Split::broken(next, NO_HEADER, pieces);
+        };
+        let is_whole = end <= window.bytes.len() as u64;
+        if entry.kind != Kind::Empty && !is_whole && window.is_last {
+            let why = format!("the upload ends inside of {:?}", excerpt(&entry.name));
+            return Split::broken(next, why, pieces);
         }
-        match (entry.is_file, usize::try_from(next).ok().zip(usize::try_from(end).ok())) {
-            (true, _) if is_too_long => pieces.push(Piece::TooLong { name: Some(entry.name) }),
-            (true, Some((from, to))) => pieces.push(Piece::Whole(from..to)),
-            _ => {}
+        match entry.kind {
+            Kind::File if is_too_long => pieces.push(Piece::too_long(Some(entry.name))),
+            Kind::File if !is_whole => {
+                return Split { needs: Some(entry.end), ..Split::ending(next, End::More, pieces) };
+            }
+            Kind::File => pieces.extend(range(next, end).map(Piece::Whole)),
+            Kind::LeftOut(why) => pieces.push(Piece::LeftOut { name: Some(entry.name), why }),
+            Kind::Empty => {}
         }
         next = end;
         if next >= window.bytes.len() as u64 {
             break;
         }
     }
-    Split { pieces, next, end: End::More }
+    Split::ending(next, End::More, pieces)
 }
 
-/// No entry begins here: the archive ends, or the range does.
-fn end_of(window: Window<'_>, rest: &[u8], next: u64, pieces: Vec<Piece>) -> Split {
-    let end = if window.is_last || !rest.is_empty() { End::Done } else { End::More };
-    Split { pieces, next, end }
+fn range(from: u64, to: u64) -> Option<Range<usize>> {
+    Some(usize::try_from(from).ok()?..usize::try_from(to).ok()?)
+}
+
+/// The archive has ended: only the blocks of zeros may follow that fill its last record.
+fn behind(window: Window<'_>, from: u64, pieces: Vec<Piece>) -> Split {
+    let rest = usize::try_from(from).ok().and_then(|from| window.bytes.get(from..)).unwrap_or_default();
+    match rest.iter().position(|byte| *byte != 0) {
+        Some(at) => {
+            let why = "something follows the archive's end; send archives one by one";
+            Split::broken(from + at as u64, why, pieces)
+        }
+        None => Split::at(window.bytes.len(), if window.is_last { End::Done } else { End::More }, pieces),
+    }
 }
 
 /// The entry at the begin of these bytes, its long name and attributes included; `None` at the archive's end.
 fn entry(bytes: &[u8]) -> Result<Option<Entry>, String> {
+    // The library's own words repeat bytes of the archive.
+    let no_header = |_| NO_HEADER.to_owned();
     let mut archive = Archive::new(Cursor::new(bytes));
-    let Some(entry) = archive.entries().map_err(|error| error.to_string())?.next() else { return Ok(None) };
-    let entry = entry.map_err(|error| error.to_string())?;
-    let size = entry.size();
+    let Some(entry) = archive.entries().map_err(no_header)?.next() else { return Ok(None) };
+    let mut entry = entry.map_err(no_header)?;
+    let stored = match entry.header().entry_type() {
+        // Its size is that of the file; in the archive it is shorter.
+        EntryType::GNUSparse => entry.header().entry_size().map_err(no_header)?,
+        _ => entry.size(),
+    };
+    let begin = entry.raw_file_position() + more_headers(&entry, bytes);
+    let end = stored.div_ceil(BLOCK).checked_mul(BLOCK).and_then(|length| length.checked_add(begin));
     Ok(Some(Entry {
-        end: entry.raw_file_position() + size.div_ceil(BLOCK) * BLOCK,
-        size,
-        is_file: matches!(entry.header().entry_type(), EntryType::Regular | EntryType::Continuous),
+        end: end.ok_or_else(|| NO_HEADER.to_owned())?,
+        size: entry.size(),
+        kind: kind(&mut entry),
         name: String::from_utf8_lossy(&entry.path_bytes()).into_owned(),
     }))
+}
+
+fn kind<R: Read>(entry: &mut tar::Entry<'_, R>) -> Kind {
+    let is_sparse = |entry: &mut tar::Entry<'_, R>| {
+        let attributes = entry.pax_extensions().ok().flatten();
+        attributes.into_iter().flatten().flatten().any(|attribute| attribute.key_bytes().starts_with(b"GNU.sparse."))
+    };
+    match entry.header().entry_type() {
+        EntryType::Regular | EntryType::Continuous if is_sparse(entry) => Kind::LeftOut(LeftOut::Sparse),
+        EntryType::Regular | EntryType::Continuous => Kind::File,
+        EntryType::GNUSparse => Kind::LeftOut(LeftOut::Sparse),
+        EntryType::Link => Kind::LeftOut(LeftOut::Link),
+        _ => Kind::Empty,
+    }
+}
+
+/// Bytes of the blocks that continue a sparse file's header.
+fn more_headers<R: Read>(entry: &tar::Entry<'_, R>, bytes: &[u8]) -> u64 {
+    if !entry.header().as_gnu().is_some_and(tar::GnuHeader::is_extended) {
+        return 0;
+    }
+    let blocks = usize::try_from(entry.raw_file_position()).ok().and_then(|from| bytes.get(from..));
+    let blocks = blocks.unwrap_or_default().chunks(512);
+    let going_on = blocks.take_while(|block| block.get(IS_EXTENDED) == Some(&1)).count();
+    (going_on as u64 + 1) * BLOCK
 }
 
 #[cfg(test)]
@@ -102,12 +181,92 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_a_range_cuts_off_says_how_long_the_range_must_be() {
+        let whole = archive(&[("a.md", &[b'x'; 3_000])]);
+        let (folder, file) = (512, 512 + 3_072);
+        let cut = |from: usize, to: usize| {
+            let window = Window { bytes: &whole[from..to], is_last: false, is_longest: false };
+            super::split(&mut Inside::default(), window, 9)
+        };
+        // What stands before it is passed first.
+        assert_eq!((cut(0, 2_000).next, cut(0, 2_000).wants_more()), (folder as u64, false));
+        let alone = cut(folder, 2_000);
+        assert_eq!((alone.wants_more(), alone.needs), (true, Some(file as u64)));
+        assert_eq!((alone.longer(1_488, 10_000), alone.longer(1_488, 2_000)), (file as u64, 2_000));
+        assert_eq!(cut(folder, folder + file).pieces, [Piece::Whole(0..file)]);
+    }
+
+    #[test]
     fn a_header_that_is_none_ends_it_there() {
         let mut whole = archive(&[("a.md", b"one"), ("b.md", b"two"), ("c.md", b"three")]);
         whole[512 + 1024 + 20] ^= 0x55;
         let (documents, end) = read(&Format::Archive, &whole, 700, 200_000);
         assert_eq!(documents.len(), 1);
-        assert!(matches!(end, End::Broken(_)), "{end:?}");
+        assert!(matches!(&end, End::Broken(why) if why.contains("no header")), "{end:?}");
+    }
+
+    #[test]
+    fn what_follows_its_end_is_told_and_not_dropped() {
+        let (one, two) = (archive(&[("a.md", b"one")]), archive(&[("b.md", b"two")]));
+        for padding in [0, 512, 9_000] {
+            let both = [one.clone(), vec![0; padding], two.clone()].concat();
+            for length in [700, 2_048, 40_000] {
+                let (documents, end) = read(&Format::Archive, &both, length, 200_000);
+                assert_eq!(documents.len(), 1);
+                assert!(matches!(&end, End::Broken(why) if why.contains("follows the archive's end")), "{end:?}");
+            }
+            let padded = [one.clone(), vec![0; padding]].concat();
+            assert_eq!(read(&Format::Archive, &padded, 700, 200_000).1, End::Done);
+        }
+    }
+
+    /// An entry without its content.
+    fn header(name: &str, kind: EntryType, size: u64) -> tar::Header {
+        let mut header = tar::Header::new_gnu();
+        header.set_path(name).unwrap();
+        header.set_entry_type(kind);
+        header.set_size(size);
+        header.set_cksum();
+        header
+    }
+
+    #[test]
+    fn a_size_that_leads_back_or_nowhere_ends_it_there() {
+        for size in [u64::MAX, u64::MAX - 511, u64::MAX - 1_023, u64::MAX - 2_047] {
+            for kind in [EntryType::Directory, EntryType::Regular, EntryType::GNUSparse] {
+                let first = header("a/", EntryType::Directory, 0);
+                let second = header("b", kind, size);
+                let upload = [first.as_bytes().as_slice(), second.as_bytes(), &[0; 1_024]].concat();
+                let (documents, end) = read(&Format::Archive, &upload, 4_096, 100_000);
+                assert_eq!(documents.len(), 0);
+                assert!(matches!(end, End::Broken(_)), "{kind:?} of {size}: {end:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_file_is_told_and_what_follows_is_read() {
+        let mut sparse = header("sparse.log", EntryType::GNUSparse, 600);
+        let fields = sparse.as_gnu_mut().unwrap();
+        fields.set_real_size(10_000_000);
+        fields.set_is_extended(true);
+        // 600 bytes at its begin, and nothing at its end.
+        for (block, (offset, length)) in fields.sparse.iter_mut().zip([(0, 600), (10_000_000, 0)]) {
+            block.offset.copy_from_slice(format!("{offset:011o}\0").as_bytes());
+            block.numbytes.copy_from_slice(format!("{length:011o}\0").as_bytes());
+        }
+        sparse.set_cksum();
+        // A block more of its header, which says that none follows.
+        let mut archive = tar::Builder::new(Vec::new());
+        archive.append(&header("link.md", EntryType::Link, 0), std::io::empty()).unwrap();
+        archive.append(&header("a.md", EntryType::Regular, 3), b"one".as_slice()).unwrap();
+        let upload = [sparse.as_bytes().as_slice(), &[0; 512], &[b'x'; 600], &[0; 424]].concat();
+        let upload = [upload, archive.into_inner().unwrap()].concat();
+        for length in [700, 2_048, 40_000] {
+            let (documents, end) = read(&Format::Archive, &upload, length, 200_000);
+            assert_eq!(documents[..2], ["Sparse Some(\"sparse.log\")", "Link Some(\"link.md\")"]);
+            assert_eq!((documents.len(), end), (3, End::Done), "ranges of {length}");
+        }
     }
 
     proptest! {

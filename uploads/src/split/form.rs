@@ -9,6 +9,9 @@ use super::found::{End, Piece, Split, Window};
 pub(super) fn split(boundary: &str, inside: &mut Inside, window: Window<'_>, most: usize) -> Split {
     let bytes = window.bytes;
     let delimiter = format!("\r\n--{boundary}");
+    if inside.place == Place::Behind {
+        return behind(window, Vec::new());
+    }
     let mut next = 0;
     if inside.place == Place::Begin {
         // The first boundary may stand at the very begin, without a line before it.
@@ -35,6 +38,11 @@ pub(super) fn split(boundary: &str, inside: &mut Inside, window: Window<'_>, mos
     parts(&delimiter, inside, window, next, most)
 }
 
+/// What follows the last boundary is to be ignored: RFC 2046, 5.1.1.
+fn behind(window: Window<'_>, pieces: Vec<Piece>) -> Split {
+    Split::at(window.bytes.len(), if window.is_last { End::Done } else { End::More }, pieces)
+}
+
 fn broken() -> End {
     End::Broken("the upload ends inside of a part".to_owned())
 }
@@ -47,10 +55,17 @@ fn parts(delimiter: &str, inside: &mut Inside, window: Window<'_>, mut next: usi
         let rest = bytes.get(next..).unwrap_or_default();
         if inside.place == Place::Between {
             if rest.starts_with(b"--") {
-                return Split::at(bytes.len(), End::Done, pieces);
+                inside.place = Place::Behind;
+                return behind(window, pieces);
             }
             let Some(line) = memchr::memchr(b'\n', rest) else {
-                let end = if window.is_last { broken() } else { End::More };
+                let end = match window {
+                    Window { is_last: true, .. } => broken(),
+                    Window { is_longest: true, .. } if next == 0 => {
+                        End::Broken("a line is expected to end behind a boundary".to_owned())
+                    }
+                    _ => End::More,
+                };
                 return Split::at(next, end, pieces);
             };
             next += line + 1;
@@ -70,7 +85,7 @@ fn parts(delimiter: &str, inside: &mut Inside, window: Window<'_>, mut next: usi
             None if next == 0 && window.is_longest => {
                 inside.skipped = Some(Nesting::default());
                 let next = bytes.len().saturating_sub(delimiter.len() - 1);
-                return Split::at(next, End::More, vec![Piece::TooLong { name: None }]);
+                return Split::at(next, End::More, vec![Piece::too_long(None)]);
             }
             None => return Split::at(next, End::More, pieces),
         }

@@ -18,11 +18,30 @@ pub struct Window<'a> {
 pub enum Piece {
     /// It is whole: these bytes of the range.
     Whole(Range<usize>),
-    /// It is longer than any may be, and left out.
-    TooLong {
+    /// It cannot be read, and is left out.
+    LeftOut {
         /// What it is called, if that is known.
         name: Option<String>,
+        /// Why.
+        why: LeftOut,
     },
+}
+
+/// Why a document is left out of what is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// It is longer than any may be.
+    TooLong,
+    /// A file of an archive that names another, which has its content.
+    Link,
+    /// A file of an archive whose empty parts are left out.
+    Sparse,
+}
+
+impl Piece {
+    pub(super) const fn too_long(name: Option<String>) -> Self {
+        Self::LeftOut { name, why: LeftOut::TooLong }
+    }
 }
 
 /// How a range ends.
@@ -45,11 +64,28 @@ pub struct Split {
     pub next: u64,
     /// How it ends. [`End::More`] without a step on asks for a longer range.
     pub end: End,
+    /// How long that range must be, if what stands here says so.
+    pub needs: Option<u64>,
 }
 
 impl Split {
     pub(super) fn at(next: usize, end: End, pieces: Vec<Piece>) -> Self {
-        Self { pieces, next: next as u64, end }
+        Self::ending(next as u64, end, pieces)
+    }
+
+    /// Ends at `next`, which may lie behind the range.
+    pub fn ending(next: u64, end: End, pieces: Vec<Piece>) -> Self {
+        Self { pieces, next, end, needs: None }
+    }
+
+    /// Cannot be read on at `next`, because of this.
+    pub fn broken(next: u64, why: impl Into<String>, pieces: Vec<Piece>) -> Self {
+        Self::ending(next, End::Broken(why.into()), pieces)
+    }
+
+    /// How long a range must be that holds more than this one did; at most so long.
+    pub fn longer(&self, length: u64, most: u64) -> u64 {
+        self.needs.filter(|needs| *needs > length).unwrap_or(4 * length).min(most)
     }
 
     /// True if a longer range must be looked at.

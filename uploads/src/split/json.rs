@@ -6,11 +6,13 @@ use pipeline::job::cursors::{Inside, Nesting, Outermost, Place};
 use super::found::{End, Piece, Split, Window};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// The field that holds the documents, as it is written.
+const DOCUMENTS: &[u8] = b"\"documents\"";
 const ENDS_TOO_EARLY: &str = "the upload ends inside of it";
 
 pub(super) fn split(inside: &mut Inside, window: Window<'_>, most: usize) -> Split {
     let mut next = 0;
-    if inside.place == Place::Behind {
+    if matches!(inside.place, Place::Behind | Place::End) {
         return behind(inside, window, 0, Vec::new());
     }
     if let Some(nesting) = inside.skipped.take() {
@@ -76,19 +78,17 @@ fn begin(window: Window<'_>) -> Begin {
         match bytes.get(at) {
             Some(b',') => at += 1,
             Some(b'"') => {
-                let Some(end) = value_end(bytes, at, false) else { return Begin::CutOff };
-                let key = &bytes[at..end];
-                at = blank(bytes, end);
-                match bytes.get(at) {
-                    Some(b':') => at = blank(bytes, at + 1),
-                    Some(_) => return Begin::Broken("a key without a value".to_owned()),
+                let key = &bytes[at..];
+                at = match value_of_field(bytes, at) {
+                    Some(Ok(value)) => value,
+                    Some(Err(why)) => return Begin::Broken(why.to_owned()),
                     None => return Begin::CutOff,
+                };
+                if key.starts_with(DOCUMENTS) && bytes[at] == b'[' {
+                    return Begin::Elements(Outermost::Object, at + 1);
                 }
-                match (key, bytes.get(at)) {
-                    (_, None) => return Begin::CutOff,
-                    (b"\"documents\"", Some(b'[')) => return Begin::Elements(Outermost::Object, at + 1),
-                    (b"\"content\"", Some(_)) => return Begin::Alone,
-                    _ => {}
+                if key.starts_with(b"\"content\"") {
+                    return Begin::Alone;
                 }
                 let Some(end) = value_end(bytes, at, false) else { return Begin::CutOff };
                 at = end;
@@ -109,7 +109,7 @@ fn alone(inside: &mut Inside, window: Window<'_>) -> Split {
     }
     if window.is_longest {
         inside.place = Place::Between;
-        return Split::at(window.bytes.len(), End::Done, vec![Piece::TooLong { name: None }]);
+        return Split::at(window.bytes.len(), End::Done, vec![Piece::too_long(None)]);
     }
     Split::at(0, End::More, Vec::new())
 }
@@ -135,8 +135,6 @@ fn elements(inside: &mut Inside, window: Window<'_>, mut next: usize, most: usiz
         match (inside.place, byte) {
             (Place::Between | Place::First, b']') => {
                 inside.place = Place::Behind;
-                let rest_of_object = Nesting { depth: 1, ..Nesting::default() };
-                inside.skipped = (inside.outermost == Outermost::Object).then_some(rest_of_object);
                 return behind(inside, window, next + 1, pieces);
             }
             (Place::Between, b',') => {
@@ -160,7 +158,7 @@ fn elements(inside: &mut Inside, window: Window<'_>, mut next: usize, most: usiz
             None if window.is_last => return Split::at(next, broken(ENDS_TOO_EARLY), pieces),
             None if next == 0 && window.is_longest => {
                 inside.skipped = skip(Nesting::default(), bytes).err();
-                return Split::at(bytes.len(), End::More, vec![Piece::TooLong { name: None }]);
+                return Split::at(bytes.len(), End::More, vec![Piece::too_long(None)]);
             }
             None => return Split::at(next, End::More, pieces),
         }
@@ -173,17 +171,13 @@ fn behind(inside: &mut Inside, window: Window<'_>, mut next: usize, pieces: Vec<
     if inside.outermost == Outermost::Unknown {
         return Split::at(bytes.len(), End::Done, pieces);
     }
-    if let Some(nesting) = inside.skipped.take() {
-        match skip(nesting, bytes.get(next..).unwrap_or_default()) {
-            Ok(length) => next += length,
-            Err(nesting) => {
-                inside.skipped = Some(nesting);
-                let end = if window.is_last { broken("the upload ends inside of its object") } else { End::More };
-                return Split::at(bytes.len(), end, pieces);
+    if inside.outermost == Outermost::Object && inside.place == Place::Behind {
+        match rest_of_object(inside, window, next) {
+            Ok(end) => {
+                next = end;
+                inside.place = Place::End;
             }
-        }
-        if bytes.get(next - 1) != Some(&b'}') {
-            return Split::at(next - 1, broken("the end of the object was expected"), pieces);
+            Err((at, end)) => return Split::at(at, end, pieces),
         }
     }
     next = blank(bytes, next);
@@ -193,6 +187,70 @@ fn behind(inside: &mut Inside, window: Window<'_>, mut next: usize, pieces: Vec<
         false => End::More,
     };
     Split::at(next, end, pieces)
+}
+
+/// One past the object whose documents have ended; or where the range ends inside of it, or it is not right. Its
+/// other fields are passed over, but for documents that nobody would see.
+fn rest_of_object(inside: &mut Inside, window: Window<'_>, from: usize) -> Result<usize, (usize, End)> {
+    let bytes = window.bytes;
+    let mut next = from;
+    loop {
+        if let Some(nesting) = inside.skipped.take() {
+            match skip(nesting, &bytes[next..]) {
+                Ok(length) => next += length,
+                Err(nesting) => {
+                    inside.skipped = Some(nesting);
+                    return Err((bytes.len(), end_inside_of_object(window)));
+                }
+            }
+        }
+        next = blank(bytes, next);
+        match bytes.get(next) {
+            Some(b',') => next += 1,
+            Some(b'}') => return Ok(next + 1),
+            Some(b'"') => {
+                let Some(value) = value_of_field(bytes, next) else { return Err((next, end_of_field(window, next))) };
+                let value = value.map_err(|why| (next, broken(why)))?;
+                if bytes[next..].starts_with(DOCUMENTS) {
+                    return Err((next, broken("`documents` stands in it twice: send all in one array")));
+                }
+                next = match bytes[value] {
+                    b'{' | b'[' | b'"' => {
+                        inside.skipped = Some(Nesting::default());
+                        value
+                    }
+                    _ => match value_end(bytes, value, window.is_last) {
+                        Some(end) => end,
+                        None => return Err((next, end_of_field(window, next))),
+                    },
+                };
+            }
+            Some(_) => return Err((next, broken("the end of the object was expected"))),
+            None => return Err((next, end_inside_of_object(window))),
+        }
+    }
+}
+
+/// Where the value begins of the field whose name begins at `at`; `None` if the bytes end before.
+fn value_of_field(bytes: &[u8], at: usize) -> Option<Result<usize, &'static str>> {
+    let colon = blank(bytes, value_end(bytes, at, false)?);
+    if bytes.get(colon)? != &b':' {
+        return Some(Err("a key without a value"));
+    }
+    let value = blank(bytes, colon + 1);
+    bytes.get(value).map(|_| Ok(value))
+}
+
+fn end_inside_of_object(window: Window<'_>) -> End {
+    if window.is_last { broken("the upload ends inside of its object") } else { End::More }
+}
+
+/// The range ends inside of a field that begins at `at`: it is read again as the first of the next range.
+fn end_of_field(window: Window<'_>, at: usize) -> End {
+    if at == 0 && window.is_longest && !window.is_last {
+        return broken("a key is too long");
+    }
+    end_inside_of_object(window)
 }
 
 /// The first byte from `at` on that is not blank.
@@ -274,6 +332,8 @@ mod tests {
             (r#"{"documents":[{"a":1}],"b":["]"]"#, 1),
             (r#"{"documents":[{"a":1}],"b":2} {}"#, 1),
             (r#"{"documents":[{"a":1}]]"#, 1),
+            (r#"{"documents":[{"a":1}],"more":[1],"documents":[{"b":2}]}"#, 1),
+            (r#"{"documents":[{"a":1}],"more":7,"x" 8}"#, 1),
             ("hello", 0),
             ("", 0),
         ] {
@@ -304,7 +364,10 @@ mod tests {
         ) {
             let elements: Vec<Value> = texts.iter().map(|text| json!({ "content": text })).collect();
             let array = serde_json::to_string_pretty(&elements).unwrap();
-            let upload = if wrapped { format!(r#"{{"a": [1], "documents": {array}}}"#) } else { array };
+            let upload = match wrapped {
+                true => format!(r#"{{"a": [1], "documents": {array}, "b": [{{}}], "c": 7}}"#),
+                false => array,
+            };
             let (documents, end) = documents(&upload, length);
             let read: Vec<Value> = documents.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
             prop_assert_eq!((read, end), (elements, End::Done));

@@ -31,7 +31,7 @@ pub(super) fn split(inside: &mut Inside, window: Window<'_>, most: usize) -> Spl
     }
     if next == 0 && window.is_longest {
         inside.skipped = Some(Nesting::default());
-        return Split::at(window.bytes.len(), End::More, vec![Piece::TooLong { name: None }]);
+        return Split::at(window.bytes.len(), End::More, vec![Piece::too_long(None)]);
     }
     Split::at(next, End::More, pieces)
 }

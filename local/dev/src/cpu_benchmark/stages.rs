@@ -45,12 +45,16 @@ pub(super) fn unpack(bench: &mut Bench) -> Result<(), Error> {
 /// Ranges of large uploads of source code; the second of each, which begins where the first ended.
 fn unpack_folders(bench: &mut Bench) -> Result<(), Error> {
     let range = constants::RANGE_BYTES / 1024;
-    for (media_type, unit) in [
-        ("application/x-tar", format!("{range} KB of a folder, files of 4 KB")),
-        ("application/gzip", format!("{range} KB of a compressed folder, files of 4 KB")),
+    let small = vec![4 * 1024; 400];
+    // A range is read to the file that it does not hold, which is the next one's.
+    let longest = [vec![200 * 1024], vec![constants::DOCUMENT_BYTES - 64]].concat();
+    for (media_type, unit, sizes) in [
+        ("application/x-tar", format!("{range} KB of a folder, files of 4 KB"), &small),
+        ("application/gzip", format!("{range} KB of a compressed folder, files of 4 KB"), &small),
+        ("application/gzip", "a file of 4 MB in a compressed folder".to_owned(), &longest),
     ] {
         bench.row("stage unpack", &unit, |bench, number| {
-            let body = folder(number, media_type == "application/gzip")?;
+            let body = folder(number, sizes, media_type == "application/gzip")?;
             let answer = bench.client.send("POST", "/api/index", &[("content-type", media_type)], &body)?.success()?;
             bench.message("unpack")?;
             let cpu = bench.message("unpack")?;
@@ -61,12 +65,12 @@ fn unpack_folders(bench: &mut Bench) -> Result<(), Error> {
     bench.drain_all()
 }
 
-/// A folder of source code that is streamed also when it is compressed.
-fn folder(number: usize, is_compressed: bool) -> Result<Vec<u8>, Error> {
+/// A folder of source code, files of these sizes, that is streamed also when it is compressed.
+fn folder(number: usize, sizes: &[usize], is_compressed: bool) -> Result<Vec<u8>, Error> {
     let source = Source::of(Kind::Code)?;
     let mut archive = tar::Builder::new(Vec::new());
-    for file in 0..400 {
-        let (name, content) = source.document(number * 400 + file, 4 * 1024);
+    for (file, size) in sizes.iter().enumerate() {
+        let (name, content) = source.document(number * sizes.len() + file, *size);
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         archive.append_data(&mut header, name, content.as_bytes())?;
@@ -110,7 +114,8 @@ fn large_revisions(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
     let (mut embed, mut upsert, mut purge) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..=WARM_UPS + bench.invocations {
-        let mut body = body_of(&source, number, 4, 256 * 1024);
+        // Room for their names: what is larger than is read at once is streamed, and unpacked first.
+        let mut body = body_of(&source, number, 4, constants::READ_AT_ONCE_BYTES - 256);
         for (place, document) in body["documents"].as_array_mut().into_iter().flatten().enumerate() {
             document["external_id"] = json!(format!("batch-{place}.txt"));
         }

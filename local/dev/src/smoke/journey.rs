@@ -11,29 +11,37 @@ use crate::{
     client::{Answer, Client},
 };
 
-/// How long Vectorize says it may take until a vector is found.
+/// How long a deployment may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Until a vector is found.
+    pub visible_within: Duration,
+    /// For anything else that is waited for.
+    pub deadline: Duration,
+}
+
+/// For a real deployment. Vectorize says it takes up to two minutes:
 /// <https://developers.cloudflare.com/vectorize/reference/client-api/>
-const VISIBLE_WITHIN: Duration = Duration::from_mins(2);
-/// How long anything else may take that is waited for.
-const DEADLINE: Duration = Duration::from_mins(5);
+pub const PATIENCE: Patience = Patience { visible_within: Duration::from_mins(2), deadline: Duration::from_mins(5) };
+
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
 /// Chunks of the long document: more vectors than one call to Vectorize removes.
 const CHUNKS: usize = 110;
 
 /// The steps, and what each showed. An error is a deployment that does not answer at all.
-pub fn travel(client: &Client) -> Result<Vec<Check>, Error> {
+pub fn travel(client: &Client, patience: Patience) -> Result<Vec<Check>, Error> {
     // Another word each time: what an earlier run left is not found in its place.
     let mut random = [0u8; 6];
     getrandom::fill(&mut random).map_err(|error| error.to_string())?;
     let word = format!("zanzibar{}", HEXLOWER.encode(&random));
     let mut checks = vec![health(client)?];
-    checks.extend(document(client, &word)?);
-    checks.push(long_document(client, &word)?);
-    checks.push(question(client, &word)?);
+    checks.extend(document(client, &word, patience)?);
+    checks.push(long_document(client, &word, patience.deadline)?);
+    checks.push(question(client, &word, patience.deadline)?);
     checks.push(memory(client, &word)?);
     checks.push(session(client)?);
-    checks.push(removed(client, &word)?);
+    checks.push(removed(client, &word, patience.deadline)?);
     checks.push(usage(client)?);
     Ok(checks)
 }
@@ -69,19 +77,19 @@ fn finds(client: &Client, query: &str, mode: &str, external_id: &str) -> Result<
     Ok(answer["hits"].as_array().into_iter().flatten().any(|hit| hit["external_id"] == external_id))
 }
 
-fn document(client: &Client, word: &str) -> Result<Vec<Check>, Error> {
+fn document(client: &Client, word: &str, patience: Patience) -> Result<Vec<Check>, Error> {
     let external_id = format!("smoke/{word}.md");
     let body = json!({"external_id": external_id, "tags": ["smoke"],
         "content": format!("# {word}\n\nThe lighthouse keeper of {word} counts ships at dusk.\n")});
     let accepted = client.post("/api/index", &body)?;
     let mut checks = vec![accepted_as("a document is accepted", &accepted, 202)];
-    let by_word = until(|| finds(client, word, "keyword", &external_id), DEADLINE)?;
+    let by_word = until(|| finds(client, word, "keyword", &external_id), patience.deadline)?;
     checks.push(Check::new("it is found by its words", by_word.is_some(), seconds(by_word)));
     let query = format!("who counts ships at {word}");
-    let by_meaning = until(|| finds(client, &query, "vector", &external_id), DEADLINE)?;
+    let by_meaning = until(|| finds(client, &query, "vector", &external_id), patience.deadline)?;
     checks.push(Check::new(
         "it is found by its meaning within two minutes (Vectorize)",
-        by_meaning.is_some_and(|took| took <= VISIBLE_WITHIN),
+        by_meaning.is_some_and(|took| took <= patience.visible_within),
         seconds(by_meaning),
     ));
     let again = client.post("/api/index", &body)?.json();
@@ -97,7 +105,7 @@ fn accepted_as(assumption: &'static str, answer: &Answer, status: u16) -> Check 
 }
 
 /// A long document and its delete: a streamed upload, and the largest embedding calls, upserts and removals there are.
-fn long_document(client: &Client, word: &str) -> Result<Check, Error> {
+fn long_document(client: &Client, word: &str, deadline: Duration) -> Result<Check, Error> {
     const ASSUMPTION: &str = "more vectors than one call removes are written and removed (100 ids a delete)";
     let sentence = "The ledger of the harbour lists every cargo, its owner and the tide it came with. ";
     let section = |number: usize| format!("## Entry {number} of {word}\n\n{}\n\n", sentence.repeat(40));
@@ -107,12 +115,12 @@ fn long_document(client: &Client, word: &str) -> Result<Check, Error> {
     if accepted.status != 202 {
         return Ok(accepted_as(ASSUMPTION, &accepted, 202));
     }
-    let view = client.follow(accepted.json()["job_id"].as_str().unwrap_or_default(), DEADLINE, |_| {})?;
+    let view = client.follow(accepted.json()["job_id"].as_str().unwrap_or_default(), deadline, |_| {})?;
     let documents = named(client, &external_id)?;
     let ([id], Some("succeeded")) = (&documents[..], view["status"].as_str()) else {
         return Ok(Check::new(ASSUMPTION, false, format!("indexing ended as {view}")));
     };
-    let view = delete(client, id)?;
+    let view = delete(client, id, deadline)?;
     let vectors = view["receipt"]["vectors"].as_u64().unwrap_or(0);
     Ok(Check::new(
         ASSUMPTION,
@@ -129,9 +137,9 @@ fn named(client: &Client, external_id: &str) -> Result<Vec<String>, Error> {
 }
 
 /// Deletes a document and follows the job that removes it.
-fn delete(client: &Client, document: &str) -> Result<Value, Error> {
+fn delete(client: &Client, document: &str, deadline: Duration) -> Result<Value, Error> {
     let gone = client.delete(&format!("/api/documents/{document}"))?.success()?;
-    client.follow(gone["job_id"].as_str().unwrap_or_default(), DEADLINE, |_| {})
+    client.follow(gone["job_id"].as_str().unwrap_or_default(), deadline, |_| {})
 }
 
 /// Removes the conversation that a question or a session began.
@@ -140,11 +148,11 @@ fn remove_conversation(client: &Client, begun: &Value) -> Result<(), Error> {
     client.delete(&format!("/api/conversations/{id}"))?.success().map(drop)
 }
 
-fn question(client: &Client, word: &str) -> Result<Check, Error> {
+fn question(client: &Client, word: &str, deadline: Duration) -> Result<Check, Error> {
     let started = Instant::now();
     let body = json!({"message": format!("Who counts ships at dusk in {word}?")});
     let asked = client.post("/api/chat", &body)?.success()?;
-    let view = client.follow(asked["job_id"].as_str().unwrap_or_default(), DEADLINE, |_| {})?;
+    let view = client.follow(asked["job_id"].as_str().unwrap_or_default(), deadline, |_| {})?;
     let result = &view["result"];
     remove_conversation(client, &asked)?;
     let cites = result["citations"].as_array().is_some_and(|citations| !citations.is_empty());
@@ -189,11 +197,11 @@ fn session(client: &Client) -> Result<Check, Error> {
 }
 
 /// Removes the document of this run.
-fn removed(client: &Client, word: &str) -> Result<Check, Error> {
+fn removed(client: &Client, word: &str, deadline: Duration) -> Result<Check, Error> {
     let external_id = format!("smoke/{word}.md");
     let documents = named(client, &external_id)?;
     for document in &documents {
-        delete(client, document)?;
+        delete(client, document, deadline)?;
     }
     let found = finds(client, word, "keyword", &external_id)?;
     Ok(Check::new(

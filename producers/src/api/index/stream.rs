@@ -132,7 +132,8 @@ async fn make_job<P: RequestPorts>(ports: &P, call: &Call<'_>, stored: &Stored<'
         return Err(Problem::new(Code::TooLarge, detail).into());
     }
     let user = &call.tenant.user;
-    let most = if stored.announced.may_be_compressed { constants::INFLATED_BYTES as u64 } else { stored.bytes };
+    let unfolded = (constants::INFLATED_PER_BYTE * stored.bytes).min(constants::INFLATED_BYTES as u64);
+    let most = if stored.announced.may_be_compressed { unfolded } else { stored.bytes };
     let item = NewItem { cursor: Some(json(&cursor(stored))?), ..NewItem::queued(Stage::Unpack, now) };
     let new = NewUpload {
         job: stored.job,
@@ -162,6 +163,7 @@ fn cursor(stored: &Stored<'_>) -> UnpackCursor {
         bytes: stored.bytes,
         offset: 0,
         documents: 0,
+        rejected: 0,
         inside: Inside::default(),
         may_be_compressed: stored.announced.may_be_compressed,
         inflating: None,
