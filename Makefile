@@ -38,7 +38,7 @@ bench: release ## CPU, speed and Free-plan cost (QUICK=1: fewer; CPU=1 ROWS=memo
 freeplan: build ## a day on the Free plan, simulated: which allowance runs out first
 	@cargo run --quiet -p tests --bin freeplan
 
-soak: build ## the long proofs: more histories, poison, kills of workerd (about 25 minutes)
+soak: build ## the long proofs: more histories, poison, kills of workerd, outages, 100 MB (about 90 minutes)
 	@local/setup/soak.sh
 
 deploy: release ## create what is missing in your Cloudflare account, migrate, deploy both Workers (ENVIRONMENT=staging)

@@ -1,7 +1,7 @@
 //! [`KeyValue`] over KV.
 //!
-//! Configuration and the penalty box are asked about with every request. KV itself answers them from
-//! a cache for up to a minute; the isolate does the same, and saves the reads.
+//! Configuration is asked about with every request, and a ban with every request of who was refused before. KV
+//! itself answers them from a cache for up to a minute; the isolate does the same, and saves the reads.
 
 use std::{cell::RefCell, collections::HashMap};
 

@@ -1,6 +1,6 @@
 //! [`RateLimiter`] over the rate-limit bindings, and in the isolate's memory while they do not answer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use pipeline::platform::{
     bursts::Bursts,
@@ -9,7 +9,10 @@ use pipeline::platform::{
 use wasm_bindgen::prelude::*;
 use worker::{js_sys::Promise, wasm_bindgen_futures::JsFuture};
 
-use crate::workers::{Workers, plain_object};
+use crate::{
+    log::log,
+    workers::{Workers, plain_object},
+};
 
 #[wasm_bindgen]
 extern "C" {
@@ -25,20 +28,33 @@ extern "C" {
 thread_local! {
     /// What this isolate counts itself.
     static COUNTED: RefCell<Bursts> = const { RefCell::new(Bursts::new()) };
+    /// True while the binding does not answer.
+    static COUNTS_ITSELF: Cell<bool> = const { Cell::new(false) };
 }
 
 impl RateLimiter for Workers {
     async fn admit(&self, burst: Burst, caller: &str) -> bool {
-        match self.verdict(burst, caller).await {
+        let verdict = self.verdict(burst, caller).await;
+        note(verdict.is_none());
+        match verdict {
             Some(is_admitted) => is_admitted,
             None => COUNTED.with_borrow_mut(|bursts| bursts.admit(burst, caller, self.now())),
         }
     }
 }
 
+/// Tells operators, once each time, that the binding ceases to answer or answers again.
+fn note(counts_itself: bool) {
+    if COUNTS_ITSELF.replace(counts_itself) != counts_itself {
+        let counted = if counts_itself { "in this isolate" } else { "by the binding" };
+        log(&serde_json::json!({ "bursts_are_counted": counted }));
+    }
+}
+
 impl Workers {
     /// `None` if the binding is missing or fails.
     async fn verdict(&self, burst: Burst, caller: &str) -> Option<bool> {
+        self.strictness.admit("Rate limiting", Ok(()), self.now()).ok()?;
         let binding = match burst {
             Burst::Address => "BURST_ADDRESS",
             Burst::Key => "BURST_KEY",

@@ -16,7 +16,7 @@ pub(crate) struct Strictness {
 /// One of the variable `OUTAGES`: a service that does not answer for a while.
 #[derive(Clone, Debug, Deserialize)]
 struct Outage {
-    /// `D1`, `R2`, `KV`, `Queues`, `Vectorize`, `AI` or `Durable Objects`.
+    /// `D1`, `R2`, `KV`, `Queues`, `Vectorize`, `AI`, `Durable Objects` or `Rate limiting`.
     service: String,
     /// Milliseconds since 1970.
     from: i64,

@@ -14,7 +14,8 @@ use pipeline::{
     plan::Plan,
     platform::{
         asked::Asked,
-        ports::{Clock as _, Meter},
+        isolate::IsolateMemory,
+        ports::{Clock as _, Isolate, Meter},
     },
     time::Span,
 };
@@ -143,6 +144,16 @@ impl Meter for Workers {
 
     fn note_reservation(&self) {
         self.reserved.set(true);
+    }
+}
+
+thread_local! {
+    static MEMORY: RefCell<IsolateMemory> = RefCell::default();
+}
+
+impl Isolate for Workers {
+    fn with_memory<T>(&self, work: impl FnOnce(&mut IsolateMemory) -> T) -> T {
+        MEMORY.with_borrow_mut(work)
     }
 }
 

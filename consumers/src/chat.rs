@@ -44,7 +44,7 @@ use self::{
 };
 use crate::tokens;
 use pipeline::{
-    budget::{allowances::Allowances, day::Budget},
+    budget::{day::Budget, user_day},
     chat::{
         catalogue::{Catalogue, Route},
         channel::{Channel, TurnEvent, Update},
@@ -61,8 +61,8 @@ use pipeline::{
     platform::{
         object_keys,
         ports::{
-            Channels, Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random,
-            VectorIndex,
+            Channels, Clock, Database, Deployment, Embedder, Generator, Isolate, KeyValue, Meter, ObjectStore, Queue,
+            Random, VectorIndex,
         },
         statement::json,
         transaction::Transaction,
@@ -94,6 +94,7 @@ where
         + Queue
         + Deployment
         + Meter
+        + Isolate
         + Clock
         + Random,
 {
@@ -101,7 +102,7 @@ where
         // The conversation was deleted: nobody waits for an answer.
         return complete(ports, claim, Transaction::default(), &Progress::default(), Move::Finish).await;
     };
-    let budget = Budget::new(Allowances::load(ports).await.allowances, &claim.day);
+    let budget = user_day::budget_for(ports, &claim.day, &claim.user).await;
     let mut findings = findings::find(ports, &context, &budget).await?;
     let choice = choose(&context, &mut findings, &budget);
     let catalogue = Catalogue::load(ports).await.catalogue;

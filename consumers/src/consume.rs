@@ -1,7 +1,7 @@
 //! One queue message, from its body to its outcome.
 
 use pipeline::{
-    budget::{allowances::Allowances, day::Budget},
+    budget::user_day,
     constants,
     failure::Failure,
     ids::UserId,
@@ -12,8 +12,8 @@ use pipeline::{
         protocol,
     },
     platform::ports::{
-        Channels, Clock, Database, Deployment, Embedder, Generator, KeyValue, Meter, ObjectStore, Queue, Random,
-        Sha256, VectorIndex,
+        Channels, Clock, Database, Deployment, Embedder, Generator, Isolate, KeyValue, Meter, ObjectStore, Queue,
+        Random, Sha256, VectorIndex,
     },
     port_set,
     store::jobs::items,
@@ -35,6 +35,7 @@ port_set! {
         + Channels
         + Deployment
         + Meter
+        + Isolate
         + Clock
         + Random
         + Sha256
@@ -137,14 +138,14 @@ async fn unclaimed<P: Database + Queue + Clock + Random>(ports: &P, message: &Me
     Outcome::Retry { after: Span::seconds(left.as_seconds() + 1), why: why.to_owned() }
 }
 
-/// Indexing gives way when the day is nearly spent; nobody waits for it.
+/// Indexing gives way when the day is nearly spent, or its user's share of it; nobody waits for it.
 async fn waits_for_tomorrow<P: StagePorts>(ports: &P, claim: &Claim) -> Option<String> {
     let is_ingest = matches!(claim.stage, Stage::Unpack | Stage::Chunk | Stage::Embed | Stage::Upsert);
     // Without a count there is nothing to judge.
     if !is_ingest || claim.day.used.is_none() {
         return None;
     }
-    Budget::new(Allowances::load(ports).await.allowances, &claim.day).parks_ingest()
+    user_day::budget_for(ports, &claim.day, &claim.user).await.parks_ingest()
 }
 
 async fn run<P: StagePorts>(ports: &P, claim: &Claim) -> Result<Outcome, Failure> {

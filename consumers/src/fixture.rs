@@ -17,7 +17,7 @@ use pipeline::{
     store::{
         counters,
         documents::{
-            delete::{self, Removal},
+            delete::{self, Cause},
             superseded,
             upload::{self, NewRevision, Upload},
         },
@@ -126,11 +126,11 @@ impl Index {
 
     /// Deletes a document; the job that purges it.
     pub fn delete(&self, external_id: &str) -> JobId {
-        let document = self.document(external_id);
+        let (document, now) = (self.document(external_id), self.memory.now());
         let mut transaction = Transaction::default();
-        transaction.write(superseded::by_delete(&self.user, &document));
+        transaction.write(superseded::by_delete(&self.user, &document, Cause::Owner, now));
         let job = self.schedule_purge(&mut transaction, JobKind::Delete);
-        transaction.write(delete::tombstone(&self.user, &document, Removal::Deletion, self.memory.now()));
+        transaction.write(delete::tombstone(&self.user, &document, Cause::Owner, now));
         ready(transaction.commit(&self.memory)).unwrap();
         job
     }

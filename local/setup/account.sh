@@ -6,6 +6,8 @@ environment=${ENVIRONMENT:-}
 friend=friend${environment:+-$environment}
 read -ra wrangler <<<"${WRANGLER:-node_modules/node/bin/node node_modules/wrangler/bin/wrangler.js}"
 wrangler() { "${wrangler[@]}" "$@" --env "$environment"; }
+# deployed CONFIGURATION: the file that keeps what was printed when that was deployed, for smoke.sh to read.
+deployed() { echo ".tools/$friend.${1%.toml}.deployed"; }
 
 # check_account: fails with everything that only the account's owner can do and that is not done. Sets workers_dev,
 # the name under which the account's Workers are reached.

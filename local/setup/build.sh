@@ -81,3 +81,9 @@ step kit kit
 place_of kit >/dev/null || kit --quiet
 wait $downloads || { say 'what failed to install is named above'; exit 1; }
 step workers workers
+# What is deployed is held to its size, also where it was built before.
+[ "$profile" = quick ] || for worker in gateway consumers; do
+    folder=cloudflare/$worker/build
+    local/setup/size.sh "the $worker Worker" "$folder/bindings_bg.wasm" "$folder/index.js" ||
+        { say "the $worker Worker is too large to be deployed"; exit 1; }
+done

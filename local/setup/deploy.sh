@@ -29,6 +29,11 @@ field, named, name = sys.argv[1:]
 matches = str.endswith if named == "title" else str.__eq__
 print(next(one[field] for one in json.load(sys.stdin) if matches(one[named], name)))' "$@"
 }
+# put CONFIGURATION: deploys a Worker. What wrangler prints is kept: nothing else says how long it takes to start.
+put() {
+    mkdir -p .tools
+    wrangler deploy --config "$1" 2>&1 | tee "$(deployed "$1")"
+}
 # set_id FIELD VALUE: into both configurations, before the first environment or after its header.
 set_id() {
     local lines='1,/^\[env\./'
@@ -73,11 +78,11 @@ wrangler d1 migrations apply DB --remote --config wrangler.toml
 # The consumers tell turns to the gateway's Durable Object, which must be there before they are.
 if ! wrangler deployments list --config wrangler.toml >/dev/null 2>&1; then
     say 'the gateway, for the first time'
-    wrangler deploy --config wrangler.toml
+    put wrangler.toml
 fi
 say 'the consumers first: who writes a new message version must find it read already'
-wrangler deploy --config wrangler.consumers.toml
-wrangler deploy --config wrangler.toml
+put wrangler.consumers.toml
+put wrangler.toml
 
 present=$(wrangler secret list --config wrangler.toml)
 administrator=${ADMIN_TOKEN:-}

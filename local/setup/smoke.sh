@@ -8,7 +8,11 @@ source local/setup/account.sh
 : "${URL:?the address of the deployment, such as http://localhost:8787}" "${KEY:?an API key of one of its users}"
 [ -x target/debug/friend-dev ] || local/setup/build.sh
 
-logs=() tails=()
+logs=() tails=() printed=()
+for configuration in wrangler.toml wrangler.consumers.toml; do
+    # Of a deployment on this machine nobody deployed anything.
+    [[ $URL == https://* ]] && [ -f "$(deployed $configuration)" ] && printed+=(--deployed "$(deployed $configuration)")
+done
 stop() { for tail in "${tails[@]}"; do kill "$tail" 2>/dev/null || true; done; }
 trap stop EXIT
 # Nobody else's logs are of use: a deployment on this machine has none with CPU times.
@@ -21,4 +25,4 @@ if [[ $URL == https://* ]] && wrangler whoami --json >/dev/null 2>&1; then
     printf '==> reading the logs of both Workers meanwhile\n' >&2
     sleep 5 # until both are connected; nothing says when
 fi
-target/debug/friend-dev smoke "${logs[@]}"
+target/debug/friend-dev smoke "${logs[@]}" "${printed[@]}"

@@ -23,7 +23,7 @@ fi
 say 'what JavaScript does around the wasm'
 node_modules/node/bin/node --test --test-reporter=dot cloudflare/instance.test.js
 
-say 'what must hold where usize has 32 bits: as wasm'
+say 'as wasm: what must hold where usize has 32 bits and memory ends'
 (
     # shellcheck disable=SC1091
     source .tools/wasm.env

@@ -5,4 +5,6 @@ pub mod channel_usage;
 pub mod day;
 pub mod ledger;
 pub mod purpose;
+pub mod shares;
 pub mod usage;
+pub mod user_day;

@@ -105,6 +105,8 @@ pub const MESSAGES_PER_OBJECT_REQUEST: u64 = 20;
 pub const OBJECT_HIBERNATES_AFTER: Span = Span::seconds(10);
 /// Most keys in one R2 delete. <https://developers.cloudflare.com/r2/api/workers/workers-api-reference>/
 pub const OBJECTS_PER_DELETE: usize = 1_000;
+/// Most keys in one R2 list. <https://developers.cloudflare.com/r2/api/workers/workers-api-reference>/
+pub const OBJECTS_PER_LIST: usize = 1_000;
 
 /// Bytes stored in R2 on the Free plan. <https://developers.cloudflare.com/r2/pricing>/
 pub const R2_STORED_BYTES: u64 = 10_000_000_000;
@@ -115,6 +117,9 @@ pub const D1_DATABASE_BYTES: u64 = 500_000_000;
 
 /// CPU time of an invocation on the Free plan. <https://developers.cloudflare.com/workers/platform/limits/>
 pub const CPU_OF_AN_INVOCATION: Duration = Duration::from_millis(10);
+/// How long a Worker's global scope may take to run, on either plan.
+/// <https://developers.cloudflare.com/workers/platform/limits/#worker-startup-time>
+pub const START_OF_A_WORKER: Duration = Duration::from_secs(1);
 /// Most D1 queries. Whether each statement of a batch is one is not said: each is counted.
 /// <https://developers.cloudflare.com/d1/platform/limits/>
 pub const D1_QUERIES_PER_INVOCATION: u64 = 50;

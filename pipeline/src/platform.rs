@@ -3,6 +3,7 @@
 pub mod asked;
 pub mod bursts;
 pub mod errors;
+pub mod isolate;
 pub mod object_keys;
 pub mod parameters;
 pub mod ports;

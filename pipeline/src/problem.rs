@@ -52,6 +52,8 @@ pub enum Code {
     NotFound,
     /// The path exists, the method does not.
     MethodNotAllowed,
+    /// It was there, and has expired.
+    Gone,
     /// In the way of something that is under way or done.
     Conflict,
     /// Too long to be taken without knowing how long it is.
@@ -82,6 +84,7 @@ impl Code {
             Self::Forbidden => (403, "forbidden", "The API key does not allow this"),
             Self::NotFound => (404, "not_found", "Not found"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "The method is not allowed here"),
+            Self::Gone => (410, "gone", "No longer there"),
             Self::Conflict => (409, "conflict", "The request conflicts with another"),
             Self::LengthRequired => (411, "length_required", "The request must say how long it is"),
             Self::TooLarge => (413, "too_large", "Over a size limit"),

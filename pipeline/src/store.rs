@@ -17,6 +17,7 @@ pub mod documents;
 pub mod idempotency;
 pub mod jobs;
 pub mod keys;
+pub mod listings;
 pub mod memories;
 pub mod retention;
 pub mod sessions;

@@ -15,7 +15,7 @@ use pipeline::{
         archives,
         conversations::{self, messages},
         documents::{
-            delete::{self, Removal},
+            delete::{self, Cause},
             superseded,
         },
         jobs::cancel,
@@ -23,7 +23,8 @@ use pipeline::{
     },
 };
 
-/// Removes a document; the job that removes it everywhere, or `None` if there is no such document.
+/// Removes a document; the job that removes it everywhere, or `None` if there is no such document, or none that may
+/// go for this cause.
 ///
 /// One transaction: both its revisions are superseded, and the row becomes a tombstone that fences off
 /// what is in flight.
@@ -34,14 +35,14 @@ pub async fn document<P: Database + Queue + Clock + Random>(
     ports: &P,
     user: &UserId,
     id: &DocumentId,
-    removal: Removal,
+    cause: Cause,
 ) -> Result<Option<JobId>, Failure> {
     let now = ports.now();
     let job = JobId::new(now, ports.bytes());
     let mut work = Transaction::default();
-    work.write(superseded::by_delete(user, id));
+    work.write(superseded::by_delete(user, id, cause, now));
     purge::schedule(&mut work, Purge { job: &job, user, kind: JobKind::Delete, due: now, now })?;
-    let tombstone = work.write(delete::tombstone(user, id, removal, now));
+    let tombstone = work.write(delete::tombstone(user, id, cause, now));
     work.write(users::bump(user));
     let done = work.commit(ports).await?;
     if done.changes(tombstone) == 0 {

@@ -9,6 +9,7 @@
 mod clients;
 mod draw;
 mod failure;
+mod forgetting;
 mod history;
 mod outage;
 mod plan;

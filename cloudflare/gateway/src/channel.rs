@@ -8,10 +8,11 @@ use pipeline::{
         channel_usage::{Awake, ChannelUsage},
         ledger::{self, Entry},
         purpose::Purpose,
+        usage::Usage,
     },
     constants,
     ids::{SessionId, UserId},
-    platform::ports::Clock as _,
+    platform::ports::{Clock as _, Meter as _},
     store::sessions::ChannelRest,
     time::{Span, Timestamp},
 };
@@ -38,17 +39,27 @@ pub struct Channel {
     pub log: Log,
     /// The answers that stream through it.
     pub streams: TurnStreams,
-    /// False when the day has no rows left for what participants say and write, as far as is known.
-    pub may_write: Cell<bool>,
     env: Env,
     awake: Cell<Awake>,
+    /// False when the day has no rows left for what participants say and write; nothing is known of it after waking.
+    may_write: Cell<Option<bool>>,
+    /// What asking about that used, and is recorded with what the channel did.
+    asked: Cell<Usage>,
 }
 
 impl Channel {
     /// Wakes up, or is new.
     pub fn new(state: State, env: Env) -> Self {
         let log = Log::open(&state);
-        Self { state, log, streams: TurnStreams::default(), may_write: Cell::new(true), env, awake: Cell::default() }
+        Self {
+            state,
+            log,
+            streams: TurnStreams::default(),
+            env,
+            awake: Cell::default(),
+            may_write: Cell::default(),
+            asked: Cell::default(),
+        }
     }
 
     /// The platform for one invocation.
@@ -97,16 +108,38 @@ impl Channel {
         if !self.log.counter().used().is_due() {
             return Ok(());
         }
+        self.look(&identity.owner).await;
+        self.record(self.platform(), identity).await
+    }
+
+    /// True while participants may say and write something. The first who does after the channel woke up waits for
+    /// a look at the day: hibernation forgets what was known of it, and what is known is renewed with each record.
+    pub async fn may_write(&self, owner: &UserId) -> bool {
+        match self.may_write.get() {
+            Some(may_write) => may_write,
+            None => self.look(owner).await,
+        }
+    }
+
+    async fn look(&self, owner: &UserId) -> bool {
         let platform = self.platform();
         // Without an answer nothing is known to be spent.
-        self.may_write.set(rest::may_write(&platform).await.unwrap_or(true));
-        self.record(platform, identity).await
+        let may_write = rest::may_write(&platform, owner).await.unwrap_or(true);
+        let mut asked = self.asked.get();
+        asked += platform.usage();
+        self.asked.set(asked);
+        self.may_write.set(Some(may_write));
+        may_write
     }
 
     /// Records what was used, and what an invocation used beside it.
     async fn record(&self, platform: Workers, identity: &Identity) -> Result<()> {
         let used = self.log.counter().take_used();
-        platform.count(|usage| used.add_to(usage));
+        let asked = self.asked.take();
+        platform.count(|usage| {
+            *usage += asked;
+            used.add_to(usage);
+        });
         let name = format!("channel-{}-{}-{}", identity.session, platform.now().milliseconds(), self.log.last());
         platform.named(&name).record(ledger_entry(&identity.owner)).await;
         self.log.note_told()

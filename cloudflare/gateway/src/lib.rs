@@ -17,7 +17,7 @@ use pipeline::{
     budget::{ledger::Entry, purpose::Purpose},
     chat::channel::Channel,
     ids::RequestId,
-    platform::ports::{Clock as _, Meter as _, Random as _},
+    platform::ports::{Clock as _, Isolate as _, Meter as _, Random as _},
     problem::{Code, Problem},
 };
 use producers::http::{
@@ -47,7 +47,10 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
     let original = if request.headers().get("upgrade")?.is_some() { Some(request.clone()?) } else { None };
     let (reply, summary) = match unread(request) {
         Ok(request) => handle(&platform, &settings, request, request_id).await,
-        Err(error) => refuse(request_id, &error),
+        Err(error) => {
+            platform.with_memory(|memory| memory.leave_unrecorded(platform.usage(), started));
+            refuse(request_id, &error)
+        }
     };
     let status = reply.status.as_u16();
     let Responding { response, streaming } = respond(&platform, &summary, reply, original).await?;

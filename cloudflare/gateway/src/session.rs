@@ -51,6 +51,9 @@ pub struct Session {
     rates: RefCell<HashMap<String, Rate>>,
 }
 
+/// What participants are told who may not write any more.
+const SPENT: &str = "the day's rows, or the owner's share of the day, are spent; sessions go on at 00:00 UTC";
+
 /// What the outer error of a handler is not: what a participant is told.
 type Refused = std::result::Result<(), Value>;
 
@@ -93,7 +96,10 @@ impl DurableObject for Session {
             }
         };
         let outcome = match self.read(&text, &attachment.sender) {
-            Ok(frame) => self.act(&attachment, frame, &socket).await?,
+            Ok(frame) if frame.only_looks() || self.channel.may_write(&attachment.owner).await => {
+                self.act(&attachment, frame, &socket).await?
+            }
+            Ok(_) => Err(live::problem("unavailable", SPENT)),
             Err(problem) => Err(problem),
         };
         if let Err(problem) = outcome {
@@ -220,9 +226,6 @@ impl Session {
     /// Reads a frame, and weighs it: a dear one counts for many.
     fn read(&self, text: &str, sender: &Sender) -> std::result::Result<Frame, Value> {
         let frame = frames::read(text, sender)?;
-        if !frame.only_looks() && !self.channel.may_write.get() {
-            return Err(live::problem("unavailable", "the day's rows are spent; sessions go on at 00:00 UTC"));
-        }
         let more = frame.weight() - 1;
         let mut rates = self.rates.borrow_mut();
         if more > 0 && !rates.entry(sender.id.clone()).or_default().admit(self.channel.platform().now(), more) {

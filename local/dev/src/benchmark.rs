@@ -49,7 +49,7 @@ pub struct Scope {
 pub fn run(scope: Scope) -> Result<(), Error> {
     let Scope { quick, cpu, uploads, json, rows, profiles } = scope;
     if uploads {
-        return upload_benchmark::run();
+        return upload_benchmark::run(quick);
     }
     cpu_benchmark::run(quick, json, &rows, profiles)?;
     if cpu {
@@ -69,7 +69,7 @@ pub fn run(scope: Scope) -> Result<(), Error> {
     drop(product);
     fs::remove_dir_all(state)?;
     chat_benchmark::run()?;
-    if quick { Ok(()) } else { upload_benchmark::run() }
+    if quick { Ok(()) } else { upload_benchmark::run(quick) }
 }
 
 /// This repository's own Markdown and Rust, repeated to a megabyte.

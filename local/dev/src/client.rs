@@ -7,6 +7,12 @@ use ureq::{Agent, SendBody, http::Response};
 
 use crate::Error;
 
+/// Between two looks at a job: half as many in ten seconds as a key may make requests, so that others have room.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What is told to wait longer waits for another day: whoever asked is told so.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
 /// A client of one user.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -35,6 +41,13 @@ impl Answer {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// How long to wait before the same is asked again, if it was one too many of a burst.
+    fn pause(&self) -> Option<Duration> {
+        let seconds = self.header("retry-after").and_then(|seconds| seconds.parse().ok());
+        let pause = Duration::from_secs(seconds.unwrap_or(1));
+        (self.status == 429 && pause <= LONGEST_PAUSE).then_some(pause)
     }
 
     /// The body, if the status says that all went well.
@@ -135,6 +148,15 @@ impl Client {
         answer(request.config().timeout_global(None).build().send(SendBody::from_reader(body))?)
     }
 
+    /// A request that is made again while it is one too many of a burst, as a bulk client does it.
+    pub fn unhurried(&self, request: impl Fn(&Self) -> Result<Answer, Error>) -> Result<Answer, Error> {
+        loop {
+            let answer = request(self)?;
+            let Some(pause) = answer.pause() else { return Ok(answer) };
+            std::thread::sleep(pause);
+        }
+    }
+
     /// GET.
     pub fn get(&self, path: &str) -> Result<Answer, Error> {
         self.send("GET", path, &[], &[])
@@ -174,7 +196,8 @@ impl Client {
         let end = Instant::now() + deadline;
         loop {
             // A server that is being restarted does not answer; that is no end.
-            if let Ok(view) = self.get(&format!("/api/jobs/{job}")).and_then(Answer::success) {
+            let looked = self.unhurried(|client| client.get(&format!("/api/jobs/{job}")));
+            if let Ok(view) = looked.and_then(Answer::success) {
                 look(&view);
                 if is_terminal(view["status"].as_str().unwrap_or_default()) {
                     return Ok(view);
@@ -185,7 +208,7 @@ impl Client {
             } else if Instant::now() > end {
                 return Err(format!("job {job}: no answer after {deadline:?}").into());
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(LOOK_EVERY);
         }
     }
 
@@ -194,7 +217,8 @@ impl Client {
         let state = state.map(|state| format!("&state={state}")).unwrap_or_default();
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
-            let mut page = self.get(&format!("/api/jobs/{job}/items?limit=100{state}{cursor}"))?.success()?;
+            let path = format!("/api/jobs/{job}/items?limit=100{state}{cursor}");
+            let mut page = self.unhurried(|client| client.get(&path))?.success()?;
             items.extend(page["data"].as_array_mut().map(std::mem::take).unwrap_or_default());
             let Some(next) = page["next_cursor"].as_str() else { return Ok(items) };
             cursor = format!("&cursor={next}");
@@ -203,7 +227,7 @@ impl Client {
 
     /// Searches; the hits.
     pub fn search(&self, request: &Value) -> Result<Value, Error> {
-        self.post("/api/search", request)?.success()
+        self.unhurried(|client| client.post("/api/search", request))?.success()
     }
 }
 
@@ -215,4 +239,37 @@ pub fn is_terminal(status: &str) -> bool {
 fn answer(mut response: Response<ureq::Body>) -> Result<Answer, Error> {
     let bytes = response.body_mut().with_config().limit(64 * 1024 * 1024).read_to_vec()?;
     Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// A server that gives these answers, one a connection.
+    fn answering(answers: &'static [&'static str]) -> Client {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let head = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+                assert!(head.count() > 0);
+                write!(stream, "HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+            }
+        });
+        Client::new(&url, "key")
+    }
+
+    #[test]
+    fn a_burst_that_was_refused_is_tried_again_and_a_day_that_is_over_is_not() {
+        let client = answering(&["429 Too Many\r\nretry-after: 0", "429 Too Many\r\nretry-after: 0", "200 OK"]);
+        assert_eq!(client.unhurried(|client| client.get("/")).unwrap().status, 200);
+        let client = answering(&["429 Too Many\r\nretry-after: 40000", "200 OK"]);
+        assert_eq!(client.unhurried(|client| client.get("/")).unwrap().status, 429);
+    }
 }

@@ -27,9 +27,11 @@ pub const BINDINGS: &str = "local-bindings";
 /// How many requests a caller may make at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Bursts {
-    /// As many as it answers: one person on their own machine.
+    /// As many as it answers: for who measures, or tests something else.
     #[default]
     Unlimited,
+    /// As many as where it is deployed, and as it announces.
+    Deployed,
     /// A tenth of what is deployed: so few that the slowest machine can be asked more.
     Tenth,
 }
@@ -49,6 +51,8 @@ pub struct Profile {
     pub holds_messages: bool,
     /// Vectors are made of hashes of a text's words: for who measures or tests everything but the model.
     pub hashes_words: bool,
+    /// Workers AI and Vectorize are as slow and as narrow as in production; without it they do all at once.
+    pub strict_models: bool,
     /// `OUTAGES`: services that do not answer for a while (JSON), or nothing.
     pub outages: String,
     /// `D1_BYTES`: how large its database may be; nothing: as on the Free plan.
@@ -68,6 +72,13 @@ impl Profile {
         check_plan(&plan)?;
         check_limits(&limits)?;
         Ok(Self { plan, limits, ..Self::default() })
+    }
+
+    /// The same, as strict as production in all that can be had here: what `make dev` starts. Whoever measures, shows
+    /// or tests something else has no use for what that costs in time.
+    #[must_use]
+    pub fn as_deployed(self) -> Self {
+        Self { bursts: Bursts::Deployed, strict_models: true, ..self }
     }
 }
 
@@ -221,6 +232,7 @@ fn limit_bursts(table: &mut Table, bursts: Bursts) {
         let deployed = simple.get("limit").and_then(Value::as_integer).unwrap_or_default();
         let limit = match bursts {
             Bursts::Unlimited => 1_000_000,
+            Bursts::Deployed => deployed,
             Bursts::Tenth => deployed / 10,
         };
         simple.insert("limit".to_owned(), Value::from(limit));
@@ -261,6 +273,8 @@ fn text(path: &Path) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use pipeline::constants;
+
     use super::*;
 
     #[test]
@@ -283,6 +297,23 @@ mod tests {
             assert!(names.contains(&format!("{stage}_QUEUE").as_str()), "{stage}");
             assert!(names.contains(&format!("{stage}_DEAD_LETTERS").as_str()), "{stage}");
         }
+    }
+
+    #[test]
+    fn what_is_started_as_deployed_admits_the_bursts_that_it_announces() {
+        let folder = std::env::temp_dir().join(format!("friend-bursts-{}", std::process::id()));
+        let limits = |profile: Profile| -> Vec<i64> {
+            let paths = write(&crate::product::root(), &folder, "http://127.0.0.1:1", &profile).unwrap();
+            let table: Table = fs::read_to_string(&paths[0]).unwrap().parse().unwrap();
+            let limiters = table["ratelimits"].as_array().unwrap();
+            limiters.iter().map(|limiter| limiter["simple"]["limit"].as_integer().unwrap()).collect()
+        };
+        let announced =
+            [constants::BURST_PER_ADDRESS, constants::BURST_PER_KEY, constants::REFUSALS_BEFORE_BAN].map(i64::from);
+        assert_eq!(limits(Profile::default().as_deployed()), announced);
+        assert_eq!(limits(Profile { bursts: Bursts::Tenth, ..Profile::default() }), announced.map(|limit| limit / 10));
+        assert!(limits(Profile::default()).iter().all(|limit| *limit >= 1_000_000));
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

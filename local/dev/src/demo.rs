@@ -114,7 +114,7 @@ pub fn index(client: &Client, files: &[Upload]) -> Result<Summary, Error> {
     let mut summary = Summary::default();
     let mut jobs = Vec::new();
     for request in corpus::requests(files) {
-        let answer = client.upload(request, "")?.json();
+        let answer = client.unhurried(|client| client.upload(request, ""))?.json();
         for item in answer["items"].as_array().into_iter().flatten() {
             match item["status"].as_str() {
                 Some("duplicate") => summary.duplicates += 1,

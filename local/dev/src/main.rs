@@ -74,7 +74,7 @@ fn main() -> Result<(), Error> {
         })?;
     }
     match command {
-        Command::Serve => serve(options(port, state)?),
+        Command::Serve => serve(strict(options(port, state)?)),
         Command::Demo { dir } => demo::run(&options(port, state)?, dir),
         Command::Eval { data, sets } => evaluation::run(&data, &sets),
         Command::Bench(scope) => benchmark::run(scope),
@@ -95,6 +95,11 @@ fn options(port: u16, state: PathBuf) -> Result<Options, Error> {
         cron_every: CRON_EVERY,
         embedding_cache: None,
     })
+}
+
+/// The same, as strict as production: what a person develops against is what they will deploy.
+fn strict(options: Options) -> Options {
+    Options { profile: options.profile.as_deployed(), ..options }
 }
 
 fn serve(options: Options) -> Result<(), Error> {
@@ -129,4 +134,19 @@ fn serve(options: Options) -> Result<(), Error> {
     }
     eprintln!("==> stopping");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use local_dev::configuration::Bursts;
+
+    use super::*;
+
+    #[test]
+    fn what_people_develop_against_is_strict_and_what_is_shown_to_them_is_not() {
+        let options = Options::for_tests(PathBuf::from("state"));
+        assert_eq!((options.profile.bursts, options.profile.strict_models), (Bursts::Unlimited, false));
+        let served = strict(options).profile;
+        assert_eq!((served.bursts, served.strict_models), (Bursts::Deployed, true));
+    }
 }

@@ -270,6 +270,9 @@ fn start_models(options: &Options, llm_url: Option<&str>) -> Result<(Process, St
     if options.profile.hashes_words {
         command.arg("--hash-words");
     }
+    if options.profile.strict_models {
+        command.arg("--strict");
+    }
     if let Some(url) = llm_url {
         command.args(["--llm-url", url]);
     }

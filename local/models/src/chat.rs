@@ -121,6 +121,11 @@ async fn ask(stand_ins: &StandIns, input: &ChatInput) -> Result<reqwest::Respons
     Ok(response)
 }
 
+/// True for a model that thinks without being asked to.
+fn thinks(catalogue: &Catalogue, model: &str) -> bool {
+    catalogue.models.get(model).is_some_and(|model| model.thinks)
+}
+
 /// A thought, as models send it that think before they answer: beside the answer, which is empty so far.
 fn thought() -> Bytes {
     let delta = json!({ "content": "", "reasoning_content": THOUGHT });
@@ -153,11 +158,17 @@ async fn relay(
         let _ = sender.send(end(Tokens::default())).await;
         return;
     }
-    if faults.llm_thinks {
+    let catalogue = Catalogue::default();
+    let thinks = faults.llm_thinks || thinks(&catalogue, &model);
+    if thinks {
         let _ = sender.send(thought()).await;
     }
-    let Some(tokens) = pass_on(&stand_ins, &faults, &mut upstream, &sender).await else { return };
-    let neurons = Catalogue::default().price(&model).neurons(tokens);
+    let Some(mut tokens) = pass_on(&stand_ins, &faults, &mut upstream, &sender).await else { return };
+    if thinks {
+        // Billed like the answer.
+        tokens.completion += estimated_tokens(THOUGHT);
+    }
+    let neurons = catalogue.price(&model).neurons(tokens);
     stand_ins.used.lock().unwrap_or_else(PoisonError::into_inner).generated(tokens, neurons);
     let _ = sender.send(end(tokens)).await;
 }
@@ -190,4 +201,18 @@ async fn pass_on(
         }
     }
     events.is_done().then(|| events.tokens().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_think_that_do_so_in_production() {
+        let catalogue = Catalogue::default();
+        let thinking: Vec<&str> =
+            catalogue.models.keys().map(String::as_str).filter(|model| thinks(&catalogue, model)).collect();
+        assert_eq!(thinking, ["@cf/openai/gpt-oss-20b", "@cf/qwen/qwen3-30b-a3b-fp8"]);
+        assert!(!thinks(&catalogue, "gpt-9"));
+    }
 }

@@ -16,6 +16,15 @@ const SPENT: [&str; 2] = [
     "4006: you have used up your daily free allocation of 10,000 neurons, please upgrade to a paid plan",
 ];
 
+/// How long a vector that was upserted is not found as [`Faults::as_in_production`] has it. Vectorize takes up to
+/// [two minutes](pipeline::constants::VECTORS_VISIBLE_AFTER): of that nobody who tries something out sees the end.
+const VISIBLE_AFTER_MS: u64 = 2_000;
+
+/// Bytes of text that an embedding call holds at most as [`Faults::as_in_production`] has it. No page says how
+/// many: calls of fewer than 100 long texts were seen to fail. Of texts that fill the model's window, in English,
+/// these are fifty-six: a call of as many as a message sends may fail, if they are in another language.
+const LONGEST_CALL_BYTES: usize = 128 * 1024;
+
 /// What goes wrong, and how often (0 to 1). Set whole by `POST /faults`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -46,7 +55,7 @@ pub struct Faults {
     pub neurons_left: Option<f64>,
     /// AI answers error 3040 (out of capacity) to every call.
     pub out_of_capacity: bool,
-    /// Language models think before they answer, in a field beside the answer.
+    /// Language models think before they answer, in a field beside the answer: also those that do not by themselves.
     pub llm_thinks: bool,
     /// Language models end their answer without a word.
     pub llm_silent: bool,
@@ -58,6 +67,13 @@ pub struct Faults {
     pub llm_breaks: Option<u64>,
     /// Milliseconds every piece of an answer takes longer.
     pub llm_token_ms: u64,
+}
+
+impl Faults {
+    /// Nothing that goes wrong, but all that production does not do at once or not at all.
+    pub fn as_in_production() -> Self {
+        Self { visible_after_ms: VISIBLE_AFTER_MS, ai_longest_call: Some(LONGEST_CALL_BYTES), ..Self::default() }
+    }
 }
 
 /// The faults in force and the randomness that picks their victims.
@@ -81,6 +97,11 @@ pub enum Fate {
 }
 
 impl Injector {
+    /// With these faults in force, and no outage.
+    pub fn new(faults: Faults) -> Self {
+        Self { faults: Mutex::new(faults), ..Self::default() }
+    }
+
     /// The faults in force.
     pub fn faults(&self) -> Faults {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -152,6 +173,8 @@ fn uniform(counter: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use pipeline::constants;
+
     use super::*;
 
     #[test]
@@ -159,6 +182,17 @@ mod tests {
         let injector = Injector::default();
         let failed = (0..10_000).filter(|_| injector.draw(0.1, 0.1) != Fate::Works).count();
         assert!((1_800..2_200).contains(&failed), "{failed}");
+    }
+
+    #[test]
+    fn production_takes_what_one_message_embeds_and_no_call_of_a_hundred_full_windows() {
+        let faults = Faults::as_in_production();
+        let longest = faults.ai_longest_call.unwrap();
+        // A word piece of English is about four and a half bytes.
+        let window = pipeline::model::EMBEDDING.window * 9 / 2;
+        assert!(constants::WINDOWS_PER_MESSAGE * window < longest);
+        assert!(constants::TEXTS_PER_EMBEDDING_CALL * window > longest);
+        assert!(faults.visible_after_ms > 0);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use clap::Parser;
 use local_models::{
     ai::Ai,
     embedding::{EmbeddingModel, Error, Pooling, runtime_library},
-    faults::Injector,
+    faults::{Faults, Injector},
     index::Index,
     server::router,
     stand_ins::{LanguageModel, StandIns, Used},
@@ -47,6 +47,9 @@ struct Options {
     /// Make vectors of hashes of the text's words, at once: for who measures or tests everything but the model.
     #[arg(long)]
     hash_words: bool,
+    /// Be as slow and as narrow as production: vectors are found a while later, long calls fail.
+    #[arg(long)]
+    strict: bool,
     /// Folder for vectors that were computed before; without it each text is embedded anew.
     #[arg(long, env = "EMBEDDING_CACHE")]
     cache: Option<PathBuf>,
@@ -80,7 +83,7 @@ async fn main() -> Result<(), Error> {
     let stand_ins = StandIns {
         ai: Ai::new(models, cache),
         index: Mutex::new(Index::open(options.vectors.as_deref())?),
-        injector: Injector::default(),
+        injector: Injector::new(if options.strict { Faults::as_in_production() } else { Faults::default() }),
         used: Mutex::new(Used::default()),
         language_model: LanguageModel { url: options.llm_url, model: options.llm_model, key: options.llm_key },
         client: reqwest::Client::new(),

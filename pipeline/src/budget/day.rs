@@ -10,6 +10,8 @@
 //! | 90 % | smaller models, no cache writes; work that is not neurons' parks the rest of indexing |
 //! | 95 % of what D1 or R2 can store | indexing waits until something is deleted |
 //! | 100 % | indexing waits for 00:00 UTC, search is by keyword, answers quote what was found |
+//!
+//! Before it comes to that a user who has had more than their share waits alone ([`super::shares`]).
 
 use std::collections::BTreeMap;
 
@@ -17,9 +19,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    budget::allowances::{Allowances, Resource},
+    budget::{
+        allowances::{Allowances, Resource},
+        shares,
+        usage::Totals,
+    },
     constants,
+    ids::UserId,
+    time::Timestamp,
 };
+
+/// The end of what an item says that waits for room in D1 or R2: by it those are found that may go on when there is.
+pub const WAITS_FOR_ROOM: &str = "indexing goes on after something is deleted";
 
 /// How near its end a resource is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -69,6 +80,12 @@ pub struct Day {
     /// Requests of keys that made many (JSON: id to number).
     #[serde(rename = "budget_keys")]
     pub requests_by_key: Option<String>,
+    /// What users have had who had much (JSON: id to name to number); `None` while only one has a key.
+    #[serde(rename = "budget_users")]
+    pub users: Option<String>,
+    /// When the schedule last measured; `None` if it has not on this day.
+    #[serde(rename = "budget_counted_at")]
+    pub counted_at: Option<Timestamp>,
 }
 
 impl Day {
@@ -94,6 +111,8 @@ pub struct Budget {
     /// What the day may cost.
     pub allowances: Allowances,
     shares: BTreeMap<Resource, f64>,
+    /// What the user whose work it is has had, 1.0 being all of their share.
+    own: BTreeMap<Resource, f64>,
     ingest_share: f64,
 }
 
@@ -104,7 +123,37 @@ impl Budget {
             day.used().into_iter().map(|(resource, used)| (resource, used / allowances.of(resource))).collect();
         let ingest = allowances.ingest_neurons();
         let ingest_share = if ingest > 0.0 { day.ingest_neurons / ingest } else { 1.0 };
-        Self { allowances, shares, ingest_share }
+        Self { allowances, shares, own: BTreeMap::new(), ingest_share }
+    }
+
+    /// The same for one user, who has done so much since the day was counted.
+    #[must_use]
+    pub fn for_user(mut self, day: &Day, user: &UserId, since: &Totals) -> Self {
+        self.own = shares::of_user(&self.allowances, day.users.as_deref(), user, since);
+        self
+    }
+
+    /// The used share of what the user may have of a resource, 1.0 being all.
+    pub fn own_share(&self, resource: Resource) -> f64 {
+        self.own.get(&resource).copied().unwrap_or(0.0)
+    }
+
+    /// What the user may have of a resource while there are others.
+    pub fn own_allowance(&self, resource: Resource) -> f64 {
+        self.allowances.of(resource) * self.allowances.user_share
+    }
+
+    /// The resource of which the user has had so much that nothing more is done for them today.
+    pub fn refuses_user(&self) -> Option<Resource> {
+        shares::held()
+            .find(|resource| shares::is_needed(*resource) && self.own_share(*resource) >= shares::REFUSED_FROM)
+    }
+
+    /// That the user's share is spent, in words.
+    pub fn told_of_share(&self, resource: Resource) -> String {
+        let most = self.own_allowance(resource);
+        let used = self.own_share(resource) * most;
+        format!("your share of today's {} is spent: {used:.0} of {most:.0}; it is new at 00:00 UTC", resource.name())
     }
 
     /// The used share of a resource, 1.0 being all.
@@ -133,17 +182,22 @@ impl Budget {
         [Resource::KvWrites, Resource::D1RowsWritten, Resource::Neurons]
             .into_iter()
             .all(|resource| self.level(resource) < Level::Scarce)
+            && self.own_share(Resource::KvWrites) < 1.0
     }
 
     /// Why indexing must wait for tomorrow, if it must. Neurons are not asked about here: chunking
     /// needs none, and embedding reserves its own.
     ///
-    /// What everything needs stops indexing at 90 %: the rest of the day is for those who wait. What is stored
-    /// stops it at [`constants::STORED_SHARE`], and no midnight gives it back.
+    /// What everything needs stops indexing at 90 %: the rest of the day is for those who wait. A user's own share
+    /// stops theirs before that. What is stored stops it at [`constants::STORED_SHARE`], and no midnight gives it
+    /// back.
     pub fn parks_ingest(&self) -> Option<String> {
         if let Some(resource) = Resource::STORED.into_iter().find(|resource| self.is_nearly_full(*resource)) {
             let (percent, name) = (self.share(resource) * 100.0, resource.name());
-            return Some(format!("{percent:.0}% of {name} are full; indexing goes on after something is deleted"));
+            return Some(format!("{percent:.0}% of {name} are full; {WAITS_FOR_ROOM}"));
+        }
+        if let Some(resource) = self.own_spent().find(|resource| shares::is_needed(*resource)) {
+            return Some(self.told_of_share(resource));
         }
         let shared = [
             Resource::D1RowsWritten,
@@ -154,6 +208,16 @@ impl Budget {
         ];
         let resource = shared.into_iter().find(|resource| self.level(*resource) >= Level::Scarce)?;
         Some(format!("{:.0}% of today's {} are used", self.share(resource) * 100.0, resource.name()))
+    }
+
+    /// Resources of which the user has had all they may.
+    fn own_spent(&self) -> impl Iterator<Item = Resource> {
+        shares::held().filter(|resource| self.own_share(*resource) >= 1.0)
+    }
+
+    /// True if so much is stored that indexing must wait.
+    pub fn is_without_room(&self) -> bool {
+        Resource::STORED.into_iter().any(|resource| self.is_nearly_full(resource))
     }
 
     /// True if so much is stored of it that indexing must wait.
@@ -185,6 +249,11 @@ impl Budget {
             };
             notices.push(format!("{} at {percent:.0}%: {consequence}", resource.name()));
         }
+        notices.extend(self.own_spent().map(|resource| {
+            let percent = (self.own_share(resource) * 100.0).floor();
+            let consequence = if shares::is_needed(resource) { "indexing waits" } else { "no cache writes" };
+            format!("your {} at {percent:.0}% of your share: {consequence} until 00:00 UTC", resource.name())
+        }));
         // The last of a share is seldom exactly what a chunk needs.
         if Level::of(self.ingest_share) >= Level::Scarce && !self.is_without_neurons() {
             let percent = (self.ingest_share * 100.0).floor();
@@ -203,7 +272,7 @@ mod tests {
     use super::*;
 
     fn budget(neurons: f64, used: &str) -> Budget {
-        let day = Day { neurons, ingest_neurons: neurons, used: Some(used.to_owned()), requests_by_key: None };
+        let day = Day { neurons, ingest_neurons: neurons, used: Some(used.to_owned()), ..Day::default() };
         Budget::new(Allowances::default(), &day)
     }
 

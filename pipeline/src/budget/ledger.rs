@@ -3,7 +3,8 @@
 //! 1. [`reserve`] sets neurons aside before an AI call, in one statement that refuses what does not
 //!    fit: concurrent workers cannot overspend together.
 //! 2. [`record`] ends the invocation: one transaction replaces its reservation by its usage row and
-//!    adds the neurons it really spent to the day.
+//!    adds the neurons it really spent to the day. With it comes, now and then, a row for all requests that were
+//!    refused in the same isolate: none of them is worth a write of its own, but the platform counts them.
 //! 3. [`charge_abandoned`] does the same for an invocation that never got that far. Whether its
 //!    call was billed nobody knows: it is taken for billed.
 //!
@@ -12,12 +13,12 @@
 //! on which of both the platform counts it nobody knows, and of the old day nothing is left to be saved.
 
 use crate::{
-    budget::{allowances::Allowances, purpose::Purpose},
+    budget::{allowances::Allowances, purpose::Purpose, usage::Totals},
     constants,
     failure::Failure,
     ids::UserId,
     platform::{
-        ports::{Clock, Database, Deployment, KeyValue, Meter},
+        ports::{Clock, Database, Deployment, Isolate, KeyValue, Meter},
         transaction::Transaction,
     },
     store::usage::{
@@ -99,11 +100,17 @@ pub struct Entry<'a> {
 /// # Errors
 /// What the database fails with. Not to be repeated: the row is keyed by the time as well, so that a row whose
 /// answer was lost would be written again, and its neurons counted twice.
-pub async fn record<P: Database + Meter + Clock>(ports: &P, entry: Entry<'_>) -> Result<(), Failure> {
+pub async fn record<P: Database + Meter + Isolate + Clock>(ports: &P, entry: Entry<'_>) -> Result<(), Failure> {
+    let now = ports.now();
     let mut usage = ports.usage();
     let neurons = usage.neurons;
-    usage.d1_rows_written += 1 + u64::from(neurons > 0.0) + u64::from(ports.has_reserved());
-    let now = ports.now();
+    let has_queries_left = ports.asked().queries_left() > 0;
+    let unrecorded = ports.with_memory(|memory| if has_queries_left { memory.take_unrecorded(now) } else { None });
+    usage.d1_rows_written +=
+        1 + u64::from(neurons > 0.0) + u64::from(ports.has_reserved()) + u64::from(unrecorded.is_some());
+    if let Some(user) = entry.user {
+        ports.with_memory(|memory| memory.note_done(user, usage));
+    }
     let invocation = ports.invocation();
     let mut transaction = Transaction::default();
     if neurons > 0.0 {
@@ -119,10 +126,27 @@ pub async fn record<P: Database + Meter + Clock>(ports: &P, entry: Entry<'_>) ->
         user: entry.user,
         key: entry.key,
         source: entry.source,
+        requests: 1,
         usage,
     }));
+    if let Some(Totals { invocations, usage }) = unrecorded {
+        let invocation = format!("{invocation}-{REFUSED}");
+        let refused = NewUsage {
+            at: now,
+            invocation: &invocation,
+            user: None,
+            key: None,
+            source: REFUSED,
+            requests: invocations,
+            usage,
+        };
+        transaction.write(log::insert(refused));
+    }
     transaction.commit(ports).await.map(drop)
 }
+
+/// The source of rows that stand for requests that were refused.
+const REFUSED: &str = "refused";
 
 /// Takes reservations for spent whose invocations cannot be alive any more, on the day of its discovery: the
 /// hour of the call may be summed up already. One transaction, however many they are; two at once find them once.

@@ -1,5 +1,7 @@
 //! What an invocation used, counted as the Free plan counts it.
 
+use std::ops::AddAssign;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,4 +40,41 @@ pub struct Usage {
     /// Milliseconds for which Durable Objects were awake.
     #[serde(default)]
     pub object_milliseconds: u64,
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, more: Self) {
+        self.neurons += more.neurons;
+        self.d1_rows_read += more.d1_rows_read;
+        self.d1_rows_written += more.d1_rows_written;
+        self.kv_reads += more.kv_reads;
+        self.kv_writes += more.kv_writes;
+        self.r2_class_a += more.r2_class_a;
+        self.r2_class_b += more.r2_class_b;
+        self.queue_operations += more.queue_operations;
+        self.vectors_queried += more.vectors_queried;
+        self.vectors_upserted += more.vectors_upserted;
+        self.object_requests += more.object_requests;
+        self.object_rows_read += more.object_rows_read;
+        self.object_rows_written += more.object_rows_written;
+        self.object_milliseconds += more.object_milliseconds;
+    }
+}
+
+/// Sums of usage, and over how many invocations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+pub struct Totals {
+    /// Invocations, each a request of the plan's.
+    pub invocations: u64,
+    /// What they used together.
+    #[serde(flatten)]
+    pub usage: Usage,
+}
+
+impl Totals {
+    /// Adds an invocation.
+    pub fn add(&mut self, usage: Usage) {
+        self.invocations += 1;
+        self.usage += usage;
+    }
 }

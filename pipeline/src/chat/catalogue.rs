@@ -64,6 +64,9 @@ pub struct Route {
 pub struct Model {
     /// Tokens it reads and writes together.
     pub context: u64,
+    /// Whether it thinks before it answers, unasked: what it thinks is billed and not shown.
+    #[serde(default)]
+    pub thinks: bool,
     /// What it costs.
     #[serde(flatten)]
     pub price: Price,
@@ -98,14 +101,16 @@ const GPT_OSS_20B: &str = "@cf/openai/gpt-oss-20b";
 
 impl Default for Catalogue {
     /// Models that the Free plan runs, each route's cheapest fit first. Prices and windows:
-    /// <https://developers.cloudflare.com/workers-ai/platform/pricing>/
+    /// <https://developers.cloudflare.com/workers-ai/platform/pricing>/, what thinks:
+    /// <https://developers.cloudflare.com/workers-ai/models>/
     fn default() -> Self {
         let route = |models: [&str; 3], window, max_tokens| Route {
             models: models.map(str::to_owned).to_vec(),
             window,
             max_tokens,
         };
-        let model = |context, input, output| Model { context, price: Price { input, output } };
+        let model = |context, input, output| Model { context, thinks: false, price: Price { input, output } };
+        let thinking = |model| Model { thinks: true, ..model };
         Self {
             routes: BTreeMap::from([
                 (RouteName::Simple, route([GRANITE, LLAMA_1B, LLAMA_8B], 4_096, 384)),
@@ -118,8 +123,8 @@ impl Default for Catalogue {
                     (GRANITE, model(131_000, 1_542.0, 10_158.0)),
                     (LLAMA_1B, model(60_000, 2_457.0, 18_252.0)),
                     (LLAMA_8B, model(32_000, 4_119.0, 34_868.0)),
-                    (QWEN_30B, model(32_768, 4_625.0, 30_475.0)),
-                    (GPT_OSS_20B, model(128_000, 18_182.0, 27_273.0)),
+                    (QWEN_30B, thinking(model(32_768, 4_625.0, 30_475.0))),
+                    (GPT_OSS_20B, thinking(model(128_000, 18_182.0, 27_273.0))),
                 ]
                 .map(|(name, model)| (name.to_owned(), model)),
             ),

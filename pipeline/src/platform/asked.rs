@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::{failure::Failure, plan::Plan};
+use crate::{failure::Failure, plan::Plan, platform::statement::Statement};
 
 /// D1 queries at the end of an invocation: its usage row, what it spent, and its reservation.
 pub const QUERIES_TO_RECORD: u64 = 3;
@@ -33,6 +33,15 @@ impl Asked {
     /// True if nothing was asked so far.
     pub const fn is_nothing(&self) -> bool {
         self.subrequests == 0 && self.outside == 0
+    }
+
+    /// Counts a batch that goes to D1 in one request, and looks at the size of each of its statements.
+    ///
+    /// # Errors
+    /// As of [`count_queries`](Self::count_queries), or D1 does not take a statement of this size.
+    pub fn count_batch(&mut self, statements: &[Statement]) -> Result<(), Failure> {
+        self.count_queries(statements.len())?;
+        statements.iter().try_for_each(Statement::check_size)
     }
 
     /// Counts statements that go to D1 in one request.
@@ -87,6 +96,26 @@ fn refuse_beyond(asked: u64, most: u64) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{constants, failure::FailureKind};
+
+    #[test]
+    fn a_statement_as_large_as_d1_takes_it_is_admitted_and_no_larger_one() {
+        let admit = |statement: Statement| Asked::default().count_batch(&[Statement::new("SELECT 1"), statement]);
+        let with_text = |bytes| Statement::new("SELECT ?1").bind("x".repeat(bytes));
+        let with_values = |count| (0..count).fold(Statement::new("SELECT 1"), |statement, _| statement.bind(1i64));
+        let of_length = |bytes| Statement::new("x".repeat(bytes).leak());
+        assert_eq!(admit(with_text(constants::D1_VALUE_BYTES)), Ok(()));
+        assert_eq!(admit(with_values(constants::D1_PARAMETERS)), Ok(()));
+        assert_eq!(admit(of_length(constants::D1_STATEMENT_BYTES)), Ok(()));
+        for (larger, words) in [
+            (with_text(constants::D1_VALUE_BYTES + 1), "string or blob too big"),
+            (with_values(constants::D1_PARAMETERS + 1), "too many SQL variables"),
+            (of_length(constants::D1_STATEMENT_BYTES + 1), "statement too long"),
+        ] {
+            let refused = admit(larger).unwrap_err();
+            assert!(refused.kind == FailureKind::Bug && refused.why.contains(words), "{refused}");
+        }
+    }
 
     #[test]
     fn the_fifty_first_query_is_refused_and_every_statement_of_a_batch_is_one() {

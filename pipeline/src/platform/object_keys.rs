@@ -56,7 +56,7 @@ pub fn penalty(caller: &str) -> String {
     format!("cache:rate:{caller}")
 }
 
-/// True for what every request asks about: configuration, and whether its caller is banned. An
+/// True for what every request may ask about: configuration, and whether its caller is banned. An
 /// isolate may answer it from memory for as long as KV answers from its own cache, a minute.
 pub fn is_asked_always(key: &str) -> bool {
     key.starts_with("config:") || key.starts_with("cache:rate:")

@@ -18,6 +18,7 @@ use crate::{
     plan::Plan,
     platform::{
         asked::Asked,
+        isolate::IsolateMemory,
         statement::{Answers, Statement},
     },
     time::{Span, Timestamp},
@@ -226,6 +227,12 @@ pub trait Meter {
     fn has_reserved(&self) -> bool;
     /// Notes that it has set neurons aside.
     fn note_reservation(&self);
+}
+
+/// The isolate that an invocation runs in: those before it and after it may share it.
+pub trait Isolate {
+    /// Works on what the isolate remembers.
+    fn with_memory<T>(&self, work: impl FnOnce(&mut IsolateMemory) -> T) -> T;
 }
 
 /// How this deployment is configured.

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::{
+    constants,
     failure::Failure,
     ids::{ChunkRow, ClaimToken, ConversationId, DocumentId, ItemId, JobId, MemoryId, SessionId, TurnId, UserId},
     time::{Span, Timestamp},
@@ -42,6 +43,24 @@ impl Statement {
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
+    }
+
+    /// Refuses what D1 does not take: a text, parameters or a parameter beyond its limits.
+    ///
+    /// # Errors
+    /// What D1 says of it, in the words of its `SQLite`.
+    pub fn check_size(&self) -> Result<(), Failure> {
+        let is_long = |value: &Value| matches!(value, Value::Text(text) if text.len() > constants::D1_VALUE_BYTES);
+        if self.sql.len() > constants::D1_STATEMENT_BYTES {
+            return Err(Failure::bug("D1: D1_ERROR: statement too long: SQLITE_TOOBIG"));
+        }
+        if self.values.len() > constants::D1_PARAMETERS {
+            return Err(Failure::bug("D1: D1_ERROR: too many SQL variables: SQLITE_ERROR"));
+        }
+        if self.values.iter().any(is_long) {
+            return Err(Failure::bug("D1: D1_ERROR: string or blob too big: SQLITE_TOOBIG"));
+        }
+        Ok(())
     }
 }
 

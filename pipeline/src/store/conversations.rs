@@ -185,7 +185,7 @@ pub fn delete(user: &UserId, conversation: &ConversationId) -> Write {
 
 /// Conversations that were continued longer ago than their owners want (`retention` of their profile).
 pub fn past_retention(now: Timestamp, limit: i64) -> Query<Old<ConversationId>> {
-    const OLD: &str = past_retention!("conversations", "updated_at", "conversation_days");
+    const OLD: &str = past_retention!("conversations", "old.updated_at", "conversation_days", "?1", "?2");
     retention::old(formatcp!("SELECT old.user_id, old.id {OLD} LIMIT ?3"), now, limit)
 }
 

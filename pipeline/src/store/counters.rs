@@ -1,13 +1,14 @@
 //! Numbers of the whole deployment, a row each: the table `counters`.
 //!
 //! `item` is the last number that was given to a job item, `steps_due` which steps of the schedule are due and
-//! not done (a bit each), `vectors_stored` how many vectors the index held and `r2_bytes` how many bytes R2 held of
-//! documents when they were last counted, and `kv_writes` the KV writes that caches did on one day.
+//! not done (a bit each), and `kv_writes` the KV writes that caches did on one day. Of what is stored they say what
+//! there was when it was last counted: `vectors_stored` of the index, `r2_bytes` of documents in R2, `documents` how
+//! many these are, and `stored_counted_at` when that was.
 
 use serde::Deserialize;
 
 use crate::{
-    ids::JobId,
+    ids::{JobId, UserId},
     platform::transaction::{Query, Write},
     time::{DAY, Timestamp},
 };
@@ -22,49 +23,72 @@ pub fn take_item_numbers(job: &JobId, count: usize) -> Write {
     .bind(count)
 }
 
-/// How many vectors the index holds.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct StoredVectors {
-    /// How many.
-    pub value: f64,
+/// What is stored.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Stored {
+    /// Bytes in R2: of documents as they were last counted, and of uploads as they are: few.
+    pub r2_bytes: f64,
+    /// Vectors as they were last counted.
+    pub vectors: f64,
+    /// Documents as they were last counted.
+    pub documents: i64,
+    /// When they were; `None` before the first time.
+    pub counted_at: Option<Timestamp>,
 }
 
-/// The vectors as they were last counted; no row before the first time.
-pub fn stored_vectors() -> Query<StoredVectors> {
-    Query::new("SELECT value FROM counters WHERE name = 'vectors_stored'")
-}
-
-/// Counts the vectors anew: a look at every document.
-pub fn count_stored_vectors() -> Query<StoredVectors> {
-    Query::new(
-        "INSERT INTO counters (name, value)
-         SELECT 'vectors_stored', total(chunk_count) FROM documents
-         WHERE current IS NOT NULL AND deleted_at IS NULL AND (evicted_at IS NULL OR evicting = 1)
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value RETURNING value",
-    )
-}
-
-/// How many bytes R2 holds: of documents, and of uploads as they came.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct StoredBytes {
-    /// How many.
-    pub value: f64,
-}
-
-/// The bytes of documents as they were last counted, none before the first time, and of uploads as they are: few.
-pub fn stored_bytes() -> Query<StoredBytes> {
+/// What is stored: one row, whatever there is.
+pub fn stored() -> Query<Stored> {
     Query::new(
         "SELECT coalesce((SELECT value FROM counters WHERE name = 'r2_bytes'), 0)
-                + (SELECT total(bytes) FROM uploads WHERE cleared_at IS NULL) AS value",
+                + (SELECT total(bytes) FROM uploads WHERE cleared_at IS NULL) AS r2_bytes,
+                coalesce((SELECT value FROM counters WHERE name = 'vectors_stored'), 0) AS vectors,
+                coalesce((SELECT value FROM counters WHERE name = 'documents'), 0) AS documents,
+                (SELECT value FROM counters WHERE name = 'stored_counted_at') AS counted_at",
     )
 }
 
-/// Counts the bytes of documents anew: a look at each. Archives are not in them: they are packed, and few.
-pub fn count_stored_bytes() -> Write {
+/// Counts what is stored anew: a look at every document. Archives are not in the bytes: they are packed, and few. A
+/// document that is being evicted has the vectors that are not removed so far.
+pub fn count_stored(now: Timestamp) -> Write {
     Write::new(
-        "INSERT INTO counters (name, value) SELECT 'r2_bytes', total(bytes) FROM documents WHERE deleted_at IS NULL
+        "WITH counted AS MATERIALIZED (
+             SELECT count(*) AS documents, total(bytes) AS bytes,
+                    total(CASE WHEN current IS NULL THEN 0
+                               WHEN evicted_at IS NULL THEN chunk_count
+                               WHEN evicting IS NOT NULL THEN chunk_count - evicting + 1 END) AS vectors
+             FROM documents WHERE deleted_at IS NULL)
+         INSERT INTO counters (name, value)
+         SELECT name, value FROM (
+             SELECT 'documents' AS name, documents AS value FROM counted
+             UNION ALL SELECT 'r2_bytes', bytes FROM counted
+             UNION ALL SELECT 'vectors_stored', vectors FROM counted
+             UNION ALL SELECT 'stored_counted_at', ?1)
+         WHERE true
          ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )
+    .bind(now)
+}
+
+/// The room that there is in R2, and who takes it.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Room {
+    /// Bytes that are stored: of documents as last counted, and of uploads that are not unpacked.
+    pub stored: f64,
+    /// Of them, those of the user's uploads.
+    pub own: f64,
+    /// 1 if somebody else has a key that is good.
+    pub others: i64,
+}
+
+/// Who takes the room in R2: one row, whatever there is.
+pub fn room(user: &UserId) -> Query<Room> {
+    Query::new(
+        "SELECT coalesce((SELECT value FROM counters WHERE name = 'r2_bytes'), 0) + u.stored AS stored, u.own,
+                EXISTS (SELECT 1 FROM api_keys WHERE user_id <> ?1 AND revoked_at IS NULL) AS others
+         FROM (SELECT total(bytes) AS stored, total(CASE WHEN user_id = ?1 THEN bytes END) AS own
+               FROM uploads WHERE cleared_at IS NULL) u",
+    )
+    .bind(user)
 }
 
 /// Takes `writes` of the `most` KV writes that caches may do a day; changes nothing if they are not left.

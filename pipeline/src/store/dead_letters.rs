@@ -59,7 +59,7 @@ pub struct DeadLetter {
     pub id: String,
     /// The stage that failed.
     pub stage: String,
-    /// The job it failed for.
+    /// The job it failed for; null when that has expired and there is nothing left to replay.
     pub job_id: Option<JobId>,
     /// What its owner can do something about.
     pub why: String,
@@ -81,20 +81,32 @@ pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<DeadLett
     .bind(limit)
 }
 
-/// What a replayed dead letter was about.
+/// What a dead letter is about.
 #[derive(Clone, Debug, Deserialize)]
-pub struct ReplayedItem {
-    /// The item that failed.
-    pub item_id: ItemId,
-    /// Its job.
-    pub job_id: JobId,
+pub struct FailedItem {
+    /// The item that failed; `None` if it has expired.
+    pub item_id: Option<ItemId>,
+    /// Its job; `None` if it has expired.
+    pub job_id: Option<JobId>,
 }
 
-/// Notes that a user's dead letter is tried again.
-pub fn replay(user: &UserId, id: &str, now: Timestamp) -> Query<ReplayedItem> {
+/// What a user's dead letter is about. Letters are kept for longer than jobs.
+pub fn failed_item(user: &UserId, id: &str) -> Query<FailedItem> {
     Query::new(
+        "SELECT i.id AS item_id, i.job_id FROM dead_letters l LEFT JOIN job_items i ON i.id = l.item_id
+         WHERE l.id = ?1 AND l.user_id = ?2",
+    )
+    .bind(id)
+    .bind(user)
+}
+
+/// Notes that a user's dead letter is tried again, if its item can be: it is there, and its job was not cancelled.
+/// In the transaction that queues the item.
+pub fn replay(user: &UserId, id: &str, now: Timestamp) -> Write {
+    Write::new(
         "UPDATE dead_letters SET replayed_at = ?3 WHERE id = ?1 AND user_id = ?2
-         RETURNING item_id, (SELECT job_id FROM job_items WHERE job_items.id = dead_letters.item_id) AS job_id",
+           AND EXISTS (SELECT 1 FROM job_items i JOIN jobs j ON j.id = i.job_id
+                       WHERE i.id = dead_letters.item_id AND j.cancelled_at IS NULL)",
     )
     .bind(id)
     .bind(user)

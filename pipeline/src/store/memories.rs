@@ -198,7 +198,7 @@ pub fn mark_recalled(claim: &Claim, memories: &[MemoryId], now: Timestamp) -> Re
 /// The row numbers of memories past their owners' retention; pinned ones stay.
 pub(in crate::store) const PAST_RETENTION: &str = formatcp!(
     "SELECT old.number {OLD} AND old.pinned = 0",
-    OLD = past_retention!("memories", "created_at", "memory_days"),
+    OLD = past_retention!("memories", "old.created_at", "memory_days", "?1", "?2"),
 );
 
 /// Removes memories that are older than their owners want: from the full-text index, then the rows.

@@ -8,22 +8,25 @@ use crate::{
     time::{DAY, Timestamp},
 };
 
-/// From the table `$table`, under the name `old`: what of each user is older by its column `$since` than as many
-/// days as their profile keeps of it (`retention.$days`). `?1` is now, `?2` the milliseconds of a day. Those who
+/// From the table `$table`, under the name `old`: what of each user is older, counted from `$since`, than as many
+/// days as their profile keeps of it (`retention.$days`). `$now` is now, `$day` the milliseconds of a day. Those who
 /// never said are passed over without a look at what they have.
 macro_rules! past_retention {
-    ($table:literal, $since:literal, $days:literal) => {
+    ($table:literal, $since:expr, $days:literal, $now:literal, $day:literal) => {
         concat!(
             "FROM users u CROSS JOIN ",
             $table,
             " old ON old.user_id = u.id
              WHERE u.profile ->> '$.retention.",
             $days,
-            "' > 0 AND old.",
+            "' > 0 AND ",
             $since,
-            " < ?1 - (u.profile ->> '$.retention.",
+            " < ",
+            $now,
+            " - (u.profile ->> '$.retention.",
             $days,
-            "') * ?2"
+            "') * ",
+            $day
         )
     };
 }

@@ -118,7 +118,7 @@ pub struct ResultRow {
     pub external_id: Option<String>,
     /// Ours.
     pub document_id: Option<DocumentId>,
-    /// `duplicate`, `in_progress`, `superseded`, `rejected`, or how far what is indexed has come.
+    /// `duplicate`, `in_progress`, `rejected`, `superseded`, or how far what is indexed has come.
     pub status: String,
     /// Of what another upload was bringing already: that upload's job.
     pub job_id: Option<JobId>,
@@ -142,7 +142,8 @@ pub struct Wanted<'a> {
 /// What became of the documents of a user's upload, in its order.
 pub fn results(user: &UserId, job: &JobId, wanted: &Wanted<'_>) -> Query<ResultRow> {
     // A row holds the results of one range: the first that is read may begin that much before what is wanted.
-    // A document that is indexed is as far as its pack, and then as its batch, unless it failed alone.
+    // A document that is indexed is as far as its pack, and then as its batch, unless it failed alone or another
+    // upload took it over.
     Query::new(
         "SELECT * FROM (
              SELECT u.first + r.key AS \"index\", r.value ->> 'external_id' AS external_id,
@@ -150,6 +151,10 @@ pub fn results(user: &UserId, job: &JobId, wanted: &Wanted<'_>) -> Query<ResultR
                     CASE WHEN r.value ->> 'status' <> 'queued' THEN r.value ->> 'status'
                          WHEN EXISTS (SELECT 1 FROM json_each(coalesce(p.failures, '[]')) f
                                       WHERE f.value ->> 'document_id' = r.value ->> 'document_id') THEN 'failed'
+                         WHEN p.state IN ('failed', 'cancelled') THEN p.state
+                         WHEN b.state IN ('failed', 'cancelled') AND p.state = 'done' THEN b.state
+                         WHEN EXISTS (SELECT 1 FROM json_each(coalesce(p.superseded, '[]')) s
+                                      WHERE s.value = r.value ->> 'document_id') THEN 'superseded'
                          WHEN p.state = 'done' AND b.state = 'waiting' THEN 'running'
                          WHEN p.state = 'done' THEN b.state
                          ELSE coalesce(p.state, 'done') END AS status,
@@ -175,16 +180,19 @@ pub fn results(user: &UserId, job: &JobId, wanted: &Wanted<'_>) -> Query<ResultR
 /// How many documents of an upload have a result.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct ResultCount {
-    /// One past the index of the last.
-    pub end: i64,
+    /// How many were found.
+    pub found: i64,
+    /// One past the index of the last that has a result; `None` if none has: not yet, or not any more.
+    pub end: Option<i64>,
 }
 
 /// How many documents of a user's upload have a result: one row of them, the last.
 pub fn result_count(user: &UserId, job: &JobId) -> Query<ResultCount> {
     Query::new(
-        "SELECT u.first + json_array_length(u.results) AS \"end\"
-         FROM jobs j JOIN upload_results u ON u.job_id = j.id WHERE j.id = ?1 AND j.user_id = ?2
-         ORDER BY u.first DESC LIMIT 1",
+        "SELECT coalesce(u.queued + u.duplicates + u.rejected, 0) AS found,
+                (SELECT r.first + json_array_length(r.results) FROM upload_results r WHERE r.job_id = j.id
+                 ORDER BY r.first DESC LIMIT 1) AS \"end\"
+         FROM jobs j LEFT JOIN uploads u ON u.job_id = j.id WHERE j.id = ?1 AND j.user_id = ?2",
     )
     .bind(job)
     .bind(user)

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    api::jobs,
+    api::jobs::{self, Letter},
     http::{
         call::Call,
         paging,
@@ -32,14 +32,21 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     Ok(paging::page_reply(letters, limit, |letter| letter.id.clone()))
 }
 
-/// `POST /api/dead-letters/{id}/replay`: its item tries again from where it failed.
+/// `POST /api/dead-letters/{id}/replay`: its item tries again from where it failed, while its job is there: letters
+/// are kept for longer than jobs.
 pub async fn replay<P: Database + Queue + Channels + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let user = &call.tenant.user;
-    let replayed = dead_letters::replay(user, call.id, ports.now()).first(ports).await?;
-    let replayed = replayed.ok_or_else(|| {
+    let failed = dead_letters::failed_item(user, call.id).first(ports).await?;
+    let failed = failed.ok_or_else(|| {
         Problem::new(Code::NotFound, "there is no such dead letter; GET /api/dead-letters lists yours")
     })?;
-    jobs::requeue(ports, user, &replayed.job_id, Some(replayed.item_id)).await?;
-    let job = replayed.job_id;
+    let (Some(item), Some(job)) = (failed.item_id, failed.job_id) else { return Err(expired().into()) };
+    jobs::requeue(ports, user, &job, Some(Letter { id: call.id, item })).await?;
     Ok(Reply::json(StatusCode::ACCEPTED, &Replayed { job_id: job.clone() }).of_job(&job))
+}
+
+fn expired() -> Problem {
+    let detail = "its job ended more than seven days ago and has expired, so that nothing is left to replay; upload, ask \
+                  or delete again instead";
+    Problem::new(Code::Gone, detail)
 }

@@ -14,7 +14,7 @@ use pipeline::{
     store::{
         chunks::read::{self as chunks, ChunkSpan},
         documents::{
-            delete::Removal,
+            delete::Cause,
             read::{self, DocumentFilter, DocumentRow},
         },
     },
@@ -164,7 +164,7 @@ pub async fn delete<P: Database + Queue + Deployment + Meter + Clock + Random>(p
     let id = id_of(call)?;
     let user = &call.tenant.user;
     let deleted_at = ports.now();
-    let job = remove::document(ports, user, &id, Removal::Deletion).await?.ok_or_else(not_found)?;
+    let job = remove::document(ports, user, &id, Cause::Owner).await?.ok_or_else(not_found)?;
     let deleted = Deleted { document_id: &id, deleted_at, job_id: &job };
     match call.wait() {
         Span::ZERO => Ok(Reply::json(StatusCode::ACCEPTED, &deleted).of_job(&job)),

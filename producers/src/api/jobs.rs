@@ -35,11 +35,14 @@ pub use self::{
     view::{Counts, JobView, StageView, Status, UploadView},
     wait::{WithJob, wait, wait_for_end},
 };
-use self::{turn_writer::TurnWriter, view::not_found};
+use self::{
+    turn_writer::TurnWriter,
+    view::{cancelled, not_found},
+};
 use crate::http::{
     call::{Call, since},
     paging,
-    reply::{Answer, Body, Reply, TurnStream},
+    reply::{Answer, Body, Refusal, Reply, TurnStream},
 };
 
 fn id_of(call: &Call<'_>) -> Result<JobId, Problem> {
@@ -106,36 +109,52 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     Ok(paging::page_reply(entries, limit, |entry| entry.id.to_string()))
 }
 
-/// `POST /api/jobs/{id}/retry`: failed items try again from where they failed.
+/// `POST /api/jobs/{id}/retry`: failed items try again from where they failed; not those of a job that was cancelled.
 pub async fn retry<P: Database + Queue + Channels + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
     let user = &call.tenant.user;
-    store::jobs::read::end(user, &job).first(ports).await?.ok_or_else(not_found)?;
     requeue(ports, user, &job, None).await?;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
     Ok(reply(StatusCode::ACCEPTED, &view)?.of_job(&job))
 }
 
-/// Queues a job's failed items again, or one of them, and sends their messages. A batch waits for its
+/// A dead letter that is replayed.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter<'a> {
+    /// The letter.
+    pub id: &'a str,
+    /// The item that failed.
+    pub item: ItemId,
+}
+
+/// Queues a job's failed items again, or that of a dead letter, and sends their messages. A batch waits for its
 /// failed pack again, wherever it had got to without it. Who listens to a turn is told before anybody can work
 /// on it again.
 pub async fn requeue<P: Database + Queue + Channels + Clock>(
     ports: &P,
     user: &UserId,
     job: &JobId,
-    only: Option<ItemId>,
-) -> Result<(), Failure> {
+    letter: Option<Letter<'_>>,
+) -> Result<(), Refusal> {
     let now = ports.now();
+    let only = letter.map(|letter| letter.item);
     let mut transaction = Transaction::default();
+    let end = transaction.query(store::jobs::read::end(user, job));
     let failed = transaction.query(store::jobs::retry::failed_turn(user, job));
     transaction.write(store::jobs::retry::reopen_batches(user, job, only, now));
     transaction.announce(store::jobs::retry::requeue(user, job, only, now));
     transaction.write(store::jobs::retry::reopen_job(user, job));
+    if let Some(letter) = letter {
+        transaction.write(store::dead_letters::replay(user, letter.id, now));
+    }
     let done = transaction.commit(ports).await?;
+    if done.first(end)?.ok_or_else(not_found)?.cancelled_at.is_some() {
+        return Err(cancelled().into());
+    }
     if let Some(failed) = done.first(failed)? {
         publish_retry(ports, user, job, &failed).await?;
     }
-    ports.send(done.messages()?).await
+    Ok(ports.send(done.messages()?).await?)
 }
 
 /// Takes back that a turn failed, for those who heard it and those who would hear it late.

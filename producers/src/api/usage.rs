@@ -67,7 +67,8 @@ pub struct UsageView {
     /// Thresholds passed today.
     #[schemars(with = "Vec<Map<String, Value>>")]
     alerts: Vec<Box<RawValue>>,
-    /// What the tenant's own requests and jobs took of it, when it was last counted.
+    /// What the tenant's own requests and jobs took of it, when it was last counted. Of every resource they may take
+    /// the same part as of the neurons (`share`) while there are other users.
     own: Usage,
 }
 
@@ -91,14 +92,13 @@ pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let since = now.start_of_day();
     let mut transaction = Transaction::default();
     let own = transaction.query(sums::of_user(&call.tenant.user, since));
-    let measured = transaction.query(budget::measured(now));
     let day = transaction.query(budget::day(now));
     let alerts = transaction.query(alerts::since(since));
-    let stored = transaction.query(counters::stored_vectors());
+    let stored = transaction.query(counters::stored());
     let done = transaction.commit(ports).await?;
     let own = done.first(own)?.unwrap_or_default();
     let day = done.first(day)?.unwrap_or_default();
-    let stored = done.first(stored)?;
+    let stored = done.first(stored)?.unwrap_or_default();
     let allowances = &call.budget.allowances;
     let used = day.used();
     let resources = resources(&used, allowances, since, now);
@@ -107,12 +107,12 @@ pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let view = UsageView {
         since,
         until: now.next_day(),
-        measured_at: done.first(measured)?.and_then(|day| day.counted_at),
+        measured_at: day.counted_at,
         invocations: invocations(&used),
         first_to_run_out: first,
         resources,
         ingest: Share { neurons: day.ingest_neurons, allowance: allowances.ingest_neurons() },
-        vectors: Vectors { stored: stored.map_or(0.0, |row| row.value), allowance: allowances.vectors_stored },
+        vectors: Vectors { stored: stored.vectors, allowance: allowances.vectors_stored },
         degraded: call.budget.degradations(),
         alerts: done.all(alerts)?.into_iter().filter_map(|alert| RawValue::from_string(alert.body).ok()).collect(),
         share: Share { neurons: own.usage.neurons, allowance: allowances.user_neurons() },

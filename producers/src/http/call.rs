@@ -8,8 +8,8 @@ use pipeline::{
     budget::day::Budget,
     constants,
     platform::ports::{
-        Channels, Clock, Database, Deployment, Embedder, KeyValue, Meter, ObjectStore, Queue, Random, RateLimiter,
-        Sha256, UnreadBody, VectorIndex,
+        Channels, Clock, Database, Deployment, Embedder, Isolate, KeyValue, Meter, ObjectStore, Queue, Random,
+        RateLimiter, Sha256, UnreadBody, VectorIndex,
     },
     port_set,
     problem::{Code, Problem},
@@ -30,6 +30,7 @@ port_set! {
         + RateLimiter
         + Deployment
         + Meter
+        + Isolate
         + Clock
         + Random
         + Sha256

@@ -2,12 +2,13 @@
 //!
 //! Whoever floods is refused before anything is looked up. The body comes last: it is read when the operation is
 //! known and the caller's key is good, and no further than the operation's row allows. What was refused, or was
-//! nobody's and wrote nothing, leaves no usage row: one address could fill the day's writes with them.
+//! nobody's and wrote nothing, leaves no usage row: one address could fill the day's writes with them. The platform
+//! counts it all the same, and so does the isolate, which leaves it to the ledger for one row of many.
 
 use bytes::Bytes;
 use http::{HeaderName, Request, header};
 use pipeline::{
-    budget::{allowances::Allowances, day::Budget, usage::Usage},
+    budget::{day::Budget, usage::Usage, user_day},
     failure::Failure,
     ids::{RequestId, UserId},
     platform::ports::Burst,
@@ -63,6 +64,9 @@ pub async fn handle<P: RequestPorts>(
         // The channel that is asked next is an object request, on its owner's account.
         exchange.summary.is_recorded = true;
         exchange.summary.user = Some(joining.channel.owner().clone());
+    }
+    if !exchange.summary.is_recorded {
+        ports.with_memory(|memory| memory.leave_unrecorded(ports.usage(), ports.now()));
     }
     let reply = reply.with(HeaderName::from_static("x-request-id"), exchange.summary.request_id.as_str());
     (reply, exchange.summary)
@@ -146,7 +150,7 @@ impl<P: RequestPorts> Exchange<'_, P> {
         let Caller { tenant, key, day } = authenticate::authenticate(ports, self.settings, request.headers()).await?;
         self.summary.user = Some(tenant.user.clone());
         self.summary.key = Some(key.clone());
-        let budget = Budget::new(Allowances::load(ports).await.allowances, &day);
+        let budget = user_day::budget_for(ports, &day, &tenant.user).await;
         let used = day.requests_of_key(&key);
         let reply = if let Err(limited) = admit_key(ports, &key, &budget, used).await {
             self.limited(&limited)
@@ -196,10 +200,11 @@ impl<P: RequestPorts> Exchange<'_, P> {
     }
 }
 
-/// Admits a key that keeps to its burst and to its quota of the day.
+/// Admits a key that keeps to its burst and to its quota of the day, of a user who keeps to their share.
 async fn admit_key<P: RequestPorts>(ports: &P, key: &str, budget: &Budget, used: u64) -> Result<(), Limited> {
     rate_limit::admit(ports, Burst::Key, key).await?;
-    rate_limit::hold_to_quota(budget, used, ports.now())
+    rate_limit::hold_to_quota(budget, used, ports.now())?;
+    rate_limit::hold_to_share(budget, ports.now())
 }
 
 /// Reads the body that the operation takes; one that takes none has nothing to read. A body that is to be

@@ -1,9 +1,10 @@
-//! How often a caller may ask: bursts by the rate-limit binding, a day's quota by the ledger.
+//! How often a caller may ask: bursts by the rate-limit binding, a day's quota and a user's share by the ledger.
 //!
-//! 1. Whoever sits in the penalty box (KV, `cache:rate:{caller}`) is refused without a look.
+//! 1. Whom this isolate knows to be banned is refused without a look at anything.
 //! 2. Addresses (of IPv6 their networks of 64 bits), then API keys, have a burst of requests in ten seconds.
-//! 3. A key has a quota of requests a day, as cron last counted them.
-//! 4. Who goes on after many refusals is put into the penalty box: one write for the whole ban.
+//! 3. A key has a quota of requests a day, as cron last counted them, and its user a share of what the day has.
+//! 4. Who goes on after many refusals is banned: one write of KV (`cache:rate:{caller}`) for the whole ban. Other
+//!    isolates ask KV about a caller from the first refusal on: whoever keeps to the limits costs no read.
 //!
 //! Headers as in draft-ietf-httpapi-ratelimit-headers:
 //! <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>
@@ -15,8 +16,9 @@ use pipeline::{
     budget::day::Budget,
     constants,
     platform::{
+        isolate::left_of_ban,
         object_keys,
-        ports::{Burst, Clock, KeyValue, RateLimiter},
+        ports::{Burst, Clock, Isolate, KeyValue, RateLimiter},
     },
     problem::{Code, Problem},
     time::{DAY, Span, Timestamp},
@@ -75,17 +77,19 @@ fn network(address: &str) -> Option<String> {
 /// Admits a caller, or says for how long not.
 pub async fn admit<P>(ports: &P, burst: Burst, caller: &str) -> Result<(), Limited>
 where
-    P: KeyValue + RateLimiter + Clock,
+    P: KeyValue + RateLimiter + Isolate + Clock,
 {
-    if let Some(left) = banned_for(ports, caller).await {
-        let seconds = left.as_seconds();
-        let detail = format!("too many requests, and many after they were refused; try again in {seconds} s");
-        return Err(Limited { retry_after: left, policy: "ban", detail });
+    let now = ports.now();
+    if let Some(left) = ports.with_memory(|memory| memory.banned_for(caller, now)) {
+        return Err(banned(left));
     }
     if ports.admit(burst, caller).await {
-        return Ok(());
+        let is_suspected = ports.with_memory(|memory| memory.is_suspected(caller, now));
+        let left = if is_suspected { find_ban(ports, caller).await } else { None };
+        return left.map_or(Ok(()), |left| Err(banned(left)));
     }
-    if !ports.admit(Burst::Refused, caller).await {
+    ports.with_memory(|memory| memory.note_refused(caller, now));
+    if !ports.admit(Burst::Refused, caller).await && find_ban(ports, caller).await.is_none() {
         ban(ports, caller).await;
     }
     let (quota, of) = match burst {
@@ -98,6 +102,12 @@ where
     Err(Limited { retry_after: period, policy: "burst", detail })
 }
 
+fn banned(left: Span) -> Limited {
+    let seconds = left.as_seconds();
+    let detail = format!("too many requests, and many after they were refused; try again in {seconds} s");
+    Limited { retry_after: left, policy: "ban", detail }
+}
+
 /// Holds a key to its quota of the day.
 pub fn hold_to_quota(budget: &Budget, used: u64, now: Timestamp) -> Result<(), Limited> {
     let quota = budget.allowances.requests_per_key;
@@ -106,6 +116,12 @@ pub fn hold_to_quota(budget: &Budget, used: u64, now: Timestamp) -> Result<(), L
     }
     let detail = format!("this API key has made its {quota} requests of the day; the next day begins at 00:00 UTC");
     Err(Limited { retry_after: left_of_day(now), policy: "day", detail })
+}
+
+/// Holds a user to their share of the day, which is new at midnight.
+pub fn hold_to_share(budget: &Budget, now: Timestamp) -> Result<(), Limited> {
+    let Some(resource) = budget.refuses_user() else { return Ok(()) };
+    Err(Limited { retry_after: left_of_day(now), policy: "share", detail: budget.told_of_share(resource) })
 }
 
 /// What every answer to a key says of its limits.
@@ -125,17 +141,20 @@ fn left_of_day(now: Timestamp) -> Span {
     now.next_day().since(now)
 }
 
-/// How long a caller stays in the penalty box, in whole seconds. A KV that does not answer holds nobody.
-async fn banned_for<P: KeyValue + Clock>(ports: &P, caller: &str) -> Option<Span> {
+/// How long a caller is banned, as KV knows it and this isolate does from here on. A KV that does not answer holds
+/// nobody.
+async fn find_ban<P: KeyValue + Isolate + Clock>(ports: &P, caller: &str) -> Option<Span> {
     let value = ports.get_value(&object_keys::penalty(caller)).await.ok()??;
     let until = Timestamp::from_milliseconds(std::str::from_utf8(&value).ok()?.parse().ok()?);
-    let left = until.since(ports.now());
-    (left > Span::ZERO).then_some(Span::seconds(left.as_seconds() + 1))
+    let left = left_of_ban(until, ports.now())?;
+    ports.with_memory(|memory| memory.note_ban(caller, until));
+    Some(left)
 }
 
-/// A write that fails bans nobody; the burst limit holds all the same.
-async fn ban<P: KeyValue + Clock>(ports: &P, caller: &str) {
+/// A write that fails bans from this isolate alone.
+async fn ban<P: KeyValue + Isolate + Clock>(ports: &P, caller: &str) {
     let until = ports.now().plus(constants::BAN);
+    ports.with_memory(|memory| memory.note_ban(caller, until));
     let value = until.milliseconds().to_string().into_bytes();
     let _ = ports.put_value(&object_keys::penalty(caller), value, constants::BAN).await;
 }

@@ -1,10 +1,12 @@
 //! Measure usage: what the day has cost so far, for everybody who decides about spending.
 //!
 //! 1. Neurons of invocations that died are taken for spent.
-//! 2. Today's usage is summed by user, and over all kept in the day's row of `budget`, with the keys that
-//!    made many requests. `GET /api/usage` reads these sums: it adds nothing up itself.
-//!    So is what is stored: the size of the database as D1 says it, and what was counted in R2 last night.
-//! 3. A threshold that was passed becomes an alert, once a day.
+//! 2. What is stored is counted where that is due: the more documents there are, the rarer, for each is looked at.
+//! 3. Today's usage is summed by user, and over all kept in the day's row of `budget`, with the keys that made many
+//!    requests and the users who had much. `GET /api/usage` reads these sums: it adds nothing up itself. So is what
+//!    is stored: the size of the database as D1 says it, and what was counted.
+//! 4. What waited for room in D1 or R2 goes on if there is room now.
+//! 5. A threshold that was passed becomes an alert, once a day.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +14,7 @@ use pipeline::{
     budget::{
         allowances::{Allowances, Resource},
         day::{Budget, Day, Level},
-        ledger,
+        ledger, shares,
     },
     failure::Failure,
     platform::{
@@ -21,10 +23,14 @@ use pipeline::{
         transaction::Transaction,
     },
     store::{
-        counters,
-        usage::{budget, sums},
+        counters::{self, Stored},
+        jobs::items,
+        usage::{
+            budget::{self, Measured},
+            sums::{self, UserTotals},
+        },
     },
-    time::Timestamp,
+    time::{HOUR, Span, Timestamp},
 };
 use serde::Serialize;
 
@@ -32,6 +38,13 @@ use super::alerts;
 
 /// The share of its quota from which on a key's requests are kept for those who hold it to it.
 const BUSY_SHARE: f64 = 0.5;
+
+/// How long what is stored is not counted again, for each document that there was: a hundredth and a half of the
+/// day's rows are read for it, however many they are.
+const COUNTED_FOR_EACH: Span = Span::seconds(1);
+
+/// The same where R2 is nearly full, and somebody may have deleted to have room, at most.
+const COUNTED_WHERE_TIGHT: Span = HOUR;
 
 /// Measures once. Returns how many alerts are new.
 ///
@@ -41,8 +54,25 @@ pub async fn measure<P: Database + KeyValue + Deployment + Meter + Clock>(ports:
     ledger::charge_abandoned(ports).await?;
     let now = ports.now();
     let allowances = Allowances::load(ports).await.allowances;
-    let day = measure_day(ports, busy(allowances.requests_per_key), now).await?;
+    count_stored(ports, &allowances, now).await?;
+    let day = measure_day(ports, &allowances, now).await?;
     raise_alerts(ports, &Budget::new(allowances, &day), &day, now).await
+}
+
+/// Counts what is stored, if that is due.
+async fn count_stored<P: Database>(ports: &P, allowances: &Allowances, now: Timestamp) -> Result<(), Failure> {
+    let stored = counters::stored().first(ports).await?.unwrap_or_default();
+    if !is_count_due(&stored, allowances, now) {
+        return Ok(());
+    }
+    counters::count_stored(now).run(ports).await.map(drop)
+}
+
+fn is_count_due(stored: &Stored, allowances: &Allowances, now: Timestamp) -> bool {
+    let Some(counted_at) = stored.counted_at else { return true };
+    let is_tight = Level::of(stored.r2_bytes / allowances.r2_bytes) >= Level::Tight;
+    let kept = stored.documents * COUNTED_FOR_EACH;
+    now.since(counted_at) >= if is_tight { kept.min(COUNTED_WHERE_TIGHT) } else { kept }
 }
 
 #[expect(
@@ -56,27 +86,50 @@ fn busy(quota: u64) -> u64 {
 }
 
 /// Sums today up and keeps it; the day as everybody reads it from here on.
-async fn measure_day<P: Database + Meter>(ports: &P, busy: u64, now: Timestamp) -> Result<Day, Failure> {
+async fn measure_day<P: Database + Meter>(ports: &P, allowances: &Allowances, now: Timestamp) -> Result<Day, Failure> {
     let today = now.start_of_day();
     let mut sum = Transaction::default();
     sum.write(sums::sum_users(today));
-    let totals = sum.query(sums::of_users(today));
-    let keys = sum.query(sums::busy_keys(today, busy));
-    let objects = sum.query(counters::stored_bytes());
+    let users = sum.query(sums::of_users(today, |resource| shares::kept_from(allowances, resource)));
+    let keys = sum.query(sums::busy_keys(today, busy(allowances.requests_per_key)));
+    let stored = sum.query(counters::stored());
+    let before = sum.query(budget::day(now));
     let summed = sum.commit(ports).await?;
-    let totals = summed.first(totals)?.unwrap_or_default();
     let keys: BTreeMap<String, u64> = summed.all(keys)?.into_iter().map(|row| (row.key_id, row.requests)).collect();
-    let mut used: BTreeMap<Resource, f64> = Resource::ALL
-        .into_iter()
-        .map(|resource| (resource, resource.used(&totals.usage, totals.invocations)))
-        .collect();
-    #[expect(clippy::cast_precision_loss, reason = "bytes of a database are far below 2^52")]
-    used.insert(Resource::D1Bytes, ports.database_bytes() as f64);
-    used.insert(Resource::R2Bytes, summed.first(objects)?.map_or(0.0, |row| row.value));
+    let users = summed.all(users)?;
+    let stored = summed.first(stored)?.unwrap_or_default();
+    let used = used(users.first(), &stored, ports.database_bytes());
+    let measured = Measured { used: json(&used)?, requests_by_key: json(&keys)?, users: of_users(&users, allowances)? };
     let mut keep = Transaction::default();
-    keep.write(budget::keep_measured(now, json(&used)?, json(&keys)?));
+    let before = Budget::new(*allowances, &summed.first(before)?.unwrap_or_default());
+    let after = Budget::new(*allowances, &Day { used: Some(measured.used.clone()), ..Day::default() });
+    keep.write(budget::keep_measured(now, measured));
+    if before.is_without_room() && !after.is_without_room() {
+        keep.write(items::end_waiting_for_room(now));
+        keep.write(items::show_jobs_with_parked_items(now));
+    }
     let day = keep.query(budget::day(now));
     Ok(keep.commit(ports).await?.first(day)?.unwrap_or_default())
+}
+
+/// What is used of each resource; neurons are not asked for here.
+#[expect(clippy::cast_precision_loss, reason = "bytes of a database are far below 2^52")]
+fn used(everybody: Option<&UserTotals>, stored: &Stored, database_bytes: u64) -> BTreeMap<Resource, f64> {
+    let totals = everybody.map(|row| row.totals).unwrap_or_default();
+    let of_day = |resource: Resource| (resource, resource.used(&totals.usage, totals.invocations));
+    let mut used: BTreeMap<Resource, f64> = Resource::ALL.into_iter().map(of_day).collect();
+    used.insert(Resource::D1Bytes, database_bytes as f64);
+    used.insert(Resource::R2Bytes, stored.r2_bytes);
+    used
+}
+
+/// What users have had who had much (JSON); nothing while one is alone.
+fn of_users(rows: &[UserTotals], allowances: &Allowances) -> Result<Option<String>, Failure> {
+    if rows.first().is_none_or(|everybody| everybody.users < 2) {
+        return Ok(None);
+    }
+    let of_user = |row: &UserTotals| Some((row.user_id.as_ref()?.to_string(), shares::kept(allowances, &row.totals)));
+    json(&rows.iter().filter_map(of_user).collect::<BTreeMap<_, _>>()).map(Some)
 }
 
 /// A threshold that was passed.
@@ -145,7 +198,8 @@ mod tests {
     const MORE_USED: &str =
         "INSERT INTO usage_log SELECT * FROM (SELECT at, 'two', user_id, source, neurons, d1_rows_read,
              d1_rows_written, kv_reads, 100, r2_class_a, r2_class_b, queue_operations, vectors_queried,
-             vectors_upserted, object_requests, key_id, object_rows_read, object_rows_written, object_milliseconds
+             vectors_upserted, object_requests, key_id, object_rows_read, object_rows_written, object_milliseconds,
+             requests
          FROM usage_log WHERE id = 'one')";
 
     #[test]
@@ -179,8 +233,8 @@ mod tests {
 
     #[test]
     fn two_runs_at_once_charge_a_dead_worker_once() {
-        // The reservations, the allowances, the sums, the row of the day.
-        for call in 1..5 {
+        // The reservations, the allowances, what is stored and its count, the sums, the row of the day.
+        for call in 1..7 {
             let memory = InMemory::new(1);
             memory.change(
                 "INSERT INTO reservations (id, day, purpose, neurons, made_at)

@@ -10,7 +10,7 @@ use pipeline::{
     },
     store::{
         conversations,
-        documents::{self, delete::Removal},
+        documents::{self, delete::Cause},
         memories, users,
     },
     time::Timestamp,
@@ -55,8 +55,8 @@ where
             is_more = true;
             break;
         }
-        let gone = remove::document(ports, &old.user_id, &old.id, Removal::Retention).await?;
-        removed.documents += usize::from(gone.is_some());
+        let job = remove::document(ports, &old.user_id, &old.id, Cause::Retention).await?;
+        removed.documents += usize::from(job.is_some());
     }
     for old in old_conversations {
         if !has_queries_left() {

@@ -70,9 +70,9 @@ impl Step {
         match self {
             Self::WakeAndFinish => 3,
             Self::Aggregate | Self::ArchiveUsage | Self::ArchiveConversations => 4,
-            Self::Evict => 10,
-            Self::CountAndEvict | Self::Retention => 11,
+            Self::Retention => 11,
             Self::Expire => 12,
+            Self::Evict | Self::CountAndEvict => eviction::QUERIES,
         }
     }
 
@@ -89,10 +89,9 @@ impl Step {
             }
             Self::Evict | Self::CountAndEvict => {
                 let count = self == Self::CountAndEvict;
-                if count {
-                    failures.keep(counters::count_stored_bytes().run(ports).await);
-                }
-                report.evicted = failures.keep(eviction::evict(ports, count).await).unwrap_or_default();
+                let done = failures.keep(eviction::evict(ports, count).await).unwrap_or_default();
+                report.evicted += done.0;
+                return done.1;
             }
             Self::Retention => {
                 let done = failures.keep(retention::enforce_retention(ports).await).unwrap_or_default();

@@ -32,6 +32,8 @@ use pipeline::{
 };
 use serde::Serialize;
 
+use super::queries;
+
 /// What one run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Swept {
@@ -63,13 +65,10 @@ pub async fn sweep<P: Database + ObjectStore + Queue + Meter + Clock>(ports: &P)
 
 /// D1 queries that an abandoned upload or an item out of attempts takes.
 const QUERIES_OF_ONE: u64 = 4;
-/// What the sweep itself still asks, and what it leaves to the steps that follow it: orphans, usage, alerts, and
-/// the largest of those that nobody waits for with its notes.
-const QUERIES_AFTER: u64 = 2 + (4 + 10 + 6 + 14);
 
 /// True while one more can be removed or given up; those that are left come with the next run.
 fn has_queries_left<P: Meter>(ports: &P) -> bool {
-    ports.asked().queries_left() >= QUERIES_OF_ONE + QUERIES_AFTER
+    queries::are_left_to_sweep(ports, QUERIES_OF_ONE)
 }
 
 /// Idempotent: the rows, which say what to remove, go last.

@@ -148,7 +148,7 @@ impl InMemory {
 
 impl Database for InMemory {
     async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
-        self.ask(|asked| asked.count_queries(statements.len()))?;
+        self.ask(|asked| asked.count_batch(&statements))?;
         self.call(Service::Database, || {
             let bug = |error: rusqlite::Error| Failure::bug(error.to_string());
             self.connection.execute_batch("SAVEPOINT batch").map_err(bug)?;

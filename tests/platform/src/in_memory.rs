@@ -17,6 +17,7 @@ use pipeline::{
     job::message::Message,
     platform::{
         asked::Asked,
+        isolate::IsolateMemory,
         ports::{Burst, Channels, Clock, Deployment as _, Meter, Random, Sha256, VectorRecord, Webhook},
     },
     time::{Span, Timestamp},
@@ -92,6 +93,7 @@ pub struct Shared {
     pub(crate) neurons_left: Cell<Option<f64>>,
     pub(crate) times_spent: Cell<usize>,
     pub(crate) longest_call: Cell<usize>,
+    pub(crate) isolate: RefCell<IsolateMemory>,
 }
 
 impl Deref for InMemory {
@@ -176,6 +178,7 @@ impl InMemory {
             neurons_left: Cell::default(),
             times_spent: Cell::default(),
             longest_call: Cell::new(usize::MAX),
+            isolate: RefCell::default(),
         };
         Self::of(Rc::new(shared), "")
     }

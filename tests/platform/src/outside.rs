@@ -2,7 +2,10 @@
 
 use pipeline::{
     failure::Failure,
-    platform::ports::{Burst, Deployment, Outside, RateLimiter, Webhook},
+    platform::{
+        isolate::IsolateMemory,
+        ports::{Burst, Deployment, Isolate, Outside, RateLimiter, Webhook},
+    },
 };
 
 use crate::{
@@ -39,6 +42,17 @@ impl InMemory {
     /// Makes these bursts be over their limit.
     pub fn refuse_bursts(&self, bursts: &[Burst]) {
         *self.refused_bursts.borrow_mut() = bursts.to_vec();
+    }
+
+    /// Another isolate goes on, which remembers nothing.
+    pub fn replace_isolate(&self) {
+        self.isolate.take();
+    }
+}
+
+impl Isolate for InMemory {
+    fn with_memory<T>(&self, work: impl FnOnce(&mut IsolateMemory) -> T) -> T {
+        work(&mut self.isolate.borrow_mut())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pipeline::time::MINUTE;
+use pipeline::{platform::ports::Clock as _, time::MINUTE};
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub(super) const NAMES: u64 = 5;
 
 impl Simulation {
     /// A request under fire; a client that did not hear back asks again, calmly.
-    fn request(&mut self, method: &str, path: &str, key: Option<&str>, body: &Value) -> Answer {
+    pub(super) fn request(&mut self, method: &str, path: &str, key: Option<&str>, body: &Value) -> Answer {
         self.asked(method, path, body, |rig| rig.request_with_key(method, path, key, body))
     }
 
@@ -42,6 +42,7 @@ impl Simulation {
                 break;
             }
             self.rig.memory.advance(5 * MINUTE);
+            self.may_forget();
             let _ = self.rig.run_cron(Schedule::Frequent);
             answer = send(&self.rig);
         }
@@ -80,6 +81,7 @@ impl Simulation {
             documents.push(json!({"external_id": name, "content": content}));
         }
         let key = self.draw.percent(50).then(|| format!("key-{}", self.written));
+        let before = self.rig.memory.now();
         let answer = self.request("POST", "/api/index", key.as_deref(), &json!({ "documents": documents }));
         assert!(matches!(answer.status, 200 | 202), "seed {}: {}", self.seed, answer.body);
         for (name, content) in contents {
@@ -92,6 +94,7 @@ impl Simulation {
                 .any(|item| item["external_id"] == json!(name) && item["status"] == "queued");
             // What is on its way already stays the business of the job that brings it.
             if let (true, Some(job)) = (is_queued, answer.body["job_id"].as_str()) {
+                self.note_uploaded(&name, before);
                 self.jobs.insert(name, job.to_owned());
             }
         }
@@ -122,12 +125,12 @@ impl Simulation {
     }
 
     /// What the cancelled job wrote may be there or not; what was there before it may be, too.
-    pub(super) fn cancel(&mut self) {
+    pub(super) fn cancel(&mut self) -> Result<(), String> {
         if self.is_out() {
-            return;
+            return Ok(());
         }
         let name = self.name();
-        let Some(job) = self.jobs.get(&name).cloned() else { return };
+        let Some(job) = self.half_failed().or_else(|| self.jobs.get(&name).cloned()) else { return Ok(()) };
         let before: Vec<(String, Option<String>)> = self
             .jobs
             .iter()
@@ -140,7 +143,13 @@ impl Simulation {
             self.expected.entry(name.clone()).or_default().insert(published);
             self.stop_stream(&job, &name);
             self.jobs.remove(&name);
+            // What was there before is as old as it was.
+            self.uploaded.remove(&name);
         }
+        if answer.body["status"] == "cancelled" {
+            self.cancelled.push(job);
+        }
+        self.check_cancelled()
     }
 
     /// The text searches see of a name's document.
@@ -208,6 +217,7 @@ impl Simulation {
         if self.plan.outage.is_some() {
             return;
         }
+        self.try_again();
         for job in self.failed_jobs().into_iter().take(1) {
             self.request("POST", &format!("/api/jobs/{job}/retry"), None, &Value::Null);
         }

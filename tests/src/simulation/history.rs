@@ -53,6 +53,12 @@ const WATCHES: &str = "
     CREATE TRIGGER failing AFTER UPDATE OF state ON job_items
     WHEN old.state IN ('queued', 'parked', 'waiting', 'uploading') AND new.state = 'failed' AND old.attempts < 16
     BEGIN INSERT INTO healthy VALUES (new.id); END;
+    -- What was cancelled stays so.
+    CREATE TABLE revived (item INTEGER);
+    CREATE TRIGGER reviving AFTER UPDATE OF state ON job_items
+    WHEN new.state IN ('waiting', 'queued', 'running', 'parked')
+     AND EXISTS (SELECT 1 FROM jobs WHERE id = new.job_id AND cancelled_at IS NOT NULL)
+    BEGIN INSERT INTO revived VALUES (new.id); END;
 ";
 
 /// A worker in the middle of a message, or of the schedule.
@@ -87,6 +93,10 @@ pub struct Simulation {
     pub(super) contents: BTreeMap<String, Vec<String>>,
     /// The last job that wrote a name's document, for cancels.
     pub(super) jobs: BTreeMap<String, String>,
+    /// Since when a name's document may be what it is now.
+    pub(super) uploaded: BTreeMap<String, Timestamp>,
+    /// Jobs that were cancelled.
+    pub(super) cancelled: Vec<String>,
     /// Uploads that were streamed.
     pub(super) streamed: Vec<Streamed>,
     /// Conversations and how many turns of each were accepted.
@@ -144,6 +154,8 @@ impl Simulation {
             expected: BTreeMap::new(),
             contents: BTreeMap::new(),
             jobs: BTreeMap::new(),
+            uploaded: BTreeMap::new(),
+            cancelled: Vec::new(),
             streamed: Vec::new(),
             turns: BTreeMap::new(),
             poisons: BTreeSet::new(),
@@ -163,6 +175,7 @@ impl Simulation {
     fn history(&mut self) -> Result<(), String> {
         // Some clients want nothing any more in the end, while workers that paused are still at it.
         let erases = self.draw.percent(30);
+        self.keep_documents(Some(1));
         for (operation, draw) in std::mem::take(&mut self.plan.operations) {
             self.draw = draw.unwrap_or_else(|| self.draw.clone());
             if self.trace.is_written() {
@@ -210,7 +223,7 @@ impl Simulation {
             0..=5 if self.streams() => self.upload_stream(),
             0..=13 => self.upload(),
             14..=17 => self.delete(),
-            18..=20 => self.cancel(),
+            18..=20 => self.cancel()?,
             21..=27 => self.ask(),
             28..=30 => self.read(),
             31..=33 => self.search()?,
@@ -220,6 +233,8 @@ impl Simulation {
             78..=85 => self.cron(Schedule::Frequent),
             86..=88 => self.cron(Schedule::Hourly),
             89..=90 => self.cron(Schedule::Daily),
+            91 if self.forgets() => self.cron(Schedule::Daily),
+            92 if self.forgets() => self.a_day_passes(),
             91..=93 => self.pass("a lease", constants::LEASE + SECOND),
             94 => self.pass("twenty minutes", 20 * MINUTE),
             95 => self.a_day_passes(),
@@ -307,6 +322,9 @@ impl Simulation {
             self.note(&running.name, || format!("{}: paused for too long, it is gone", running.task));
             return;
         }
+        if running.message.is_none() {
+            self.may_forget();
+        }
         self.set_fates();
         let mut context = Context::from_waker(Waker::noop());
         let polled = running.future.as_mut().poll(&mut context);
@@ -325,7 +343,7 @@ impl Simulation {
         if self.plan.outage.is_some() {
             return self.put_back(message, after);
         }
-        if self.draw.percent(95) {
+        if self.draw.percent(if self.gives_up_soon() { 60 } else { 95 }) {
             self.rig.memory.redeliver(message);
             return;
         }

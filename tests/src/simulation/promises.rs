@@ -37,6 +37,9 @@ impl Simulation {
     /// owner, and nothing is left to do.
     pub(super) fn come_to_rest(&mut self) -> Result<(), String> {
         self.rig.memory.heal();
+        // What is still at it removes nothing that its owner wants to keep now.
+        self.may_forget();
+        self.keep_documents(None);
         let mut context = Context::from_waker(Waker::noop());
         for mut running in std::mem::take(&mut self.running) {
             if self.rig.memory.now().since(running.started) <= LONGEST_LIFE {
@@ -169,7 +172,7 @@ impl Simulation {
     fn vectors_come_back(&mut self) -> Result<(), String> {
         self.none(
             "an eviction was not finished",
-            "SELECT id FROM documents WHERE evicting = 1 AND evicted_at IS NOT NULL",
+            "SELECT id FROM documents WHERE evicting IS NOT NULL AND evicted_at IS NOT NULL",
         )?;
         self.rig.memory.set_limits(PLENTY);
         self.rig.memory.advance(constants::MAX_WRITER_LIFE);
@@ -212,6 +215,7 @@ impl Simulation {
     /// No orphan in any store.
     fn check_leftovers(&self) -> Result<(), String> {
         self.none("a claim was stolen", "SELECT * FROM stolen")?;
+        self.check_cancelled()?;
         self.none("what had ended was given up", "SELECT * FROM undone")?;
         self.none("what had attempts left was given up", "SELECT * FROM healthy")?;
         self.none("garbage is left", "SELECT * FROM garbage")?;

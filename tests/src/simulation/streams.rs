@@ -124,7 +124,7 @@ impl Simulation {
                 streamed.documents
             ));
         }
-        let ended = ["done", "duplicate", "in_progress", "superseded", "rejected", "failed", "cancelled"];
+        let ended = ["done", "duplicate", "in_progress", "rejected", "failed", "cancelled", "superseded"];
         match listed.iter().find(|item| !ended.contains(&item["status"].as_str().unwrap_or_default())) {
             Some(item) => self.violated(&format!("an item of {} has not ended: {item}", streamed.job)),
             None => Ok(()),

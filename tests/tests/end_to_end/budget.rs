@@ -15,7 +15,10 @@ use local_dev::{
     schedule::Schedule,
 };
 use serde_json::{Value, json};
-use tests::report;
+use tests::{
+    report,
+    socket::{Knock, Participant},
+};
 
 use crate::started::{DEADLINE, words_alone};
 
@@ -178,4 +181,34 @@ fn archives_survive_their_worker() {
         assert_eq!(read(&client, id), *messages, "nothing is lost of {id}");
     }
     report(&format!("{} conversations archived under 8 kills, all of them read back whole", conversations.len()));
+}
+
+/// Hibernation forgets what a channel knew of the day, as a restart does; it writes nothing before it has looked.
+#[test]
+fn a_channel_that_wakes_up_on_a_day_without_rows_writes_nothing_that_is_said() {
+    let mut product = start("rows", limits(r#"{"object_rows_written": 20}"#));
+    let client = product.client().unwrap();
+    let session = client.post("/api/session", &json!({})).unwrap().success().unwrap();
+    let path = format!("/api/session/{}", session["id"].as_str().unwrap());
+    let join = |client: &Client| {
+        let knock = Knock { key: Some(client.key()), ..Knock::default() };
+        Participant::join(client.url(), session["id"].as_str().unwrap(), &knock).unwrap()
+    };
+    let say = |participant: &mut Participant, text: &str| {
+        participant.send(&json!({"type": "say", "text": text}));
+        participant.wait_for("what becomes of it", DEADLINE, |event| event["text"] == text || event["type"] == "error")
+            ["type"]
+            .clone()
+    };
+    let mut ada = join(&client);
+    for number in 0..20 {
+        assert_eq!(say(&mut ada, &format!("message {number}")), "message");
+    }
+    drop(ada);
+    // Whoever asks a channel counts its rows.
+    client.get(&path).unwrap().success().unwrap();
+    product.run_cron(Schedule::Frequent).unwrap();
+    product.kill_workers();
+    product.restart_workers().unwrap();
+    assert_eq!(say(&mut join(&product.client().unwrap()), "too late"), "error");
 }

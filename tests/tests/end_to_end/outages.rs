@@ -1,6 +1,6 @@
 //! Services that are out for a while, one after the other, on the real workerd, which is strict about what an
-//! invocation may ask: clients are patient, what one outage held up meets the next, and in the end everything
-//! is there and nothing has failed.
+//! invocation may ask: clients upload, delete and ask meanwhile and are patient, what one outage held up meets the
+//! next, and in the end everything is there, answered or gone, and nothing has failed.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
@@ -15,11 +15,18 @@ use tests::report;
 use crate::started::{DEADLINE, start, words_alone};
 
 /// How long each is out; `OUTAGE_SECONDS=300` is five minutes.
-const SECONDS: u64 = 8;
+const SECONDS: u64 = 7;
+/// Those that the Workers are told of; Workers AI and Vectorize are out by themselves.
+const SERVICES: [&str; 6] = ["D1", "R2", "KV", "Queues", "Durable Objects", "Rate limiting"];
+/// What the stand-ins are told for theirs.
+const FAULTS: [&str; 2] = ["ai_out_ms", "vectorize_out_ms"];
 /// Seconds in which Workers are started again, on a busy machine.
 const STARTED_WITHIN: u64 = 15;
 /// Seconds between two uploads.
 const UPLOAD_EVERY: u64 = 2;
+/// By so much the clock is ahead when what was planted is deleted: longer than its writers can live, so that what
+/// they left need not be looked for a second time, seventeen minutes later.
+const AWAY_SECONDS: i64 = 20 * 60;
 
 fn seconds() -> u64 {
     std::env::var("OUTAGE_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(SECONDS)
@@ -43,9 +50,10 @@ impl Outage {
         })
     }
 
-    /// As the variable `OUTAGES` lists it.
+    /// As the variable `OUTAGES` lists it, by a clock that is ahead.
     fn to_json(&self) -> Value {
-        json!({ "service": self.service, "from": self.from, "until": self.until })
+        let ahead = 1_000 * u128::try_from(AWAY_SECONDS).unwrap();
+        json!({ "service": self.service, "from": self.from + ahead, "until": self.until + ahead })
     }
 }
 
@@ -57,19 +65,58 @@ fn count(product: &Product, sql: &str) -> usize {
     product.query(sql).unwrap()[0][0].parse().unwrap()
 }
 
-/// Uploads one document after the other until the outage is over, each until it is accepted: a client that is
-/// told to try again later does. How many.
-fn upload_until(client: &Client, name: &str, until: u128) -> usize {
-    let end = Instant::now() + DEADLINE;
-    let mut number = 0;
-    while now() < until {
-        let body = json!({ "external_id": format!("{name}-{number}"), "content": format!("{name}, number {number}.") });
-        let is_accepted = client.post("/api/index", &body).is_ok_and(|answer| matches!(answer.status, 200 | 202));
-        number += usize::from(is_accepted);
-        assert!(Instant::now() < end, "{name}-{number} was never accepted");
-        thread::sleep(Duration::from_secs(UPLOAD_EVERY));
+/// Documents that are there before anything is out; their ids.
+fn plant(client: &Client, names: impl Iterator<Item = &'static str>) -> Vec<String> {
+    let planted = |name: &str| json!({ "external_id": format!("planted-{name}"), "content": format!("Of {name}.") });
+    let documents: Vec<Value> = names.map(planted).collect();
+    let accepted = client.post("/api/index", &json!({ "documents": documents })).unwrap().success().unwrap();
+    client.follow(accepted["job_id"].as_str().unwrap(), DEADLINE, |_| {}).unwrap();
+    let items = accepted["items"].as_array().unwrap();
+    items.iter().map(|item| item["document_id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What was accepted of a client while a service was out.
+#[derive(Default)]
+struct Accepted {
+    documents: usize,
+    is_deleted: bool,
+    question: Option<String>,
+}
+
+impl Accepted {
+    /// Uses the product until the outage is over: uploads one document after the other, deletes one, asks one
+    /// question, each until it is accepted: a client that is told to try again later does.
+    fn until(client: &Client, name: &str, planted: &str, until: u128) -> Self {
+        let end = Instant::now() + DEADLINE;
+        let mut accepted = Self::default();
+        while now() < until || !accepted.is_deleted || accepted.question.is_none() {
+            accepted.documents += usize::from(is_uploaded(client, &format!("{name}-{}", accepted.documents)));
+            accepted.is_deleted |= is_deleted(client, planted);
+            accepted.question = accepted.question.or_else(|| asked(client, name));
+            assert!(Instant::now() < end, "something of {name} was never accepted");
+            thread::sleep(Duration::from_secs(UPLOAD_EVERY));
+        }
+        accepted
     }
-    number
+}
+
+fn is_uploaded(client: &Client, name: &str) -> bool {
+    let body = json!({ "external_id": name, "content": format!("{name} has this number.") });
+    client.post("/api/index", &body).is_ok_and(|answer| matches!(answer.status, 200 | 202))
+}
+
+/// True once a document is gone, also if it was an earlier answer that said so and was lost.
+fn is_deleted(client: &Client, document: &str) -> bool {
+    client.delete(&format!("/api/documents/{document}")).is_ok_and(|gone| matches!(gone.status, 200 | 202 | 404))
+}
+
+/// The job of a question; asking again does not ask twice.
+fn asked(client: &Client, name: &str) -> Option<String> {
+    let headers = [("content-type", "application/json"), ("idempotency-key", name)];
+    let body = json!({ "message": format!("What has the number of {name}?") }).to_string();
+    let answer = client.send("POST", "/api/chat", &headers, body.as_bytes()).ok()?;
+    let is_accepted = matches!(answer.status, 200 | 202);
+    is_accepted.then(|| answer.json()["job_id"].as_str().map(str::to_owned))?
 }
 
 fn come_to_rest(product: &Product) {
@@ -87,38 +134,68 @@ fn a_binding_that_is_out_for_a_while_fails_nothing() {
     let started = Instant::now();
     let mut product = start("outages", words_alone(), LanguageModel::None);
     let client = product.client().unwrap();
+    let planted = plant(&client, SERVICES.into_iter().chain(FAULTS));
     product.kill_workers();
-    let outages = Outage::one_by_one(["D1", "R2", "KV", "Queues", "Durable Objects"]);
+    let outages = Outage::one_by_one(SERVICES);
     let listed: Value = outages.iter().map(Outage::to_json).collect();
-    product.set_profile(Profile { outages: listed.to_string(), ..words_alone() }).unwrap();
+    let profile = Profile { outages: listed.to_string(), clock_shift_seconds: AWAY_SECONDS, ..words_alone() };
+    product.set_profile(profile).unwrap();
     product.restart_workers().unwrap();
-    let mut documents = 0;
-    for outage in outages {
-        documents += upload_until(&client, outage.service, outage.until);
+    let mut planted = planted.iter();
+    let mut accepted = Vec::new();
+    for Outage { service, until, .. } in outages {
+        accepted.push(Accepted::until(&client, &service.replace(' ', "-"), planted.next().unwrap(), until));
     }
-    for fault in ["ai_out_ms", "vectorize_out_ms"] {
+    for fault in FAULTS {
         product.set_faults(&json!({ fault: seconds() * 1_000 })).unwrap();
-        documents += upload_until(&client, fault, now() + 1_000 * u128::from(seconds()));
+        let until = now() + 1_000 * u128::from(seconds());
+        accepted.push(Accepted::until(&client, fault, planted.next().unwrap(), until));
     }
     come_to_rest(&product);
-    let there = count(&product, "SELECT count(*) FROM documents WHERE current IS NOT NULL");
-    assert!(there >= documents && documents > 0, "{there} of {documents}: one whose answer was lost may be there, too");
-    assert_eq!(product.vector_ids().unwrap().len(), there);
+    all_is_as_it_was_accepted(&product, &client, &accepted);
     let most = most_queries(&product);
     assert!(most <= 50, "an invocation asked D1 {most} times");
+    for counted in ["in this isolate", "by the binding"] {
+        assert!(logged(&product).any(|line| line["bursts_are_counted"] == counted), "bursts, {counted}");
+    }
     report(&format!(
-        "seven bindings out for {} s each: {documents} documents there, nothing failed, at most {most} queries an \
-         invocation, in {} s",
+        "eight services out for {} s each: {} documents there, {} questions answered, nothing failed, at most {most} \
+         queries an invocation, in {} s",
         seconds(),
+        accepted.iter().map(|accepted| accepted.documents).sum::<usize>(),
+        accepted.len(),
         started.elapsed().as_secs()
     ));
 }
 
+/// Documents are there, found by meaning too; those that were deleted are gone; questions are answered.
+fn all_is_as_it_was_accepted(product: &Product, client: &Client, accepted: &[Accepted]) {
+    let uploaded: usize = accepted.iter().map(|accepted| accepted.documents).sum();
+    let there = count(product, "SELECT count(*) FROM documents WHERE current IS NOT NULL AND deleted_at IS NULL");
+    assert!(there >= uploaded && uploaded > 0, "{there} of {uploaded}: one whose answer was lost may be there, too");
+    assert_eq!(product.vector_ids().unwrap().len(), there);
+    for planted in SERVICES.into_iter().chain(FAULTS) {
+        let path = format!("/api/documents?external_id=planted-{}", planted.replace(' ', "%20"));
+        assert_eq!(client.get(&path).unwrap().json()["data"], json!([]), "{planted}");
+    }
+    for job in accepted.iter().filter_map(|accepted| accepted.question.as_ref()) {
+        let turn = client.get(&format!("/api/jobs/{job}")).unwrap().json();
+        assert_eq!(turn["status"], "succeeded", "{turn}");
+        assert!(turn["result"]["answer"].as_str().is_some_and(|answer| !answer.is_empty()), "{turn}");
+    }
+}
+
+/// The lines that the Workers logged.
+fn logged(product: &Product) -> impl Iterator<Item = Value> {
+    let text = std::fs::read_to_string(product.log()).unwrap();
+    let lines: Vec<Value> =
+        text.lines().filter_map(|line| serde_json::from_str(line.get(line.find('{')?..)?).ok()).collect();
+    lines.into_iter()
+}
+
 /// The most that an invocation asked of D1, by the lines of the log.
 fn most_queries(product: &Product) -> u64 {
-    let text = std::fs::read_to_string(product.log()).unwrap();
-    let asked = text.lines().filter_map(|line| serde_json::from_str::<Value>(line.get(line.find('{')?..)?).ok());
-    let most = asked.filter_map(|line| line["asked"]["d1_queries"].as_u64()).max();
+    let most = logged(product).filter_map(|line| line["asked"]["d1_queries"].as_u64()).max();
     assert!(most.is_some(), "no line says what was asked");
     most.unwrap_or_default()
 }

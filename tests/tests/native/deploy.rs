@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
-use local_dev::product::root;
+use local_dev::{product::root, smoke};
 
 /// An account, and a checkout of what is deployed to it.
 struct Account {
@@ -30,7 +30,7 @@ impl Account {
         }
         // Deploying is what is tested here; the journey has a test of its own, on workerd.
         let kit = folder.join("checkout/target/debug/friend-dev");
-        fs::write(&kit, "#!/bin/sh\necho \"friend-dev $1 ${URL:-}\" >>\"$ACCOUNT/calls\"\n").unwrap();
+        fs::write(&kit, "#!/bin/sh\necho \"friend-dev $1 ${URL:-} $*\" >>\"$ACCOUNT/calls\"\n").unwrap();
         Command::new("chmod").arg("+x").arg(kit).status().unwrap();
         Self { folder }
     }
@@ -60,6 +60,15 @@ impl Account {
         let text = fs::read_to_string(self.folder.join("account/calls")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
+}
+
+/// What was printed of each deployment, as the trial is told where to read it.
+fn printed_of_deployments(account: &Account) -> Vec<String> {
+    let calls = account.calls();
+    let smoke = calls.iter().find(|call| call.starts_with("friend-dev smoke")).unwrap();
+    let words: Vec<&str> = smoke.split(' ').collect();
+    let files = words.windows(2).filter(|pair| pair[0] == "--deployed").map(|pair| pair[1]);
+    files.map(|file| fs::read_to_string(account.folder.join("checkout").join(file)).unwrap()).collect()
 }
 
 fn words(output: &Output) -> String {
@@ -92,6 +101,9 @@ fn an_empty_account_is_filled_once_and_deployed_twice() {
     let account = Account::new("twice");
     let first = account.deploy("");
     assert!(first.status.success(), "{}", words(&first));
+    assert!(String::from_utf8_lossy(&first.stdout).contains("Worker Startup Time: 23 ms"), "it is printed, and kept");
+    let printed = printed_of_deployments(&account);
+    assert_eq!((printed.len(), smoke::judge_deployed(&printed).verdict), (2, smoke::Verdict::Holds), "one a Worker");
     let calls = account.calls();
     let at = |call: &str| calls.iter().position(|made| made.starts_with(call));
     let order = [

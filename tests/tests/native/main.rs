@@ -2,11 +2,13 @@
 
 mod asked;
 mod budget;
+mod cancels;
 mod chat;
 mod compressed;
 mod configuration;
 mod consistency;
 mod deploy;
+mod expired;
 mod flow;
 mod freeplan;
 mod given_up;
@@ -25,10 +27,13 @@ mod poison;
 mod reads;
 mod redelivery;
 mod refused;
+mod retention;
 mod schedule;
 mod sessions;
 mod shares;
 mod simulation;
+mod size;
 mod stored;
 mod streamed;
+mod superseded;
 mod unpacking;

@@ -1,7 +1,12 @@
 //! What is refused costs the deployment next to nothing: no row, and not more often than a burst.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use pipeline::{constants, platform::ports::Burst};
+use pipeline::{
+    constants,
+    platform::ports::{Burst, Meter as _},
+    time::MINUTE,
+};
+use producers::schedule::Schedule;
 use serde_json::{Value, json};
 use tests::rig::Rig;
 
@@ -98,4 +103,61 @@ fn instructions_of_a_client_have_a_limit_of_which_it_is_told() {
     assert!(told.contains("system messages") && told.contains("49152"), "{told}");
     assert!(rig.memory.look("SELECT id FROM jobs").is_empty());
     assert_eq!(ask(constants::INSTRUCTIONS_BYTES - 2).status, 200);
+}
+
+/// The platform counts them against its requests of the day.
+#[test]
+fn what_is_refused_is_counted_in_one_row_with_the_next_that_is_not() {
+    let rig = Rig::new(6);
+    for _ in 0..15 {
+        for (key, method, path, _) in REFUSED {
+            rig.request_as(key, method, path, &[], b"");
+        }
+    }
+    let of_nobody = || rig.memory.look("SELECT requests, user_id FROM usage_log WHERE source = 'refused'");
+    assert!(of_nobody().is_empty(), "nothing is written for them alone");
+    rig.request("GET", "/api/me", &Value::Null);
+    rig.request("GET", "/api/me", &Value::Null);
+    assert_eq!(of_nobody(), [json!({"requests": 60, "user_id": null})]);
+    let all = rig.memory.look("SELECT sum(requests) AS requests FROM usage_log")[0]["requests"].clone();
+    rig.run_cron(Schedule::Frequent).1.unwrap();
+    let usage = rig.request("GET", "/api/usage", &Value::Null).body;
+    assert_eq!(usage["invocations"], all, "{usage}");
+    let of_user = "SELECT invocations FROM usage_of_users WHERE user_id <> ''";
+    assert_eq!(rig.memory.look(of_user), [json!({"invocations": 2})], "they are on nobody's account");
+    // Few wait for five minutes.
+    rig.request_as("", "GET", "/nothing", &[], b"");
+    rig.request("GET", "/api/me", &Value::Null);
+    assert_eq!(of_nobody().len(), 1);
+    rig.memory.advance(5 * MINUTE);
+    rig.request("GET", "/api/me", &Value::Null);
+    assert_eq!(of_nobody().len(), 2);
+}
+
+#[test]
+fn kv_is_asked_about_nobody_who_keeps_to_the_limits() {
+    let rig = Rig::new(7);
+    let asked = |address: &str| {
+        let status = rig.request_as("", "GET", "/nothing", &[("cf-connecting-ip", address)], b"").status;
+        (status, rig.memory.usage().kv_reads, rig.memory.usage().kv_writes)
+    };
+    for number in 0..10 {
+        assert_eq!(asked(&format!("203.0.113.{number}")), (404, 0, 0));
+    }
+    rig.memory.refuse_bursts(&[Burst::Address, Burst::Refused]);
+    assert_eq!(asked("203.0.113.1"), (429, 1, 1), "it is banned, and may be already");
+    assert_eq!(asked("203.0.113.1"), (429, 0, 0));
+    rig.memory.refuse_bursts(&[]);
+    assert_eq!(asked("203.0.113.1"), (429, 0, 0));
+    // Another isolate knows nothing of it until it refuses the same caller, and does not ban again.
+    rig.memory.replace_isolate();
+    rig.memory.advance(2 * MINUTE);
+    assert_eq!(asked("203.0.113.1"), (404, 0, 0));
+    rig.memory.refuse_bursts(&[Burst::Address]);
+    assert_eq!(asked("203.0.113.1"), (429, 0, 0));
+    rig.memory.refuse_bursts(&[]);
+    assert_eq!(asked("203.0.113.1"), (429, 1, 0), "the ban is found");
+    assert_eq!(asked("203.0.113.1"), (429, 0, 0));
+    rig.memory.advance(constants::BAN);
+    assert_eq!(asked("203.0.113.1").0, 404);
 }

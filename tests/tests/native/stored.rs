@@ -1,7 +1,11 @@
 //! What is stored, against what can be: told, announced, and indexing parked before there is no room.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use pipeline::{constants, time::DAY};
+use pipeline::{
+    constants,
+    platform::ports::Clock as _,
+    time::{DAY, HOUR, MINUTE},
+};
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
 use tests::rig::{Rig, prose};
@@ -119,4 +123,57 @@ fn an_upload_as_it_came_counts_until_it_is_gone_and_none_comes_that_has_no_room(
     }
     let unpacked = resource(&rig, "r2_bytes")["used"].as_f64().unwrap();
     assert!(unpacked > before && unpacked < before + bytes, "{unpacked} bytes of {bytes} and {before} before");
+}
+
+/// Not at midnight: up to an hour later what is stored is counted, and what waits goes on.
+#[test]
+fn what_waits_for_room_goes_on_soon_after_something_was_deleted() {
+    let rig = rig(7);
+    let midnight = rig.memory.now().next_day();
+    fill(&rig, "r2_bytes", 0.97);
+    let job = rig.upload(&json!([{"external_id": "late.md", "content": "Ships."}]));
+    rig.drain();
+    assert_eq!(rig.job(&job)["status"], "parked");
+    rig.memory.advance(5 * MINUTE);
+    rig.converge();
+    assert_eq!(rig.job(&job)["status"], "parked", "there is no room yet");
+    let documents = rig.request("GET", "/api/documents", &Value::Null).body;
+    let id = documents["data"].as_array().unwrap().iter().find(|entry| entry["external_id"] == "tides.md").unwrap();
+    let path = format!("/api/documents/{}", id["id"].as_str().unwrap());
+    assert_eq!(rig.request("DELETE", &path, &Value::Null).status, 202);
+    rig.memory.advance(HOUR);
+    assert!(rig.converge());
+    assert!(rig.memory.now() < midnight, "it did not wait for it");
+    assert_eq!(rig.job(&job)["status"], "succeeded");
+}
+
+#[test]
+fn what_is_stored_is_known_with_the_first_count_after_it() {
+    let rig = Rig::new(8);
+    let stored = || {
+        rig.run_cron(Schedule::Frequent).1.unwrap();
+        let vectors = rig.request("GET", "/api/usage", &Value::Null).body["vectors"]["stored"].as_f64().unwrap();
+        (resource(&rig, "r2_bytes")["used"].as_f64().unwrap() > 0.0, vectors > 0.0)
+    };
+    assert_eq!(stored(), (false, false));
+    rig.upload(&json!([{"external_id": "tides.md", "content": prose("tides", 2)}]));
+    rig.drain();
+    rig.memory.advance(5 * MINUTE);
+    assert_eq!(stored(), (true, true));
+}
+
+/// Each document is looked at for it, so that many are counted more rarely; but where room is short, every hour.
+#[test]
+fn many_documents_are_counted_rarely_and_every_hour_where_room_is_short() {
+    let rig = rig(9);
+    rig.memory.change("UPDATE counters SET value = 7200 WHERE name = 'documents'");
+    rig.memory.change("UPDATE documents SET bytes = 1000");
+    let counted = || {
+        rig.run_cron(Schedule::Frequent).1.unwrap();
+        resource(&rig, "r2_bytes")["used"].as_f64() == Some(1_000.0)
+    };
+    rig.memory.advance(HOUR);
+    assert!(!counted(), "for 7,200 documents it takes two hours");
+    rig.memory.set_limits(r#"{"r2_bytes": 1}"#);
+    assert!(counted());
 }

@@ -3,6 +3,8 @@
 //!
 //! Frames of strangers are drawn from a seed and sent to the shared text, as its channel would. What traps or
 //! does not end fails the test; what an accepted edit makes of the text is checked here.
+//!
+//! And what only wasm has: a memory that ends, where the Workers' ends.
 
 mod draw;
 
@@ -25,6 +27,13 @@ use self::draw::Draw;
 pub extern "C" fn play(seed: u32, frames: i32) -> i32 {
     let mut channel = Channel::new(seed);
     (1..=frames).find(|_| !channel.receive()).map_or(channel.accepted, |frame| -frame)
+}
+
+/// Takes so many bytes and gives them back; how many there were.
+#[unsafe(no_mangle)]
+#[expect(unsafe_code, reason = "a function that JavaScript finds by its name")]
+pub extern "C" fn take(bytes: usize) -> usize {
+    std::hint::black_box(vec![1u8; bytes]).len()
 }
 
 /// A shared text with the edits that made it.

@@ -14,6 +14,9 @@ pub(super) const MESSAGES: usize = 500;
 /// Bytes of each.
 pub(super) const MESSAGE_BYTES: usize = 2_048;
 
+/// Vectors of a document that is being evicted: more than all runs of the schedule remove together.
+const EVICTED_VECTORS: usize = 1_000_000;
+
 /// Plants it while the Workers are down.
 pub(super) fn plant(product: &mut Product, client: &Client) -> Result<(), Error> {
     client.post("/api/memory", &json!({ "text": "One memory, from which the others are made." }))?.success()?;
@@ -36,7 +39,11 @@ pub(super) fn plant(product: &mut Product, client: &Client) -> Result<(), Error>
          SELECT conversations.user_id, conversations.id, n, 'trn_' || printf('%026d', n),
                 CASE WHEN n % 2 THEN 'user' ELSE 'assistant' END,
                 substr(replace(hex(zeroblob({MESSAGE_BYTES})), '00', 'What was said '), 1, {MESSAGE_BYTES}), n
-         FROM conversations, n;"
+         FROM conversations, n;
+         INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest,
+                                latest_item, current, current_item, chunk_count, evicted_at, evicting)
+         VALUES ('nobody', 'doc_000000000000000000000001', 'doc', 'text/plain', '[]', 0, 0, 0, 1, 0, 1, 0,
+                 {EVICTED_VECTORS}, 0, 1);"
     ))?;
     product.restart_workers()
 }

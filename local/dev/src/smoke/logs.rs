@@ -28,7 +28,7 @@ pub struct Invocation {
     pub cpu: f64,
     /// How the platform says it ended.
     pub outcome: String,
-    /// Queries that D1 ran for it, if its log line says.
+    /// Statements that it sent to D1, if its log lines say.
     pub d1_queries: Option<u64>,
     /// What it threw, and why its work was not done.
     pub errors: Vec<String>,
@@ -54,6 +54,14 @@ struct Line {
     message: Value,
 }
 
+impl Line {
+    /// One of our own: JSON that says what was done, and what the invocation asked for so far.
+    fn ours(&self) -> Option<Value> {
+        let text = self.message.as_str().or_else(|| self.message.get(0)?.as_str())?;
+        serde_json::from_str(text).ok()
+    }
+}
+
 #[derive(Deserialize)]
 struct Exception {
     #[serde(default)]
@@ -72,20 +80,17 @@ pub fn read(text: &str) -> Vec<Invocation> {
 
 impl From<Event> for Invocation {
     fn from(event: Event) -> Self {
-        // Our own line, which says what the invocation used.
-        let line = event.logs.iter().find_map(|line| {
-            let text = line.message.as_str().or_else(|| line.message.get(0)?.as_str())?;
-            serde_json::from_str::<Value>(text).ok()
-        });
-        let line = line.unwrap_or_default();
-        let named = [&event.event["queue"], &event.event["cron"], &line["route"], &event.event["request"]["method"]];
-        let why = line["why"].as_str().or(line["failure"].as_str()).map(str::to_owned);
+        let lines: Vec<Value> = event.logs.iter().filter_map(Line::ours).collect();
+        let route = lines.iter().map(|line| &line["route"]).find(|route| route.is_string()).unwrap_or(&Value::Null);
+        let named = [&event.event["queue"], &event.event["cron"], route, &event.event["request"]["method"]];
+        let whys = lines.iter().filter_map(|line| line["why"].as_str().or(line["failure"].as_str())).map(str::to_owned);
         Self {
             of: named.iter().find_map(|name| name.as_str()).unwrap_or("other").to_owned(),
             cpu: event.cpu_time,
             outcome: event.outcome,
-            d1_queries: line["used"]["d1_queries"].as_u64(),
-            errors: event.exceptions.into_iter().map(|exception| exception.message).chain(why).collect(),
+            // The meter is the invocation's: what it says goes on from message to message of a batch.
+            d1_queries: lines.iter().filter_map(|line| line["asked"]["d1_queries"].as_u64()).max(),
+            errors: event.exceptions.into_iter().map(|exception| exception.message).chain(whys).collect(),
         }
     }
 }
@@ -144,6 +149,8 @@ fn errors(invocations: &[Invocation]) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use pipeline::platform::asked::Asked;
+
     use super::{super::check::Verdict, *};
 
     const TAIL: &str = include_str!("tail.json");
@@ -152,13 +159,21 @@ mod tests {
     fn a_tail_is_read_whatever_stands_before_it() {
         let invocations = read(TAIL);
         assert_eq!(invocations.len(), 4);
-        assert_eq!((invocations[0].of.as_str(), invocations[0].d1_queries), ("friend-chunk", Some(7)));
-        assert_eq!(invocations[1].of, "POST /api/index");
-        assert_eq!(invocations[2].of, "*/5 * * * *");
+        let of: Vec<&str> = invocations.iter().map(|invocation| invocation.of.as_str()).collect();
+        assert_eq!(of, ["friend-chunk", "/api/index", "*/5 * * * *", "friend-embed"]);
         assert_eq!(invocations[3].outcome, "exceededCpu");
         assert_eq!(invocations[3].errors, ["Worker exceeded CPU time limit."]);
         assert!(read("Successfully created tail").is_empty());
         assert_eq!(read(&TAIL[..TAIL.len() - 40]).len(), 3, "a tail that was cut off has what came before");
+    }
+
+    /// The fixture's lines were written by both Workers.
+    #[test]
+    fn queries_are_those_that_the_workers_say_they_asked() {
+        let queries: Vec<Option<u64>> = read(TAIL).iter().map(|invocation| invocation.d1_queries).collect();
+        assert_eq!(queries, [Some(18), Some(15), Some(14), None], "of a batch, all of its messages");
+        let asked = serde_json::to_value(Asked::default()).unwrap();
+        assert!(asked["d1_queries"].is_u64(), "as the meter is written: {asked}");
     }
 
     #[test]

@@ -7,36 +7,53 @@ use crate::{
     platform::transaction::{Query, Write},
     store::{
         conditions::LAST_ITEM,
+        documents::description::latest,
         retention::{self, Old, past_retention},
     },
-    time::Timestamp,
+    time::{DAY, Timestamp},
 };
 
-/// Who wants a document gone.
+/// On whose word a document goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removal {
-    /// Its owner, now: uploads that were accepted before do not bring it back.
-    Deletion,
-    /// What its owner said once about old documents: what they have sent since is not old.
+pub enum Cause {
+    /// Its owner's, now: uploads that were accepted before do not bring it back.
+    Owner,
+    /// Their retention's, if that still says so when the document goes. It decides nothing about what they sent since.
     Retention,
 }
 
+/// What documents are past their owners' retention, at the time `$now`: counted from when the latest revision was
+/// uploaded, published or not. What was accepted yesterday is not old because what it replaces is.
+macro_rules! old_documents {
+    ($now:literal, $day:literal) => {
+        past_retention!("documents", latest!("old.", "uploaded_at"), "document_days", $now, $day)
+    };
+}
+
+/// The document `?2` of the user `?1` may go at the time `?3`: its owner says so, or (where `?4`, with `?5` the
+/// milliseconds of a day) their retention still does.
+///
+/// It was looked up before, and may have been uploaded again since, or its owner wants to keep it.
+pub(super) const MAY_GO: &str =
+    formatcp!("(NOT ?4 OR EXISTS (SELECT 1 {OLD} AND u.id = ?1 AND old.id = ?2))", OLD = old_documents!("?3", "?5"));
+
 /// Makes a document a tombstone without content. No pack is its latest any more, and its revision moves on
 /// (`latest + 1`), so that nothing in flight can publish.
-pub fn tombstone(user: &UserId, document: &DocumentId, removal: Removal, now: Timestamp) -> Write {
+pub fn tombstone(user: &UserId, document: &DocumentId, cause: Cause, now: Timestamp) -> Write {
     Write::new(formatcp!(
         "UPDATE documents SET
              deleted_at = ?3, latest = latest + 1, latest_item = NULL, latest_hash = NULL, pending = NULL,
              current = NULL, current_item = NULL, current_first = NULL, chunk_count = NULL, content_hash = NULL,
              external_id = NULL, title = NULL, language = NULL, tags = '[]', metadata = NULL, bytes = 0,
-             evicted_at = NULL, evicting = NULL,
-             decided = CASE WHEN ?4 THEN {LAST_ITEM} ELSE coalesce(decided, latest_item) END
-         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL"
+             evicted_at = NULL, evicting = NULL, superseded_item = NULL,
+             decided = CASE WHEN ?4 THEN coalesce(decided, latest_item) ELSE {LAST_ITEM} END
+         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND {MAY_GO}"
     ))
     .bind(user)
     .bind(document)
     .bind(now)
-    .bind(removal == Removal::Deletion)
+    .bind(cause == Cause::Retention)
+    .bind(DAY)
 }
 
 /// Takes back the revisions that this transaction noted as superseded by a cancel: what is current is the
@@ -45,7 +62,8 @@ pub fn tombstone(user: &UserId, document: &DocumentId, removal: Removal, now: Ti
 pub fn withdraw(user: &UserId, now: Timestamp) -> Write {
     Write::new(
         "UPDATE documents SET pending = NULL, latest_item = current_item, latest_hash = content_hash,
-             deleted_at = CASE WHEN current IS NULL THEN ?2 END, decided = coalesce(decided, latest_item)
+             superseded_item = NULL, deleted_at = CASE WHEN current IS NULL THEN ?2 END,
+             decided = coalesce(decided, latest_item)
          WHERE user_id = ?1 AND (id, latest) IN (
              SELECT g.document_id, g.revision FROM garbage g, counters c
              WHERE c.name = 'item' AND g.retire_item = c.value + 1 AND g.user_id = ?1)",
@@ -54,9 +72,10 @@ pub fn withdraw(user: &UserId, now: Timestamp) -> Write {
     .bind(now)
 }
 
-/// Documents that were uploaded longer ago than their owners want (`retention` of their profile).
+/// Documents that were uploaded longer ago than their owners want (`retention` of their profile), counted from their
+/// latest revision.
 pub fn past_retention(now: Timestamp, limit: i64) -> Query<Old<DocumentId>> {
-    const OLD: &str = past_retention!("documents", "uploaded_at", "document_days");
+    const OLD: &str = old_documents!("?1", "?2");
     retention::old(formatcp!("SELECT old.user_id, old.id {OLD} AND old.deleted_at IS NULL LIMIT ?3"), now, limit)
 }
 

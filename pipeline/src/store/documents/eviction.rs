@@ -1,7 +1,8 @@
 //! Which documents keep their vectors when the index is full: what was found, given up, and wanted back.
 //!
-//! `hit_at` moves when a search finds a document. `evicted_at` is when its vectors were given up, and
-//! `evicting` is 1 from then until they are gone. A hit after `evicted_at` asks for them back.
+//! `hit_at` moves when a search finds a document. `evicted_at` is when its vectors were given up, and `evicting` says
+//! from then until they are gone how many are: 1 when none is, and one more for each. A hit after `evicted_at` asks
+//! for them back.
 
 use std::collections::BTreeSet;
 
@@ -88,24 +89,38 @@ pub struct MarkedDocument {
     pub current: i64,
     /// How many they are.
     pub chunk_count: i64,
+    /// The first of them that is not gone.
+    pub next: i64,
 }
 
-/// The documents that are marked.
-pub fn marked() -> Query<MarkedDocument> {
+impl MarkedDocument {
+    /// True if none of its vectors is left.
+    pub const fn is_done(&self) -> bool {
+        self.next >= self.chunk_count
+    }
+}
+
+/// Documents that are marked, the earliest marked first, `limit` at most.
+pub fn marked(limit: usize) -> Query<MarkedDocument> {
     Query::new(
-        "SELECT user_id, id, current, chunk_count FROM documents
-         WHERE evicted_at IS NOT NULL AND evicting = 1 AND current IS NOT NULL AND deleted_at IS NULL",
+        "SELECT user_id, id, current, chunk_count, evicting - 1 AS next FROM documents
+         WHERE evicted_at IS NOT NULL AND evicting IS NOT NULL AND current IS NOT NULL AND deleted_at IS NULL
+         ORDER BY evicted_at, user_id, id LIMIT ?1",
     )
+    .bind(limit)
 }
 
-/// Takes the marks off documents whose vectors are gone.
+/// Notes how far vectors of marked documents are gone (`next`); the mark comes off where all are.
 ///
 /// # Errors
 /// A bug if the documents cannot be written as JSON.
-pub fn unmark(documents: &[MarkedDocument]) -> Result<Write, Failure> {
+pub fn note_removed(documents: &[MarkedDocument]) -> Result<Write, Failure> {
     Ok(Write::new(
-        "UPDATE documents SET evicting = NULL WHERE (user_id, id, current) IN (
-             SELECT v.value ->> 'user_id', v.value ->> 'id', v.value ->> 'current' FROM json_each(?1) v)",
+        "UPDATE documents
+         SET evicting = CASE WHEN v.value ->> 'next' < chunk_count THEN max(evicting, (v.value ->> 'next') + 1) END
+         FROM json_each(?1) v
+         WHERE documents.user_id = v.value ->> 'user_id' AND documents.id = v.value ->> 'id'
+           AND documents.current = v.value ->> 'current' AND evicting IS NOT NULL",
     )
     .bind(json(&documents)?))
 }

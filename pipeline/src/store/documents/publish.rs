@@ -86,7 +86,7 @@ pub fn publish(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
                  GROUP BY 2, 3, 4)
              UPDATE documents SET
                  {DESCRIBE_LATEST},
-                 pending = NULL,
+                 pending = NULL, superseded_item = NULL,
                  current = published.revision, current_item = latest_item, current_first = published.first,
                  chunk_count = published.chunks, content_hash = latest_hash,
                  evicted_at = CASE WHEN {EMBEDDED} THEN NULL ELSE evicted_at END

@@ -7,7 +7,10 @@
 use const_format::formatcp;
 use serde::{Deserialize, Serialize};
 
-use super::upload::{BROUGHT, Upload};
+use super::{
+    delete::{Cause, MAY_GO},
+    upload::{BROUGHT, Upload},
+};
 use crate::{
     failure::Failure,
     ids::{ChunkRow, DocumentId, ItemId, JobId, UserId},
@@ -17,24 +20,47 @@ use crate::{
         transaction::{Query, Write},
     },
     store::conditions::{HELD, NEXT_ITEM},
-    time::Timestamp,
+    time::{DAY, Timestamp},
 };
 
 /// Where a superseded revision is noted.
 const NOTE: &str = "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)";
 
 /// Notes the revisions that an upload supersedes: those that are still on their way and will never be
-/// seen now. Before [`take_revisions`](super::upload::take_revisions), which numbers the next ones.
+/// seen now. Their packs say so, since their job would call them done, and so do their documents, since a cancel of
+/// the upload cannot bring them back. Before [`take_revisions`](super::upload::take_revisions), which numbers the
+/// next ones.
 pub fn by_upload(upload: &Upload<'_>) -> Vec<Write> {
     // What a cancel went back to is no revision in flight, whatever number was given out last.
-    upload.writes(formatcp!(
+    let mut writes = upload.writes(formatcp!(
         "{NOTE}
          SELECT {NEXT_ITEM}, d.id, d.latest, d.latest_item, d.user_id
          FROM json_each(?1) r CROSS JOIN documents d ON d.user_id = ?2 AND d.id = r.value ->> 'id'
          WHERE d.deleted_at IS NULL AND d.latest_item IS NOT NULL AND d.latest_item IS NOT d.current_item
            AND {BROUGHT}"
-    ))
+    ));
+    writes.push(Write::new(NOTE_IN_PACKS));
+    writes.push(Write::new(NOTE_IN_DOCUMENTS).bind(upload.user));
+    writes
 }
+
+/// Adds what this transaction noted as superseded to what the packs say was. What had failed alone has failed.
+const NOTE_IN_PACKS: &str = formatcp!(
+    "UPDATE job_items SET superseded = (
+         SELECT json_group_array(id) FROM (
+             SELECT value AS id FROM json_each(coalesce(job_items.superseded, '[]'))
+             UNION
+             SELECT document_id FROM garbage WHERE retire_item = {NEXT_ITEM} AND pack = job_items.id
+               AND document_id NOT IN (
+                   SELECT f.value ->> 'document_id' FROM json_each(coalesce(job_items.failures, '[]')) f)))
+     WHERE id IN (SELECT pack FROM garbage WHERE retire_item = {NEXT_ITEM})"
+);
+
+/// The pack that a document's next revision takes over from, while that one is still the latest.
+const NOTE_IN_DOCUMENTS: &str = formatcp!(
+    "UPDATE documents SET superseded_item = latest_item
+     WHERE user_id = ?1 AND id IN (SELECT document_id FROM garbage WHERE retire_item = {NEXT_ITEM})"
+);
 
 /// Notes the revisions that publishing the packs of a batch, first to last, replaces. Before
 /// [`publish`](super::publish::publish), and under its conditions.
@@ -61,34 +87,38 @@ pub fn by_publishing(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
 
 /// Notes both revisions of a document that is about to be deleted: the latest and the current one. Before
 /// [`tombstone`](super::delete::tombstone), which forgets them.
-pub fn by_delete(user: &UserId, document: &DocumentId) -> Write {
+pub fn by_delete(user: &UserId, document: &DocumentId, cause: Cause, now: Timestamp) -> Write {
     // After a cancel the latest pack is the current one, though the number given out was another.
     Write::new(formatcp!(
         "{NOTE}
          SELECT {NEXT_ITEM}, id,
                 CASE WHEN latest_item = current_item THEN current ELSE latest END, latest_item, user_id FROM documents
-         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND latest_item IS NOT NULL
+         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND latest_item IS NOT NULL AND {MAY_GO}
          UNION
          SELECT {NEXT_ITEM}, id, current, current_item, user_id FROM documents
-         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND current IS NOT NULL AND current_item <> latest_item"
+         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND current IS NOT NULL AND current_item <> latest_item
+           AND {MAY_GO}"
     ))
     .bind(user)
     .bind(document)
+    .bind(now)
+    .bind(cause == Cause::Retention)
+    .bind(DAY)
 }
 
-/// Notes the revisions that a job still works on, since it is about to be cancelled: the latest ones of
-/// documents in packs whose batch is not done. Before [`withdraw`](super::delete::withdraw).
+/// Notes the revisions that a job has not published, since it is about to be cancelled: it works on them, or would
+/// if its owner let it try again what failed. Before [`withdraw`](super::delete::withdraw).
 pub fn by_cancel(user: &UserId, job: &JobId) -> Write {
-    // Packs of the job whose batches have not ended: what is published stays.
-    // Of their documents those whose latest revision is still the pack's, and not current.
+    // Of the documents of all its packs, how far they have ever come, those whose latest revision is still the
+    // pack's, and not current. What is published stays.
+    // Nothing of a job that has ended: what failed in it may be tried again.
     Write::new(formatcp!(
         "{NOTE}
          SELECT {NEXT_ITEM}, d.id, d.latest, p.id, d.user_id
          FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item AND p.batch IS NOT NULL
-         JOIN job_items b ON b.id = p.batch AND b.state NOT IN ('done', 'failed')
          JOIN json_each(p.documents) packed
          CROSS JOIN documents d ON d.user_id = j.user_id AND d.id = packed.value ->> 'id' AND d.latest_item = p.id
-         WHERE j.id = ?1 AND j.user_id = ?2 AND j.cancelled_at IS NULL AND d.current_item IS NOT p.id"
+         WHERE j.id = ?1 AND j.user_id = ?2 AND finished_at IS NULL AND d.current_item IS NOT p.id"
     ))
     .bind(job)
     .bind(user)

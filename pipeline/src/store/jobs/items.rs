@@ -4,6 +4,7 @@ use const_format::formatcp;
 use serde::Deserialize;
 
 use crate::{
+    budget::day::WAITS_FOR_ROOM,
     constants,
     failure::Failure,
     ids::{ClaimToken, ItemId, JobId, UserId},
@@ -286,6 +287,28 @@ pub fn show_parked_jobs(now: Timestamp) -> Write {
         "UPDATE jobs SET due_at = ?1 WHERE finished_at IS NULL AND due_at > ?1
            AND EXISTS (SELECT 1 FROM job_items WHERE id BETWEEN jobs.first_item AND jobs.last_item
                          AND state IN ('queued', 'running'))",
+    )
+    .bind(now)
+}
+
+/// Lets what was parked because D1 or R2 was nearly full go on, whenever it was to look again.
+pub fn end_waiting_for_room(now: Timestamp) -> Write {
+    Write::new(
+        "UPDATE job_items SET next_at = ?1
+         WHERE id IN (SELECT i.id FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
+                      WHERE j.finished_at IS NULL AND i.state = 'parked' AND i.next_at > ?1)
+           AND substr(error, -length(?2)) = ?2",
+    )
+    .bind(now)
+    .bind(WAITS_FOR_ROOM)
+}
+
+/// Shows jobs to the sweep again that were hidden by [`park_job`] and have a parked item that is due.
+pub fn show_jobs_with_parked_items(now: Timestamp) -> Write {
+    Write::new(
+        "UPDATE jobs SET due_at = ?1 WHERE finished_at IS NULL AND due_at > ?1
+           AND EXISTS (SELECT 1 FROM job_items WHERE id BETWEEN jobs.first_item AND jobs.last_item
+                         AND state = 'parked' AND next_at <= ?1)",
     )
     .bind(now)
 }

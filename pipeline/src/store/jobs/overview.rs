@@ -19,7 +19,7 @@ pub const ITEMS_OF_OVERVIEW: usize = 20_000;
 pub struct OverviewRow {
     /// When one of them last changed; `None` without items.
     pub updated_at: Option<Timestamp>,
-    /// `id stage state batch documents chunks progress attempts next_at failed has_error|…`.
+    /// `id stage state batch documents chunks progress attempts next_at failed superseded has_error|…`.
     items: Option<String>,
 }
 
@@ -46,6 +46,8 @@ pub struct ItemRow {
     pub next_at: Timestamp,
     /// How many of its documents failed alone.
     pub failed_documents: i64,
+    /// How many of its documents another upload took over before they were published.
+    pub superseded_documents: i64,
     /// It says why its last attempt failed, or why it is parked.
     pub has_error: bool,
 }
@@ -53,7 +55,8 @@ pub struct ItemRow {
 /// An item in an [`OverviewRow`].
 const ENTRY: &str = "id || ' ' || stage || ' ' || state || ' ' || coalesce(batch, 0) || ' ' || document_count || ' '
     || chunk_count || ' ' || progress || ' ' || attempts || ' ' || CASE state WHEN 'parked' THEN next_at ELSE 0 END
-    || ' ' || json_array_length(coalesce(failures, '[]')) || ' ' || (error IS NOT NULL)";
+    || ' ' || json_array_length(coalesce(failures, '[]')) || ' ' || json_array_length(coalesce(superseded, '[]'))
+    || ' ' || (error IS NOT NULL)";
 
 /// The items of a user's job after the item `after`, at most [`ITEMS_OF_OVERVIEW`].
 pub fn overview(user: &UserId, job: &JobId, after: ItemId) -> Query<OverviewRow> {
@@ -94,6 +97,7 @@ fn item(text: &str) -> Option<ItemRow> {
         attempts: number()?,
         next_at: Timestamp::from_milliseconds(number()?),
         failed_documents: number()?,
+        superseded_documents: number()?,
         has_error: number()? != 0,
     })
 }

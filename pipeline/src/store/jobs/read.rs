@@ -27,7 +27,7 @@ pub struct JobRow {
     pub cancelled_at: Option<Timestamp>,
     /// If it is later than now: all that is left is parked until then.
     pub due_at: Timestamp,
-    /// Of a delete: what was removed where (JSON).
+    /// Of a delete: what was removed where; of a cancelled upload: what is to be sent again (JSON).
     pub receipt: Option<String>,
     /// Of a chat: the turn (JSON).
     pub turn: Option<String>,
@@ -63,11 +63,13 @@ pub fn job(user: &UserId, job: &JobId) -> Query<JobRow> {
 pub struct JobEnd {
     /// When every item of it was terminal.
     pub finished_at: Option<Timestamp>,
+    /// When its owner stopped it.
+    pub cancelled_at: Option<Timestamp>,
 }
 
 /// Whether a user's job has ended, for who waits for it: one row, whatever it is about.
 pub fn end(user: &UserId, job: &JobId) -> Query<JobEnd> {
-    Query::new("SELECT finished_at FROM jobs WHERE id = ?1 AND user_id = ?2 AND accepted_at IS NOT NULL")
+    Query::new("SELECT finished_at, cancelled_at FROM jobs WHERE id = ?1 AND user_id = ?2 AND accepted_at IS NOT NULL")
         .bind(job)
         .bind(user)
 }

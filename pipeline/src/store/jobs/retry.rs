@@ -1,4 +1,4 @@
-//! Failed items that try again.
+//! Failed items that try again. Those of a job that was cancelled do not: what it had not published is withdrawn.
 
 use const_format::formatcp;
 use serde::Deserialize;
@@ -19,7 +19,8 @@ pub fn reopen_batches(user: &UserId, job: &JobId, only: Option<ItemId>, now: Tim
              attempts = 0, error = NULL, updated_at = ?3
          WHERE state <> 'cancelled' AND stage IN ('embed', 'upsert') AND id IN (
              SELECT p.batch FROM jobs j JOIN job_items p ON p.id BETWEEN j.first_item AND j.last_item
-             WHERE j.id = ?1 AND j.user_id = ?2 AND p.state = 'failed' AND (?4 IS NULL OR p.id = ?4))",
+             WHERE j.id = ?1 AND j.user_id = ?2 AND cancelled_at IS NULL AND p.state = 'failed'
+               AND (?4 IS NULL OR p.id = ?4))",
     )
     .bind(job)
     .bind(user)
@@ -27,15 +28,17 @@ pub fn reopen_batches(user: &UserId, job: &JobId, only: Option<ItemId>, now: Tim
     .bind(only)
 }
 
+/// The job `?1` of the user `?2`, unless it was cancelled.
+const NOT_CANCELLED: &str = "jobs WHERE id = ?1 AND user_id = ?2 AND cancelled_at IS NULL";
+
 /// Queues a job's failed items again, or the one that `only` names; returns them, to be announced.
 pub fn requeue(user: &UserId, job: &JobId, only: Option<ItemId>, now: Timestamp) -> Query<ItemAnnouncement> {
-    Query::new(
+    Query::new(formatcp!(
         "UPDATE job_items SET state = 'queued', attempts = 0, error = NULL, next_at = ?3, sent_at = ?3, updated_at = ?3
          WHERE state = 'failed' AND user_id = ?2 AND (?4 IS NULL OR id = ?4)
-           AND id BETWEEN (SELECT first_item FROM jobs WHERE id = ?1 AND user_id = ?2)
-                      AND (SELECT last_item FROM jobs WHERE id = ?1 AND user_id = ?2)
-         RETURNING id, stage, state, user_id",
-    )
+           AND id BETWEEN (SELECT first_item FROM {NOT_CANCELLED}) AND (SELECT last_item FROM {NOT_CANCELLED})
+         RETURNING id, stage, state, user_id"
+    ))
     .bind(job)
     .bind(user)
     .bind(now)
@@ -64,7 +67,8 @@ pub fn failed_turn(user: &UserId, job: &JobId) -> Query<FailedTurn> {
 /// Opens a finished job again that has something to do.
 pub fn reopen_job(user: &UserId, job: &JobId) -> Write {
     Write::new(formatcp!(
-        "UPDATE jobs SET finished_at = NULL, due_at = 0 WHERE id = ?1 AND user_id = ?2 AND EXISTS (
+        "UPDATE jobs SET finished_at = NULL, due_at = 0
+         WHERE id = ?1 AND user_id = ?2 AND cancelled_at IS NULL AND EXISTS (
              SELECT 1 FROM job_items WHERE id BETWEEN jobs.first_item AND jobs.last_item AND state NOT IN {TERMINAL})"
     ))
     .bind(job)

@@ -37,9 +37,9 @@ macro_rules! neurons_of_day {
 /// The day of `now`: one row, whatever there is.
 pub fn day(now: Timestamp) -> Query<Day> {
     Query::new(formatcp!(
-        "SELECT {NEURONS},
-            (SELECT used FROM budget WHERE day = ?1) AS budget_used,
-            (SELECT requests_by_key FROM budget WHERE day = ?1) AS budget_keys",
+        "SELECT {NEURONS}, b.used AS budget_used, b.requests_by_key AS budget_keys, b.users AS budget_users,
+                b.counted_at AS budget_counted_at
+         FROM (SELECT 1) LEFT JOIN budget b ON b.day = ?1",
         NEURONS = neurons_of_day!("?1"),
     ))
     .bind(now.start_of_day())
@@ -91,18 +91,6 @@ pub fn day_of_user(user: &UserId, now: Timestamp) -> Query<UserDay> {
     ))
     .bind(user)
     .bind(now.start_of_day())
-}
-
-/// When a day was measured.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Measured {
-    /// When the schedule last did; `None` if it has only spent so far.
-    pub counted_at: Option<Timestamp>,
-}
-
-/// When the day of `now` was last measured; no row if nothing has happened on it.
-pub fn measured(now: Timestamp) -> Query<Measured> {
-    Query::new("SELECT counted_at FROM budget WHERE day = ?1").bind(now.start_of_day())
 }
 
 /// Neurons that are to be set aside.
@@ -196,19 +184,30 @@ pub fn spend(invocation: &str, purpose: Purpose, neurons: f64, now: Timestamp) -
     .bind(invocation)
 }
 
-/// Keeps what was measured of the day beside its neurons: `used` by resource and `requests_by_key`, both
-/// JSON.
-pub fn keep_measured(now: Timestamp, used: String, requests_by_key: String) -> Write {
+/// What was measured of a day beside its neurons.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// What is used, by resource (JSON).
+    pub used: String,
+    /// Requests of busy keys (JSON).
+    pub requests_by_key: String,
+    /// What users have had who had much (JSON); `None` while one is alone.
+    pub users: Option<String>,
+}
+
+/// Keeps what was measured of the day beside its neurons.
+pub fn keep_measured(now: Timestamp, measured: Measured) -> Write {
     Write::new(
-        "INSERT INTO budget (day, neurons, ingest_neurons, counted_at, used, requests_by_key)
-         VALUES (?1, 0, 0, ?2, ?3, ?4)
+        "INSERT INTO budget (day, neurons, ingest_neurons, counted_at, used, requests_by_key, users)
+         VALUES (?1, 0, 0, ?2, ?3, ?4, ?5)
          ON CONFLICT (day) DO UPDATE SET counted_at = excluded.counted_at, used = excluded.used,
-                                         requests_by_key = excluded.requests_by_key",
+                                         requests_by_key = excluded.requests_by_key, users = excluded.users",
     )
     .bind(now.start_of_day())
     .bind(now)
-    .bind(used)
-    .bind(requests_by_key)
+    .bind(measured.used)
+    .bind(measured.requests_by_key)
+    .bind(measured.users)
 }
 
 /// Removes days before `before`.

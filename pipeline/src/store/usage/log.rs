@@ -1,4 +1,4 @@
-//! One row for every invocation: the table `usage_log`.
+//! One row for every invocation, and one for many that were refused: the table `usage_log`.
 
 use const_format::formatcp;
 
@@ -17,7 +17,9 @@ pub struct NewUsage<'a> {
     pub key: Option<&'a str>,
     /// Route or stage.
     pub source: &'a str,
-    /// What it used.
+    /// How many requests the row stands for.
+    pub requests: u64,
+    /// What they used.
     pub usage: Usage,
 }
 
@@ -26,8 +28,8 @@ pub struct NewUsage<'a> {
 pub fn insert(new: NewUsage<'_>) -> Write {
     let usage = new.usage;
     Write::new(formatcp!(
-        "INSERT OR IGNORE INTO usage_log (at, id, user_id, source, {COUNTED}, key_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
+        "INSERT OR IGNORE INTO usage_log (at, id, user_id, source, {COUNTED}, key_id, requests)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
     ))
     .bind(new.at)
     .bind(new.invocation)
@@ -48,6 +50,7 @@ pub fn insert(new: NewUsage<'_>) -> Write {
     .bind(usage.object_rows_written)
     .bind(usage.object_milliseconds)
     .bind(new.key)
+    .bind(new.requests)
 }
 
 /// Inserts a usage row for each reservation made before `before`, whose invocation cannot be alive any more.

@@ -7,7 +7,8 @@ use const_format::formatcp;
 use serde::Deserialize;
 
 use crate::{
-    budget::usage::Usage,
+    budget::{allowances::Resource, usage::Totals},
+    constants,
     ids::UserId,
     platform::transaction::{Query, Write},
     store::usage::COUNTED,
@@ -27,23 +28,13 @@ const SUMS: &str = "total(neurons) AS neurons,
                 coalesce(sum(object_rows_written), 0) AS object_rows_written,
                 coalesce(sum(object_milliseconds), 0) AS object_milliseconds";
 
-/// Sums of usage, and over how many invocations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-pub struct Totals {
-    /// Invocations, each a request of the Free plan's.
-    pub invocations: u64,
-    /// What they used together.
-    #[serde(flatten)]
-    pub usage: Usage,
-}
-
 /// The sum of everything of everybody since a full hour: hours that are summed up already, and the rows of
 /// those that are not. One row, whatever there is. It reads all of them: for the schedule.
 pub fn totals(since: Timestamp) -> Query<Totals> {
     Query::new(formatcp!(
         "SELECT coalesce(sum(invocations), 0) AS invocations, {SUMS}
          FROM (SELECT invocations, {COUNTED} FROM usage_hourly WHERE hour >= ?1
-               UNION ALL SELECT 1, {COUNTED} FROM usage_log WHERE at >= ?1)"
+               UNION ALL SELECT requests, {COUNTED} FROM usage_log WHERE at >= ?1)"
     ))
     .bind(since)
 }
@@ -58,7 +49,7 @@ pub fn sum_users(today: Timestamp) -> Write {
          SELECT * FROM (
              SELECT user_id, ?1 AS day, sum(invocations) AS invocations, {SUMS}
              FROM (SELECT user_id, invocations, {COUNTED} FROM usage_hourly WHERE hour >= ?1
-                   UNION ALL SELECT coalesce(user_id, ''), 1, {COUNTED} FROM usage_log WHERE at >= ?1)
+                   UNION ALL SELECT coalesce(user_id, ''), requests, {COUNTED} FROM usage_log WHERE at >= ?1)
              GROUP BY user_id) summed
          WHERE NOT EXISTS (SELECT 1 FROM usage_of_users known WHERE known.user_id = summed.user_id
                            AND known.day = summed.day AND known.invocations = summed.invocations)"
@@ -66,12 +57,50 @@ pub fn sum_users(today: Timestamp) -> Write {
     .bind(today)
 }
 
-/// What everybody took of `today`, as last summed up by [`sum_users`]. One row, whatever there is.
-pub fn of_users(today: Timestamp) -> Query<Totals> {
-    Query::new(formatcp!(
-        "SELECT coalesce(sum(invocations), 0) AS invocations, {SUMS} FROM usage_of_users WHERE day = ?1"
+/// What everybody took of a day, or one user who took much.
+#[derive(Debug, Deserialize)]
+pub struct UserTotals {
+    /// The user; `None` for everybody.
+    pub user_id: Option<UserId>,
+    /// How many users have a key that is good, counted no further than two. In the row of everybody.
+    pub users: u64,
+    /// What they took.
+    #[serde(flatten)]
+    pub totals: Totals,
+}
+
+/// What everybody took of `today`, as last summed up by [`sum_users`], in the first row; in those that follow what
+/// each user took who took at least so much of one of the resources.
+pub fn of_users(today: Timestamp, at_least: impl Fn(Resource) -> f64) -> Query<UserTotals> {
+    let columns = [
+        Resource::Requests,
+        Resource::QueueOperations,
+        Resource::D1RowsRead,
+        Resource::D1RowsWritten,
+        Resource::KvReads,
+        Resource::KvWrites,
+        Resource::R2ClassA,
+        Resource::R2ClassB,
+        Resource::ObjectRequests,
+        Resource::ObjectRowsRead,
+        Resource::ObjectRowsWritten,
+        Resource::VectorsQueried,
+    ];
+    let query = Query::new(formatcp!(
+        "SELECT NULL AS user_id, coalesce(sum(invocations), 0) AS invocations, {SUMS},
+                (SELECT count(*) FROM (SELECT DISTINCT user_id FROM api_keys WHERE revoked_at IS NULL LIMIT 2)) AS users
+         FROM usage_of_users WHERE day = ?1
+         UNION ALL
+         SELECT user_id, invocations, {COUNTED}, 0 FROM usage_of_users
+         WHERE day = ?1 AND user_id <> ''
+           AND (invocations >= ?3 OR queue_operations >= ?4 OR d1_rows_read >= ?5 OR d1_rows_written >= ?6
+                OR kv_reads >= ?7 OR kv_writes >= ?8 OR r2_class_a >= ?9 OR r2_class_b >= ?10
+                OR object_requests >= ?11 OR object_rows_read >= ?12 OR object_rows_written >= ?13
+                OR vectors_queried >= ?14 OR object_milliseconds >= ?2)"
     ))
     .bind(today)
+    .bind(at_least(Resource::ObjectGbSeconds) / constants::OBJECT_GB * 1_000.0);
+    columns.into_iter().fold(query, |query, resource| query.bind(at_least(resource)))
 }
 
 /// What a user took of `today`, as last summed up by [`sum_users`]: nobody else's row is read.
@@ -107,7 +136,7 @@ pub fn busy_keys(since: Timestamp, at_least: u64) -> Query<KeyRequests> {
 pub fn sum_hours(open: Timestamp) -> Write {
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_hourly (hour, user_id, key_id, source, invocations, {COUNTED})
-         SELECT at / 3600000 * 3600000, coalesce(user_id, ''), coalesce(key_id, ''), source, count(*), {SUMS}
+         SELECT at / 3600000 * 3600000, coalesce(user_id, ''), coalesce(key_id, ''), source, sum(requests), {SUMS}
          FROM usage_log WHERE at < ?1
          GROUP BY 1, 2, 3, 4"
     ))

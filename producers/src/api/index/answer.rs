@@ -26,7 +26,8 @@ pub struct IndexAnswer<'a> {
     pub(super) estimate: Option<Estimate>,
     /// What became of each document, where the request was read at once.
     pub(super) items: &'a [ItemAnswer],
-    /// Where what became of each document is listed, where it was not.
+    /// Where what became of each document is listed, where it was not: until seven days after the job has ended, then
+    /// 410.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) items_url: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! `POST /api/index` with a body that is too large to be read at once: it goes into R2 as it comes.
 //!
 //! 1. What can be refused without the body is refused: its form, a key that came with another one, a length for
-//!    which R2 has no room.
+//!    which R2, or the user's share of it, has no room.
 //! 2. The body is streamed into an object, named by the job that it will be. None of it enters wasm. A crash
 //!    from here on leaves an object without a job, which `schedule/orphans.rs` removes when its request cannot
 //!    be alive any more.
@@ -13,6 +13,7 @@
 //! answered as before.
 
 use pipeline::{
+    budget::allowances::Allowances,
     constants,
     ids::JobId,
     job::{
@@ -21,7 +22,12 @@ use pipeline::{
     },
     platform::{object_keys, ports::PutIf, statement::json, transaction::Transaction},
     problem::{Code, Problem},
-    store::{counters, idempotency as keys, jobs::create::NewItem, uploads as rows},
+    store::{
+        counters::{self, Room},
+        idempotency as keys,
+        jobs::create::NewItem,
+        uploads as rows,
+    },
     time::Timestamp,
 };
 use uploads::Announced;
@@ -86,8 +92,9 @@ fn announced<'a>(call: &'a Call<'_>) -> Result<Announced<'a>, Problem> {
 
 /// Refuses what R2 has no room for. An upload lies there until it is unpacked, which waits while there is none.
 async fn check_room<P: RequestPorts>(ports: &P, call: &Call<'_>, bytes: u64) -> Result<(), Refusal> {
-    let stored = counters::stored_bytes().first(ports).await?.map_or(0.0, |stored| stored.value);
-    let most = constants::STORED_SHARE * call.budget.allowances.r2_bytes;
+    let room = counters::room(&call.tenant.user).first(ports).await?.unwrap_or_default();
+    check_share(&room, &call.budget.allowances, bytes)?;
+    let (stored, most) = (room.stored, constants::STORED_SHARE * call.budget.allowances.r2_bytes);
     #[expect(clippy::cast_precision_loss, reason = "no upload is longer than 2^52 bytes")]
     if stored + bytes as f64 <= most {
         return Ok(());
@@ -97,6 +104,22 @@ async fn check_room<P: RequestPorts>(ports: &P, call: &Call<'_>, bytes: u64) -> 
          for: delete documents, wait until other uploads are unpacked, or send less"
     );
     Err(Problem::new(Code::Unavailable, detail).into())
+}
+
+/// Refuses an upload whose user would have more than their share of the room that the others leave.
+fn check_share(room: &Room, allowances: &Allowances, bytes: u64) -> Result<(), Problem> {
+    let others = room.stored - room.own;
+    let most = allowances.user_share * (constants::STORED_SHARE * allowances.r2_bytes - others).max(0.0);
+    #[expect(clippy::cast_precision_loss, reason = "no upload is longer than 2^52 bytes")]
+    if room.others == 0 || room.own + bytes as f64 <= most {
+        return Ok(());
+    }
+    let own = room.own;
+    let detail = format!(
+        "{own:.0} bytes of your uploads are not unpacked, and with these {bytes} it would be more than the {most:.0} \
+         that are your share of the room: wait until they are unpacked, or send less"
+    );
+    Err(Problem::new(Code::RateLimited, detail))
 }
 
 /// Makes a job of what is stored, or removes it.

@@ -29,7 +29,8 @@ use crate::http::{
 /// `POST /api/jobs/{id}/cancel`: stops at once what is not running, and what is at its next write.
 ///
 /// One transaction: the items' claims are void from then on, the revisions they were making are
-/// superseded, and documents that were never published are gone.
+/// superseded, and documents that were never published are gone. What a document had taken over from another upload
+/// before that was published is gone, too, and does not come back: the receipt counts what is to be sent again.
 pub async fn cancel<P: Database + ObjectStore + Queue + Channels + Clock + Random>(
     ports: &P,
     call: &Call<'_>,
@@ -49,6 +50,7 @@ pub async fn cancel<P: Database + ObjectStore + Queue + Channels + Clock + Rando
     let purge_job = JobId::new(now, ports.bytes());
     let mut work = Transaction::default();
     work.write(documents::superseded::by_cancel(user, &job));
+    work.write(jobs::cancel::note_lost(user, &job));
     work.write(documents::delete::withdraw(user, now));
     purge::schedule(&mut work, Purge { job: &purge_job, user, kind: JobKind::Purge, due: now, now })?;
     for write in jobs::cancel::job(user, &job, now) {

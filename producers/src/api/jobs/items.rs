@@ -23,9 +23,9 @@ const STATES: [&str; 10] = [
     "done",
     "failed",
     "cancelled",
+    "superseded",
     "duplicate",
     "in_progress",
-    "superseded",
     "rejected",
 ];
 
@@ -42,8 +42,8 @@ pub struct ItemView {
     external_id: Option<String>,
     /// Ours.
     document_id: Option<DocumentId>,
-    /// `duplicate`, `in_progress`, `superseded` (what was uploaded or deleted after this upload is newer), `rejected`,
-    /// or how far what is indexed has come.
+    /// `duplicate`, `in_progress`, `rejected`, `superseded` (what was uploaded or deleted after this upload is newer), or
+    /// how far what is indexed has come.
     status: String,
     /// Of what another upload was bringing already: that upload's job.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,7 +52,7 @@ pub struct ItemView {
     error: Option<Problem>,
 }
 
-/// `GET /api/jobs/{id}/items`: in the upload's order, as far as it is unpacked.
+/// `GET /api/jobs/{id}/items`: in the upload's order, as far as it is unpacked; for seven days after the job has ended.
 ///
 /// A page looks at so many documents at most. One of a state that few documents are in may be short, or empty, and
 /// have a next all the same.
@@ -74,10 +74,21 @@ pub async fn items<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let count = transaction.query(uploads::result_count(user, &job));
     let done = transaction.commit(ports).await?;
     done.first(known)?.ok_or_else(not_found)?;
+    let count = done.first(count)?;
+    if count.is_some_and(|count| count.found > 0 && count.end.is_none()) {
+        return Err(expired().into());
+    }
     let views: Vec<ItemView> = done.all(rows)?.into_iter().map(view).collect();
     let last = after.saturating_add(window);
-    let more = done.first(count)?.is_some_and(|count| count.end > last.saturating_add(1)).then(|| last.to_string());
+    let end = count.and_then(|count| count.end).unwrap_or(0);
+    let more = (end > last.saturating_add(1)).then(|| last.to_string());
     Ok(paging::page_reply_before(views, limit, |view| view.index.to_string(), more))
+}
+
+fn expired() -> Problem {
+    let detail = "what became of each document was listed for seven days after the job had ended; GET /api/documents \
+                  lists what is there";
+    Problem::new(Code::Gone, detail)
 }
 
 /// The state that the list is cut down to.

@@ -19,6 +19,13 @@ pub(super) fn not_found() -> Problem {
     Problem::new(Code::NotFound, "there is no such job; GET /api/jobs lists yours")
 }
 
+/// What is answered to who wants to try a job again that was cancelled.
+pub(super) fn cancelled() -> Problem {
+    let detail =
+        "the job was cancelled: what it had not finished is withdrawn and cannot be tried again; send it again";
+    Problem::new(Code::Conflict, detail)
+}
+
 /// A job's state as its owner sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -72,6 +79,8 @@ pub struct Counts {
     done: i64,
     failed: i64,
     cancelled: i64,
+    /// Taken over by another upload of theirs before they were published.
+    superseded: i64,
 }
 
 /// How far a streamed upload is unpacked.
@@ -132,6 +141,8 @@ pub struct JobView {
     /// Of a streamed upload: how far it is unpacked.
     #[serde(skip_serializing_if = "Option::is_none")]
     upload: Option<UploadView>,
+    /// Of a delete: what was removed where. Of an upload that was cancelled: `send_again`, the number of its
+    /// documents that had taken over from an earlier upload before that was published, which is gone with them.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Map<String, Value>>")]
     receipt: Option<Box<RawValue>>,
@@ -181,7 +192,7 @@ pub(super) fn view(job: JobRow, items: &Items) -> JobView {
         parked_why: parked.and_then(|item| items.error(item)).map(str::to_owned),
         stages,
         items: counts,
-        errors: errors(items, upload.as_ref()),
+        errors: errors(items, upload.as_ref(), job.cancelled_at.is_none()),
         upload,
         receipt: job.receipt.and_then(|receipt| RawValue::from_string(receipt).ok()),
         id: job.id,
@@ -204,14 +215,20 @@ fn counts(items: &Items) -> Counts {
     let mut counts = Counts::default();
     for item in items.rows.iter().filter(|item| item.document_count > 0) {
         let failed = item.failed_documents;
-        let others = item.document_count - failed;
         counts.failed += failed;
+        let others = item.document_count - failed;
+        let wanted = others - item.superseded_documents;
+        let superseded = match items.fate_of_pack(item) {
+            ItemState::Failed | ItemState::Cancelled => 0,
+            _ => item.superseded_documents,
+        };
+        counts.superseded += superseded;
         match items.fate_of_pack(item) {
-            ItemState::Done => counts.done += others,
+            ItemState::Done => counts.done += wanted,
             ItemState::Failed => counts.failed += others,
             ItemState::Cancelled => counts.cancelled += others,
-            ItemState::Queued | ItemState::Waiting | ItemState::Uploading => counts.queued += others,
-            ItemState::Running | ItemState::Parked => counts.running += others,
+            ItemState::Queued | ItemState::Waiting | ItemState::Uploading => counts.queued += wanted,
+            ItemState::Running | ItemState::Parked => counts.running += wanted,
         }
     }
     counts
@@ -317,7 +334,7 @@ fn stage_state(stage: Stage, items: &[&ItemRow]) -> ItemState {
     order.into_iter().find(is_in).unwrap_or(ItemState::Waiting)
 }
 
-fn errors(items: &Items, upload: Option<&UploadView>) -> Vec<Problem> {
+fn errors(items: &Items, upload: Option<&UploadView>, may_retry: bool) -> Vec<Problem> {
     let broken = upload.and_then(|upload| upload.broken.as_ref()).map(|broken| {
         let BrokenView { byte, document, why } = broken;
         let detail = format!("the upload cannot be read on at byte {byte}, after {document} documents: {why}");
@@ -337,7 +354,8 @@ fn errors(items: &Items, upload: Option<&UploadView>) -> Vec<Problem> {
             Stage::Unpack => "the rest of the upload".to_owned(),
             _ => format!("{documents} documents"),
         };
-        let detail = format!("{what}, {} stage: {why}; POST to the job's /retry tries again", item.stage.name());
+        let next = if may_retry { "; POST to the job's /retry tries again" } else { "" };
+        let detail = format!("{what}, {} stage: {why}{next}", item.stage.name());
         Problem::new(Code::Unavailable, detail)
     });
     broken.into_iter().chain(failed).chain(documents).take(ERRORS).collect()

@@ -1,13 +1,10 @@
 //! What a channel asks of D1: to keep what outlives it, to give that back, and what the day has left.
 
 use pipeline::{
-    budget::{
-        allowances::{Allowances, Resource},
-        day::{Budget, Level},
-    },
+    budget::{allowances::Resource, day::Level, user_day},
     failure::Failure,
     ids::{SessionId, UserId},
-    platform::ports::{Clock, Database, Deployment, KeyValue},
+    platform::ports::{Clock, Database, Deployment, Isolate, KeyValue},
     store::{
         sessions::{self, ChannelRest},
         usage::budget,
@@ -24,11 +21,17 @@ pub async fn persist<P: Database + Clock>(
     sessions::keep_rest(user, session, rest, ports.now()).run(ports).await.map(drop)
 }
 
-/// True while the day has rows of Durable Objects left for what participants say and write.
-pub async fn may_write<P: Database + KeyValue + Deployment + Clock>(ports: &P) -> Result<bool, Failure> {
+/// True while the day, and the owner's share of it, has rows of Durable Objects left for what participants of a
+/// session say and write, and its owner's requests would be answered.
+pub async fn may_write<P>(ports: &P, owner: &UserId) -> Result<bool, Failure>
+where
+    P: Database + KeyValue + Deployment + Isolate + Clock,
+{
     let day = budget::day(ports.now()).first(ports).await?.unwrap_or_default();
-    let budget = Budget::new(Allowances::load(ports).await.allowances, &day);
-    Ok(budget.level(Resource::ObjectRowsWritten) < Level::Scarce)
+    let budget = user_day::budget_for(ports, &day, owner).await;
+    let resource = Resource::ObjectRowsWritten;
+    let is_spent = budget.level(resource) >= Level::Scarce || budget.own_share(resource) >= 1.0;
+    Ok(!is_spent && budget.refuses_user().is_none())
 }
 
 /// What is kept of a session whose channel is new, or has forgotten all it knew.

@@ -1,4 +1,4 @@
-//! The rules that hold the protocol together, each with what is left without it.
+//! The rules that are taken out: the fences and conditions that hold the protocol together.
 
 use test_platform::Mutation;
 
@@ -7,7 +7,7 @@ const fn without(name: &'static str, rule: &'static str, instead: &'static str) 
 }
 
 /// The fences and rules of the protocol, each with what is left without it.
-pub(super) const RULES: [Mutation; 37] = [
+pub(super) const RULES: [Mutation; 47] = [
     without(
         "a claim excludes others",
         "AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ?3))",
@@ -64,7 +64,11 @@ pub(super) const RULES: [Mutation; 37] = [
         "OR (state = 'writing' AND updated_at < ?1)",
         "OR (0 AND updated_at < ?1)",
     ),
-    without("an eviction that broke off is finished", "WHERE evicted_at IS NOT NULL AND evicting = 1", "WHERE 0"),
+    without(
+        "an eviction that broke off is finished",
+        "WHERE evicted_at IS NOT NULL AND evicting IS NOT NULL",
+        "WHERE 0",
+    ),
     without(
         "parked work is due at midnight",
         "SET due_at = (SELECT min(next_at)",
@@ -101,6 +105,29 @@ pub(super) const RULES: [Mutation; 37] = [
     without("guests have a share of a minute", "AND guest_questions_of_minute < ?3 * 10000 + ?5", "AND ?5 = ?5"),
     without("guests have a share of a day", "AND guest_questions_of_day < ?2 * 10000 + ?4", "AND ?4 = ?4"),
     without("a user has a share of the day", "day.neurons_of_user + ?5 <= ?9", "?9 = ?9"),
+    without(
+        "a revision in flight is as old as its upload",
+        "CASE WHEN old.pending IS NULL THEN old.uploaded_at ELSE old.pending ->> '$.uploaded_at' END",
+        "old.uploaded_at",
+    ),
+    without("what retention removes is looked at again", "(NOT ?4 OR EXISTS (", "(1 OR NOT ?4 OR EXISTS ("),
+    without(
+        "a cancel ends what had failed",
+        "WHERE state NOT IN ('done', 'cancelled')",
+        "WHERE state NOT IN ('done', 'failed', 'cancelled')",
+    ),
+    without(
+        "a cancel withdraws what had failed",
+        "AND d.current_item IS NOT p.id",
+        "AND d.current_item IS NOT p.id
+           AND EXISTS (SELECT 1 FROM job_items b WHERE b.id = p.batch AND b.state NOT IN ('done', 'failed'))",
+    ),
+    without("what has ended is not cancelled", "user_id = ?2 AND finished_at IS NULL", "user_id = ?2"),
+    without("a cancelled job is not tried again", "user_id = ?2 AND cancelled_at IS NULL", "user_id = ?2"),
+    without("a letter of a cancelled job is not replayed", "AND j.cancelled_at IS NULL)", "AND 1 = 1)"),
+    without("a document knows what it took over from", "superseded_item = latest_item", "superseded_item = NULL"),
+    without("what is published took over from nothing", "pending = NULL, superseded_item = NULL,", "pending = NULL,"),
+    without("a pack knows what was taken over", "AND pack = job_items.id", "AND 0"),
     without("what was decided since an upload was accepted is newer", "THEN 'superseded'", "THEN 'older'"),
     without(
         "what was decided since a look is looked at again",
@@ -113,7 +140,7 @@ pub(super) const RULES: [Mutation; 37] = [
         "(SELECT value FROM counters WHERE name = 'item')",
     ),
     without("an upload decides", "deleted_at = NULL, decided = excluded.decided", "deleted_at = NULL"),
-    without("a delete decides", "decided = CASE WHEN ?4 THEN", "decided = CASE WHEN ?4 AND 0 THEN"),
+    without("a delete decides", "decided = CASE WHEN ?4 THEN", "decided = CASE WHEN 1 OR ?4 THEN"),
     without(
         "what is uploaded once more is decided again",
         "AND coalesce(d.decided, d.latest_item) < late.number",

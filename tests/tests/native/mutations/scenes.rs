@@ -7,9 +7,10 @@ use std::panic::{self, AssertUnwindSafe};
 use pipeline::{
     budget::{ledger, purpose::Purpose},
     constants::{GUEST_QUESTIONS_PER_DAY, GUEST_QUESTIONS_PER_MINUTE, LEASE, MAX_WRITER_LIFE, READ_AT_ONCE_BYTES},
+    ids::ConversationId,
     job::{item::Claim, message::Message, outcome::Outcome, protocol},
-    platform::ports::Clock as _,
-    store::users,
+    platform::ports::{Clock as _, ObjectStore as _, PutIf},
+    store::{archives, users},
     time::{DAY, HOUR, MILLISECOND, MINUTE},
 };
 use producers::schedule::Schedule;
@@ -21,8 +22,9 @@ use tests::{
 };
 
 use crate::{
-    order,
+    cancels, order, retention,
     streamed::{LINES, items, upload},
+    superseded,
 };
 
 /// The seed of the products in which scenes are played.
@@ -45,7 +47,7 @@ impl Scene {
 }
 
 /// All scenes.
-pub(super) const SCENES: [Scene; 15] = [
+pub(super) const SCENES: [Scene; 24] = [
     Scene { name: "late", play: who_lost_a_claim_ends_nothing },
     Scene { name: "batch", play: a_batch_waits_for_all_its_packs },
     Scene { name: "receipt", play: a_receipt_counts_once },
@@ -56,11 +58,20 @@ pub(super) const SCENES: [Scene; 15] = [
     Scene { name: "again", play: what_failed_can_be_uploaded_again },
     Scene { name: "ended", play: what_has_ended_is_left_as_it_is },
     Scene { name: "archive", play: a_conversation_is_put_away_when_its_last_question_has_ended },
+    Scene { name: "unwritten-archive", play: an_archive_whose_writer_died_is_removed },
     Scene { name: "guests", play: guests_ask_within_their_share },
     Scene { name: "share", play: a_user_spends_their_share },
     Scene { name: "meanwhile", play: order::what_is_decided_meanwhile_holds },
     Scene { name: "once-more", play: what_is_uploaded_once_more },
     Scene { name: "tombstone", play: order::a_tombstone_outlives_uploads },
+    Scene { name: "cancelled", play: cancels::a_cancelled_job_is_not_tried_again },
+    Scene { name: "cancelled-pack", play: cancels::a_failed_pack_of_a_cancelled_job_leaves_its_batch_alone },
+    Scene { name: "half-failed", play: cancels::a_cancel_takes_what_had_failed_with_it },
+    Scene { name: "late-cancel", play: cancels::a_job_that_ends_under_a_cancel_keeps_what_failed },
+    Scene { name: "superseded", play: superseded::what_was_taken_over_is_told },
+    Scene { name: "published", play: superseded::what_is_published_is_not_sent_again },
+    Scene { name: "outdated", play: retention::what_was_uploaded_today_is_not_old },
+    Scene { name: "retention", play: retention::what_is_uploaded_while_retention_looks_stays },
 ];
 
 #[test]
@@ -301,4 +312,16 @@ fn a_user_spends_their_share(rig: &dyn Fn() -> Rig) {
 fn what_is_uploaded_once_more(rig: &dyn Fn() -> Rig) {
     order::what_is_uploaded_once_more_stays(rig);
     order::who_lost_a_claim_uploads_nothing_once_more(rig);
+}
+
+fn an_archive_whose_writer_died_is_removed(rig: &dyn Fn() -> Rig) {
+    let rig = rig();
+    let key = "u/usr_x/archives/conversations/2026-11-22/con_x-clm_x.json.gz";
+    let conversation = ConversationId::parse("con_00000000000000000000000000").unwrap();
+    let note = archives::note_conversation(key, &rig.user(), &conversation, rig.memory.now());
+    ready(note.run(&rig.memory)).unwrap();
+    ready(rig.memory.put(key, vec![1], PutIf::Always)).unwrap();
+    rig.memory.advance(MAX_WRITER_LIFE + MILLISECOND);
+    rig.run_cron(Schedule::Frequent).1.unwrap();
+    assert!(rig.memory.object_keys().is_empty());
 }
