@@ -124,7 +124,8 @@ fn chunks(revision: &SupersededRevision) -> i64 {
 
 /// True when nothing unseen can still write for a revision.
 fn is_final(revision: &SupersededRevision, now: Timestamp) -> bool {
-    let last_write = revision.batch_updated_at.unwrap_or(now);
+    // A batch whose rows are gone ended days ago.
+    let Some(last_write) = revision.batch_updated_at else { return true };
     revision.batch_state.is_none_or(ItemState::is_terminal) && now.since(last_write) > constants::MAX_WRITER_LIFE
 }
 
@@ -302,6 +303,21 @@ mod tests {
             batch_state: None,
             batch_updated_at: None,
         }
+    }
+
+    #[test]
+    fn what_nobody_can_write_any_more_is_not_visited_again() {
+        let now = Timestamp::from_milliseconds(0).plus(constants::MAX_WRITER_LIFE);
+        let revision = |state, updated_at| SupersededRevision {
+            batch_state: state,
+            batch_updated_at: updated_at,
+            ..superseded("a", 1)
+        };
+        let long_ago = Timestamp::from_milliseconds(-1);
+        assert!(is_final(&revision(None, None), now), "its batch expired");
+        assert!(is_final(&revision(Some(ItemState::Done), Some(long_ago)), now));
+        assert!(!is_final(&revision(Some(ItemState::Done), Some(now)), now));
+        assert!(!is_final(&revision(Some(ItemState::Running), Some(long_ago)), now));
     }
 
     #[test]

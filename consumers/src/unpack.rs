@@ -5,11 +5,13 @@
 //! 1. reads a range of 144 KB, or of as much as its first document takes ([`unpack::range`](range)); of a compressed
 //!    upload it inflates as much ([`unpack::compressed`](compressed));
 //! 2. finds the whole documents in it, reads and checks each of them alone, as the gateway does;
-//! 3. looks which of them are there already, or stood further up;
+//! 3. looks which of them are there already, stood further up, or were decided since the upload was accepted: what was
+//!    uploaded or deleted after it is newer, however late it is unpacked;
 //! 4. takes item numbers of its own and stores packs under them: an attempt that broke off before may have
 //!    stored others, and overwrites nothing;
 //! 5. commits the packs and their batches, the revisions, what became of each document, and the offset at
-//!    which the next range begins, in one fenced transaction.
+//!    which the next range begins, in one fenced transaction; unless any of its documents was decided since step 3:
+//!    then nothing happens but that the range is looked at again.
 //!
 //! Sends on: chunk, for each pack; unpack again until the upload's end, or until where it cannot be read on:
 //! what was whole until there stays. Then the upload is removed from R2; if a crash forgets it, the schedule
@@ -19,10 +21,12 @@ mod compressed;
 mod range;
 mod read;
 
+use std::collections::HashMap;
+
 use futures_util::future::join_all;
 use pipeline::{
     failure::Failure,
-    ids::{ItemId, JobId},
+    ids::{DocumentId, ItemId, JobId},
     job::{
         cursors::{self, UnpackCursor},
         item::{Claim, ItemState, Move, Progress},
@@ -41,6 +45,7 @@ use pipeline::{
     problem::{Code, Problem},
     store::{
         documents::{
+            order::{self, Seen, Standing, Standings},
             superseded,
             upload::{self, Upload},
         },
@@ -78,6 +83,10 @@ struct Plan {
     documents: Vec<PreparedDocument>,
     /// The place of each document among the answers.
     places: Vec<usize>,
+    /// What was known of all of them that can be indexed.
+    seen: Vec<Seen>,
+    /// Those that are there with the same content, and their fingerprints.
+    same: Vec<(DocumentId, String)>,
     batches: Vec<Batch>,
     items: Vec<NewItem>,
 }
@@ -126,19 +135,23 @@ where
     P: Database + Sha256 + Deployment + Clock,
 {
     let Prepared { mut answers, documents } = uploads::prepare(ports, &claim.user, items, first).await?;
-    let wanted: Vec<_> = documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
-    let known =
-        if wanted.is_empty() { Vec::new() } else { upload::known_in_upload(claim, &wanted)?.all(ports).await? };
-    let (mut kept, mut places) = (Vec::new(), Vec::new());
+    let mut known = standings(ports, claim, &documents).await?;
+    let (mut kept, mut places, mut seen, mut same) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (place, prepared) in documents {
-        match known.iter().find(|known| known.id == prepared.id) {
-            Some(known) if known.stands_before => {
+        let known = known.remove(&prepared.id);
+        seen.push(Seen(prepared.id.clone(), known.as_ref().map(|known| known.decided)));
+        match known.map(|known| (known.standing, known.job_id)) {
+            Some((Standing::Repeated, _)) => {
                 let pointer = format!("{}/external_id", prepared.pointer);
                 let detail = "the same document stands further up in this upload";
                 answers[place].reject(Problem::field(Code::Duplicate, pointer, detail));
             }
-            Some(known) => answers[place].know(known.job_id.clone()),
-            None => {
+            Some((Standing::Superseded, _)) => answers[place].supersede(),
+            Some((Standing::Known, job)) => {
+                answers[place].know(job);
+                same.push((prepared.id, prepared.fingerprint));
+            }
+            Some((Standing::Older, _)) | None => {
                 kept.push(prepared);
                 places.push(place);
             }
@@ -147,7 +160,21 @@ where
     let sizes: Vec<usize> = kept.iter().map(|prepared| prepared.document.content.len()).collect();
     let batches = pack::plan(&sizes, &ports.plan().units());
     let items = packed::new_items(&kept, &batches, (ItemState::Queued, ItemState::Waiting), ports.now());
-    Ok(Plan { answers, documents: kept, places, batches, items })
+    Ok(Plan { answers, documents: kept, places, seen, same, batches, items })
+}
+
+/// How those documents stand that have a row already.
+async fn standings<P: Database>(
+    ports: &P,
+    claim: &Claim,
+    documents: &[(usize, PreparedDocument)],
+) -> Result<HashMap<DocumentId, Standings>, Failure> {
+    if documents.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let wanted: Vec<_> = documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
+    let known = order::standings(claim, &wanted)?.all(ports).await?;
+    Ok(known.into_iter().map(|known| (known.id.clone(), known)).collect())
 }
 
 /// Step 4, first half. `None` if the claim was lost.
@@ -173,7 +200,7 @@ async fn store_packs<P: ObjectStore>(ports: &P, claim: &Claim, plan: &Plan, pack
     Ok(())
 }
 
-/// Step 5; false if the claim was lost.
+/// Step 5; false if the claim was lost, or given back.
 async fn commit_range<P>(
     ports: &P,
     claim: &Claim,
@@ -187,6 +214,7 @@ where
 {
     let now = ports.now();
     let mut work = Transaction::default();
+    hold_to(&mut work, claim, plan, now)?;
     record(&mut work, claim, range, plan, numbers, packs)?;
     if let Some(first) = numbers {
         bring(ports, &mut work, claim, plan, packs, now)?;
@@ -198,6 +226,19 @@ where
         Move::Continue(json(&range.next(plan.answers.len(), plan.count("rejected")))?)
     };
     commit(ports, claim, work, &Progress::default(), next).await
+}
+
+/// What was planned for holds in the transaction, or nothing of it happens; and what is there already with the same
+/// content was uploaded once more by this upload.
+fn hold_to(work: &mut Transaction, claim: &Claim, plan: &Plan, now: Timestamp) -> Result<(), Failure> {
+    if !plan.seen.is_empty() {
+        work.announce(items::plan_again(claim, &plan.seen, now)?);
+    }
+    if !plan.same.is_empty() {
+        let same: Vec<_> = plan.same.iter().map(|(id, fingerprint)| (id, fingerprint.as_str())).collect();
+        work.write(order::confirm(&claim.user, &same, Some(claim))?);
+    }
+    Ok(())
 }
 
 /// What became of the range's documents.
@@ -224,6 +265,7 @@ fn record(
         read: range.end(),
         queued: plan.count("queued"),
         duplicates: plan.count("duplicate") + plan.count("in_progress"),
+        superseded: plan.count("superseded"),
         rejected: plan.count("rejected"),
         broken: broken.as_deref(),
         numbers,
@@ -238,7 +280,7 @@ fn record(
 fn stored(answer: &ItemAnswer, pack: Option<ItemId>) -> Stored<'_> {
     Stored {
         external_id: answer.external_id.as_deref(),
-        document_id: answer.document_id.as_ref().map(pipeline::ids::DocumentId::as_str),
+        document_id: answer.document_id.as_ref().map(DocumentId::as_str),
         status: answer.status,
         job_id: answer.job_id.as_ref(),
         pack,

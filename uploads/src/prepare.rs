@@ -47,6 +47,11 @@ impl ItemAnswer {
         self.job_id = job;
     }
 
+    /// Says that it is not indexed: what its owner decided since the upload was accepted is newer.
+    pub fn supersede(&mut self) {
+        self.status = "superseded";
+    }
+
     /// Says that it is not indexed, and why.
     pub fn reject(&mut self, problem: Problem) {
         self.status = "rejected";

@@ -46,7 +46,6 @@ pub struct UnpackCursor {
     pub inflating: Option<InflateCursor>,
 }
 
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_zero(number: &u64) -> bool {
     *number == 0

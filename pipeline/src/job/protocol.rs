@@ -73,7 +73,7 @@ pub async fn complete<P: Database + Queue + Clock>(
     commit(ports, claim, work, progress, next).await.map(|_| Outcome::Done)
 }
 
-/// As [`complete`]; false if the claim was lost and nothing was written.
+/// As [`complete`]; false if the claim was lost and nothing was written, or given back by the work itself.
 ///
 /// # Errors
 /// As [`complete`].
@@ -89,15 +89,15 @@ pub async fn commit<P: Database + Queue + Clock>(
     work.announce(items::wake_waiting(claim.item, now));
     work.write(items::finish_job(claim.item, now));
     let done = work.commit(ports).await?;
-    if done.changes(moved) == 0 {
-        return Ok(false);
-    }
+    let is_moved = done.changes(moved) > 0;
     let mut messages = done.messages()?;
-    messages.extend(next_stage(claim, &next).map(|stage| message(claim, stage)));
+    if is_moved {
+        messages.extend(next_stage(claim, &next).map(|stage| message(claim, stage)));
+    }
     if !messages.is_empty() {
         ports.send(messages).await?;
     }
-    Ok(true)
+    Ok(is_moved)
 }
 
 /// The stage that a moved item waits for, if it is not finished.

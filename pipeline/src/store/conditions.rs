@@ -79,3 +79,7 @@ pub(in crate::store) use why_spent;
 /// The number that the next job item will get: revisions that become superseded name the purge item that
 /// the same transaction makes for them.
 pub const NEXT_ITEM: &str = "(SELECT value + 1 FROM counters WHERE name = 'item')";
+
+/// The number that the last job item got: whoever decides now what a document holds decides with it
+/// ([`crate::store::documents::order`]).
+pub const LAST_ITEM: &str = "(SELECT value FROM counters WHERE name = 'item')";

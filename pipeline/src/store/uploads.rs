@@ -71,6 +71,8 @@ pub struct Unpacked<'a> {
     pub queued: usize,
     /// Documents that were there already.
     pub duplicates: usize,
+    /// Documents that are not indexed since their owner decided otherwise after the upload was accepted.
+    pub superseded: usize,
     /// Documents that cannot be indexed.
     pub rejected: usize,
     /// Where the upload cannot be read on (JSON).
@@ -84,7 +86,7 @@ pub fn record(claim: &Claim, unpacked: Unpacked<'_>) -> Vec<Write> {
     let counted = claim
         .fenced(formatcp!(
             "UPDATE uploads SET read = ?4, queued = queued + ?5, duplicates = duplicates + ?6,
-                                rejected = rejected + ?7, broken = ?8,
+                                rejected = rejected + ?7, broken = ?8, superseded = superseded + ?10,
                                 unused = (SELECT json_group_array(json(taken.value)) FROM json_each(unused) taken
                                           WHERE taken.value ->> 0 IS NOT ?9)
              WHERE job_id = ?3 AND {HELD}"
@@ -95,7 +97,8 @@ pub fn record(claim: &Claim, unpacked: Unpacked<'_>) -> Vec<Write> {
         .bind(unpacked.duplicates)
         .bind(unpacked.rejected)
         .bind(unpacked.broken)
-        .bind(unpacked.numbers);
+        .bind(unpacked.numbers)
+        .bind(unpacked.superseded);
     let insert = |(before, results): (usize, &str)| {
         claim
             .fenced(formatcp!("INSERT INTO upload_results (job_id, first, results) SELECT ?3, ?4, ?5 WHERE {HELD}"))

@@ -23,9 +23,9 @@ use pipeline::{
     constants,
     failure::Failure,
     ids::{DocumentId, JobId},
-    platform::{ports::Database, statement::json},
+    platform::{ports::Database, statement::json, transaction::Transaction},
     problem::{Code, Problem},
-    store::documents::upload,
+    store::documents::{order, upload},
     tenant::Tenant,
 };
 pub use uploads::Documents;
@@ -61,8 +61,9 @@ pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
         return stream::index_read(ports, call, key.as_ref()).await;
     };
     let items = parse::parse(call.request.headers(), &body).await?;
-    let plan = plan(ports, &call.tenant, items).await?;
-    if call.parameter("dry_run").as_deref() == Some("true") {
+    let is_estimate = call.parameter("dry_run").as_deref() == Some("true");
+    let plan = plan(ports, &call.tenant, items, is_estimate).await?;
+    if is_estimate {
         return Ok(Reply::json(StatusCode::OK, &plan.answer("dry_run", None)));
     }
     if plan.documents.is_empty() {
@@ -91,10 +92,15 @@ impl Plan {
     }
 }
 
-/// Steps 1 to 3: nothing is written so far.
-async fn plan<P: RequestPorts>(ports: &P, tenant: &Tenant, items: Vec<Item>) -> Result<Plan, Failure> {
+/// Steps 1 to 3: nothing is written so far but that what is there already was uploaded once more.
+async fn plan<P: RequestPorts>(
+    ports: &P,
+    tenant: &Tenant,
+    items: Vec<Item>,
+    is_estimate: bool,
+) -> Result<Plan, Failure> {
     let Prepared { mut answers, documents: prepared } = prepare(ports, &tenant.user, items, 0).await?;
-    let known = known(ports, tenant, &prepared).await?;
+    let known = known(ports, tenant, &prepared, is_estimate).await?;
     let documents = unknown(prepared, known, &mut answers);
     let sizes: Vec<usize> = documents.iter().map(|prepared| prepared.document.content.len()).collect();
     let units = ports.plan().units();
@@ -157,18 +163,25 @@ fn nothing_queued(plan: &Plan) -> Answer {
     Err(problem.into())
 }
 
-/// The documents whose latest revision has this fingerprint and is published, or on its way by a job.
+/// The documents whose latest revision has this fingerprint and is published, or on its way by a job. In the same
+/// transaction they are decided anew: what a streamed upload from before still brings of them is older.
 async fn known<P: Database>(
     ports: &P,
     tenant: &Tenant,
     documents: &[(usize, PreparedDocument)],
+    is_estimate: bool,
 ) -> Result<HashMap<DocumentId, Option<JobId>>, Failure> {
     if documents.is_empty() {
         return Ok(HashMap::new());
     }
     let wanted: Vec<(&DocumentId, &str)> =
         documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
-    let rows = upload::known(&tenant.user, &wanted)?.all(ports).await?;
+    let mut look = Transaction::default();
+    if !is_estimate {
+        look.write(order::confirm(&tenant.user, &wanted, None)?);
+    }
+    let known = look.query(upload::known(&tenant.user, &wanted)?);
+    let rows = look.commit(ports).await?.all(known)?;
     Ok(rows.into_iter().map(|row| (row.id, row.job_id)).collect())
 }
 

@@ -86,10 +86,7 @@ impl Simulation {
         assert!(matches!(answer.status, 200 | 202), "seed {}: {}", self.seed, answer.body);
         for (name, content) in contents {
             self.contents.entry(name.clone()).or_default().push(content.clone());
-            self.decide(&name);
-            let mut expected = self.still_to_come(&name);
-            expected.insert(Some(content));
-            self.expected.insert(name.clone(), expected);
+            self.expected.insert(name.clone(), BTreeSet::from([Some(content)]));
             let is_queued = answer.body["items"]
                 .as_array()
                 .into_iter()
@@ -123,10 +120,7 @@ impl Simulation {
         let Some(id) = self.document_id(&name) else { return };
         let answer = self.request("DELETE", &format!("/api/documents/{id}"), None, &Value::Null);
         assert!(matches!(answer.status, 202 | 404), "seed {}: {}", self.seed, answer.body);
-        self.decide(&name);
-        let mut expected = self.still_to_come(&name);
-        expected.insert(None);
-        self.expected.insert(name.clone(), expected);
+        self.expected.insert(name.clone(), BTreeSet::from([None]));
         self.jobs.remove(&name);
     }
 
@@ -145,9 +139,9 @@ impl Simulation {
             .collect();
         let answer = self.request("POST", &format!("/api/jobs/{job}/cancel"), None, &Value::Null);
         assert!(matches!(answer.status, 200 | 202 | 404 | 409), "seed {}: {}", self.seed, answer.body);
-        self.stop_stream(&job);
         for (name, published) in before {
             self.expected.entry(name.clone()).or_default().insert(published);
+            self.stop_stream(&job, &name);
             self.jobs.remove(&name);
             // What was there before is as old as it was.
             self.uploaded.remove(&name);

@@ -8,8 +8,8 @@ pub(super) struct Streamed {
     pub(super) job: String,
     /// What it holds, by name.
     pub(super) contents: BTreeMap<String, String>,
-    /// Those that nobody else wrote, deleted or stopped since: it decides what they hold.
-    pub(super) decides: BTreeSet<String>,
+    /// What each name was to hold before it was accepted, and goes on to hold where it is never unpacked.
+    pub(super) before: BTreeMap<String, BTreeSet<Option<String>>>,
     /// Documents in it, also those that cannot be read.
     pub(super) documents: usize,
 }

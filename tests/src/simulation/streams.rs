@@ -50,36 +50,21 @@ impl Simulation {
         let answer = self.send_stream(&key, body.as_bytes());
         assert_eq!(answer.status, 202, "seed {}: {}", self.seed, answer.body);
         let job = answer.body["job_id"].as_str().unwrap_or_default().to_owned();
-        // Of two that are not unpacked, chance decides.
-        let decides = contents.keys().filter(|name| self.still_to_come(name).is_empty()).cloned().collect();
+        // It is newer than everything that was accepted before it, however late it is unpacked.
+        let mut before = BTreeMap::new();
         for (name, content) in &contents {
-            self.decide(name);
             self.contents.entry(name.clone()).or_default().push(content.clone());
-            // What was there before stays until it is unpacked, which a cancel can prevent.
-            let expected = self.expected.entry(name.clone()).or_insert_with(|| BTreeSet::from([None]));
-            expected.insert(Some(content.clone()));
+            let was = self.expected.insert(name.clone(), BTreeSet::from([Some(content.clone())]));
+            before.insert(name.clone(), was.unwrap_or_else(|| BTreeSet::from([None])));
             self.jobs.insert(name.clone(), job.clone());
         }
-        self.streamed.push(Streamed { job, contents, decides, documents });
+        self.streamed.push(Streamed { job, contents, before, documents });
     }
 
     fn send_stream(&mut self, key: &str, body: &[u8]) -> Answer {
         let headers = [("content-type", "application/x-ndjson"), ("idempotency-key", key)];
         let told = json!(format!("{} bytes", body.len()));
         self.asked("POST", "/api/index", &told, |rig| rig.request_with_headers("POST", "/api/index", &headers, body))
-    }
-
-    /// Somebody decides what a document holds: no upload from before does, unless it is unpacked afterwards.
-    pub(super) fn decide(&mut self, name: &str) {
-        for streamed in &mut self.streamed {
-            streamed.decides.remove(name);
-        }
-    }
-
-    /// What a name may hold although somebody decided otherwise, because uploads that hold it are not unpacked yet.
-    pub(super) fn still_to_come(&self, name: &str) -> BTreeSet<Option<String>> {
-        let open = self.streamed.iter().filter(|streamed| !self.is_unpacked(&streamed.job));
-        open.filter_map(|streamed| streamed.contents.get(name).cloned()).map(Some).collect()
     }
 
     fn is_unpacked(&self, job: &str) -> bool {
@@ -93,23 +78,25 @@ impl Simulation {
         item["state"].as_str().map(str::to_owned)
     }
 
-    /// A job was stopped: what of its upload was indexed before is open.
-    pub(super) fn stop_stream(&mut self, job: &str) {
-        for streamed in self.streamed.iter_mut().filter(|streamed| streamed.job == job) {
-            streamed.decides.clear();
-        }
+    /// A job was stopped: what of its upload was not unpacked leaves this name as it was to be before.
+    pub(super) fn stop_stream(&mut self, job: &str, name: &str) {
+        let Some(streamed) = self.streamed.iter().find(|streamed| streamed.job == job) else { return };
+        let before = streamed.before.get(name).cloned().unwrap_or_default();
+        self.expected.entry(name.to_owned()).or_default().extend(before);
     }
 
-    /// Every document of every upload that was unpacked is accounted for, once; and what only it decides is so.
+    /// Every document of every upload that was unpacked is accounted for, once. Who tried one again when it was not
+    /// kept any more has what they had before, the newest first: what it replaced may have been such a one, too.
     pub(super) fn check_streams(&mut self) -> Result<(), String> {
-        for streamed in self.streamed.clone() {
-            if !self.is_unpacked(&streamed.job) {
+        for streamed in self.streamed.clone().into_iter().rev() {
+            if self.is_unpacked(&streamed.job) {
+                self.check_items(&streamed)?;
                 continue;
             }
-            self.check_items(&streamed)?;
-            for name in &streamed.decides {
-                let content = streamed.contents.get(name).cloned();
-                self.expected.insert(name.clone(), BTreeSet::from([content]));
+            for (name, content) in &streamed.contents {
+                if self.expected.get(name).is_some_and(|expected| expected.contains(&Some(content.clone()))) {
+                    self.stop_stream(&streamed.job, name);
+                }
             }
         }
         self.none(

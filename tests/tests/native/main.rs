@@ -19,6 +19,7 @@ mod lists;
 mod memories;
 mod mutations;
 mod namespaces;
+mod order;
 mod outage;
 mod outages;
 mod plan;

@@ -6,6 +6,7 @@ use crate::{
     ids::{DocumentId, UserId},
     platform::transaction::{Query, Write},
     store::{
+        conditions::LAST_ITEM,
         documents::description::latest,
         retention::{self, Old, past_retention},
     },
@@ -15,9 +16,9 @@ use crate::{
 /// On whose word a document goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// Its owner's.
+    /// Its owner's, now: uploads that were accepted before do not bring it back.
     Owner,
-    /// Their retention's, if that still says so when the document goes.
+    /// Their retention's, if that still says so when the document goes. It decides nothing about what they sent since.
     Retention,
 }
 
@@ -44,7 +45,8 @@ pub fn tombstone(user: &UserId, document: &DocumentId, cause: Cause, now: Timest
              deleted_at = ?3, latest = latest + 1, latest_item = NULL, latest_hash = NULL, pending = NULL,
              current = NULL, current_item = NULL, current_first = NULL, chunk_count = NULL, content_hash = NULL,
              external_id = NULL, title = NULL, language = NULL, tags = '[]', metadata = NULL, bytes = 0,
-             evicted_at = NULL, evicting = NULL, superseded_item = NULL
+             evicted_at = NULL, evicting = NULL, superseded_item = NULL,
+             decided = CASE WHEN ?4 THEN coalesce(decided, latest_item) ELSE {LAST_ITEM} END
          WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND {MAY_GO}"
     ))
     .bind(user)
@@ -55,11 +57,13 @@ pub fn tombstone(user: &UserId, document: &DocumentId, cause: Cause, now: Timest
 }
 
 /// Takes back the revisions that this transaction noted as superseded by a cancel: what is current is the
-/// latest again, and a document that was never published is gone.
+/// latest again, and a document that was never published is gone. When it was decided stays: an upload from before
+/// brings it back as little as a revision that was on its way then.
 pub fn withdraw(user: &UserId, now: Timestamp) -> Write {
     Write::new(
         "UPDATE documents SET pending = NULL, latest_item = current_item, latest_hash = content_hash,
-             superseded_item = NULL, deleted_at = CASE WHEN current IS NULL THEN ?2 END
+             superseded_item = NULL, deleted_at = CASE WHEN current IS NULL THEN ?2 END,
+             decided = coalesce(decided, latest_item)
          WHERE user_id = ?1 AND (id, latest) IN (
              SELECT g.document_id, g.revision FROM garbage g, counters c
              WHERE c.name = 'item' AND g.retire_item = c.value + 1 AND g.user_id = ?1)",
@@ -76,11 +80,13 @@ pub fn past_retention(now: Timestamp, limit: i64) -> Query<Old<DocumentId>> {
 }
 
 /// Removes tombstones from before `before` whose revisions are purged. Nothing in flight may be that old:
-/// a tombstone has refused all it could write.
+/// a tombstone has refused all it could write. But an upload may wait to be unpacked for as long as there is no room.
 pub fn expire(before: Timestamp) -> Write {
     Write::new(
         "DELETE FROM documents WHERE deleted_at < ?1
-           AND NOT EXISTS (SELECT 1 FROM garbage g WHERE g.document_id = documents.id)",
+           AND NOT EXISTS (SELECT 1 FROM garbage g WHERE g.document_id = documents.id)
+           AND NOT EXISTS (SELECT 1 FROM uploads u INDEXED BY uncleared_uploads JOIN jobs j ON j.id = u.job_id
+                           WHERE u.cleared_at IS NULL AND j.first_item <= documents.decided)",
     )
     .bind(before)
 }

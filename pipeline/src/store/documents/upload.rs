@@ -13,10 +13,7 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::{
-        columns::flag,
-        conditions::{TERMINAL, accepted_at, held_as},
-    },
+    store::conditions::{LAST_ITEM, TERMINAL, accepted_at, held_as},
     time::Timestamp,
 };
 
@@ -30,7 +27,7 @@ pub struct KnownDocument {
 }
 
 /// The latest revision of the document `d` is the one that searches see.
-const IS_PUBLISHED: &str = "d.content_hash = d.latest_hash AND d.current_item = d.latest_item";
+pub(super) const IS_PUBLISHED: &str = "d.content_hash = d.latest_hash AND d.current_item = d.latest_item";
 
 /// Of these documents and fingerprints, the documents whose latest revision has the fingerprint and is
 /// published or on its way.
@@ -54,43 +51,11 @@ pub fn known(user: &UserId, wanted: &[(&DocumentId, &str)]) -> Result<Query<Know
 }
 
 /// The document `d` with its latest pack `p` and that one's batch `b` is what is `wanted`, published or on its way.
-const IS_THE_SAME: &str = formatcp!(
+pub(super) const IS_THE_SAME: &str = formatcp!(
     "d.latest_hash = wanted.value ->> 1
            AND ({IS_PUBLISHED}
                 OR (p.state NOT IN ('failed', 'cancelled') AND b.state NOT IN {TERMINAL}))"
 );
-
-/// A document of a range of an upload that is known, from that upload itself or from before.
-#[derive(Clone, Debug, Deserialize)]
-pub struct KnownInUpload {
-    /// The document.
-    pub id: DocumentId,
-    /// The job that brings it, until it is published: it may still be cancelled.
-    pub job_id: Option<JobId>,
-    /// It stands further up in the same upload, whatever it holds there.
-    #[serde(deserialize_with = "flag")]
-    pub stands_before: bool,
-}
-
-/// As [`known`], for the documents of one range of an upload: also those that stood in a range before.
-///
-/// # Errors
-/// A bug if the documents cannot be written as JSON.
-pub fn known_in_upload(claim: &Claim, wanted: &[(&DocumentId, &str)]) -> Result<Query<KnownInUpload>, Failure> {
-    // The packs of an upload have the numbers after its unpack item's, up to the last of its job.
-    Ok(Query::new(formatcp!(
-        "SELECT d.id, CASE WHEN {IS_PUBLISHED} THEN NULL ELSE p.job_id END AS job_id, {STANDS_BEFORE} AS stands_before
-         FROM jobs j CROSS JOIN json_each(?1) wanted
-         CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value ->> 0
-         LEFT JOIN job_items p ON p.id = d.latest_item
-         LEFT JOIN job_items b ON b.id = p.batch
-         WHERE j.id = ?3 AND d.deleted_at IS NULL AND ({STANDS_BEFORE} OR {IS_THE_SAME})",
-        STANDS_BEFORE = "(d.latest_item IS NOT NULL AND d.latest_item BETWEEN j.first_item AND j.last_item)",
-    ))
-    .bind(json(&wanted)?)
-    .bind(&claim.user)
-    .bind(&claim.job))
-}
 
 /// A revision of a document that an upload brings.
 #[derive(Clone, Debug, Serialize)]
@@ -187,16 +152,19 @@ pub fn take_revisions(upload: &Upload<'_>) -> Vec<Write> {
     // off whatever is in flight of the one before; one that was deleted is back.
     // While a revision is current its description stays, and what describes the next one waits in `pending`. Until
     // one is current nobody sees another, so the columns describe the newest at once.
+    // An upload that is unpacked decides with its own number, which is that of the item that unpacks it. Of those its
+    // transaction goes without what was decided since (`jobs::items::plan_again`).
     upload.writes(formatcp!(
         "INSERT INTO documents (user_id, id, external_id, title, type, language, media_type, tags, metadata, created_at,
-                                uploaded_at, bytes, latest, latest_item, latest_hash)
+                                uploaded_at, bytes, latest, latest_item, latest_hash, decided)
          SELECT ?2, r.value ->> 'id', r.value ->> 'external_id', r.value ->> 'title', r.value ->> 'type',
                 r.value ->> 'language', r.value ->> 'media_type', r.value ->> 'tags', r.value ->> 'metadata',
-                r.value ->> 'created_at', ?4, r.value ->> 'bytes', 1, r.value ->> 'pack', r.value ->> 'hash'
+                r.value ->> 'created_at', ?4, r.value ->> 'bytes', 1, r.value ->> 'pack', r.value ->> 'hash',
+                coalesce(?5, {LAST_ITEM})
          FROM json_each(?1) r WHERE {BROUGHT}
          ON CONFLICT (user_id, id) DO UPDATE SET
              latest = latest + 1, latest_item = excluded.latest_item, latest_hash = excluded.latest_hash,
-             deleted_at = NULL,
+             deleted_at = NULL, decided = excluded.decided,
              pending = CASE WHEN current IS NULL THEN NULL ELSE {PENDING} END,
              {DESCRIBE_FIRST}",
         DESCRIBE_FIRST = every_field!(describe_first),

@@ -16,7 +16,10 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::{CLAIMED, HELD, NEXT_ITEM, TERMINAL, is_spent, why_spent},
+    store::{
+        conditions::{CLAIMED, HELD, NEXT_ITEM, TERMINAL, is_spent, why_spent},
+        documents::order::{DECIDED, Seen},
+    },
     time::{SECOND, Span, Timestamp},
 };
 
@@ -128,6 +131,28 @@ pub fn advance(claim: &Claim, progress: &Progress, next: &Move, now: Timestamp) 
     .bind(progress.chunks_made)
     .bind(progress.chunks_passed)
     .bind(failures))
+}
+
+/// Gives a claim back, before anything else of its transaction, if documents that it has planned for were decided
+/// since it looked: the attempt then changes nothing, does not count, and the one that follows plans anew. `planned`
+/// are the documents, as they were [seen](crate::store::documents::order::Seen). Returns the item, to be announced.
+///
+/// # Errors
+/// A bug if the documents cannot be written as JSON.
+pub fn plan_again(claim: &Claim, planned: &[Seen], now: Timestamp) -> Result<Query<ItemAnnouncement>, Failure> {
+    Ok(Query::new(formatcp!(
+        "UPDATE job_items SET state = 'queued', token = NULL, attempts = attempts - 1, next_at = ?4, sent_at = ?4,
+             updated_at = ?4
+         WHERE {CLAIMED} AND EXISTS (
+             SELECT 1 FROM jobs j CROSS JOIN json_each(?3) planned
+             CROSS JOIN documents d ON d.user_id = j.user_id AND d.id = planned.value ->> 0
+             WHERE j.id = job_items.job_id AND {DECIDED} IS NOT planned.value ->> 1)
+         RETURNING id, stage, state, user_id"
+    ))
+    .bind(claim.item)
+    .bind(&claim.token)
+    .bind(json(&planned)?)
+    .bind(now))
 }
 
 /// Gives a claim back after a failed attempt: to be tried again, or parked, not before `next_at`.

@@ -48,7 +48,7 @@ pub fn job(user: &UserId, job: &JobId) -> Query<JobRow> {
                 t.content AS answer, t.detail,
                 CASE WHEN u.job_id IS NOT NULL THEN json_object(
                     'bytes', u.bytes, 'read', u.read, 'queued', u.queued, 'duplicates', u.duplicates,
-                    'rejected', u.rejected, 'broken', json(u.broken)) END AS upload
+                    'superseded', u.superseded, 'rejected', u.rejected, 'broken', json(u.broken)) END AS upload
          FROM jobs j LEFT JOIN uploads u ON u.job_id = j.id
          LEFT JOIN turns t ON t.user_id = j.user_id AND t.conversation_id = j.turn ->> '$.conversation_id'
               AND t.number = (j.turn ->> '$.number') + 1

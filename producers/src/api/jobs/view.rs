@@ -95,6 +95,8 @@ pub struct UploadView {
     queued: u64,
     /// Documents found so far that were there already.
     duplicates: u64,
+    /// Documents found so far that are not indexed, since what was uploaded or deleted after this upload is newer.
+    superseded: u64,
     /// Documents found so far that cannot be indexed; `/items?state=rejected` says why.
     rejected: u64,
     /// Where it could not be read on: what was whole before that is indexed.
@@ -236,7 +238,7 @@ fn status(job: &JobRow, items: &[ItemRow], counts: Counts, upload: Option<&Uploa
     if items.iter().all(|item| item.state.is_terminal()) {
         let was_given_up = items.iter().any(|item| item.stage == Stage::Unpack && item.state == ItemState::Failed);
         let is_partial = was_given_up || upload.is_some_and(UploadView::is_partial);
-        let has_any = counts.done > 0 || upload.is_some_and(|upload| upload.duplicates > 0);
+        let has_any = counts.done > 0 || upload.is_some_and(|upload| upload.duplicates + upload.superseded > 0);
         return match counts {
             _ if job.cancelled_at.is_some() => Status::Cancelled,
             _ if is_partial && has_any => Status::Partial,

@@ -7,7 +7,7 @@ const fn without(name: &'static str, rule: &'static str, instead: &'static str) 
 }
 
 /// The fences and rules of the protocol, each with what is left without it.
-pub(super) const RULES: [Mutation; 39] = [
+pub(super) const RULES: [Mutation; 47] = [
     without(
         "a claim excludes others",
         "AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ?3))",
@@ -128,4 +128,28 @@ pub(super) const RULES: [Mutation; 39] = [
     without("a document knows what it took over from", "superseded_item = latest_item", "superseded_item = NULL"),
     without("what is published took over from nothing", "pending = NULL, superseded_item = NULL,", "pending = NULL,"),
     without("a pack knows what was taken over", "AND pack = job_items.id", "AND 0"),
+    without("what was decided since an upload was accepted is newer", "THEN 'superseded'", "THEN 'older'"),
+    without(
+        "what was decided since a look is looked at again",
+        "IS NOT planned.value ->> 1",
+        "IS NOT planned.value ->> 1 AND 0",
+    ),
+    without(
+        "an upload decides with its own number",
+        "coalesce(?5, (SELECT value FROM counters WHERE name = 'item'))",
+        "(SELECT value FROM counters WHERE name = 'item')",
+    ),
+    without("an upload decides", "deleted_at = NULL, decided = excluded.decided", "deleted_at = NULL"),
+    without("a delete decides", "decided = CASE WHEN ?4 THEN", "decided = CASE WHEN 1 OR ?4 THEN"),
+    without(
+        "what is uploaded once more is decided again",
+        "AND coalesce(d.decided, d.latest_item) < late.number",
+        "AND 0",
+    ),
+    without("what is uploaded once more holds the claim's token", "token = ?4", "?4 = ?4"),
+    without(
+        "a delete is remembered while an older upload waits",
+        "AND j.first_item <= documents.decided",
+        "AND j.first_item < 0",
+    ),
 ];

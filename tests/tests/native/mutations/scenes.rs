@@ -22,7 +22,7 @@ use tests::{
 };
 
 use crate::{
-    cancels, retention,
+    cancels, order, retention,
     streamed::{LINES, items, upload},
     superseded,
 };
@@ -47,7 +47,7 @@ impl Scene {
 }
 
 /// All scenes.
-pub(super) const SCENES: [Scene; 21] = [
+pub(super) const SCENES: [Scene; 24] = [
     Scene { name: "late", play: who_lost_a_claim_ends_nothing },
     Scene { name: "batch", play: a_batch_waits_for_all_its_packs },
     Scene { name: "receipt", play: a_receipt_counts_once },
@@ -61,6 +61,9 @@ pub(super) const SCENES: [Scene; 21] = [
     Scene { name: "unwritten-archive", play: an_archive_whose_writer_died_is_removed },
     Scene { name: "guests", play: guests_ask_within_their_share },
     Scene { name: "share", play: a_user_spends_their_share },
+    Scene { name: "meanwhile", play: order::what_is_decided_meanwhile_holds },
+    Scene { name: "once-more", play: what_is_uploaded_once_more },
+    Scene { name: "tombstone", play: order::a_tombstone_outlives_uploads },
     Scene { name: "cancelled", play: cancels::a_cancelled_job_is_not_tried_again },
     Scene { name: "cancelled-pack", play: cancels::a_failed_pack_of_a_cancelled_job_leaves_its_batch_alone },
     Scene { name: "half-failed", play: cancels::a_cancel_takes_what_had_failed_with_it },
@@ -304,6 +307,11 @@ fn a_user_spends_their_share(rig: &dyn Fn() -> Rig) {
     };
     assert!(reserves("half", 50.0));
     assert!(!reserves("more", 1.0));
+}
+
+fn what_is_uploaded_once_more(rig: &dyn Fn() -> Rig) {
+    order::what_is_uploaded_once_more_stays(rig);
+    order::who_lost_a_claim_uploads_nothing_once_more(rig);
 }
 
 fn an_archive_whose_writer_died_is_removed(rig: &dyn Fn() -> Rig) {
