@@ -42,8 +42,8 @@ pub struct ItemView {
     external_id: Option<String>,
     /// Ours.
     document_id: Option<DocumentId>,
-    /// `duplicate`, `in_progress`, `rejected`, `superseded` (what was uploaded or deleted after this upload is newer), or
-    /// how far what is indexed has come.
+    /// `duplicate`, `in_progress`, `rejected`, `superseded` (what was uploaded or deleted after this upload is newer),
+    /// or how far what is indexed has come.
     status: String,
     /// Of what another upload was bringing already: that upload's job.
     #[serde(skip_serializing_if = "Option::is_none")]
