@@ -364,10 +364,8 @@ mod tests {
         ) {
             let elements: Vec<Value> = texts.iter().map(|text| json!({ "content": text })).collect();
             let array = serde_json::to_string_pretty(&elements).unwrap();
-            let upload = match wrapped {
-                true => format!(r#"{{"a": [1], "documents": {array}, "b": [{{}}], "c": 7}}"#),
-                false => array,
-            };
+            let wrapping = |array| format!(r#"{{"a": [1], "documents": {array}, "b": [{{}}], "c": 7}}"#);
+            let upload = if wrapped { wrapping(array) } else { array };
             let (documents, end) = documents(&upload, length);
             let read: Vec<Value> = documents.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
             prop_assert_eq!((read, end), (elements, End::Done));
