@@ -276,8 +276,9 @@ pub const DOCUMENTS_PER_RANGE: usize = 100;
 /// name millions, and each costs rows and messages.
 pub const DOCUMENTS_PER_UPLOAD: u64 = 100_000;
 /// How many documents of a streamed upload may be rejected beyond those that are taken before the rest is not read:
-/// a folder of pictures is passed over, and what was never meant to be documents ends soon.
-pub const REJECTED_PER_UPLOAD: u64 = 1_000;
+/// the objects of a repository that stand in front of its sources are passed over, and what was never meant to be
+/// documents ends some day.
+pub const REJECTED_PER_UPLOAD: u64 = 10_000;
 /// Most bytes that a byte of DEFLATE unfolds to: <https://zlib.net/zlib_tech.html>
 pub const INFLATED_PER_BYTE: u64 = 1_032;
 /// Most documents whose results are in one row: an earlier version took as many out of a range.
