@@ -87,6 +87,8 @@ struct Plan {
     seen: Vec<Seen>,
     /// Those that are there with the same content, and their fingerprints.
     same: Vec<(DocumentId, String)>,
+    /// Those that may yield to what is on its way.
+    yielding: Vec<DocumentId>,
     batches: Vec<Batch>,
     items: Vec<NewItem>,
 }
@@ -137,9 +139,13 @@ where
     let Prepared { mut answers, documents } = uploads::prepare(ports, &claim.user, items, first).await?;
     let mut known = standings(ports, claim, &documents).await?;
     let (mut kept, mut places, mut seen, mut same) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut yielding = Vec::new();
     for (place, prepared) in documents {
         let known = known.remove(&prepared.id);
         seen.push(Seen(prepared.id.clone(), known.as_ref().map(|known| known.decided)));
+        if known.as_ref().is_some_and(may_yield) {
+            yielding.push(prepared.id.clone());
+        }
         match known.map(|known| (known.standing, known.job_id)) {
             Some((Standing::Repeated, _)) => {
                 let pointer = format!("{}/external_id", prepared.pointer);
@@ -160,7 +166,16 @@ where
     let sizes: Vec<usize> = kept.iter().map(|prepared| prepared.document.content.len()).collect();
     let batches = pack::plan(&sizes, &ports.plan().units());
     let items = packed::new_items(&kept, &batches, (ItemState::Queued, ItemState::Waiting), ports.now());
-    Ok(Plan { answers, documents: kept, places, seen, same, batches, items })
+    Ok(Plan { answers, documents: kept, places, seen, same, yielding, batches, items })
+}
+
+/// True for what is left to another upload, which may still be cancelled. What is published costs nothing.
+fn may_yield(known: &Standings) -> bool {
+    match known.standing {
+        Standing::Superseded => true,
+        Standing::Known => known.job_id.is_some(),
+        Standing::Repeated | Standing::Older => false,
+    }
 }
 
 /// How those documents stand that have a row already.
@@ -229,7 +244,8 @@ where
 }
 
 /// What was planned for holds in the transaction, or nothing of it happens; and what is there already with the same
-/// content was uploaded once more by this upload.
+/// content was uploaded once more by this upload. What yields to something unpublished is noted, since a cancel of that
+/// loses both.
 fn hold_to(work: &mut Transaction, claim: &Claim, plan: &Plan, now: Timestamp) -> Result<(), Failure> {
     if !plan.seen.is_empty() {
         work.announce(items::plan_again(claim, &plan.seen, now)?);
@@ -237,6 +253,9 @@ fn hold_to(work: &mut Transaction, claim: &Claim, plan: &Plan, now: Timestamp) -
     if !plan.same.is_empty() {
         let same: Vec<_> = plan.same.iter().map(|(id, fingerprint)| (id, fingerprint.as_str())).collect();
         work.write(order::confirm(&claim.user, &same, Some(claim))?);
+    }
+    if !plan.yielding.is_empty() {
+        work.write(order::note_yielded(claim, &plan.yielding)?);
     }
     Ok(())
 }

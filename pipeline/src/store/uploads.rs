@@ -189,7 +189,7 @@ pub struct ResultCount {
 /// How many documents of a user's upload have a result: one row of them, the last.
 pub fn result_count(user: &UserId, job: &JobId) -> Query<ResultCount> {
     Query::new(
-        "SELECT coalesce(u.queued + u.duplicates + u.rejected, 0) AS found,
+        "SELECT coalesce(u.queued + u.duplicates + u.superseded + u.rejected, 0) AS found,
                 (SELECT r.first + json_array_length(r.results) FROM upload_results r WHERE r.job_id = j.id
                  ORDER BY r.first DESC LIMIT 1) AS \"end\"
          FROM jobs j LEFT JOIN uploads u ON u.job_id = j.id WHERE j.id = ?1 AND j.user_id = ?2",

@@ -5,8 +5,9 @@ use producers::schedule::Schedule;
 use serde_json::{Value, json};
 
 use crate::{
-    cancels::{fail, fresh, post},
-    streamed::{LINES, lines, upload},
+    cancels::{fail, fresh, post, write},
+    order::stream,
+    streamed::{LINES, items, lines, upload},
 };
 
 #[test]
@@ -20,6 +21,19 @@ fn what_became_of_an_uploads_documents_is_gone_after_a_week_and_says_so() {
     let gone = rig.request("GET", &format!("/api/jobs/{job}/items"), &Value::Null);
     assert_eq!(gone.status, 410, "{}", gone.body);
     assert!(gone.body["detail"].as_str().unwrap().contains("/api/documents"), "{}", gone.body);
+}
+
+/// Whatever keeps such a job.
+#[test]
+fn what_became_of_an_upload_that_was_superseded_whole_is_gone_and_says_so() {
+    let rig = fresh();
+    let (job, unpack) = stream(&rig, &[("tides.md", "about neaps")]);
+    write(&rig, "tides.md", "about springs");
+    rig.process(&unpack);
+    assert_eq!(items(&rig, &job, "")[0]["status"], "superseded");
+    rig.memory.change("DELETE FROM upload_results");
+    let gone = rig.request("GET", &format!("/api/jobs/{job}/items"), &Value::Null);
+    assert_eq!(gone.status, 410, "{}", gone.body);
 }
 
 #[test]

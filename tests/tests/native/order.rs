@@ -18,7 +18,7 @@ const NAME: &str = "tides.md";
 
 /// An upload that is streamed, when nothing else is left to do: these documents, and so much of nothing that they are
 /// too large to be read at once. Its message is in nobody's queue.
-fn stream(rig: &Rig, documents: &[(&str, &str)]) -> (String, Message) {
+pub(crate) fn stream(rig: &Rig, documents: &[(&str, &str)]) -> (String, Message) {
     let nothing = "\n".repeat(READ_AT_ONCE_BYTES / documents.len());
     let line = |(name, content): &(&str, &str)| json!({"external_id": name, "content": content}).to_string();
     let text: Vec<String> = documents.iter().map(line).collect();
@@ -326,6 +326,18 @@ fn what_an_earlier_version_wrote_since_is_newer_too() {
     unpack(&rig, message);
     assert_eq!(statuses(&rig, &job), ["superseded", "superseded", "done", "done"]);
     assert_eq!((content(&rig, NAME).as_deref(), content(&rig, "gone.md")), (Some("the newer"), None));
+}
+
+/// After a deploy, or back to a version before: it writes the row and leaves when it was decided as it was.
+#[test]
+fn what_an_earlier_version_wrote_over_a_decision_is_newer_too() {
+    let rig = Rig::new(1);
+    post(&rig, NAME, "before");
+    let (job, message) = stream(&rig, &[(NAME, "the older")]);
+    post(&rig, NAME, "the newer");
+    rig.memory.change("UPDATE documents SET decided = 1");
+    unpack(&rig, message);
+    assert_eq!((content(&rig, NAME).as_deref(), statuses(&rig, &job)), (Some("the newer"), vec!["superseded".into()]));
 }
 
 #[test]

@@ -151,3 +151,18 @@ fn a_job_is_finished_when_every_item_of_it_is_and_hidden_when_all_that_is_left_i
         assert_eq!(finished == 1, all_ended, "{of_job:?}, by the schedule");
     }
 }
+
+#[test]
+fn what_an_upload_takes_over_from_five_hundred_packs_is_noted_reading_each_note_a_few_times() {
+    let memory = job(repeat_n(Queued, 500));
+    memory.run_script(&format!(
+        "INSERT INTO garbage (retire_item, document_id, revision, pack, user_id)
+         SELECT (SELECT value + 1 FROM counters WHERE name = 'item'), 'doc_' || n.key, 1, n.key + 1, 'usr_x'
+         FROM json_each('{}') n",
+        json!(vec![0; 500]),
+    ));
+    let read = rows_read(&memory, items::note_superseded());
+    assert!(read < 10 * 500, "{read} rows");
+    let noted = "SELECT id FROM job_items WHERE superseded = json_array('doc_' || (id - 1))";
+    assert_eq!(memory.look(noted).len(), 500);
+}

@@ -1,12 +1,15 @@
 //! Documents that another upload takes over before they are published: what is told of them.
 //!
 //! Those that take a product are scenes as well (`mutations/scenes.rs`): without the rules they are about they fail.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::json;
+use test_platform::ready;
 use tests::rig::Rig;
 
 use crate::{
     cancels::{New, cancel, fail, fresh, is_found, write},
+    order::stream,
     streamed::{LINES, items, lines, upload},
 };
 
@@ -110,4 +113,64 @@ fn a_document_of_a_streamed_upload_says_that_another_took_it_over() {
     assert_eq!(superseded.len(), 1, "{superseded:?}");
     assert_eq!(superseded[0]["external_id"], "7.md");
     assert_eq!(items(&rig, &job, "&state=done").len(), 149);
+}
+
+#[test]
+fn what_a_streamed_upload_left_to_a_cancelled_one_is_to_be_sent_again() {
+    what_yielded_is_told(&fresh);
+}
+
+/// Of a document that is published, a streamed upload leaves the next revision to a newer upload, with another content
+/// or the same.
+pub(crate) fn what_yielded_is_told(new: New<'_>) {
+    for (content, status) in [("about floods", "superseded"), ("about springs", "in_progress")] {
+        let rig = new();
+        write(&rig, "tides.md", "about neaps");
+        let (older, unpack) = stream(&rig, &[("tides.md", "about springs")]);
+        let newer = write(&rig, "tides.md", content);
+        rig.process(&unpack);
+        assert_eq!(items(&rig, &older, "")[0]["status"], status);
+        assert_eq!(cancel(&rig, &newer)["receipt"], json!({"send_again": 1}), "{status}");
+        assert!(rig.converge());
+        assert!(is_found(&rig, "neaps", "tides.md"));
+        let last = write(&rig, "tides.md", "about ebbs");
+        assert_eq!(cancel(&rig, &last)["receipt"], json!({"send_again": 0}), "it is told once");
+    }
+}
+
+#[test]
+fn what_a_streamed_upload_left_to_a_published_one_is_not_to_be_sent_again() {
+    let rig = fresh();
+    let (older, unpack) = stream(&rig, &[("tides.md", "about neaps")]);
+    write(&rig, "tides.md", "about springs");
+    rig.drain();
+    rig.process(&unpack);
+    assert_eq!(items(&rig, &older, "")[0]["status"], "superseded");
+    let last = write(&rig, "tides.md", "about ebbs");
+    assert_eq!(cancel(&rig, &last)["receipt"], json!({"send_again": 0}));
+}
+
+/// A document fails alone while another upload takes it over, at any call of the worker that looks at it.
+#[test]
+fn what_fails_while_it_is_taken_over_counts_once() {
+    let counts_once = |call: u64| {
+        let rig = fresh();
+        let empty = json!([
+            {"external_id": "tides.html", "content": "<p></p>", "media_type": "text/html"},
+            {"external_id": "winds.md", "content": "about gales"},
+        ]);
+        let job = rig.upload(&empty);
+        let chunk = rig.memory.receive().unwrap();
+        let worker = rig.hold(&chunk, call)?;
+        write(&rig, "tides.html", "about springs");
+        ready(worker);
+        assert!(rig.converge());
+        let counts = rig.job(&job)["items"].clone();
+        let [done, failed, superseded] = ["done", "failed", "superseded"].map(|count| counts[count].as_i64().unwrap());
+        assert_eq!((done, failed + superseded), (1, 1), "call {call}: {counts}");
+        let both = rig.memory.look("SELECT id FROM job_items WHERE superseded IS NOT NULL AND failures IS NOT NULL");
+        Some(both.len())
+    };
+    let met: Vec<usize> = (1..).map_while(counts_once).collect();
+    assert!(met.contains(&1), "{met:?}");
 }

@@ -17,15 +17,17 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::{LAST_ITEM, held_as},
+    store::conditions::{HELD, LAST_ITEM, held_as},
 };
 
 /// When the document `d` was decided, as the streamed upload whose job is `j` compares it with its own number.
 ///
-/// Rows that versions before 0.1.0 wrote last do not say so: the number of their latest pack comes close, and of
-/// those that were deleted only the time is known.
+/// Rows that versions before 0.1.0 wrote last do not say so, or still say what was said before: the number of their
+/// latest pack comes close, and of those that were deleted and never said so only the time is known. A pack of a
+/// streamed upload has a number between its upload's first and last, so that both stand alike to those of others.
 pub(in crate::store) const DECIDED: &str =
-    "coalesce(d.decided, d.latest_item, CASE WHEN d.deleted_at >= j.accepted_at THEN j.last_item END, 0)";
+    "coalesce(max(coalesce(d.decided, d.latest_item), coalesce(d.latest_item, d.decided)),
+                 CASE WHEN d.deleted_at >= j.accepted_at THEN j.last_item END, 0)";
 
 /// What is known of a document before a streamed upload brings it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -82,6 +84,22 @@ pub fn standings(claim: &Claim, wanted: &[(&DocumentId, &str)]) -> Result<Query<
 /// A document of a range, and when it was decided when its standing was read; `None` for a new one.
 #[derive(Clone, Debug, Serialize)]
 pub struct Seen(pub DocumentId, pub Option<i64>);
+
+/// Notes that these documents, which the upload of a claim brings too, hold what was decided after it: with what is
+/// not published of them the upload's own is lost, should it be cancelled.
+///
+/// # Errors
+/// A bug if the documents cannot be written as JSON.
+pub fn note_yielded(claim: &Claim, documents: &[DocumentId]) -> Result<Write, Failure> {
+    Ok(claim
+        .fenced(formatcp!(
+            "UPDATE documents SET superseded_item = ?1
+             WHERE user_id = ?3 AND id IN (SELECT value FROM json_each(?4)) AND deleted_at IS NULL
+               AND max(latest_item, coalesce(decided, 0)) > ?1 AND latest_item IS NOT current_item AND {HELD}"
+        ))
+        .bind(&claim.user)
+        .bind(json(&documents)?))
+}
 
 /// Notes that a user uploaded these once more, each given with its fingerprint: those that are there already, or on
 /// their way, while streamed uploads from before are still to be unpacked. Else it reads and writes nothing: what

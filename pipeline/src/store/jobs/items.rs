@@ -329,15 +329,19 @@ pub fn forget_packs(claim: &Claim, packs: &[ItemId]) -> Result<Write, Failure> {
 /// Adds what this transaction noted as superseded, before it was published, to what the packs say was: their job is
 /// without it. What had failed alone has failed.
 pub fn note_superseded() -> Write {
+    // Grouped by pack first: an upload may take over from hundreds of packs, each of which would read all notes.
     Write::new(formatcp!(
-        "UPDATE job_items SET superseded = (
+        "WITH noted AS MATERIALIZED (
+             SELECT pack, json_group_array(document_id) AS documents FROM garbage
+             WHERE retire_item = {NEXT_ITEM} GROUP BY pack)
+         UPDATE job_items SET superseded = (
              SELECT json_group_array(id) FROM (
-                 SELECT value AS id FROM json_each(coalesce(job_items.superseded, '[]'))
+                 SELECT s.value AS id FROM json_each(coalesce(job_items.superseded, '[]')) s
                  UNION
-                 SELECT document_id FROM garbage WHERE retire_item = {NEXT_ITEM} AND pack = job_items.id
-                   AND document_id NOT IN (
-                       SELECT f.value ->> 'document_id' FROM json_each(coalesce(job_items.failures, '[]')) f)))
-         WHERE id IN (SELECT pack FROM garbage WHERE retire_item = {NEXT_ITEM})"
+                 SELECT n.value FROM json_each(noted.documents) n
+                 EXCEPT
+                 SELECT f.value ->> 'document_id' FROM json_each(coalesce(job_items.failures, '[]')) f))
+         FROM noted WHERE job_items.id = noted.pack"
     ))
 }
 

@@ -52,11 +52,19 @@ pub struct ItemRow {
     pub has_error: bool,
 }
 
+/// How many documents of a pack another upload took over. What had been taken over may still fail alone, when it was
+/// at work by then: it has failed, and counts once. Looked at one by one only where there is both.
+const SUPERSEDED: &str = "CASE WHEN superseded IS NULL OR failures IS NULL
+         THEN json_array_length(coalesce(superseded, '[]'))
+         ELSE (SELECT count(*) FROM (SELECT s.value FROM json_each(superseded) s
+                                     EXCEPT SELECT f.value ->> 'document_id' FROM json_each(failures) f)) END";
+
 /// An item in an [`OverviewRow`].
-const ENTRY: &str = "id || ' ' || stage || ' ' || state || ' ' || coalesce(batch, 0) || ' ' || document_count || ' '
+const ENTRY: &str = formatcp!(
+    "id || ' ' || stage || ' ' || state || ' ' || coalesce(batch, 0) || ' ' || document_count || ' '
     || chunk_count || ' ' || progress || ' ' || attempts || ' ' || CASE state WHEN 'parked' THEN next_at ELSE 0 END
-    || ' ' || json_array_length(coalesce(failures, '[]')) || ' ' || json_array_length(coalesce(superseded, '[]'))
-    || ' ' || (error IS NOT NULL)";
+    || ' ' || json_array_length(coalesce(failures, '[]')) || ' ' || {SUPERSEDED} || ' ' || (error IS NOT NULL)"
+);
 
 /// The items of a user's job after the item `after`, at most [`ITEMS_OF_OVERVIEW`].
 pub fn overview(user: &UserId, job: &JobId, after: ItemId) -> Query<OverviewRow> {

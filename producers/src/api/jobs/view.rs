@@ -216,8 +216,8 @@ fn counts(items: &Items) -> Counts {
     for item in items.rows.iter().filter(|item| item.document_count > 0) {
         let failed = item.failed_documents;
         counts.failed += failed;
-        let others = item.document_count - failed;
-        let wanted = others - item.superseded_documents;
+        let others = item.document_count.saturating_sub(failed).max(0);
+        let wanted = others.saturating_sub(item.superseded_documents).max(0);
         let superseded = match items.fate_of_pack(item) {
             ItemState::Failed | ItemState::Cancelled => 0,
             _ => item.superseded_documents,

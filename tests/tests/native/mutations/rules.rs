@@ -7,7 +7,7 @@ const fn without(name: &'static str, rule: &'static str, instead: &'static str) 
 }
 
 /// The fences and rules of the protocol, each with what is left without it.
-pub(super) const RULES: [Mutation; 47] = [
+pub(super) const RULES: [Mutation; 48] = [
     without(
         "a claim excludes others",
         "AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ?3))",
@@ -127,7 +127,8 @@ pub(super) const RULES: [Mutation; 47] = [
     without("a letter of a cancelled job is not replayed", "AND j.cancelled_at IS NULL)", "AND 1 = 1)"),
     without("a document knows what it took over from", "superseded_item = latest_item", "superseded_item = NULL"),
     without("what is published took over from nothing", "pending = NULL, superseded_item = NULL,", "pending = NULL,"),
-    without("a pack knows what was taken over", "AND pack = job_items.id", "AND 0"),
+    without("a document knows what yielded to it", "superseded_item = ?1", "superseded_item = ?1 * NULL"),
+    without("a pack knows what was taken over", "WHERE job_items.id = noted.pack", "WHERE 0"),
     without("what was decided since an upload was accepted is newer", "THEN 'superseded'", "THEN 'older'"),
     without(
         "what was decided since a look is looked at again",

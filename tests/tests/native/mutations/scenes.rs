@@ -47,7 +47,7 @@ impl Scene {
 }
 
 /// All scenes.
-pub(super) const SCENES: [Scene; 24] = [
+pub(super) const SCENES: [Scene; 25] = [
     Scene { name: "late", play: who_lost_a_claim_ends_nothing },
     Scene { name: "batch", play: a_batch_waits_for_all_its_packs },
     Scene { name: "receipt", play: a_receipt_counts_once },
@@ -70,6 +70,7 @@ pub(super) const SCENES: [Scene; 24] = [
     Scene { name: "late-cancel", play: cancels::a_job_that_ends_under_a_cancel_keeps_what_failed },
     Scene { name: "superseded", play: superseded::what_was_taken_over_is_told },
     Scene { name: "published", play: superseded::what_is_published_is_not_sent_again },
+    Scene { name: "yielded", play: superseded::what_yielded_is_told },
     Scene { name: "outdated", play: retention::what_was_uploaded_today_is_not_old },
     Scene { name: "retention", play: retention::what_is_uploaded_while_retention_looks_stays },
 ];
