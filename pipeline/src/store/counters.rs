@@ -47,8 +47,8 @@ pub fn stored() -> Query<Stored> {
     )
 }
 
-/// Counts what is stored anew: a look at every row of a document, deleted or not. Archives are not in the bytes: they are packed, and few. A
-/// document that is being evicted has the vectors that are not removed so far.
+/// Counts what is stored anew: a look at every row of a document, deleted or not. Archives are not in the bytes: they
+/// are packed, and few. A document that is being evicted has the vectors that are not removed so far.
 pub fn count_stored(now: Timestamp) -> Write {
     Write::new(
         "WITH counted AS MATERIALIZED (

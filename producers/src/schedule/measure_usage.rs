@@ -41,8 +41,8 @@ use super::alerts;
 /// The share of its quota from which on a key's requests are kept for those who hold it to it.
 const BUSY_SHARE: f64 = 0.5;
 
-/// How long what is stored is not counted again, for each row of a document that there was: a hundredth and a half of the
-/// day's rows are read for it, however many they are.
+/// How long what is stored is not counted again, for each row of a document that there was: a hundredth and a half of
+/// the day's rows are read for it, however many they are.
 const COUNTED_FOR_EACH: Span = Span::seconds(1);
 
 /// The same at least, if there was any.
