@@ -32,6 +32,9 @@ use crate::{
 /// The end of what an item says that waits for room in D1 or R2: by it those are found that may go on when there is.
 pub const WAITS_FOR_ROOM: &str = "indexing goes on after something is deleted";
 
+/// The end of what an item says that waits for its user's next share.
+pub const WAITS_FOR_SHARE: &str = "it is new at 00:00 UTC";
+
 /// How near its end a resource is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -80,7 +83,7 @@ pub struct Day {
     /// Requests of keys that made many (JSON: id to number).
     #[serde(rename = "budget_keys")]
     pub requests_by_key: Option<String>,
-    /// What users have had who had much (JSON: id to name to number); `None` while only one has a key.
+    /// What users have had who had much (JSON: id to name to number); `None` while one is alone.
     #[serde(rename = "budget_users")]
     pub users: Option<String>,
     /// When the schedule last measured; `None` if it has not on this day.
@@ -153,7 +156,7 @@ impl Budget {
     pub fn told_of_share(&self, resource: Resource) -> String {
         let most = self.own_allowance(resource);
         let used = self.own_share(resource) * most;
-        format!("your share of today's {} is spent: {used:.0} of {most:.0}; it is new at 00:00 UTC", resource.name())
+        format!("your share of today's {} is spent: {used:.0} of {most:.0}; {WAITS_FOR_SHARE}", resource.name())
     }
 
     /// The used share of a resource, 1.0 being all.

@@ -142,7 +142,12 @@ pub async fn record<P: Database + Meter + Isolate + Clock>(ports: &P, entry: Ent
         };
         transaction.write(log::insert(refused));
     }
-    transaction.commit(ports).await.map(drop)
+    let done = transaction.commit(ports).await.map(drop);
+    if let (Err(_), Some(totals)) = (&done, unrecorded) {
+        // Should they be written and the answer lost, they count twice: better than not at all.
+        ports.with_memory(|memory| memory.put_back_unrecorded(totals, now));
+    }
+    done
 }
 
 /// The source of rows that stand for requests that were refused.

@@ -1,14 +1,14 @@
 //! What one user may have of the day: a share of each resource while there are others, all of it for whoever is
-//! alone.
+//! alone: there are others if they have a key and used it today or yesterday.
 //!
-//! Neurons are held to it before they are spent ([`super::ledger::reserve`]). The rest is known after: as the
-//! schedule last counted it, every five minutes, and from then on as far as this isolate has seen. So several
-//! isolates may let a user have a little more than their share, and nothing is asked of D1 for it.
+//! Neurons are held to it before they are spent ([`super::ledger::reserve`]), as soon as another has a key. The rest is
+//! known after: as the schedule last counted it, every five minutes, and from then on as far as this isolate has seen.
+//! So several isolates may let a user have a little more than their share, and nothing is asked of D1 for it.
 //!
 //! | Of the share | What happens |
 //! | --- | --- |
 //! | 100 % | the user's indexing waits for 00:00 UTC |
-//! | 120 % | the user's requests are refused until then |
+//! | 120 % | the user's requests are refused until then, but for deletes, cancels and `GET /api/usage` |
 //!
 //! Of KV writes, which only caches do, the user's are given up instead.
 

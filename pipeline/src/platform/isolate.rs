@@ -112,6 +112,13 @@ impl IsolateMemory {
         Some(std::mem::take(&mut self.unrecorded))
     }
 
+    /// Takes invocations back that were given and for which no row was written.
+    pub fn put_back_unrecorded(&mut self, totals: Totals, now: Timestamp) {
+        self.unrecorded.invocations += totals.invocations;
+        self.unrecorded.usage += totals.usage;
+        self.unrecorded_since.get_or_insert(now);
+    }
+
     /// How long a caller stays banned, in whole seconds and one more.
     pub fn banned_for(&self, caller: &str, now: Timestamp) -> Option<Span> {
         left_of_ban(self.banned_until(caller)?, now)
@@ -180,6 +187,9 @@ mod tests {
         assert_eq!(memory.take_unrecorded(due.plus(-MILLISECOND)), None);
         assert_eq!(memory.take_unrecorded(due).unwrap().invocations, 1);
         assert_eq!(memory.take_unrecorded(due), None);
+        memory.leave_unrecorded(READ, due);
+        memory.put_back_unrecorded(taken, due);
+        assert_eq!(memory.take_unrecorded(due).unwrap().invocations, 51, "no row was written for what is put back");
     }
 
     #[test]

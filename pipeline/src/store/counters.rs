@@ -3,7 +3,7 @@
 //! `item` is the last number that was given to a job item, `steps_due` which steps of the schedule are due and
 //! not done (a bit each), and `kv_writes` the KV writes that caches did on one day. Of what is stored they say what
 //! there was when it was last counted: `vectors_stored` of the index, `r2_bytes` of documents in R2, `documents` how
-//! many these are, and `stored_counted_at` when that was.
+//! many rows were looked at for it, those of deleted documents too, and `stored_counted_at` when that was.
 
 use serde::Deserialize;
 
@@ -30,7 +30,7 @@ pub struct Stored {
     pub r2_bytes: f64,
     /// Vectors as they were last counted.
     pub vectors: f64,
-    /// Documents as they were last counted.
+    /// Rows of documents as they were last counted, those of deleted ones too.
     pub documents: i64,
     /// When they were; `None` before the first time.
     pub counted_at: Option<Timestamp>,
@@ -47,16 +47,16 @@ pub fn stored() -> Query<Stored> {
     )
 }
 
-/// Counts what is stored anew: a look at every document. Archives are not in the bytes: they are packed, and few. A
-/// document that is being evicted has the vectors that are not removed so far.
+/// Counts what is stored anew: a look at every row of a document, deleted or not. Archives are not in the bytes: they
+/// are packed, and few. A document that is being evicted has the vectors that are not removed so far.
 pub fn count_stored(now: Timestamp) -> Write {
     Write::new(
         "WITH counted AS MATERIALIZED (
-             SELECT count(*) AS documents, total(bytes) AS bytes,
-                    total(CASE WHEN current IS NULL THEN 0
+             SELECT count(*) AS documents, total(CASE WHEN deleted_at IS NULL THEN bytes END) AS bytes,
+                    total(CASE WHEN deleted_at IS NOT NULL OR current IS NULL THEN 0
                                WHEN evicted_at IS NULL THEN chunk_count
                                WHEN evicting IS NOT NULL THEN chunk_count - evicting + 1 END) AS vectors
-             FROM documents WHERE deleted_at IS NULL)
+             FROM documents)
          INSERT INTO counters (name, value)
          SELECT name, value FROM (
              SELECT 'documents' AS name, documents AS value FROM counted

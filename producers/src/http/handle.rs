@@ -152,7 +152,7 @@ impl<P: RequestPorts> Exchange<'_, P> {
         self.summary.key = Some(key.clone());
         let budget = user_day::budget_for(ports, &day, &tenant.user).await;
         let used = day.requests_of_key(&key);
-        let reply = if let Err(limited) = admit_key(ports, &key, &budget, used).await {
+        let reply = if let Err(limited) = admit_key(ports, matched.operation, &key, &budget, used).await {
             self.limited(&limited)
         } else {
             self.summary.is_recorded = true;
@@ -200,10 +200,20 @@ impl<P: RequestPorts> Exchange<'_, P> {
     }
 }
 
-/// Admits a key that keeps to its burst and to its quota of the day, of a user who keeps to their share.
-async fn admit_key<P: RequestPorts>(ports: &P, key: &str, budget: &Budget, used: u64) -> Result<(), Limited> {
+/// Admits a key that keeps to its burst and to its quota of the day, of a user who keeps to their share. Whoever does
+/// not may still see what is used, and end and delete what takes it.
+async fn admit_key<P: RequestPorts>(
+    ports: &P,
+    operation: &Operation<P>,
+    key: &str,
+    budget: &Budget,
+    used: u64,
+) -> Result<(), Limited> {
     rate_limit::admit(ports, Burst::Key, key).await?;
     rate_limit::hold_to_quota(budget, used, ports.now())?;
+    if operation.is_beyond_shares() {
+        return Ok(());
+    }
     rate_limit::hold_to_share(budget, ports.now())
 }
 

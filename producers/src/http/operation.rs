@@ -153,6 +153,12 @@ pub const fn operation<P>(method: Method, path: &'static str, named: Named<P>, s
 }
 
 impl<P> Operation<P> {
+    /// True if it is answered to users who have had more than their share: it says what is used, or ends or deletes
+    /// what takes it.
+    pub fn is_beyond_shares(&self) -> bool {
+        self.method == Method::DELETE || ["/api/usage", "/api/jobs/{id}/cancel"].contains(&self.path)
+    }
+
     /// Reads a JSON body of at most so many bytes.
     #[must_use]
     pub const fn reads<T: JsonSchema>(mut self, limit: usize) -> Self {

@@ -1,11 +1,13 @@
 //! Measure usage: what the day has cost so far, for everybody who decides about spending.
 //!
 //! 1. Neurons of invocations that died are taken for spent.
-//! 2. What is stored is counted where that is due: the more documents there are, the rarer, for each is looked at.
+//! 2. What is stored is counted where that is due: the more documents there are, the rarer, for each is looked at,
+//!    the deleted too.
 //! 3. Today's usage is summed by user, and over all kept in the day's row of `budget`, with the keys that made many
 //!    requests and the users who had much. `GET /api/usage` reads these sums: it adds nothing up itself. So is what
 //!    is stored: the size of the database as D1 says it, and what was counted.
-//! 4. What waited for room in D1 or R2 goes on if there is room now.
+//! 4. What waited for room in D1 or R2 goes on if there is room now, and what waited for its user's share if the user
+//!    is alone now.
 //! 5. A threshold that was passed becomes an alert, once a day.
 
 use std::collections::BTreeMap;
@@ -13,7 +15,7 @@ use std::collections::BTreeMap;
 use pipeline::{
     budget::{
         allowances::{Allowances, Resource},
-        day::{Budget, Day, Level},
+        day::{Budget, Day, Level, WAITS_FOR_ROOM, WAITS_FOR_SHARE},
         ledger, shares,
     },
     failure::Failure,
@@ -39,9 +41,12 @@ use super::alerts;
 /// The share of its quota from which on a key's requests are kept for those who hold it to it.
 const BUSY_SHARE: f64 = 0.5;
 
-/// How long what is stored is not counted again, for each document that there was: a hundredth and a half of the
-/// day's rows are read for it, however many they are.
+/// How long what is stored is not counted again, for each row of a document that there was: a hundredth and a half of
+/// the day's rows are read for it, however many they are.
 const COUNTED_FOR_EACH: Span = Span::seconds(1);
+
+/// The same at least, if there was any.
+const COUNTED_AT_MOST_EVERY: Span = Span::minutes(15);
 
 /// The same where R2 is nearly full, and somebody may have deleted to have room, at most.
 const COUNTED_WHERE_TIGHT: Span = HOUR;
@@ -71,7 +76,10 @@ async fn count_stored<P: Database>(ports: &P, allowances: &Allowances, now: Time
 fn is_count_due(stored: &Stored, allowances: &Allowances, now: Timestamp) -> bool {
     let Some(counted_at) = stored.counted_at else { return true };
     let is_tight = Level::of(stored.r2_bytes / allowances.r2_bytes) >= Level::Tight;
-    let kept = stored.documents * COUNTED_FOR_EACH;
+    if stored.documents == 0 {
+        return true;
+    }
+    let kept = (stored.documents * COUNTED_FOR_EACH).max(COUNTED_AT_MOST_EVERY);
     now.since(counted_at) >= if is_tight { kept.min(COUNTED_WHERE_TIGHT) } else { kept }
 }
 
@@ -101,15 +109,29 @@ async fn measure_day<P: Database + Meter>(ports: &P, allowances: &Allowances, no
     let used = used(users.first(), &stored, ports.database_bytes());
     let measured = Measured { used: json(&used)?, requests_by_key: json(&keys)?, users: of_users(&users, allowances)? };
     let mut keep = Transaction::default();
-    let before = Budget::new(*allowances, &summed.first(before)?.unwrap_or_default());
-    let after = Budget::new(*allowances, &Day { used: Some(measured.used.clone()), ..Day::default() });
+    let before = summed.first(before)?.unwrap_or_default();
+    let after = Day { used: Some(measured.used.clone()), users: measured.users.clone(), ..Day::default() };
     keep.write(budget::keep_measured(now, measured));
-    if before.is_without_room() && !after.is_without_room() {
-        keep.write(items::end_waiting_for_room(now));
+    let ended = no_longer_waited_for(allowances, &before, &after);
+    for end_of_reason in &ended {
+        keep.write(items::end_waiting(end_of_reason, now));
+    }
+    if !ended.is_empty() {
         keep.write(items::show_jobs_with_parked_items(now));
     }
     let day = keep.query(budget::day(now));
     Ok(keep.commit(ports).await?.first(day)?.unwrap_or_default())
+}
+
+/// How the reasons end for which nothing waits any more: there is room again, or one user is alone again.
+fn no_longer_waited_for(allowances: &Allowances, before: &Day, after: &Day) -> Vec<&'static str> {
+    let is_full = |day: &Day| Budget::new(*allowances, day).is_without_room();
+    let has_room = is_full(before) && !is_full(after);
+    let is_alone = before.users.is_some() && after.users.is_none();
+    [(has_room, WAITS_FOR_ROOM), (is_alone, WAITS_FOR_SHARE)]
+        .into_iter()
+        .filter_map(|(is_over, end_of_reason)| is_over.then_some(end_of_reason))
+        .collect()
 }
 
 /// What is used of each resource; neurons are not asked for here.
@@ -182,7 +204,7 @@ mod tests {
 
     use pipeline::{
         constants,
-        time::{DAY, MILLISECOND},
+        time::{DAY, MILLISECOND, MINUTE},
     };
     use test_platform::{Fate, InMemory, ready};
 
@@ -201,6 +223,37 @@ mod tests {
              vectors_upserted, object_requests, key_id, object_rows_read, object_rows_written, object_milliseconds,
              requests
          FROM usage_log WHERE id = 'one')";
+
+    #[test]
+    fn rows_of_deleted_documents_are_looked_at_no_more_often_than_others() {
+        let memory = InMemory::new(1);
+        let count = || {
+            ready(measure(&memory)).unwrap();
+            ready(counters::stored().first(&memory)).unwrap().unwrap()
+        };
+        memory.change(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 7200)
+             INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest,
+                                    latest_item, current, current_item, chunk_count, deleted_at)
+             SELECT 'user', 'document-' || n, 'doc', '', '[]', 0, n, 5, 1, n, 1, n, 10, 1 FROM n",
+        );
+        let first = count();
+        assert_eq!((first.documents, first.r2_bytes.to_bits(), first.vectors.to_bits()), (7_200, 0, 0));
+        memory.advance(2 * HOUR + -MILLISECOND);
+        assert_eq!(count().counted_at, first.counted_at);
+        memory.advance(MILLISECOND);
+        assert!(count().counted_at > first.counted_at);
+    }
+
+    #[test]
+    fn few_documents_are_counted_every_fifteen_minutes_and_none_every_time() {
+        const COUNTED_AT: Timestamp = Timestamp::from_milliseconds(0);
+        let stored = |documents| Stored { documents, counted_at: Some(COUNTED_AT), ..Stored::default() };
+        let is_due =
+            |documents, after| is_count_due(&stored(documents), &Allowances::default(), COUNTED_AT.plus(after));
+        assert!(is_due(0, 5 * MINUTE) && !is_due(1, 5 * MINUTE));
+        assert!(!is_due(1, 15 * MINUTE + -MILLISECOND) && is_due(1, 15 * MINUTE));
+    }
 
     #[test]
     fn an_alert_is_raised_once_a_threshold_and_day() {

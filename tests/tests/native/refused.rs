@@ -8,6 +8,7 @@ use pipeline::{
 };
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
+use test_platform::Fate;
 use tests::rig::Rig;
 
 /// Requests that nobody is answered: no such path, no such method, no key, a wrong one.
@@ -132,6 +133,26 @@ fn what_is_refused_is_counted_in_one_row_with_the_next_that_is_not() {
     rig.memory.advance(5 * MINUTE);
     rig.request("GET", "/api/me", &Value::Null);
     assert_eq!(of_nobody().len(), 2);
+}
+
+#[test]
+fn what_is_refused_is_counted_later_if_the_row_of_it_fails() {
+    let rig = Rig::new(8);
+    for _ in 0..50 {
+        rig.request_as("", "GET", "/nothing", &[], b"");
+    }
+    let of_refused = || rig.memory.look("SELECT requests FROM usage_log WHERE source = 'refused'");
+    // Authentication passes; then D1 is out, and the row of the request fails with that of those.
+    let mut calls = 0;
+    rig.memory.set_fates(move || {
+        calls += 1;
+        if calls == 1 { Fate::Works } else { Fate::Fails }
+    });
+    rig.request("GET", "/api/me", &Value::Null);
+    rig.memory.heal();
+    assert!(of_refused().is_empty());
+    rig.request("GET", "/api/me", &Value::Null);
+    assert_eq!(of_refused(), [json!({"requests": 50})]);
 }
 
 #[test]

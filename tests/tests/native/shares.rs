@@ -98,10 +98,12 @@ fn indexing_beyond_the_share_waits_for_the_next_day_and_others_go_on() {
 
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
-/// A product with two users; the key of the second.
+/// A product with two users who have both asked for something; the key of the second.
 fn two_users(seed: u64) -> (Rig, String) {
     let rig = Rig::new(seed);
     let other = rig.new_user();
+    assert_eq!(rig.request("GET", "/api/me", &Value::Null).status, 200);
+    assert_eq!(rig.request_as(&other, "GET", "/api/me", &[], b"").status, 200);
     rig.run_cron(Schedule::Frequent).1.unwrap();
     (rig, other)
 }
@@ -187,6 +189,73 @@ fn whoever_has_written_more_than_their_share_of_the_rows_waits_and_others_are_in
     rig.memory.advance(DAY);
     assert!(rig.converge());
     assert_eq!(rig.job(&mine)["status"], "succeeded");
+}
+
+#[test]
+fn a_key_that_nobody_uses_halves_nobodys_rows() {
+    let rig = Rig::new(8);
+    let other = rig.new_user();
+    rig.memory.set_limits(r#"{"d1_rows_read": 2000}"#);
+    assert!(read_until_refused(&rig, 500).is_none());
+    rig.memory.advance(MINUTE);
+    rig.run_cron(Schedule::Frequent).1.unwrap();
+    assert_eq!(rig.request("GET", "/api/documents", &Value::Null).status, 200);
+    assert_eq!(rig.request_as(&other, "GET", "/api/me", &[], b"").status, 200);
+    rig.memory.advance(MINUTE);
+    rig.run_cron(Schedule::Frequent).1.unwrap();
+    assert_eq!(rig.request("GET", "/api/documents", &Value::Null).status, 429, "it is used");
+}
+
+#[test]
+fn whoever_uses_none_of_today_has_a_share_of_it_if_they_used_yesterday() {
+    let (rig, _) = two_users(9);
+    rig.memory.set_limits(r#"{"d1_rows_read": 2000}"#);
+    let is_refused_after = |days: i64| {
+        rig.memory.advance(days * DAY);
+        rig.run_cron(Schedule::Frequent).1.unwrap();
+        read_until_refused(&rig, 500).is_some()
+    };
+    assert!(is_refused_after(1));
+    assert!(!is_refused_after(1));
+}
+
+#[test]
+fn whoever_is_refused_for_their_share_may_look_at_it_cancel_and_delete() {
+    let (rig, _) = two_users(10);
+    rig.upload(&json!([{"external_id": "tides.md", "content": prose("tides", 1)}]));
+    rig.drain();
+    let documents = rig.request("GET", "/api/documents", &Value::Null).body;
+    let document = documents["data"][0]["id"].as_str().unwrap().to_owned();
+    let job = rig.upload(&json!([{"external_id": "ships.md", "content": prose("ships", 1)}]));
+    rig.memory.set_limits(r#"{"d1_rows_read": 1}"#);
+    assert_eq!(rig.request("GET", "/api/documents", &Value::Null).status, 429);
+    let cancel = format!("/api/jobs/{job}/cancel");
+    let delete = format!("/api/documents/{document}");
+    for (method, path) in [("GET", "/api/usage"), ("GET", "/health"), ("POST", &cancel), ("DELETE", &delete)] {
+        let answer = rig.request(method, path, &Value::Null);
+        assert!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.body);
+    }
+}
+
+#[test]
+fn what_waits_for_a_share_goes_on_once_its_user_is_alone() {
+    let (rig, other) = two_users(11);
+    let job = rig.upload(&json!([{"external_id": "tides.md", "content": prose("tides", 1)}]));
+    rig.memory.set_limits(r#"{"user_share": 0.00001}"#);
+    rig.drain();
+    rig.memory.set_limits("{}");
+    rig.memory.advance(5 * MINUTE);
+    rig.converge();
+    let view = rig.job(&job);
+    assert_eq!(view["status"], "parked", "not before: {view}");
+    let keys = rig.request_as(&other, "GET", "/api/keys", &[], b"").body;
+    let path = format!("/api/keys/{}", keys["data"][0]["id"].as_str().unwrap());
+    assert_eq!(rig.request_as(&other, "DELETE", &path, &[], b"").status, 204);
+    rig.memory.advance(5 * MINUTE);
+    let midnight = rig.memory.now().next_day();
+    assert!(rig.converge());
+    assert_eq!(rig.job(&job)["status"], "succeeded");
+    assert!(rig.memory.now() < midnight, "it did not wait for it");
 }
 
 #[test]

@@ -4,7 +4,6 @@ use const_format::formatcp;
 use serde::Deserialize;
 
 use crate::{
-    budget::day::WAITS_FOR_ROOM,
     constants,
     failure::Failure,
     ids::{ClaimToken, ItemId, JobId, UserId},
@@ -291,8 +290,8 @@ pub fn show_parked_jobs(now: Timestamp) -> Write {
     .bind(now)
 }
 
-/// Lets what was parked because D1 or R2 was nearly full go on, whenever it was to look again.
-pub fn end_waiting_for_room(now: Timestamp) -> Write {
+/// Lets what was parked for a reason that ends like this go on, whenever it was to look again.
+pub fn end_waiting(end_of_reason: &str, now: Timestamp) -> Write {
     Write::new(
         "UPDATE job_items SET next_at = ?1
          WHERE id IN (SELECT i.id FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
@@ -300,7 +299,7 @@ pub fn end_waiting_for_room(now: Timestamp) -> Write {
            AND substr(error, -length(?2)) = ?2",
     )
     .bind(now)
-    .bind(WAITS_FOR_ROOM)
+    .bind(end_of_reason)
 }
 
 /// Shows jobs to the sweep again that were hidden by [`park_job`] and have a parked item that is due.

@@ -62,7 +62,8 @@ pub fn sum_users(today: Timestamp) -> Write {
 pub struct UserTotals {
     /// The user; `None` for everybody.
     pub user_id: Option<UserId>,
-    /// How many users have a key that is good, counted no further than two. In the row of everybody.
+    /// How many users have a key that is good and used it today or yesterday, counted no further than two. In the
+    /// row of everybody.
     pub users: u64,
     /// What they took.
     #[serde(flatten)]
@@ -88,7 +89,11 @@ pub fn of_users(today: Timestamp, at_least: impl Fn(Resource) -> f64) -> Query<U
     ];
     let query = Query::new(formatcp!(
         "SELECT NULL AS user_id, coalesce(sum(invocations), 0) AS invocations, {SUMS},
-                (SELECT count(*) FROM (SELECT DISTINCT user_id FROM api_keys WHERE revoked_at IS NULL LIMIT 2)) AS users
+                (SELECT count(*) FROM (
+                     SELECT 1 FROM usage_of_users lately
+                     WHERE day >= ?1 - 86400000 AND invocations > 0
+                       AND EXISTS (SELECT 1 FROM api_keys WHERE user_id = lately.user_id AND revoked_at IS NULL)
+                     LIMIT 2)) AS users
          FROM usage_of_users WHERE day = ?1
          UNION ALL
          SELECT user_id, invocations, {COUNTED}, 0 FROM usage_of_users
