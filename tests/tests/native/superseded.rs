@@ -1,7 +1,6 @@
 //! Documents that another upload takes over before they are published: what is told of them.
 //!
 //! Those that take a product are scenes as well (`mutations/scenes.rs`): without the rules they are about they fail.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::json;
 use test_platform::ready;
