@@ -112,16 +112,23 @@ impl Channel {
         self.record(self.platform(), identity).await
     }
 
-    /// True while participants may say and write something. The first who does after the channel woke up waits for
-    /// a look at the day: hibernation forgets what was known of it, and what is known is renewed with each record.
-    pub async fn may_write(&self, owner: &UserId) -> bool {
-        match self.may_write.get() {
-            Some(may_write) => may_write,
-            None => self.look(owner).await,
+    /// True while participants may say and write something, as far as is known. Nobody waits for it: frames that
+    /// wait for D1 are overtaken by those that come after them.
+    pub fn may_write(&self) -> bool {
+        self.may_write.get().unwrap_or(true)
+    }
+
+    /// Looks at the day once after waking: hibernation forgets what was known of it, and what is known is renewed
+    /// with each record.
+    pub async fn look_after_waking(&self, owner: &UserId) {
+        if self.may_write.get().is_none() {
+            // Whoever comes meanwhile does not look as well.
+            self.may_write.set(Some(true));
+            self.look(owner).await;
         }
     }
 
-    async fn look(&self, owner: &UserId) -> bool {
+    async fn look(&self, owner: &UserId) {
         let platform = self.platform();
         // Without an answer nothing is known to be spent.
         let may_write = rest::may_write(&platform, owner).await.unwrap_or(true);
@@ -129,7 +136,6 @@ impl Channel {
         asked += platform.usage();
         self.asked.set(asked);
         self.may_write.set(Some(may_write));
-        may_write
     }
 
     /// Records what was used, and what an invocation used beside it.

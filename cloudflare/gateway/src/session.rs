@@ -96,7 +96,7 @@ impl DurableObject for Session {
             }
         };
         let outcome = match self.read(&text, &attachment.sender) {
-            Ok(frame) if frame.only_looks() || self.channel.may_write(&attachment.owner).await => {
+            Ok(frame) if frame.only_looks() || self.channel.may_write() => {
                 self.act(&attachment, frame, &socket).await?
             }
             Ok(_) => Err(live::problem("unavailable", SPENT)),
@@ -105,6 +105,7 @@ impl DurableObject for Session {
         if let Err(problem) = outcome {
             socket.send_with_str(problem.to_string())?;
         }
+        self.channel.look_after_waking(&attachment.owner).await;
         self.channel.record_where_due(&Identity { owner: attachment.owner, session: attachment.session }).await
     }
 
@@ -175,6 +176,7 @@ impl Session {
         if self.channel.become_channel_of(&participant.owner, &participant.session).await.is_err() {
             return refuse(Code::Unavailable, "what is kept of the session cannot be read; join again".to_owned());
         }
+        self.channel.look_after_waking(&participant.owner).await;
         if self.channel.state.get_websockets().len() >= constants::PARTICIPANTS {
             return refuse(Code::Conflict, format!("the session is full: {} participants", constants::PARTICIPANTS));
         }

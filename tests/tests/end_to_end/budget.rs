@@ -183,7 +183,7 @@ fn archives_survive_their_worker() {
     report(&format!("{} conversations archived under 8 kills, all of them read back whole", conversations.len()));
 }
 
-/// Hibernation forgets what a channel knew of the day, as a restart does; it writes nothing before it has looked.
+/// A restart forgets what a channel knew of the day; whoever joins waits until it has looked.
 #[test]
 fn a_channel_that_wakes_up_on_a_day_without_rows_writes_nothing_that_is_said() {
     let mut product = start("rows", limits(r#"{"object_rows_written": 20}"#));
