@@ -2,9 +2,9 @@
 //! they may cost is missed.
 //!
 //! What is asked of them: the gateway's memory grows by less than 16 MB, the answer comes within the transfer's own
-//! time and a second, and every document is accounted for: indexed, when its job has ended. Memory is that of the gateway's isolate, asked of workerd's inspector while the body is on its way: JavaScript's heap, the
-//! buffers that it holds outside of that, and WebAssembly's memory. The process's own holds the simulators of D1 and
-//! R2, too.
+//! time and a second, and every document is accounted for: indexed, when its job has ended. Memory is that of the
+//! gateway's isolate, asked of workerd's inspector while the body is on its way: JavaScript's heap, the buffers that
+//! it holds outside of that, and WebAssembly's memory. The process's own holds the simulators of D1 and R2, too.
 
 use std::{
     collections::BTreeMap,
