@@ -15,6 +15,7 @@ pub mod demo;
 pub mod evaluation;
 mod inspector;
 pub mod language_model;
+mod migrations;
 pub mod process;
 pub mod product;
 pub mod schedule;

@@ -16,6 +16,7 @@ use crate::{
     client::Client,
     configuration::{self, Profile, Secrets},
     language_model::LanguageModel,
+    migrations::{self, sqlite_file},
     process::{Process, START_DEADLINE},
     schedule::{Cron, Schedule, trigger, trigger_command, trigger_duplicates},
 };
@@ -83,6 +84,8 @@ pub struct Product {
 }
 
 const SECRETS_FILE: &str = "secrets.env";
+/// What wrangler persists to, in the state folder.
+const PERSISTED: &str = "wrangler";
 
 impl Product {
     /// Starts everything and waits until it answers.
@@ -94,7 +97,8 @@ impl Product {
         let (models, model_server) = start_models(&options, llm_url.as_deref())?;
         let configurations = write_configuration(&options, &model_server)?;
         secrets.write_file(&options.state.join(SECRETS_FILE))?;
-        migrate(&options, &configurations[0])?;
+        let persisted = options.state.join(PERSISTED);
+        migrations::apply(&options.root, &persisted, &configurations[0], || wrangler(&options))?;
         let port = if options.port == 0 { free_port()? } else { options.port };
         let workers = start_workers(&options, &configurations, port)?;
         let cron = Cron::start(port, options.cron_every);
@@ -195,13 +199,13 @@ impl Product {
     }
 
     fn database(&self) -> Result<PathBuf, Error> {
-        sqlite_file(&self.options.state.join("wrangler/v3/d1/miniflare-D1DatabaseObject"))
+        sqlite_file(&self.options.state.join(PERSISTED).join(migrations::OBJECTS))
     }
 
     /// One statement against the storage of every channel, by its file; without those for which it fails, such as
     /// of tables that a channel does not have.
     pub fn query_channels(&self, sql: &str) -> Result<BTreeMap<PathBuf, Vec<Vec<String>>>, Error> {
-        let folder = self.options.state.join("wrangler/v3/do/claudes-friend-Session");
+        let folder = self.options.state.join(PERSISTED).join("v3/do/claudes-friend-Session");
         let paths = fs::read_dir(folder)?.filter_map(|entry| entry.ok().map(|entry| entry.path()));
         let databases = paths.filter(|path| path.extension().is_some_and(|extension| extension == "sqlite"));
         Ok(databases.filter_map(|path| read_rows(&path, sql).ok().map(|rows| (path, rows))).collect())
@@ -214,7 +218,7 @@ impl Product {
 
     /// Keys of all objects in the local R2.
     pub fn object_keys(&self) -> Result<Vec<String>, Error> {
-        let database = sqlite_file(&self.options.state.join("wrangler/v3/r2/miniflare-R2BucketObject"))?;
+        let database = sqlite_file(&self.options.state.join(PERSISTED).join("v3/r2/miniflare-R2BucketObject"))?;
         Ok(read_rows(&database, "SELECT key FROM _mf_objects ORDER BY key")?.into_iter().flatten().collect())
     }
 
@@ -299,24 +303,6 @@ fn wrangler(options: &Options) -> Command {
     command
 }
 
-fn migrate(options: &Options, configuration: &Path) -> Result<(), Error> {
-    let output = wrangler(options)
-        .args(["d1", "migrations", "apply", "DB", "--local", "--config"])
-        .arg(configuration)
-        .arg("--persist-to")
-        .arg(options.state.join("wrangler"))
-        .output()?;
-    if !output.status.success() {
-        return Err(format!(
-            "migrations failed: {}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        )
-        .into());
-    }
-    Ok(())
-}
-
 fn start_workers(options: &Options, configurations: &[PathBuf], port: u16) -> Result<Process, Error> {
     // Killed Workers stay in the registry, and triggers would be sent to where they were.
     let _ = fs::remove_dir_all(options.state.join("registry"));
@@ -331,7 +317,7 @@ fn start_workers(options: &Options, configurations: &[PathBuf], port: u16) -> Re
         "--show-interactive-dev-session=false",
         "--persist-to",
     ]);
-    command.arg(options.state.join("wrangler")).arg("--env-file").arg(options.state.join(SECRETS_FILE));
+    command.arg(options.state.join(PERSISTED)).arg("--env-file").arg(options.state.join(SECRETS_FILE));
     for configuration in configurations {
         command.arg("--config").arg(configuration);
     }
@@ -340,16 +326,6 @@ fn start_workers(options: &Options, configurations: &[PathBuf], port: u16) -> Re
 
 fn free_port() -> Result<u16, Error> {
     Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}
-
-/// The one database in a simulator's folder.
-fn sqlite_file(folder: &Path) -> Result<PathBuf, Error> {
-    let is_database = |path: &PathBuf| {
-        path.extension().is_some_and(|extension| extension == "sqlite")
-            && path.file_stem().is_some_and(|stem| stem != "metadata")
-    };
-    let found = fs::read_dir(folder)?.filter_map(|entry| entry.ok().map(|entry| entry.path())).find(is_database);
-    found.ok_or_else(|| format!("no database in {}", folder.display()).into())
 }
 
 fn read_rows(database: &Path, sql: &str) -> Result<Vec<Vec<String>>, Error> {
