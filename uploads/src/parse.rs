@@ -4,7 +4,8 @@ use std::{borrow::Cow, io::Read as _};
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header::CONTENT_DISPOSITION};
+use memchr::memmem;
 use pipeline::{
     constants,
     filters::DOCUMENT_TYPES,
@@ -169,7 +170,7 @@ fn parse_json(body: &[u8]) -> Result<Vec<Item>, Problem> {
             let documents: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
             Ok(elements(Outermost::Array, documents))
         }
-        Some(b'{') if has_documents(text).map_err(|error| malformed(&error))? => {
+        Some(b'{') if has_documents(text).map_err(|error| malformed(&error))?? => {
             let wrapped: Wrapped<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
             Ok(elements(Outermost::Object, wrapped.documents))
         }
@@ -178,8 +179,8 @@ fn parse_json(body: &[u8]) -> Result<Vec<Item>, Problem> {
     }
 }
 
-/// True for `{"documents": [...]}`; a single document has content instead.
-fn has_documents(text: &str) -> Result<bool, serde_json::Error> {
+/// True for `{"documents": [...]}`; a single document has content instead. Both at once is refused.
+fn has_documents(text: &str) -> Result<Result<bool, Problem>, serde_json::Error> {
     #[derive(Deserialize)]
     struct Shape {
         documents: Option<serde::de::IgnoredAny>,
@@ -187,7 +188,11 @@ fn has_documents(text: &str) -> Result<bool, serde_json::Error> {
     }
     // Walks the whole text, since fields come in any order, but keeps nothing of it.
     let shape: Shape = serde_json::from_str(text)?;
-    Ok(shape.documents.is_some() && shape.content.is_none())
+    if shape.documents.is_some() && shape.content.is_some() {
+        let detail = "documents stand beside the content of one: send either";
+        return Ok(Err(Problem::field(Code::Invalid, "/content", detail)));
+    }
+    Ok(Ok(shape.documents.is_some()))
 }
 
 fn parse_lines(body: &[u8]) -> Vec<Item> {
@@ -257,6 +262,10 @@ pub fn left_out(pointer: &str, name: Option<String>, why: LeftOut) -> Item {
             let detail = "a sparse file is not read: send it whole, with `tar` without -S";
             Problem::field(Code::UnsupportedType, pointer, detail)
         }
+        LeftOut::UnknownKind => {
+            let detail = "the archive calls it neither a file nor a folder: pack it as a plain file";
+            Problem::field(Code::UnsupportedType, pointer, detail)
+        }
     };
     Item { pointer: pointer.to_owned(), document: Err(problem), name }
 }
@@ -274,7 +283,7 @@ pub fn archived(entry: &[u8]) -> Result<DocumentInput, Problem> {
     let mut entries = archive.entries().map_err(|error| unreadable(&error))?;
     let Some(entry) = entries.next() else { return Err(unreadable(&"it is empty")) };
     let mut entry = entry.map_err(|error| unreadable(&error))?;
-    let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    let path = split::file_name(&entry.path_bytes());
     let mut content = Vec::with_capacity(usize::try_from(entry.size()).unwrap_or(0));
     entry.read_to_end(&mut content).map_err(|error| unreadable(&error))?;
     let path = path.trim_start_matches("./").to_owned();
@@ -292,7 +301,7 @@ pub async fn piece(format: &Format, index: usize, bytes: &[u8], inside: &mut Ins
         Format::Form { boundary } => {
             let body = [b"--", boundary.as_bytes(), b"\r\n", bytes, b"\r\n--", boundary.as_bytes(), b"--\r\n"].concat();
             match read_form(boundary, &Bytes::from(body), shared).await {
-                Ok(mut files) => Item::new(pointer, Ok(describe(files.pop()?, shared))),
+                Ok(mut files) => Item::new(pointer, files.pop()?.map(|file| describe(file, shared))),
                 Err(problem) => Item::new(pointer, Err(problem)),
             }
         }
@@ -319,12 +328,19 @@ async fn parse_multipart(boundary: &str, body: &Bytes) -> Result<Vec<Item>, Prob
     let mut shared = SharedFields::default();
     let files = read_form(boundary, body, &mut shared).await?;
     let format = Format::Form { boundary: boundary.to_owned() };
-    let described = |(index, file)| Item::new(format.pointer(index, Outermost::Unknown), Ok(describe(file, &shared)));
+    let described = |(index, file): (usize, Result<DocumentInput, Problem>)| {
+        Item::new(format.pointer(index, Outermost::Unknown), file.map(|file| describe(file, &shared)))
+    };
     Ok(files.into_iter().enumerate().map(described).collect())
 }
 
 /// The files of a form; fields that are no files are added to what they share.
-async fn read_form(boundary: &str, body: &Bytes, shared: &mut SharedFields) -> Result<Vec<DocumentInput>, Problem> {
+/// One whose name cannot be read is refused alone.
+async fn read_form(
+    boundary: &str,
+    body: &Bytes,
+    shared: &mut SharedFields,
+) -> Result<Vec<Result<DocumentInput, Problem>>, Problem> {
     let malformed = |error: &multer::Error| {
         let why = shortened(error.to_string());
         Problem::new(Code::Malformed, format!("the multipart body cannot be read: {why}"))
@@ -335,14 +351,25 @@ async fn read_form(boundary: &str, body: &Bytes, shared: &mut SharedFields) -> R
     while let Some(field) = multipart.next_field().await.map_err(|error| malformed(&error))? {
         let name = field.name().unwrap_or_default().to_owned();
         let file_name = field.file_name().map(str::to_owned);
+        let is_file = names_a_file(field.headers());
         let media_type = field.content_type().map(ToString::to_string);
         let bytes = field.bytes().await.map_err(|error| malformed(&error))?;
         match file_name {
-            Some(file_name) => files.push(file(file_name, media_type, bytes)),
+            Some(file_name) => files.push(Ok(file(file_name, media_type, bytes))),
+            None if is_file => {
+                let detail = "its file name cannot be read: send it in UTF-8, as filename=\"…\"";
+                files.push(Err(Problem::field(Code::Invalid, "filename", detail)));
+            }
             None => share(shared, &name, &bytes)?,
         }
     }
     Ok(files)
+}
+
+/// True for the headers of a file, whether or not its name can be read.
+fn names_a_file(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_DISPOSITION).map(HeaderValue::as_bytes).unwrap_or_default();
+    memmem::find(&value.to_ascii_lowercase(), b"filename").is_some()
 }
 
 fn describe(mut document: DocumentInput, shared: &SharedFields) -> DocumentInput {

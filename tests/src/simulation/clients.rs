@@ -137,6 +137,7 @@ impl Simulation {
             .filter(|(_, of)| **of == job)
             .map(|(name, _)| (name.clone(), self.published(name)))
             .collect();
+        self.stop_before_streams(&job);
         let answer = self.request("POST", &format!("/api/jobs/{job}/cancel"), None, &Value::Null);
         assert!(matches!(answer.status, 200 | 202 | 404 | 409), "seed {}: {}", self.seed, answer.body);
         for (name, published) in before {

@@ -85,6 +85,21 @@ impl Simulation {
         self.expected.entry(name.to_owned()).or_default().extend(before);
     }
 
+    /// A job is about to be stopped. Uploads that were accepted after it have taken over its names: should one of them
+    /// never be unpacked, its names are not left to what the job brought, but to what is there without it.
+    pub(super) fn stop_before_streams(&mut self, job: &str) {
+        let stopped = self.streamed.iter().find(|streamed| streamed.job == job).cloned();
+        let mut later = std::mem::take(&mut self.streamed);
+        // Ids of jobs begin with the time.
+        for streamed in later.iter_mut().filter(|streamed| streamed.job.as_str() > job) {
+            for (name, before) in &mut streamed.before {
+                before.insert(self.published(name));
+                before.extend(stopped.iter().filter_map(|stopped| stopped.before.get(name)).flatten().cloned());
+            }
+        }
+        self.streamed = later;
+    }
+
     /// Every document of every upload that was unpacked is accounted for, once. Who tried one again when it was not
     /// kept any more has what they had before, the newest first: what it replaced may have been such a one, too.
     pub(super) fn check_streams(&mut self) -> Result<(), String> {

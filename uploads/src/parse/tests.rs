@@ -49,6 +49,32 @@ fn files_and_shared_fields() {
 }
 
 #[test]
+fn a_file_whose_name_cannot_be_read_is_refused_alone_and_not_passed_over() {
+    let part = |disposition: &[u8], content: &str| {
+        [b"--X\r\nContent-Disposition: ", disposition, b"\r\n\r\n", content.as_bytes(), b"\r\n"].concat()
+    };
+    for named in [
+        &b"form-data; name=\"files\"; filename=\"caf\xe9.md\""[..],
+        b"form-data; name=\"files\"; filename*=UTF-8''star.md",
+        b"FORM-DATA; NAME=\"files\"; FILENAME=\"upper.md\"",
+    ] {
+        let kept = part(b"form-data; name=\"files\"; filename=\"kept.md\"", "kept");
+        let body = Bytes::from([part(named, "named"), kept, b"--X--\r\n".to_vec()].concat());
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_TYPE, "multipart/form-data; boundary=X".parse().unwrap());
+        let items = ready(parse(&headers, &body)).unwrap();
+        assert_eq!(items.len(), 2, "{}", String::from_utf8_lossy(named));
+        assert!(items[1].document.is_ok());
+    }
+}
+
+#[test]
+fn documents_beside_the_content_of_one_are_refused() {
+    let both = r#"{"documents":[{"external_id":"in","content":"inner"}],"content":"outer"}"#;
+    assert_eq!(read("application/json", both).unwrap_err().errors[0].pointer, "/content");
+}
+
+#[test]
 fn bodies_that_are_nothing() {
     let status = |content_type: &str, body: &str| read(content_type, body).unwrap_err().status;
     assert_eq!(status("application/json", ""), 400);

@@ -122,8 +122,13 @@ fn entry(bytes: &[u8]) -> Result<Option<Entry>, String> {
         end: end.ok_or_else(|| NO_HEADER.to_owned())?,
         size: entry.size(),
         kind: kind(&mut entry),
-        name: String::from_utf8_lossy(&entry.path_bytes()).into_owned(),
+        name: file_name(&entry.path_bytes()),
     }))
+}
+
+/// A file's name. What is not UTF-8 is read as Latin-1, which has a character for every byte: two names stay two.
+pub fn file_name(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
 fn kind<R: Read>(entry: &mut tar::Entry<'_, R>) -> Kind {
@@ -136,7 +141,10 @@ fn kind<R: Read>(entry: &mut tar::Entry<'_, R>) -> Kind {
         EntryType::Regular | EntryType::Continuous => Kind::File,
         EntryType::GNUSparse => Kind::LeftOut(LeftOut::Sparse),
         EntryType::Link => Kind::LeftOut(LeftOut::Link),
-        _ => Kind::Empty,
+        EntryType::Directory | EntryType::Symlink | EntryType::Char | EntryType::Block | EntryType::Fifo => Kind::Empty,
+        EntryType::XGlobalHeader | EntryType::XHeader | EntryType::GNULongName | EntryType::GNULongLink => Kind::Empty,
+        _ if entry.size() == 0 => Kind::Empty,
+        _ => Kind::LeftOut(LeftOut::UnknownKind),
     }
 }
 
@@ -203,6 +211,17 @@ mod tests {
         let (documents, end) = read(&Format::Archive, &whole, 700, 200_000);
         assert_eq!(documents.len(), 1);
         assert!(matches!(&end, End::Broken(why) if why.contains("no header")), "{end:?}");
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_stay_two_and_entries_of_unknown_kinds_are_left_out_by_name() {
+        let names = [&b"caf\xe9.md"[..], b"caf\xe8.md"];
+        assert_eq!(names.map(file_name), ["caf\u{e9}.md", "caf\u{e8}.md"]);
+        assert_eq!(file_name("caf\u{e9}.md".as_bytes()), "caf\u{e9}.md");
+        let header = header("volume", EntryType::new(b'Z'), 3);
+        let upload = [header.as_bytes().as_slice(), b"abc", &[0; 509], &[0; 1_024]].concat();
+        let (documents, end) = read(&Format::Archive, &upload, 700, 100_000);
+        assert_eq!((documents, end), (vec!["UnknownKind Some(\"volume\")".to_owned()], End::Done));
     }
 
     #[test]
