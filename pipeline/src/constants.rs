@@ -192,8 +192,8 @@ pub const BURST_PER_ADDRESS: u32 = 300;
 pub const REFUSALS_BEFORE_BAN: u32 = 50;
 /// How long a ban lasts.
 pub const BAN: Span = Span::minutes(10);
-/// Days after which a conversation nobody continued is archived.
-pub const ARCHIVE_AFTER_DAYS: u32 = 30;
+/// After this a conversation nobody continued is archived.
+pub const ARCHIVE_AFTER: Span = Span::days(30);
 /// Longest `Idempotency-Key`, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
 /// Most entries on one page of a list.

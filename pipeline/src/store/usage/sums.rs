@@ -12,8 +12,13 @@ use crate::{
     ids::UserId,
     platform::transaction::{Query, Write},
     store::usage::COUNTED,
-    time::Timestamp,
+    time::{DAY, HOUR, Timestamp},
 };
+
+/// A day as D1 counts time: in milliseconds.
+const DAY_LENGTH: i64 = DAY.as_milliseconds();
+/// The same of an hour.
+const HOUR_LENGTH: i64 = HOUR.as_milliseconds();
 
 /// The sums of [`COUNTED`], under the same names and in the same order; 0 over no rows.
 const SUMS: &str = "total(neurons) AS neurons,
@@ -87,11 +92,16 @@ pub fn of_users(today: Timestamp, at_least: impl Fn(Resource) -> f64) -> Query<U
         Resource::ObjectRowsWritten,
         Resource::VectorsQueried,
     ];
+    // Everybody's row says how many users there are beside the sums: a second look at the same day's rows, and those of
+    // the day before, ends at the second whose keys are not all revoked.
+    // Behind it a row for each user who took at least as much of one resource as is bound for it: GB-seconds first, as
+    // the milliseconds awake that are stored; then the others in the order of `columns`. What belongs to no user (the
+    // user '') is only in the sums.
     let query = Query::new(formatcp!(
         "SELECT NULL AS user_id, coalesce(sum(invocations), 0) AS invocations, {SUMS},
                 (SELECT count(*) FROM (
                      SELECT 1 FROM usage_of_users lately
-                     WHERE day >= ?1 - 86400000 AND invocations > 0
+                     WHERE day >= ?1 - {DAY_LENGTH} AND invocations > 0
                        AND EXISTS (SELECT 1 FROM api_keys WHERE user_id = lately.user_id AND revoked_at IS NULL)
                      LIMIT 2)) AS users
          FROM usage_of_users WHERE day = ?1
@@ -139,9 +149,11 @@ pub fn busy_keys(since: Timestamp, at_least: u64) -> Query<KeyRequests> {
 /// Sums up the hours before the full hour `open`, each from all of its rows: they are over for longer than an
 /// invocation can live, so that no row follows that would replace the sum.
 pub fn sum_hours(open: Timestamp) -> Write {
+    // The full hour that a row lies in: what is left of an integer that is divided and multiplied again.
+    // Columns of the key are never NULL: nobody's rows replace their sum as everybody's do.
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_hourly (hour, user_id, key_id, source, invocations, {COUNTED})
-         SELECT at / 3600000 * 3600000, coalesce(user_id, ''), coalesce(key_id, ''), source, sum(requests), {SUMS}
+         SELECT at / {HOUR_LENGTH} * {HOUR_LENGTH}, coalesce(user_id, ''), coalesce(key_id, ''), source, sum(requests), {SUMS}
          FROM usage_log WHERE at < ?1
          GROUP BY 1, 2, 3, 4"
     ))
@@ -157,7 +169,7 @@ pub fn delete_log(open: Timestamp) -> Write {
 pub fn sum_days(today: Timestamp) -> Write {
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_daily (day, user_id, source, invocations, {COUNTED})
-         SELECT hour / 86400000 * 86400000, user_id, source, sum(invocations), {SUMS}
+         SELECT hour / {DAY_LENGTH} * {DAY_LENGTH}, user_id, source, sum(invocations), {SUMS}
          FROM usage_hourly WHERE hour < ?1
          GROUP BY 1, 2, 3"
     ))
