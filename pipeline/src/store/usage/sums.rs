@@ -15,11 +15,6 @@ use crate::{
     time::{DAY, HOUR, Timestamp},
 };
 
-/// A day as D1 counts time: in milliseconds.
-const DAY_LENGTH: i64 = DAY.as_milliseconds();
-/// The same of an hour.
-const HOUR_LENGTH: i64 = HOUR.as_milliseconds();
-
 /// The sums of [`COUNTED`], under the same names and in the same order; 0 over no rows.
 const SUMS: &str = "total(neurons) AS neurons,
                 coalesce(sum(d1_rows_read), 0) AS d1_rows_read, coalesce(sum(d1_rows_written), 0) AS d1_rows_written,
@@ -101,7 +96,7 @@ pub fn of_users(today: Timestamp, at_least: impl Fn(Resource) -> f64) -> Query<U
         "SELECT NULL AS user_id, coalesce(sum(invocations), 0) AS invocations, {SUMS},
                 (SELECT count(*) FROM (
                      SELECT 1 FROM usage_of_users lately
-                     WHERE day >= ?1 - {DAY_LENGTH} AND invocations > 0
+                     WHERE day >= ?1 - {DAY} AND invocations > 0
                        AND EXISTS (SELECT 1 FROM api_keys WHERE user_id = lately.user_id AND revoked_at IS NULL)
                      LIMIT 2)) AS users
          FROM usage_of_users WHERE day = ?1
@@ -111,7 +106,8 @@ pub fn of_users(today: Timestamp, at_least: impl Fn(Resource) -> f64) -> Query<U
            AND (invocations >= ?3 OR queue_operations >= ?4 OR d1_rows_read >= ?5 OR d1_rows_written >= ?6
                 OR kv_reads >= ?7 OR kv_writes >= ?8 OR r2_class_a >= ?9 OR r2_class_b >= ?10
                 OR object_requests >= ?11 OR object_rows_read >= ?12 OR object_rows_written >= ?13
-                OR vectors_queried >= ?14 OR object_milliseconds >= ?2)"
+                OR vectors_queried >= ?14 OR object_milliseconds >= ?2)",
+        DAY = DAY.as_milliseconds(),
     ))
     .bind(today)
     .bind(at_least(Resource::ObjectGbSeconds) / constants::OBJECT_GB * 1_000.0);
@@ -153,9 +149,10 @@ pub fn sum_hours(open: Timestamp) -> Write {
     // Columns of the key are never NULL: nobody's rows replace their sum as everybody's do.
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_hourly (hour, user_id, key_id, source, invocations, {COUNTED})
-         SELECT at / {HOUR_LENGTH} * {HOUR_LENGTH}, coalesce(user_id, ''), coalesce(key_id, ''), source, sum(requests), {SUMS}
+         SELECT at / {HOUR} * {HOUR}, coalesce(user_id, ''), coalesce(key_id, ''), source, sum(requests), {SUMS}
          FROM usage_log WHERE at < ?1
-         GROUP BY 1, 2, 3, 4"
+         GROUP BY 1, 2, 3, 4",
+        HOUR = HOUR.as_milliseconds(),
     ))
     .bind(open)
 }
@@ -169,9 +166,10 @@ pub fn delete_log(open: Timestamp) -> Write {
 pub fn sum_days(today: Timestamp) -> Write {
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_daily (day, user_id, source, invocations, {COUNTED})
-         SELECT hour / {DAY_LENGTH} * {DAY_LENGTH}, user_id, source, sum(invocations), {SUMS}
+         SELECT hour / {DAY} * {DAY}, user_id, source, sum(invocations), {SUMS}
          FROM usage_hourly WHERE hour < ?1
-         GROUP BY 1, 2, 3"
+         GROUP BY 1, 2, 3",
+        DAY = DAY.as_milliseconds(),
     ))
     .bind(today)
 }
