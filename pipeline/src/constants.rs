@@ -166,9 +166,9 @@ pub const METADATA_BYTES: usize = 4 * 1024;
 pub const QUERY_BYTES: usize = 8 * 1024;
 /// Most hits of one search.
 pub const TOP_K: usize = 100;
-/// The longest pause between two looks of a wait is the wait divided by this: looks are at most 25 then, whatever the
+/// The longest pause between two looks of a wait, as a share of the wait: looks are at most 25 then, whatever the
 /// wait is.
-pub const PAUSES_OF_A_WAIT: i64 = 15;
+pub const LONGEST_PAUSE_SHARE: f64 = 1.0 / 15.0;
 /// Longest `Prefer: wait`.
 pub const WAIT: Span = Span::seconds(60);
 /// The share of the day's neurons that indexing may use; chat and search keep the rest.
@@ -192,8 +192,8 @@ pub const BURST_PER_ADDRESS: u32 = 300;
 pub const REFUSALS_BEFORE_BAN: u32 = 50;
 /// How long a ban lasts.
 pub const BAN: Span = Span::minutes(10);
-/// Days after which a conversation nobody continued is archived.
-pub const ARCHIVE_AFTER_DAYS: u32 = 30;
+/// After this a conversation nobody continued is archived.
+pub const ARCHIVE_AFTER: Span = Span::days(30);
 /// Longest `Idempotency-Key`, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
 /// Most entries on one page of a list.

@@ -24,7 +24,7 @@ impl CountedSql {
         self.used.set(ChannelUsage {
             rows_read: used.rows_read + more.rows_read,
             rows_written: used.rows_written + more.rows_written,
-            milliseconds: used.milliseconds + more.milliseconds,
+            awake: used.awake + more.awake,
             messages: used.messages + more.messages,
         });
     }

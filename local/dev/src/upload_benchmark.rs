@@ -45,7 +45,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const MEMORY_BYTES: u64 = 16 * 1024 * 1024;
 const LATE: Duration = Duration::from_secs(1);
 /// Passes with every restart, so that what was lost with a kill is taken for lost.
-const AWAY_SECONDS: i64 = 120;
+const AWAY: Duration = Duration::from_mins(2);
 /// How much of an upload is unpacked when workerd is killed, in percent.
 const KILLED_AT: [u64; 2] = [20, 60];
 /// For an upload's job to be unpacked, and to end: nothing here is about how fast that is.
@@ -157,7 +157,7 @@ fn measure(upload: &Upload) -> Result<Vec<&'static str>, Error> {
     for percent in KILLED_AT {
         wait_for(&client, &sent.job, percent)?;
         product.kill_workers();
-        profile.clock_shift_seconds += AWAY_SECONDS;
+        profile.clock_shift += AWAY;
         product.set_profile(profile.clone())?;
         product.restart_workers()?;
         product.run_cron(Schedule::Frequent)?;

@@ -150,7 +150,7 @@ mod tests {
         object_requests: 0,
         object_rows_read: 0,
         object_rows_written: 0,
-        object_milliseconds: 0,
+        object_awake: Span::ZERO,
     };
 
     fn at(milliseconds: i64) -> Timestamp {

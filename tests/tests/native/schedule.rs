@@ -30,7 +30,7 @@ fn idle_conversation(seed: u64) -> (Rig, String) {
     for message in ["And at night?", "Thank you"] {
         rig.chat(&json!({"message": message, "conversation_id": id}));
     }
-    rig.memory.advance(i64::from(constants::ARCHIVE_AFTER_DAYS + 1) * DAY);
+    rig.memory.advance(constants::ARCHIVE_AFTER + DAY);
     (rig, id)
 }
 

@@ -12,7 +12,7 @@ use crate::{
     ids::UserId,
     platform::transaction::{Query, Write},
     store::usage::COUNTED,
-    time::Timestamp,
+    time::{DAY, HOUR, Timestamp},
 };
 
 /// The sums of [`COUNTED`], under the same names and in the same order; 0 over no rows.
@@ -87,11 +87,16 @@ pub fn of_users(today: Timestamp, at_least: impl Fn(Resource) -> f64) -> Query<U
         Resource::ObjectRowsWritten,
         Resource::VectorsQueried,
     ];
+    // Everybody's row says how many users there are beside the sums: a second look at the same day's rows, and those of
+    // the day before, ends at the second whose keys are not all revoked.
+    // Behind it a row for each user who took at least as much of one resource as is bound for it: GB-seconds first, as
+    // the milliseconds awake that are stored; then the others in the order of `columns`. What belongs to no user (the
+    // user '') is only in the sums.
     let query = Query::new(formatcp!(
         "SELECT NULL AS user_id, coalesce(sum(invocations), 0) AS invocations, {SUMS},
                 (SELECT count(*) FROM (
                      SELECT 1 FROM usage_of_users lately
-                     WHERE day >= ?1 - 86400000 AND invocations > 0
+                     WHERE day >= ?1 - {DAY} AND invocations > 0
                        AND EXISTS (SELECT 1 FROM api_keys WHERE user_id = lately.user_id AND revoked_at IS NULL)
                      LIMIT 2)) AS users
          FROM usage_of_users WHERE day = ?1
@@ -101,7 +106,8 @@ pub fn of_users(today: Timestamp, at_least: impl Fn(Resource) -> f64) -> Query<U
            AND (invocations >= ?3 OR queue_operations >= ?4 OR d1_rows_read >= ?5 OR d1_rows_written >= ?6
                 OR kv_reads >= ?7 OR kv_writes >= ?8 OR r2_class_a >= ?9 OR r2_class_b >= ?10
                 OR object_requests >= ?11 OR object_rows_read >= ?12 OR object_rows_written >= ?13
-                OR vectors_queried >= ?14 OR object_milliseconds >= ?2)"
+                OR vectors_queried >= ?14 OR object_milliseconds >= ?2)",
+        DAY = DAY.as_milliseconds(),
     ))
     .bind(today)
     .bind(at_least(Resource::ObjectGbSeconds) / constants::OBJECT_GB * 1_000.0);
@@ -139,11 +145,14 @@ pub fn busy_keys(since: Timestamp, at_least: u64) -> Query<KeyRequests> {
 /// Sums up the hours before the full hour `open`, each from all of its rows: they are over for longer than an
 /// invocation can live, so that no row follows that would replace the sum.
 pub fn sum_hours(open: Timestamp) -> Write {
+    // The full hour that a row lies in: what is left of an integer that is divided and multiplied again.
+    // Columns of the key are never NULL: nobody's rows replace their sum as everybody's do.
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_hourly (hour, user_id, key_id, source, invocations, {COUNTED})
-         SELECT at / 3600000 * 3600000, coalesce(user_id, ''), coalesce(key_id, ''), source, sum(requests), {SUMS}
+         SELECT at / {HOUR} * {HOUR}, coalesce(user_id, ''), coalesce(key_id, ''), source, sum(requests), {SUMS}
          FROM usage_log WHERE at < ?1
-         GROUP BY 1, 2, 3, 4"
+         GROUP BY 1, 2, 3, 4",
+        HOUR = HOUR.as_milliseconds(),
     ))
     .bind(open)
 }
@@ -157,9 +166,10 @@ pub fn delete_log(open: Timestamp) -> Write {
 pub fn sum_days(today: Timestamp) -> Write {
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_daily (day, user_id, source, invocations, {COUNTED})
-         SELECT hour / 86400000 * 86400000, user_id, source, sum(invocations), {SUMS}
+         SELECT hour / {DAY} * {DAY}, user_id, source, sum(invocations), {SUMS}
          FROM usage_hourly WHERE hour < ?1
-         GROUP BY 1, 2, 3"
+         GROUP BY 1, 2, 3",
+        DAY = DAY.as_milliseconds(),
     ))
     .bind(today)
 }
