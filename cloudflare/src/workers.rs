@@ -73,7 +73,7 @@ impl Workers {
         self
     }
 
-    /// One message of the invocation's batch, named for the ledger: it is counted by itself, and what it asks of
+    /// One of the messages that were delivered to the invocation, named for the ledger: it is counted by itself, and what it asks of
     /// the platform is asked by the invocation.
     #[must_use]
     pub fn for_message(&self, message: &str) -> Self {

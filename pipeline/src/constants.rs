@@ -120,7 +120,7 @@ pub const CPU_OF_AN_INVOCATION: Duration = Duration::from_millis(10);
 /// How long a Worker's global scope may take to run, on either plan.
 /// <https://developers.cloudflare.com/workers/platform/limits/#worker-startup-time>
 pub const START_OF_A_WORKER: Duration = Duration::from_secs(1);
-/// Most D1 queries. Whether each statement of a batch is one is not said: each is counted.
+/// Most D1 queries. Whether each statement of a transaction is one is not said: each is counted.
 /// <https://developers.cloudflare.com/d1/platform/limits/>
 pub const D1_QUERIES_PER_INVOCATION: u64 = 50;
 /// Most requests to Cloudflare's own services.
@@ -152,7 +152,7 @@ pub const JSON_BYTES: usize = 8 * CHAT_MESSAGE_BYTES;
 pub const HISTORY_BODY_BYTES: usize = 1024 * 1024;
 /// Largest document. Twice the largest page of the Rust standard library's documentation.
 pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
-/// Most documents in one request that is read at once: keeps its D1 batch and its answer small.
+/// Most documents in one request that is read at once: keeps its transaction and its answer small.
 pub const DOCUMENTS_PER_REQUEST: usize = 1_000;
 /// Longest title and external id, in bytes.
 pub const TITLE_BYTES: usize = 1_024;

@@ -243,10 +243,10 @@ fn search_latency(product: &Product, chunks: usize) -> Result<(), Error> {
             .join(" ")
     };
     for start in (0..chunks).step_by(1_000) {
-        let batch: Vec<Value> = (start..(start + 1_000).min(chunks))
+        let documents: Vec<Value> = (start..(start + 1_000).min(chunks))
             .map(|number| json!({"external_id": format!("{number}.txt"), "content": sentence(number, 24)}))
             .collect();
-        index(&client, &json!({ "documents": batch }))?;
+        index(&client, &json!({ "documents": documents }))?;
     }
     for mode in ["keyword", "vector", "hybrid"] {
         let mut times = Vec::new();

@@ -1,4 +1,4 @@
-//! What a stage made of a message. Only the batch loop turns it into ack and retry.
+//! What a stage made of a message. Only the consumer Worker turns it into ack and retry.
 
 use crate::{
     constants,
@@ -44,7 +44,7 @@ impl Outcome {
         }
     }
 
-    /// What the batch loop says of it.
+    /// What the log of the consumer Worker says of it.
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Done => None,

@@ -35,11 +35,11 @@ impl Asked {
         self.subrequests == 0 && self.outside == 0
     }
 
-    /// Counts a batch that goes to D1 in one request, and looks at the size of each of its statements.
+    /// Counts a transaction that goes to D1 in one request, and looks at the size of each of its statements.
     ///
     /// # Errors
     /// As of [`count_queries`](Self::count_queries), or D1 does not take a statement of this size.
-    pub fn count_batch(&mut self, statements: &[Statement]) -> Result<(), Failure> {
+    pub fn count_transaction(&mut self, statements: &[Statement]) -> Result<(), Failure> {
         self.count_queries(statements.len())?;
         statements.iter().try_for_each(Statement::check_size)
     }
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_statement_as_large_as_d1_takes_it_is_admitted_and_no_larger_one() {
-        let admit = |statement: Statement| Asked::default().count_batch(&[Statement::new("SELECT 1"), statement]);
+        let admit = |statement: Statement| Asked::default().count_transaction(&[Statement::new("SELECT 1"), statement]);
         let with_text = |bytes| Statement::new("SELECT ?1").bind("x".repeat(bytes));
         let with_values = |count| (0..count).fold(Statement::new("SELECT 1"), |statement, _| statement.bind(1i64));
         let of_length = |bytes| Statement::new("x".repeat(bytes).leak());
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fifty_first_query_is_refused_and_every_statement_of_a_batch_is_one() {
+    fn the_fifty_first_query_is_refused_and_every_statement_of_a_transaction_is_one() {
         let mut asked = Asked::default();
         asked.count_queries(20).unwrap();
         asked.count_queries(27).unwrap();

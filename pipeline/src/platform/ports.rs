@@ -43,7 +43,7 @@ pub trait Database {
     ///
     /// A statement or a limit was refused, or D1 is not answering. After the latter the transaction may
     /// have happened.
-    async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure>;
+    async fn transact(&self, statements: Vec<Statement>) -> Result<Answers, Failure>;
 }
 
 /// An object read from R2.

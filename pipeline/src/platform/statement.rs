@@ -96,7 +96,7 @@ fn read<T: DeserializeOwned>(row: &RawValue) -> Result<T, Failure> {
         .map_err(|error| Failure::bug(format!("a row of D1 is not what the code expects: {error}")))
 }
 
-/// The answers of a batch, by the statement's place in it.
+/// The answers of a transaction, by the statement's place in it.
 #[derive(Debug, Default)]
 pub struct Answers(pub Vec<Rows>);
 

@@ -156,7 +156,7 @@ impl Transaction {
     /// What the database fails with. The transaction may have happened all the same.
     pub async fn commit<P: Database>(self, ports: &P) -> Result<Committed, Failure> {
         let expected = self.statements.len();
-        let answers = ports.batch(self.statements).await?.0;
+        let answers = ports.transact(self.statements).await?.0;
         if answers.len() != expected {
             return Err(Failure::bug(format!("D1 gave {} answers to {expected} statements", answers.len())));
         }
