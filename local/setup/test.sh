@@ -49,7 +49,7 @@ tests=(cargo test --workspace --exclude gateway --exclude consumers-worker --exc
 say 'building the tests (a few minutes at first)'
 "${tests[@]}" --quiet --no-run
 
-# Writes all to a log and shows what tells something.
+# Writes all to a log and shows what says something.
 show() { tee "$1" | grep -vE '^(running 0 tests|test result: ok\. 0 passed|$|     Running)' || true; }
 
 # End to end much is waited for: eight at a time. What only computes runs beside them and yields to them; of that

@@ -176,7 +176,7 @@ pub const INGEST_SHARE: f64 = 0.7;
 /// The share of the day's neurons that one user may spend while there are others: whoever begins first must not
 /// leave nothing. All of it for whoever is alone.
 pub const USER_SHARE: f64 = 0.5;
-/// The share of D1's and of R2's room at which indexing waits: in a full database nothing can be asked, deleted or
+/// The share of D1's and of R2's space at which indexing waits: in a full database nothing can be asked, deleted or
 /// parked any more, and what is under way still writes.
 pub const STORED_SHARE: f64 = 0.95;
 /// Requests one API key may make a day: a fifth of everybody's.
@@ -184,7 +184,7 @@ pub const REQUESTS_PER_KEY_AND_DAY: u64 = 20_000;
 /// Over how long a burst is counted: a period the rate-limit binding knows.
 /// <https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit>/
 pub const BURST_PERIOD: Span = Span::seconds(10);
-/// Requests of one API key in that time. As in `wrangler.toml`, where the binding is told.
+/// Requests of one API key in that time. As in `wrangler.toml`, where the binding is configured.
 pub const BURST_PER_KEY: u32 = 100;
 /// Requests of one address in that time: several people may share one.
 pub const BURST_PER_ADDRESS: u32 = 300;

@@ -21,7 +21,7 @@ use crate::{
 
 const DEADLINE: Duration = Duration::from_mins(30);
 
-/// How much is measured, and how it is told.
+/// How much is measured, and how it is reported.
 #[derive(Clone, Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Scope {

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_newer_version_is_told_from_a_malformed_one() {
+    fn a_newer_version_is_not_taken_for_a_malformed_one() {
         assert_eq!(Message::decode(r#"{"v":5,"anything":[]}"#), Decoded::TooNew { version: 5 });
         for malformed in [
             "",

@@ -102,7 +102,7 @@ mod tests {
     use crate::failure::FailureKind::{Bug, Exhausted, Transient};
 
     #[test]
-    fn workers_ai_is_told_by_its_leading_code() {
+    fn a_failure_of_workers_ai_is_known_by_its_leading_code() {
         for (words, kind) in [
             ("3036: You have used up your daily free allocation of 10,000 neurons.", Exhausted),
             ("4006: you have used up your daily free allocation of 10,000 neurons, please upgrade", Exhausted),

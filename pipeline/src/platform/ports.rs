@@ -97,7 +97,7 @@ pub trait ObjectStore {
 /// The body of the request that is being answered, as far as it goes into R2 unread.
 pub trait UnreadBody {
     /// Streams all of it, which are `length` bytes, into an object; none of them passes through the caller. It
-    /// can be done once. Answers with what tells its content from any other.
+    /// can be done once. Answers with what distinguishes its content from any other.
     ///
     /// # Errors
     ///

@@ -69,9 +69,9 @@ pub fn count_stored(now: Timestamp) -> Write {
     .bind(now)
 }
 
-/// The room that there is in R2, and who takes it.
+/// The space that there is in R2, and who takes it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub struct Room {
+pub struct Space {
     /// Bytes that are stored: of documents as last counted, and of uploads that are not unpacked.
     pub stored: f64,
     /// Of them, those of the user's uploads.
@@ -80,8 +80,8 @@ pub struct Room {
     pub others: i64,
 }
 
-/// Who takes the room in R2: one row, whatever there is.
-pub fn room(user: &UserId) -> Query<Room> {
+/// Who takes the space in R2: one row, whatever there is.
+pub fn space(user: &UserId) -> Query<Space> {
     Query::new(
         "SELECT coalesce((SELECT value FROM counters WHERE name = 'r2_bytes'), 0) + u.stored AS stored, u.own,
                 EXISTS (SELECT 1 FROM api_keys WHERE user_id <> ?1 AND revoked_at IS NULL) AS others

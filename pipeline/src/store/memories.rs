@@ -177,7 +177,7 @@ pub fn delete(user: &UserId, memory: &MemoryId) -> Write {
     Write::new("DELETE FROM memories WHERE user_id = ?1 AND id = ?2").bind(user).bind(memory)
 }
 
-/// Notes that memories were of use; once a day at most, since it only tells their owner when they last were.
+/// Notes that memories were of use; once a day at most, since it only shows their owner when they last were.
 ///
 /// # Errors
 /// A bug if the data cannot be written as JSON.

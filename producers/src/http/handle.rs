@@ -218,7 +218,7 @@ async fn admit_key<P: RequestPorts>(
 }
 
 /// Reads the body that the operation takes; one that takes none has nothing to read. A body that is to be
-/// streamed is left where it is, and its length is told.
+/// streamed is left where it is, and its length is handed on.
 async fn read<P>(
     operation: &Operation<P>,
     request: Request<impl RequestBody>,
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_method_is_told_the_right_ones() {
+    fn a_wrong_method_is_answered_with_the_right_ones() {
         let ports = InMemory::default();
         let reply = send(&ports, "", "PUT", "/api/keys", Bytes::new());
         assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);

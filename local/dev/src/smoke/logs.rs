@@ -1,4 +1,4 @@
-//! What `wrangler tail --format json` tells of invocations: the only place that names their CPU.
+//! What `wrangler tail --format json` says of invocations: the only place that names their CPU.
 //!
 //! The shape of an event: <https://developers.cloudflare.com/workers/runtime-apis/handlers/tail/>
 

@@ -80,7 +80,7 @@ pub fn past_retention(now: Timestamp, limit: i64) -> Query<Old<DocumentId>> {
 }
 
 /// Removes tombstones from before `before` whose revisions are purged. Nothing in flight may be that old:
-/// a tombstone has refused all it could write. But an upload may wait to be unpacked for as long as there is no room.
+/// a tombstone has refused all it could write. But an upload may wait to be unpacked for as long as there is no space.
 pub fn expire(before: Timestamp) -> Write {
     Write::new(
         "DELETE FROM documents WHERE deleted_at < ?1

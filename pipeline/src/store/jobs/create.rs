@@ -264,7 +264,7 @@ pub fn wait_for_predecessor(job: &JobId) -> Write {
     .bind(job)
 }
 
-/// Tells the question that is waited for which one it holds up; until 0.2.0 where versions before 0.1.0 look for it,
+/// Notes at the question that is waited for which one it holds up; until 0.2.0 where versions before 0.1.0 look for it,
 /// too.
 pub fn link_predecessor(job: &JobId) -> Write {
     Write::new(

@@ -83,7 +83,7 @@ pub struct MarkRow {
     pub due_at: Timestamp,
 }
 
-/// Whether a look at all items of a user's job can tell anything: one row.
+/// Whether a look at all items of a user's job can show anything new: one row.
 pub fn mark(user: &UserId, job: &JobId) -> Query<MarkRow> {
     Query::new("SELECT finished_at, due_at FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user)
 }

@@ -1,4 +1,4 @@
-//! Months of daily sums, which go into an archive when they are over: the table `usage_daily`.
+//! The sums of each day, which go into an archive when their month is over: the table `usage_daily`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
