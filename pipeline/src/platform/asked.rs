@@ -25,12 +25,12 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Nothing so far, on this plan.
+    /// Begins with nothing asked so far, on this plan.
     pub fn on(plan: Plan) -> Self {
         Self { plan, ..Self::default() }
     }
 
-    /// True if nothing was asked so far.
+    /// Returns true if nothing was asked so far.
     pub const fn is_nothing(&self) -> bool {
         self.subrequests == 0 && self.outside == 0
     }
@@ -75,12 +75,12 @@ impl Asked {
         refuse_beyond(self.outside, self.plan.outside())
     }
 
-    /// D1 queries that the invocation may still send, those aside that end it.
+    /// Returns how many D1 queries the invocation may still send, those aside that end it.
     pub const fn queries_left(&self) -> u64 {
         (self.plan.d1_queries() - QUERIES_TO_RECORD).saturating_sub(self.d1_queries)
     }
 
-    /// Requests to Cloudflare's services that the invocation may still send.
+    /// Returns how many requests to Cloudflare's services the invocation may still send.
     pub const fn subrequests_left(&self) -> u64 {
         self.plan.subrequests().saturating_sub(self.subrequests)
     }

@@ -29,7 +29,7 @@ pub struct Bursts {
 }
 
 impl Bursts {
-    /// Nobody has asked yet.
+    /// Begins with nobody who has asked.
     pub const fn new() -> Self {
         Self { windows: BTreeMap::new() }
     }

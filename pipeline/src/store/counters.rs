@@ -36,7 +36,7 @@ pub struct Stored {
     pub counted_at: Option<Timestamp>,
 }
 
-/// What is stored: one row, whatever there is.
+/// Reads what is stored: one row, whatever there is.
 pub fn stored() -> Query<Stored> {
     Query::new(
         "SELECT coalesce((SELECT value FROM counters WHERE name = 'r2_bytes'), 0)
@@ -80,7 +80,7 @@ pub struct Space {
     pub others: i64,
 }
 
-/// Who takes the space in R2: one row, whatever there is.
+/// Reads who takes the space in R2: one row, whatever there is.
 pub fn space(user: &UserId) -> Query<Space> {
     Query::new(
         "SELECT coalesce((SELECT value FROM counters WHERE name = 'r2_bytes'), 0) + u.stored AS stored, u.own,
@@ -121,7 +121,7 @@ pub fn note_due_steps(steps: i64) -> Query<StepsDue> {
     .bind(steps)
 }
 
-/// The steps that are due and not done.
+/// Reads the steps that are due and not done.
 pub fn due_steps() -> Query<StepsDue> {
     Query::new("SELECT value FROM counters WHERE name = 'steps_due'")
 }

@@ -72,8 +72,8 @@ pub fn withdraw(user: &UserId, now: Timestamp) -> Write {
     .bind(now)
 }
 
-/// Documents that were uploaded longer ago than their owners want (`retention` of their profile), counted from their
-/// latest revision.
+/// Reads documents that were uploaded longer ago than their owners want (`retention` of their profile), counted from
+/// their latest revision.
 pub fn past_retention(now: Timestamp, limit: i64) -> Query<Old<DocumentId>> {
     const OLD: &str = old_documents!("?1", "?2");
     retention::old(formatcp!("SELECT old.user_id, old.id {OLD} AND old.deleted_at IS NULL LIMIT ?3"), now, limit)
