@@ -15,6 +15,7 @@ mod given_up;
 mod golden;
 mod job_reads;
 mod large;
+mod lint;
 mod lists;
 mod memories;
 mod mutations;
