@@ -3,7 +3,6 @@
 use pipeline::{
     chat::{
         generation::{PromptMessage, Role},
-        restore,
         turn::Turn,
     },
     constants,
@@ -13,6 +12,7 @@ use pipeline::{
         ports::{Clock, Database, ObjectStore},
         transaction::Transaction,
     },
+    restore,
     store::{
         conversations::{
             self, TurnConversation,

@@ -14,7 +14,6 @@ use http::{StatusCode, header};
 use pipeline::{
     chat::{
         channel::{self, Channel, TurnEvent, Update},
-        restore,
         turn::Turn,
     },
     failure::Failure,
@@ -26,7 +25,7 @@ use pipeline::{
         transaction::Transaction,
     },
     problem::Problem,
-    store,
+    restore, store,
 };
 
 pub use self::{

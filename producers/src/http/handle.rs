@@ -15,17 +15,15 @@ use pipeline::{
     problem::{Code, Problem},
 };
 
-use crate::{
-    api::openai,
-    http::{
-        authenticate::{self, Caller},
-        body::{RequestBody, Unread, length_required},
-        call::{Call, PublicCall, RequestPorts, Settings},
-        operation::{Handler, KeyedHandler, Operation, PublicHandler},
-        operations,
-        rate_limit::{self, Limited},
-        reply::{Answer, Body, Refusal, Reply},
-    },
+use crate::http::{
+    authenticate::{self, Caller},
+    body::{RequestBody, Unread, length_required},
+    call::{Call, PublicCall, RequestPorts, Settings},
+    openai_problem,
+    operation::{Handler, KeyedHandler, Operation, PublicHandler},
+    operations,
+    rate_limit::{self, Limited},
+    reply::{Answer, Body, Refusal, Reply},
 };
 
 /// What the log says of a request, beside what the edge measures.
@@ -187,8 +185,8 @@ impl<P: RequestPorts> Exchange<'_, P> {
 
     /// A problem as the answer to this request; in `OpenAI`'s shape for its clients.
     fn problem(&self, mut problem: Problem) -> Reply {
-        if openai::is_spoken_at(self.path) {
-            return openai::refuse_problem(&problem);
+        if openai_problem::is_spoken_at(self.path) {
+            return openai_problem::reply(&problem);
         }
         problem.instance = Some(self.path.to_owned());
         problem.request_id = Some(self.summary.request_id.to_string());
