@@ -4,7 +4,8 @@
 //! Does, per message:
 //! 1. reads a range of 144 KB, or of as much as its first document takes ([`unpack::range`](range)); of a compressed
 //!    upload it inflates as much ([`unpack::compressed`](compressed));
-//! 2. finds the whole documents in it, reads and checks each of them alone, as the gateway does;
+//! 2. finds the whole documents in it, reads and checks each of them alone, as the gateway does; the last attempt
+//!    leaves out a document so long that the others may have died of it;
 //! 3. looks which of them are there already, stood further up, or were decided since the upload was accepted: what was
 //!    uploaded or deleted after it is newer, however late it is unpacked;
 //! 4. takes item numbers of its own and stores packs under them: an attempt that broke off before may have
@@ -25,6 +26,7 @@ use std::collections::HashMap;
 
 use futures_util::future::join_all;
 use pipeline::{
+    constants,
     failure::Failure,
     ids::{DocumentId, ItemId, JobId},
     job::{
@@ -112,7 +114,8 @@ where
         return Err(Failure::input("the upload is not kept any more; send it again"));
     };
     let first = usize::try_from(cursor.documents).unwrap_or(usize::MAX);
-    let plan = plan(ports, claim, range.items(&format, first).await, first).await?;
+    let items = range.items(&format, first, claim.attempts >= constants::ATTEMPTS).await;
+    let plan = plan(ports, claim, items, first).await?;
     range.hold_to_limits(plan.answers.len(), plan.count("rejected"));
     let numbers = match plan.items.len() {
         0 => None,

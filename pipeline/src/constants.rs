@@ -286,6 +286,9 @@ pub const DOCUMENTS_PER_RESULT_ROW: usize = 2 * DOCUMENTS_PER_RANGE;
 /// Most bytes of one document as it stands in an upload: of its text most characters are one byte in JSON,
 /// and few are six.
 pub const WRITTEN_DOCUMENT_BYTES: u64 = 2 * DOCUMENT_BYTES as u64 + RANGE_BYTES;
+/// A document of an upload from this length on is left out by the last attempt at unpacking it, if all others ended
+/// without a result: reading, hashing and storing it may be what they died of (5 ms for each MB of text).
+pub const COSTLY_DOCUMENT_BYTES: usize = 1024 * 1024;
 /// Longest block of a compressed upload, in bytes that it unfolds to: what is inflated again by whoever goes on
 /// inside of it. gzip, zlib and what is made like them end a block after 16,383 symbols, which are 4.2 MB at most;
 /// miniz after 21,000, which are 5.4 MB.

@@ -241,6 +241,14 @@ pub fn left_out(pointer: &str, name: Option<String>, why: LeftOut) -> Item {
             let detail = format!("it is too long; the limit for one document is {limit} bytes: divide it into several");
             Problem::field(Code::TooLarge, format!("{pointer}/content"), detail)
         }
+        LeftOut::TooCostly => {
+            let limit = constants::COSTLY_DOCUMENT_BYTES;
+            let detail = format!(
+                "each attempt at reading it broke off, maybe for its length; \
+                 divide it into files of less than {limit} bytes and send those"
+            );
+            Problem::field(Code::TooLarge, format!("{pointer}/content"), detail)
+        }
         LeftOut::Link => {
             let detail = "a hard link has no content of its own: pack it with `tar --hard-dereference`";
             Problem::field(Code::UnsupportedType, pointer, detail)

@@ -8,7 +8,7 @@ use pipeline::{
 use serde::Serialize;
 use uploads::{
     Format, Item, parse,
-    split::{End, Piece, Split},
+    split::{End, LeftOut, Piece, Split},
 };
 
 /// Where an upload could not be read on.
@@ -42,19 +42,24 @@ pub struct Range {
 }
 
 impl Range {
-    /// Its documents, each read alone; `first` stand before them.
-    pub async fn items(&mut self, format: &Format, first: usize) -> Vec<Item> {
+    /// Its documents, each read alone; `first` stand before them. The last attempt at a range leaves out what is so
+    /// long that the others may have died of it: what stands behind it in the upload is not lost with it.
+    pub async fn items(&mut self, format: &Format, first: usize, is_last_attempt: bool) -> Vec<Item> {
         let mut items = Vec::with_capacity(self.found.pieces.len());
         let mut inside = self.inside.clone();
         for piece in &self.found.pieces {
             let index = first + items.len();
+            let pointer = format.pointer(index, inside.outermost);
             match piece {
+                Piece::Whole(range) if is_last_attempt && range.len() >= constants::COSTLY_DOCUMENT_BYTES => {
+                    items.push(parse::left_out(&pointer, None, LeftOut::TooCostly));
+                }
                 Piece::Whole(range) => {
                     let bytes = self.bytes.get(range.clone()).unwrap_or_default();
                     items.extend(parse::piece(format, index, bytes, &mut inside).await);
                 }
                 Piece::LeftOut { name, why } => {
-                    items.push(parse::left_out(&format.pointer(index, inside.outermost), name.clone(), *why));
+                    items.push(parse::left_out(&pointer, name.clone(), *why));
                 }
             }
         }

@@ -148,3 +148,42 @@ fn a_worker_that_comes_back_changes_nothing() {
         assert_eq!(comparable(&rig, &job), expected, "standing still at call {victim}");
     }
 }
+
+/// A worker that is stopped for what a long document costs, each time it comes to it: the document is rejected by
+/// the last attempt, and nothing around it is lost.
+#[test]
+fn a_document_that_every_attempt_dies_of_is_rejected_alone() {
+    let rig = Rig::new(3);
+    let long = json!({"external_id": "long.md", "content": "words that fill it ".repeat(150_000)});
+    let body = format!(
+        "{}\n{long}\n{}\n",
+        json!({"external_id": "before.md", "content": "what stands before"}),
+        json!({"external_id": "behind.md", "content": "what stands behind"}),
+    );
+    let job = upload(&rig, LINES, body.as_bytes());
+    let (mut deaths, hashed) = (0, Rc::new(Cell::new(0)));
+    while let Some(message) = rig.memory.receive() {
+        let is_long = message.stage == Stage::Unpack && items(&rig, &job, "").len() == 1;
+        if is_long && deaths < constants::ATTEMPTS - 1 {
+            // What it does before it has hashed the document: it claims the item and reads the range.
+            let counted = Rc::clone(&hashed);
+            hashed.set(0);
+            rig.memory.set_fates(move || {
+                counted.set(counted.get() + 1);
+                if counted.get() > 2 { Fate::Crashes } else { Fate::Works }
+            });
+            deaths += 1;
+        }
+        rig.process(&message);
+        rig.memory.heal();
+        rig.memory.advance(constants::LEASE + SECOND);
+        let _ = rig.run_cron(Schedule::Frequent);
+    }
+    assert!(rig.converge());
+    let listed = items(&rig, &job, "");
+    let states: Vec<&Value> = listed.iter().map(|item| &item["status"]).collect();
+    assert_eq!(deaths, constants::ATTEMPTS - 1);
+    assert_eq!(states, ["done", "rejected", "done"], "{listed:?}");
+    assert_eq!(listed[1]["error"]["code"], "too_large");
+    assert_eq!(rig.job(&job)["status"], "partial");
+}

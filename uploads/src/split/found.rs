@@ -32,6 +32,8 @@ pub enum Piece {
 pub enum LeftOut {
     /// It is longer than any may be.
     TooLong,
+    /// It is long, and every attempt at reading it ended without a result.
+    TooCostly,
     /// A file of an archive that names another, which has its content.
     Link,
     /// A file of an archive whose empty parts are left out.
