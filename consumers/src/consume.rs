@@ -61,8 +61,8 @@ pub struct Report {
 /// 2. Claim the item: what cannot be claimed for a while comes again after it, or there is nothing to do.
 /// 3. If the day is too far spent for it, park the item.
 /// 4. Run the stage.
-/// 5. A failed attempt gives the claim back in D1 as its kind demands, and the outcome tells the
-///    batch loop the same, so that queue and D1 agree on when to try again.
+/// 5. A failed attempt gives the claim back in D1 as its kind demands, and the outcome says the same to
+///    whoever acknowledges the delivery, so that queue and D1 agree on when to try again.
 ///
 /// Every step may be the last: a claim that is not given back runs out, and the message comes again for it, or
 /// the sweep sends a new one. While D1 does not answer the queue keeps the message, longer each time, and no

@@ -48,7 +48,7 @@ where
     }
 }
 
-/// Records a body that cannot be read, then lets the message go.
+/// Records a body that cannot be read; its message does not come again.
 pub async fn record_unreadable<P: Database + Clock + Random>(
     ports: &P,
     message_id: &str,

@@ -120,7 +120,7 @@ pub const CPU_OF_AN_INVOCATION: Duration = Duration::from_millis(10);
 /// How long a Worker's global scope may take to run, on either plan.
 /// <https://developers.cloudflare.com/workers/platform/limits/#worker-startup-time>
 pub const START_OF_A_WORKER: Duration = Duration::from_secs(1);
-/// Most D1 queries. Whether each statement of a batch is one is not said: each is counted.
+/// Most D1 queries. Whether each statement of a transaction is one is not said: each is counted.
 /// <https://developers.cloudflare.com/d1/platform/limits/>
 pub const D1_QUERIES_PER_INVOCATION: u64 = 50;
 /// Most requests to Cloudflare's own services.
@@ -152,7 +152,7 @@ pub const JSON_BYTES: usize = 8 * CHAT_MESSAGE_BYTES;
 pub const HISTORY_BODY_BYTES: usize = 1024 * 1024;
 /// Largest document. Twice the largest page of the Rust standard library's documentation.
 pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
-/// Most documents in one request that is read at once: keeps its D1 batch and its answer small.
+/// Most documents in one request that is read at once: keeps its transaction and its answer small.
 pub const DOCUMENTS_PER_REQUEST: usize = 1_000;
 /// Longest title and external id, in bytes.
 pub const TITLE_BYTES: usize = 1_024;
@@ -176,7 +176,7 @@ pub const INGEST_SHARE: f64 = 0.7;
 /// The share of the day's neurons that one user may spend while there are others: whoever begins first must not
 /// leave nothing. All of it for whoever is alone.
 pub const USER_SHARE: f64 = 0.5;
-/// The share of D1's and of R2's room at which indexing waits: in a full database nothing can be asked, deleted or
+/// The share of D1's and of R2's space at which indexing waits: in a full database nothing can be asked, deleted or
 /// parked any more, and what is under way still writes.
 pub const STORED_SHARE: f64 = 0.95;
 /// Requests one API key may make a day: a fifth of everybody's.
@@ -184,7 +184,7 @@ pub const REQUESTS_PER_KEY_AND_DAY: u64 = 20_000;
 /// Over how long a burst is counted: a period the rate-limit binding knows.
 /// <https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit>/
 pub const BURST_PERIOD: Span = Span::seconds(10);
-/// Requests of one API key in that time. As in `wrangler.toml`, where the binding is told.
+/// Requests of one API key in that time. As in `wrangler.toml`, where the binding is configured.
 pub const BURST_PER_KEY: u32 = 100;
 /// Requests of one address in that time: several people may share one.
 pub const BURST_PER_ADDRESS: u32 = 300;

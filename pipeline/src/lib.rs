@@ -4,7 +4,6 @@
 //! [`platform::ports`], small traits that `cloudflare/` implements over bindings and that
 //! `tests/platform` implements in memory.
 
-pub mod api_key;
 pub mod archive_format;
 pub mod budget;
 pub mod chat;
@@ -20,10 +19,10 @@ pub mod namespace;
 pub mod plan;
 pub mod platform;
 pub mod problem;
+pub mod restore;
 pub mod schema;
 pub mod scope;
 pub mod store;
 pub mod tenant;
 pub mod time;
 pub mod vectors;
-pub mod webhook;

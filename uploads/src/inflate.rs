@@ -282,10 +282,10 @@ impl Inflater {
             let broken = Progress::Broken("it ends inside of its checksum".to_owned());
             return Some(if is_all { broken } else { Progress::Hungry });
         };
-        let told = u64::from_le_bytes(*trailer);
+        let announced = u64::from_le_bytes(*trailer);
         self.count();
         let found = u64::from(self.member_bytes) << 32 | u64::from(self.checksum.clone().finalize());
-        if told != found {
+        if announced != found {
             return Some(Progress::Broken("its checksum is wrong: what it holds is damaged".to_owned()));
         }
         self.used += trailer_length();

@@ -408,8 +408,8 @@ fn share(shared: &mut SharedFields, name: &str, bytes: &[u8]) -> Result<(), Prob
 /// Adds tags to those that files share, one more than a document may have at most: that rejects each of them, and
 /// all others would be stored with every range.
 fn add_tags<'a>(shared: &mut Vec<String>, tags: impl Iterator<Item = &'a str>) {
-    let room = (constants::TAGS + 1).saturating_sub(shared.len());
-    shared.extend(tags.take(room).map(word));
+    let left = (constants::TAGS + 1).saturating_sub(shared.len());
+    shared.extend(tags.take(left).map(word));
 }
 
 /// A word that files share, as much of it as shows that it is too long.

@@ -147,7 +147,7 @@ impl Channel {
         });
         let name = format!("channel-{}-{}-{}", identity.session, platform.now().milliseconds(), self.log.last());
         platform.named(&name).record(ledger_entry(&identity.owner)).await;
-        self.log.note_told()
+        self.log.note_reported()
     }
 
     /// What is done when the alarm rings.

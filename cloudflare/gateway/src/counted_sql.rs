@@ -6,7 +6,7 @@ use pipeline::budget::channel_usage::ChannelUsage;
 use serde::de::DeserializeOwned;
 use worker::{Result, SqlCursor, SqlStorage, SqlStorageValue};
 
-/// The storage, and what was used of it and of the object's time that nobody was told yet.
+/// The storage, and what was used of it and of the object's time that is not reported yet.
 pub struct CountedSql {
     sql: SqlStorage,
     used: Cell<ChannelUsage>,
@@ -29,7 +29,7 @@ impl CountedSql {
         });
     }
 
-    /// What nobody was told yet.
+    /// Returns what is not reported yet.
     pub fn used(&self) -> ChannelUsage {
         self.used.get()
     }

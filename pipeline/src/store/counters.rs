@@ -36,7 +36,7 @@ pub struct Stored {
     pub counted_at: Option<Timestamp>,
 }
 
-/// What is stored: one row, whatever there is.
+/// Reads what is stored: one row, whatever there is.
 pub fn stored() -> Query<Stored> {
     // What was never counted is nothing, but for the time. Uploads come and go between two counts, so that they are
     // counted here.
@@ -75,9 +75,9 @@ pub fn count_stored(now: Timestamp) -> Write {
     .bind(now)
 }
 
-/// The room that there is in R2, and who takes it.
+/// The space that there is in R2, and who takes it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub struct Room {
+pub struct Space {
     /// Bytes that are stored: of documents as last counted, and of uploads that are not unpacked.
     pub stored: f64,
     /// Of them, those of the user's uploads.
@@ -86,8 +86,8 @@ pub struct Room {
     pub others: i64,
 }
 
-/// Who takes the room in R2: one row, whatever there is.
-pub fn room(user: &UserId) -> Query<Room> {
+/// Reads who takes the space in R2: one row, whatever there is.
+pub fn space(user: &UserId) -> Query<Space> {
     // One look at the uploads that are not removed from R2, everybody's and the user's own.
     // Somebody else is who could come with an upload: one good key is enough.
     Query::new(
@@ -130,7 +130,7 @@ pub fn note_due_steps(steps: i64) -> Query<StepsDue> {
     .bind(steps)
 }
 
-/// The steps that are due and not done.
+/// Reads the steps that are due and not done.
 pub fn due_steps() -> Query<StepsDue> {
     Query::new("SELECT value FROM counters WHERE name = 'steps_due'")
 }

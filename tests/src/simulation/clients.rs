@@ -36,7 +36,7 @@ impl Simulation {
             self.wait_a_minute();
             answer = send(&self.rig);
         }
-        // The first may have died while it held the key: it is let go after a while.
+        // The first may have died while it held the key: it is freed after a while.
         for _ in 0..20 {
             if answer.status != 409 {
                 break;

@@ -56,7 +56,8 @@ fn notes(count: usize) -> Vec<Upload> {
     (0..count).map(note).collect()
 }
 
-/// Accept 2: parked in mid-upload, degraded and told, resumed after midnight, nothing embedded twice.
+/// An upload is parked in its middle, what is given up is published, it goes on after midnight, and nothing is
+/// embedded twice.
 #[test]
 fn an_allowance_that_ends_in_mid_upload() {
     let mut product = start("budget", limits(r#"{"neurons": 60, "ingest_share": 0.5}"#));
@@ -131,7 +132,7 @@ fn bursts_are_refused_and_hammering_is_banned() {
     assert_eq!(other.get("/api/documents").unwrap().status, 200, "others are not");
 }
 
-/// Accept 4: killed again and again while conversations are archived.
+/// Workerd is killed again and again while conversations are archived, and each can still be read.
 #[test]
 fn archives_survive_their_worker() {
     let mut product = start("archives", limits(r#"{"archive_after_days": 1}"#));

@@ -16,6 +16,7 @@ mod golden;
 mod job_reads;
 mod large;
 mod late;
+mod lint;
 mod lists;
 mod memories;
 mod mutations;

@@ -258,7 +258,7 @@ fn retention_is_its_owners() {
     assert!(rig.memory.vector_ids().is_empty());
 }
 
-/// Accept 3: what should stay bounded does.
+/// Tables that hold work in progress do not grow with the days, whatever is uploaded, asked and deleted.
 #[test]
 fn thirty_days_of_use_leave_bounded_tables() {
     let rig = Rig::new(9);

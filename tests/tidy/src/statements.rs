@@ -16,7 +16,7 @@ const STORE: &str = "pipeline/src/store/";
 /// Other files and folders that make statements, each with a database of its own or none.
 const OTHER_STORES: [(&str, &str); 4] = [
     ("cloudflare/gateway/src/channel_log.rs", "a Durable Object's own SQLite, which D1 does not see"),
-    ("local/dev/src/", "reads the files of the simulators, for benchmarks and tests"),
+    ("local/dev/src/", "migrates and reads the simulators' files, and fills them for benchmarks"),
     ("local/models/src/index.rs", "the vectors of the local Vectorize"),
     ("pipeline/src/platform/transaction.rs", "makes a statement of whatever text the store gives it"),
 ];

@@ -192,7 +192,7 @@ fn a_body_is_the_same_whether_it_is_read_at_once_or_in_ranges() {
 }
 
 #[test]
-fn what_a_document_is_told_is_short_however_long_it_is() {
+fn the_refusal_of_a_document_is_short_however_long_it_is() {
     let long = "x".repeat(200_000);
     let items = read("application/json", &format!(r#"["{long}",{{"content":"a","metadata":{{"{long}":1e999}}}}]"#));
     for item in items.unwrap() {

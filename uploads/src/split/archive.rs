@@ -41,7 +41,7 @@ enum Kind {
     Empty,
 }
 
-/// What is told of an entry that is none.
+/// The reason that is given for an entry that is none.
 const NO_HEADER: &str = "what stands there is no header of a file: its checksum or its size is wrong";
 
 pub(super) fn split(inside: &mut Inside, window: Window<'_>, most: usize) -> Split {
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_its_end_is_told_and_not_dropped() {
+    fn what_follows_its_end_is_reported_and_not_dropped() {
         let (one, two) = (archive(&[("a.md", b"one")]), archive(&[("b.md", b"two")]));
         for padding in [0, 512, 9_000] {
             let both = [one.clone(), vec![0; padding], two.clone()].concat();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_file_is_told_and_what_follows_is_read() {
+    fn what_is_no_plain_file_is_reported_and_what_follows_is_read() {
         let mut sparse = header("sparse.log", EntryType::GNUSparse, 600);
         let fields = sparse.as_gnu_mut().unwrap();
         fields.set_real_size(10_000_000);

@@ -96,7 +96,7 @@ pub struct StandingRow {
     pub next_at: Timestamp,
 }
 
-/// How a message's item stands, if it is still in the message's stage.
+/// Reads how a message's item stands, if it is still in the message's stage.
 pub fn standing(message: &Message) -> Query<StandingRow> {
     Query::new("SELECT state, lease, next_at FROM job_items WHERE id = ?1 AND user_id = ?2 AND stage = ?3")
         .bind(message.item)
@@ -260,7 +260,7 @@ pub fn finish_job(item: ItemId, now: Timestamp) -> Write {
     .bind(now)
 }
 
-/// As [`wake_waiting`], for whatever waits anywhere; announced by the sweep.
+/// Returns does as [`wake_waiting`], for whatever waits anywhere; announced by the sweep.
 pub fn wake_all_waiting(now: Timestamp) -> Write {
     Write::new(formatcp!(
         "UPDATE job_items SET state = 'queued', next_at = ?1, sent_at = NULL, updated_at = ?1, {COUNT_CHUNKS}
@@ -272,7 +272,7 @@ pub fn wake_all_waiting(now: Timestamp) -> Write {
     .bind(now)
 }
 
-/// As [`finish_job`], for every job.
+/// Returns does as [`finish_job`], for every job.
 pub fn finish_all_jobs(now: Timestamp) -> Write {
     Write::new(formatcp!(
         "UPDATE jobs SET finished_at = ?1 WHERE finished_at IS NULL AND accepted_at IS NOT NULL

@@ -28,7 +28,7 @@ const SUMS: &str = "total(neurons) AS neurons,
                 coalesce(sum(object_rows_written), 0) AS object_rows_written,
                 coalesce(sum(object_milliseconds), 0) AS object_milliseconds";
 
-/// The sum of everything of everybody since a full hour: hours that are summed up already, and the rows of
+/// Reads the sum of everything of everybody since a full hour: hours that are summed up already, and the rows of
 /// those that are not. One row, whatever there is. It reads all of them: for the schedule.
 pub fn totals(since: Timestamp) -> Query<Totals> {
     Query::new(formatcp!(
@@ -70,8 +70,8 @@ pub struct UserTotals {
     pub totals: Totals,
 }
 
-/// What everybody took of `today`, as last summed up by [`sum_users`], in the first row; in those that follow what
-/// each user took who took at least so much of one of the resources.
+/// Reads what everybody took of `today`, as last summed up by [`sum_users`], in the first row; in those that follow
+/// what each user took who took at least so much of one of the resources.
 pub fn of_users(today: Timestamp, at_least: impl Fn(Resource) -> f64) -> Query<UserTotals> {
     let columns = [
         Resource::Requests,
@@ -114,7 +114,7 @@ pub fn of_users(today: Timestamp, at_least: impl Fn(Resource) -> f64) -> Query<U
     columns.into_iter().fold(query, |query, resource| query.bind(at_least(resource)))
 }
 
-/// What a user took of `today`, as last summed up by [`sum_users`]: nobody else's row is read.
+/// Reads what a user took of `today`, as last summed up by [`sum_users`]: nobody else's row is read.
 pub fn of_user(user: &UserId, today: Timestamp) -> Query<Totals> {
     Query::new(formatcp!("SELECT invocations, {COUNTED} FROM usage_of_users WHERE user_id = ?1 AND day = ?2"))
         .bind(user)
@@ -130,7 +130,7 @@ pub struct KeyRequests {
     pub requests: u64,
 }
 
-/// The keys that made at least `at_least` requests since a full hour.
+/// Reads the keys that made at least `at_least` requests since a full hour.
 pub fn busy_keys(since: Timestamp, at_least: u64) -> Query<KeyRequests> {
     Query::new(
         "SELECT key_id, sum(requests) AS requests
