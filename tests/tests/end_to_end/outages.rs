@@ -120,8 +120,8 @@ fn asked(client: &Client, name: &str) -> Option<String> {
     is_accepted.then(|| answer.json()["job_id"].as_str().map(str::to_owned))?
 }
 
-/// The schedule runs a hundred and fifty times as often as where it is deployed: in an hour it would read what D1 lets a
-/// day read, and indexing would wait for the next.
+/// The schedule runs a hundred and fifty times as often as where it is deployed: in an hour it would read what D1 lets
+/// a day read, and indexing would wait for the next.
 fn profile() -> Profile {
     Profile { limits: json!({ "d1_rows_read": 1e9 }).to_string(), ..words_alone() }
 }
