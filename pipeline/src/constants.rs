@@ -284,7 +284,7 @@ pub const INFLATED_PER_BYTE: u64 = 1_032;
 /// Most documents whose results are in one row: an earlier version took as many out of a range.
 pub const DOCUMENTS_PER_RESULT_ROW: usize = 2 * DOCUMENTS_PER_RANGE;
 /// Most bytes of one document as it stands in an upload: where JSON is written in ASCII alone, a character of two
-/// bytes takes six (`\\u0436`), and one of four takes twelve.
+/// bytes takes six (`\u0436`), and one of four takes twelve.
 pub const WRITTEN_DOCUMENT_BYTES: u64 = 3 * DOCUMENT_BYTES as u64 + RANGE_BYTES;
 /// A document of an upload from this length on is left out by the last attempt at unpacking it, if all others ended
 /// without a result: reading, hashing and storing it may be what they died of (5 ms for each MB of text).

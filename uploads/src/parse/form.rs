@@ -47,7 +47,9 @@ pub(super) async fn read_form(
 /// True for the headers of a file, whether or not its name can be read.
 fn names_a_file(headers: &HeaderMap) -> bool {
     let value = headers.get(CONTENT_DISPOSITION).map(HeaderValue::as_bytes).unwrap_or_default();
-    memmem::find(&value.to_ascii_lowercase(), b"filename").is_some()
+    let value = value.to_ascii_lowercase();
+    // A field may be called so, too.
+    [&b"filename="[..], b"filename*"].iter().any(|named| memmem::find(&value, named).is_some())
 }
 
 pub(super) fn describe(mut document: DocumentInput, shared: &SharedFields) -> DocumentInput {

@@ -69,6 +69,14 @@ fn a_file_whose_name_cannot_be_read_is_refused_alone_and_not_passed_over() {
 }
 
 #[test]
+fn a_field_that_is_called_filename_is_no_file() {
+    let body = "--X\r\nContent-Disposition: form-data; name=\"filename\"\r\n\r\na.md\r\n\
+        --X\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.md\"\r\n\r\ntext\r\n--X--\r\n";
+    let items = read("multipart/form-data; boundary=X", body).unwrap();
+    assert_eq!((items.len(), items[0].document.is_ok()), (1, true));
+}
+
+#[test]
 fn documents_beside_the_content_of_one_are_refused() {
     let both = r#"{"documents":[{"external_id":"in","content":"inner"}],"content":"outer"}"#;
     assert_eq!(read("application/json", both).unwrap_err().errors[0].pointer, "/content");
