@@ -72,7 +72,7 @@ done
 cat "$log.native" "$log.longest" "$log.end_to_end" >"$log"
 
 say 'the ten slowest'
-sed -nE 's/^test (.*) \.\.\. (ok|FAILED) <([0-9.]+)s>$/\3 s  \1/p' "$log" | sort -rn | head -n 10 >&2
+sed -nE 's/^test (.*) \.\.\. (ok|FAILED) <([0-9.]+)s>$/\3 s  \1/p' "$log" | sort -rn | awk 'NR <= 10' >&2
 
 passed=$(grep -E '^test result' "$log" | sed -E 's/.* ([0-9]+) passed.*/\1/' | awk '{sum += $1} END {print sum + 0}')
 failed=$(grep -E '^test result' "$log" | sed -E 's/.* ([0-9]+) failed.*/\1/' | awk '{sum += $1} END {print sum + 0}')
