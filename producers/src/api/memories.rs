@@ -34,6 +34,8 @@ use crate::http::{
 
 /// What can be remembered.
 pub const KINDS: [&str; 5] = ["fact", "preference", "decision", "instruction", "note"];
+/// What a memory can be.
+pub const STATES: [&str; 3] = ["proposed", "active", "superseded"];
 const DEFAULT_KIND: &str = "fact";
 /// Longest `source`, in bytes.
 const SOURCE_BYTES: usize = 500;
@@ -74,6 +76,28 @@ pub struct Remembered {
     outcome: &'static str,
     #[serde(flatten)]
     memory: MemoryRow,
+}
+
+/// A memory in a list; what was recalled says how it fits, too.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ListedMemory")]
+pub struct Listed {
+    #[serde(flatten)]
+    memory: MemoryRow,
+    #[serde(flatten)]
+    fit: Option<Fit>,
+}
+
+/// How well a memory fits what was asked.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Fit {
+    /// How well it fits, comparable within one answer.
+    score: f64,
+    /// Cosine to what was asked, if it was found by meaning.
+    similarity: Option<f64>,
+    /// Which ways led to it: `pinned`, `vector`, `keyword`.
+    found_by: Vec<String>,
 }
 
 fn parse(text: &[u8]) -> Result<Checked, Problem> {

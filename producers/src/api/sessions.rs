@@ -319,7 +319,7 @@ fn check_origin(settings: &Settings, request: &Request<Bytes>) -> Result<(), Pro
         .uri()
         .authority()
         .map(|authority| format!("{}://{authority}", request.uri().scheme_str().unwrap_or("https")));
-    let allowed = own.as_deref() == Some(origin) || settings.allowed_origins.iter().any(|allowed| allowed == origin);
+    let allowed = own.as_deref() == Some(origin) || settings.allows_origin(origin);
     if allowed {
         Ok(())
     } else {

@@ -4,6 +4,7 @@ use http::StatusCode;
 use pipeline::problem::Problem;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::http::reply::Reply;
 
@@ -34,18 +35,30 @@ struct ErrorDetail {
 
 /// A problem in `OpenAI`'s shape, which its SDKs turn into their exceptions.
 pub fn reply(problem: &Problem) -> Reply {
+    let status = StatusCode::from_u16(status(problem.status)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Reply::json(status, &answer(problem))
+}
+
+/// The status of a problem of this one: `OpenAI` answers 400 where a field is wrong.
+pub const fn status(status: u16) -> u16 {
+    if status == 422 { 400 } else { status }
+}
+
+/// What a problem says, in `OpenAI`'s shape, as JSON.
+pub fn body(problem: &Problem) -> Value {
+    json!(answer(problem))
+}
+
+fn answer(problem: &Problem) -> ErrorAnswer {
     let kind = match problem.status {
         401 => "authentication_error",
         429 => "rate_limit_error",
         500.. => "server_error",
         _ => "invalid_request_error",
     };
-    // OpenAI answers 400 where a field is wrong.
-    let status = if problem.status == 422 { 400 } else { problem.status };
     let param = problem.errors.first().map(|error| error.pointer.trim_start_matches('/').replace('/', "."));
     let code =
         if problem.status == 404 && param.as_deref() == Some("model") { "model_not_found" } else { &problem.code };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let error = ErrorDetail { message: problem.detail.clone(), kind, code: code.to_owned(), param };
-    Reply::json(status, &ErrorAnswer { error })
+    let code = code.to_owned();
+    ErrorAnswer { error: ErrorDetail { message: problem.detail.clone(), kind, code, param } }
 }

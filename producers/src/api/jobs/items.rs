@@ -16,7 +16,7 @@ use super::{id_of, not_found};
 use crate::http::{call::Call, paging, reply::Answer};
 
 /// The states that a list may be cut down to.
-const STATES: [&str; 10] = [
+pub const STATES: [&str; 10] = [
     "queued",
     "running",
     "parked",

@@ -1,0 +1,100 @@
+//! Schemas as clients and their generators read them best.
+
+use std::collections::HashSet;
+
+use schemars::{
+    Schema, SchemaGenerator,
+    generate::{Contract, SchemaSettings},
+    transform::RecursiveTransform,
+};
+use serde_json::{Value, json};
+
+use super::words;
+
+/// Where schemas that several operations share lie.
+const COMPONENTS: &str = "/components/schemas";
+
+/// Makes schemas of one direction: a field with a default may be left out of a request, and is always there in an
+/// answer.
+pub(super) fn generator(contract: Contract) -> SchemaGenerator {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.definitions_path = COMPONENTS.into();
+    settings.meta_schema = None;
+    settings.contract = contract;
+    settings.with_transform(RecursiveTransform(tidy)).into_generator()
+}
+
+/// Says the same with less, and what it means in words.
+fn tidy(schema: &mut Schema) {
+    require_once(schema);
+    list_constants(schema);
+    say_bytes(schema);
+}
+
+/// A field that a flattened type has as well is required once.
+fn require_once(schema: &mut Schema) {
+    let Some(Value::Array(required)) = schema.get_mut("required") else { return };
+    let mut seen = HashSet::new();
+    required.retain(|name| seen.insert(name.clone()));
+}
+
+/// An enumeration as the list of its names. With a description for each it would be a choice among
+/// schemas, of which few tools make an enumeration.
+fn list_constants(schema: &mut Schema) {
+    let Some(Value::Array(choices)) = schema.get("oneOf") else { return };
+    let constants: Option<Vec<Value>> = choices.iter().map(|choice| choice.get("const").cloned()).collect();
+    let Some(constants) = constants else { return };
+    schema.remove("oneOf");
+    schema.insert("type".to_owned(), Value::from("string"));
+    schema.insert("enum".to_owned(), Value::Array(constants));
+}
+
+/// `maxLength` counts characters, of which none has less than a byte, and our limits count bytes: where a text is
+/// longer in bytes than in characters, only words say what it may be.
+fn say_bytes(schema: &mut Schema) {
+    let Some(most) = schema.get("maxLength").and_then(Value::as_u64) else { return };
+    if schema.get("x-max-bytes").is_some() {
+        return;
+    }
+    schema.insert("x-max-bytes".to_owned(), Value::from(most));
+    let said = schema.get("description").and_then(Value::as_str).map(|said| format!("{said} "));
+    let said = format!("{}At most {most} bytes in UTF-8.", said.unwrap_or_default());
+    schema.insert("description".to_owned(), Value::from(said));
+}
+
+/// Bytes under a media type of which nothing more is known, as an answer has them.
+pub(super) fn of_bytes(media_type: &str) -> Value {
+    let mut schema = json!({ "type": "string" });
+    match media_type {
+        "text/event-stream" => schema["description"] = json!(words::EVENT_STREAM),
+        // A file that somebody uploaded may be any.
+        "application/json" => schema = json!({}),
+        _ => {}
+    }
+    json!({ "schema": schema })
+}
+
+/// An upload that is not JSON.
+pub(super) fn of_upload(media_type: &str) -> Value {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    let schema = match media_type {
+        "multipart/form-data" => json!({
+            "type": "object",
+            "required": ["files"],
+            "properties": {
+                "files": {
+                    "type": "array",
+                    "minItems": 1,
+                    "description": "The documents; each is called by its file name. Parts of any name may hold files.",
+                    "items": { "type": "string", "format": "binary" },
+                },
+                "tags": text("Tags of all files, with commas between them or as a JSON array."),
+                "type": text("The type of all files."),
+                "language": text("The language of all files."),
+            },
+        }),
+        "application/x-ndjson" => text("A document in each line, as JSON."),
+        _ => json!({ "type": "string", "format": "binary", "description": "The files of a folder." }),
+    };
+    json!({ "schema": schema })
+}
