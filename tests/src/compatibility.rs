@@ -18,7 +18,12 @@ pub fn compact(description: &Value) -> Value {
     let without_words = match description {
         Value::Object(fields) => {
             let fields = fields.iter().filter(|(name, value)| !is_for_people(name, value));
-            Value::Object(fields.map(|(name, value)| (name.clone(), compact(value))).collect())
+            let compacted = fields.map(|(name, value)| {
+                // A default is a value, whatever its fields are called.
+                let value = if name == "default" { value.clone() } else { compact(value) };
+                (name.clone(), value)
+            });
+            Value::Object(compacted.collect())
         }
         Value::Array(items) => items.iter().map(compact).collect(),
         other => other.clone(),

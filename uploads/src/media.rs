@@ -13,9 +13,6 @@ pub struct Media {
     pub language: Option<&'static str>,
 }
 
-/// What a document is stored as, and given back as.
-pub const STORED: [&str; 6] = ["text/plain", "text/markdown", "text/html", "text/csv", "application/json", SOURCE];
-
 const PLAIN: Media = Media { media_type: "text/plain", kind: "doc", language: None };
 const SOURCE: &str = "text/x-source";
 

@@ -95,7 +95,7 @@ impl From<SessionRow> for SessionView {
 /// A session to open.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct NewSession {
-    #[schemars(length(max = NAME_BYTES))]
+    #[schemars(length(min = 1, max = NAME_BYTES), extend("pattern" = "\\S"))]
     title: Option<String>,
     /// What its guests may ask about; nothing unless it is said.
     #[serde(default)]
@@ -142,7 +142,7 @@ pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) ->
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionChange {
-    #[schemars(length(max = NAME_BYTES))]
+    #[schemars(length(min = 1, max = NAME_BYTES), extend("pattern" = "\\S"))]
     title: Option<String>,
     /// What its guests may ask about from now on.
     guests: Option<GuestScope>,
@@ -219,7 +219,7 @@ pub async fn close<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
 /// Whom a ticket is for.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct NewTicket {
-    #[schemars(length(max = NAME_BYTES))]
+    #[schemars(length(min = 1, max = NAME_BYTES), extend("pattern" = "\\S"))]
     name: Option<String>,
     role: Option<ParticipantRole>,
 }

@@ -40,6 +40,8 @@ const OK: StatusCode = StatusCode::OK;
 const CREATED: StatusCode = StatusCode::CREATED;
 const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 
+// What documents are stored as. Of those that are JSON it is not said: generated clients would read them.
+const ORIGINALS: &[&str] = &["text/plain", "text/markdown", "text/html", "text/csv", "text/x-source", "*/*"];
 const EVENTS: &[&str] = &["text/event-stream"];
 
 // What answers about jobs, and those that are not whole, say beside it.
@@ -164,7 +166,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .or_answers::<jobs::WithJob<documents::Deleted<'_>>>(OK)
                 .sends(OF_JOB),
             operation(GET, "/api/documents/{id}/original", key!(documents::original), "A document's bytes as uploaded")
-                .answers_bytes(&uploads::media::STORED)
+                .answers_bytes(ORIGINALS)
                 .sends(&["Content-Disposition", "X-Content-Type-Options"]),
             operation(POST, "/api/search", key!(search::search), "Find chunks by words and by meaning")
                 .reads::<SearchRequest>(JSON_BYTES)

@@ -68,7 +68,7 @@ pub(super) fn of_bytes(media_type: &str) -> Value {
     match media_type {
         "text/event-stream" => schema["description"] = json!(words::EVENT_STREAM),
         // A file that somebody uploaded may be any.
-        "application/json" => schema = json!({}),
+        "*/*" => schema = json!({}),
         _ => {}
     }
     json!({ "schema": schema })

@@ -79,8 +79,8 @@ announce its `Content-Length`, and is answered with `items_url` in place of the 
 const JOB_EVENTS: &str = "\
 Of an upload, `event: job` with the job whenever it has changed; of a chat what is published about its turn: \
 `started`, `delta` (`at` is the number of bytes of the answer before its `text`), `restarted` where another attempt \
-begins, and `done`, `failed` or `cancelled` at the end. A stream that ends without an end says in `retry:` when to come back; \
-`Last-Event-ID` or `since` goes on after that event.";
+begins, and `done`, `failed` or `cancelled` at the end. A stream that ends without an end says in `retry:` when to \
+come back; `Last-Event-ID` or `since` goes on after that event.";
 
 /// What a stream of events is, as a schema's description.
 pub(super) const EVENT_STREAM: &str = "Server-sent events: `id:`, `event:` and `data:` lines, the data as JSON.";
