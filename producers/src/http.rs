@@ -9,5 +9,6 @@ pub mod openapi;
 pub mod operation;
 pub mod operations;
 pub mod paging;
+pub mod parameters;
 pub mod rate_limit;
 pub mod reply;

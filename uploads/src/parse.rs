@@ -10,7 +10,7 @@ use pipeline::{
     filters::DOCUMENT_TYPES,
     job::cursors::{Inside, Outermost, SharedFields},
     problem::{Code, Problem, shortened},
-    schema,
+    schema, strict_json,
     time::Timestamp,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -300,19 +300,14 @@ pub async fn piece(format: &Format, index: usize, bytes: &[u8], inside: &mut Ins
 }
 
 fn item(pointer: String, text: &str) -> Item {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let document = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let field =
-            if path == "." { String::new() } else { format!("/{}", path.replace(['.', '['], "/").replace(']', "")) };
-        let field = shortened(field);
-        Problem::field(Code::Invalid, format!("{pointer}{field}"), shortened(error.into_inner().to_string()))
-    });
-    let document = document.and_then(|document| match deserializer.end() {
-        Ok(()) => Ok(document),
-        Err(error) => Err(Problem::field(Code::Invalid, pointer.clone(), error.to_string())),
-    });
+    let document = strict_json::read(text.as_bytes()).map_err(|problem| within(&pointer, &problem));
     Item::new(pointer, document)
+}
+
+/// What is wrong with a document, as a problem of the request that it stands in.
+fn within(pointer: &str, problem: &Problem) -> Problem {
+    let field = problem.errors.first().map_or("", |error| error.pointer.as_str());
+    Problem::field(Code::Invalid, format!("{pointer}{field}"), problem.detail.as_str())
 }
 
 async fn parse_multipart(boundary: &str, body: &Bytes) -> Result<Vec<Item>, Problem> {

@@ -23,6 +23,7 @@ use pipeline::{
     platform::{ports::Database, statement::json},
     problem::{Code, Problem, excerpt},
     store::sessions,
+    strict_json,
     tenant::Tenant,
     time::Span,
 };
@@ -101,7 +102,7 @@ impl<'a> ChatAnswer<'a> {
 
 /// Reads and checks a question.
 pub fn parse(text: &[u8]) -> Result<Checked, Problem> {
-    let request: ChatRequest = body::parse(text)?;
+    let request: ChatRequest = strict_json::read(text)?;
     let message = body::text("/message", &request.message, constants::CHAT_MESSAGE_BYTES)?;
     check_filters(&request.filters)?;
     let conversation =

@@ -125,7 +125,7 @@ pub struct Whole {
 /// `GET /api/documents/{id}`, with `?text=true` the extracted text by chunk.
 pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let id = id_of(call)?;
-    let with_text = call.parameter("text").as_deref() == Some("true");
+    let with_text = call.flag("text")?;
     let user = &call.tenant.user;
     let mut transaction = Transaction::default();
     let document = transaction.query(read::get(user, &id));

@@ -61,7 +61,7 @@ pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
         return stream::index_read(ports, call, key.as_ref()).await;
     };
     let items = parse::parse(call.request.headers(), &body).await?;
-    let is_estimate = call.parameter("dry_run").as_deref() == Some("true");
+    let is_estimate = call.flag("dry_run")?;
     let plan = plan(ports, &call.tenant, items, is_estimate).await?;
     if is_estimate {
         return Ok(Reply::json(StatusCode::OK, &plan.answer("dry_run", None)));

@@ -45,7 +45,7 @@ pub struct Issued<'a> {
 const NAME_BYTES: usize = 200;
 
 fn name(text: &[u8]) -> Result<String, Problem> {
-    let wanted: NewKey = body::parse_or_default(text)?;
+    let wanted: NewKey = body::read_or_default(text)?;
     let name = wanted.name.unwrap_or_else(|| "default".to_owned());
     if name.len() > NAME_BYTES || name.chars().any(char::is_control) {
         return Err(Problem::field(

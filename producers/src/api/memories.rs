@@ -19,6 +19,7 @@ use pipeline::{
         memories::{MemoryRow, NewMemoryRow},
         users,
     },
+    strict_json,
     tenant::Tenant,
 };
 use retrieval::{embedding_text, memories};
@@ -77,7 +78,7 @@ pub struct Remembered {
 }
 
 fn parse(text: &[u8]) -> Result<Checked, Problem> {
-    let new: NewMemory = body::parse(text)?;
+    let new: NewMemory = strict_json::read(text)?;
     let text = body::text("/text", &new.text, constants::MEMORY_BYTES)?;
     let kind = new.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned());
     if !KINDS.contains(&kind.as_str()) {

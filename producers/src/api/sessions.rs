@@ -35,6 +35,7 @@ use pipeline::{
             tickets::{self, NewTicketRow},
         },
     },
+    strict_json,
     time::Timestamp,
 };
 use schemars::JsonSchema;
@@ -104,7 +105,7 @@ pub struct NewSession {
 
 /// `POST /api/session`: opens one, with a conversation of its own.
 pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
-    let new: NewSession = body::parse_or_default(call.request.body())?;
+    let new: NewSession = body::read_or_default(call.request.body())?;
     let title = body::text("/title", new.title.as_deref().unwrap_or("Session"), NAME_BYTES)?;
     check_guests(&new.guests)?;
     let opened = json_text(&new.guests)?;
@@ -150,7 +151,7 @@ pub struct SessionChange {
 
 /// `PATCH /api/session/{id}`: what is not named stays as it is.
 pub async fn change<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let change: SessionChange = body::parse(call.request.body())?;
+    let change: SessionChange = strict_json::read(call.request.body())?;
     let title = change.title.as_deref().map(|title| body::text("/title", title, NAME_BYTES)).transpose()?;
     if let Some(guests) = &change.guests {
         check_guests(guests)?;
@@ -235,7 +236,7 @@ pub struct Ticket {
 
 /// `POST /api/session/{id}/tickets`: an invitation, shown once.
 pub async fn invite<P: Database + Clock + Random + Sha256>(ports: &P, call: &Call<'_>) -> Answer {
-    let new: NewTicket = body::parse_or_default(call.request.body())?;
+    let new: NewTicket = body::read_or_default(call.request.body())?;
     let name = body::text("/name", new.name.as_deref().unwrap_or("guest"), NAME_BYTES)?;
     let role = new.role.unwrap_or(ParticipantRole::Editor);
     let session = read(ports, &call.tenant.user, &id_of(call.id)?).await?;

@@ -83,7 +83,7 @@ pub(super) async fn index_read<P: RequestPorts>(ports: &P, call: &Call<'_>, key:
 
 /// What a body is, if it can become a job.
 fn announced<'a>(call: &'a Call<'_>) -> Result<Announced<'a>, Problem> {
-    if call.parameter("dry_run").as_deref() == Some("true") {
+    if call.flag("dry_run")? {
         let detail = format!("an estimate reads {} bytes at most; send a part", constants::READ_AT_ONCE_BYTES);
         return Err(Problem::field(Code::TooLarge, "Content-Length", detail));
     }
