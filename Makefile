@@ -18,7 +18,8 @@ dev: build ## start the product on http://localhost:8787 (PORT=, STATE_DIR=); Ct
 	@exec target/debug/friend-dev serve
 
 trace: ## replay one history of the simulation and print it (SEED=17)
-	@SEED=$(or $(SEED),17) cargo test --quiet -p tests --test native -- --exact simulation::one_history_is_replayed --ignored --nocapture
+	@SEED=$(or $(SEED),17) cargo test --quiet --locked -p tests --test native -- \
+		--exact simulation::one_history_is_replayed --ignored --nocapture
 
 demo: build ## index a folder and search it (DIR=…; by default this repository)
 	@target/debug/friend-dev demo
@@ -32,11 +33,12 @@ test: build ## run every test and end with a count
 eval: build ## nDCG@10 and R@10 on the sets of EVAL_DATA=../shared/data (SETS=scifact,cosqa to choose)
 	@target/debug/friend-dev eval
 
-bench: release ## CPU, speed and Free-plan cost (QUICK=1: fewer; CPU=1 ROWS=memories,chat, UPLOADS=1: that alone; JSON=1)
-	@target/debug/friend-dev bench $(if $(QUICK),--quick) $(if $(CPU),--cpu) $(if $(UPLOADS),--uploads) $(if $(JSON),--json)
+bench: release ## CPU, speed, Free-plan cost (QUICK=1: fewer; CPU=1 ROWS=memories,chat, UPLOADS=1: that alone; JSON=1)
+	@target/debug/friend-dev bench $(if $(QUICK),--quick) $(if $(CPU),--cpu) $(if $(UPLOADS),--uploads) \
+		$(if $(JSON),--json)
 
 freeplan: build ## a day on the Free plan, simulated: which allowance runs out first
-	@cargo run --quiet -p tests --bin freeplan
+	@cargo run --quiet --locked -p tests --bin freeplan
 
 soak: build ## the long proofs: more histories, poison, kills of workerd, outages, 100 MB (about 90 minutes)
 	@local/setup/soak.sh

@@ -1,5 +1,5 @@
 //! Writes the crate's tables: cl100k's tokens in a perfect hash, from tiktoken-rs, and the classes of characters that
-//! its pre-tokenizer tells apart, from regex-syntax, which tiktoken-rs's own expressions are compiled with.
+//! its pre-tokenizer distinguishes, from regex-syntax, which tiktoken-rs's own expressions are compiled with.
 
 use std::{
     collections::{HashMap, HashSet},

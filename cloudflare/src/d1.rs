@@ -56,9 +56,9 @@ struct Meta {
 }
 
 impl Database for Workers {
-    async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
+    async fn transact(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
         let database: D1 = self.binding("DB")?;
-        self.ask("D1", |asked| asked.count_batch(&statements))?;
+        self.ask("D1", |asked| asked.count_transaction(&statements))?;
         if statements.iter().any(|statement| !statement.sql.trim_start().starts_with("SELECT")) {
             self.strictness.admit_write(database_size::last())?;
         }

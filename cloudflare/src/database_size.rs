@@ -1,4 +1,4 @@
-//! How large the database is, as D1 last said to this isolate: every answer of D1 tells.
+//! How large the database is, as D1 last said to this isolate: every answer of D1 names it.
 
 use std::cell::Cell;
 

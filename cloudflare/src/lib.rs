@@ -23,7 +23,7 @@ mod workers;
 
 pub use channels::{CHANNEL_USAGE_HEADER, PUBLISH_PATH};
 pub use log::log;
-pub use queues::{Batch, Delivery};
+pub use queues::{Deliveries, Delivery};
 pub use workers::Workers;
 
 /// Makes a panic say where it happened. Runs in global scope: no I/O.

@@ -18,7 +18,7 @@ const TIMEOUT: Span = Span::seconds(15);
 
 impl Outside for Workers {
     async fn post(&self, url: &str, headers: &[(&'static str, String)], body: String) -> Result<u16, Failure> {
-        // The address may hold a secret: it is not told.
+        // The address may hold a secret: it is left out of the message.
         let failure = |error: worker::Error| Failure::transient(format!("outside: {error}").replace(url, "(address)"));
         let mut init = RequestInit::new();
         let set = Headers::new();

@@ -1,4 +1,4 @@
-//! [`Queue`] over Queues, and a consumer's view of a batch.
+//! [`Queue`] over Queues, and a consumer's view of what is delivered.
 
 use pipeline::{
     constants,
@@ -55,11 +55,11 @@ impl Workers {
         let failure = |error: JsValue| Failure::transient(format!("queue {}: {}", stage.name(), message(&error)));
         let producer: Producer = self.binding(binding(stage))?;
         // One crossing for all of them.
-        let batch = plain_object(&json(&bodies.iter().map(|body| Outgoing::text(body)).collect::<Vec<_>>())?)?;
+        let outgoing = plain_object(&json(&bodies.iter().map(|body| Outgoing::text(body)).collect::<Vec<_>>())?)?;
         let operations: u64 = bodies.iter().map(|body| operations(body)).sum();
         self.count(|usage| usage.queue_operations += operations);
         self.ask_service("Queues")?;
-        let promise = producer.send_batch(batch.unchecked_ref()).map_err(failure)?;
+        let promise = producer.send_batch(outgoing.unchecked_ref()).map_err(failure)?;
         JsFuture::from(promise).await.map(drop).map_err(failure)
     }
 
@@ -89,14 +89,14 @@ const fn binding(stage: Stage) -> &'static str {
 
 #[wasm_bindgen]
 extern "C" {
-    /// A batch of messages as the runtime delivers it.
-    pub type Batch;
+    /// The messages that the runtime delivers to one invocation.
+    pub type Deliveries;
     /// The queue's name.
     #[wasm_bindgen(method, getter)]
-    pub fn queue(this: &Batch) -> String;
+    pub fn queue(this: &Deliveries) -> String;
     /// Its messages.
     #[wasm_bindgen(method, getter)]
-    pub fn messages(this: &Batch) -> Array;
+    pub fn messages(this: &Deliveries) -> Array;
 
     /// One delivered message.
     pub type Delivery;

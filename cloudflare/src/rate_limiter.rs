@@ -43,7 +43,7 @@ impl RateLimiter for Workers {
     }
 }
 
-/// Tells operators, once each time, that the binding ceases to answer or answers again.
+/// Logs for operators, once each time, that the binding ceases to answer or answers again.
 fn note(counts_itself: bool) {
     if COUNTS_ITSELF.replace(counts_itself) != counts_itself {
         let counted = if counts_itself { "in this isolate" } else { "by the binding" };

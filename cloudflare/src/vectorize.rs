@@ -41,7 +41,7 @@ impl VectorIndex for Workers {
         if vectors.is_empty() {
             return Ok(());
         }
-        let batch = Array::new();
+        let records = Array::new();
         for vector in vectors {
             let id = serde_json::Value::from(vector.id.as_str());
             let namespace = serde_json::Value::from(namespace);
@@ -49,11 +49,11 @@ impl VectorIndex for Workers {
                 plain_object(&format!(r#"{{"id":{id},"namespace":{namespace},"metadata":{}}}"#, vector.metadata))?;
             let values = Float32Array::from(vector.values.as_slice());
             Reflect::set(&record, &JsValue::from_str("values"), &values).map_err(|error| failure(&error))?;
-            batch.push(&record);
+            records.push(&record);
         }
         self.count(|usage| usage.vectors_upserted += vectors.len() as u64);
         self.ask_service("Vectorize")?;
-        resolve(self.binding::<Index>("VECTORIZE")?.upsert(&batch)).await.map(drop)
+        resolve(self.binding::<Index>("VECTORIZE")?.upsert(&records)).await.map(drop)
     }
 
     async fn query(

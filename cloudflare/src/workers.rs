@@ -73,8 +73,8 @@ impl Workers {
         self
     }
 
-    /// One message of the invocation's batch, named for the ledger: it is counted by itself, and what it asks of
-    /// the platform is asked by the invocation.
+    /// One of the messages that were delivered to the invocation, named for the ledger: it is counted by itself, and
+    /// what it asks of the platform is asked by the invocation.
     #[must_use]
     pub fn for_message(&self, message: &str) -> Self {
         Self { invocation: Rc::from(message), usage: Rc::default(), reserved: Rc::default(), ..self.clone() }

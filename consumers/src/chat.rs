@@ -299,3 +299,107 @@ pub async fn publish_failure<P: Database + ObjectStore + Channels + Clock>(ports
         publish_end(ports, claim, &channel, TurnEvent::Failed { detail: why.to_owned() }).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{
+        ids::{ItemId, JobId},
+        job::message::Stage,
+    };
+    use test_platform::{Script, ready};
+
+    use super::*;
+    use crate::fixture::Index;
+
+    const ANSWERS: &str = "SELECT count(*) AS n FROM turns WHERE role = 'assistant'";
+    const QUESTION: &str = "When do the ships sail?";
+
+    /// An index with a document about ships, and a question about them.
+    fn asked() -> (Index, ItemId) {
+        let index = Index::new();
+        index.publish(index.upload(&[("a.md", "ships sail at noon")]));
+        index.sent();
+        let item = index.ask(QUESTION);
+        (index, item)
+    }
+
+    /// The text of the only answer, and what is kept beside it.
+    fn answer(index: &Index) -> (String, Detail) {
+        let rows = index.memory.look("SELECT content, detail FROM turns WHERE role = 'assistant'");
+        assert_eq!(rows.len(), 1);
+        let [content, detail] = ["content", "detail"].map(|column| rows[0][column].as_str().unwrap());
+        (content.to_owned(), serde_json::from_str(detail).unwrap())
+    }
+
+    /// What was published of the only turn.
+    fn heard(index: &Index) -> Vec<TurnEvent> {
+        let job = index.memory.look("SELECT id FROM jobs WHERE kind = 'chat'")[0]["id"].as_str().unwrap().to_owned();
+        index.memory.heard(&Channel::of_turn(&index.user, &JobId::parse(&job).unwrap(), None))
+    }
+
+    #[test]
+    fn a_question_is_answered_with_its_source_and_the_end_published_once() {
+        let (index, item) = asked();
+        index.memory.script([Script::Says("They sail at noon [1].")]);
+        assert_eq!(index.consume(Stage::Chat, item).outcome, Outcome::Done);
+        let (text, detail) = answer(&index);
+        assert!(text.starts_with("They sail at noon"), "{text}");
+        assert_eq!(detail.citations[0].external_id.as_deref(), Some("a.md"));
+        assert!(matches!(heard(&index).last(), Some(TurnEvent::Done { .. })));
+        assert_eq!(index.number("SELECT count(*) AS n FROM jobs WHERE kind = 'chat' AND finished_at IS NOT NULL"), 1);
+        // The message comes again: no model is asked, and nothing published.
+        let before = heard(&index).len();
+        assert_eq!(index.consume(Stage::Chat, item).outcome, Outcome::Done);
+        assert_eq!((index.memory.generations().len(), heard(&index).len()), (1, before));
+    }
+
+    #[test]
+    fn a_model_is_given_what_was_found() {
+        let (index, item) = asked();
+        index.consume(Stage::Chat, item);
+        let prompt = &index.memory.generations()[0].messages;
+        assert!(prompt.iter().any(|message| message.content.contains("ships sail at noon")), "{prompt:?}");
+        assert!(prompt.last().unwrap().content.contains(QUESTION));
+    }
+
+    #[test]
+    fn a_question_whose_conversation_is_gone_ends_unanswered() {
+        let (index, item) = asked();
+        index.memory.change("DELETE FROM conversations");
+        assert_eq!(index.consume(Stage::Chat, item).outcome, Outcome::Done);
+        assert_eq!((index.number(ANSWERS), index.memory.generations().len()), (0, 0));
+        assert_eq!(index.memory.look("SELECT state FROM job_items WHERE stage = 'chat'")[0]["state"], "done");
+    }
+
+    #[test]
+    fn a_lost_claim_answers_nothing() {
+        let (index, item) = asked();
+        let (late, now) = index.take_over(Stage::Chat, item);
+        assert_eq!(ready(chat(&index.memory, &late)).unwrap(), Outcome::Done);
+        assert_eq!(index.number(ANSWERS), 0);
+        assert!(!heard(&index).iter().any(TurnEvent::is_last));
+        assert_eq!(ready(chat(&index.memory, &now)).unwrap(), Outcome::Done);
+        assert_eq!(index.number(ANSWERS), 1);
+    }
+
+    #[test]
+    fn a_model_that_fails_is_tried_again_and_then_what_was_found_is_the_answer() {
+        let (index, item) = asked();
+        index.memory.script((0..20).map(|_| Script::Fails(Failure::transient("busy"))));
+        assert!(matches!(index.consume(Stage::Chat, item).outcome, Outcome::Retry { .. }));
+        assert_eq!(index.number(ANSWERS), 0);
+        index.memory.advance(pipeline::time::MINUTE);
+        assert_eq!(index.consume_to_the_end(Stage::Chat, item), Outcome::Done);
+        let (text, detail) = answer(&index);
+        assert!(text.contains("ships sail at noon"), "{text}");
+        assert!(detail.route.model.is_none() && detail.degraded.is_some());
+    }
+
+    #[test]
+    fn a_question_that_cannot_be_read_is_given_up() {
+        let (index, item) = asked();
+        index.memory.change("UPDATE jobs SET turn = json_remove(turn, '$.turn_id') WHERE kind = 'chat'");
+        assert!(matches!(index.consume_to_the_end(Stage::Chat, item), Outcome::Dead { .. }));
+        assert_eq!(index.number("SELECT count(*) AS n FROM dead_letters WHERE stage = 'chat'"), 1);
+    }
+}

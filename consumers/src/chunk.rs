@@ -157,3 +157,94 @@ fn split_document(
 fn failure(packed: &PackedDocument, code: &str, detail: &str) -> DocumentFailure {
     DocumentFailure { document_id: packed.id.clone(), code: code.to_owned(), detail: detail.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{constants::PACK_BYTES, job::message::Stage};
+    use test_platform::ready;
+
+    use super::*;
+    use crate::fixture::Index;
+
+    const CHUNKS: &str = "SELECT count(*) AS n FROM chunks";
+
+    #[test]
+    fn a_pack_becomes_chunks_with_words_and_its_batch_is_embedded_next() {
+        let index = Index::new();
+        let pack = index.upload(&[("a.md", "ships sail"), ("b.md", "trains run")]);
+        assert_eq!(index.consume(Stage::Chunk, pack).outcome, Outcome::Done);
+        assert_eq!(index.number(CHUNKS), 2);
+        let sail = index.number("SELECT rowid FROM chunks_fts WHERE chunks_fts MATCH 'body: sail'");
+        assert_eq!(sail, index.number("SELECT id FROM chunks WHERE text = 'ships sail'"));
+        assert_eq!(index.sent(), [Stage::Embed]);
+        // The message comes again: there is nothing left to do.
+        assert_eq!(index.consume(Stage::Chunk, pack).outcome, Outcome::Done);
+        assert_eq!((index.number(CHUNKS), index.sent().len()), (2, 0));
+    }
+
+    #[test]
+    fn a_long_document_is_chunked_slice_by_slice() {
+        let index = Index::new();
+        let pack = index.upload(&[("a.md", &"ships sail on\n\n".repeat(PACK_BYTES / 10))]);
+        index.consume(Stage::Chunk, pack);
+        let first = index.number(CHUNKS);
+        assert_eq!(index.sent(), [Stage::Chunk]);
+        index.consume(Stage::Chunk, pack);
+        assert_eq!(index.sent(), [Stage::Embed]);
+        assert!(index.number(CHUNKS) > first);
+        // Its chunks are numbered across the slices, and none is missing.
+        assert_eq!(index.number("SELECT max(chunk_index) + 1 AS n FROM chunks"), index.number(CHUNKS));
+        assert_eq!(index.number("SELECT chunk_count FROM job_items WHERE stage = 'embed'"), index.number(CHUNKS));
+    }
+
+    #[test]
+    fn a_document_without_text_fails_alone() {
+        let index = Index::new();
+        let pack = index.upload(&[("a.md", " \n"), ("b.md", "trains run")]);
+        assert_eq!(index.consume(Stage::Chunk, pack).outcome, Outcome::Done);
+        assert_eq!((index.number(CHUNKS), index.sent()), (1, vec![Stage::Embed]));
+        let row = &index.memory.look("SELECT failures FROM job_items WHERE failures IS NOT NULL")[0];
+        let failures: Vec<DocumentFailure> = serde_json::from_str(row["failures"].as_str().unwrap()).unwrap();
+        assert_eq!((failures.len(), failures[0].code.as_str()), (1, "no_text"));
+        assert_eq!(failures[0].document_id, index.document("a.md"));
+    }
+
+    #[test]
+    fn a_pack_that_is_missing_is_looked_for_again_and_then_given_up() {
+        let index = Index::new();
+        let pack = index.upload(&[("a.md", "ships sail")]);
+        index.lose_objects(&object_keys::pack(&index.user, pack));
+        assert!(matches!(index.consume(Stage::Chunk, pack).outcome, Outcome::Retry { .. }));
+        index.memory.advance(pipeline::time::MINUTE);
+        let Outcome::Dead { why } = index.consume_to_the_end(Stage::Chunk, pack) else { panic!("it is there") };
+        assert!(why.ends_with("is not in R2"), "{why}");
+        assert_eq!(index.number("SELECT count(*) AS n FROM dead_letters"), 1);
+    }
+
+    #[test]
+    fn what_was_replaced_meanwhile_is_not_chunked() {
+        let index = Index::new();
+        let pack = index.upload(&[("a.md", "ships sail"), ("b.md", "trains run")]);
+        index.upload(&[("a.md", "ships sink")]);
+        index.consume(Stage::Chunk, pack);
+        assert_eq!(index.number("SELECT count(*) AS n FROM chunks WHERE text <> 'trains run'"), 0);
+        assert_eq!(index.number(CHUNKS), 1);
+        // Nobody wants the last one either: its pack may be gone.
+        let last = index.upload(&[("c.md", "planes fly")]);
+        index.delete("c.md");
+        index.lose_objects(&object_keys::pack(&index.user, last));
+        assert_eq!(index.consume(Stage::Chunk, last).outcome, Outcome::Done);
+        assert_eq!(index.number(CHUNKS), 1);
+    }
+
+    #[test]
+    fn a_lost_claim_writes_no_chunks() {
+        let index = Index::new();
+        let pack = index.upload(&[("a.md", "ships sail")]);
+        let (late, now) = index.take_over(Stage::Chunk, pack);
+        assert_eq!(ready(chunk(&index.memory, &late)).unwrap(), Outcome::Done);
+        assert_eq!((index.number(CHUNKS), index.sent().len()), (0, 0));
+        assert_eq!(ready(chunk(&index.memory, &now)).unwrap(), Outcome::Done);
+        assert_eq!((index.number(CHUNKS), index.sent()), (1, vec![Stage::Embed]));
+    }
+}

@@ -61,8 +61,8 @@ pub struct Report {
 /// 2. Claim the item: what cannot be claimed for a while comes again after it, or there is nothing to do.
 /// 3. If the day is too far spent for it, park the item.
 /// 4. Run the stage.
-/// 5. A failed attempt gives the claim back in D1 as its kind demands, and the outcome tells the
-///    batch loop the same, so that queue and D1 agree on when to try again.
+/// 5. A failed attempt gives the claim back in D1 as its kind demands, and the outcome says the same to
+///    whoever acknowledges the delivery, so that queue and D1 agree on when to try again.
 ///
 /// Every step may be the last: a claim that is not given back runs out, and the message comes again for it, or
 /// the sweep sends a new one. While D1 does not answer the queue keeps the message, longer each time, and no
@@ -163,4 +163,118 @@ async fn run<P: StagePorts>(ports: &P, claim: &Claim) -> Result<Outcome, Failure
 fn decide<P: Clock + Random>(ports: &P, failure: &Failure, attempts: i64) -> Outcome {
     let [jitter] = ports.bytes::<1>();
     fate(failure, attempts, ports.now(), jitter)
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{ids::ItemId, time::MINUTE};
+    use test_platform::{Service, ready};
+
+    use super::*;
+    use crate::fixture::Index;
+
+    const LETTERS: &str = "SELECT count(*) AS n FROM dead_letters";
+
+    /// An index with a pack to be chunked.
+    fn with_pack() -> (Index, ItemId) {
+        let index = Index::new();
+        let pack = index.upload(&[("a.md", "ships sail")]);
+        (index, pack)
+    }
+
+    /// Consumes the message of an item, delivered so many times.
+    fn delivered(index: &Index, item: ItemId, times: u32) -> Outcome {
+        let body = index.message(Stage::Chunk, item).encode();
+        ready(consume(&index.memory, "a message", &body, times)).outcome
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_read_is_recorded_and_gone() {
+        let index = Index::new();
+        let report = ready(consume(&index.memory, "a message", "no message", 1));
+        assert!(matches!(report.outcome, Outcome::Dead { .. }));
+        assert_eq!((report.item, report.user, index.number(LETTERS)), (None, None, 1));
+    }
+
+    #[test]
+    fn a_message_of_newer_code_comes_again() {
+        let index = Index::new();
+        let report = ready(consume(&index.memory, "a message", r#"{"v":99}"#, 1));
+        assert!(matches!(report.outcome, Outcome::Retry { after, .. } if after == NEWER_CODE_RETRY));
+        assert_eq!(index.number(LETTERS), 0);
+    }
+
+    #[test]
+    fn a_report_names_the_item_and_its_owner() {
+        let (index, pack) = with_pack();
+        let report = index.consume(Stage::Chunk, pack);
+        assert_eq!((report.item, report.user.as_ref()), (Some(pack.0), Some(&index.user)));
+    }
+
+    #[test]
+    fn a_message_without_anything_to_do_may_go() {
+        let (index, pack) = with_pack();
+        assert_eq!(delivered(&index, ItemId(99), 1), Outcome::Done);
+        assert_eq!(delivered(&index, pack, 1), Outcome::Done);
+        // It is done, and comes again.
+        assert_eq!(delivered(&index, pack, 2), Outcome::Done);
+    }
+
+    #[test]
+    fn a_message_whose_item_another_holds_comes_again_when_that_claim_has_run_out() {
+        let (index, pack) = with_pack();
+        let _held = index.claim(Stage::Chunk, pack).unwrap();
+        let Outcome::Retry { after, .. } = delivered(&index, pack, 1) else { panic!("it is held") };
+        assert!(after > constants::LEASE);
+        // Not for ever: then the sweep sends another.
+        assert_eq!(delivered(&index, pack, constants::DELIVERIES_BEFORE_SWEEP), Outcome::Done);
+        index.memory.advance(after);
+        assert_eq!(delivered(&index, pack, 2), Outcome::Done);
+        assert_eq!(index.number("SELECT count(*) AS n FROM chunks"), 1);
+    }
+
+    #[test]
+    fn a_failed_attempt_is_given_back_with_its_reason_and_tried_again() {
+        let (index, pack) = with_pack();
+        index.memory.put_out(Service::Objects, MINUTE);
+        let Outcome::Retry { after, why } = delivered(&index, pack, 1) else { panic!("R2 is out") };
+        let row = &index.memory.look("SELECT state, error, attempts FROM job_items ORDER BY id LIMIT 1")[0];
+        assert_eq!((row["state"].as_str(), row["error"].as_str()), (Some("queued"), Some(why.as_str())));
+        assert_eq!(row["attempts"], 1);
+        // Before its time it waits.
+        assert!(matches!(delivered(&index, pack, 2), Outcome::Retry { .. }));
+        index.memory.advance(MINUTE + after);
+        assert_eq!(delivered(&index, pack, 3), Outcome::Done);
+    }
+
+    #[test]
+    fn an_item_without_attempts_is_given_up() {
+        let (index, pack) = with_pack();
+        index.memory.change("UPDATE job_items SET attempts = 16, lease = 0, state = 'running' WHERE stage = 'chunk'");
+        assert!(matches!(delivered(&index, pack, 1), Outcome::Dead { .. }));
+        assert_eq!(index.number(LETTERS), 1);
+    }
+
+    #[test]
+    fn while_the_database_is_out_no_attempt_is_counted() {
+        let (index, pack) = with_pack();
+        index.memory.put_out(Service::Database, MINUTE);
+        assert!(matches!(delivered(&index, pack, 1), Outcome::Retry { .. }));
+        index.memory.advance(MINUTE);
+        assert_eq!(index.number("SELECT max(attempts) AS n FROM job_items"), 0);
+        assert_eq!(delivered(&index, pack, 2), Outcome::Done);
+    }
+
+    #[test]
+    fn indexing_is_parked_until_tomorrow_when_the_day_is_nearly_spent() {
+        let (index, pack) = with_pack();
+        index.memory.change(
+            r#"INSERT INTO budget (day, neurons, ingest_neurons, used)
+               VALUES (1795305600000, 0, 0, '{"d1_rows_written": 95000}')"#,
+        );
+        assert!(
+            matches!(delivered(&index, pack, 1), Outcome::Park { until, .. } if until == index.memory.now().next_day())
+        );
+        assert_eq!(index.memory.look("SELECT state FROM job_items WHERE stage = 'chunk'")[0]["state"], "parked");
+    }
 }

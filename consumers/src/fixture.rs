@@ -1,29 +1,36 @@
 //! A user's index over the ports in memory, for the tests beside the stages.
 
 use pipeline::{
-    ids::{DocumentId, ItemId, JobId, UserId},
+    chat::turn::{Ask, Turn},
+    constants::LEASE,
+    ids::{ConversationId, DocumentId, ItemId, JobId, TurnId, UserId},
     job::{
+        cursors::{Inside, UnpackCursor},
         item::{Claim, ItemState, PackedDocument},
         kind::JobKind,
         message::{Message, Stage},
+        outcome::Outcome,
         protocol,
         purge::{self, Purge},
     },
     platform::{
         object_keys,
         ports::{Clock as _, ObjectStore as _, PutIf, Random as _},
-        transaction::Transaction,
+        statement::json,
+        transaction::{Selected, Transaction},
     },
     store::{
+        conversations::{self, NewConversation, messages},
         counters,
         documents::{
             delete::{self, Cause},
             superseded,
             upload::{self, NewRevision, Upload},
         },
-        jobs::create::{self, NewItem, NewJob},
-        users,
+        jobs::create::{self, FirstItem, NewItem, NewJob, NewTurnJob},
+        uploads, users,
     },
+    time::MILLISECOND,
 };
 use test_platform::{InMemory, ready};
 
@@ -64,27 +71,78 @@ impl Index {
     }
 
     async fn insert_uploading(&self, job: &JobId, packed: Vec<PackedDocument>) -> ItemId {
-        let now = self.memory.now();
-        let state = ItemState::Uploading;
-        let new = NewJob {
-            id: job,
-            user: &self.user,
-            kind: JobKind::Index,
-            is_accepted: false,
-            items: 2,
-            documents: packed.len(),
-            key: None,
-            now,
-        };
+        let (now, state, documents) = (self.memory.now(), ItemState::Uploading, packed.len());
         let items = [
             NewItem { state, batch: Some(1), documents: packed, ..NewItem::queued(Stage::Chunk, now) },
             NewItem { state, packs: Some((0, 0)), ..NewItem::queued(Stage::Embed, now) },
         ];
+        let new = NewJob { is_accepted: false, items: items.len(), documents, ..self.new_job(job) };
         let mut transaction = Transaction::default();
-        let row = transaction.query(create::job(new));
-        transaction.write(counters::take_item_numbers(job, items.len()));
-        transaction.query(create::items(job, &items, now).unwrap());
+        let row = insert(&mut transaction, new, &items);
         transaction.commit(&self.memory).await.unwrap().first(row).unwrap().unwrap().first_item
+    }
+
+    /// A job that is accepted, about nothing so far.
+    fn new_job<'a>(&'a self, id: &'a JobId) -> NewJob<'a> {
+        NewJob {
+            id,
+            user: &self.user,
+            kind: JobKind::Index,
+            is_accepted: true,
+            items: 0,
+            documents: 0,
+            key: None,
+            now: self.memory.now(),
+        }
+    }
+
+    /// Accepts an upload that lies in R2 as it came, compressed or not; the item that unpacks it.
+    pub fn stream(&self, media_type: &str, body: &[u8]) -> ItemId {
+        let (now, bytes) = (self.memory.now(), body.len() as u64);
+        let job = JobId::new(now, self.memory.bytes());
+        let key = object_keys::upload(&self.user, &job);
+        assert!(ready(self.memory.put(&key, body.to_vec(), PutIf::Always)).unwrap());
+        let cursor = UnpackCursor {
+            media_type: media_type.to_owned(),
+            bytes,
+            offset: 0,
+            documents: 0,
+            rejected: 0,
+            inside: Inside::default(),
+            may_be_compressed: true,
+            inflating: None,
+        };
+        let item = NewItem { cursor: Some(json(&cursor).unwrap()), ..NewItem::queued(Stage::Unpack, now) };
+        let mut transaction = Transaction::default();
+        let row = insert(&mut transaction, NewJob { items: 100, ..self.new_job(&job) }, &[item]);
+        transaction.write(uploads::insert(&self.user, &job, media_type, bytes));
+        ready(transaction.commit(&self.memory)).unwrap().first(row).unwrap().unwrap().first_item
+    }
+
+    /// Asks a question in a conversation of its own; the item that answers it.
+    pub fn ask(&self, question: &str) -> ItemId {
+        let now = self.memory.now();
+        let job = JobId::new(now, self.memory.bytes());
+        let id = ConversationId::new(now, self.memory.bytes());
+        let turn = Turn {
+            conversation_id: id.clone(),
+            turn_id: TurnId::new(now, self.memory.bytes()),
+            number: 1,
+            session_id: None,
+            request: Ask::default(),
+        };
+        let (user, turn, key) = (&self.user, &json(&turn).unwrap(), None);
+        let new = NewConversation { id: &id, user, title: question, origin: "chat", key: None, now };
+        let mut transaction = Transaction::default();
+        transaction.write(conversations::insert(new));
+        let new = NewTurnJob { id: &job, user, turn, conversation: &id, is_answered: false, key, now };
+        transaction.write(create::turn_job(new));
+        transaction.write(counters::take_item_numbers(&job, 1));
+        transaction.write(messages::insert_question(&job, question, now));
+        transaction.query(create::items(&job, &[NewItem::queued(Stage::Chat, now)], now).unwrap());
+        let item = transaction.query(create::first_item(&job));
+        transaction.write(conversations::advance(user, &id, &job, false, now));
+        ready(transaction.commit(&self.memory)).unwrap().first(item).unwrap().unwrap().id
     }
 
     async fn accept(&self, job: &JobId, pack: ItemId, ids: &[DocumentId], documents: &[(&str, &str)]) {
@@ -145,7 +203,38 @@ impl Index {
         ready(protocol::claim(&self.memory, &self.message(stage, item))).unwrap()
     }
 
-    fn message(&self, stage: Stage, item: ItemId) -> Message {
+    /// Claims an item for a worker whose claim then runs out, and for the one that holds it since.
+    pub fn take_over(&self, stage: Stage, item: ItemId) -> (Claim, Claim) {
+        let late = self.claim(stage, item).unwrap();
+        self.memory.advance(LEASE + MILLISECOND);
+        (late, self.claim(stage, item).unwrap())
+    }
+
+    /// Consumes the message of an item, as often as it comes again.
+    pub fn consume_to_the_end(&self, stage: Stage, item: ItemId) -> Outcome {
+        loop {
+            match self.consume(stage, item).outcome {
+                Outcome::Retry { after, .. } => self.memory.advance(after),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The stages of all messages that were sent.
+    pub fn sent(&self) -> Vec<Stage> {
+        std::iter::from_fn(|| self.memory.receive()).map(|message| message.stage).collect()
+    }
+
+    /// Removes all objects whose names begin like this.
+    pub fn lose_objects(&self, beginning: &str) {
+        let keys: Vec<String> =
+            self.memory.object_keys().into_iter().filter(|key| key.starts_with(beginning)).collect();
+        assert!(!keys.is_empty());
+        ready(self.memory.delete(&keys)).unwrap();
+    }
+
+    /// The message of an item.
+    pub fn message(&self, stage: Stage, item: ItemId) -> Message {
         Message { stage, item, user: self.user.clone() }
     }
 
@@ -174,6 +263,13 @@ impl Index {
         let rows = self.memory.look(sql);
         rows[0].as_object().and_then(|row| row.values().next()?.as_i64()).expect("one number")
     }
+}
+
+fn insert(transaction: &mut Transaction, new: NewJob<'_>, items: &[NewItem]) -> Selected<FirstItem> {
+    let row = transaction.query(create::job(new));
+    transaction.write(counters::take_item_numbers(new.id, new.items));
+    transaction.query(create::items(new.id, items, new.now).unwrap());
+    row
 }
 
 fn packed(ids: &[DocumentId], documents: &[(&str, &str)]) -> Vec<PackedDocument> {

@@ -1,6 +1,6 @@
-//! How many messages of a batch one invocation has D1 queries for.
+//! How many of the messages that are delivered together one invocation has D1 queries for.
 //!
-//! A batch of messages is one invocation, which has 50 D1 queries for all of them. A stage's message may take
+//! They share the invocation, which has 50 D1 queries for all of them. A stage's message may take
 //! most of these, so its queue delivers one at a time. A dead letter takes few, and several come together.
 
 use pipeline::platform::asked::{Asked, QUERIES_TO_RECORD};

@@ -53,7 +53,7 @@ impl<'a> TokenCounts<'a> {
 }
 
 impl ChunkSizer for TokenCounts<'_> {
-    /// `chunk` is always a slice of the text, so that its address tells its place.
+    /// `chunk` is always a slice of the text, so that its address gives its place.
     fn size(&self, chunk: &str) -> usize {
         let start = (chunk.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
         debug_assert!(start + chunk.len() <= self.text.len(), "a slice of another text");

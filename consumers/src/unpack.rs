@@ -327,3 +327,104 @@ fn bring<P: Random>(
     work.write_all(upload::take_revisions(&upload));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{constants::RANGE_BYTES, job::message::Stage};
+    use test_platform::ready;
+
+    use super::*;
+    use crate::fixture::Index;
+
+    const LINES: &str = "application/x-ndjson";
+    const QUEUED: &str = "SELECT queued FROM uploads";
+    const DOCUMENTS: &str = "SELECT count(*) AS n FROM documents";
+
+    fn line(name: &str) -> String {
+        format!("{{\"external_id\":\"{name}\",\"content\":\"ships sail\"}}\n")
+    }
+
+    #[test]
+    fn documents_of_an_upload_become_a_pack_that_is_chunked_next() {
+        let index = Index::new();
+        let item = index.stream(LINES, (line("a.md") + &line("b.md")).as_bytes());
+        assert_eq!(index.consume(Stage::Unpack, item).outcome, Outcome::Done);
+        assert_eq!((index.number(QUEUED), index.number(DOCUMENTS)), (2, 2));
+        assert_eq!(index.sent(), [Stage::Chunk]);
+        // The upload is gone; what is left is the pack.
+        let pack = index.number("SELECT id FROM job_items WHERE stage = 'chunk'");
+        assert_eq!(index.memory.object_keys(), [object_keys::pack(&index.user, ItemId(pack))]);
+        // The message comes again: there is nothing left to do.
+        assert_eq!(index.consume(Stage::Unpack, item).outcome, Outcome::Done);
+        assert_eq!((index.number(QUEUED), index.sent().len()), (2, 0));
+    }
+
+    #[test]
+    fn a_long_upload_is_unpacked_range_by_range() {
+        let index = Index::new();
+        let nothing = "\n".repeat(usize::try_from(RANGE_BYTES).unwrap());
+        let item = index.stream(LINES, (line("a.md") + &nothing + &line("b.md")).as_bytes());
+        index.consume(Stage::Unpack, item);
+        assert_eq!((index.number(QUEUED), index.sent()), (1, vec![Stage::Chunk, Stage::Unpack]));
+        index.consume(Stage::Unpack, item);
+        assert_eq!((index.number(QUEUED), index.sent()), (2, vec![Stage::Chunk]));
+        assert_eq!(index.number("SELECT read = bytes FROM uploads"), 1);
+    }
+
+    #[test]
+    fn a_compressed_upload_is_unpacked_as_what_it_unfolds_to() {
+        // Two lines, as gzip writes them.
+        const COMPRESSED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xabVJ\xad(I-\xcaK\xcc\x89\xcfLQ\xb2RJ\
+            \xd4\xcbMQ\xd2QJ\xce\xcf+I\xcd+\x01\n\x14gd\x16\x14+\x14'f\xe6(\xd5rU\xa3\xa9NBW]R\x94\x98\x99W\xacPT\
+            \x9a\x07T\r\x00c;s\x19\\\x00\x00\x00";
+        let index = Index::new();
+        let item = index.stream(LINES, COMPRESSED);
+        assert_eq!(index.consume(Stage::Unpack, item).outcome, Outcome::Done);
+        assert_eq!((index.number(QUEUED), index.number(DOCUMENTS)), (2, 2));
+        // Of a damaged one what is whole stays, and its owner is told where the damage is.
+        let damaged = index.stream(LINES, &COMPRESSED[..COMPRESSED.len() - 12]);
+        for _ in 0..2 {
+            assert_eq!(index.consume(Stage::Unpack, damaged).outcome, Outcome::Done);
+        }
+        assert_eq!(index.number("SELECT duplicates FROM uploads WHERE broken IS NOT NULL"), 1);
+    }
+
+    #[test]
+    fn what_is_no_document_is_rejected_alone() {
+        let index = Index::new();
+        let item = index.stream(LINES, (line("a.md") + "{\"content\":7}\n" + &line("b.md")).as_bytes());
+        assert_eq!(index.consume(Stage::Unpack, item).outcome, Outcome::Done);
+        assert_eq!((index.number(QUEUED), index.number("SELECT rejected FROM uploads")), (2, 1));
+    }
+
+    #[test]
+    fn what_was_uploaded_since_is_left_as_it_is() {
+        let index = Index::new();
+        let item = index.stream(LINES, line("a.md").as_bytes());
+        index.publish(index.upload(&[("a.md", "ships sink")]));
+        index.consume(Stage::Unpack, item);
+        assert_eq!((index.number(QUEUED), index.number("SELECT superseded FROM uploads")), (0, 1));
+        assert_eq!(index.number("SELECT latest FROM documents"), 1);
+    }
+
+    #[test]
+    fn an_upload_that_is_gone_is_given_up_and_its_owner_told() {
+        let index = Index::new();
+        let item = index.stream(LINES, line("a.md").as_bytes());
+        index.lose_objects("uploads/");
+        let why = "the upload is not kept any more; send it again".to_owned();
+        assert_eq!(index.consume(Stage::Unpack, item).outcome, Outcome::Dead { why });
+        assert_eq!(index.number("SELECT count(*) AS n FROM dead_letters WHERE stage = 'unpack'"), 1);
+    }
+
+    #[test]
+    fn a_lost_claim_brings_nothing_and_leaves_the_upload() {
+        let index = Index::new();
+        let item = index.stream(LINES, line("a.md").as_bytes());
+        let (late, now) = index.take_over(Stage::Unpack, item);
+        assert_eq!(ready(unpack(&index.memory, &late)).unwrap(), Outcome::Done);
+        assert_eq!((index.number(DOCUMENTS), index.memory.object_keys().len()), (0, 1));
+        assert_eq!(ready(unpack(&index.memory, &now)).unwrap(), Outcome::Done);
+        assert_eq!(index.number(DOCUMENTS), 1);
+    }
+}

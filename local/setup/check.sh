@@ -17,7 +17,7 @@ if [ -z "$changed" ]; then
 fi
 
 # The crates to test, a line each: not the Workers, which are wasm, nor the product's own tests, which take minutes.
-crates=$(cargo metadata --format-version 1 --no-deps --offline | python3 -c '
+crates=$(cargo metadata --format-version 1 --no-deps --offline --locked | python3 -c '
 import json, os, sys
 
 metadata = json.load(sys.stdin)
@@ -47,9 +47,9 @@ print("\n".join(sorted(found & has_library - {"cloudflare", "tests", "tidy"})))
 say 'format'
 cargo fmt --all --check
 say 'clippy'
-cargo clippy --workspace --all-targets --quiet -- -D warnings
+cargo clippy --workspace --all-targets --quiet --locked -- -D warnings
 say 'the layout'
-cargo test --quiet -p tidy
+cargo test --quiet --locked -p tidy
 if [ -n "$crates" ]; then
     say "unit tests: $(tr '\n' ' ' <<<"$crates")"
     # Compiling is what takes time here, so the product's own crates are compiled as they come.
@@ -58,6 +58,6 @@ if [ -n "$crates" ]; then
         plain+=(--config "profile.dev.package.$crate.opt-level=0")
     done
     # shellcheck disable=SC2046,SC2001
-    cargo test --quiet --lib "${plain[@]}" $(sed 's/^/-p /' <<<"$crates")
+    cargo test --quiet --locked --lib "${plain[@]}" $(sed 's/^/-p /' <<<"$crates")
 fi
 say "all well, after $((SECONDS - began)) seconds"

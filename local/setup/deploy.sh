@@ -75,7 +75,7 @@ done
 say 'migrations'
 wrangler d1 migrations apply DB --remote --config wrangler.toml
 
-# The consumers tell turns to the gateway's Durable Object, which must be there before they are.
+# The consumers publish turns to the gateway's Durable Object, which must be there before they are.
 if ! wrangler deployments list --config wrangler.toml >/dev/null 2>&1; then
     say 'the gateway, for the first time'
     put wrangler.toml

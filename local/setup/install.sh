@@ -52,8 +52,8 @@ node_packages() {
 }
 
 # llama.cpp for this machine alone: the package's own list of optional parts is 600 MB of code for graphics cards.
-# That choice is beyond `npm ci`, so its hash is compared here. A platform that the lock file lacks goes unchecked:
-# the registry that it was written from did not have that version for macOS.
+# Which part that is `npm ci` cannot be asked, so its hash is compared here. The lock file has none for macOS: the
+# registry that it was written from did not have that version for it.
 llama() {
     local package version archive
     package=@node-llama-cpp/$(node -p '({
@@ -62,14 +62,15 @@ llama() {
     })[process.platform + " " + process.arch]')
     version=$(node -p "require('./local/llm/package.json').dependencies['node-llama-cpp']")
     cd local/llm || return
-    npm install --no-save --ignore-scripts --omit=optional --no-audit --no-fund
+    npm ci --ignore-scripts --omit=optional --no-audit --no-fund
     archive=$(npm pack --silent --pack-destination "$tools" "$package@$version")
     node -e '
         const [archive, name] = process.argv.slice(1);
         const wanted = require("./package-lock.json").packages["node_modules/" + name]?.integrity;
         const bytes = require("fs").readFileSync(archive);
         const digest = require("crypto").createHash("sha512").update(bytes).digest("base64");
-        if (wanted && wanted !== "sha512-" + digest) throw new Error(name + " is not what package-lock.json names");
+        if (!wanted) console.error(`==> ${name} is not checked: package-lock.json has no hash of it`);
+        else if (wanted !== "sha512-" + digest) throw new Error(name + " is not what package-lock.json names");
     ' "$tools/$archive" "$package"
     mkdir -p "node_modules/$package"
     tar --extract --gzip --file "$tools/$archive" --directory "node_modules/$package" --strip-components 1

@@ -3,10 +3,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 say() { printf '==> %s\n' "$*" >&2; }
-native() { cargo test --quiet -p tests --test native -- --nocapture "$@"; }
-end_to_end() { cargo test --quiet -p tests --test end_to_end -- --nocapture "$@"; }
+# The same packages as in local/setup/test.sh: another choice of them would build dependencies with other features.
+tests=(cargo test --locked --quiet --workspace --exclude gateway --exclude consumers-worker --exclude cloudflare)
+native() { "${tests[@]}" --test native -- --nocapture "$@"; }
+end_to_end() { "${tests[@]}" --test end_to_end -- --nocapture "$@"; }
 
-cargo test --quiet -p tests --no-run
+"${tests[@]}" --no-run
 export OUTAGE_SECONDS=${OUTAGE_SECONDS:-300}
 say "T6 long: each of eight services out for $OUTAGE_SECONDS seconds on workerd (about 45 minutes, of waiting,"
 say 'most of them, while what follows computes)'
@@ -23,7 +25,7 @@ MUTATION_SEEDS=${MUTATION_SEEDS:-2000} native mutations::
 say 'T5: ten thousand messages, one in a hundred of them poison (about 1 minute)'
 native --exact poison::poison_among_ten_thousand --ignored
 say "tokens: ${CASES:-1000000} texts are tokenized as tiktoken does (about 2 minutes)"
-CASES=${CASES:-1000000} cargo test --quiet -p tokenizer --test oracle -- any_text
+CASES=${CASES:-1000000} "${tests[@]}" --test oracle -- any_text
 say "T3 long: ${MESSAGES:-10000} messages while workerd is killed every five seconds (about 5 minutes)"
 MESSAGES=${MESSAGES:-10000} end_to_end kills::
 

@@ -75,6 +75,7 @@ step() {
         say "$1 failed; the whole log is $log"
         exit 1
     fi
+    grep '^==> ' "$log" >&2 || true # what it says is for the screen, too
     printf '%s' "${versions[place]}" >"$tools/stamps/$1"
     done_of_plan=$((done_of_plan + durations[place]))
 }

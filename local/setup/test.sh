@@ -6,7 +6,7 @@ log=.tools/test.log
 say() { printf '==> %s\n' "$*" >&2; }
 
 say 'the layout: owners, circles, sizes, the map'
-cargo test --quiet --package tidy
+cargo test --quiet --locked --package tidy
 
 say 'licences and sources of dependencies, spelling'
 local/setup/lint.sh
@@ -14,9 +14,9 @@ local/setup/lint.sh
 if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; then
     say 'rustfmt and clippy'
     cargo fmt --all --check
-    cargo clippy --workspace --all-targets --quiet -- -D warnings
+    cargo clippy --workspace --all-targets --quiet --locked -- -D warnings
     say 'rustdoc: every link leads somewhere'
-    RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --quiet --workspace --no-deps \
+    RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --quiet --locked --workspace --no-deps \
         --document-private-items --exclude tests --exclude tidy --exclude wasm-tests
 fi
 
@@ -43,13 +43,13 @@ for environment in '' staging; do
 done
 
 # The same packages every time: another choice of them would build dependencies with other features.
-tests=(cargo test --workspace --exclude gateway --exclude consumers-worker --exclude cloudflare --no-fail-fast
-    --config "target.'cfg(all())'.runner = '$PWD/local/setup/timed.sh'")
+tests=(cargo test --locked --workspace --exclude gateway --exclude consumers-worker --exclude cloudflare
+    --no-fail-fast --config "target.'cfg(all())'.runner = '$PWD/local/setup/timed.sh'")
 
 say 'building the tests (a few minutes at first)'
 "${tests[@]}" --quiet --no-run
 
-# Writes all to a log and shows what tells something.
+# Writes all to a log and shows what says something.
 show() { tee "$1" | grep -vE '^(running 0 tests|test result: ok\. 0 passed|$|     Running)' || true; }
 
 # End to end much is waited for: eight at a time. What only computes runs beside them and yields to them; of that
@@ -72,7 +72,7 @@ done
 cat "$log.native" "$log.longest" "$log.end_to_end" >"$log"
 
 say 'the ten slowest'
-sed -nE 's/^test (.*) \.\.\. (ok|FAILED) <([0-9.]+)s>$/\3 s  \1/p' "$log" | sort -rn | head -n 10 >&2
+sed -nE 's/^test (.*) \.\.\. (ok|FAILED) <([0-9.]+)s>$/\3 s  \1/p' "$log" | sort -rn | awk 'NR <= 10' >&2
 
 passed=$(grep -E '^test result' "$log" | sed -E 's/.* ([0-9]+) passed.*/\1/' | awk '{sum += $1} END {print sum + 0}')
 failed=$(grep -E '^test result' "$log" | sed -E 's/.* ([0-9]+) failed.*/\1/' | awk '{sum += $1} END {print sum + 0}')

@@ -5,5 +5,4 @@ pub mod channel;
 pub mod generation;
 pub mod guests;
 pub mod profile;
-pub mod restore;
 pub mod turn;

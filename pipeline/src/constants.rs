@@ -120,7 +120,7 @@ pub const CPU_OF_AN_INVOCATION: Duration = Duration::from_millis(10);
 /// How long a Worker's global scope may take to run, on either plan.
 /// <https://developers.cloudflare.com/workers/platform/limits/#worker-startup-time>
 pub const START_OF_A_WORKER: Duration = Duration::from_secs(1);
-/// Most D1 queries. Whether each statement of a batch is one is not said: each is counted.
+/// Most D1 queries. Whether each statement of a transaction is one is not said: each is counted.
 /// <https://developers.cloudflare.com/d1/platform/limits/>
 pub const D1_QUERIES_PER_INVOCATION: u64 = 50;
 /// Most requests to Cloudflare's own services.
@@ -152,7 +152,7 @@ pub const JSON_BYTES: usize = 8 * CHAT_MESSAGE_BYTES;
 pub const HISTORY_BODY_BYTES: usize = 1024 * 1024;
 /// Largest document. Twice the largest page of the Rust standard library's documentation.
 pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
-/// Most documents in one request that is read at once: keeps its D1 batch and its answer small.
+/// Most documents in one request that is read at once: keeps its transaction and its answer small.
 pub const DOCUMENTS_PER_REQUEST: usize = 1_000;
 /// Longest title and external id, in bytes.
 pub const TITLE_BYTES: usize = 1_024;
@@ -166,9 +166,9 @@ pub const METADATA_BYTES: usize = 4 * 1024;
 pub const QUERY_BYTES: usize = 8 * 1024;
 /// Most hits of one search.
 pub const TOP_K: usize = 100;
-/// The longest pause between two looks of a wait is the wait divided by this: looks are at most 25 then, whatever the
+/// The longest pause between two looks of a wait, as a share of the wait: looks are at most 25 then, whatever the
 /// wait is.
-pub const PAUSES_OF_A_WAIT: i64 = 15;
+pub const LONGEST_PAUSE_SHARE: f64 = 1.0 / 15.0;
 /// Longest `Prefer: wait`.
 pub const WAIT: Span = Span::seconds(60);
 /// The share of the day's neurons that indexing may use; chat and search keep the rest.
@@ -176,7 +176,7 @@ pub const INGEST_SHARE: f64 = 0.7;
 /// The share of the day's neurons that one user may spend while there are others: whoever begins first must not
 /// leave nothing. All of it for whoever is alone.
 pub const USER_SHARE: f64 = 0.5;
-/// The share of D1's and of R2's room at which indexing waits: in a full database nothing can be asked, deleted or
+/// The share of D1's and of R2's space at which indexing waits: in a full database nothing can be asked, deleted or
 /// parked any more, and what is under way still writes.
 pub const STORED_SHARE: f64 = 0.95;
 /// Requests one API key may make a day: a fifth of everybody's.
@@ -184,7 +184,7 @@ pub const REQUESTS_PER_KEY_AND_DAY: u64 = 20_000;
 /// Over how long a burst is counted: a period the rate-limit binding knows.
 /// <https://developers.cloudflare.com/workers/runtime-apis/bindings/rate-limit>/
 pub const BURST_PERIOD: Span = Span::seconds(10);
-/// Requests of one API key in that time. As in `wrangler.toml`, where the binding is told.
+/// Requests of one API key in that time. As in `wrangler.toml`, where the binding is configured.
 pub const BURST_PER_KEY: u32 = 100;
 /// Requests of one address in that time: several people may share one.
 pub const BURST_PER_ADDRESS: u32 = 300;
@@ -192,8 +192,8 @@ pub const BURST_PER_ADDRESS: u32 = 300;
 pub const REFUSALS_BEFORE_BAN: u32 = 50;
 /// How long a ban lasts.
 pub const BAN: Span = Span::minutes(10);
-/// Days after which a conversation nobody continued is archived.
-pub const ARCHIVE_AFTER_DAYS: u32 = 30;
+/// After this a conversation nobody continued is archived.
+pub const ARCHIVE_AFTER: Span = Span::days(30);
 /// Longest `Idempotency-Key`, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
 /// Most entries on one page of a list.
@@ -283,9 +283,9 @@ pub const REJECTED_PER_UPLOAD: u64 = 10_000;
 pub const INFLATED_PER_BYTE: u64 = 1_032;
 /// Most documents whose results are in one row: an earlier version took as many out of a range.
 pub const DOCUMENTS_PER_RESULT_ROW: usize = 2 * DOCUMENTS_PER_RANGE;
-/// Most bytes of one document as it stands in an upload: of its text most characters are one byte in JSON,
-/// and few are six.
-pub const WRITTEN_DOCUMENT_BYTES: u64 = 2 * DOCUMENT_BYTES as u64 + RANGE_BYTES;
+/// Most bytes of one document as it stands in an upload: where JSON is written in ASCII alone, a character of two
+/// bytes takes six (`\u0436`), and one of four takes twelve.
+pub const WRITTEN_DOCUMENT_BYTES: u64 = 3 * DOCUMENT_BYTES as u64 + RANGE_BYTES;
 /// A document of an upload from this length on is left out by the last attempt at unpacking it, if all others ended
 /// without a result: reading, hashing and storing it may be what they died of (5 ms for each MB of text).
 pub const COSTLY_DOCUMENT_BYTES: usize = 1024 * 1024;

@@ -9,9 +9,9 @@ pub enum FailureKind {
     Transient,
     /// A daily allowance is spent. Wait for the next day.
     Exhausted,
-    /// The input cannot be processed. Tell its owner.
+    /// The input cannot be processed. Its owner reads why.
     Input,
-    /// Our own fault. Tell its owner that, and log it.
+    /// Our own fault. Its owner reads that, and it is logged.
     Bug,
 }
 

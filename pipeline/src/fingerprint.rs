@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-/// Hex SHA-256 of the parts, each told from the next by its length.
+/// Hex SHA-256 of the parts, each separated from the next by its length.
 pub fn of(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {

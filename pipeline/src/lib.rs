@@ -4,7 +4,6 @@
 //! [`platform::ports`], small traits that `cloudflare/` implements over bindings and that
 //! `tests/platform` implements in memory.
 
-pub mod api_key;
 pub mod archive_format;
 pub mod budget;
 pub mod chat;
@@ -21,6 +20,7 @@ pub mod nearest;
 pub mod plan;
 pub mod platform;
 pub mod problem;
+pub mod restore;
 pub mod schema;
 pub mod scope;
 pub mod store;
@@ -28,4 +28,3 @@ pub mod strict_json;
 pub mod tenant;
 pub mod time;
 pub mod vectors;
-pub mod webhook;

@@ -1,6 +1,6 @@
 //! Where a user's vectors lie: there may be more users than an index has namespaces.
 //!
-//! The first users have a namespace of their own, named like them; those after them share a few, told apart by
+//! The first users have a namespace of their own, named like them; those after them share a few, separated by
 //! the user in each vector's metadata, by which every query filters. Which it is stands in the user's row from
 //! their first day on, so that no vector ever has to move. What Vectorize says is read in D1 again either way.
 

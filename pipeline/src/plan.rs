@@ -23,7 +23,7 @@ pub enum Plan {
 }
 
 /// How much one invocation does at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Units {
     /// Source text in one pack, and in one slice of a document that is longer.
     pub pack_bytes: usize,
@@ -37,9 +37,9 @@ pub struct Units {
     pub purged_vectors: usize,
     /// Superseded revisions that one purge message looks at.
     pub purged_revisions: i64,
-    /// The longest pause between two looks of a `Prefer: wait` is the wait divided by this: of a minute, 4 s on Free
-    /// and 1 s on Paid.
-    pub pauses_of_a_wait: i64,
+    /// The longest pause between two looks of a `Prefer: wait`, as a share of the wait: of a minute, 4 s on Free and
+    /// 1 s on Paid.
+    pub longest_pause_share: f64,
 }
 
 impl Plan {
@@ -65,7 +65,7 @@ impl Plan {
                 windows: constants::WINDOWS_PER_MESSAGE,
                 purged_vectors: constants::VECTORS_PER_DELETE,
                 purged_revisions: constants::PURGED_PER_MESSAGE,
-                pauses_of_a_wait: constants::PAUSES_OF_A_WAIT,
+                longest_pause_share: constants::LONGEST_PAUSE_SHARE,
             },
             Self::Paid => Units {
                 pack_bytes: paid::PACK_BYTES,
@@ -74,7 +74,7 @@ impl Plan {
                 windows: paid::WINDOWS_PER_MESSAGE,
                 purged_vectors: paid::VECTORS_PER_PURGE,
                 purged_revisions: paid::PURGED_PER_MESSAGE,
-                pauses_of_a_wait: paid::PAUSES_OF_A_WAIT,
+                longest_pause_share: paid::LONGEST_PAUSE_SHARE,
             },
         }
     }
@@ -139,7 +139,8 @@ mod tests {
             assert!(units.batch_bytes % units.pack_bytes == 0 && units.range_bytes >= units.batch_bytes as u64);
             assert!(units.range_bytes < constants::WRITTEN_DOCUMENT_BYTES);
             // A look is a query; what begins and ends the request takes some beside.
-            let looks = u64::try_from(units.pauses_of_a_wait).unwrap() + 10;
+            let longest_pause = units.longest_pause_share * constants::WAIT;
+            let looks = u64::try_from(constants::WAIT / longest_pause).unwrap() + 10;
             assert!(looks + 20 < plan.d1_queries(), "{plan:?}: {looks} looks");
         }
     }

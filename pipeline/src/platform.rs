@@ -1,5 +1,7 @@
 //! What the pure crates ask of the platform, as plain traits and data.
 
+#![warn(clippy::missing_errors_doc)]
+
 pub mod asked;
 pub mod bursts;
 pub mod errors;

@@ -6,6 +6,8 @@
 //! [`Transaction`](crate::platform::transaction::Transaction) or run them alone. Reads that join tables
 //! live with the noun that they return.
 
+#![warn(clippy::missing_errors_doc)]
+
 pub mod archives;
 pub mod chunks;
 mod columns;

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    ops::{Add, Div, Mul, Neg, Sub},
+    ops::{Add, AddAssign, Div, Mul, Neg, Sub},
 };
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -97,6 +97,22 @@ impl Mul<Span> for i64 {
     }
 }
 
+impl AddAssign for Span {
+    fn add_assign(&mut self, more: Self) {
+        self.0 += more.0;
+    }
+}
+
+impl Mul<Span> for f64 {
+    type Output = Span;
+
+    /// This share of it, to the nearest millisecond.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "spans are far below 2^52")]
+    fn mul(self, span: Span) -> Span {
+        Span((self * span.0 as Self).round() as i64)
+    }
+}
+
 impl Div<i64> for Span {
     type Output = Self;
 
@@ -111,6 +127,49 @@ impl Div for Span {
     /// How often `other` fits into it.
     fn div(self, other: Self) -> i64 {
         self.0 / other.0
+    }
+}
+
+/// A [`Span`] in a field that is called after milliseconds: for `#[serde(with)]`.
+pub mod whole_milliseconds {
+    use super::{Deserialize, Deserializer, Serializer, Span};
+
+    /// Writes how many they are.
+    ///
+    /// # Errors
+    /// What the serializer fails with.
+    pub fn serialize<S: Serializer>(span: &Span, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(span.0)
+    }
+
+    /// Reads how many they are.
+    ///
+    /// # Errors
+    /// It is no such number, or a negative one.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+        let milliseconds = u64::deserialize(deserializer)?;
+        Ok(Span(i64::try_from(milliseconds).unwrap_or(i64::MAX)))
+    }
+}
+
+/// A [`Span`] in a field that is called after days: for `#[serde(with)]`.
+pub mod whole_days {
+    use super::{DAY, Deserialize, Deserializer, Serializer, Span};
+
+    /// Writes how many they are.
+    ///
+    /// # Errors
+    /// What the serializer fails with.
+    pub fn serialize<S: Serializer>(span: &Span, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(*span / DAY)
+    }
+
+    /// Reads how many they are.
+    ///
+    /// # Errors
+    /// It is no such number, or a negative one.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+        u32::deserialize(deserializer).map(|days| Span::days(i64::from(days)))
     }
 }
 
@@ -251,5 +310,6 @@ mod tests {
         assert_eq!(noon.plus(-12 * HOUR), noon.start_of_day());
         assert_eq!(noon.since(noon.next_day()), -Span::hours(12));
         assert!(noon.since(noon.next_day()) < Span::ZERO);
+        assert_eq!((0.25 * MINUTE, 1.0 / 60.0 * MINUTE), (15 * SECOND, SECOND));
     }
 }

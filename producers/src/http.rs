@@ -1,10 +1,12 @@
 //! HTTP: the table of operations, and what every request goes through.
 
+pub mod api_key;
 pub mod authenticate;
 pub mod body;
 pub mod call;
 pub mod handle;
 pub mod idempotency;
+pub mod openai_problem;
 pub mod openapi;
 pub mod operation;
 pub mod operations;

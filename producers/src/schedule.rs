@@ -16,6 +16,7 @@ pub mod retention;
 mod steps;
 pub mod sweep;
 mod trigger;
+mod webhook;
 
 use pipeline::failure::Failure;
 

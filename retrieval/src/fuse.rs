@@ -9,7 +9,7 @@ use std::{collections::HashMap, hash::Hash};
 
 use pipeline::identifiers;
 
-/// Hits each arm gives to the fusion.
+/// Hits each retriever gives to the fusion.
 pub const CANDIDATES: u32 = 100;
 
 /// The formula's parameters, tuned for the cosines of one embedding model.
@@ -43,7 +43,7 @@ pub const PARAMETERS: Parameters = Parameters {
     relevant: 0.2,
 };
 
-/// A hit of one arm.
+/// A hit of one retriever.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate<Id> {
     /// What was found.

@@ -1,4 +1,4 @@
-//! The classes of characters that the pre-tokenizer tells apart, exact for all of Unicode.
+//! The classes of characters that the pre-tokenizer distinguishes, exact for all of Unicode.
 
 /// What a character is to the pre-tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,14 +38,14 @@ pub const fn slot(hash: u64, displacement: u16) -> usize {
 /// Bytes of an entry.
 pub const ENTRY_BYTES: usize = 7;
 
-/// What an entry keeps of its key's hash: most strings that are no token are told by it.
+/// What an entry keeps of its key's hash: most strings that are no token are known by it.
 #[inline]
 pub const fn fingerprint(hash: u64) -> u64 {
     hash & 0xFFF
 }
 
-/// The upper part of an entry, which tells most other keys from its own: the key's length (8 bits), the fingerprint
-/// (12). Below it are where the key's bytes begin (19) and the rank (17).
+/// The upper part of an entry, which distinguishes its own key from most others: the key's length (8 bits), the
+/// fingerprint (12). Below it are where the key's bytes begin (19) and the rank (17).
 #[inline]
 pub const fn signature(length: usize, hash: u64) -> u64 {
     length as u64 | fingerprint(hash) << 8

@@ -11,7 +11,7 @@
 //! 7. `\s+(?!\S)`: white space but for its last character, which belongs to the next word;
 //! 8. `\s`: one such character, where the next word cannot have it.
 //!
-//! The class of the first character, and for some that of the second, tells which alternative it is; each is then
+//! The class of the first character, and for some that of the second, decides which alternative it is; each is then
 //! one walk over the text. Nothing is walked over more than twice.
 
 use crate::classes::{Class, class_at};

@@ -26,7 +26,7 @@ pub enum Format {
 pub const OTHER_MEDIA_TYPES: [&str; 4] =
     ["application/x-ndjson", "multipart/form-data", "application/x-tar", "application/gzip"];
 
-/// An upload as its headers tell it.
+/// An upload as its headers announce it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announced<'a> {
     /// Its `Content-Type`.
@@ -38,7 +38,7 @@ pub struct Announced<'a> {
 }
 
 impl<'a> Announced<'a> {
-    /// What the headers of a request tell.
+    /// Reads the headers of a request.
     ///
     /// # Errors
     /// It is of a form, or compressed in a way, that is not read.
@@ -86,7 +86,7 @@ impl Format {
         }
     }
 
-    /// Where the document with this index stands in an upload, as everybody is told: a JSON Pointer into one in
+    /// Where the document with this index stands in an upload, as every answer names it: a JSON Pointer into one in
     /// JSON, else as if its documents, or its files, were one.
     pub fn pointer(&self, index: usize, outermost: Outermost) -> String {
         match (self, outermost) {
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_compressed_is_told_by_its_headers() {
+    fn what_may_be_compressed_is_announced_by_its_headers() {
         let may_be = |media_type: &str, encoding: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, media_type.parse().unwrap());

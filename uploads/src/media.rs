@@ -91,7 +91,7 @@ pub fn by_media_type(given: &str) -> Option<&'static str> {
 /// knows what to convert.
 pub fn text(bytes: &[u8]) -> Result<&str, Problem> {
     if bytes.is_empty() {
-        return Err(Problem::new(Code::Invalid, "the document is empty"));
+        return Err(Problem::new(Code::Invalid, "the document is empty: send its text, or leave it out"));
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(unsupported("UTF-16 text; convert it to UTF-8"));
@@ -110,7 +110,7 @@ pub fn text(bytes: &[u8]) -> Result<&str, Problem> {
         return Err(unsupported("application/pdf"));
     }
     if text.trim_start_matches('\u{feff}').trim().is_empty() {
-        return Err(Problem::new(Code::Invalid, "the document is empty: it holds only white space"));
+        return Err(Problem::new(Code::Invalid, "the document holds only white space: send its text, or leave it out"));
     }
     Ok(text)
 }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_tell_type_and_language() {
+    fn type_and_language_follow_from_names() {
         assert_eq!(by_name("src/lib.rs").language, Some("rust"));
         assert_eq!(by_name("docs/Guide.MD").media_type, "text/markdown");
         assert_eq!(by_name("README"), PLAIN);

@@ -1,91 +1,28 @@
 //! Request bodies to documents, each on its own: one that cannot be read fails alone.
 
-use std::{borrow::Cow, io::Read as _};
+mod document;
+mod form;
+
+use std::io::Read as _;
 
 use bytes::Bytes;
-use futures_util::stream;
 use http::HeaderMap;
 use pipeline::{
     constants,
-    filters::DOCUMENT_TYPES,
     job::cursors::{Inside, Outermost, SharedFields},
     problem::{Code, Problem, shortened},
-    schema, strict_json,
-    time::Timestamp,
+    strict_json,
 };
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde_json::{Map, value::RawValue};
+use serde_json::value::RawValue;
 
+pub use self::document::{Content, DocumentInput, Documents};
+use self::form::{describe, read_form};
 use crate::{
     format::{Announced, Format},
     inflate,
     split::{self, End, LeftOut, Piece, Window},
 };
-
-/// A document as a client sends it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[schemars(rename = "Document")]
-pub struct DocumentInput {
-    /// The client's name for it: a path, a URL, a key. Uploading it again makes a new revision.
-    #[schemars(length(max = constants::TITLE_BYTES))]
-    pub external_id: Option<String>,
-    /// Defaults to the last part of the external id.
-    #[schemars(length(max = constants::TITLE_BYTES))]
-    pub title: Option<String>,
-    /// The text.
-    #[schemars(with = "String", length(max = constants::DOCUMENT_BYTES))]
-    pub content: Content,
-    /// `code`, `doc` or `conversation`; by default what the name's ending says.
-    #[serde(rename = "type")]
-    #[schemars(extend("enum" = schema::one_of_or_null(&DOCUMENT_TYPES)))]
-    pub kind: Option<String>,
-    /// Programming or natural language; by default what the name's ending says.
-    #[schemars(length(max = constants::TAG_BYTES))]
-    pub language: Option<String>,
-    /// Media type of the content; by default what the name's ending says.
-    pub media_type: Option<String>,
-    /// Free words to filter by.
-    #[serde(default)]
-    #[schemars(length(max = constants::TAGS), inner(length(max = constants::TAG_BYTES)))]
-    pub tags: Vec<String>,
-    /// Anything the client wants back with the document.
-    pub metadata: Option<Map<String, serde_json::Value>>,
-    /// The document's own date; by default the time of the upload.
-    pub created_at: Option<Timestamp>,
-}
-
-/// Content as bytes: a JSON string's or a file's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(from = "String")]
-pub struct Content(pub Bytes);
-
-impl From<String> for Content {
-    fn from(text: String) -> Self {
-        Self(Bytes::from(text))
-    }
-}
-
-/// A JSON body: one document, an array of them, or an object that holds the array. Each is read alone, so
-/// that one that is wrong fails alone; there is no value of this type.
-#[derive(Clone, Copy, Debug)]
-pub enum Documents {}
-
-impl JsonSchema for Documents {
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Documents")
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let document = generator.subschema_for::<DocumentInput>();
-        let many = json_schema!({ "type": "array", "maxItems": constants::DOCUMENTS_PER_REQUEST, "items": document });
-        json_schema!({ "oneOf": [
-            document,
-            many,
-            { "type": "object", "required": ["documents"], "properties": { "documents": many } },
-        ] })
-    }
-}
 
 /// One item of a request.
 #[derive(Debug)]
@@ -169,7 +106,7 @@ fn parse_json(body: &[u8]) -> Result<Vec<Item>, Problem> {
             let documents: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
             Ok(elements(Outermost::Array, documents))
         }
-        Some(b'{') if has_documents(text).map_err(|error| malformed(&error))? => {
+        Some(b'{') if has_documents(text).map_err(|error| malformed(&error))?? => {
             let wrapped: Wrapped<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
             Ok(elements(Outermost::Object, wrapped.documents))
         }
@@ -178,8 +115,8 @@ fn parse_json(body: &[u8]) -> Result<Vec<Item>, Problem> {
     }
 }
 
-/// True for `{"documents": [...]}`; a single document has content instead.
-fn has_documents(text: &str) -> Result<bool, serde_json::Error> {
+/// True for `{"documents": [...]}`; a single document has content instead. Both at once is refused.
+fn has_documents(text: &str) -> Result<Result<bool, Problem>, serde_json::Error> {
     #[derive(Deserialize)]
     struct Shape {
         documents: Option<serde::de::IgnoredAny>,
@@ -187,7 +124,11 @@ fn has_documents(text: &str) -> Result<bool, serde_json::Error> {
     }
     // Walks the whole text, since fields come in any order, but keeps nothing of it.
     let shape: Shape = serde_json::from_str(text)?;
-    Ok(shape.documents.is_some() && shape.content.is_none())
+    if shape.documents.is_some() && shape.content.is_some() {
+        let detail = "documents stand beside the content of one: send either";
+        return Ok(Err(Problem::field(Code::Invalid, "/content", detail)));
+    }
+    Ok(Ok(shape.documents.is_some()))
 }
 
 fn parse_lines(body: &[u8]) -> Vec<Item> {
@@ -257,6 +198,10 @@ pub fn left_out(pointer: &str, name: Option<String>, why: LeftOut) -> Item {
             let detail = "a sparse file is not read: send it whole, with `tar` without -S";
             Problem::field(Code::UnsupportedType, pointer, detail)
         }
+        LeftOut::UnknownKind => {
+            let detail = "the archive calls it neither a file nor a folder: pack it as a plain file";
+            Problem::field(Code::UnsupportedType, pointer, detail)
+        }
     };
     Item { pointer: pointer.to_owned(), document: Err(problem), name }
 }
@@ -274,7 +219,7 @@ pub fn archived(entry: &[u8]) -> Result<DocumentInput, Problem> {
     let mut entries = archive.entries().map_err(|error| unreadable(&error))?;
     let Some(entry) = entries.next() else { return Err(unreadable(&"it is empty")) };
     let mut entry = entry.map_err(|error| unreadable(&error))?;
-    let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+    let path = split::file_name(&entry.path_bytes());
     let mut content = Vec::with_capacity(usize::try_from(entry.size()).unwrap_or(0));
     entry.read_to_end(&mut content).map_err(|error| unreadable(&error))?;
     let path = path.trim_start_matches("./").to_owned();
@@ -292,7 +237,7 @@ pub async fn piece(format: &Format, index: usize, bytes: &[u8], inside: &mut Ins
         Format::Form { boundary } => {
             let body = [b"--", boundary.as_bytes(), b"\r\n", bytes, b"\r\n--", boundary.as_bytes(), b"--\r\n"].concat();
             match read_form(boundary, &Bytes::from(body), shared).await {
-                Ok(mut files) => Item::new(pointer, Ok(describe(files.pop()?, shared))),
+                Ok(mut files) => Item::new(pointer, files.pop()?.map(|file| describe(file, shared))),
                 Err(problem) => Item::new(pointer, Err(problem)),
             }
         }
@@ -314,75 +259,10 @@ async fn parse_multipart(boundary: &str, body: &Bytes) -> Result<Vec<Item>, Prob
     let mut shared = SharedFields::default();
     let files = read_form(boundary, body, &mut shared).await?;
     let format = Format::Form { boundary: boundary.to_owned() };
-    let described = |(index, file)| Item::new(format.pointer(index, Outermost::Unknown), Ok(describe(file, &shared)));
-    Ok(files.into_iter().enumerate().map(described).collect())
-}
-
-/// The files of a form; fields that are no files are added to what they share.
-async fn read_form(boundary: &str, body: &Bytes, shared: &mut SharedFields) -> Result<Vec<DocumentInput>, Problem> {
-    let malformed = |error: &multer::Error| {
-        let why = shortened(error.to_string());
-        Problem::new(Code::Malformed, format!("the multipart body cannot be read: {why}"))
+    let described = |(index, file): (usize, Result<DocumentInput, Problem>)| {
+        Item::new(format.pointer(index, Outermost::Unknown), file.map(|file| describe(file, &shared)))
     };
-    let whole = stream::iter([Ok::<_, std::io::Error>(body.clone())]);
-    let mut multipart = multer::Multipart::new(whole, boundary);
-    let mut files = Vec::new();
-    while let Some(field) = multipart.next_field().await.map_err(|error| malformed(&error))? {
-        let name = field.name().unwrap_or_default().to_owned();
-        let file_name = field.file_name().map(str::to_owned);
-        let media_type = field.content_type().map(ToString::to_string);
-        let bytes = field.bytes().await.map_err(|error| malformed(&error))?;
-        match file_name {
-            Some(file_name) => files.push(file(file_name, media_type, bytes)),
-            None => share(shared, &name, &bytes)?,
-        }
-    }
-    Ok(files)
-}
-
-fn describe(mut document: DocumentInput, shared: &SharedFields) -> DocumentInput {
-    document.tags.clone_from(&shared.tags);
-    document.kind.clone_from(&shared.kind);
-    document.language.clone_from(&shared.language);
-    document
-}
-
-fn file(file_name: String, media_type: Option<String>, bytes: Bytes) -> DocumentInput {
-    // A browser names every file's type; only one that is indexed says more than the name's ending.
-    let media_type =
-        media_type.filter(|given| crate::media::by_media_type(given).is_some_and(|known| known != "text/plain"));
-    DocumentInput { external_id: Some(file_name), content: Content(bytes), media_type, ..DocumentInput::default() }
-}
-
-fn share(shared: &mut SharedFields, name: &str, bytes: &[u8]) -> Result<(), Problem> {
-    let value = utf8(bytes)?.trim();
-    match name {
-        "tags" if value.starts_with('[') => {
-            let tags: Vec<String> = serde_json::from_str(value).map_err(|error| {
-                let why = shortened(error.to_string());
-                Problem::field(Code::Invalid, "tags", format!("not an array of strings: {why}"))
-            })?;
-            add_tags(&mut shared.tags, tags.iter().map(String::as_str));
-        }
-        "tags" => add_tags(&mut shared.tags, value.split(',').map(str::trim).filter(|tag| !tag.is_empty())),
-        "type" => shared.kind = Some(word(value)),
-        "language" => shared.language = Some(word(value)),
-        // Unknown fields are ignored, as in JSON.
-        _ => {}
-    }
-    Ok(())
-}
-
-/// Adds tags to those that files share, one more than a document may have at most: that rejects each of them, and
-/// all others would be stored with every range.
-fn add_tags<'a>(shared: &mut Vec<String>, tags: impl Iterator<Item = &'a str>) {
-    let room = (constants::TAGS + 1).saturating_sub(shared.len());
-    shared.extend(tags.take(room).map(word));
-}
-
-/// A word that files share, as much of it as shows that it is too long.
-fn word(value: &str) -> String {
-    value[..value.floor_char_boundary(2 * constants::TAG_BYTES)].to_owned()
+    Ok(files.into_iter().enumerate().map(described).collect())
 }
 
 fn utf8(body: &[u8]) -> Result<&str, Problem> {

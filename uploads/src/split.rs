@@ -12,6 +12,7 @@ mod lines;
 
 use pipeline::job::cursors::Inside;
 
+pub(crate) use self::archive::file_name;
 pub use self::found::{End, LeftOut, Piece, Split, Window};
 use crate::format::Format;
 

@@ -1,6 +1,6 @@
 //! The consumer Worker: queues, their dead letters, and cron. Thin: the stages are in `consumers`.
 
-use cloudflare::{Batch, Delivery, Workers, log};
+use cloudflare::{Deliveries, Delivery, Workers, log};
 use consumers::{Report, consume, dead_letter, query_budget};
 use pipeline::{
     budget::{ledger::Entry, purpose::Purpose},
@@ -23,13 +23,13 @@ fn start() {
 
 /// Exported by hand: an error is then a rejection, where the macro's would reset the isolate.
 ///
-/// Always succeeds: ack and retry are said message by message. A batch of messages is one invocation: those that it has
-/// no more queries for go back as they came.
+/// Always succeeds: ack and retry are said message by message. All messages that are delivered together share one
+/// invocation: those that it has no more queries for go back as they came.
 #[wasm_bindgen(js_sys = worker::js_sys, wasm_bindgen_futures = worker::wasm_bindgen_futures)]
-pub async fn queue(batch: Batch, env: Env, _context: JsValue) -> Result<JsValue, JsValue> {
-    let queue = batch.queue();
+pub async fn queue(deliveries: Deliveries, env: Env, _context: JsValue) -> Result<JsValue, JsValue> {
+    let queue = deliveries.queue();
     let invocation = Workers::new(env);
-    for delivery in batch.messages().iter() {
+    for delivery in deliveries.messages().iter() {
         let delivery: Delivery = delivery.unchecked_into();
         if query_budget::allows_another_message(invocation.asked()) {
             process(&queue, &delivery, &invocation).await;

@@ -97,10 +97,9 @@ impl Channel {
     /// Something happens: the time awake goes on.
     pub fn notice(&self, messages: u64) {
         let mut awake = self.awake.get();
-        let span = awake.notice(self.platform().now(), self.streams.is_followed());
+        let more = awake.notice(self.platform().now(), self.streams.is_followed());
         self.awake.set(awake);
-        let milliseconds = u64::try_from(span.as_milliseconds()).unwrap_or(0);
-        self.log.counter().add(ChannelUsage { milliseconds, messages, ..ChannelUsage::default() });
+        self.log.counter().add(ChannelUsage { awake: more, messages, ..ChannelUsage::default() });
     }
 
     /// Records what was used, if it is worth a row of D1, and looks what the day has left.
@@ -148,7 +147,7 @@ impl Channel {
         });
         let name = format!("channel-{}-{}-{}", identity.session, platform.now().milliseconds(), self.log.last());
         platform.named(&name).record(ledger_entry(&identity.owner)).await;
-        self.log.note_told()
+        self.log.note_reported()
     }
 
     /// What is done when the alarm rings.

@@ -1,7 +1,7 @@
 //! What a channel keeps in its `SQLite`: numbered events, the shared text and its edits.
 //!
 //! Tables are made with the first thing there is to keep: a channel that is only looked at, and one that has
-//! forgotten everything, take no storage. Every row read or written is counted; what nobody was told yet is kept
+//! forgotten everything, take no storage. Every row read or written is counted; what is not reported yet is kept
 //! with the newest event, so that hibernation forgets little of it.
 
 use std::cell::Cell;
@@ -165,7 +165,7 @@ impl Log {
         self.keep("begins_after", &number.to_string())
     }
 
-    /// After everything was removed: what is used of it may be told still.
+    /// After everything was removed: what is used of it may still be reported.
     pub fn forget(&self) {
         self.has_tables.set(false);
         self.extent.set(Extent::default());
@@ -176,8 +176,8 @@ impl Log {
         &self.sql
     }
 
-    /// Notes that what was used has been told: with the newest event it would be told again after hibernation.
-    pub fn note_told(&self) -> Result<()> {
+    /// Notes that what was used has been reported: with the newest event it would be reported again after hibernation.
+    pub fn note_reported(&self) -> Result<()> {
         if !self.has_tables.get() {
             return Ok(());
         }
@@ -191,7 +191,7 @@ impl Log {
         let is_last = turn.is_some() && matches!(kind, "done" | "failed" | "cancelled");
         let data = data.to_string();
         let extent = self.extent.get().with(data.len());
-        // A turn's publisher is told in a moment what its events took.
+        // A turn's publisher learns in a moment what its events took.
         let used = if turn.is_some() { None } else { Some(self.sql.used().to_header()) };
         let length = turn.map_or(0, |turn| i64::try_from(turn.length).unwrap_or(0));
         self.sql.write(

@@ -6,7 +6,7 @@ use pipeline::budget::channel_usage::ChannelUsage;
 use serde::de::DeserializeOwned;
 use worker::{Result, SqlCursor, SqlStorage, SqlStorageValue};
 
-/// The storage, and what was used of it and of the object's time that nobody was told yet.
+/// The storage, and what was used of it and of the object's time that is not reported yet.
 pub struct CountedSql {
     sql: SqlStorage,
     used: Cell<ChannelUsage>,
@@ -24,12 +24,12 @@ impl CountedSql {
         self.used.set(ChannelUsage {
             rows_read: used.rows_read + more.rows_read,
             rows_written: used.rows_written + more.rows_written,
-            milliseconds: used.milliseconds + more.milliseconds,
+            awake: used.awake + more.awake,
             messages: used.messages + more.messages,
         });
     }
 
-    /// What nobody was told yet.
+    /// Returns what is not reported yet.
     pub fn used(&self) -> ChannelUsage {
         self.used.get()
     }

@@ -51,10 +51,10 @@ pub struct Session {
     rates: RefCell<HashMap<String, Rate>>,
 }
 
-/// What participants are told who may not write any more.
+/// The answer to participants who may not write any more.
 const SPENT: &str = "the day's rows, or the owner's share of the day, are spent; sessions go on at 00:00 UTC";
 
-/// What the outer error of a handler is not: what a participant is told.
+/// What the outer error of a handler is not: the answer that refuses what a participant asked.
 type Refused = std::result::Result<(), Value>;
 
 impl DurableObject for Session {
@@ -122,7 +122,7 @@ impl DurableObject for Session {
     }
 }
 
-/// What somebody is told who cannot join.
+/// The answer to somebody who cannot join.
 fn refuse(code: Code, detail: String) -> Result<Response> {
     let problem = Problem::new(code, detail);
     let mut response = Response::from_json(&problem)?.with_status(problem.status);
@@ -236,7 +236,7 @@ impl Session {
         Ok(frame)
     }
 
-    /// Does what a frame asks. The inner error is what its sender is told.
+    /// Does what a frame asks. The inner error is the answer to its sender.
     async fn act(&self, attachment: &Attachment, frame: Frame, socket: &WebSocket) -> Result<Refused> {
         match frame {
             Frame::Say { text, ask } => {
@@ -302,7 +302,7 @@ impl Session {
         Ok(())
     }
 
-    /// A connection that cannot be sent to is about to be closed, and told then.
+    /// A connection that cannot be sent to is about to be closed, and is announced as gone then.
     fn send_to_all(&self, entry: &Entry) {
         for socket in self.channel.state.get_websockets() {
             let _ = socket.send_with_str(&entry.text);
@@ -321,7 +321,7 @@ impl Session {
     }
 
     async fn left(&self, attachment: &Attachment, socket: &WebSocket) -> Result<()> {
-        // Its attachment goes first, so that it counts as gone and is told once.
+        // Its attachment goes first, so that it counts as gone and is announced once.
         socket.serialize_attachment(Value::Null)?;
         self.rates.borrow_mut().remove(&attachment.sender.id);
         let participants = self.participants();

@@ -1,4 +1,4 @@
-//! A turn as server-sent events: what its channel tells, and what D1 says where the channel is silent.
+//! A turn as server-sent events: what its channel publishes, and what D1 says where the channel is silent.
 
 use std::{future::Future, pin::Pin};
 
@@ -103,7 +103,7 @@ impl Follow {
                         return text;
                     }
                 }
-                // The channel let go: it is asked again from the last event on.
+                // The channel ended the stream: it is asked again from the last event on.
                 Either::Left(_) => {
                     if let Some(text) = self.look_again().await {
                         return text;
@@ -118,7 +118,8 @@ impl Follow {
         }
     }
 
-    /// Waits a while for a channel that does not answer or let go; the end of the turn, if D1 knows it by then.
+    /// Waits a while for a channel that does not answer or that ended the stream; the end of the turn, if D1 knows it
+    /// by then.
     async fn look_again(&mut self) -> Option<String> {
         self.platform.sleep(self.reopen_after).await;
         self.reopen_after = (3 * self.reopen_after / 2).min(LONGEST_PAUSE);

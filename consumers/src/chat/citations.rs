@@ -22,7 +22,7 @@ const SAID_BY: f64 = 0.7;
 /// Significant words a sentence must have to be looked for.
 const FEWEST_WORDS: usize = 2;
 
-/// Settles an answer's citations. `sources` are those of the prompt, in its order.
+/// Decides an answer's citations. `sources` are those of the prompt, in its order.
 pub fn cite(answer: &str, sources: &[Source]) -> Cited {
     let (mut text, mut cited) = keep_known(answer, sources.len());
     if cited.is_empty() && !sources.is_empty() {

@@ -3,7 +3,6 @@
 use pipeline::{
     chat::{
         generation::{PromptMessage, Role},
-        restore,
         turn::Turn,
     },
     constants,
@@ -13,6 +12,7 @@ use pipeline::{
         ports::{Clock, Database, ObjectStore},
         transaction::Transaction,
     },
+    restore,
     store::{
         conversations::{
             self, TurnConversation,
@@ -84,7 +84,7 @@ impl TurnRows {
         let Some(conversation) = conversation else { return Ok(None) };
         let Some(question) = messages.pop().filter(|row| row.number == turn.number) else { return Ok(None) };
         let is_by_guest = turn.request.is_by_guest();
-        // What a guest could not hear in the session, no answer tells them; a summary may hold anything.
+        // What a guest could not hear in the session, no answer says to them; a summary may hold anything.
         messages.retain(|row| !is_by_guest || row.is_of_session != 0);
         let summary = conversation.summary.filter(|_| !is_by_guest);
         // A client that keeps the history itself sends it along; it is older than all that is stored.

@@ -19,7 +19,7 @@ use crate::tokens::Measure;
 pub struct Parts<'a> {
     /// What the user says about themselves.
     pub profile: Option<&'a str>,
-    /// What the caller's own program tells the model to be: trusted as the caller is.
+    /// The instructions of the caller's own program to the model: trusted as the caller is.
     pub instructions: Option<&'a str>,
     /// Memories, the pinned ones first.
     pub memories: &'a [(MemoryId, String)],
@@ -103,7 +103,7 @@ pub fn build(parts: &Parts<'_>, token_budget: usize, measure: Measure<'_>) -> Pr
     Prompt { messages, sources: source_count, memories: ids, history: history_count, tokens }
 }
 
-/// What the model is told to be, and who asks.
+/// The instructions to the model, and who asks.
 fn system_message(parts: &Parts<'_>, token_budget: usize, measure: Measure<'_>) -> String {
     let mut system = if parts.sources.is_empty() { RULES_WITHOUT_SOURCES } else { RULES }.to_owned();
     if let Some(instructions) = parts.instructions {

@@ -142,7 +142,7 @@ impl<P: ObjectStore> Stream<'_, P> {
         const LIMIT: u64 = constants::INFLATED_BYTES as u64;
         loop {
             let at = self.inflater.wants();
-            let progress = self.inflater.inflate(until.min(LIMIT + 1), at >= self.bytes);
+            let progress = self.inflater.inflate(until.min(LIMIT + 1), at >= self.bytes, most);
             if self.inflater.end() > LIMIT {
                 let why = format!("it unfolds to more than {LIMIT} bytes; send the others in another upload");
                 return Ok(Some(Progress::Broken(why)));

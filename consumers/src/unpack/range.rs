@@ -128,3 +128,61 @@ impl Range {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A range that others follow, of an upload of which so many documents were found and rejected before.
+    fn range(documents: u64, rejected: u64) -> Range {
+        let cursor = UnpackCursor {
+            media_type: "application/x-ndjson".to_owned(),
+            bytes: 1_000,
+            offset: 500,
+            documents,
+            rejected,
+            inside: Inside::default(),
+            may_be_compressed: false,
+            inflating: None,
+        };
+        let found = Split::ending(100, End::More, Vec::new());
+        Range { cursor, inside: Inside::default(), bytes: Vec::new(), found, known: 1_000, inflating: None }
+    }
+
+    #[test]
+    fn the_next_range_begins_where_this_one_ends() {
+        let mut range = range(7, 1);
+        range.hold_to_limits(3, 2);
+        assert_eq!((range.is_last(), range.end(), range.broken(3)), (false, 600, None));
+        let next = range.next(3, 2);
+        assert_eq!((next.offset, next.documents, next.rejected), (600, 10, 3));
+    }
+
+    #[test]
+    fn an_upload_that_is_mostly_rejected_is_not_read_on() {
+        let most = constants::REJECTED_PER_UPLOAD;
+        let mut as_many = range(2 * most, most);
+        as_many.hold_to_limits(0, 0);
+        assert!(!as_many.is_last());
+        let mut more = range(most, most);
+        more.hold_to_limits(1, 1);
+        let broken = more.broken(1).unwrap();
+        assert!(more.is_last() && broken.why.ends_with("the rest is not read"), "{}", broken.why);
+        assert_eq!((broken.byte, broken.document), (600, most + 1));
+    }
+
+    #[test]
+    fn an_upload_of_too_many_documents_ends_there() {
+        let mut range = range(constants::DOCUMENTS_PER_UPLOAD - 1, 0);
+        range.hold_to_limits(1, 0);
+        assert!(range.is_last() && range.broken(1).unwrap().why.contains("send the others in another"));
+    }
+
+    #[test]
+    fn an_upload_without_documents_says_so() {
+        let mut range = range(0, 0);
+        range.found.end = End::Done;
+        assert_eq!(range.broken(0).unwrap().why, "it holds no documents");
+        assert_eq!(range.broken(1), None);
+    }
+}

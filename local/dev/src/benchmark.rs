@@ -21,7 +21,7 @@ use crate::{
 
 const DEADLINE: Duration = Duration::from_mins(30);
 
-/// How much is measured, and how it is told.
+/// How much is measured, and how it is reported.
 #[derive(Clone, Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Scope {
@@ -243,10 +243,10 @@ fn search_latency(product: &Product, chunks: usize) -> Result<(), Error> {
             .join(" ")
     };
     for start in (0..chunks).step_by(1_000) {
-        let batch: Vec<Value> = (start..(start + 1_000).min(chunks))
+        let documents: Vec<Value> = (start..(start + 1_000).min(chunks))
             .map(|number| json!({"external_id": format!("{number}.txt"), "content": sentence(number, 24)}))
             .collect();
-        index(&client, &json!({ "documents": batch }))?;
+        index(&client, &json!({ "documents": documents }))?;
     }
     for mode in ["keyword", "vector", "hybrid"] {
         let mut times = Vec::new();

@@ -10,7 +10,7 @@ use crate::Error;
 /// Between two looks at a job: half as many in ten seconds as a key may make requests, so that others have room.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// What is told to wait longer waits for another day: whoever asked is told so.
+/// What has to wait longer waits for another day: whoever asked reads that.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// A client of one user.

@@ -5,6 +5,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use data_encoding::HEXLOWER;
@@ -44,7 +45,7 @@ pub struct Profile {
     /// `LIMITS`: allowances that are not the plan's (JSON), or nothing.
     pub limits: String,
     /// How far its clock is ahead: another day begins without waiting for it.
-    pub clock_shift_seconds: i64,
+    pub clock_shift: Duration,
     /// How it limits bursts of requests.
     pub bursts: Bursts,
     /// Its queues deliver nothing by themselves: what is measured asks for one message after another.
@@ -208,7 +209,7 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
         ("STRICT".to_owned(), Value::from("true")),
         ("OUTAGES".to_owned(), Value::from(profile.outages.as_str())),
         ("D1_BYTES".to_owned(), Value::from(profile.database_bytes.as_str())),
-        ("CLOCK_SHIFT_SECONDS".to_owned(), Value::from(profile.clock_shift_seconds.to_string())),
+        ("CLOCK_SHIFT_SECONDS".to_owned(), Value::from(profile.clock_shift.as_secs().to_string())),
     ];
     table.insert("vars".into(), Value::Table(Table::from_iter(variables)));
     limit_bursts(&mut table, profile.bursts);

@@ -2,7 +2,7 @@
 //!
 //! The queues hold everything back, the models answer at once, and one invocation after another runs alone
 //! under workerd's own profiler. Each is made as large as it may be. What the local tool puts around a Worker
-//! is told apart and not counted; see [`crate::cpu_profile`]. A Worker's first invocations compile what they
+//! is recognised and not counted; see [`crate::cpu_profile`]. A Worker's first invocations compile what they
 //! run; they are not counted either, for an isolate serves many.
 
 mod harness;

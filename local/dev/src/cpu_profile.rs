@@ -8,7 +8,7 @@ use std::{collections::HashMap, iter};
 
 use serde::Deserialize;
 
-/// Microseconds between two samples. Shorter ones would cost the isolate more than they tell.
+/// Microseconds between two samples. Shorter ones would cost the isolate more than they show.
 pub const SAMPLING_INTERVAL: i64 = 100;
 /// A pause that is longer than this was spent outside of the isolate.
 const LONGEST_STEP: i64 = 2 * SAMPLING_INTERVAL;
@@ -213,7 +213,7 @@ export default middleware;
     }
 
     #[test]
-    fn a_recorded_request_is_told_apart_from_what_the_local_tool_adds() {
+    fn a_recorded_request_is_kept_apart_from_what_the_local_tool_adds() {
         // GET /api/jobs: ten samples with long pauses between them, in which D1 answered.
         let bundle = Bundle { sources: vec![(6, false), (15, true), (1_331, false)] };
         assert_eq!(rounded(recorded().cpu(&bundle)), [300, 100, 400, 100]);

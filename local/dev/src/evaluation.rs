@@ -141,14 +141,14 @@ fn index(client: &Client, set: &Set) -> Result<(), Error> {
     for documents in set.documents.chunks(DOCUMENTS_PER_REQUEST) {
         let answer = client.post("/api/index", &json!({ "documents": documents }))?.success()?;
         let items = answer["items"].as_array().into_iter().flatten();
-        tell_refused(&set.name, &items.filter(|item| item["status"] == "rejected").collect::<Vec<_>>());
+        print_refused(&set.name, &items.filter(|item| item["status"] == "rejected").collect::<Vec<_>>());
         jobs.extend(answer["job_id"].as_str().map(str::to_owned));
     }
     for job in jobs {
         let view = client.follow(&job, DEADLINE, |_| {})?;
         // Of a large request the answer holds nothing of this: it is read later.
         if view["upload"]["rejected"].as_u64().is_some_and(|count| count > 0) {
-            tell_refused(&set.name, &client.items(&job, Some("rejected"))?.iter().collect::<Vec<_>>());
+            print_refused(&set.name, &client.items(&job, Some("rejected"))?.iter().collect::<Vec<_>>());
         }
         if !is_indexed(&view) {
             return Err(format!("{}: {view}", set.name).into());
@@ -163,7 +163,7 @@ fn is_indexed(view: &Value) -> bool {
     view["status"] == "succeeded" || view["status"] == "partial" && is_whole
 }
 
-fn tell_refused(set: &str, refused: &[&Value]) {
+fn print_refused(set: &str, refused: &[&Value]) {
     if !refused.is_empty() {
         eprintln!("{set}: {} documents refused: {}", refused.len(), json!(refused));
     }

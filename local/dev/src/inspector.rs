@@ -154,11 +154,11 @@ impl Inspector {
         Ok(sum["result"]["value"].as_u64().ok_or_else(|| format!("no size of memory: {sum}"))?)
     }
 
-    /// Where expressions are evaluated: the inspector tells it to who listens.
+    /// Where expressions are evaluated: the inspector sends it to who listens.
     fn find_context(&mut self) -> Result<Value, Error> {
-        let (_, told) = self.call_and_listen("Runtime.enable", "Runtime.executionContextCreated")?;
+        let (_, contexts) = self.call_and_listen("Runtime.enable", "Runtime.executionContextCreated")?;
         self.call("Runtime.disable", &json!({}))?;
-        let mut first = told.into_iter().next().ok_or("the inspector names no context")?;
+        let mut first = contexts.into_iter().next().ok_or("the inspector names no context")?;
         Ok(first["context"]["id"].take())
     }
 
@@ -177,16 +177,16 @@ impl Inspector {
         self.answer(method, id, |_| {})
     }
 
-    /// Calls without parameters; the answer, and what the events of one kind told until then.
+    /// Calls without parameters; the answer, and what the events of one kind said until then.
     fn call_and_listen(&mut self, method: &str, event: &str) -> Result<(Value, Vec<Value>), Error> {
         let id = self.send(method, &json!({}))?;
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         let answer = self.answer(method, id, |message| {
             if message["method"] == event {
-                told.push(message["params"].take());
+                events.push(message["params"].take());
             }
         })?;
-        Ok((answer, told))
+        Ok((answer, events))
     }
 
     fn answer(&mut self, method: &str, id: u64, mut hear: impl FnMut(&mut Value)) -> Result<Value, Error> {
@@ -232,7 +232,7 @@ fn targets(port: u16) -> Result<Vec<String>, Error> {
     Ok(targets.iter().filter_map(|target| target["id"].as_str().map(str::to_owned)).collect())
 }
 
-/// The loopback ports on which the workerd processes of a group listen: wrangler does not tell which of
+/// The loopback ports on which the workerd processes of a group listen: wrangler does not say which of
 /// them is workerd's own inspector.
 fn listening_ports(group: u32) -> Result<Vec<u16>, Error> {
     let mut ports = Vec::new();

@@ -227,7 +227,7 @@ impl Product {
         Ok(ureq::get(format!("{}/vectorize/ids", self.model_server)).call()?.body_mut().read_json()?)
     }
 
-    /// Makes Workers AI and Vectorize fail as told; see `local_models::faults::Faults`.
+    /// Makes Workers AI and Vectorize fail as asked; see `local_models::faults::Faults`.
     pub fn set_faults(&self, faults: &serde_json::Value) -> Result<(), Error> {
         ureq::post(format!("{}/faults", self.model_server)).send_json(faults)?;
         Ok(())

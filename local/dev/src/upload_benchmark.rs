@@ -45,7 +45,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const MEMORY_BYTES: u64 = 16 * 1024 * 1024;
 const LATE: Duration = Duration::from_secs(1);
 /// Passes with every restart, so that what was lost with a kill is taken for lost.
-const AWAY_SECONDS: i64 = 120;
+const AWAY: Duration = Duration::from_mins(2);
 /// How much of an upload is unpacked when workerd is killed, in percent.
 const KILLED_AT: [u64; 2] = [20, 60];
 /// For an upload's job to be unpacked, and to end: nothing here is about how fast that is.
@@ -61,7 +61,7 @@ struct Upload {
     media_type: &'static str,
     body: Vec<u8>,
     documents: usize,
-    /// Of them, those that are no text: they are told to be refused.
+    /// Of them, those that are no text: they are listed as refused.
     refused: usize,
 }
 
@@ -152,12 +152,12 @@ fn measure(upload: &Upload) -> Result<Vec<&'static str>, Error> {
     let client = product.client()?;
     warm_up(&client)?;
     let sent = send(&product, &client, upload)?;
-    let mut goals = tell_sent(upload, &sent);
+    let mut goals = print_sent(upload, &sent);
     let started = Instant::now();
     for percent in KILLED_AT {
         wait_for(&client, &sent.job, percent)?;
         product.kill_workers();
-        profile.clock_shift_seconds += AWAY_SECONDS;
+        profile.clock_shift += AWAY;
         product.set_profile(profile.clone())?;
         product.restart_workers()?;
         product.run_cron(Schedule::Frequent)?;
@@ -170,7 +170,7 @@ fn measure(upload: &Upload) -> Result<Vec<&'static str>, Error> {
         started.elapsed().as_secs_f64(),
         KILLED_AT.len()
     );
-    goals.push(tell_items(upload, &view, &client.items(&sent.job, None)?));
+    goals.push(print_items(upload, &view, &client.items(&sent.job, None)?));
     drop(product);
     fs::remove_dir_all(state)?;
     Ok(goals.into_iter().filter(|(_, is_met)| !is_met).map(|(goal, _)| goal).collect())
@@ -268,7 +268,7 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-fn tell_sent(upload: &Upload, sent: &Sent) -> Vec<Goal> {
+fn print_sent(upload: &Upload, sent: &Sent) -> Vec<Goal> {
     println!("{}, {} bytes in one request", upload.name, upload.body.len());
     let late = sent.answered.saturating_sub(sent.transfer);
     let (wasm_before, wasm_after) = sent.wasm;
@@ -296,7 +296,7 @@ fn tell_sent(upload: &Upload, sent: &Sent) -> Vec<Goal> {
     vec![("the gateway's memory", grown < MEMORY_BYTES), ("the time of its answer", late <= LATE)]
 }
 
-fn tell_items(upload: &Upload, view: &Value, items: &[Value]) -> Goal {
+fn print_items(upload: &Upload, view: &Value, items: &[Value]) -> Goal {
     let is_met = is_accounted_for((upload.documents, upload.refused), view, items);
     let states: Vec<String> = counted(items).into_iter().map(|(state, count)| format!("{count} {state}")).collect();
     println!(

@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn about_as_many_fail_as_told() {
+    fn about_as_many_fail_as_asked() {
         let injector = Injector::default();
         let failed = (0..10_000).filter(|_| injector.draw(0.1, 0.1) != Fate::Works).count();
         assert!((1_800..2_200).contains(&failed), "{failed}");

@@ -1,7 +1,7 @@
 //! The model server behind the local stand-ins.
 //!
 //! [`embedding`] runs a real sentence-embedding model on the CPU; [`index`] is a Vectorize that
-//! keeps every documented limit; [`faults`] makes both fail as told; [`server`] puts them behind HTTP.
+//! keeps every documented limit; [`faults`] makes both fail as asked; [`server`] puts them behind HTTP.
 
 pub mod ai;
 pub mod chat;

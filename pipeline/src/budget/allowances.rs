@@ -15,6 +15,7 @@ use crate::{
         object_keys,
         ports::{Deployment, KeyValue},
     },
+    time::{Span, whole_days},
 };
 
 /// Something of which a day, or the plan, gives only so much.
@@ -117,7 +118,7 @@ impl Resource {
             Self::ObjectRequests => usage.object_requests as f64,
             Self::ObjectRowsRead => usage.object_rows_read as f64,
             Self::ObjectRowsWritten => usage.object_rows_written as f64,
-            Self::ObjectGbSeconds => usage.object_milliseconds as f64 / 1_000.0 * constants::OBJECT_GB,
+            Self::ObjectGbSeconds => usage.object_awake.as_milliseconds() as f64 / 1_000.0 * constants::OBJECT_GB,
             Self::VectorsQueried => usage.vectors_queried as f64,
             Self::D1Bytes | Self::R2Bytes => 0.0,
         }
@@ -171,8 +172,9 @@ pub struct Allowances {
     pub vectors_stored: f64,
     /// Requests one API key may make a day.
     pub requests_per_key: u64,
-    /// Days after which a conversation nobody continued is archived.
-    pub archive_after_days: u32,
+    /// After this a conversation nobody continued is archived: whole days.
+    #[serde(rename = "archive_after_days", with = "whole_days")]
+    pub archive_after: Span,
 }
 
 /// The Free plan's: what each of its days may cost.
@@ -201,7 +203,7 @@ impl Default for Allowances {
             r2_bytes: constants::R2_STORED_BYTES as f64,
             vectors_stored: constants::VECTOR_STORED_DIMENSIONS as f64 / dimensions,
             requests_per_key: constants::REQUESTS_PER_KEY_AND_DAY,
-            archive_after_days: constants::ARCHIVE_AFTER_DAYS,
+            archive_after: constants::ARCHIVE_AFTER,
         }
     }
 }
@@ -289,7 +291,7 @@ impl Allowances {
         if !(self.user_share > 0.0 && self.user_share <= 1.0) {
             return Err("user_share must be above 0 and at most 1".to_owned());
         }
-        if self.vectors_stored < 1.0 || self.requests_per_key == 0 || self.archive_after_days == 0 {
+        if self.vectors_stored < 1.0 || self.requests_per_key == 0 || self.archive_after == Span::ZERO {
             return Err("vectors_stored, requests_per_key and archive_after_days must be above 0".to_owned());
         }
         Ok(())

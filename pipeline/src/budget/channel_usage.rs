@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     budget::usage::Usage,
     constants::{MESSAGES_PER_OBJECT_REQUEST, OBJECT_HIBERNATES_AFTER},
-    time::{Span, Timestamp},
+    time::{Span, Timestamp, whole_milliseconds},
 };
 
 /// What a channel used and nobody has counted yet.
@@ -19,8 +19,9 @@ pub struct ChannelUsage {
     pub rows_read: u64,
     /// Rows its statements wrote, and alarms it set.
     pub rows_written: u64,
-    /// Milliseconds for which it was awake.
-    pub milliseconds: u64,
+    /// For how long it was awake.
+    #[serde(rename = "milliseconds", with = "whole_milliseconds")]
+    pub awake: Span,
     /// Messages that came in: a twentieth of a request each.
     pub messages: u64,
 }
@@ -30,22 +31,20 @@ const ROWS_WRITTEN_DUE: u64 = 200;
 /// The same for rows read, of which a day has fifty times as many.
 const ROWS_READ_DUE: u64 = 50 * ROWS_WRITTEN_DUE;
 /// The same for the time awake: some hundred records a day for a channel that never sleeps.
-const MILLISECONDS_DUE: u64 = 900_000;
+const AWAKE_DUE: Span = Span::minutes(15);
 
 impl ChannelUsage {
     /// Adds it to what an invocation used.
     pub fn add_to(self, usage: &mut Usage) {
         usage.object_rows_read += self.rows_read;
         usage.object_rows_written += self.rows_written;
-        usage.object_milliseconds += self.milliseconds;
+        usage.object_awake += self.awake;
         usage.object_requests += self.messages.div_ceil(MESSAGES_PER_OBJECT_REQUEST);
     }
 
     /// True if it is worth a record.
-    pub const fn is_due(self) -> bool {
-        self.rows_written >= ROWS_WRITTEN_DUE
-            || self.rows_read >= ROWS_READ_DUE
-            || self.milliseconds >= MILLISECONDS_DUE
+    pub fn is_due(self) -> bool {
+        self.rows_written >= ROWS_WRITTEN_DUE || self.rows_read >= ROWS_READ_DUE || self.awake >= AWAKE_DUE
     }
 
     /// As the value of a header.
@@ -100,14 +99,16 @@ mod tests {
 
     #[test]
     fn what_is_said_in_a_header_is_counted() {
-        let used = ChannelUsage { rows_read: 1, rows_written: 2, milliseconds: 3, messages: 21 };
+        let used = ChannelUsage { rows_read: 1, rows_written: 2, awake: Span::milliseconds(3), messages: 21 };
+        let header = r#"{"rows_read":1,"rows_written":2,"milliseconds":3,"messages":21}"#;
+        assert_eq!(used.to_header(), header, "another version reads it");
         let mut usage = Usage { object_requests: 1, ..Usage::default() };
         ChannelUsage::from_header(&used.to_header()).add_to(&mut usage);
         let expected = Usage {
             object_requests: 3,
             object_rows_read: 1,
             object_rows_written: 2,
-            object_milliseconds: 3,
+            object_awake: Span::milliseconds(3),
             ..Usage::default()
         };
         assert_eq!(usage, expected);
@@ -118,5 +119,6 @@ mod tests {
     fn little_is_not_worth_a_record() {
         assert!(!ChannelUsage { rows_written: 199, rows_read: 9_999, ..ChannelUsage::default() }.is_due());
         assert!(ChannelUsage { rows_written: 200, ..ChannelUsage::default() }.is_due());
+        assert!(ChannelUsage { awake: Span::minutes(15), ..ChannelUsage::default() }.is_due());
     }
 }

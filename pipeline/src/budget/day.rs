@@ -29,8 +29,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// The end of what an item says that waits for room in D1 or R2: by it those are found that may go on when there is.
-pub const WAITS_FOR_ROOM: &str = "indexing goes on after something is deleted";
+/// The end of what an item says that waits for space in D1 or R2: by it those are found that may go on when there is.
+pub const WAITS_FOR_SPACE: &str = "indexing goes on after something is deleted";
 
 /// The end of what an item says that waits for its user's next share.
 pub const WAITS_FOR_SHARE: &str = "it is new at 00:00 UTC";
@@ -153,7 +153,7 @@ impl Budget {
     }
 
     /// That the user's share is spent, in words.
-    pub fn told_of_share(&self, resource: Resource) -> String {
+    pub fn spent_share_message(&self, resource: Resource) -> String {
         let most = self.own_allowance(resource);
         let used = self.own_share(resource) * most;
         format!("your share of today's {} is spent: {used:.0} of {most:.0}; {WAITS_FOR_SHARE}", resource.name())
@@ -197,10 +197,10 @@ impl Budget {
     pub fn parks_ingest(&self) -> Option<String> {
         if let Some(resource) = Resource::STORED.into_iter().find(|resource| self.is_nearly_full(*resource)) {
             let (percent, name) = (self.share(resource) * 100.0, resource.name());
-            return Some(format!("{percent:.0}% of {name} are full; {WAITS_FOR_ROOM}"));
+            return Some(format!("{percent:.0}% of {name} are full; {WAITS_FOR_SPACE}"));
         }
         if let Some(resource) = self.own_spent().find(|resource| shares::is_needed(*resource)) {
-            return Some(self.told_of_share(resource));
+            return Some(self.spent_share_message(resource));
         }
         let shared = [
             Resource::D1RowsWritten,
@@ -219,7 +219,7 @@ impl Budget {
     }
 
     /// True if so much is stored that indexing must wait.
-    pub fn is_without_room(&self) -> bool {
+    pub fn is_without_space(&self) -> bool {
         Resource::STORED.into_iter().any(|resource| self.is_nearly_full(resource))
     }
 
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_parks_indexing_before_there_is_no_room() {
+    fn what_is_stored_parks_indexing_before_there_is_no_space() {
         for (used, notice) in [
             (r#"{"d1_bytes": 474999999}"#, "d1_bytes at 94%: nothing is given up yet"),
             (r#"{"d1_bytes": 475000000}"#, "d1_bytes at 95%: indexing waits until something is deleted"),

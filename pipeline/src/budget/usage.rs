@@ -5,6 +5,8 @@ use std::ops::AddAssign;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::time::{Span, whole_milliseconds};
+
 /// Operations on the platform, in the units of its allowances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
@@ -38,8 +40,9 @@ pub struct Usage {
     #[serde(default)]
     pub object_rows_written: u64,
     /// Milliseconds for which Durable Objects were awake.
-    #[serde(default)]
-    pub object_milliseconds: u64,
+    #[serde(default, rename = "object_milliseconds", with = "whole_milliseconds")]
+    #[schemars(with = "u64")]
+    pub object_awake: Span,
 }
 
 impl AddAssign for Usage {
@@ -57,7 +60,7 @@ impl AddAssign for Usage {
         self.object_requests += more.object_requests;
         self.object_rows_read += more.object_rows_read;
         self.object_rows_written += more.object_rows_written;
-        self.object_milliseconds += more.object_milliseconds;
+        self.object_awake += more.object_awake;
     }
 }
 

@@ -203,7 +203,7 @@ impl Catalogue {
         self.models.get(model).map_or(Price { input: 0.0, output: 0.0 }, |model| model.price)
     }
 
-    /// Tells one table from another.
+    /// Distinguishes one table from another.
     pub fn fingerprint(&self) -> String {
         fingerprint::of(&[serde_json::to_string(self).unwrap_or_default().as_bytes()])
     }

@@ -240,7 +240,7 @@ mod tests {
         let claim = |at| format!("{}/00", ClaimToken::new(at, [7; RANDOM_BYTES]));
         let end = |at| format!("{}/99", ClaimToken::new(at, [7; RANDOM_BYTES]));
         let first = admit(None, update(&claim(second(1)), vec![delta(0, "Hel")])).state;
-        // It failed in second 5, and the worker tells late.
+        // It failed in second 5, and the worker publishes it late.
         let retried = admit(Some(&first), update(&retry_attempt(second(5)), vec![TurnEvent::Restarted]));
         assert!(matches!(retried.events[..], [TurnEvent::Restarted]), "{:?}", retried.events);
         for at in [second(1), second(5)] {

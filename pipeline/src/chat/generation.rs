@@ -8,7 +8,7 @@ use crate::time::Span;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// What the model is told to be.
+    /// The instructions to the model.
     System,
     /// The user.
     User,

@@ -52,7 +52,7 @@ pub struct Ask {
     pub cache_key: Option<String>,
     /// The messages before the question, of a client that keeps them itself.
     pub history: Vec<PromptMessage>,
-    /// What the client tells the model to be: of a client of `/v1`.
+    /// The instructions to the model: of a client of `/v1`.
     pub instructions: Option<String>,
     /// Accept what the user states about themselves without asking.
     pub accept_memories: bool,

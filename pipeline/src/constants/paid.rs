@@ -64,5 +64,5 @@ pub const WINDOWS_PER_MESSAGE: usize = 200;
 pub const VECTORS_PER_PURGE: usize = 10 * super::VECTORS_PER_DELETE;
 /// Superseded revisions that one purge message looks at.
 pub const PURGED_PER_MESSAGE: i64 = 10 * super::PURGED_PER_MESSAGE;
-/// As [`super::PAUSES_OF_A_WAIT`]: a wait of a minute looks every second in the end, not every four.
-pub const PAUSES_OF_A_WAIT: i64 = 60;
+/// As [`super::LONGEST_PAUSE_SHARE`]: a wait of a minute looks every second in the end, not every four.
+pub const LONGEST_PAUSE_SHARE: f64 = 1.0 / 60.0;

@@ -168,7 +168,7 @@ pub struct SharedFields {
 }
 
 impl SharedFields {
-    /// True if there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -238,12 +238,12 @@ pub struct PartlyPurged {
 }
 
 impl PartlyPurged {
-    /// This revision, without its first `vectors`.
+    /// Returns this revision, without its first `vectors`.
     pub fn of(revision: &SupersededRevision, vectors: i64) -> Self {
         Self { document_id: revision.document_id.clone(), revision: revision.revision, vectors }
     }
 
-    /// True for the revision that was begun.
+    /// Returns true for the revision that was begun.
     pub fn is_of(&self, revision: &SupersededRevision) -> bool {
         self.document_id == revision.document_id && self.revision == revision.revision
     }

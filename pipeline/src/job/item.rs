@@ -46,12 +46,12 @@ impl ItemState {
         Self::Cancelled,
     ];
 
-    /// True if nothing will change it but its owner.
+    /// Returns true if nothing will change it but its owner.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled)
     }
 
-    /// Its name in D1 and in answers.
+    /// Returns its name in D1 and in answers.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Uploading => "uploading",
@@ -116,7 +116,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// A write whose `?1` and `?2` are the item and the token, for the fence
+    /// Makes a write whose `?1` and `?2` are the item and the token, for the fence
     /// ([`HELD`](crate::store::conditions::HELD)), which `sql` must contain.
     pub fn fenced(&self, sql: &'static str) -> Write {
         debug_assert!(sql.contains(CLAIMED), "a write without the fence");

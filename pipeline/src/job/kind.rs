@@ -24,7 +24,7 @@ pub enum JobKind {
 }
 
 impl JobKind {
-    /// Its name in D1 and in answers.
+    /// Returns its name in D1 and in answers.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Index => "index",

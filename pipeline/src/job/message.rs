@@ -41,7 +41,7 @@ impl Stage {
     pub const ALL: [Self; 7] =
         [Self::Unpack, Self::Chunk, Self::Embed, Self::Upsert, Self::Purge, Self::Chat, Self::Archive];
 
-    /// The version its messages are written in: the first whose readers know the stage.
+    /// Returns the version its messages are written in: the first whose readers know the stage.
     pub const fn version(self) -> u32 {
         match self {
             Self::Chunk | Self::Embed | Self::Upsert | Self::Purge => 1,
@@ -51,7 +51,7 @@ impl Stage {
         }
     }
 
-    /// The stage's name: of its queue, in D1, in messages and in answers.
+    /// Returns the stage's name: of its queue, in D1, in messages and in answers.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unpack => "unpack",
@@ -64,7 +64,7 @@ impl Stage {
         }
     }
 
-    /// What the stage's neurons are for.
+    /// Returns what the stage's neurons are for.
     pub const fn purpose(self) -> Purpose {
         match self {
             Self::Unpack | Self::Chunk | Self::Embed | Self::Upsert | Self::Purge | Self::Archive => Purpose::Ingest,
@@ -103,7 +103,7 @@ pub struct ItemAnnouncement {
 }
 
 impl ItemAnnouncement {
-    /// The message that announces the item to its stage, if it wants a worker now.
+    /// Returns the message that announces the item to its stage, if it wants a worker now.
     pub fn message(self) -> Option<Message> {
         (self.state == "queued").then_some(Message { stage: self.stage, item: self.id, user: self.user_id })
     }
@@ -134,7 +134,7 @@ pub enum Decoded {
 }
 
 impl Message {
-    /// The body to send.
+    /// Returns the body to send.
     pub fn encode(&self) -> String {
         // A struct of numbers and strings always serialises.
         serde_json::to_string(&Envelope { v: self.stage.version(), message: self }).unwrap_or_default()
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_newer_version_is_told_from_a_malformed_one() {
+    fn a_newer_version_is_not_taken_for_a_malformed_one() {
         assert_eq!(Message::decode(r#"{"v":5,"anything":[]}"#), Decoded::TooNew { version: 5 });
         for malformed in [
             "",

@@ -1,4 +1,4 @@
-//! What a stage made of a message. Only the batch loop turns it into ack and retry.
+//! What a stage made of a message. Only the consumer Worker turns it into ack and retry.
 
 use crate::{
     constants,
@@ -34,7 +34,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The name the log line carries.
+    /// Returns the name the log line carries.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -44,7 +44,7 @@ impl Outcome {
         }
     }
 
-    /// What the batch loop says of it.
+    /// Returns what the log of the consumer Worker says of it.
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Done => None,
@@ -87,8 +87,8 @@ pub fn wait_for_database<P: Clock + Random>(ports: &P, failure: Failure, deliver
     }
 }
 
-/// How long until the next attempt, in whole seconds: equal jitter, from half of an exponential ceiling up to all
-/// of it, so that chance does not use the attempts up while a service is out.
+/// Returns how long until the next attempt, in whole seconds: equal jitter, from half of an exponential ceiling up to
+/// all of it, so that chance does not use the attempts up while a service is out.
 ///
 /// Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 pub fn backoff(attempts: i64, jitter: u8) -> Span {

@@ -73,7 +73,8 @@ pub async fn complete<P: Database + Queue + Clock>(
     commit(ports, claim, work, progress, next).await.map(|_| Outcome::Done)
 }
 
-/// As [`complete`]; false if the claim was lost and nothing was written, or given back by the work itself.
+/// Completes the item as [`complete`] does; returns false if the claim was lost and nothing was written, or given back
+/// by the work itself.
 ///
 /// # Errors
 /// As [`complete`].

@@ -25,21 +25,21 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Nothing so far, on this plan.
+    /// Begins with nothing asked so far, on this plan.
     pub fn on(plan: Plan) -> Self {
         Self { plan, ..Self::default() }
     }
 
-    /// True if nothing was asked so far.
+    /// Returns true if nothing was asked so far.
     pub const fn is_nothing(&self) -> bool {
         self.subrequests == 0 && self.outside == 0
     }
 
-    /// Counts a batch that goes to D1 in one request, and looks at the size of each of its statements.
+    /// Counts a transaction that goes to D1 in one request, and looks at the size of each of its statements.
     ///
     /// # Errors
     /// As of [`count_queries`](Self::count_queries), or D1 does not take a statement of this size.
-    pub fn count_batch(&mut self, statements: &[Statement]) -> Result<(), Failure> {
+    pub fn count_transaction(&mut self, statements: &[Statement]) -> Result<(), Failure> {
         self.count_queries(statements.len())?;
         statements.iter().try_for_each(Statement::check_size)
     }
@@ -75,12 +75,12 @@ impl Asked {
         refuse_beyond(self.outside, self.plan.outside())
     }
 
-    /// D1 queries that the invocation may still send, those aside that end it.
+    /// Returns how many D1 queries the invocation may still send, those aside that end it.
     pub const fn queries_left(&self) -> u64 {
         (self.plan.d1_queries() - QUERIES_TO_RECORD).saturating_sub(self.d1_queries)
     }
 
-    /// Requests to Cloudflare's services that the invocation may still send.
+    /// Returns how many requests to Cloudflare's services the invocation may still send.
     pub const fn subrequests_left(&self) -> u64 {
         self.plan.subrequests().saturating_sub(self.subrequests)
     }
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_statement_as_large_as_d1_takes_it_is_admitted_and_no_larger_one() {
-        let admit = |statement: Statement| Asked::default().count_batch(&[Statement::new("SELECT 1"), statement]);
+        let admit = |statement: Statement| Asked::default().count_transaction(&[Statement::new("SELECT 1"), statement]);
         let with_text = |bytes| Statement::new("SELECT ?1").bind("x".repeat(bytes));
         let with_values = |count| (0..count).fold(Statement::new("SELECT 1"), |statement, _| statement.bind(1i64));
         let of_length = |bytes| Statement::new("x".repeat(bytes).leak());
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fifty_first_query_is_refused_and_every_statement_of_a_batch_is_one() {
+    fn the_fifty_first_query_is_refused_and_every_statement_of_a_transaction_is_one() {
         let mut asked = Asked::default();
         asked.count_queries(20).unwrap();
         asked.count_queries(27).unwrap();

@@ -29,7 +29,7 @@ pub struct Bursts {
 }
 
 impl Bursts {
-    /// Nobody has asked yet.
+    /// Begins with nobody who has asked.
     pub const fn new() -> Self {
         Self { windows: BTreeMap::new() }
     }
@@ -46,7 +46,7 @@ impl Bursts {
         window.requests <= quota
     }
 
-    /// Under which name a caller is counted: their own, as long as there is room.
+    /// Under which name a caller is counted: their own, as long as there is space.
     fn key(&mut self, burst: Burst, caller: &str, now: Timestamp) -> (Burst, String) {
         let key = (burst, caller.to_owned());
         if self.windows.contains_key(&key) || self.windows.len() < CALLERS {
@@ -57,7 +57,7 @@ impl Bursts {
     }
 }
 
-/// Requests in a period, as `wrangler.toml` tells the binding.
+/// Requests in a period, as `wrangler.toml` configures the binding.
 const fn quota(burst: Burst) -> (u32, Span) {
     match burst {
         Burst::Address => (constants::BURST_PER_ADDRESS, constants::BURST_PERIOD),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_beyond_the_room_share_a_quota_and_take_no_more_room() {
+    fn callers_beyond_the_space_share_a_quota_and_take_no_more_space() {
         let mut bursts = Bursts::new();
         let now = Timestamp::from_milliseconds(1_000);
         for number in 0..CALLERS {
@@ -101,7 +101,7 @@ mod tests {
         assert!(bursts.admit(Burst::Address, "7", now), "who is counted already goes on");
         assert!(bursts.windows.len() <= CALLERS + 3, "one more for each kind of burst");
         let later = now.plus(constants::BURST_PERIOD);
-        assert!(bursts.admit(Burst::Address, "new 4999", later), "their room is free again");
+        assert!(bursts.admit(Burst::Address, "new 4999", later), "their space is free again");
         assert_eq!(bursts.windows.len(), 1);
     }
 }

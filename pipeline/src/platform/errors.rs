@@ -29,7 +29,7 @@ const SQLITE_REFUSED: [&str; 6] =
 /// D1: how errors begin that a full database or account gives.
 const D1_FULL: [&str; 2] = ["Exceeded maximum DB size", "Exceeded maximum account storage"];
 
-/// Why a call of Workers AI failed, by its words.
+/// Returns why a call of Workers AI failed, by its words.
 pub fn of_workers_ai(words: &str) -> Failure {
     let why = format!("Workers AI: {words}");
     match leading_code(words) {
@@ -39,7 +39,7 @@ pub fn of_workers_ai(words: &str) -> Failure {
     }
 }
 
-/// Why a call of Vectorize failed, by its words.
+/// Returns why a call of Vectorize failed, by its words.
 pub fn of_vectorize(words: &str) -> Failure {
     let why = format!("Vectorize: {words}");
     match code_of_name(words) {
@@ -48,7 +48,7 @@ pub fn of_vectorize(words: &str) -> Failure {
     }
 }
 
-/// Why a statement of D1 failed, by its words. After what passes the outcome of a write is unknown, which
+/// Returns why a statement of D1 failed, by its words. After what passes the outcome of a write is unknown, which
 /// every write here is made for.
 ///
 /// <https://developers.cloudflare.com/d1/observability/debug-d1/>
@@ -102,7 +102,7 @@ mod tests {
     use crate::failure::FailureKind::{Bug, Exhausted, Transient};
 
     #[test]
-    fn workers_ai_is_told_by_its_leading_code() {
+    fn a_failure_of_workers_ai_is_known_by_its_leading_code() {
         for (words, kind) in [
             ("3036: You have used up your daily free allocation of 10,000 neurons.", Exhausted),
             ("4006: you have used up your daily free allocation of 10,000 neurons, please upgrade", Exhausted),

@@ -57,12 +57,12 @@ impl IsolateMemory {
         self.remember(caller, Refused { suspected_until: until, banned_until: Some(until) });
     }
 
-    /// Until when a caller is banned, or was, as far as is known here.
+    /// Returns until when a caller is banned, or was, as far as is known here.
     pub fn banned_until(&self, caller: &str) -> Option<Timestamp> {
         self.callers.get(caller)?.banned_until
     }
 
-    /// True if a caller was refused here lately.
+    /// Returns true if a caller was refused here lately.
     pub fn is_suspected(&self, caller: &str, now: Timestamp) -> bool {
         self.callers.get(caller).is_some_and(|refused| now < refused.suspected_until)
     }
@@ -79,7 +79,7 @@ impl IsolateMemory {
         self.done(user).totals.add(usage);
     }
 
-    /// What a user did here since the day was counted, as far as somebody had asked when it was done.
+    /// Returns what a user did here since the day was counted, as far as somebody had asked when it was done.
     pub fn done_since(&mut self, user: &UserId, counted_at: Timestamp) -> Totals {
         let done = self.done(user);
         // What was done before is in the count.
@@ -102,7 +102,7 @@ impl IsolateMemory {
         self.unrecorded_since.get_or_insert(now);
     }
 
-    /// The invocations that were left, if they are worth a row; they are given once.
+    /// Returns the invocations that were left, if they are worth a row; they are given once.
     pub fn take_unrecorded(&mut self, now: Timestamp) -> Option<Totals> {
         let since = self.unrecorded_since?;
         if self.unrecorded.invocations < UNRECORDED_DUE && now.since(since) < UNRECORDED_KEPT {
@@ -119,13 +119,13 @@ impl IsolateMemory {
         self.unrecorded_since.get_or_insert(now);
     }
 
-    /// How long a caller stays banned, in whole seconds and one more.
+    /// Returns how long a caller stays banned, in whole seconds and one more.
     pub fn banned_for(&self, caller: &str, now: Timestamp) -> Option<Span> {
         left_of_ban(self.banned_until(caller)?, now)
     }
 }
 
-/// How long a ban still lasts, in whole seconds and one more; `None` if it is over.
+/// Returns how long a ban still lasts, in whole seconds and one more; `None` if it is over.
 pub fn left_of_ban(until: Timestamp, now: Timestamp) -> Option<Span> {
     let left = until.since(now);
     (left > Span::ZERO).then_some(Span::seconds(left.as_seconds() + 1))
@@ -150,7 +150,7 @@ mod tests {
         object_requests: 0,
         object_rows_read: 0,
         object_rows_written: 0,
-        object_milliseconds: 0,
+        object_awake: Span::ZERO,
     };
 
     fn at(milliseconds: i64) -> Timestamp {

@@ -14,7 +14,7 @@ pub struct JsonRows {
 }
 
 impl JsonRows {
-    /// Of these rows.
+    /// Makes the arrays of these rows.
     ///
     /// # Errors
     /// As [`push`](Self::push).
@@ -48,22 +48,22 @@ impl JsonRows {
         Ok(())
     }
 
-    /// How many rows there are.
+    /// Counts the rows.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// True if there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The arrays; none for no rows.
+    /// Returns the arrays; none for no rows.
     pub fn arrays(&self) -> impl Iterator<Item = &str> {
         self.placed().map(|(_, array)| array)
     }
 
-    /// The arrays, each with the number of rows before it.
+    /// Returns the arrays, each with the number of rows before it.
     pub fn placed(&self) -> impl Iterator<Item = (usize, &str)> {
         self.arrays.iter().map(|(before, array)| (*before, array.as_str()))
     }

@@ -43,7 +43,7 @@ pub trait Database {
     ///
     /// A statement or a limit was refused, or D1 is not answering. After the latter the transaction may
     /// have happened.
-    async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure>;
+    async fn transact(&self, statements: Vec<Statement>) -> Result<Answers, Failure>;
 }
 
 /// An object read from R2.
@@ -97,7 +97,7 @@ pub trait ObjectStore {
 /// The body of the request that is being answered, as far as it goes into R2 unread.
 pub trait UnreadBody {
     /// Streams all of it, which are `length` bytes, into an object; none of them passes through the caller. It
-    /// can be done once. Answers with what tells its content from any other.
+    /// can be done once. Answers with what distinguishes its content from any other.
     ///
     /// # Errors
     ///
@@ -215,15 +215,15 @@ pub trait VectorIndex {
 
 /// The invocation itself: what it is called and what it has used so far.
 pub trait Meter {
-    /// The name that its usage row and its reservation carry, unique to it.
+    /// Returns the name that its usage row and its reservation carry, unique to it.
     fn invocation(&self) -> String;
-    /// What it has used, counted where the platform is called.
+    /// Returns what it has used, counted where the platform is called.
     fn usage(&self) -> Usage;
-    /// How often it has asked the platform so far, against how often one invocation may.
+    /// Returns how often it has asked the platform so far, against how often one invocation may.
     fn asked(&self) -> Asked;
-    /// Bytes of the database, as it last said; 0 if it has not so far.
+    /// Returns the bytes of the database, as it last said; 0 if it has not so far.
     fn database_bytes(&self) -> u64;
-    /// True once it has set neurons aside.
+    /// Returns true once it has set neurons aside.
     fn has_reserved(&self) -> bool;
     /// Notes that it has set neurons aside.
     fn note_reservation(&self);
@@ -237,15 +237,15 @@ pub trait Isolate {
 
 /// How this deployment is configured.
 pub trait Deployment {
-    /// The `PLAN` variable.
+    /// Returns the `PLAN` variable.
     fn plan_name(&self) -> String;
-    /// The plan it runs on: the Free plan, which asks for least, if it names none that there is.
+    /// Returns the plan it runs on: the Free plan, which asks for least, if it names none that there is.
     fn plan(&self) -> Plan {
         Plan::parse(&self.plan_name()).unwrap_or_default()
     }
-    /// The `LIMITS` variable: see [`crate::budget::allowances`].
+    /// Returns the `LIMITS` variable: see [`crate::budget::allowances`].
     fn limits(&self) -> Option<Vec<u8>>;
-    /// Where alerts are sent, if anywhere.
+    /// Returns where alerts are sent, if anywhere.
     fn webhook(&self) -> Option<Webhook>;
 }
 
@@ -288,7 +288,7 @@ pub trait RateLimiter {
 
 /// The time of day, and waiting. Code that is tested in a simulated time reads no other clock.
 pub trait Clock {
-    /// The present time. On Workers it stands still during CPU work.
+    /// Returns the present time. On Workers it stands still during CPU work.
     fn now(&self) -> Timestamp;
     /// Waits, which costs no CPU.
     async fn sleep(&self, span: Span);

@@ -33,7 +33,7 @@ pub struct Statement {
 }
 
 impl Statement {
-    /// A statement without parameters so far.
+    /// Makes a statement without parameters so far.
     pub fn new(sql: &'static str) -> Self {
         Self { sql, values: Vec::new() }
     }
@@ -74,7 +74,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// All rows, read as `T`.
+    /// Returns all rows, read as `T`.
     ///
     /// # Errors
     /// A bug if a row is not what the code expects.
@@ -82,7 +82,7 @@ impl Rows {
         self.rows.iter().map(|row| read(row)).collect()
     }
 
-    /// The first row, if there is one.
+    /// Returns the first row, if there is one.
     ///
     /// # Errors
     /// A bug if a row is not what the code expects.
@@ -96,7 +96,7 @@ fn read<T: DeserializeOwned>(row: &RawValue) -> Result<T, Failure> {
         .map_err(|error| Failure::bug(format!("a row of D1 is not what the code expects: {error}")))
 }
 
-/// The answers of a batch, by the statement's place in it.
+/// The answers of a transaction, by the statement's place in it.
 #[derive(Debug, Default)]
 pub struct Answers(pub Vec<Rows>);
 

@@ -33,7 +33,7 @@ pub struct Query<Row> {
 }
 
 impl<Row> Query<Row> {
-    /// A query without parameters so far. The SQL is never built from input.
+    /// Makes a query without parameters so far. The SQL is never built from input.
     pub fn new(sql: &'static str) -> Self {
         Self { statement: Statement::new(sql), row: PhantomData }
     }
@@ -75,7 +75,7 @@ pub struct Write {
 }
 
 impl Write {
-    /// A write without parameters so far. The SQL is never built from input.
+    /// Makes a write without parameters so far. The SQL is never built from input.
     pub fn new(sql: &'static str) -> Self {
         Self { statement: Statement::new(sql) }
     }
@@ -156,7 +156,7 @@ impl Transaction {
     /// What the database fails with. The transaction may have happened all the same.
     pub async fn commit<P: Database>(self, ports: &P) -> Result<Committed, Failure> {
         let expected = self.statements.len();
-        let answers = ports.batch(self.statements).await?.0;
+        let answers = ports.transact(self.statements).await?.0;
         if answers.len() != expected {
             return Err(Failure::bug(format!("D1 gave {} answers to {expected} statements", answers.len())));
         }
@@ -177,12 +177,12 @@ pub struct Committed {
 }
 
 impl Committed {
-    /// How many rows a write changed.
+    /// Returns how many rows a write changed.
     pub fn changes(&self, written: Written) -> u64 {
         self.answers.get(written.place).map_or(0, |rows| rows.changes)
     }
 
-    /// All rows of a query.
+    /// Returns all rows of a query.
     ///
     /// # Errors
     /// A bug if a row is not what the code expects.
@@ -190,7 +190,7 @@ impl Committed {
         self.rows(selected.place)?.all()
     }
 
-    /// The first row of a query, if there is one.
+    /// Returns the first row of a query, if there is one.
     ///
     /// # Errors
     /// A bug if the row is not what the code expects.
@@ -198,7 +198,7 @@ impl Committed {
         self.rows(selected.place)?.first()
     }
 
-    /// The messages for the queued items that statements added by [`Transaction::announce`] returned.
+    /// Returns the messages for the queued items that statements added by [`Transaction::announce`] returned.
     ///
     /// # Errors
     /// A bug if a row is not what the code expects.

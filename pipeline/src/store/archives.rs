@@ -91,7 +91,7 @@ pub struct ArchiveKey {
     pub key: String,
 }
 
-/// At most `limit` archives that nothing points at: given up, or noted by a writer that cannot be alive
+/// Reads at most `limit` archives that nothing points at: given up, or noted by a writer that cannot be alive
 /// any more.
 pub fn unused(now: Timestamp, limit: usize) -> Query<ArchiveKey> {
     Query::new("SELECT key FROM archives WHERE state = 'garbage' OR (state = 'writing' AND updated_at < ?1) LIMIT ?2")

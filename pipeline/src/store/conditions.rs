@@ -3,19 +3,33 @@
 //! Parameters differ from statement to statement, so the conditions that need them are macros over the
 //! parameters' names; [`const_format::formatcp!`] puts them into a statement at compile time.
 
-use const_format::formatcp;
-
 /// The states that only an owner's retry leaves, as an SQL list.
 pub const TERMINAL: &str = "('done', 'failed', 'cancelled')";
+
+/// The item `$item` is held with the token `$token`; nothing is where they are NULL.
+macro_rules! claimed_as {
+    ($item:literal, $token:literal) => {
+        concat!("id = ", $item, " AND token = ", $token)
+    };
+}
+pub(in crate::store) use claimed_as;
+
+/// As [`HELD`], of the claim bound as `$item` and `$token`; of no claim at all where they are NULL.
+macro_rules! held_as {
+    ($item:literal, $token:literal) => {
+        concat!("EXISTS (SELECT 1 FROM job_items WHERE ", $crate::store::conditions::claimed_as!($item, $token), ")")
+    };
+}
+pub(in crate::store) use held_as;
 
 /// The fence: the claim bound as `?1` (item) and `?2` (token) still holds.
 ///
 /// Every write of a stage carries it and shares one transaction with the move that gives the claim up,
 /// so that a writer whose lease ran out, or whose job was cancelled, changes nothing.
-pub const HELD: &str = formatcp!("EXISTS (SELECT 1 FROM job_items WHERE {CLAIMED})");
+pub const HELD: &str = held_as!("?1", "?2");
 
 /// The fence of a write to the claimed item itself.
-pub const CLAIMED: &str = "id = ?1 AND token = ?2";
+pub const CLAIMED: &str = claimed_as!("?1", "?2");
 
 /// The job `$job` was accepted at the time `$now`: by this very transaction, since its time is its own.
 macro_rules! accepted_at {
@@ -24,14 +38,6 @@ macro_rules! accepted_at {
     };
 }
 pub(in crate::store) use accepted_at;
-
-/// As [`HELD`], of the claim bound as `$item` and `$token`; of no claim at all where they are NULL.
-macro_rules! held_as {
-    ($item:literal, $token:literal) => {
-        concat!("EXISTS (SELECT 1 FROM job_items WHERE id = ", $item, " AND token = ", $token, ")")
-    };
-}
-pub(in crate::store) use held_as;
 
 /// The idempotency key `$key` of the user `$user` belongs to the job `$job`.
 macro_rules! key_held_by {
@@ -49,6 +55,14 @@ macro_rules! key_held_by {
 }
 pub(in crate::store) use key_held_by;
 
+/// At `$now` nobody holds the item at hand, and somebody may: a claim that ran out holds no more.
+macro_rules! is_claimable {
+    ($now:literal) => {
+        concat!("(state IN ('queued', 'parked') OR (state = 'running' AND lease < ", $now, "))")
+    };
+}
+pub(in crate::store) use is_claimable;
+
 /// The item `$item` of `$user` has no attempts left of `$attempts`, and at `$now` nobody holds it.
 macro_rules! is_spent {
     ($item:literal, $user:literal, $attempts:literal, $now:literal) => {
@@ -59,9 +73,8 @@ macro_rules! is_spent {
             $user,
             " AND attempts >= ",
             $attempts,
-            " AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ",
-            $now,
-            "))"
+            " AND ",
+            $crate::store::conditions::is_claimable!($now)
         )
     };
 }

@@ -113,7 +113,7 @@ pub struct TurnConversation {
 const JOB_AND_CONVERSATION: &str =
     "jobs j JOIN conversations c ON c.user_id = j.user_id AND c.id = j.turn ->> '$.conversation_id'";
 
-/// The conversation of a chat job.
+/// Reads the conversation of a chat job.
 pub fn of_turn(user: &UserId, job: &JobId) -> Query<TurnConversation> {
     Query::new(formatcp!(
         "SELECT c.id, c.summary, c.archived_key FROM {JOB_AND_CONVERSATION}
@@ -145,7 +145,7 @@ pub struct ConversationEntry {
 /// The columns of a [`ConversationEntry`].
 const ENTRY: &str = "id, title, last_number / 2 AS turns, created_at, updated_at, archived_key IS NOT NULL AS archived";
 
-/// A user's conversations whose titles hold `title`, the newest first, from the one after `cursor` on.
+/// Reads a user's conversations whose titles hold `title`, the newest first, from the one after `cursor` on.
 /// Those of clients that keep the messages themselves are not listed.
 pub fn list(user: &UserId, title: Option<String>, cursor: Option<String>, limit: i64) -> Query<ConversationEntry> {
     Query::new(formatcp!(
@@ -171,7 +171,7 @@ pub struct ConversationRow {
     pub entry: ConversationEntry,
 }
 
-/// A user's conversation.
+/// Reads a user's conversation.
 pub fn conversation(user: &UserId, conversation: &ConversationId) -> Query<ConversationRow> {
     Query::new(formatcp!("SELECT {ENTRY}, summary FROM conversations WHERE user_id = ?1 AND id = ?2"))
         .bind(user)
@@ -183,7 +183,7 @@ pub fn delete(user: &UserId, conversation: &ConversationId) -> Write {
     Write::new("DELETE FROM conversations WHERE user_id = ?1 AND id = ?2").bind(user).bind(conversation)
 }
 
-/// Conversations that were continued longer ago than their owners want (`retention` of their profile).
+/// Reads conversations that were continued longer ago than their owners want (`retention` of their profile).
 pub fn past_retention(now: Timestamp, limit: i64) -> Query<Old<ConversationId>> {
     const OLD: &str = past_retention!("conversations", "old.updated_at", "conversation_days", "?1", "?2");
     retention::old(formatcp!("SELECT old.user_id, old.id {OLD} LIMIT ?3"), now, limit)

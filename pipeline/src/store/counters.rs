@@ -36,8 +36,10 @@ pub struct Stored {
     pub counted_at: Option<Timestamp>,
 }
 
-/// What is stored: one row, whatever there is.
+/// Reads what is stored: one row, whatever there is.
 pub fn stored() -> Query<Stored> {
+    // What was never counted is nothing, but for the time. Uploads come and go between two counts, so that they are
+    // counted here.
     Query::new(
         "SELECT coalesce((SELECT value FROM counters WHERE name = 'r2_bytes'), 0)
                 + (SELECT total(bytes) FROM uploads WHERE cleared_at IS NULL) AS r2_bytes,
@@ -50,6 +52,10 @@ pub fn stored() -> Query<Stored> {
 /// Counts what is stored anew: a look at every row of a document, deleted or not. Archives are not in the bytes: they
 /// are packed, and few. A document that is being evicted has the vectors that are not removed so far.
 pub fn count_stored(now: Timestamp) -> Write {
+    // One look at the rows for all three sums. A deleted document has no bytes and no vectors any more, one that was
+    // never published has no vectors yet; of one that is evicted none are left but those that eviction has not come to.
+    // Then a counter for each sum and one for the time, those that are there overwritten; `WHERE true`, since SQLite
+    // would take ON CONFLICT behind a SELECT for a join's condition.
     Write::new(
         "WITH counted AS MATERIALIZED (
              SELECT count(*) AS documents, total(CASE WHEN deleted_at IS NULL THEN bytes END) AS bytes,
@@ -69,9 +75,9 @@ pub fn count_stored(now: Timestamp) -> Write {
     .bind(now)
 }
 
-/// The room that there is in R2, and who takes it.
+/// The space that there is in R2, and who takes it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub struct Room {
+pub struct Space {
     /// Bytes that are stored: of documents as last counted, and of uploads that are not unpacked.
     pub stored: f64,
     /// Of them, those of the user's uploads.
@@ -80,8 +86,10 @@ pub struct Room {
     pub others: i64,
 }
 
-/// Who takes the room in R2: one row, whatever there is.
-pub fn room(user: &UserId) -> Query<Room> {
+/// Reads who takes the space in R2: one row, whatever there is.
+pub fn space(user: &UserId) -> Query<Space> {
+    // One look at the uploads that are not removed from R2, everybody's and the user's own.
+    // Somebody else is who could come with an upload: one good key is enough.
     Query::new(
         "SELECT coalesce((SELECT value FROM counters WHERE name = 'r2_bytes'), 0) + u.stored AS stored, u.own,
                 EXISTS (SELECT 1 FROM api_keys WHERE user_id <> ?1 AND revoked_at IS NULL) AS others
@@ -95,6 +103,7 @@ pub fn room(user: &UserId) -> Query<Room> {
 ///
 /// The value is the day's number times 10,000 plus the writes of that day.
 pub fn take_kv_writes(writes: i64, most: f64, now: Timestamp) -> Write {
+    // A new day begins with what is taken; on the same day it is added, if that is not more than there may be.
     Write::new(
         "INSERT INTO counters (name, value) VALUES ('kv_writes', ?1 * 10000 + ?2)
          ON CONFLICT (name) DO UPDATE SET value = CASE WHEN value / 10000 = ?1 THEN value ELSE ?1 * 10000 END + ?2
@@ -121,7 +130,7 @@ pub fn note_due_steps(steps: i64) -> Query<StepsDue> {
     .bind(steps)
 }
 
-/// The steps that are due and not done.
+/// Reads the steps that are due and not done.
 pub fn due_steps() -> Query<StepsDue> {
     Query::new("SELECT value FROM counters WHERE name = 'steps_due'")
 }

@@ -69,7 +69,7 @@ pub struct DeadLetter {
     pub replayed_at: Option<Timestamp>,
 }
 
-/// A user's dead letters by id, from the one after `cursor` on.
+/// Reads a user's dead letters by id, from the one after `cursor` on.
 pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<DeadLetter> {
     Query::new(
         "SELECT l.id, l.stage, i.job_id, l.why, l.created_at, l.replayed_at
@@ -90,7 +90,7 @@ pub struct FailedItem {
     pub job_id: Option<JobId>,
 }
 
-/// What a user's dead letter is about. Letters are kept for longer than jobs.
+/// Reads what a user's dead letter is about. Letters are kept for longer than jobs.
 pub fn failed_item(user: &UserId, id: &str) -> Query<FailedItem> {
     Query::new(
         "SELECT i.id AS item_id, i.job_id FROM dead_letters l LEFT JOIN job_items i ON i.id = l.item_id

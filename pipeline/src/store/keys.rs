@@ -71,7 +71,7 @@ pub struct ApiKeyEntry {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// A user's keys, from the one after `cursor` on.
+/// Reads a user's keys, from the one after `cursor` on.
 pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<ApiKeyEntry> {
     Query::new(
         "SELECT id, name, created_at, revoked_at FROM api_keys

@@ -13,7 +13,7 @@ pub struct Listing {
     pub seen_until: String,
 }
 
-/// The lists that are not looked through to their ends.
+/// Reads the lists that are not looked through to their ends.
 pub fn seen() -> Query<Listing> {
     Query::new("SELECT prefix, seen_until FROM listings")
 }

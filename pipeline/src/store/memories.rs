@@ -54,17 +54,17 @@ pub struct MemoryRow {
 /// The columns of a [`MemoryRow`].
 const MEMORY: &str = "id, kind, text, source, confidence, state, pinned, supersedes, created_at, recalled_at";
 
-/// A user's memory.
+/// Reads a user's memory.
 pub fn memory(user: &UserId, memory: &MemoryId) -> Query<MemoryRow> {
     Query::new(formatcp!("SELECT {MEMORY} FROM memories WHERE user_id = ?1 AND id = ?2")).bind(user).bind(memory)
 }
 
-/// A user's memory of these words; `hash` is [`fingerprint::of_words`](crate::fingerprint::of_words).
+/// Reads a user's memory of these words; `hash` is [`fingerprint::of_words`](crate::fingerprint::of_words).
 pub fn of_words(user: &UserId, hash: &str) -> Query<MemoryRow> {
     Query::new(formatcp!("SELECT {MEMORY} FROM memories WHERE user_id = ?1 AND hash = ?2")).bind(user).bind(hash)
 }
 
-/// A user's memories in a state, or in any, the newest first, from the one after `cursor` on.
+/// Reads a user's memories in a state, or in any, the newest first, from the one after `cursor` on.
 pub fn list(user: &UserId, state: Option<String>, cursor: Option<String>, limit: i64) -> Query<MemoryRow> {
     Query::new(formatcp!(
         "SELECT {MEMORY} FROM memories
@@ -177,7 +177,7 @@ pub fn delete(user: &UserId, memory: &MemoryId) -> Write {
     Write::new("DELETE FROM memories WHERE user_id = ?1 AND id = ?2").bind(user).bind(memory)
 }
 
-/// Notes that memories were of use; once a day at most, since it only tells their owner when they last were.
+/// Notes that memories were of use; once a day at most, since it only shows their owner when they last were.
 ///
 /// # Errors
 /// A bug if the data cannot be written as JSON.

@@ -85,12 +85,12 @@ pub fn change(user: &UserId, session: &SessionId, title: Option<&str>, opened: O
 const SESSION: &str =
     "id, title, conversation_id, state, opened, scratch, scratch_revision, last_sequence, created_at, updated_at";
 
-/// A user's session, open or closed.
+/// Reads a user's session, open or closed.
 pub fn session(user: &UserId, session: &SessionId) -> Query<SessionRow> {
     Query::new(formatcp!("SELECT {SESSION} FROM sessions WHERE user_id = ?1 AND id = ?2")).bind(user).bind(session)
 }
 
-/// A user's sessions, the newest first, from the one after `cursor` on.
+/// Reads a user's sessions, the newest first, from the one after `cursor` on.
 pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<SessionRow> {
     Query::new(formatcp!(
         "SELECT {SESSION} FROM sessions

@@ -139,7 +139,7 @@ pub struct Wanted<'a> {
     pub limit: i64,
 }
 
-/// What became of the documents of a user's upload, in its order.
+/// Reads what became of the documents of a user's upload, in its order.
 pub fn results(user: &UserId, job: &JobId, wanted: &Wanted<'_>) -> Query<ResultRow> {
     // A row holds the results of one range: the first that is read may begin that much before what is wanted.
     // A document that is indexed is as far as its pack, and then as its batch, unless it failed alone or another
@@ -186,7 +186,7 @@ pub struct ResultCount {
     pub end: Option<i64>,
 }
 
-/// How many documents of a user's upload have a result: one row of them, the last.
+/// Reads how many documents of a user's upload have a result: one row of them, the last.
 pub fn result_count(user: &UserId, job: &JobId) -> Query<ResultCount> {
     Query::new(
         "SELECT coalesce(u.queued + u.duplicates + u.superseded + u.rejected, 0) AS found,
@@ -211,7 +211,7 @@ pub struct EndedUpload {
     pub unused: String,
 }
 
-/// Uploads that nothing unpacks any more and nothing can: whoever might have is gone, and one that was given
+/// Reads uploads that nothing unpacks any more and nothing can: whoever might have is gone, and one that was given
 /// up has been kept for its owner to try again.
 pub fn ended(now: Timestamp) -> Query<EndedUpload> {
     Query::new(
@@ -237,7 +237,7 @@ pub struct UploadJob {
     pub job_id: JobId,
 }
 
-/// Of these jobs, those that have an upload.
+/// Reads which of these jobs are those that have an upload.
 ///
 /// # Errors
 /// A bug if the data cannot be written as JSON.

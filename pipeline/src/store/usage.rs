@@ -7,8 +7,8 @@
 
 pub mod alerts;
 pub mod budget;
+pub mod daily;
 pub mod log;
-pub mod months;
 pub mod sums;
 
 /// The columns that count what was used, in the order of all four usage tables.

@@ -44,12 +44,12 @@ pub struct SharedNamespace {
     pub shared_namespace: Option<i64>,
 }
 
-/// Which namespace a user shares, if any; no row if they were erased.
+/// Reads which namespace a user shares, if any; no row if they were erased.
 pub fn namespace(user: &UserId) -> Query<SharedNamespace> {
     Query::new("SELECT shared_namespace FROM users WHERE id = ?1").bind(user)
 }
 
-/// A user as searches see them; no row if they were erased.
+/// Reads a user as searches see them; no row if they were erased.
 pub fn tenant(user: &UserId) -> Query<Tenant> {
     Query::new(formatcp!("SELECT {TENANT} FROM users u WHERE u.id = ?1")).bind(user)
 }
@@ -64,7 +64,7 @@ pub struct AskerRow {
     pub tenant: Tenant,
 }
 
-/// The user of a chat job, with its turn.
+/// Reads the user of a chat job, with its turn.
 pub fn asker(user: &UserId, job: &JobId) -> Query<AskerRow> {
     Query::new(formatcp!(
         "SELECT j.turn, {TENANT} FROM jobs j JOIN users u ON u.id = j.user_id WHERE j.id = ?1 AND j.user_id = ?2"
@@ -108,7 +108,8 @@ pub fn bump(user: &UserId) -> Write {
     .bind(COUNTED_DOCUMENTS)
 }
 
-/// The same by a stage that holds a claim, which only adds to what there is: documents are counted where none were.
+/// Returns does the same for a stage that holds a claim, which only adds to what there is: documents are counted where
+/// none were.
 pub fn bump_by(claim: &Claim) -> Write {
     bump_for(
         claim,
@@ -120,8 +121,8 @@ pub fn bump_by(claim: &Claim) -> Write {
     )
 }
 
-/// The same by the stage that publishes, which notes when it did. A count that has reached its end stays there:
-/// counting again would be what a long upload reads most rows for.
+/// Returns does the same for the stage that publishes, which notes when it did. A count that has reached its end stays
+/// there: counting again would be what a long upload reads most rows for.
 pub fn bump_published(claim: &Claim, now: Timestamp) -> Write {
     bump_for(
         claim,

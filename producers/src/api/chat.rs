@@ -14,7 +14,6 @@ use pipeline::{
         catalogue::{Catalogue, RouteName},
         generation::PromptMessage,
         profile::Profile,
-        restore,
         turn::{Ask, Turn, TurnResult},
     },
     constants,
@@ -22,6 +21,7 @@ use pipeline::{
     ids::{ConversationId, JobId, SessionId, TurnId, UserId},
     platform::{ports::Database, statement::json},
     problem::{Code, Problem, excerpt},
+    restore,
     store::sessions,
     strict_json,
     tenant::Tenant,
@@ -67,6 +67,9 @@ pub struct ChatRequest {
     #[schemars(range(min = 1))]
     pub max_tokens: Option<i64>,
 }
+
+/// The answer to whoever waits for a turn that was cancelled meanwhile.
+pub(super) const CANCELLED: &str = "the turn was cancelled: ask again";
 
 fn yes() -> bool {
     true
@@ -250,7 +253,7 @@ pub async fn wait_for<P: RequestPorts>(
     jobs::wait_for_end(ports, user, &begun.job, longest).await?;
     match jobs::turn_state(ports, user, &begun.job).await? {
         jobs::TurnState::Answered(result) => Ok(Some(*result)),
-        jobs::TurnState::Cancelled => Err(Problem::new(Code::Unavailable, "the turn was cancelled").into()),
+        jobs::TurnState::Cancelled => Err(Problem::new(Code::Unavailable, CANCELLED).into()),
         jobs::TurnState::Ended(why) => Err(Problem::new(Code::Unavailable, why).into()),
         jobs::TurnState::Open => Ok(None),
     }

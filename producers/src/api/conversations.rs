@@ -2,13 +2,14 @@
 
 use http::StatusCode;
 use pipeline::{
-    chat::{restore, turn::Detail},
+    chat::turn::Detail,
     ids::{ConversationId, TurnId, UserId},
     platform::{
         ports::{Clock, Database, ObjectStore},
         transaction::Transaction,
     },
     problem::{Code, Problem},
+    restore,
     store::conversations::{
         self, ConversationEntry, ConversationRow,
         messages::{self, MessageRow},

@@ -135,7 +135,7 @@ async fn commit<P: RequestPorts>(ports: &P, call: &Call<'_>, plan: &Plan, key: O
 const KEPT_BYTES: usize = constants::D1_VALUE_BYTES - 4 * 1024;
 
 /// An answer as it is kept. One that is longer than a row of D1 leaves out the client's own names: the places of
-/// the items tell them as well.
+/// the items say them as well.
 fn kept(answer: &IndexAnswer<'_>) -> Result<String, Failure> {
     let whole = json(answer)?;
     if whole.len() <= KEPT_BYTES {

@@ -14,7 +14,6 @@ use http::{StatusCode, header};
 use pipeline::{
     chat::{
         channel::{self, Channel, TurnEvent, Update},
-        restore,
         turn::Turn,
     },
     failure::Failure,
@@ -26,7 +25,7 @@ use pipeline::{
         transaction::Transaction,
     },
     problem::Problem,
-    store,
+    restore, store,
 };
 
 pub use self::{
@@ -128,8 +127,8 @@ pub struct Letter<'a> {
 }
 
 /// Queues a job's failed items again, or that of a dead letter, and sends their messages. A batch waits for its
-/// failed pack again, wherever it had got to without it. Who listens to a turn is told before anybody can work
-/// on it again.
+/// failed pack again, wherever it had got to without it. Who listens to a turn is sent the news before anybody can
+/// work on it again.
 pub async fn requeue<P: Database + Queue + Channels + Clock>(
     ports: &P,
     user: &UserId,

@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 use pipeline::{
-    api_key::ApiKey,
     ids::UserId,
     platform::{
         ports::{Clock, Database, Random},
@@ -19,6 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::http::{
+    api_key::ApiKey,
     body,
     call::{Call, PublicCall, Settings},
     reply::{Answer, Refusal, Reply},

@@ -34,8 +34,6 @@ use crate::{
     },
 };
 
-/// Where `OpenAI`'s API is spoken.
-const PREFIX: &str = "/v1/";
 /// Seconds a request waits for its answer.
 const WAIT: Span = Span::seconds(110);
 
@@ -95,52 +93,13 @@ pub fn models<P: Clock>(ports: &P, _: &Call<'_>) -> Ready<Answer> {
     ready(Ok(Reply::json(StatusCode::OK, &ModelList { object: "list", data })))
 }
 
-/// True for a path whose callers speak `OpenAI`'s API.
-pub fn is_spoken_at(path: &str) -> bool {
-    path.starts_with(PREFIX)
-}
-
-/// What is wrong, in `OpenAI`'s shape.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "ChatCompletionError")]
-pub struct ErrorAnswer {
-    error: ErrorDetail,
-}
-
-#[derive(Serialize, JsonSchema)]
-#[schemars(inline)]
-struct ErrorDetail {
-    message: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    param: Option<String>,
-    code: String,
-}
-
-/// A problem in `OpenAI`'s shape, which its SDKs turn into their exceptions.
-pub fn refuse_problem(problem: &Problem) -> Reply {
-    let kind = match problem.status {
-        401 => "authentication_error",
-        429 => "rate_limit_error",
-        500.. => "server_error",
-        _ => "invalid_request_error",
-    };
-    // OpenAI answers 400 where a field is wrong.
-    let status = if problem.status == 422 { 400 } else { problem.status };
-    let param = problem.errors.first().map(|error| error.pointer.trim_start_matches('/').replace('/', "."));
-    let code =
-        if problem.status == 404 && param.as_deref() == Some("model") { "model_not_found" } else { &problem.code };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let error = ErrorDetail { message: problem.detail.clone(), kind, code: code.to_owned(), param };
-    Reply::json(status, &ErrorAnswer { error })
-}
-
 #[cfg(test)]
 mod tests {
     use pipeline::{chat::channel::TurnEvent, ids::JobId, time::Timestamp};
     use serde_json::Value;
 
     use super::{completion::Progress, *};
+    use crate::http::openai_problem;
 
     #[test]
     fn bad_requests_are_refused_in_openais_shape() {
@@ -157,7 +116,7 @@ mod tests {
             (r#"{"model":"friend","messages":[{"role":"user","content":"x"}],"n":2}"#, 400, "n"),
             (r#"{"model":"friend","messages":[{"role":"user","content":"  "}]}"#, 400, "messages"),
         ] {
-            let reply = refuse_problem(&parse(body.as_bytes()).err().unwrap());
+            let reply = openai_problem::reply(&parse(body.as_bytes()).err().unwrap());
             let Body::Bytes(bytes) = &reply.body else { panic!() };
             let value: Value = serde_json::from_slice(bytes).unwrap();
             assert_eq!((reply.status.as_u16(), value["error"]["param"].as_str().unwrap()), (status, param), "{body}");

@@ -2,7 +2,6 @@
 
 use http::{HeaderMap, header};
 use pipeline::{
-    api_key::{self, ApiKey},
     budget::day::Day,
     platform::{
         ports::{Clock, Database},
@@ -13,7 +12,11 @@ use pipeline::{
     tenant::Tenant,
 };
 
-use crate::http::{call::Settings, reply::Refusal};
+use crate::http::{
+    api_key::{self, ApiKey},
+    call::Settings,
+    reply::Refusal,
+};
 
 /// Who calls, and on what a day.
 #[derive(Clone, Debug)]

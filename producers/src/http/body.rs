@@ -73,7 +73,7 @@ impl Unread {
     }
 }
 
-/// A body is too long to be taken without its length: R2 takes a stream only of a length that it is told.
+/// A body is too long to be taken without its length: R2 takes a stream only of a length that is named to it.
 pub fn length_required() -> Problem {
     let detail = format!(
         "a body of more than {} bytes must say how long it is: send Content-Length in place of \
@@ -102,11 +102,14 @@ pub fn read_or_default<T: DeserializeOwned + JsonSchema + Default>(body: &[u8]) 
     if body.is_empty() { Ok(T::default()) } else { strict_json::read(body) }
 }
 
+/// The answer to a text of nothing but white space.
+pub const EMPTY_TEXT: &str = "the text is empty: write at least one character that is not white space";
+
 /// Checks a text's length in bytes, and that it holds something; trims it.
 pub fn text(pointer: &str, value: &str, limit: usize) -> Result<String, Problem> {
     let value = value.trim();
     if value.is_empty() {
-        return Err(Problem::field(Code::Invalid, pointer, "the text is empty"));
+        return Err(Problem::field(Code::Invalid, pointer, EMPTY_TEXT));
     }
     if value.len() > limit {
         let detail = format!("{} bytes; the limit is {limit}: shorten it", value.len());

@@ -15,17 +15,15 @@ use pipeline::{
     problem::{Code, Problem},
 };
 
-use crate::{
-    api::openai,
-    http::{
-        authenticate::{self, Caller},
-        body::{RequestBody, Unread, length_required},
-        call::{Call, PublicCall, RequestPorts, Settings},
-        operation::{Handler, KeyedHandler, Operation, PublicHandler},
-        operations, parameters,
-        rate_limit::{self, Limited},
-        reply::{Answer, Body, Refusal, Reply},
-    },
+use crate::http::{
+    authenticate::{self, Caller},
+    body::{RequestBody, Unread, length_required},
+    call::{Call, PublicCall, RequestPorts, Settings},
+    openai_problem,
+    operation::{Handler, KeyedHandler, Operation, PublicHandler},
+    operations, parameters,
+    rate_limit::{self, Limited},
+    reply::{Answer, Body, Refusal, Reply},
 };
 
 /// What the log says of a request, beside what the edge measures.
@@ -187,8 +185,8 @@ impl<P: RequestPorts> Exchange<'_, P> {
 
     /// A problem as the answer to this request; in `OpenAI`'s shape for its clients.
     fn problem(&self, mut problem: Problem) -> Reply {
-        if openai::is_spoken_at(self.path) {
-            return openai::refuse_problem(&problem);
+        if openai_problem::is_spoken_at(self.path) {
+            return openai_problem::reply(&problem);
         }
         problem.instance = Some(self.path.to_owned());
         problem.request_id = Some(self.summary.request_id.to_string());
@@ -217,14 +215,14 @@ async fn admit_key<P: RequestPorts>(
     rate_limit::hold_to_share(budget, ports.now())
 }
 
-/// Reads the body that the operation takes, after a look at its parameters; one that takes none has nothing to read. A body that is to be
-/// streamed is left where it is, and its length is told.
+/// Reads the body that the operation takes, after a look at its parameters; one that takes none has nothing to
+/// read. A body that is to be streamed is left where it is, and its length is handed on.
 async fn read<P>(
     operation: &Operation<P>,
     request: Request<impl RequestBody>,
 ) -> Result<(Request<Bytes>, Option<u64>), Problem> {
     // Clients of OpenAI's API send more than is known here.
-    if !openai::is_spoken_at(operation.path) {
+    if !openai_problem::is_spoken_at(operation.path) {
         parameters::check(operation, &request)?;
     }
     let (head, body) = request.into_parts();
@@ -345,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_method_is_told_the_right_ones() {
+    fn a_wrong_method_is_answered_with_the_right_ones() {
         let ports = InMemory::default();
         let reply = send(&ports, "", "PUT", "/api/keys", Bytes::new());
         assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);

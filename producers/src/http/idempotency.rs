@@ -99,7 +99,7 @@ fn key(call: &Call<'_>) -> Result<Option<String>, Problem> {
 ///
 /// # Errors
 /// What the database fails with.
-pub async fn let_go<P: Database + Clock>(ports: &P, user: &UserId, job: &JobId) -> Result<bool, Failure> {
+pub async fn free_key<P: Database + Clock>(ports: &P, user: &UserId, job: &JobId) -> Result<bool, Failure> {
     let mut transaction = Transaction::default();
     let refused = transaction.write(sweep::refuse_upload(job, ports.now()));
     transaction.write(idempotency::release(user, job));
@@ -114,7 +114,7 @@ pub async fn replay<P: Database + Clock>(ports: &P, tenant: &Tenant, key: &Key) 
         None => Ok(None),
         Some(row) if row.body_hash != key.body_hash => Err(reused().into()),
         Some(KeyRow { response: None, job_id, created_at, .. })
-            if ports.now().since(created_at) > constants::LEASE && let_go(ports, &tenant.user, &job_id).await? =>
+            if ports.now().since(created_at) > constants::LEASE && free_key(ports, &tenant.user, &job_id).await? =>
         {
             Ok(None)
         }

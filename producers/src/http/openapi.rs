@@ -14,12 +14,10 @@ use schemars::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{
-    api::openai::{self, ErrorAnswer},
-    http::{
-        operation::{Access, Operation, Parameter, Place, RequestContent, SchemaOf},
-        reply::Reply,
-    },
+use crate::http::{
+    openai_problem::{self, ErrorAnswer},
+    operation::{Access, Operation, Parameter, Place, RequestContent, SchemaOf},
+    reply::Reply,
 };
 
 /// Where schemas that several operations share lie.
@@ -124,7 +122,7 @@ impl Schemas {
     }
 
     fn responses<P>(&mut self, operation: &Operation<P>) -> Value {
-        let (media_type, schema): (_, SchemaOf) = if openai::is_spoken_at(operation.path) {
+        let (media_type, schema): (_, SchemaOf) = if openai_problem::is_spoken_at(operation.path) {
             ("application/json", SchemaGenerator::subschema_for::<ErrorAnswer>)
         } else {
             ("application/problem+json", SchemaGenerator::subschema_for::<Problem>)

@@ -57,10 +57,10 @@ impl Limited {
 /// Bits of an IPv6 address that say whose it is: the rest its owner chooses freely, a new one for each request.
 const NETWORK_BITS: u32 = 64;
 
-/// Where a request comes from, as Cloudflare tells it: an IPv4 address, or the network of an IPv6 address.
+/// Where a request comes from, as Cloudflare names it: an IPv4 address, or the network of an IPv6 address.
 pub fn address<B>(request: &Request<B>) -> String {
-    let told = request.headers().get("cf-connecting-ip").and_then(|value| value.to_str().ok());
-    told.and_then(network).unwrap_or_else(|| "unknown".to_owned())
+    let named = request.headers().get("cf-connecting-ip").and_then(|value| value.to_str().ok());
+    named.and_then(network).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// The network by which an address is limited; `None` for what is no address.
@@ -121,7 +121,7 @@ pub fn hold_to_quota(budget: &Budget, used: u64, now: Timestamp) -> Result<(), L
 /// Holds a user to their share of the day, which is new at midnight.
 pub fn hold_to_share(budget: &Budget, now: Timestamp) -> Result<(), Limited> {
     let Some(resource) = budget.refuses_user() else { return Ok(()) };
-    Err(Limited { retry_after: left_of_day(now), policy: "share", detail: budget.told_of_share(resource) })
+    Err(Limited { retry_after: left_of_day(now), policy: "share", detail: budget.spent_share_message(resource) })
 }
 
 /// What every answer to a key says of its limits.

@@ -11,9 +11,10 @@ use pipeline::{
     },
     store::usage::alerts::{self, DueAlert, NewAlert},
     time::Timestamp,
-    webhook,
 };
 use serde::Serialize;
+
+use super::webhook;
 
 /// Deliveries of one run; each is a request to the outside, of which an invocation has 50, and a query.
 const DELIVERIES: i64 = 5;

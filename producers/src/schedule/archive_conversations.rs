@@ -17,7 +17,7 @@ use pipeline::{
         counters,
         jobs::create::{self, NewItem, NewJob},
     },
-    time::{DAY, Timestamp},
+    time::Timestamp,
 };
 
 /// Conversations of one night: each is a message, three queue operations of ten thousand.
@@ -32,8 +32,8 @@ where
     P: Database + KeyValue + Queue + Deployment + Meter + Clock + Random,
 {
     let now = ports.now();
-    let days = Allowances::load(ports).await.allowances.archive_after_days;
-    let idle = archiving::idle(now.plus(-i64::from(days) * DAY), CONVERSATIONS).all(ports).await?;
+    let archive_after = Allowances::load(ports).await.allowances.archive_after;
+    let idle = archiving::idle(now.plus(-archive_after), CONVERSATIONS).all(ports).await?;
     let mut count = 0;
     for (user, conversations) in by_user(idle).into_values() {
         if ports.asked().queries_left() < QUERIES_OF_USER {
@@ -92,9 +92,9 @@ async fn begin<P: Database + Queue + Clock + Random>(
 mod tests {
     use pipeline::{
         chat::turn::{Ask, Turn},
-        constants::ARCHIVE_AFTER_DAYS,
+        constants::ARCHIVE_AFTER,
         ids::{ConversationId, TurnId},
-        time::MILLISECOND,
+        time::{DAY, MILLISECOND, Span},
     };
     use serde_json::json;
     use test_platform::{InMemory, ready};
@@ -135,8 +135,8 @@ mod tests {
         UserId::new(memory.now(), memory.bytes())
     }
 
-    fn wait(memory: &InMemory, days: u32) {
-        memory.advance(i64::from(days) * DAY + MILLISECOND);
+    fn wait(memory: &InMemory, span: Span) {
+        memory.advance(span + MILLISECOND);
     }
 
     #[test]
@@ -144,9 +144,9 @@ mod tests {
         let memory = InMemory::default();
         ask(&memory, &user(&memory));
         answer(&memory);
-        wait(&memory, ARCHIVE_AFTER_DAYS - 1);
+        wait(&memory, ARCHIVE_AFTER - DAY);
         assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0);
-        wait(&memory, 1);
+        wait(&memory, DAY);
         assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 1);
         let cursors = memory.look("SELECT cursor FROM job_items WHERE stage = 'archive' AND state = 'queued'");
         let cursor: ArchiveCursor = serde_json::from_str(cursors[0]["cursor"].as_str().unwrap()).unwrap();
@@ -159,7 +159,7 @@ mod tests {
     fn one_that_owes_an_answer_gets_none() {
         let memory = InMemory::default();
         ask(&memory, &user(&memory));
-        wait(&memory, ARCHIVE_AFTER_DAYS);
+        wait(&memory, ARCHIVE_AFTER);
         assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0);
     }
 
@@ -168,10 +168,10 @@ mod tests {
         let memory = InMemory::default();
         ask(&memory, &user(&memory));
         answer(&memory);
-        wait(&memory, ARCHIVE_AFTER_DAYS);
+        wait(&memory, ARCHIVE_AFTER);
         memory.change("UPDATE conversations SET restored_at = updated_at + 1000");
         assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 0);
-        wait(&memory, 1);
+        wait(&memory, DAY);
         assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 1);
     }
 
@@ -181,7 +181,7 @@ mod tests {
         ask(&memory, &user(&memory));
         ask(&memory, &user(&memory));
         answer(&memory);
-        wait(&memory, ARCHIVE_AFTER_DAYS);
+        wait(&memory, ARCHIVE_AFTER);
         memory.change("UPDATE conversations SET origin = 'openai' WHERE id = (SELECT min(id) FROM conversations)");
         memory
             .change("UPDATE conversations SET archived_key = 'a name' WHERE id = (SELECT max(id) FROM conversations)");
@@ -196,7 +196,7 @@ mod tests {
             ask(&memory, user);
         }
         answer(&memory);
-        wait(&memory, ARCHIVE_AFTER_DAYS);
+        wait(&memory, ARCHIVE_AFTER);
         assert_eq!(ready(enqueue_idle(&memory)).unwrap().0, 3);
         let jobs =
             memory.look("SELECT last_item - first_item + 1 AS items FROM jobs WHERE kind = 'archive' ORDER BY 1");

@@ -10,7 +10,7 @@ use pipeline::{
         ports::{Clock, Database, ObjectStore, PutIf},
         transaction::Transaction,
     },
-    store::{archives, usage::months},
+    store::{archives, usage::daily},
     time::{Span, Timestamp},
 };
 use serde::Serialize;
@@ -33,11 +33,11 @@ struct Month<'a> {
 /// What the database or the object store fails with; the next run begins again.
 pub async fn archive_month<P: Database + ObjectStore + Clock>(ports: &P) -> Result<Option<String>, Failure> {
     let now = ports.now();
-    let oldest = months::oldest_day().first(ports).await?.and_then(|row| row.day);
+    let oldest = daily::oldest_day().first(ports).await?.and_then(|row| row.day);
     let Some(month) = oldest.map(Timestamp::month).filter(|month| *month < now.plus(-KEPT).month()) else {
         return Ok(None);
     };
-    let days = months::days(&month).all(ports).await?;
+    let days = daily::days(&month).all(ports).await?;
     let bytes = archive_format::encode(&Month { version: 1, month: &month, days })?;
     let key = object_keys::archived_usage(&month);
     // The same rows give the same bytes: a second attempt overwrites like with like.
@@ -47,7 +47,7 @@ pub async fn archive_month<P: Database + ObjectStore + Clock>(ports: &P) -> Resu
     }
     let mut transaction = Transaction::default();
     transaction.write(archives::keep_usage(&key, &month, now));
-    transaction.write(months::delete(&month));
+    transaction.write(daily::delete(&month));
     transaction.commit(ports).await?;
     Ok(Some(month))
 }

@@ -166,16 +166,16 @@ struct Slice {
 /// Takes a slice off what is marked. Of the last document the rest may be left.
 fn take_slice(marked: &mut Vec<MarkedDocument>) -> Slice {
     let mut slice = Slice::default();
-    let mut room = i64::try_from(constants::VECTORS_PER_DELETE).unwrap_or(1);
+    let mut left = i64::try_from(constants::VECTORS_PER_DELETE).unwrap_or(1);
     let mut whole = 0;
     for document in marked.iter_mut() {
-        let end = document.chunk_count.min(document.next + room);
-        room -= end - document.next;
+        let end = document.chunk_count.min(document.next + left);
+        left -= end - document.next;
         slice.ids.extend((document.next..end).map(|index| vector_id(&document.id, document.current, index)));
         document.next = end;
         slice.documents.push(document.clone());
         whole += usize::from(document.is_done());
-        if room == 0 {
+        if left == 0 {
             break;
         }
     }

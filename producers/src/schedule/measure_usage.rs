@@ -6,7 +6,7 @@
 //! 3. Today's usage is summed by user, and over all kept in the day's row of `budget`, with the keys that made many
 //!    requests and the users who had much. `GET /api/usage` reads these sums: it adds nothing up itself. So is what
 //!    is stored: the size of the database as D1 says it, and what was counted.
-//! 4. What waited for room in D1 or R2 goes on if there is room now, and what waited for its user's share if the user
+//! 4. What waited for space in D1 or R2 goes on if there is space now, and what waited for its user's share if the user
 //!    is alone now.
 //! 5. A threshold that was passed becomes an alert, once a day.
 
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use pipeline::{
     budget::{
         allowances::{Allowances, Resource},
-        day::{Budget, Day, Level, WAITS_FOR_ROOM, WAITS_FOR_SHARE},
+        day::{Budget, Day, Level, WAITS_FOR_SHARE, WAITS_FOR_SPACE},
         ledger, shares,
     },
     failure::Failure,
@@ -48,7 +48,7 @@ const COUNTED_FOR_EACH: Span = Span::seconds(1);
 /// The same at least, if there was any.
 const COUNTED_AT_MOST_EVERY: Span = Span::minutes(15);
 
-/// The same where R2 is nearly full, and somebody may have deleted to have room, at most.
+/// The same where R2 is nearly full, and somebody may have deleted to have space, at most.
 const COUNTED_WHERE_TIGHT: Span = HOUR;
 
 /// Measures once. Returns how many alerts are new.
@@ -123,12 +123,12 @@ async fn measure_day<P: Database + Meter>(ports: &P, allowances: &Allowances, no
     Ok(keep.commit(ports).await?.first(day)?.unwrap_or_default())
 }
 
-/// How the reasons end for which nothing waits any more: there is room again, or one user is alone again.
+/// How the reasons end for which nothing waits any more: there is space again, or one user is alone again.
 fn no_longer_waited_for(allowances: &Allowances, before: &Day, after: &Day) -> Vec<&'static str> {
-    let is_full = |day: &Day| Budget::new(*allowances, day).is_without_room();
-    let has_room = is_full(before) && !is_full(after);
+    let is_full = |day: &Day| Budget::new(*allowances, day).is_without_space();
+    let has_space = is_full(before) && !is_full(after);
     let is_alone = before.users.is_some() && after.users.is_none();
-    [(has_room, WAITS_FOR_ROOM), (is_alone, WAITS_FOR_SHARE)]
+    [(has_space, WAITS_FOR_SPACE), (is_alone, WAITS_FOR_SHARE)]
         .into_iter()
         .filter_map(|(is_over, end_of_reason)| is_over.then_some(end_of_reason))
         .collect()

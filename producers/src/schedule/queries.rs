@@ -5,7 +5,7 @@ use pipeline::platform::ports::Meter;
 
 /// What the sweep asks beside what it removes and gives up.
 const SWEEP: u64 = 2;
-/// Usage, with what is stored counted and what waited for room going on.
+/// Usage, with what is stored counted and what waited for space going on.
 const MEASURE: u64 = 15;
 /// Alerts.
 const ALERTS: u64 = 6;

@@ -147,15 +147,15 @@ impl InMemory {
 }
 
 impl Database for InMemory {
-    async fn batch(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
-        self.ask(|asked| asked.count_batch(&statements))?;
+    async fn transact(&self, statements: Vec<Statement>) -> Result<Answers, Failure> {
+        self.ask(|asked| asked.count_transaction(&statements))?;
         self.call(Service::Database, || {
             let bug = |error: rusqlite::Error| Failure::bug(error.to_string());
-            self.connection.execute_batch("SAVEPOINT batch").map_err(bug)?;
+            self.connection.execute_batch("SAVEPOINT inner").map_err(bug)?;
             let rows = statements.iter().map(|statement| self.execute(statement)).collect::<Result<Vec<Rows>, _>>();
             let rows = self.refuse_if_full(&statements).and(rows);
-            // A test is one transaction, so that its database can be given back: a batch is a part of it.
-            let end = if rows.is_ok() { "RELEASE batch" } else { "ROLLBACK TO batch; RELEASE batch" };
+            // A test is one transaction, so that its database can be given back: one of the code is a part of it.
+            let end = if rows.is_ok() { "RELEASE inner" } else { "ROLLBACK TO inner; RELEASE inner" };
             self.connection.execute_batch(end).map_err(bug)?;
             Ok(Answers(rows?))
         })

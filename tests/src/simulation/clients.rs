@@ -36,7 +36,7 @@ impl Simulation {
             self.wait_a_minute();
             answer = send(&self.rig);
         }
-        // The first may have died while it held the key: it is let go after a while.
+        // The first may have died while it held the key: it is freed after a while.
         for _ in 0..20 {
             if answer.status != 409 {
                 break;
@@ -137,6 +137,7 @@ impl Simulation {
             .filter(|(_, of)| **of == job)
             .map(|(name, _)| (name.clone(), self.published(name)))
             .collect();
+        self.stop_before_streams(&job);
         let answer = self.request("POST", &format!("/api/jobs/{job}/cancel"), None, &Value::Null);
         assert!(matches!(answer.status, 200 | 202 | 404 | 409), "seed {}: {}", self.seed, answer.body);
         for (name, published) in before {

@@ -13,8 +13,8 @@ use super::{
 };
 use crate::rig::Answer;
 
-/// Fields that nobody knows make a document long on its way and leave it short: what is unpacked costs a history
-/// little, and a range holds two of them.
+/// White space makes a document long on its way and leaves it short: what is unpacked costs a history little, and a
+/// range holds two of them.
 const PADDING: usize = 60_000;
 /// Documents of an upload, which is more than is read at once then: each name once.
 const DOCUMENTS: u64 = NAMES;
@@ -39,8 +39,8 @@ impl Simulation {
             let name = name_of((first + place) % NAMES);
             self.written += 1;
             let content = format!("About unique{}x{}, out of a stream.", self.seed, self.written);
-            let padding = "-".repeat(PADDING);
-            lines.push(json!({"external_id": name, "content": content, "unknown": padding}).to_string());
+            let document = json!({"external_id": name, "content": content}).to_string();
+            lines.push(document.replace("\",\"", &format!("\",{}\"", " ".repeat(PADDING))));
             contents.insert(name, content);
         }
         let documents = lines.len();
@@ -83,6 +83,21 @@ impl Simulation {
         let Some(streamed) = self.streamed.iter().find(|streamed| streamed.job == job) else { return };
         let before = streamed.before.get(name).cloned().unwrap_or_default();
         self.expected.entry(name.to_owned()).or_default().extend(before);
+    }
+
+    /// A job is about to be stopped. Uploads that were accepted after it have taken over its names: should one of them
+    /// never be unpacked, its names are not left to what the job brought, but to what is there without it.
+    pub(super) fn stop_before_streams(&mut self, job: &str) {
+        let stopped = self.streamed.iter().find(|streamed| streamed.job == job).cloned();
+        let mut later = std::mem::take(&mut self.streamed);
+        // Ids of jobs begin with the time.
+        for streamed in later.iter_mut().filter(|streamed| streamed.job.as_str() > job) {
+            for (name, before) in &mut streamed.before {
+                before.insert(self.published(name));
+                before.extend(stopped.iter().filter_map(|stopped| stopped.before.get(name)).flatten().cloned());
+            }
+        }
+        self.streamed = later;
     }
 
     /// Every document of every upload that was unpacked is accounted for, once. Who tried one again when it was not

@@ -22,7 +22,7 @@ use tests::{
 
 use crate::started::{DEADLINE, words_alone};
 
-const DAY_SECONDS: i64 = 86_400;
+const DAY: Duration = Duration::from_hours(24);
 
 /// Answers are what was found: what is tested here needs no words.
 fn start(name: &str, profile: Profile) -> Product {
@@ -56,7 +56,8 @@ fn notes(count: usize) -> Vec<Upload> {
     (0..count).map(note).collect()
 }
 
-/// Accept 2: parked in mid-upload, degraded and told, resumed after midnight, nothing embedded twice.
+/// An upload is parked in its middle, what is given up is published, it goes on after midnight, and nothing is
+/// embedded twice.
 #[test]
 fn an_allowance_that_ends_in_mid_upload() {
     let mut product = start("budget", limits(r#"{"neurons": 60, "ingest_share": 0.5}"#));
@@ -99,10 +100,7 @@ fn an_allowance_that_ends_in_mid_upload() {
     product.run_cron(Schedule::Frequent).unwrap();
     until("the alert is there", || usage()["alerts"].to_string().contains("spent"));
     // Midnight.
-    restart(
-        &mut product,
-        Profile { limits: r#"{"neurons": 200}"#.to_owned(), clock_shift_seconds: DAY_SECONDS, ..words_alone() },
-    );
+    restart(&mut product, Profile { limits: r#"{"neurons": 200}"#.to_owned(), clock_shift: DAY, ..words_alone() });
     let done = client.follow(&job, DEADLINE, |_| {}).unwrap();
     assert_eq!((done["status"].as_str(), done["items"]["done"].as_i64()), (Some("succeeded"), Some(60)), "{done}");
     let chunks: u64 = product.query("SELECT count(*) FROM chunks").unwrap()[0][0].parse().unwrap();
@@ -134,7 +132,7 @@ fn bursts_are_refused_and_hammering_is_banned() {
     assert_eq!(other.get("/api/documents").unwrap().status, 200, "others are not");
 }
 
-/// Accept 4: killed again and again while conversations are archived.
+/// Workerd is killed again and again while conversations are archived, and each can still be read.
 #[test]
 fn archives_survive_their_worker() {
     let mut product = start("archives", limits(r#"{"archive_after_days": 1}"#));
@@ -157,7 +155,7 @@ fn archives_survive_their_worker() {
         answer.json()["messages"].clone()
     };
     let before: Vec<Value> = conversations.iter().map(|id| read(&client, id)).collect();
-    let shifted = Profile { clock_shift_seconds: 3 * DAY_SECONDS, ..limits(r#"{"archive_after_days": 1}"#) };
+    let shifted = Profile { clock_shift: 3 * DAY, ..limits(r#"{"archive_after_days": 1}"#) };
     restart(&mut product, shifted);
     for kill_after in [0, 5, 15, 30, 60, 120, 250] {
         product.run_cron(Schedule::Daily).unwrap();
@@ -167,7 +165,7 @@ fn archives_survive_their_worker() {
         product.restart_workers().unwrap();
     }
     // Two minutes are what a lost claim takes; another two days are more than that.
-    let later = Profile { clock_shift_seconds: 5 * DAY_SECONDS, ..limits(r#"{"archive_after_days": 1}"#) };
+    let later = Profile { clock_shift: 5 * DAY, ..limits(r#"{"archive_after_days": 1}"#) };
     restart(&mut product, later);
     product.run_cron(Schedule::Daily).unwrap();
     let rows = |sql: &str| -> usize { product.query(sql).unwrap()[0][0].parse().unwrap() };

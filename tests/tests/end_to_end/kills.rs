@@ -19,7 +19,7 @@ const MESSAGES_PER_UPLOAD: usize = 3;
 const KILL_EVERY: Duration = Duration::from_secs(5);
 /// Passes with every restart: what the queues held is lost, and taken for lost a minute and a half
 /// later. Kills every five seconds would leave no time for anything to come back.
-const AWAY_SECONDS: i64 = 120;
+const AWAY: Duration = Duration::from_mins(2);
 
 /// What a day does not hold: the schedule runs every two seconds here and reads, and an upload of a
 /// single document takes nine queue operations, so that the rest would rightly wait for midnight.
@@ -49,7 +49,7 @@ impl Killed {
             return false;
         }
         self.product.kill_workers();
-        self.profile.clock_shift_seconds += AWAY_SECONDS;
+        self.profile.clock_shift += AWAY;
         self.product.set_profile(self.profile.clone()).unwrap();
         self.product.restart_workers().unwrap();
         self.kills += 1;

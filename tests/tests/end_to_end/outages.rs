@@ -15,21 +15,22 @@ use tests::report;
 use crate::started::{DEADLINE, start, words_alone};
 
 /// How long each is out; `OUTAGE_SECONDS=300` is five minutes.
-const SECONDS: u64 = 7;
+const SHORT: Duration = Duration::from_secs(7);
 /// Those that the Workers are told of; Workers AI and Vectorize are out by themselves.
 const SERVICES: [&str; 6] = ["D1", "R2", "KV", "Queues", "Durable Objects", "Rate limiting"];
 /// What the stand-ins are told for theirs.
 const FAULTS: [&str; 2] = ["ai_out_ms", "vectorize_out_ms"];
-/// Seconds in which Workers are started again, on a busy machine.
-const STARTED_WITHIN: u64 = 15;
-/// Seconds between two uploads.
-const UPLOAD_EVERY: u64 = 2;
+/// In so long Workers are started again, on a busy machine.
+const STARTED_WITHIN: Duration = Duration::from_secs(15);
+/// So long it is from one upload to the next.
+const UPLOAD_EVERY: Duration = Duration::from_secs(2);
 /// By so much the clock is ahead when what was planted is deleted: longer than its writers can live, so that what
 /// they left need not be looked for a second time, seventeen minutes later.
-const AWAY_SECONDS: i64 = 20 * 60;
+const AWAY: Duration = Duration::from_mins(20);
 
-fn seconds() -> u64 {
-    std::env::var("OUTAGE_SECONDS").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(SECONDS)
+fn length() -> Duration {
+    let seconds = std::env::var("OUTAGE_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    seconds.map_or(SHORT, Duration::from_secs)
 }
 
 /// When a service is out, in milliseconds since 1970.
@@ -42,8 +43,8 @@ struct Outage {
 impl Outage {
     /// One service after the other, once the Workers have been started again.
     fn one_by_one<const N: usize>(services: [&'static str; N]) -> [Self; N] {
-        let long = 1_000 * u128::from(seconds());
-        let mut from = now() + 1_000 * u128::from(STARTED_WITHIN);
+        let long = length().as_millis();
+        let mut from = now() + STARTED_WITHIN.as_millis();
         services.map(|service| {
             let until = from + long;
             Self { service, from: std::mem::replace(&mut from, until), until }
@@ -52,7 +53,7 @@ impl Outage {
 
     /// As the variable `OUTAGES` lists it, by a clock that is ahead.
     fn to_json(&self) -> Value {
-        let ahead = 1_000 * u128::try_from(AWAY_SECONDS).unwrap();
+        let ahead = AWAY.as_millis();
         json!({ "service": self.service, "from": self.from + ahead, "until": self.until + ahead })
     }
 }
@@ -94,7 +95,7 @@ impl Accepted {
             accepted.is_deleted |= is_deleted(client, planted);
             accepted.question = accepted.question.or_else(|| asked(client, name));
             assert!(Instant::now() < end, "something of {name} was never accepted");
-            thread::sleep(Duration::from_secs(UPLOAD_EVERY));
+            thread::sleep(UPLOAD_EVERY);
         }
         accepted
     }
@@ -119,6 +120,12 @@ fn asked(client: &Client, name: &str) -> Option<String> {
     is_accepted.then(|| answer.json()["job_id"].as_str().map(str::to_owned))?
 }
 
+/// The schedule runs a hundred and fifty times as often as where it is deployed: in an hour it would read what D1 lets
+/// a day read, and indexing would wait for the next.
+fn profile() -> Profile {
+    Profile { limits: json!({ "d1_rows_read": 1e9 }).to_string(), ..words_alone() }
+}
+
 fn come_to_rest(product: &Product) {
     let end = Instant::now() + DEADLINE;
     while count(product, "SELECT count(*) FROM jobs WHERE finished_at IS NULL AND accepted_at IS NOT NULL") > 0 {
@@ -132,13 +139,13 @@ fn come_to_rest(product: &Product) {
 #[test]
 fn a_binding_that_is_out_for_a_while_fails_nothing() {
     let started = Instant::now();
-    let mut product = start("outages", words_alone(), LanguageModel::None);
+    let mut product = start("outages", profile(), LanguageModel::None);
     let client = product.client().unwrap();
     let planted = plant(&client, SERVICES.into_iter().chain(FAULTS));
     product.kill_workers();
     let outages = Outage::one_by_one(SERVICES);
     let listed: Value = outages.iter().map(Outage::to_json).collect();
-    let profile = Profile { outages: listed.to_string(), clock_shift_seconds: AWAY_SECONDS, ..words_alone() };
+    let profile = Profile { outages: listed.to_string(), clock_shift: AWAY, ..profile() };
     product.set_profile(profile).unwrap();
     product.restart_workers().unwrap();
     let mut planted = planted.iter();
@@ -147,8 +154,8 @@ fn a_binding_that_is_out_for_a_while_fails_nothing() {
         accepted.push(Accepted::until(&client, &service.replace(' ', "-"), planted.next().unwrap(), until));
     }
     for fault in FAULTS {
-        product.set_faults(&json!({ fault: seconds() * 1_000 })).unwrap();
-        let until = now() + 1_000 * u128::from(seconds());
+        product.set_faults(&json!({ fault: length().as_millis() })).unwrap();
+        let until = now() + length().as_millis();
         accepted.push(Accepted::until(&client, fault, planted.next().unwrap(), until));
     }
     come_to_rest(&product);
@@ -161,7 +168,7 @@ fn a_binding_that_is_out_for_a_while_fails_nothing() {
     report(&format!(
         "eight services out for {} s each: {} documents there, {} questions answered, nothing failed, at most {most} \
          queries an invocation, in {} s",
-        seconds(),
+        length().as_secs(),
         accepted.iter().map(|accepted| accepted.documents).sum::<usize>(),
         accepted.len(),
         started.elapsed().as_secs()

@@ -1,6 +1,10 @@
 //! A large upload on the real workerd: streamed into R2, unpacked while workerd is killed, all of it accounted for.
 
-use std::{fmt::Write as _, io::Write as _, time::Instant};
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 use flate2::{Compression, write::GzEncoder};
 use local_dev::{language_model::LanguageModel, schedule::Schedule};
@@ -12,7 +16,7 @@ use crate::started::{DEADLINE, start, words_alone};
 
 const DOCUMENTS: usize = 300;
 /// As `kills.rs`: what was lost with a kill is taken for lost when it is over.
-const AWAY_SECONDS: i64 = 120;
+const AWAY: Duration = Duration::from_mins(2);
 
 fn lines() -> String {
     let filler = "A line of an upload that is too large to be read at once. ".repeat(30);
@@ -38,7 +42,7 @@ fn a_large_upload_survives_kills_and_every_document_is_accounted_for() {
     let job = accepted.json()["job_id"].as_str().unwrap().to_owned();
     for _ in 0..2 {
         product.kill_workers();
-        profile.clock_shift_seconds += AWAY_SECONDS;
+        profile.clock_shift += AWAY;
         product.set_profile(profile.clone()).unwrap();
         product.restart_workers().unwrap();
         product.run_cron(Schedule::Frequent).unwrap();

@@ -98,7 +98,7 @@ fn idle_conversations_of_many_users_are_archived_in_several_invocations() {
         assert_eq!(rig.request_as(&key, "POST", "/api/chat", &headers, body.as_bytes()).status, 202);
     }
     rig.drain();
-    rig.memory.advance(i64::from(constants::ARCHIVE_AFTER_DAYS + 1) * DAY);
+    rig.memory.advance(constants::ARCHIVE_AFTER + DAY);
     let archived = rig.run_cron(Schedule::Daily).0.archived;
     assert!(archived < 30, "{archived}");
     runs_until(&rig, 30, "SELECT count(*) AS count FROM jobs WHERE kind = 'archive'");

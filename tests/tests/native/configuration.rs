@@ -98,7 +98,7 @@ fn a_message_outlasts_an_outage_of_hours_and_no_queue_gives_it_up_sooner() {
 }
 
 #[test]
-fn a_batch_of_messages_fits_what_one_invocation_may_ask_of_d1() {
+fn messages_delivered_together_fit_what_one_invocation_may_ask_of_d1() {
     let consumers = configuration("wrangler.consumers.toml")["queues"]["consumers"].clone();
     for consumer in consumers.as_array().unwrap() {
         let name = consumer["queue"].as_str().unwrap();

@@ -46,6 +46,22 @@ fn a_thousand_documents_with_all_the_description_they_may_have_are_accepted_and_
     assert_eq!(ids(&replayed.body), ids(&accepted.body));
 }
 
+/// As Python writes JSON by default: in ASCII alone, three times as long as its text.
+#[test]
+fn a_document_of_nearly_four_megabytes_may_be_written_in_ascii_alone() {
+    let rig = Rig::new(1);
+    let content = "\\u0436".repeat(constants::DOCUMENT_BYTES / 2 - 1);
+    let body = format!("{{\"external_id\": \"long.md\", \"content\": \"{content}\"}}\n");
+    let headers = [("content-type", "application/x-ndjson")];
+    let answer = rig.request_with_headers("POST", "/api/index", &headers, body.as_bytes());
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let first = rig.memory.receive().unwrap();
+    rig.process(&first);
+    let path = format!("/api/jobs/{}/items", answer.body["job_id"].as_str().unwrap());
+    let listed = rig.request("GET", &path, &Value::Null);
+    assert_eq!(listed.body["data"][0]["status"], "queued", "{}", listed.body);
+}
+
 #[test]
 fn a_conversation_of_many_megabytes_comes_back_from_its_archive() {
     let rig = Rig::new(2);

@@ -15,6 +15,8 @@ mod given_up;
 mod golden;
 mod job_reads;
 mod large;
+mod late;
+mod lint;
 mod lists;
 mod memories;
 mod mutations;

@@ -277,7 +277,7 @@ fn a_delete_is_remembered_as_long_as_an_upload_waits() {
     a_tombstone_outlives_uploads(&|| Rig::new(1));
 }
 
-/// An upload waits as long as there is no room for it.
+/// An upload waits as long as there is no space for it.
 pub(crate) fn a_tombstone_outlives_uploads(rig: &dyn Fn() -> Rig) {
     const TOMBSTONES: &str = "SELECT id FROM documents WHERE deleted_at IS NOT NULL";
     let rig = rig();

@@ -316,7 +316,7 @@ fn an_upload_whose_request_died_holds_its_key_for_a_lease_and_no_longer() {
     let rig = Rig::new(31);
     let body = json!({ "documents": documents() });
     let upload = || rig.request_with_key("POST", "/api/index", Some("the same key"), &body);
-    // The invocation ends when its packs are announced, and nobody lets the key go.
+    // The invocation ends when its packs are announced, and nobody frees the key.
     rig.memory.set_fates({
         let mut is_announced = false;
         let memory = rig.memory.worker("a look");

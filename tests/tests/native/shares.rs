@@ -259,11 +259,11 @@ fn what_waits_for_a_share_goes_on_once_its_user_is_alone() {
 }
 
 #[test]
-fn uploads_that_are_not_unpacked_leave_others_their_share_of_the_room() {
+fn uploads_that_are_not_unpacked_leave_others_their_share_of_the_space() {
     let (rig, other) = two_users(7);
     let large = lines(150, 2_000);
     let bytes = f64::from(u32::try_from(large.len()).unwrap());
-    // Room for four of them and a half, of which one user may have two.
+    // Space for four of them and a half, of which one user may have two.
     rig.memory.set_limits(&json!({ "r2_bytes": 4.5 * bytes / constants::STORED_SHARE }).to_string());
     let send = |key: Option<&str>| {
         let headers = [("content-type", LINES), ("content-length", &*large.len().to_string())];

@@ -126,7 +126,7 @@ fn one_history_is_replayed() {
 #[test]
 fn a_history_that_breaks_a_promise_is_explained_and_shrunk() {
     let rule =
-        Mutation { name: "what is replaced becomes garbage", rule: "AND d.current_item <> p.id", instead: "AND 0" };
+        Mutation { name: "what is replaced is superseded", rule: "AND d.current_item <> p.id", instead: "AND 0" };
     let mut seeds = 1..=100;
     let broken = seeds.find_map(|seed| simulation::explain(seed, Some(rule))).unwrap();
     let text = broken.to_string();

@@ -1,4 +1,4 @@
-//! What is stored, against what can be: told, announced, and indexing parked before there is no room.
+//! What is stored, against what can be: told, announced, and indexing parked before there is no space.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use pipeline::{
@@ -70,7 +70,7 @@ fn bytes_in_r2_are_those_of_the_documents_that_are_there() {
 }
 
 #[test]
-fn indexing_parks_before_there_is_no_room_and_goes_on_when_there_is() {
+fn indexing_parks_before_there_is_no_space_and_goes_on_when_there_is() {
     for (seed, name) in [(4, "d1_bytes"), (5, "r2_bytes")] {
         let rig = rig(seed);
         fill(&rig, name, 0.97);
@@ -96,7 +96,7 @@ fn indexing_parks_before_there_is_no_room_and_goes_on_when_there_is() {
 }
 
 #[test]
-fn an_upload_as_it_came_counts_until_it_is_gone_and_none_comes_that_has_no_room() {
+fn an_upload_as_it_came_counts_until_it_is_gone_and_none_comes_that_has_no_space() {
     let rig = rig(6);
     rig.run_cron(Schedule::Frequent).1.unwrap();
     let before = resource(&rig, "r2_bytes")["used"].as_f64().unwrap();
@@ -127,7 +127,7 @@ fn an_upload_as_it_came_counts_until_it_is_gone_and_none_comes_that_has_no_room(
 
 /// Not at midnight: up to an hour later what is stored is counted, and what waits goes on.
 #[test]
-fn what_waits_for_room_goes_on_soon_after_something_was_deleted() {
+fn what_waits_for_space_goes_on_soon_after_something_was_deleted() {
     let rig = rig(7);
     let midnight = rig.memory.now().next_day();
     fill(&rig, "r2_bytes", 0.97);
@@ -136,7 +136,7 @@ fn what_waits_for_room_goes_on_soon_after_something_was_deleted() {
     assert_eq!(rig.job(&job)["status"], "parked");
     rig.memory.advance(5 * MINUTE);
     rig.converge();
-    assert_eq!(rig.job(&job)["status"], "parked", "there is no room yet");
+    assert_eq!(rig.job(&job)["status"], "parked", "there is no space yet");
     let documents = rig.request("GET", "/api/documents", &Value::Null).body;
     let id = documents["data"].as_array().unwrap().iter().find(|entry| entry["external_id"] == "tides.md").unwrap();
     let path = format!("/api/documents/{}", id["id"].as_str().unwrap());
@@ -162,9 +162,9 @@ fn what_is_stored_is_known_with_the_first_count_after_it() {
     assert_eq!(stored(), (true, true));
 }
 
-/// Each document is looked at for it, so that many are counted more rarely; but where room is short, every hour.
+/// Each document is looked at for it, so that many are counted more rarely; but where space is short, every hour.
 #[test]
-fn many_documents_are_counted_rarely_and_every_hour_where_room_is_short() {
+fn many_documents_are_counted_rarely_and_every_hour_where_space_is_short() {
     let rig = rig(9);
     rig.memory.change("UPDATE counters SET value = 7200 WHERE name = 'documents'");
     rig.memory.change("UPDATE documents SET bytes = 1000");

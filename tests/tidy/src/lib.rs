@@ -10,6 +10,7 @@
 //! * [`map`]: ARCHITECTURE's map names every folder that holds sources.
 //! * [`sizes`]: no file and no line is too long.
 //! * [`fence`]: the pure crates know neither the platform nor what is built on them.
+//! * [`pipes`]: a script's pipe is read to its end.
 //! * [`docs`]: the documentation of ports, store and jobs says more than a name does.
 
 pub mod apart;
@@ -18,6 +19,7 @@ pub mod docs;
 pub mod fence;
 pub mod map;
 mod modules;
+pub mod pipes;
 pub mod sizes;
 pub mod sources;
 pub mod statements;

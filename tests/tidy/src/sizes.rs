@@ -1,7 +1,5 @@
 //! Files that are read in one sitting, lines that fit beside each other.
 
-use std::path::Path;
-
 use syn::Item;
 
 use crate::{Finding, sources::Sources, sources::is_test, syntax};
@@ -11,8 +9,8 @@ const MOST_LINES: usize = 400;
 /// Most columns of a line: what rustfmt holds code to; it leaves long texts alone.
 const MOST_COLUMNS: usize = 120;
 
-/// What lines are read by people.
-const SOURCE_EXTENSIONS: [&str; 5] = ["rs", "js", "py", "sh", "sql"];
+/// What lines are read by people: the names of files end so.
+const SOURCES: [&str; 8] = [".rs", ".js", ".py", ".sh", ".sql", ".toml", ".yml", "Makefile"];
 
 /// A finding for each file that is too long.
 pub fn long_files(sources: &Sources) -> Vec<Finding> {
@@ -34,10 +32,7 @@ const GOLDEN: &str = "tests/golden/";
 
 /// A finding for each line that is too long.
 pub fn long_lines(sources: &Sources) -> Vec<Finding> {
-    let is_source = |path: &str| {
-        let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
-        extension.is_some_and(|extension| SOURCE_EXTENSIONS.contains(&extension))
-    };
+    let is_source = |path: &str| SOURCES.iter().any(|end| path.ends_with(end));
     let files = sources.texts().filter(|(path, _)| is_source(path) && !path.starts_with(GOLDEN));
     files.flat_map(|(path, text)| long_lines_of(path, text)).collect()
 }
@@ -72,6 +67,10 @@ mod tests {
         assert_eq!(long_lines(&sources::of([("a/src/lib.rs", &fine)])), []);
         let found = long_lines(&sources::of([("a/src/lib.rs", &long)]));
         assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [2]);
+        for path in ["Makefile", ".github/workflows/ci.yml", "wrangler.toml", "local/setup/build.sh"] {
+            assert_eq!(long_lines(&sources::of([(path, &fine)])), [], "{path}");
+            assert_eq!(long_lines(&sources::of([(path, &long)])).len(), 1, "{path}");
+        }
         assert_eq!(long_lines(&sources::of([("a/vocabulary.tsv", &long)])), []);
         assert_eq!(long_lines(&sources::of([("tests/golden/database.sql", &long)])), []);
     }

@@ -16,7 +16,7 @@ const STORE: &str = "pipeline/src/store/";
 /// Other files and folders that make statements, each with a database of its own or none.
 const OTHER_STORES: [(&str, &str); 4] = [
     ("cloudflare/gateway/src/channel_log.rs", "a Durable Object's own SQLite, which D1 does not see"),
-    ("local/dev/src/", "reads the files of the simulators, for benchmarks and tests"),
+    ("local/dev/src/", "migrates and reads the simulators' files, and fills them for benchmarks"),
     ("local/models/src/index.rs", "the vectors of the local Vectorize"),
     ("pipeline/src/platform/transaction.rs", "makes a statement of whatever text the store gives it"),
 ];
@@ -42,14 +42,36 @@ const SQL: [&str; 14] = [
     "WHERE ",
 ];
 
+/// What must stand once.
+struct Once {
+    text: &'static str,
+    what: &'static str,
+    /// True if the text, between what stands before and behind it, is what is meant.
+    is_meant: fn(&str, &str) -> bool,
+}
+
 /// What must stand once in all that ships, and why.
-const ONCE: [(&str, &str); 2] = [
-    ("token = ?2", "the fence around a write of a claim"),
-    ("('done', 'failed', 'cancelled')", "the states in which an item stays"),
+const ONCE: [Once; 3] = [
+    Once { text: "token = ", what: "the fence around a write of a claim", is_meant: is_compared },
+    Once { text: "OR (state = 'running' AND lease < ", what: "that nobody holds an item", is_meant: is_always },
+    Once { text: "('done', 'failed', 'cancelled')", what: "the states in which an item stays", is_meant: is_always },
 ];
 
 /// What tests must not say again either: what they insert is what the product would.
-const ONCE_WITH_TESTS: [(&str, &str); 1] = [("INSERT INTO job_items", "how an item begins")];
+const ONCE_WITH_TESTS: [Once; 1] =
+    [Once { text: "INSERT INTO job_items", what: "how an item begins", is_meant: is_always }];
+
+fn is_always(_: &str, _: &str) -> bool {
+    true
+}
+
+/// A column that is compared with a parameter, whichever it is: bound, or still to be put in by a macro. What follows
+/// SET or a comma is assigned.
+fn is_compared(before: &str, behind: &str) -> bool {
+    let is_whole_name = !before.ends_with(|letter| !is_no_name(letter));
+    let is_assigned = before.trim_end().ends_with("SET") || before.trim_end().ends_with(',');
+    is_whole_name && !is_assigned && (behind.is_empty() || behind.starts_with(['?', '{']))
+}
 
 /// The only files that call something `at`, and why.
 const BY_POSITION: [(&str, &str); 1] = [("producers/src/http/operations.rs", "a router is asked what is at a path")];
@@ -143,22 +165,30 @@ fn is_no_name(letter: char) -> bool {
 /// A finding for each text that must stand once and does not.
 pub fn said_more_than_once(sources: &Sources) -> Vec<Finding> {
     let with_tests = || sources.rust().filter(|(path, _)| !path.starts_with("tests/tidy/"));
-    let shipped = ONCE.iter().flat_map(|(text, what)| said(held(sources), text, what));
-    shipped.chain(ONCE_WITH_TESTS.iter().flat_map(|(text, what)| said(with_tests(), text, what))).collect()
+    let shipped = ONCE.iter().flat_map(|once| once.said(held(sources)));
+    shipped.chain(ONCE_WITH_TESTS.iter().flat_map(|once| once.said(with_tests()))).collect()
 }
 
-fn said<'a>(files: impl Iterator<Item = (&'a str, &'a syn::File)>, text: &str, what: &str) -> Vec<Finding> {
-    let places: Vec<(&str, usize)> = files
-        .flat_map(|(path, file)| syntax::literals(file).into_iter().map(move |literal| (path, literal)))
-        .flat_map(|(path, literal)| literal.text.match_indices(text).map(|_| (path, literal.line)).collect::<Vec<_>>())
-        .collect();
-    if places.is_empty() {
-        let what = format!("{text:?}, {what}, is said nowhere; if it is said otherwise now, say so in this test");
-        return vec![Finding::new("tests/tidy/src/statements.rs", 0, what)];
+impl Once {
+    fn said<'a>(&self, files: impl Iterator<Item = (&'a str, &'a syn::File)>) -> Vec<Finding> {
+        let Self { text, what, .. } = self;
+        let places: Vec<(&str, usize)> = files
+            .flat_map(|(path, file)| syntax::literals(file).into_iter().map(move |literal| (path, literal)))
+            .flat_map(|(path, literal)| vec![(path, literal.line); self.count(&literal.text)])
+            .collect();
+        if places.is_empty() {
+            let what = format!("{text:?}, {what}, is said nowhere; if it is said otherwise now, say so in this test");
+            return vec![Finding::new("tests/tidy/src/statements.rs", 0, what)];
+        }
+        let again = format!("{text:?}, {what}, is said {} times; use the one in {STORE}", places.len());
+        let findings = places.iter().map(|(path, line)| Finding::new(path, *line, again.as_str()));
+        if places.len() == 1 { Vec::new() } else { findings.collect() }
     }
-    let again = format!("{text:?}, {what}, is said {} times; use the one in {STORE}", places.len());
-    let findings = places.iter().map(|(path, line)| Finding::new(path, *line, again.as_str()));
-    if places.len() == 1 { Vec::new() } else { findings.collect() }
+
+    fn count(&self, literal: &str) -> usize {
+        let places = literal.match_indices(self.text);
+        places.filter(|(place, text)| (self.is_meant)(&literal[..*place], &literal[place + text.len()..])).count()
+    }
 }
 
 /// A finding for each answer of a transaction that is read by its position.
@@ -241,15 +271,26 @@ mod tests {
     }
 
     const ALL_ONCE: &str = "const A: &str = \"INSERT INTO job_items\"; const B: &str = \"(SELECT 1 WHERE token = ?2)\";
-                            const C: &str = \"('done', 'failed', 'cancelled')\";";
+                            const C: &str = \"('done', 'failed', 'cancelled')\";
+                            const D: &str = concat!(\"OR (state = 'running' AND lease < \", $now, \")\");
+                            const E: &str = \"SET lease = ?1, token = ?2, consistency_token = ?3\";";
+
+    fn said_again(path: &str, again: &str) -> usize {
+        let again = format!("const A: &str = \"{again}\";");
+        said_more_than_once(&sources::of([("pipeline/src/store/jobs.rs", ALL_ONCE), (path, &again)])).len()
+    }
 
     #[test]
     fn what_is_said_twice_or_nowhere_is_found() {
-        let twice = ("consumers/src/chunk.rs", "const A: &str = \"EXISTS (SELECT 1 WHERE token = ?2)\";");
-        assert_eq!(said_more_than_once(&sources::of([("pipeline/src/store/jobs.rs", ALL_ONCE), twice])).len(), 2);
-        assert_eq!(said_more_than_once(&sources::of([])).len(), 3);
-        let in_a_test = ("tests/tests/native/flow.rs", "const A: &str = \"INSERT INTO job_items (id) VALUES (1)\";");
-        assert_eq!(said_more_than_once(&sources::of([("pipeline/src/store/jobs.rs", ALL_ONCE), in_a_test])).len(), 2);
+        for fence in
+            ["EXISTS (SELECT 1 WHERE token = ?2)", "id = ?5 AND token = ?6", "i.token = {TOKEN}", " AND token = "]
+        {
+            assert_eq!(said_again("pipeline/src/store/uploads.rs", fence), 2, "{fence}");
+            assert_eq!(said_again("consumers/src/chunk.rs", fence), 2, "{fence}");
+        }
+        assert_eq!(said_again("pipeline/src/store/uploads.rs", "0 OR (state = 'running' AND lease < ?3)"), 2);
+        assert_eq!(said_again("tests/tests/native/flow.rs", "INSERT INTO job_items (id) VALUES (1)"), 2);
+        assert_eq!(said_more_than_once(&sources::of([])).len(), 4);
     }
 
     #[test]

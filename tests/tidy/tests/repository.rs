@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use tidy::{
-    Finding, apart::reaching_across, circles::circles, docs::empty_docs, fence, map::unnamed_folders, sizes,
+    Finding, apart::reaching_across, circles::circles, docs::empty_docs, fence, map::unnamed_folders, pipes, sizes,
     sources::Sources, statements,
 };
 
@@ -65,6 +65,11 @@ fn no_file_is_too_long() {
 #[test]
 fn no_line_is_too_long() {
     check(sizes::long_lines);
+}
+
+#[test]
+fn no_pipe_of_a_script_is_left_before_its_end() {
+    check(pipes::left_early);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn sliced(stream: &[u8], slice: u64, piece: usize) -> (Vec<u8>, Progress, u64) {
         let mut inflater = Inflater::at(&cursor).unwrap();
         let progress = loop {
             let from = usize::try_from(inflater.wants()).unwrap();
-            match inflater.inflate(offset + slice, from == stream.len()) {
+            match inflater.inflate(offset + slice, from == stream.len(), u64::MAX) {
                 Progress::Hungry => inflater.give(&stream[from..(from + piece).min(stream.len())]),
                 progress => break progress,
             }
@@ -58,7 +58,7 @@ fn a_slice_inflates_little_more_than_its_own_bytes() {
 }
 
 #[test]
-fn members_follow_each_other_and_what_is_none_is_left_alone() {
+fn members_follow_each_other_and_zeros_the_last() {
     let mut stream = gzip(b"one ");
     stream.extend(
         GzBuilder::new()
@@ -71,12 +71,43 @@ fn members_follow_each_other_and_what_is_none_is_left_alone() {
     );
     stream.extend(gzip(b"two"));
     let whole_length = stream.len();
-    for after in [&b""[..], b"\0", b"\0\0\0\0", b"garbage", b"\x1f"] {
+    for after in [&b""[..], b"\0", b"\0\0\0\0"] {
         stream.truncate(whole_length);
         stream.extend_from_slice(after);
         assert_eq!(whole(&stream, 100).unwrap().unwrap(), b"one two", "{after:?}");
         assert_eq!(sliced(&stream, 2, 1).0, b"one two", "{after:?}");
     }
+    for after in [&b"{\"content\": \"plain\"}\n"[..], b"garbage", b"\x1f"] {
+        stream.truncate(whole_length);
+        stream.extend_from_slice(after);
+        assert!(whole(&stream, 100).is_err(), "{after:?} is passed over");
+        assert!(matches!(sliced(&stream, 2, 1).1, Progress::Broken(_)), "{after:?} is passed over");
+    }
+}
+
+#[test]
+fn members_that_hold_nothing_are_work_and_end_a_slice() {
+    let stream = [gzip(b"").repeat(100_000), gzip(b"behind")].concat();
+    assert_eq!(whole(&stream, 256 * 1024).unwrap(), None, "it is not read at once");
+    let most = 1024 * 1024;
+    let (mut cursor, mut slices) = (InflateCursor::default(), 0);
+    loop {
+        let mut inflater = Inflater::at(&cursor).unwrap();
+        let from = usize::try_from(cursor.compressed).unwrap();
+        inflater.give(&stream[from..]);
+        let progress = inflater.inflate(100, true, most);
+        assert!(inflater.work() <= most + 2 * WORK_OF_MEMBER, "{} of {most}", inflater.work());
+        slices += 1;
+        if progress == Progress::Ended {
+            assert_eq!(inflater.from(0), b"behind");
+            break;
+        }
+        assert_eq!(progress, Progress::Hungry);
+        let next = inflater.cursor_before(0);
+        assert!(next.compressed > cursor.compressed, "it goes on");
+        cursor = next;
+    }
+    assert!(slices > 100, "{slices} slices");
 }
 
 #[test]

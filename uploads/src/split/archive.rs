@@ -41,7 +41,7 @@ enum Kind {
     Empty,
 }
 
-/// What is told of an entry that is none.
+/// The reason that is given for an entry that is none.
 const NO_HEADER: &str = "what stands there is no header of a file: its checksum or its size is wrong";
 
 pub(super) fn split(inside: &mut Inside, window: Window<'_>, most: usize) -> Split {
@@ -122,8 +122,13 @@ fn entry(bytes: &[u8]) -> Result<Option<Entry>, String> {
         end: end.ok_or_else(|| NO_HEADER.to_owned())?,
         size: entry.size(),
         kind: kind(&mut entry),
-        name: String::from_utf8_lossy(&entry.path_bytes()).into_owned(),
+        name: file_name(&entry.path_bytes()),
     }))
+}
+
+/// A file's name. What is not UTF-8 is read as Latin-1, which has a character for every byte: two names stay two.
+pub fn file_name(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
 fn kind<R: Read>(entry: &mut tar::Entry<'_, R>) -> Kind {
@@ -136,8 +141,20 @@ fn kind<R: Read>(entry: &mut tar::Entry<'_, R>) -> Kind {
         EntryType::Regular | EntryType::Continuous => Kind::File,
         EntryType::GNUSparse => Kind::LeftOut(LeftOut::Sparse),
         EntryType::Link => Kind::LeftOut(LeftOut::Link),
-        _ => Kind::Empty,
+        kind if entry.size() == 0 || is_known(kind) => Kind::Empty,
+        _ => Kind::LeftOut(LeftOut::UnknownKind),
     }
+}
+
+/// True for kinds of entries that have no text, whatever their header says of a size.
+fn is_known(kind: EntryType) -> bool {
+    kind.is_dir()
+        || kind.is_symlink()
+        || kind.is_character_special()
+        || kind.is_block_special()
+        || kind.is_fifo()
+        || kind.is_pax_global_extensions()
+        || kind.is_pax_local_extensions()
 }
 
 /// Bytes of the blocks that continue a sparse file's header.
@@ -206,7 +223,18 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_its_end_is_told_and_not_dropped() {
+    fn names_that_are_not_utf8_stay_two_and_entries_of_unknown_kinds_are_left_out_by_name() {
+        let names = [&b"\xe9.md"[..], b"\xe8.md"];
+        assert_eq!(names.map(file_name), ["\u{e9}.md", "\u{e8}.md"]);
+        assert_eq!(file_name("\u{e9}.md".as_bytes()), "\u{e9}.md");
+        let header = header("volume", EntryType::new(b'Z'), 3);
+        let upload = [header.as_bytes().as_slice(), b"abc", &[0; 509], &[0; 1_024]].concat();
+        let (documents, end) = read(&Format::Archive, &upload, 700, 100_000);
+        assert_eq!((documents, end), (vec!["UnknownKind Some(\"volume\")".to_owned()], End::Done));
+    }
+
+    #[test]
+    fn what_follows_its_end_is_reported_and_not_dropped() {
         let (one, two) = (archive(&[("a.md", b"one")]), archive(&[("b.md", b"two")]));
         for padding in [0, 512, 9_000] {
             let both = [one.clone(), vec![0; padding], two.clone()].concat();
@@ -245,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_file_is_told_and_what_follows_is_read() {
+    fn what_is_no_plain_file_is_reported_and_what_follows_is_read() {
         let mut sparse = header("sparse.log", EntryType::GNUSparse, 600);
         let fields = sparse.as_gnu_mut().unwrap();
         fields.set_real_size(10_000_000);

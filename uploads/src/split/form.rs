@@ -43,6 +43,20 @@ fn behind(window: Window<'_>, pieces: Vec<Piece>) -> Split {
     Split::at(window.bytes.len(), if window.is_last { End::Done } else { End::More }, pieces)
 }
 
+const NO_BOUNDARY: &str = "a line of a part begins as the boundary does; choose another boundary";
+
+/// True if this is what follows a boundary: the end of its line, or `--`. `None` if that is not seen so far.
+fn is_boundary(after: &[u8], window: Window<'_>) -> Option<bool> {
+    if after.starts_with(b"--") {
+        return Some(true);
+    }
+    if let Some(line) = memchr::memchr(b'\n', after) {
+        return Some(after[..line].iter().all(u8::is_ascii_whitespace));
+    }
+    let may_be = after.iter().all(u8::is_ascii_whitespace) || after == b"-";
+    if may_be && !window.is_last && !window.is_longest { None } else { Some(may_be) }
+}
+
 fn broken() -> End {
     End::Broken("the upload ends inside of a part".to_owned())
 }
@@ -75,7 +89,14 @@ fn parts(delimiter: &str, inside: &mut Inside, window: Window<'_>, mut next: usi
         if pieces.len() == most {
             return Split::at(next, End::More, pieces);
         }
-        match memmem::find(rest, delimiter.as_bytes()) {
+        let found = memmem::find(rest, delimiter.as_bytes());
+        let follows = found.map(|length| is_boundary(&rest[length + delimiter.len()..], window));
+        match found {
+            Some(length) if follows == Some(Some(false)) => {
+                return Split::at(next + length, End::Broken(NO_BOUNDARY.to_owned()), pieces);
+            }
+            // What follows it stands behind the range.
+            Some(_) if follows == Some(None) => return Split::at(next, End::More, pieces),
             Some(length) => {
                 pieces.push(Piece::Whole(next..next + length));
                 next += length + delimiter.len();
@@ -117,6 +138,18 @@ mod tests {
         let (parts, end) = documents(&upload[..upload.len() - 9], 10, 100);
         assert_eq!((parts.len(), end), (1, broken()));
         assert!(matches!(documents("nothing of the kind", 5, 100).1, End::Broken(_)));
+    }
+
+    #[test]
+    fn a_line_that_begins_as_the_boundary_does_ends_it_there_and_cuts_no_part() {
+        let upload = form(&["a\r\n\r\n1".to_owned(), "b\r\n\r\nhalf\r\n--Xtra line\r\nhalf".to_owned()]);
+        for length in [6, 17, 30, 100] {
+            let (parts, end) = documents(&upload, length, 200);
+            assert_eq!(parts, ["a\r\n\r\n1"], "ranges of {length}");
+            assert_eq!(end, End::Broken(NO_BOUNDARY.to_owned()));
+        }
+        let spaced = form(&["a\r\n\r\n1".to_owned()]).replace("--X\r\n", "--X \t\r\n");
+        assert_eq!(documents(&spaced, 6, 200).1, End::Done);
     }
 
     #[test]

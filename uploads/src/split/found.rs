@@ -38,6 +38,8 @@ pub enum LeftOut {
     Link,
     /// A file of an archive whose empty parts are left out.
     Sparse,
+    /// An entry of an archive that has content, and of a kind that is not known.
+    UnknownKind,
 }
 
 impl Piece {

@@ -93,7 +93,7 @@ fn begin(window: Window<'_>) -> Begin {
                 let Some(end) = value_end(bytes, at, false) else { return Begin::CutOff };
                 at = end;
             }
-            // One document that lacks its content: it is told so.
+            // One document that lacks its content: its refusal says so.
             Some(b'}') => return Begin::Alone,
             Some(_) => return Begin::Broken("the body is not JSON: a key was expected".to_owned()),
             None => return Begin::CutOff,

@@ -18,7 +18,7 @@ const LARGE_UPLOAD_DOCUMENTS: usize = 16;
 /// A job with many items, and more documents than a page holds.
 const CORPUS_DOCUMENTS: usize = 1_000;
 const CORPUS_BYTES: usize = 2_000;
-/// Events that a session's newcomer is told.
+/// Events that a session's newcomer is sent.
 const EVENTS: usize = 90;
 const EVENT_BYTES: usize = 2_000;
 /// How long a newcomer may have to wait for the next event.

@@ -184,7 +184,7 @@ pub(super) fn archive(bench: &mut Bench) -> Result<(), Error> {
 /// Messages that their queue gave up, each of an item of its own.
 pub(super) fn dead_letters(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
-    bench.row("dead letters", &format!("a batch of {DEAD_LETTERS}"), |bench, number| {
+    bench.row("dead letters", &format!("{DEAD_LETTERS} delivered together"), |bench, number| {
         for place in 0..DEAD_LETTERS {
             bench.upload(&[source.document(number * DEAD_LETTERS + place, 200)])?;
         }

@@ -7,7 +7,7 @@ pub enum Verdict {
     Holds,
     /// It does not.
     Broken,
-    /// Nothing here can tell.
+    /// Nothing here shows it.
     Unknown,
 }
 

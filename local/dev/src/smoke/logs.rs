@@ -1,4 +1,4 @@
-//! What `wrangler tail --format json` tells of invocations: the only place that names their CPU.
+//! What `wrangler tail --format json` says of invocations: the only place that names their CPU.
 //!
 //! The shape of an event: <https://developers.cloudflare.com/workers/runtime-apis/handlers/tail/>
 
@@ -88,7 +88,7 @@ impl From<Event> for Invocation {
             of: named.iter().find_map(|name| name.as_str()).unwrap_or("other").to_owned(),
             cpu: event.cpu_time,
             outcome: event.outcome,
-            // The meter is the invocation's: what it says goes on from message to message of a batch.
+            // The meter is the invocation's: what it says goes on from message to message of a delivery.
             d1_queries: lines.iter().filter_map(|line| line["asked"]["d1_queries"].as_u64()).max(),
             errors: event.exceptions.into_iter().map(|exception| exception.message).chain(whys).collect(),
         }
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn queries_are_those_that_the_workers_say_they_asked() {
         let queries: Vec<Option<u64>> = read(TAIL).iter().map(|invocation| invocation.d1_queries).collect();
-        assert_eq!(queries, [Some(18), Some(15), Some(14), None], "of a batch, all of its messages");
+        assert_eq!(queries, [Some(18), Some(15), Some(14), None], "of messages delivered together, all of them");
         let asked = serde_json::to_value(Asked::default()).unwrap();
         assert!(asked["d1_queries"].is_u64(), "as the meter is written: {asked}");
     }

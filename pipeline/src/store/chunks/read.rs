@@ -27,7 +27,7 @@ pub struct ChunkToEmbed {
     pub text: String,
 }
 
-/// The chunks of a batch's packs, first to last, that want a vector, from the row `next` on; `limit` at
+/// Reads the chunks of a batch's packs, first to last, that want a vector, from the row `next` on; `limit` at
 /// most. Of a pack that is embedded again only what was evicted and is wanted back.
 pub fn to_embed(claim: &Claim, (_, last): (ItemId, ItemId), next: ChunkRow, limit: usize) -> Query<ChunkToEmbed> {
     // Chunks of the documents' latest revisions alone: what was uploaded over or deleted since has another pack.
@@ -75,7 +75,7 @@ pub struct DescribedChunk {
     pub created_at: Timestamp,
 }
 
-/// These chunks of a user, in order, as their documents' latest revisions describe them; without those that
+/// Reads these chunks of a user, in order, as their documents' latest revisions describe them; without those that
 /// are no longer wanted.
 ///
 /// # Errors
@@ -116,7 +116,7 @@ pub struct ChunkSpan {
     pub text: Option<String>,
 }
 
-/// The chunks of the current revision of a user's document, in order.
+/// Reads the chunks of the current revision of a user's document, in order.
 pub fn spans(user: &UserId, document: &DocumentId, with_text: bool) -> Query<ChunkSpan> {
     Query::new(
         "SELECT c.chunk_index, c.start, c.\"end\", CASE WHEN ?3 THEN c.text END AS text

@@ -88,7 +88,7 @@ pub struct ScoredChunk {
     pub is_code: i64,
 }
 
-/// Chunks that match a full-text expression, best first by bm25 with the title weighted three times. Of
+/// Reads chunks that match a full-text expression, best first by bm25 with the title weighted three times. Of
 /// the `ranked` best those that may be seen and are what is sought; `limit` at most.
 ///
 /// # Errors
@@ -127,7 +127,7 @@ pub fn by_words(
 /// A vector that was found: its document, the document's revision, the chunk's place in it, the score.
 pub type FoundVector = (DocumentId, i64, i64, f64);
 
-/// The chunks of vectors that were found, best first: those that may be seen and are what is sought.
+/// Reads the chunks of vectors that were found, best first: those that may be seen and are what is sought.
 ///
 /// # Errors
 /// A bug if the vectors or the filters cannot be written as JSON.

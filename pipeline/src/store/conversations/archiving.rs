@@ -31,7 +31,7 @@ pub struct IdleConversation {
     pub last_number: i64,
 }
 
-/// At most `limit` conversations that were neither continued nor restored since `before`, the oldest first.
+/// Reads at most `limit` conversations that were neither continued nor restored since `before`, the oldest first.
 pub fn idle(before: Timestamp, limit: i64) -> Query<IdleConversation> {
     // Those of clients that keep the messages themselves expire instead. A restored one is idle from then on.
     // Not one for which an archive item is on its way, and not one whose last question is still to be answered.
@@ -60,7 +60,7 @@ pub struct ArchivableConversation {
     pub archived_key: Option<String>,
 }
 
-/// The conversation whose last message has the number `number`; no row if it was continued or deleted.
+/// Reads the conversation whose last message has the number `number`; no row if it was continued or deleted.
 pub fn archivable(user: &UserId, conversation: &ConversationId, number: i64) -> Query<ArchivableConversation> {
     Query::new("SELECT title, archived_key FROM conversations WHERE user_id = ?1 AND id = ?2 AND last_number = ?3")
         .bind(user)

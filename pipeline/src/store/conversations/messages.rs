@@ -101,7 +101,7 @@ pub struct MessageRow {
 /// The columns of a [`MessageRow`].
 const MESSAGE: &str = "number, id, role, content, detail, created_at";
 
-/// The messages of a conversation after the number `after`, oldest first.
+/// Reads the messages of a conversation after the number `after`, oldest first.
 pub fn after(user: &UserId, conversation: &ConversationId, after: i64, limit: i64) -> Query<MessageRow> {
     Query::new(formatcp!(
         "SELECT {MESSAGE} FROM turns
@@ -113,7 +113,7 @@ pub fn after(user: &UserId, conversation: &ConversationId, after: i64, limit: i6
     .bind(limit)
 }
 
-/// The messages of a conversation up to the number `through`, oldest first.
+/// Reads the messages of a conversation up to the number `through`, oldest first.
 pub fn through(user: &UserId, conversation: &ConversationId, through: i64) -> Query<MessageRow> {
     Query::new(formatcp!(
         "SELECT {MESSAGE} FROM turns
@@ -137,7 +137,7 @@ pub struct PromptMessageRow {
     pub is_of_session: i64,
 }
 
-/// The messages of a chat job's conversation that its summary does not cover, up to the question.
+/// Reads the messages of a chat job's conversation that its summary does not cover, up to the question.
 pub fn of_turn(user: &UserId, job: &JobId) -> Query<PromptMessageRow> {
     Query::new(formatcp!(
         "SELECT t.number, t.role, t.content, coalesce(t.session_id = j.turn ->> '$.session_id', 0) AS is_of_session

@@ -72,15 +72,15 @@ pub fn withdraw(user: &UserId, now: Timestamp) -> Write {
     .bind(now)
 }
 
-/// Documents that were uploaded longer ago than their owners want (`retention` of their profile), counted from their
-/// latest revision.
+/// Reads documents that were uploaded longer ago than their owners want (`retention` of their profile), counted from
+/// their latest revision.
 pub fn past_retention(now: Timestamp, limit: i64) -> Query<Old<DocumentId>> {
     const OLD: &str = old_documents!("?1", "?2");
     retention::old(formatcp!("SELECT old.user_id, old.id {OLD} AND old.deleted_at IS NULL LIMIT ?3"), now, limit)
 }
 
 /// Removes tombstones from before `before` whose revisions are purged. Nothing in flight may be that old:
-/// a tombstone has refused all it could write. But an upload may wait to be unpacked for as long as there is no room.
+/// a tombstone has refused all it could write. But an upload may wait to be unpacked for as long as there is no space.
 pub fn expire(before: Timestamp) -> Write {
     Write::new(
         "DELETE FROM documents WHERE deleted_at < ?1

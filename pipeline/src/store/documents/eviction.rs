@@ -94,13 +94,13 @@ pub struct MarkedDocument {
 }
 
 impl MarkedDocument {
-    /// True if none of its vectors is left.
+    /// Returns true if none of its vectors is left.
     pub const fn is_done(&self) -> bool {
         self.next >= self.chunk_count
     }
 }
 
-/// Documents that are marked, the earliest marked first, `limit` at most.
+/// Reads documents that are marked, the earliest marked first, `limit` at most.
 pub fn marked(limit: usize) -> Query<MarkedDocument> {
     Query::new(
         "SELECT user_id, id, current, chunk_count, evicting - 1 AS next FROM documents
@@ -143,7 +143,7 @@ pub struct ChunkTotal {
     pub chunks: f64,
 }
 
-/// How many chunks of a pack are embedded again: those of every document of it that was found since its
+/// Reads how many chunks of a pack are embedded again: those of every document of it that was found since its
 /// eviction, as the embed stage takes them, whenever that was.
 pub fn chunks_to_embed(user: &UserId, pack: ItemId) -> Query<ChunkTotal> {
     Query::new(
@@ -154,7 +154,7 @@ pub fn chunks_to_embed(user: &UserId, pack: ItemId) -> Query<ChunkTotal> {
     .bind(pack)
 }
 
-/// Packs with documents that were evicted before `before` and found since, the latest found first, `limit`
+/// Reads packs with documents that were evicted before `before` and found since, the latest found first, `limit`
 /// at most; without those that a job is embedding again already.
 pub fn wanted_back(before: Timestamp, limit: i64) -> Query<WantedPack> {
     // Found since they were given up, and the marks are off: their vectors are gone for certain.

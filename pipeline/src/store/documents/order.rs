@@ -56,7 +56,7 @@ pub struct Standings {
     pub job_id: Option<JobId>,
 }
 
-/// How the documents of one range of an upload stand, each given with its fingerprint; no row for a new one.
+/// Reads how the documents of one range of an upload stand, each given with its fingerprint; no row for a new one.
 ///
 /// # Errors
 /// A bug if the documents cannot be written as JSON.

@@ -40,7 +40,7 @@ pub struct LatestRevision {
     pub user_number: i64,
 }
 
-/// The documents of the claimed pack that still want its revision: others were deleted, or uploaded again.
+/// Reads the documents of the claimed pack that still want its revision: others were deleted, or uploaded again.
 ///
 /// # Errors
 /// A bug if the ids cannot be written as JSON.

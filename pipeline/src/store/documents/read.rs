@@ -68,7 +68,7 @@ pub struct DocumentFilter {
     pub external_id: Option<String>,
 }
 
-/// A user's documents by id, without those that were deleted.
+/// Reads a user's documents by id, without those that were deleted.
 pub fn list(user: &UserId, filter: DocumentFilter, limit: i64) -> Query<DocumentRow> {
     // The states of the latest revision's pack and batch say how far it has come.
     // A filter that is absent is NULL and lets everything through.
@@ -93,7 +93,7 @@ pub fn list(user: &UserId, filter: DocumentFilter, limit: i64) -> Query<Document
     .bind(limit)
 }
 
-/// A user's document, unless it was deleted.
+/// Reads a user's document, unless it was deleted.
 pub fn get(user: &UserId, document: &DocumentId) -> Query<DocumentRow> {
     list(user, DocumentFilter { id: Some(document.clone()), ..DocumentFilter::default() }, 1)
 }
@@ -111,7 +111,7 @@ pub struct OriginalRow {
     pub media_type: String,
 }
 
-/// Where the bytes of a user's document lie: of the revision that is current, or of the first one while
+/// Reads where the bytes of a user's document lie: of the revision that is current, or of the first one while
 /// none is.
 pub fn original(user: &UserId, document: &DocumentId) -> Query<OriginalRow> {
     // The pack's row lists where in it each of its documents lies.

@@ -134,7 +134,7 @@ pub struct SupersededRevision {
     pub batch_updated_at: Option<Timestamp>,
 }
 
-/// The first superseded revisions of the claimed purge item, at most so many, always in the same order.
+/// Reads the first superseded revisions of the claimed purge item, at most so many, always in the same order.
 pub fn of_item(claim: &Claim, most: i64) -> Query<SupersededRevision> {
     // Chunks are numbered after their pack, so a range finds those of a revision.
     // The batch of the pack is whose worker may still be writing its vectors.
@@ -165,7 +165,7 @@ pub struct PackRow {
     pub wanted: i64,
 }
 
-/// These packs, with how many of their documents are wanted.
+/// Reads these packs, with how many of their documents are wanted.
 ///
 /// # Errors
 /// A bug if the packs cannot be written as JSON.
@@ -201,7 +201,7 @@ pub struct PurgedRevision<'a> {
 pub struct Purged(String);
 
 impl Purged {
-    /// Of these revisions.
+    /// Makes the writes for these revisions.
     ///
     /// # Errors
     /// A bug if they cannot be written as JSON.

@@ -29,7 +29,7 @@ pub struct KnownDocument {
 /// The latest revision of the document `d` is the one that searches see.
 pub(super) const IS_PUBLISHED: &str = "d.content_hash = d.latest_hash AND d.current_item = d.latest_item";
 
-/// Of these documents and fingerprints, the documents whose latest revision has the fingerprint and is
+/// Reads, of these documents and fingerprints, the documents whose latest revision has the fingerprint and is
 /// published or on its way.
 ///
 /// # Errors
@@ -101,7 +101,7 @@ pub struct Upload<'a> {
 }
 
 impl<'a> Upload<'a> {
-    /// Of these revisions; `now` is the time at which the job is accepted.
+    /// Makes the writes for these revisions; `now` is the time at which the job is accepted.
     ///
     /// # Errors
     /// As [`JsonRows::push`].
@@ -114,7 +114,7 @@ impl<'a> Upload<'a> {
         Ok(Self { user, job: Some(job), claim: None, revisions: JsonRows::of(revisions)?, now })
     }
 
-    /// Of these revisions, which the holder of a claim found at `now`.
+    /// Makes the writes for these revisions, which the holder of a claim found at `now`.
     ///
     /// # Errors
     /// As [`JsonRows::push`].
@@ -123,7 +123,7 @@ impl<'a> Upload<'a> {
         Ok(Self { user: &claim.user, job: None, claim: Some(claim), revisions, now })
     }
 
-    /// A write of this text for every array of revisions: what describes a thousand documents is more than D1
+    /// Makes a write of this text for every array of revisions: what describes a thousand documents is more than D1
     /// takes as one parameter.
     pub(super) fn writes(&self, sql: &'static str) -> Vec<Write> {
         let (item, token) = self.claim.map(|claim| (claim.item, &claim.token)).unzip();
@@ -144,7 +144,7 @@ macro_rules! describe_first {
     };
 }
 
-/// A new document, the next revision of one that is there, or the return of one that was deleted.
+/// Writes a new document, the next revision of one that is there, or the return of one that was deleted.
 /// While a revision is current, what describes the next one waits in `pending`.
 pub fn take_revisions(upload: &Upload<'_>) -> Vec<Write> {
     // Nothing at all unless this very transaction accepted the job, or moves on the item that unpacks it.

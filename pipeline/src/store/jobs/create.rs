@@ -159,7 +159,7 @@ pub struct NewItem {
 }
 
 impl NewItem {
-    /// An item of a stage that may be claimed from `now` on.
+    /// Makes an item of a stage that may be claimed from `now` on.
     pub fn queued(stage: Stage, now: Timestamp) -> Self {
         Self {
             stage,
@@ -264,7 +264,7 @@ pub fn wait_for_predecessor(job: &JobId) -> Write {
     .bind(job)
 }
 
-/// Tells the question that is waited for which one it holds up; until 0.2.0 where versions before 0.1.0 look for it,
+/// Notes at the question that is waited for which one it holds up; until 0.2.0 where versions before 0.1.0 look for it,
 /// too.
 pub fn link_predecessor(job: &JobId) -> Write {
     Write::new(
@@ -274,7 +274,7 @@ pub fn link_predecessor(job: &JobId) -> Write {
     .bind(job)
 }
 
-/// The first item of a job, to be announced if it is queued.
+/// Reads the first item of a job, to be announced if it is queued.
 pub fn first_item(job: &JobId) -> Query<ItemAnnouncement> {
     Query::new(
         "SELECT i.id, i.stage, i.state, i.user_id FROM jobs j JOIN job_items i ON i.id = j.first_item WHERE j.id = ?1",

@@ -16,7 +16,7 @@ use crate::{
         transaction::{Query, Write},
     },
     store::{
-        conditions::{CLAIMED, HELD, NEXT_ITEM, TERMINAL, is_spent, why_spent},
+        conditions::{CLAIMED, HELD, NEXT_ITEM, TERMINAL, is_claimable, is_spent, why_spent},
         documents::order::{DECIDED, Seen},
     },
     time::{SECOND, Span, Timestamp},
@@ -66,13 +66,14 @@ pub struct ClaimedRow {
 /// Claims the message's item for its stage, if it is due, has attempts left, and nobody holds it. A claim that
 /// ran out was a worker's that was stopped: the item says so until an attempt ends in another way.
 pub fn claim(message: &Message, token: &ClaimToken, now: Timestamp) -> Query<ClaimedRow> {
-    Query::new(
+    Query::new(formatcp!(
         "UPDATE job_items SET state = 'running', token = ?1, lease = ?2, attempts = attempts + 1, updated_at = ?3,
              error = CASE state WHEN 'running' THEN ?9 ELSE error END
          WHERE id = ?4 AND user_id = ?5 AND stage = ?6 AND attempts < ?7 AND next_at <= ?8
-           AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ?3))
+           AND {IS_CLAIMABLE}
          RETURNING job_id, attempts, cursor, documents, first_pack, last_pack, chunk_count",
-    )
+        IS_CLAIMABLE = is_claimable!("?3"),
+    ))
     .bind(token)
     .bind(now.plus(constants::LEASE))
     .bind(now)
@@ -95,7 +96,7 @@ pub struct StandingRow {
     pub next_at: Timestamp,
 }
 
-/// How a message's item stands, if it is still in the message's stage.
+/// Reads how a message's item stands, if it is still in the message's stage.
 pub fn standing(message: &Message) -> Query<StandingRow> {
     Query::new("SELECT state, lease, next_at FROM job_items WHERE id = ?1 AND user_id = ?2 AND stage = ?3")
         .bind(message.item)
@@ -259,7 +260,7 @@ pub fn finish_job(item: ItemId, now: Timestamp) -> Write {
     .bind(now)
 }
 
-/// As [`wake_waiting`], for whatever waits anywhere; announced by the sweep.
+/// Returns does as [`wake_waiting`], for whatever waits anywhere; announced by the sweep.
 pub fn wake_all_waiting(now: Timestamp) -> Write {
     Write::new(formatcp!(
         "UPDATE job_items SET state = 'queued', next_at = ?1, sent_at = NULL, updated_at = ?1, {COUNT_CHUNKS}
@@ -271,7 +272,7 @@ pub fn wake_all_waiting(now: Timestamp) -> Write {
     .bind(now)
 }
 
-/// As [`finish_job`], for every job.
+/// Returns does as [`finish_job`], for every job.
 pub fn finish_all_jobs(now: Timestamp) -> Write {
     Write::new(formatcp!(
         "UPDATE jobs SET finished_at = ?1 WHERE finished_at IS NULL AND accepted_at IS NOT NULL

@@ -66,7 +66,7 @@ const ENTRY: &str = formatcp!(
     || ' ' || json_array_length(coalesce(failures, '[]')) || ' ' || {SUPERSEDED} || ' ' || (error IS NOT NULL)"
 );
 
-/// The items of a user's job after the item `after`, at most [`ITEMS_OF_OVERVIEW`].
+/// Reads the items of a user's job after the item `after`, at most [`ITEMS_OF_OVERVIEW`].
 pub fn overview(user: &UserId, job: &JobId, after: ItemId) -> Query<OverviewRow> {
     Query::new(formatcp!(
         "SELECT max(updated_at) AS updated_at, group_concat({ENTRY}, '|') AS items FROM (
@@ -79,7 +79,7 @@ pub fn overview(user: &UserId, job: &JobId, after: ItemId) -> Query<OverviewRow>
 }
 
 impl OverviewRow {
-    /// The items in it, in their order.
+    /// Returns the items in it, in their order.
     ///
     /// # Errors
     /// A bug if they are written in another way.
@@ -121,7 +121,7 @@ pub struct WhyRow {
     pub failures: Option<String>,
 }
 
-/// What these items of a user say of their failures.
+/// Reads what these items of a user say of their failures.
 ///
 /// # Errors
 /// A bug if the ids cannot be written as JSON.

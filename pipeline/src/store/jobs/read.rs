@@ -39,7 +39,7 @@ pub struct JobRow {
     pub upload: Option<String>,
 }
 
-/// A user's job that was accepted.
+/// Reads a user's job that was accepted.
 pub fn job(user: &UserId, job: &JobId) -> Query<JobRow> {
     // Of a question the answer, which is the message after it; of a streamed upload how far it is.
     // Until a job is accepted nobody sees it.
@@ -67,7 +67,7 @@ pub struct JobEnd {
     pub cancelled_at: Option<Timestamp>,
 }
 
-/// Whether a user's job has ended, for who waits for it: one row, whatever it is about.
+/// Reads whether a user's job has ended, for who waits for it: one row, whatever it is about.
 pub fn end(user: &UserId, job: &JobId) -> Query<JobEnd> {
     Query::new("SELECT finished_at, cancelled_at FROM jobs WHERE id = ?1 AND user_id = ?2 AND accepted_at IS NOT NULL")
         .bind(job)
@@ -83,7 +83,7 @@ pub struct MarkRow {
     pub due_at: Timestamp,
 }
 
-/// Whether a look at all items of a user's job can tell anything: one row.
+/// Reads whether a look at all items of a user's job can show anything new: one row.
 pub fn mark(user: &UserId, job: &JobId) -> Query<MarkRow> {
     Query::new("SELECT finished_at, due_at FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user)
 }
@@ -107,7 +107,7 @@ pub struct JobEntry {
     pub cancelled_at: Option<Timestamp>,
 }
 
-/// A user's jobs, the newest first, from the one after `cursor` on.
+/// Reads a user's jobs, the newest first, from the one after `cursor` on.
 pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<JobEntry> {
     Query::new(formatcp!(
         "SELECT id, kind, documents, created_at, finished_at, cancelled_at FROM jobs
@@ -129,7 +129,7 @@ pub struct TurnRow {
     pub first_item: ItemId,
 }
 
-/// The turn of a user's chat job.
+/// Reads the turn of a user's chat job.
 pub fn turn(user: &UserId, job: &JobId) -> Query<TurnRow> {
     Query::new("SELECT turn, first_item FROM jobs WHERE id = ?1 AND user_id = ?2").bind(job).bind(user)
 }
@@ -144,7 +144,7 @@ pub struct ArrivalRow {
     pub is_whole: bool,
 }
 
-/// Whether what a user's job brings has arrived.
+/// Reads whether what a user's job brings has arrived.
 pub fn arrival(user: &UserId, job: &JobId) -> Query<ArrivalRow> {
     // Asked with every search that names the job, so it must not look at all items: of a job that has ended, those
     // that are not done are in an index.

@@ -54,7 +54,7 @@ pub struct FailedTurn {
     pub failed_at: Timestamp,
 }
 
-/// The turn of a chat job, if it failed: to be asked before [`requeue`] makes it try again.
+/// Reads the turn of a chat job, if it failed: to be asked before [`requeue`] makes it try again.
 pub fn failed_turn(user: &UserId, job: &JobId) -> Query<FailedTurn> {
     Query::new(
         "SELECT j.turn, i.updated_at AS failed_at FROM jobs j JOIN job_items i ON i.id = j.first_item

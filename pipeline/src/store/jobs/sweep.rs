@@ -29,7 +29,7 @@ pub struct StuckItem {
     pub attempts: i64,
 }
 
-/// Stuck items: those with attempts left before those without, the oldest first, one of each user before the
+/// Reads stuck items: those with attempts left before those without, the oldest first, one of each user before the
 /// second of any.
 pub fn stuck_items(now: Timestamp) -> Query<StuckItem> {
     // Only accepted jobs that are unfinished and due are looked into, by their index.
@@ -75,7 +75,7 @@ pub struct AbandonedUpload {
     pub last_item: ItemId,
 }
 
-/// Uploads that cannot be alive any more and were never accepted.
+/// Reads uploads that cannot be alive any more and were never accepted.
 pub fn abandoned_uploads(now: Timestamp) -> Query<AbandonedUpload> {
     Query::new(
         "SELECT id, user_id, first_item, last_item FROM jobs
@@ -110,7 +110,7 @@ pub struct ReadingItem {
     pub id: ItemId,
 }
 
-/// Of these items, those that may still read what they stored in R2.
+/// Reads which of these items are those that may still read what they stored in R2.
 ///
 /// # Errors
 /// A bug if the data cannot be written as JSON.
@@ -158,7 +158,7 @@ pub struct WorkRow {
     pub oldest: Timestamp,
 }
 
-/// Unfinished work by stage and state, of the `most` items whose jobs have been due longest.
+/// Reads unfinished work by stage and state, of the `most` items whose jobs have been due longest.
 pub fn unfinished_work(most: i64) -> Query<WorkRow> {
     // Innermost: items that are not terminal, of the jobs that have been due longest.
     Query::new(formatcp!(

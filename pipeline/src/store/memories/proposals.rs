@@ -26,7 +26,7 @@ pub struct KnownRow {
     pub known: String,
 }
 
-/// How many memories a user has, and which of these hashes are among them.
+/// Reads how many memories a user has, and which of these hashes are among them.
 ///
 /// # Errors
 /// A bug if the data cannot be written as JSON.

@@ -44,8 +44,8 @@ const ENTRY: &str = formatcp!(
 /// What is left of its embedding.
 const REST: &str = formatcp!("number || ' ' || substr(embedding, {WHOLE} + 1)");
 
-/// The embeddings of all memories that a user has and has not corrected: at most [`crate::constants::MEMORIES`]. A
-/// thousand rows would cost more CPU than all that is compared in them.
+/// Reads the embeddings of all memories that a user has and has not corrected: at most [`crate::constants::MEMORIES`].
+/// A thousand rows would cost more CPU than all that is compared in them.
 pub fn embeddings(user: &UserId) -> Query<EmbeddingsRow> {
     // Two texts: of a thousand embeddings as earlier versions wrote them, 2,048 characters each, one would be longer
     // than D1 allows. Each is cut, since no number of a memory says how many have which. Groups of rows would be
@@ -59,7 +59,7 @@ pub fn embeddings(user: &UserId) -> Query<EmbeddingsRow> {
 }
 
 impl EmbeddingsRow {
-    /// The memories in it.
+    /// Returns the memories in it.
     pub fn memories(&self) -> impl Iterator<Item = ComparedMemory<'_>> {
         let rests: HashMap<i64, &str> = entries(self.rests.as_deref()).filter_map(rest).collect();
         entries(self.memories.as_deref()).filter_map(compared).map(move |memory| {
@@ -99,7 +99,7 @@ pub struct NumberedMemory {
     pub memory: MemoryRow,
 }
 
-/// Those of a user's memories that have these row numbers and are not corrected by now.
+/// Reads those of a user's memories that have these row numbers and are not corrected by now.
 ///
 /// # Errors
 /// A bug if the numbers cannot be written as JSON.
@@ -122,7 +122,7 @@ pub struct WordMatch {
     pub score: f64,
 }
 
-/// The memories that match a full-text expression, the best first.
+/// Reads the memories that match a full-text expression, the best first.
 pub fn by_words(expression: &str, limit: i64) -> Query<WordMatch> {
     Query::new(
         "SELECT rowid AS number, -bm25(memories_fts, 0.0, 1.0) AS score FROM memories_fts WHERE memories_fts MATCH ?1

@@ -46,7 +46,7 @@ pub struct DueAlert {
     pub attempts: usize,
 }
 
-/// The alerts that are due, the longest due first, `limit` of them.
+/// Reads the alerts that are due, the longest due first, `limit` of them.
 pub fn due(now: Timestamp, limit: i64) -> Query<DueAlert> {
     Query::new("SELECT id, body, attempts FROM alerts WHERE next_at <= ?1 ORDER BY next_at LIMIT ?2")
         .bind(now)
@@ -78,7 +78,7 @@ pub struct AlertRow {
     pub body: String,
 }
 
-/// The alerts raised since `since`, the oldest first.
+/// Reads the alerts raised since `since`, the oldest first.
 pub fn since(since: Timestamp) -> Query<AlertRow> {
     Query::new("SELECT body FROM alerts WHERE created_at >= ?1 ORDER BY created_at, id").bind(since)
 }

@@ -34,7 +34,7 @@ macro_rules! neurons_of_day {
     };
 }
 
-/// The day of `now`: one row, whatever there is.
+/// Reads the day of `now`: one row, whatever there is.
 pub fn day(now: Timestamp) -> Query<Day> {
     Query::new(formatcp!(
         "SELECT {NEURONS}, b.used AS budget_used, b.requests_by_key AS budget_keys, b.users AS budget_users,
@@ -82,7 +82,7 @@ pub struct UserDay {
     pub neurons_of_user: f64,
 }
 
-/// The day of `now` and the user's part of it: one row, whatever there is.
+/// Reads the day of `now` and the user's part of it: one row, whatever there is.
 pub fn day_of_user(user: &UserId, now: Timestamp) -> Query<UserDay> {
     Query::new(formatcp!(
         "SELECT {NEURONS}, {NEURONS_OF_USER}",

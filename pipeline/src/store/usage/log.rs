@@ -48,7 +48,7 @@ pub fn insert(new: NewUsage<'_>) -> Write {
     .bind(usage.object_requests)
     .bind(usage.object_rows_read)
     .bind(usage.object_rows_written)
-    .bind(usage.object_milliseconds)
+    .bind(usage.object_awake)
     .bind(new.key)
     .bind(new.requests)
 }

@@ -12,7 +12,7 @@ use crate::{
     ids::UserId,
     platform::transaction::{Query, Write},
     store::usage::COUNTED,
-    time::Timestamp,
+    time::{DAY, HOUR, Timestamp},
 };
 
 /// The sums of [`COUNTED`], under the same names and in the same order; 0 over no rows.
@@ -28,7 +28,7 @@ const SUMS: &str = "total(neurons) AS neurons,
                 coalesce(sum(object_rows_written), 0) AS object_rows_written,
                 coalesce(sum(object_milliseconds), 0) AS object_milliseconds";
 
-/// The sum of everything of everybody since a full hour: hours that are summed up already, and the rows of
+/// Reads the sum of everything of everybody since a full hour: hours that are summed up already, and the rows of
 /// those that are not. One row, whatever there is. It reads all of them: for the schedule.
 pub fn totals(since: Timestamp) -> Query<Totals> {
     Query::new(formatcp!(
@@ -70,8 +70,8 @@ pub struct UserTotals {
     pub totals: Totals,
 }
 
-/// What everybody took of `today`, as last summed up by [`sum_users`], in the first row; in those that follow what
-/// each user took who took at least so much of one of the resources.
+/// Reads what everybody took of `today`, as last summed up by [`sum_users`], in the first row; in those that follow
+/// what each user took who took at least so much of one of the resources.
 pub fn of_users(today: Timestamp, at_least: impl Fn(Resource) -> f64) -> Query<UserTotals> {
     let columns = [
         Resource::Requests,
@@ -87,11 +87,16 @@ pub fn of_users(today: Timestamp, at_least: impl Fn(Resource) -> f64) -> Query<U
         Resource::ObjectRowsWritten,
         Resource::VectorsQueried,
     ];
+    // Everybody's row says how many users there are beside the sums: a second look at the same day's rows, and those of
+    // the day before, ends at the second whose keys are not all revoked.
+    // Behind it a row for each user who took at least as much of one resource as is bound for it: GB-seconds first, as
+    // the milliseconds awake that are stored; then the others in the order of `columns`. What belongs to no user (the
+    // user '') is only in the sums.
     let query = Query::new(formatcp!(
         "SELECT NULL AS user_id, coalesce(sum(invocations), 0) AS invocations, {SUMS},
                 (SELECT count(*) FROM (
                      SELECT 1 FROM usage_of_users lately
-                     WHERE day >= ?1 - 86400000 AND invocations > 0
+                     WHERE day >= ?1 - {DAY} AND invocations > 0
                        AND EXISTS (SELECT 1 FROM api_keys WHERE user_id = lately.user_id AND revoked_at IS NULL)
                      LIMIT 2)) AS users
          FROM usage_of_users WHERE day = ?1
@@ -101,14 +106,15 @@ pub fn of_users(today: Timestamp, at_least: impl Fn(Resource) -> f64) -> Query<U
            AND (invocations >= ?3 OR queue_operations >= ?4 OR d1_rows_read >= ?5 OR d1_rows_written >= ?6
                 OR kv_reads >= ?7 OR kv_writes >= ?8 OR r2_class_a >= ?9 OR r2_class_b >= ?10
                 OR object_requests >= ?11 OR object_rows_read >= ?12 OR object_rows_written >= ?13
-                OR vectors_queried >= ?14 OR object_milliseconds >= ?2)"
+                OR vectors_queried >= ?14 OR object_milliseconds >= ?2)",
+        DAY = DAY.as_milliseconds(),
     ))
     .bind(today)
     .bind(at_least(Resource::ObjectGbSeconds) / constants::OBJECT_GB * 1_000.0);
     columns.into_iter().fold(query, |query, resource| query.bind(at_least(resource)))
 }
 
-/// What a user took of `today`, as last summed up by [`sum_users`]: nobody else's row is read.
+/// Reads what a user took of `today`, as last summed up by [`sum_users`]: nobody else's row is read.
 pub fn of_user(user: &UserId, today: Timestamp) -> Query<Totals> {
     Query::new(formatcp!("SELECT invocations, {COUNTED} FROM usage_of_users WHERE user_id = ?1 AND day = ?2"))
         .bind(user)
@@ -124,7 +130,7 @@ pub struct KeyRequests {
     pub requests: u64,
 }
 
-/// The keys that made at least `at_least` requests since a full hour.
+/// Reads the keys that made at least `at_least` requests since a full hour.
 pub fn busy_keys(since: Timestamp, at_least: u64) -> Query<KeyRequests> {
     Query::new(
         "SELECT key_id, sum(requests) AS requests
@@ -139,11 +145,14 @@ pub fn busy_keys(since: Timestamp, at_least: u64) -> Query<KeyRequests> {
 /// Sums up the hours before the full hour `open`, each from all of its rows: they are over for longer than an
 /// invocation can live, so that no row follows that would replace the sum.
 pub fn sum_hours(open: Timestamp) -> Write {
+    // The full hour that a row lies in: what is left of an integer that is divided and multiplied again.
+    // Columns of the key are never NULL: nobody's rows replace their sum as everybody's do.
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_hourly (hour, user_id, key_id, source, invocations, {COUNTED})
-         SELECT at / 3600000 * 3600000, coalesce(user_id, ''), coalesce(key_id, ''), source, sum(requests), {SUMS}
+         SELECT at / {HOUR} * {HOUR}, coalesce(user_id, ''), coalesce(key_id, ''), source, sum(requests), {SUMS}
          FROM usage_log WHERE at < ?1
-         GROUP BY 1, 2, 3, 4"
+         GROUP BY 1, 2, 3, 4",
+        HOUR = HOUR.as_milliseconds(),
     ))
     .bind(open)
 }
@@ -157,9 +166,10 @@ pub fn delete_log(open: Timestamp) -> Write {
 pub fn sum_days(today: Timestamp) -> Write {
     Write::new(formatcp!(
         "INSERT OR REPLACE INTO usage_daily (day, user_id, source, invocations, {COUNTED})
-         SELECT hour / 86400000 * 86400000, user_id, source, sum(invocations), {SUMS}
+         SELECT hour / {DAY} * {DAY}, user_id, source, sum(invocations), {SUMS}
          FROM usage_hourly WHERE hour < ?1
-         GROUP BY 1, 2, 3"
+         GROUP BY 1, 2, 3",
+        DAY = DAY.as_milliseconds(),
     ))
     .bind(today)
 }

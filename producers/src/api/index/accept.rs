@@ -8,7 +8,7 @@
 //!    on the announcement guards it all. From here on the job will end.
 //! 4. Messages are sent. If that fails the sweep sends them.
 //!
-//! What fails before the third step lets its idempotency key go: the client that is asked to try again can.
+//! What fails before the third step frees its idempotency key: the client that is asked to try again can.
 
 use futures_util::future::join_all;
 use pipeline::{
@@ -39,7 +39,7 @@ use uploads::{PreparedDocument, pack::Batch, packed};
 
 use super::begin::{self, NewUpload};
 use crate::http::{
-    idempotency::{Key, let_go},
+    idempotency::{Key, free_key},
     reply::Refusal,
 };
 
@@ -67,8 +67,8 @@ where
 {
     let committed = commit(ports, &plan).await;
     if let Err(Refusal::Failure(_)) = &committed {
-        // If this fails, too, the key is let go when the request has been silent for a lease.
-        let _ = let_go(ports, &plan.tenant.user, plan.job).await;
+        // If this fails, too, the key is free when the request has been silent for a lease.
+        let _ = free_key(ports, &plan.tenant.user, plan.job).await;
     }
     committed
 }

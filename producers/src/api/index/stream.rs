@@ -1,7 +1,7 @@
 //! `POST /api/index` with a body that is too large to be read at once: it goes into R2 as it comes.
 //!
 //! 1. What can be refused without the body is refused: its form, a key that came with another one, a length for
-//!    which R2, or the user's share of it, has no room.
+//!    which R2, or the user's share of it, has no space.
 //! 2. The body is streamed into an object, named by the job that it will be. None of it enters wasm. A crash
 //!    from here on leaves an object without a job, which `schedule/orphans.rs` removes when its request cannot
 //!    be alive any more.
@@ -23,7 +23,7 @@ use pipeline::{
     platform::{object_keys, ports::PutIf, statement::json, transaction::Transaction},
     problem::{Code, Problem},
     store::{
-        counters::{self, Room},
+        counters::{self, Space},
         idempotency as keys,
         jobs::create::NewItem,
         uploads as rows,
@@ -59,7 +59,7 @@ struct Stored<'a> {
 pub(super) async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>, bytes: u64) -> Answer {
     let announced = announced(call)?;
     let key = idempotency::begin_unread(ports, call).await?;
-    check_room(ports, call, bytes).await?;
+    check_space(ports, call, bytes).await?;
     let begun = ports.now();
     let job = JobId::new(begun, ports.bytes());
     let content = ports.store_body(&object_keys::upload(&call.tenant.user, &job), bytes).await?;
@@ -74,7 +74,7 @@ pub(super) async fn index_read<P: RequestPorts>(ports: &P, call: &Call<'_>, key:
     let begun = ports.now();
     let job = JobId::new(begun, ports.bytes());
     let body = call.request.body();
-    check_room(ports, call, body.len() as u64).await?;
+    check_space(ports, call, body.len() as u64).await?;
     ports.put(&object_keys::upload(&call.tenant.user, &job), body.to_vec(), PutIf::Always).await?;
     let response = &json(&answer(&job))?;
     let bytes = body.len() as u64;
@@ -90,34 +90,34 @@ fn announced<'a>(call: &'a Call<'_>) -> Result<Announced<'a>, Problem> {
     Announced::by(call.request.headers())
 }
 
-/// Refuses what R2 has no room for. An upload lies there until it is unpacked, which waits while there is none.
-async fn check_room<P: RequestPorts>(ports: &P, call: &Call<'_>, bytes: u64) -> Result<(), Refusal> {
-    let room = counters::room(&call.tenant.user).first(ports).await?.unwrap_or_default();
-    check_share(&room, &call.budget.allowances, bytes)?;
-    let (stored, most) = (room.stored, constants::STORED_SHARE * call.budget.allowances.r2_bytes);
+/// Refuses what R2 has no space for. An upload lies there until it is unpacked, which waits while there is none.
+async fn check_space<P: RequestPorts>(ports: &P, call: &Call<'_>, bytes: u64) -> Result<(), Refusal> {
+    let space = counters::space(&call.tenant.user).first(ports).await?.unwrap_or_default();
+    check_share(&space, &call.budget.allowances, bytes)?;
+    let (stored, most) = (space.stored, constants::STORED_SHARE * call.budget.allowances.r2_bytes);
     #[expect(clippy::cast_precision_loss, reason = "no upload is longer than 2^52 bytes")]
     if stored + bytes as f64 <= most {
         return Ok(());
     }
     let detail = format!(
-        "{stored:.0} bytes are stored, and with these {bytes} it would be more than the {most:.0} that there is room \
+        "{stored:.0} bytes are stored, and with these {bytes} it would be more than the {most:.0} that there is space \
          for: delete documents, wait until other uploads are unpacked, or send less"
     );
     Err(Problem::new(Code::Unavailable, detail).into())
 }
 
-/// Refuses an upload whose user would have more than their share of the room that the others leave.
-fn check_share(room: &Room, allowances: &Allowances, bytes: u64) -> Result<(), Problem> {
-    let others = room.stored - room.own;
+/// Refuses an upload whose user would have more than their share of the space that the others leave.
+fn check_share(space: &Space, allowances: &Allowances, bytes: u64) -> Result<(), Problem> {
+    let others = space.stored - space.own;
     let most = allowances.user_share * (constants::STORED_SHARE * allowances.r2_bytes - others).max(0.0);
     #[expect(clippy::cast_precision_loss, reason = "no upload is longer than 2^52 bytes")]
-    if room.others == 0 || room.own + bytes as f64 <= most {
+    if space.others == 0 || space.own + bytes as f64 <= most {
         return Ok(());
     }
-    let own = room.own;
+    let own = space.own;
     let detail = format!(
         "{own:.0} bytes of your uploads are not unpacked, and with these {bytes} it would be more than the {most:.0} \
-         that are your share of the room: wait until they are unpacked, or send less"
+         that are your share of the space: wait until they are unpacked, or send less"
     );
     Err(Problem::new(Code::RateLimited, detail))
 }

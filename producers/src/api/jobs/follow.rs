@@ -1,4 +1,4 @@
-//! Following a job: what is told of it, and how often it is looked at.
+//! Following a job: what is reported of it, and how often it is looked at.
 //!
 //! A look reads every item, and a large upload has thousands. So the more items a job has, the rarer it is looked
 //! at; in between one row says whether it has ended, and while all of it is parked nothing else is read.
@@ -23,7 +23,7 @@ const FIRST_PAUSE: Span = Span::milliseconds(500);
 const LONGEST_PAUSE: Span = Span::seconds(15);
 /// For each item of a job so much of a pause: whoever follows a job all day reads less than the day's rows.
 const PAUSE_OF_ITEM: Span = Span::milliseconds(20);
-/// Items of a job that are read as readily as the row that tells whether they need be.
+/// Items of a job that are read as readily as the row that says whether they need be.
 const FEW_ITEMS: usize = 100;
 /// Items that one stream reads, whatever the looks; the first look is made in any case.
 const ITEMS_OF_STREAM: usize = 20_000;
@@ -40,7 +40,7 @@ pub fn least_pause(items: usize) -> Span {
 pub struct Followed {
     user: UserId,
     job: JobId,
-    /// Tells one state from the next.
+    /// Distinguishes one state from the next.
     etag: String,
     /// How long nothing has to be looked at, while nothing happens.
     pause: Span,
@@ -63,7 +63,7 @@ pub enum News {
         /// The job has ended.
         is_last: bool,
     },
-    /// Nothing that was not told.
+    /// Nothing that was not reported.
     Nothing,
     /// This stream has read enough.
     Enough,
@@ -83,13 +83,13 @@ impl Followed {
         self.next_look.map_or(Span::ZERO, |next| next.since(now).clamp(FIRST_PAUSE, LONGEST_PAUSE))
     }
 
-    /// What a stream ends with whose job has not: who listens comes back when there may be something to tell.
+    /// What a stream ends with whose job has not: who listens comes back when there may be something to report.
     pub fn come_back(&self) -> String {
         let pause = least_pause(self.items).max(Span::seconds(1));
         format!("retry: {}\n\n", pause.as_milliseconds())
     }
 
-    /// Looks at the job, if that can tell anything.
+    /// Looks at the job, if that can show anything new.
     ///
     /// # Errors
     /// D1 does not answer; the next step may be made.

@@ -24,9 +24,9 @@ pub async fn read<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<
     while let Some(last) = items.add(&page.unwrap_or_default())? {
         page = overview::overview(user, job, last).first(ports).await?;
     }
-    let told = items.to_be_told();
-    if !told.is_empty() {
-        items.tell(overview::why(user, &told)?.all(ports).await?);
+    let reported = items.to_be_reported();
+    if !reported.is_empty() {
+        items.note_failures(overview::why(user, &reported)?.all(ports).await?);
     }
     Ok(Some(view(row, &items)))
 }

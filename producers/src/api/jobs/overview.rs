@@ -77,12 +77,12 @@ impl Items {
     }
 
     /// Notes what items say of their failures.
-    pub(super) fn tell(&mut self, whys: Vec<WhyRow>) {
+    pub(super) fn note_failures(&mut self, whys: Vec<WhyRow>) {
         self.whys = whys.into_iter().map(|why| (why.id, why)).collect();
     }
 
-    /// Of thousands of items that say why they failed or wait, those that an answer tells of.
-    pub(super) fn to_be_told(&self) -> Vec<ItemId> {
+    /// Of thousands of items that say why they failed or wait, those that an answer reports.
+    pub(super) fn to_be_reported(&self) -> Vec<ItemId> {
         let failed = self.rows.iter().filter(|item| item.state == ItemState::Failed && item.has_error).take(ERRORS);
         let of_documents = self.rows.iter().filter(|item| item.failed_documents > 0).take(ERRORS);
         let parked = self.first_parked().filter(|item| item.has_error);

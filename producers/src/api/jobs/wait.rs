@@ -47,7 +47,7 @@ pub async fn wait_for_end<P: Database + Deployment + Meter + Clock>(
     longest: Span,
 ) -> Result<bool, Failure> {
     let deadline = ports.now().plus(longest);
-    let longest_pause = (longest / ports.plan().units().pauses_of_a_wait).max(SECOND);
+    let longest_pause = (ports.plan().units().longest_pause_share * longest).max(SECOND);
     let mut pause = FIRST_PAUSE;
     loop {
         if has_ended(ports, user, job).await? {

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
 
-use crate::http::reply::EventWriter;
+use crate::{api::chat::CANCELLED, http::reply::EventWriter};
 
 /// An answer as `OpenAI`'s API gives it.
 #[derive(Serialize, JsonSchema)]
@@ -113,8 +113,8 @@ impl Completion {
         format!("data: {chunk}\n\n")
     }
 
-    /// An event of the turn as server-sent events, if it is one for `OpenAI`'s clients. They cannot be
-    /// told to forget: an attempt that begins anew is passed on from where it says more than was
+    /// An event of the turn as server-sent events, if it is one for `OpenAI`'s clients. They cannot
+    /// take text back: an attempt that begins anew is passed on from where it says more than was
     /// sent, and one that says something else ends the stream with an error.
     pub fn events(&self, event: &TurnEvent, progress: &mut Progress) -> String {
         match event {
@@ -129,7 +129,7 @@ impl Completion {
             TurnEvent::Delta { text, .. } => self.delta(text, progress),
             TurnEvent::Done { result } => self.end(result, &progress.sent),
             TurnEvent::Failed { detail } => failed(detail),
-            TurnEvent::Cancelled => failed("the turn was cancelled"),
+            TurnEvent::Cancelled => failed(CANCELLED),
         }
     }
 

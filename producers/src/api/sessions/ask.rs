@@ -29,10 +29,12 @@ pub struct Asker<'a> {
     pub role: ParticipantRole,
 }
 
+const OWNER_IS_GONE: &str = "the session's owner has no account any more: ask in a session of another owner";
+
 /// Accepts a question; it is answered in the session's channel.
 pub async fn ask<P: RequestPorts>(ports: &P, asker: Asker<'_>, question: String) -> Result<Begun, Refusal> {
     let tenant = users::tenant(asker.owner).first(ports).await?;
-    let tenant = tenant.ok_or_else(|| Problem::new(Code::NotFound, "the session's owner is gone"))?;
+    let tenant = tenant.ok_or_else(|| Problem::new(Code::NotFound, OWNER_IS_GONE))?;
     let session = read(ports, asker.owner, asker.session).await?;
     let ask = match asker.role {
         ParticipantRole::Owner => Ask { use_memory: true, ..Ask::default() },

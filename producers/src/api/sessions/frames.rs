@@ -12,6 +12,7 @@ use super::{
     edit::Edit,
     live::{Sender, problem},
 };
+use crate::http::body::EMPTY_TEXT;
 
 /// What a participant sends.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -53,7 +54,7 @@ impl Frame {
     }
 }
 
-/// Reads a frame; the error is what its sender is told.
+/// Reads a frame; the error is the answer to its sender.
 pub fn read(text: &str, sender: &Sender) -> Result<Frame, Value> {
     let frame: Frame = serde_json::from_str(text).map_err(|error| {
         problem("malformed", &format!("a frame is a JSON object of type say, edit, scratch, events or ping: {error}"))
@@ -69,7 +70,7 @@ pub fn read(text: &str, sender: &Sender) -> Result<Frame, Value> {
 
 fn check_text(text: &str) -> Result<(), Value> {
     if text.trim().is_empty() {
-        return Err(problem("invalid", "the text is empty"));
+        return Err(problem("invalid", EMPTY_TEXT));
     }
     if text.len() > constants::CHAT_MESSAGE_BYTES {
         let detail =

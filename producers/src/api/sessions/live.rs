@@ -1,4 +1,4 @@
-//! What a channel says of itself and its participants, and when it lets go of them: plain decisions, without a
+//! What a channel says of itself and its participants, and when it closes: plain decisions, without a
 //! socket in sight. What participants send is read in [`frames`](super::frames).
 
 use pipeline::{constants, time::Timestamp};
@@ -50,7 +50,7 @@ pub struct LiveSession {
     pub channel: Option<ChannelState>,
 }
 
-/// What a sender is told when a frame is refused.
+/// The answer to the sender of a frame that is refused.
 pub fn problem(code: &str, detail: &str) -> Value {
     json!({ "type": "error", "code": code, "detail": detail })
 }
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_channel_forgets_only_what_is_persisted_and_never_while_somebody_is_there() {
         assert_eq!(Rest::of_session(0, None, 5), Rest::Persist);
-        assert_eq!(Rest::of_session(0, Some(4), 5), Rest::Persist, "something was told since");
+        assert_eq!(Rest::of_session(0, Some(4), 5), Rest::Persist, "something was published since");
         assert_eq!(Rest::of_session(0, Some(5), 5), Rest::Forget);
         assert_eq!(Rest::of_session(1, Some(5), 5), Rest::Nothing);
     }

@@ -46,7 +46,7 @@ pub struct Participant {
     pub owner: UserId,
     /// The session.
     pub session: SessionId,
-    /// Told apart from others of the same name.
+    /// Distinguishes them from others of the same name.
     pub id: String,
     /// What the others see.
     pub name: String,

@@ -1,7 +1,7 @@
 //! The shared text: edited by several at once, and no edit is lost.
 //!
 //! Operational transformation: an edit says which revision of the text it was made on; the channel
-//! rebases it over what others did since, applies it, and tells everybody the rebased edit. Edits
+//! rebases it over what others did since, applies it, and sends everybody the rebased edit. Edits
 //! are in the format of ot.js: whole numbers keep (positive) or delete (negative) so many
 //! characters, strings insert. What it may cost is bounded before it is computed.
 

@@ -1,4 +1,4 @@
-//! Months of daily sums, which go into an archive when they are over: the table `usage_daily`.
+//! The sums of each day, which go into an archive when their month is over: the table `usage_daily`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,12 +15,12 @@ pub struct OldestDay {
     pub day: Option<Timestamp>,
 }
 
-/// The oldest day that is kept: one row, whatever there is.
+/// Reads the oldest day that is kept: one row, whatever there is.
 pub fn oldest_day() -> Query<OldestDay> {
     Query::new("SELECT min(day) AS day FROM usage_daily")
 }
 
-/// All days of a month such as `2026-11`, as they are: an archive keeps every column there is.
+/// Reads all days of a month such as `2026-11`, as they are: an archive keeps every column there is.
 pub fn days(month: &str) -> Query<Box<RawValue>> {
     Query::new(
         "SELECT * FROM usage_daily WHERE strftime('%Y-%m', day / 1000, 'unixepoch') = ?1 ORDER BY day, user_id, source",

@@ -1,7 +1,7 @@
 //! API keys: `cf_<env>_<id>_<secret><check>`.
 //!
-//! `id` finds the row, `secret` is 160 random bits, `check` is a checksum that tells a mistyped key
-//! from a wrong one without a look-up (and lets scanners recognise leaked keys). Stored is only
+//! `id` finds the row, `secret` is 160 random bits, `check` is a checksum that distinguishes a mistyped
+//! key from a wrong one without a look-up (and lets scanners recognise leaked keys). Stored is only
 //! HMAC-SHA-256(pepper, key); it is compared in constant time.
 
 use data_encoding::{BASE32_NOPAD, HEXLOWER};

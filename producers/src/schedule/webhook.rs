@@ -3,12 +3,11 @@
 
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
-use crate::{
+use pipeline::{
     failure::Failure,
     time::{Span, Timestamp},
 };
+use sha2::Sha256;
 
 /// The time from a failed attempt to the next: the schedule the specification recommends. After the last
 /// the delivery is given up.

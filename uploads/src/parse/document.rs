@@ -1,0 +1,73 @@
+//! A document as a client sends it, and what a JSON body holds of them.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use pipeline::{constants, filters::DOCUMENT_TYPES, schema, time::Timestamp};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde_json::Map;
+
+/// A document as a client sends it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[schemars(rename = "Document")]
+pub struct DocumentInput {
+    /// The client's name for it: a path, a URL, a key. Uploading it again makes a new revision.
+    #[schemars(length(max = constants::TITLE_BYTES))]
+    pub external_id: Option<String>,
+    /// Defaults to the last part of the external id.
+    #[schemars(length(max = constants::TITLE_BYTES))]
+    pub title: Option<String>,
+    /// The text.
+    #[schemars(with = "String", length(max = constants::DOCUMENT_BYTES))]
+    pub content: Content,
+    /// `code`, `doc` or `conversation`; by default what the name's ending says.
+    #[serde(rename = "type")]
+    #[schemars(extend("enum" = schema::one_of_or_null(&DOCUMENT_TYPES)))]
+    pub kind: Option<String>,
+    /// Programming or natural language; by default what the name's ending says.
+    #[schemars(length(max = constants::TAG_BYTES))]
+    pub language: Option<String>,
+    /// Media type of the content; by default what the name's ending says.
+    pub media_type: Option<String>,
+    /// Free words to filter by.
+    #[serde(default)]
+    #[schemars(length(max = constants::TAGS), inner(length(max = constants::TAG_BYTES)))]
+    pub tags: Vec<String>,
+    /// Anything the client wants back with the document.
+    pub metadata: Option<Map<String, serde_json::Value>>,
+    /// The document's own date; by default the time of the upload.
+    pub created_at: Option<Timestamp>,
+}
+
+/// Content as bytes: a JSON string's or a file's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub struct Content(pub Bytes);
+
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self(Bytes::from(text))
+    }
+}
+
+/// A JSON body: one document, an array of them, or an object that holds the array. Each is read alone, so
+/// that one that is wrong fails alone; there is no value of this type.
+#[derive(Clone, Copy, Debug)]
+pub enum Documents {}
+
+impl JsonSchema for Documents {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Documents")
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let document = generator.subschema_for::<DocumentInput>();
+        let many = json_schema!({ "type": "array", "maxItems": constants::DOCUMENTS_PER_REQUEST, "items": document });
+        json_schema!({ "oneOf": [
+            document,
+            many,
+            { "type": "object", "required": ["documents"], "properties": { "documents": many } },
+        ] })
+    }
+}
