@@ -211,7 +211,7 @@ where
     if let Some(query) = call.parameter("query") {
         return recall(ports, call, &query).await;
     }
-    let (limit, cursor) = page(call)?;
+    let (limit, cursor) = page(call, MemoryId::parse)?;
     let state = call.parameter("state");
     let entries = store::memories::list(&call.tenant.user, state, cursor, limit + 1).all(ports).await?;
     Ok(page_reply(entries, limit, |memory| memory.id.to_string()))
@@ -227,7 +227,7 @@ where
     let vector = embedded.as_ref().map(|(vector, _)| vector.as_slice());
     let recalled = memories::recall(ports, &call.tenant, &query, vector, RECALLED).await?;
     let degraded = vector.is_none();
-    let reply = Reply::json(StatusCode::OK, &Page { data: recalled, next_cursor: None });
+    let reply = Reply::json(StatusCode::OK, &Page { items: recalled, next_cursor: None, limit: RECALLED });
     let header = http::HeaderName::from_static("x-degraded");
     Ok(if degraded { reply.with(header, "the model is not answering; recalled by words alone") } else { reply })
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use pipeline::{
     constants,
-    problem::{Code, Problem},
+    problem::{Code, Problem, one_line},
     strict_json,
 };
 use schemars::JsonSchema;
@@ -116,6 +116,13 @@ pub fn text(pointer: &str, value: &str, limit: usize) -> Result<String, Problem>
         return Err(Problem::field(Code::TooLarge, pointer, detail));
     }
     Ok(value.to_owned())
+}
+
+/// A [`text`] that is a name or a title: one line of what can be seen.
+pub fn name(pointer: &str, value: &str, limit: usize) -> Result<String, Problem> {
+    let name = text(pointer, value, limit)?;
+    one_line(&name).map_err(|detail| Problem::field(Code::Invalid, pointer, detail))?;
+    Ok(name)
 }
 
 #[cfg(test)]

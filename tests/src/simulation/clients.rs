@@ -108,7 +108,7 @@ impl Simulation {
 
     pub(super) fn document_id(&self, name: &str) -> Option<String> {
         let found = self.rig.request("GET", &format!("/api/documents?external_id={name}"), &Value::Null);
-        found.body["data"][0]["id"].as_str().map(str::to_owned)
+        found.body["items"][0]["id"].as_str().map(str::to_owned)
     }
 
     pub(super) fn delete(&mut self) {

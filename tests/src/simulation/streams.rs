@@ -129,7 +129,7 @@ impl Simulation {
             // Its job ended long ago, and is forgotten.
             return Ok(());
         }
-        let listed = answer.body["data"].as_array().cloned().unwrap_or_default();
+        let listed = answer.body["items"].as_array().cloned().unwrap_or_default();
         let is_whole = listed.len() == streamed.documents
             && listed.iter().enumerate().all(|(index, item)| item["index"] == json!(index));
         if !is_whole {

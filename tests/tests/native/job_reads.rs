@@ -207,7 +207,7 @@ fn a_page_of_results_in_one_state_reads_as_much_of_thirty_thousand_as_of_three()
     let read = |documents: usize| {
         let rig = Rig::new(1);
         let id = uploaded(&rig, documents);
-        let path = format!("/api/jobs/{id}/items?state=duplicate");
+        let path = format!("/api/jobs/{id}/items?status=duplicate");
         let (read, page) = rows_of(&rig, "GET", &path, &Value::Null);
         assert_eq!(page, json!({"data": [], "next_cursor": "999"}));
         read
@@ -221,8 +221,8 @@ fn the_cursors_of_pages_that_have_nothing_lead_to_what_there_is() {
     let id = uploaded(&rig, 3_000);
     let (mut found, mut pages, mut cursor) = (Vec::new(), 0, String::new());
     loop {
-        let (_, page) = rows_of(&rig, "GET", &format!("/api/jobs/{id}/items?state=duplicate{cursor}"), &Value::Null);
-        found.extend(page["data"].as_array().unwrap().iter().map(|item| item["index"].clone()));
+        let (_, page) = rows_of(&rig, "GET", &format!("/api/jobs/{id}/items?status=duplicate{cursor}"), &Value::Null);
+        found.extend(page["items"].as_array().unwrap().iter().map(|item| item["index"].clone()));
         pages += 1;
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={next}");

@@ -59,7 +59,7 @@ fn a_document_of_nearly_four_megabytes_may_be_written_in_ascii_alone() {
     rig.process(&first);
     let path = format!("/api/jobs/{}/items", answer.body["job_id"].as_str().unwrap());
     let listed = rig.request("GET", &path, &Value::Null);
-    assert_eq!(listed.body["data"][0]["status"], "queued", "{}", listed.body);
+    assert_eq!(listed.body["items"][0]["status"], "queued", "{}", listed.body);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn the_owner_asks_about_all_that_is_theirs() {
 fn documents_can_be_opened_by_their_ids() {
     let meeting = Meeting::new(&Value::Null);
     let listed = meeting.rig.request("GET", "/api/documents?external_id=open.md", &Value::Null).body;
-    let open = listed["data"][0]["id"].as_str().unwrap();
+    let open = listed["items"][0]["id"].as_str().unwrap();
     assert_eq!(meeting.change(&json!({"guests": {"document_ids": [open]}})).status, 200);
     let prompt = meeting.prompt(ParticipantRole::Editor, QUESTION);
     assert!(prompt.contains("is Glorp") && !prompt.contains("river Blem"), "{prompt}");

@@ -108,10 +108,10 @@ fn a_document_of_a_streamed_upload_says_that_another_took_it_over() {
     rig.process(&unpack);
     write(&rig, "7.md", "about springs");
     assert!(rig.converge());
-    let superseded = items(&rig, &job, "&state=superseded");
+    let superseded = items(&rig, &job, "&status=superseded");
     assert_eq!(superseded.len(), 1, "{superseded:?}");
     assert_eq!(superseded[0]["external_id"], "7.md");
-    assert_eq!(items(&rig, &job, "&state=done").len(), 149);
+    assert_eq!(items(&rig, &job, "&status=done").len(), 149);
 }
 
 #[test]

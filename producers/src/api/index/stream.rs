@@ -33,7 +33,7 @@ use pipeline::{
 use uploads::Announced;
 
 use super::{
-    answer::{IndexAnswer, accepted},
+    answer::{IndexAnswer, accepted, replayed},
     begin::{self, NewUpload},
     token::consistency_token,
 };
@@ -131,7 +131,8 @@ async fn accept<P: RequestPorts>(ports: &P, call: &Call<'_>, stored: Stored<'_>)
         Err(refusal) => {
             let _ = ports.delete(&[object_keys::upload(&call.tenant.user, stored.job)]).await;
             let Some(key) = stored.key else { return Err(refusal) };
-            idempotency::replay(ports, &call.tenant, key).await?.ok_or(refusal)
+            let replay = idempotency::replay(ports, &call.tenant, key).await?.ok_or(refusal)?;
+            replayed(ports, call, replay).await
         }
     }
 }
@@ -166,6 +167,7 @@ async fn make_job<P: RequestPorts>(ports: &P, call: &Call<'_>, stored: &Stored<'
         items: &[item],
         numbers: usize::try_from(most / constants::BYTES_PER_ITEM_NUMBER).unwrap_or(usize::MAX),
         documents: 0,
+        rejected: 0,
         now,
     };
     let mut work = Transaction::default();

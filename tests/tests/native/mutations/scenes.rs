@@ -137,7 +137,7 @@ fn a_receipt_counts_once(rig: &dyn Fn() -> Rig) {
         let vectors = rig.memory.vector_ids().len();
         rig.memory.advance(2 * MAX_WRITER_LIFE);
         let listed = rig.request("GET", "/api/documents", &Value::Null).body;
-        let path = format!("/api/documents/{}", listed["data"][0]["id"].as_str().unwrap());
+        let path = format!("/api/documents/{}", listed["items"][0]["id"].as_str().unwrap());
         let job = rig.request("DELETE", &path, &Value::Null).body["job_id"].as_str().unwrap().to_owned();
         let message = rig.memory.receive().unwrap();
         let Some(worker) = rig.hold(&message, call) else {
@@ -197,7 +197,7 @@ fn an_upload_is_unpacked_once(rig: &dyn Fn() -> Rig) {
             assert!(rig.converge());
             let view = rig.job(&job);
             assert_eq!((&view["status"], &view["upload"]["queued"]), (&json!("succeeded"), &json!(3)), "{view}");
-            assert_eq!((items(&rig, &job, "&state=done").len(), &view["items"]["done"]), (3, &json!(3)), "{view}");
+            assert_eq!((items(&rig, &job, "&status=done").len(), &view["items"]["done"]), (3, &json!(3)), "{view}");
             assert_eq!(rig.memory.look("SELECT documents FROM jobs WHERE kind = 'index'"), [json!({"documents": 3})]);
             rig.memory.advance(2 * MAX_WRITER_LIFE);
             assert!(rig.converge());
@@ -260,7 +260,7 @@ fn what_failed_can_be_uploaded_again(rig: &dyn Fn() -> Rig) {
     let job = upload(&rig, LINES, far_apart().as_bytes());
     let unpack = rig.memory.receive().unwrap();
     rig.process(&unpack);
-    assert_eq!(items(&rig, &job, "&state=queued").len(), 2, "{:?}", items(&rig, &job, ""));
+    assert_eq!(items(&rig, &job, "&status=queued").len(), 2, "{:?}", items(&rig, &job, ""));
 }
 
 fn what_has_ended_is_left_as_it_is(rig: &dyn Fn() -> Rig) {
