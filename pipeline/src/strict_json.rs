@@ -5,6 +5,7 @@
 //! twice and whatever follows the value. `null` means what leaving the field out means.
 
 mod objects;
+mod pointer;
 mod words;
 
 use schemars::JsonSchema;
@@ -15,7 +16,7 @@ use serde::{
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-use self::{objects::Objects, words::Schemas};
+use self::{objects::Objects, pointer::pointer, words::Schemas};
 use crate::{
     nearest,
     problem::{Code, Problem, shortened},
@@ -92,11 +93,6 @@ fn without_null(text: &[u8], error: &Error) -> Option<Vec<u8>> {
     let object = value.pointer_mut(&pointer(parents))?.as_object_mut()?;
     object.remove(name).filter(Value::is_null)?;
     serde_json::to_vec(&value).ok()
-}
-
-/// A JSON Pointer (RFC 6901).
-fn pointer(path: &[String]) -> String {
-    path.iter().map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1"))).collect()
 }
 
 /// The names and places that lead to where reading stopped.

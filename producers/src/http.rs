@@ -12,5 +12,6 @@ pub mod operation;
 pub mod operations;
 pub mod paging;
 pub mod parameters;
+pub mod query;
 pub mod rate_limit;
 pub mod reply;

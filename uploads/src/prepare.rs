@@ -133,3 +133,15 @@ fn fingerprint(description: &Description, content_hash: &[u8; 32]) -> Result<Str
     let described = json(&(description, description.created_at))?;
     Ok(pipeline::fingerprint::of(&[content_hash, described.as_bytes()]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_sends_two_files_of_one_name_is_told_how_to_part_them() {
+        let said = named_twice(Some("README.md"), 3, false);
+        assert!(said.contains("README.md") && said.contains("index 3") && said.contains("external_id"), "{said}");
+        assert!(named_twice(Some("README.md"), 3, true).contains("the same document"));
+    }
+}

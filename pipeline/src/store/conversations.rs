@@ -150,7 +150,7 @@ const ENTRY: &str = "id, title, last_number / 2 AS turns, created_at, updated_at
 pub fn list(
     user: &UserId,
     title: Option<String>,
-    cursor: Option<ConversationId>,
+    cursor: Option<&ConversationId>,
     limit: i64,
 ) -> Query<ConversationEntry> {
     Query::new(formatcp!(
@@ -161,7 +161,7 @@ pub fn list(
          ORDER BY id DESC LIMIT ?3"
     ))
     .bind(user)
-    .bind(cursor.as_ref())
+    .bind(cursor)
     .bind(limit)
     .bind(title)
 }

@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
-use super::pointer;
+use super::pointer::pointer;
 use crate::problem::{excerpt, shortened};
 
 /// How serde begins what it says of values that do not fit. Whatever begins otherwise is said by a type of ours.
@@ -81,13 +81,13 @@ impl Schemas {
 
     /// The fields that objects have at that place.
     pub fn fields(&self, path: &[String]) -> Vec<String> {
-        let properties = self.at(path).into_iter().filter_map(|place| place.get("properties")?.as_object());
+        let properties = self.places(path).into_iter().filter_map(|place| place.get("properties")?.as_object());
         properties.flat_map(|properties| properties.keys().cloned()).collect()
     }
 
     /// What may stand at that place, in words.
     fn expected(&self, path: &[String]) -> String {
-        let mut words: Vec<String> = self.at(path).into_iter().flat_map(|place| self.words(place)).collect();
+        let mut words: Vec<String> = self.places(path).into_iter().flat_map(|place| self.words(place)).collect();
         words.dedup();
         match words.split_last() {
             None => "another value".to_owned(),
@@ -141,7 +141,7 @@ impl Schemas {
     }
 
     /// All schemas that a value at that place may have.
-    fn at(&self, path: &[String]) -> Vec<&Value> {
+    fn places(&self, path: &[String]) -> Vec<&Value> {
         let mut places = self.alternatives(&self.0);
         for part in path {
             let inner: Vec<&Value> = places.into_iter().filter_map(|place| inside(place, part)).collect();

@@ -57,7 +57,7 @@ pub struct Conversation {
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let (limit, cursor) = page(call, ConversationId::parse)?;
     let title = call.parameter("title");
-    let entries = conversations::list(&call.tenant.user, title, cursor, limit + 1).all(ports).await?;
+    let entries = conversations::list(&call.tenant.user, title, cursor.as_ref(), limit + 1).all(ports).await?;
     Ok(page_reply(entries, limit, |entry| entry.id.to_string()))
 }
 

@@ -142,9 +142,9 @@ pub struct Letter<'a> {
     pub item: ItemId,
 }
 
-/// Queues a job's failed items again, or that of a dead letter, and sends their messages; how many they are. A batch waits for its
-/// failed pack again, wherever it had got to without it. Who listens to a turn is sent the news before anybody can
-/// work on it again.
+/// Queues a job's failed items again, or that of a dead letter, and sends their messages; how many they are. A batch
+/// waits for its failed pack again, wherever it had got to without it. Who listens to a turn is sent the news before
+/// anybody can work on it again.
 pub async fn requeue<P: Database + Queue + Channels + Clock>(
     ports: &P,
     user: &UserId,

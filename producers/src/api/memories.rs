@@ -213,7 +213,7 @@ where
     }
     let (limit, cursor) = page(call, MemoryId::parse)?;
     let state = call.parameter("state");
-    let entries = store::memories::list(&call.tenant.user, state, cursor, limit + 1).all(ports).await?;
+    let entries = store::memories::list(&call.tenant.user, state, cursor.as_ref(), limit + 1).all(ports).await?;
     Ok(page_reply(entries, limit, |memory| memory.id.to_string()))
 }
 

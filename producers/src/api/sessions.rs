@@ -190,7 +190,7 @@ fn id_of(id: &str) -> Result<SessionId, Problem> {
 /// `GET /api/session`: the newest first.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let (limit, cursor) = page(call, SessionId::parse)?;
-    let rows = sessions::list(&call.tenant.user, cursor, limit + 1).all(ports).await?;
+    let rows = sessions::list(&call.tenant.user, cursor.as_ref(), limit + 1).all(ports).await?;
     let entries: Vec<SessionView> = rows.into_iter().map(SessionView::from).collect();
     Ok(page_reply(entries, limit, |session| session.id.to_string()))
 }
@@ -239,8 +239,8 @@ pub async fn invite<P: Database + Clock + Random + Sha256>(ports: &P, call: &Cal
     let new: NewTicket = body::read_or_default(call.request.body())?;
     let role = new.role.unwrap_or(ParticipantRole::Editor);
     if role == ParticipantRole::Owner && new.name.is_some() {
-        let detail = "whoever has a name of their own is a guest: an editor or a viewer; leave out the name for a ticket \
-                      of your own, as your browser needs";
+        let detail = "whoever has a name of their own is a guest: an editor or a viewer; leave out the name for a \
+                      ticket of your own, as your browser needs";
         return Err(Problem::field(Code::Invalid, "/role", detail).into());
     }
     let nameless = if role == ParticipantRole::Owner { "owner" } else { "guest" };

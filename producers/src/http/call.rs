@@ -17,7 +17,7 @@ use pipeline::{
     time::Span,
 };
 
-use crate::http::parameters;
+use crate::http::query;
 
 port_set! {
     /// Everything the API asks of the platform. `'static`, so that the table of operations is a constant.
@@ -100,22 +100,22 @@ impl Call<'_> {
 
     /// A parameter of the query string.
     pub fn parameter(&self, name: &str) -> Option<String> {
-        parameters::value(self.request, name)
+        query::value(self.request, name)
     }
 
-    /// A parameter that is on or off; see [`parameters::flag`].
+    /// A parameter that is on or off; see [`query::flag`].
     ///
     /// # Errors
     /// As there.
     pub fn flag(&self, name: &str) -> Result<bool, Problem> {
-        parameters::flag(self.request, name)
+        query::flag(self.request, name)
     }
 }
 
 /// The number of the last event a listener has: `?since=`, or what its `EventSource` remembers.
 pub fn since(request: &Request<Bytes>) -> Result<i64, Problem> {
     let header = || request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    match parameters::value(request, "since").or_else(header) {
+    match query::value(request, "since").or_else(header) {
         None => Ok(0),
         Some(text) => text
             .parse()

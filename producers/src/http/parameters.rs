@@ -1,4 +1,4 @@
-//! Parameters of query strings: none is passed over in silence, and none is read in two ways.
+//! Parameters of query strings: none is passed over in silence.
 
 use http::Request;
 use pipeline::{
@@ -6,7 +6,10 @@ use pipeline::{
     problem::{Code, Problem},
 };
 
-use crate::http::operation::{Operation, Place};
+use crate::http::{
+    operation::{Operation, Place},
+    query::pairs,
+};
 
 /// Refuses a query string with a parameter that the operation does not take, or that stands in it twice.
 ///
@@ -25,29 +28,6 @@ pub fn check<P, B>(operation: &Operation<P>, request: &Request<B>) -> Result<(),
         }
     }
     Ok(())
-}
-
-/// A parameter of a request's query string.
-pub fn value<B>(request: &Request<B>, name: &str) -> Option<String> {
-    pairs(request).ok()?.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
-}
-
-/// A parameter that is on or off; off without it.
-///
-/// # Errors
-/// [`Code::Invalid`] for anything but `true` and `false`.
-pub fn flag<B>(request: &Request<B>, name: &str) -> Result<bool, Problem> {
-    match value(request, name).as_deref() {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(Problem::field(Code::Invalid, name, "expected true or false")),
-    }
-}
-
-fn pairs<B>(request: &Request<B>) -> Result<Vec<(String, String)>, Problem> {
-    let query = request.uri().query().unwrap_or_default();
-    serde_urlencoded::from_str(query)
-        .map_err(|error| Problem::new(Code::Malformed, format!("the query string cannot be read: {error}")))
 }
 
 #[cfg(test)]
@@ -72,14 +52,5 @@ mod tests {
         assert_eq!(checked("?limit=3&tag=a%26b"), Ok(()));
         assert!(checked("?tags=x").unwrap_err().contains("did you mean \"tag\"?"));
         assert!(checked("?limit=3&limit=4").unwrap_err().contains("twice"));
-    }
-
-    #[test]
-    fn a_flag_is_true_or_false_and_nothing_else() {
-        let read = |query: &str| flag(&request(query), "text").map_err(|problem| problem.status);
-        assert_eq!([read(""), read("?text=false"), read("?text=true")], [Ok(false), Ok(false), Ok(true)]);
-        for unclear in ["?text", "?text=", "?text=1", "?text=TRUE", "?text=yes"] {
-            assert_eq!(read(unclear), Err(422), "{unclear}");
-        }
     }
 }

@@ -154,7 +154,7 @@ fn rows_read(rig: &Rig, path: &str) -> (u64, Value) {
 
 /// The entries of a page.
 fn entries(page: &Value) -> usize {
-    page.get("data").unwrap_or(&page["messages"]).as_array().unwrap().len()
+    page.get("items").unwrap_or(&page["messages"]).as_array().unwrap().len()
 }
 
 /// Rows read by the first page and by the second of each list.
@@ -170,7 +170,8 @@ fn rows_of_lists(rig: &Rig) -> BTreeMap<String, u64> {
     for (_, path) in LISTS {
         let (read, page) = rows_read(rig, path);
         rows.insert(path.to_owned(), read);
-        if path.contains("query=") {
+        // What fits a question has no second page; nothing here was indexed.
+        if path.contains("query=") || path.contains("=indexed") {
             continue;
         }
         assert_eq!(entries(&page), 100, "{path}");

@@ -115,6 +115,26 @@ fn a_document_of_a_streamed_upload_says_that_another_took_it_over() {
 }
 
 #[test]
+fn an_answer_that_is_asked_for_again_says_what_another_upload_took_over() {
+    what_was_taken_over_is_answered_so(&fresh);
+}
+
+pub(crate) fn what_was_taken_over_is_answered_so(new: New<'_>) {
+    let rig = new();
+    let documents = json!([
+        {"external_id": "tides.md", "content": "about neaps"},
+        {"external_id": "winds.md", "content": "about gales"},
+    ]);
+    let send = || rig.request_with_key("POST", "/api/index", Some("once"), &json!({ "documents": documents })).body;
+    assert_eq!(send()["items"][0]["status"], "queued");
+    write(&rig, "tides.md", "about springs");
+    assert!(rig.converge());
+    let again = send();
+    let states = [&again["items"][0]["status"], &again["items"][1]["status"]];
+    assert_eq!(states, [&json!("superseded"), &json!("done")], "{again}");
+}
+
+#[test]
 fn what_a_streamed_upload_left_to_a_cancelled_one_is_to_be_sent_again() {
     what_yielded_is_told(&fresh);
 }

@@ -36,7 +36,7 @@ pub(super) async fn read_form(
         let media_type = field.content_type().map(ToString::to_string);
         let bytes = field.bytes().await.map_err(|error| malformed(&error))?;
         match file_name {
-            Some(file_name) => files.push(Ok(file(file_name, media_type, bytes))),
+            Some(file_name) => files.push(Ok(file(&file_name, media_type, bytes))),
             None if is_file => {
                 let detail = "its file name cannot be read: send it in UTF-8, as filename=\"…\"";
                 files.push(Err(Problem::field(Code::Invalid, "filename", detail)));
@@ -73,7 +73,7 @@ pub(super) fn describe(document: DocumentInput, shared: &SharedFields) -> Docume
 /// The fields that a form may have beside its files.
 const FIELDS: [&str; 7] = ["tags", "type", "language", "title", "external_id", "metadata", "created_at"];
 
-fn file(file_name: String, media_type: Option<String>, bytes: Bytes) -> DocumentInput {
+fn file(file_name: &str, media_type: Option<String>, bytes: Bytes) -> DocumentInput {
     // A browser names every file's type; only one that is indexed says more than the name's ending.
     let media_type =
         media_type.filter(|given| crate::media::by_media_type(given).is_some_and(|known| known != "text/plain"));

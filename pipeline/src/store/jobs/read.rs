@@ -8,7 +8,7 @@ use crate::{
     ids::{ItemId, JobId, UserId},
     job::kind::JobKind,
     platform::transaction::Query,
-    store::columns::flag,
+    store::{columns::flag, jobs::documents::document_state},
     time::Timestamp,
 };
 
@@ -136,9 +136,9 @@ pub fn list(user: &UserId, wanted: &WantedJobs, limit: i64) -> Query<JobEntry> {
                          THEN 'succeeded'
                          WHEN coalesce(u.duplicates + u.superseded, 0) > 0 OR EXISTS (
                              SELECT 1 FROM job_items p LEFT JOIN job_items b ON b.id = p.batch
-                             WHERE p.id BETWEEN j.first_item AND j.last_item AND p.state = 'done'
-                               AND coalesce(b.state, 'done') = 'done'
-                               AND p.document_count > p.failed_documents + p.superseded_documents)
+                             LEFT JOIN json_each(p.documents) d
+                             WHERE p.id BETWEEN j.first_item AND j.last_item AND p.document_count > 0
+                               AND CASE WHEN p.batch IS NULL THEN p.state ELSE {DOCUMENT_STATE} END = 'done')
                          THEN 'partial'
                          ELSE 'failed' END AS status
              FROM jobs j LEFT JOIN uploads u ON u.job_id = j.id
@@ -146,6 +146,7 @@ pub fn list(user: &UserId, wanted: &WantedJobs, limit: i64) -> Query<JobEntry> {
                AND (?2 IS NULL OR j.id < ?2) AND (?4 IS NULL OR j.kind = ?4) ORDER BY j.id DESC)
          WHERE ?5 IS NULL OR status = ?5 LIMIT ?6",
         PURGE = JobKind::Purge.name(),
+        DOCUMENT_STATE = document_state!("d.value ->> 'id'"),
     ))
     .bind(user)
     .bind(wanted.cursor.as_ref())

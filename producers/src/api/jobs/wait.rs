@@ -34,7 +34,10 @@ pub async fn wait<P: Database + Deployment + Meter + Clock>(
     }
     let view = read(ports, user, job).await?.ok_or_else(not_found)?;
     let status = if view.status.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    // Who does not wait is told of the job when there is no more to wait for.
+    let is_shown = longest > Span::ZERO || view.status.is_terminal();
     let mut answer = with_job(accepted, view)?;
+    answer.job = answer.job.filter(|_| is_shown);
     if let Some(Value::Array(documents)) = answer.accepted.get_mut("items") {
         let states = store::jobs::documents::states(user, job).all(ports).await?;
         bring_up_to_date(documents, states);
