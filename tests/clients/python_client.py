@@ -66,7 +66,7 @@ seen["answer"] = answer.answer
 listed, cursor = [], None
 while True:
     page = documents_list.sync(client=client, limit=2, tag="python", **({"cursor": cursor} if cursor else {}))
-    listed.append([document.external_id for document in page.data])
+    listed.append([document.external_id for document in page.items])
     cursor = page.next_cursor
     if not cursor:
         break

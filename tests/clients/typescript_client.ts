@@ -60,7 +60,7 @@ for (let cursor: string | undefined; ; ) {
   const page = answered(
     await client.GET("/api/documents", { params: { query: { limit: 2, tag: "typescript", cursor } } }),
   );
-  pages.push(page.data.map((document) => document.external_id));
+  pages.push(page.items.map((document) => document.external_id));
   if (!page.next_cursor) break;
   cursor = page.next_cursor;
 }

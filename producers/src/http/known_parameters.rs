@@ -2,11 +2,15 @@
 
 use std::borrow::Cow;
 
-use pipeline::{constants, filters::DOCUMENT_TYPES};
+use pipeline::{constants, filters::DOCUMENT_TYPES, time::Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::{
-    api::{jobs::items, memories},
+    api::{
+        documents,
+        jobs::{self, items},
+        memories,
+    },
     http::{operation::Parameter, paging::Limit},
 };
 
@@ -30,8 +34,24 @@ pub const QUERY: Parameter = Parameter::query::<Text>(
 pub const MEMORY_STATE: Parameter =
     Parameter::query::<MemoryState>("state", "Only memories in this state. Without it those in any are listed.");
 /// Of the documents of an upload.
-pub const ITEM_STATE: Parameter =
-    Parameter::query::<ItemState>("state", "Only documents in this state. Without it those in any are listed.");
+pub const ITEM_STATUS: Parameter =
+    Parameter::query::<ItemStatus>("status", "Only documents of which this became. Without it all are listed.");
+/// Of jobs.
+pub const JOB_KIND: Parameter = Parameter::query::<JobKind>("kind", "Only jobs of this kind.");
+/// Of jobs.
+pub const JOB_STATUS: Parameter = Parameter::query::<JobStatus>("status", "Only jobs with this status.");
+/// Of documents.
+pub const DOCUMENT_STATUS: Parameter =
+    Parameter::query::<DocumentStatus>("status", "Only documents whose latest revision has this status.");
+/// Of documents.
+pub const PREFIX: Parameter =
+    Parameter::query::<String>("prefix", "Only documents whose `external_id` begins so, such as a folder.");
+/// Of documents.
+pub const CREATED_AFTER: Parameter =
+    Parameter::query::<Timestamp>("created_after", "Only documents dated at or after this.");
+/// Of documents.
+pub const CREATED_BEFORE: Parameter =
+    Parameter::query::<Timestamp>("created_before", "Only documents dated before this.");
 /// Of documents.
 pub const DOCUMENT_TYPE: Parameter = Parameter::query::<DocumentType>("type", "Only documents of this type.");
 /// Of documents.
@@ -128,7 +148,14 @@ inline_schema!(
     "A name for a request."
 );
 inline_schema!(DocumentType, json_schema!({ "type": "string", "enum": DOCUMENT_TYPES }), "A document's type.");
-inline_schema!(ItemState, json_schema!({ "type": "string", "enum": items::STATES }), "What became of a document.");
+inline_schema!(ItemStatus, json_schema!({ "type": "string", "enum": items::STATUSES }), "What became of a document.");
+inline_schema!(JobKind, json_schema!({ "type": "string", "enum": jobs::KINDS }), "What a job does.");
+inline_schema!(JobStatus, json_schema!({ "type": "string", "enum": jobs::STATUSES }), "How far a job is.");
+inline_schema!(
+    DocumentStatus,
+    json_schema!({ "type": "string", "enum": documents::STATUSES }),
+    "How far a document's latest revision is."
+);
 inline_schema!(MemoryState, json_schema!({ "type": "string", "enum": memories::STATES }), "A memory's state.");
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 use http::{Method, StatusCode};
 use pipeline::problem::{Code, Problem};
-use schemars::{SchemaGenerator, generate::Contract};
+use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use crate::http::{
@@ -80,6 +80,8 @@ fn security_schemes() -> Value {
 /// What requests may be and what answers are, as far as operations were described.
 struct Description {
     requests: SchemaGenerator,
+    /// Bodies in which unknown fields are passed over.
+    open_requests: SchemaGenerator,
     answers: SchemaGenerator,
     /// What several operations refuse alike.
     problems: BTreeMap<String, Value>,
@@ -87,8 +89,12 @@ struct Description {
 
 impl Description {
     fn new() -> Self {
-        let [requests, answers] = [Contract::Deserialize, Contract::Serialize].map(schemas::generator);
-        Self { requests, answers, problems: BTreeMap::new() }
+        Self {
+            requests: schemas::of_strict_requests(),
+            open_requests: schemas::of_open_requests(),
+            answers: schemas::of_answers(),
+            problems: BTreeMap::new(),
+        }
     }
 
     fn operation<P>(&mut self, operation: &Operation<P>) -> Value {
@@ -107,7 +113,7 @@ impl Description {
             described["parameters"] = Value::Array(parameters);
         }
         if let Some(content) = &operation.request {
-            described["requestBody"] = self.request_body(&id, content);
+            described["requestBody"] = self.request_body(&id, operation.path, content);
         }
         if let Some(security) = security(operation.named.handler.access()) {
             described["security"] = security;
@@ -133,9 +139,11 @@ impl Description {
         described
     }
 
-    fn request_body(&mut self, id: &str, content: &RequestContent) -> Value {
+    fn request_body(&mut self, id: &str, path: &str, content: &RequestContent) -> Value {
         let mut media_types = Map::new();
-        let mut in_json = json!({ "schema": (content.schema)(&mut self.requests) });
+        let is_open = openai_problem::is_spoken_at(path);
+        let schemas = if is_open { &mut self.open_requests } else { &mut self.requests };
+        let mut in_json = json!({ "schema": (content.schema)(schemas) });
         if let Some(examples) = examples::of_request(id) {
             in_json["examples"] = examples;
         }
@@ -194,8 +202,10 @@ impl Description {
 
     /// What operations share. A type that reads and writes alike is one.
     fn components(mut self) -> Value {
-        let mut schemas = self.requests.take_definitions(true);
+        let mut schemas = self.open_requests.take_definitions(true);
         schemas.extend(self.answers.take_definitions(true));
+        // Those that answers have as well are as strict there.
+        schemas.extend(self.requests.take_definitions(true));
         json!({
             "securitySchemes": security_schemes(),
             "headers": headers::components(),

@@ -22,8 +22,9 @@ use crate::{
     http::{
         call::RequestPorts,
         known_parameters::{
-            CURSOR, DOCUMENT_TYPE, DRY_RUN, EXTERNAL_ID, IDEMPOTENCY_KEY, IF_NONE_MATCH, ITEM_STATE, LANGUAGE,
-            LAST_EVENT_ID, LIMIT, MEMORY_STATE, PREFER, PROTOCOL, QUERY, SINCE, TAG, TEXT, TITLE,
+            CREATED_AFTER, CREATED_BEFORE, CURSOR, DOCUMENT_STATUS, DOCUMENT_TYPE, DRY_RUN, EXTERNAL_ID,
+            IDEMPOTENCY_KEY, IF_NONE_MATCH, ITEM_STATUS, JOB_KIND, JOB_STATUS, LANGUAGE, LAST_EVENT_ID, LIMIT,
+            MEMORY_STATE, PREFER, PREFIX, PROTOCOL, QUERY, SINCE, TAG, TEXT, TITLE,
         },
         operation::{Handler, Named, Operation, operation},
         paging::Page,
@@ -122,7 +123,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .refuses(&[Code::Conflict, Code::KeyReused, Code::LengthRequired, Code::UnsupportedType])
             .sends(&["Location", "Retry-After", "Idempotency-Replayed"]),
             operation(GET, "/api/jobs", key!(jobs::list), "List jobs, the newest first")
-                .takes(&[LIMIT, CURSOR])
+                .takes(&[LIMIT, CURSOR, JOB_KIND, JOB_STATUS])
                 .answers::<Page<JobEntry>>(OK),
             operation(GET, "/api/jobs/{id}", key!(jobs::get), "How far a job is")
                 .takes(&[IF_NONE_MATCH])
@@ -139,7 +140,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 key!(jobs::items::items),
                 "What became of each document of a streamed upload",
             )
-            .takes(&[LIMIT, CURSOR, ITEM_STATE])
+            .takes(&[LIMIT, CURSOR, ITEM_STATUS])
             .answers::<Page<jobs::items::ItemView>>(OK)
             .refuses(&[Code::Gone]),
             operation(POST, "/api/jobs/{id}/cancel", key!(jobs::cancel::cancel), "Stop a job")
@@ -150,7 +151,18 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .refuses(&[Code::Conflict])
                 .sends(&["Location", "Retry-After", "ETag", "Cache-Control"]),
             operation(GET, "/api/documents", key!(documents::list), "List documents")
-                .takes(&[LIMIT, CURSOR, DOCUMENT_TYPE, LANGUAGE, TAG, EXTERNAL_ID])
+                .takes(&[
+                    LIMIT,
+                    CURSOR,
+                    DOCUMENT_TYPE,
+                    LANGUAGE,
+                    TAG,
+                    EXTERNAL_ID,
+                    PREFIX,
+                    DOCUMENT_STATUS,
+                    CREATED_AFTER,
+                    CREATED_BEFORE,
+                ])
                 .answers::<Page<documents::DocumentView>>(OK),
             operation(
                 GET,

@@ -31,6 +31,7 @@ mod published;
 mod reads;
 mod redelivery;
 mod refused;
+mod replays;
 mod retention;
 mod schedule;
 mod sessions;

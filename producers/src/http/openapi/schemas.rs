@@ -16,12 +16,57 @@ const COMPONENTS: &str = "/components/schemas";
 
 /// Makes schemas of one direction: a field with a default may be left out of a request, and is always there in an
 /// answer.
-pub(super) fn generator(contract: Contract) -> SchemaGenerator {
+fn settings(contract: Contract) -> SchemaSettings {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = COMPONENTS.into();
     settings.meta_schema = None;
     settings.contract = contract;
-    settings.with_transform(RecursiveTransform(tidy)).into_generator()
+    settings.with_transform(RecursiveTransform(tidy))
+}
+
+/// For answers. Fields may be added to them.
+pub(super) fn of_answers() -> SchemaGenerator {
+    settings(Contract::Serialize).into_generator()
+}
+
+/// For bodies in which every field is known, or refused, and null is what leaving a field out is.
+pub(super) fn of_strict_requests() -> SchemaGenerator {
+    settings(Contract::Deserialize).with_transform(RecursiveTransform(close)).into_generator()
+}
+
+/// For bodies whose clients send more than is known here.
+pub(super) fn of_open_requests() -> SchemaGenerator {
+    settings(Contract::Deserialize).into_generator()
+}
+
+/// Has no other fields; those that may be left out may be null.
+fn close(schema: &mut Schema) {
+    let Some(Value::Object(fields)) = schema.get("properties") else { return };
+    let mut fields = fields.clone();
+    let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    for (name, field) in &mut fields {
+        if !required.iter().any(|required| required == name) {
+            allow_null(field);
+        }
+    }
+    schema.insert("properties".to_owned(), Value::Object(fields));
+    if schema.get("additionalProperties").is_none() {
+        schema.insert("additionalProperties".to_owned(), Value::from(false));
+    }
+}
+
+fn allow_null(schema: &mut Value) {
+    if let Some(reference) = schema.as_object_mut().and_then(|schema| schema.remove("$ref")) {
+        schema["anyOf"] = json!([{ "$ref": reference }, { "type": "null" }]);
+    }
+    if let Some(kind) = schema["type"].as_str().filter(|kind| *kind != "null") {
+        schema["type"] = json!([kind, "null"]);
+    }
+    if let Some(values) = schema.get_mut("enum").and_then(Value::as_array_mut)
+        && !values.contains(&Value::Null)
+    {
+        values.push(Value::Null);
+    }
 }
 
 /// Says the same with less, and what it means in words.
@@ -81,6 +126,7 @@ pub(super) fn of_upload(media_type: &str) -> Value {
         "multipart/form-data" => json!({
             "type": "object",
             "required": ["files"],
+            "additionalProperties": false,
             "properties": {
                 "files": {
                     "type": "array",
@@ -91,6 +137,10 @@ pub(super) fn of_upload(media_type: &str) -> Value {
                 "tags": text("Tags of all files, with commas between them or as a JSON array."),
                 "type": text("The type of all files."),
                 "language": text("The language of all files."),
+                "created_at": text("The date of all files."),
+                "metadata": text("What is to be given back with each file: an object, as JSON."),
+                "title": text("The title, of a single file."),
+                "external_id": text("What a single file is called instead of by its name."),
             },
         }),
         "application/x-ndjson" => text("A document in each line, as JSON."),
