@@ -51,6 +51,7 @@ const EXTERNAL_ID: Parameter = query::<String>("external_id");
 const STATE: Parameter = query::<String>("state");
 const STATUS: Parameter = query::<String>("status");
 const KIND: Parameter = query::<String>("kind");
+const MONTH: Parameter = query::<String>("month");
 const PREFIX: Parameter = query::<String>("prefix");
 const CREATED_AFTER: Parameter = query::<Timestamp>("created_after");
 const CREATED_BEFORE: Parameter = query::<Timestamp>("created_before");
@@ -187,8 +188,14 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .may_read::<keys::NewKey>(JSON_BYTES)
                 .answers::<keys::Issued<'_>>(CREATED),
             operation(DELETE, "/api/keys/{id}", key!(keys::revoke), "Revoke an API key"),
-            operation(GET, "/api/usage", key!(usage::usage), "Today against every allowance of the Free plan")
-                .answers::<usage::UsageView>(OK),
+            operation(
+                GET,
+                "/api/usage",
+                key!(usage::usage),
+                "Today against every allowance of the Free plan, or a month by its days",
+            )
+            .takes(&[MONTH])
+            .answers::<usage::UsageAnswer>(OK),
             operation(GET, "/api/dead-letters", key!(dead_letters::list), "What failed for good, and why")
                 .takes(&[LIMIT, CURSOR])
                 .answers::<Page<DeadLetter>>(OK),
