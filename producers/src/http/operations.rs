@@ -179,6 +179,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             operation(GET, "/api/documents/{id}/original", key!(documents::original), "A document's bytes as uploaded")
                 .answers_bytes("text/plain"),
             operation(POST, "/api/search", key!(search::search), "Find chunks by words and by meaning")
+                .takes(&[PREFER])
                 .reads::<SearchRequest>(JSON_BYTES)
                 .answers::<search::SearchAnswer>(OK),
             operation(GET, "/api/keys", key!(keys::list), "List API keys")
