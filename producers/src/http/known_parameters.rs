@@ -69,11 +69,16 @@ pub const DRY_RUN: Parameter = Parameter::query::<Flag>(
     "dry_run",
     "Whether to estimate only what indexing would cost: nothing is stored, no job is made. Up to 256 KB.",
 );
+/// Of the usage.
+pub const MONTH: Parameter = Parameter::query::<Month>(
+    "month",
+    "A month such as `2026-11`: what was used on each of its days. Without it today is answered.",
+);
 /// How long an answer may take.
 pub const PREFER: Parameter = Parameter::header::<Prefer>(
     "Prefer",
-    "`wait=N` (RFC 7240): wait for the job's end, N seconds at most, and 60 in any case. It is answered 200 if the job \
-     ended, else 202. Without it nothing is waited for.",
+    "`wait=N` (RFC 7240): wait for the job's end, N seconds at most, and 60 in any case; of a search for the job behind \
+     `after`. What makes a job is answered 200 if it ended by then, else 202. Without it nothing is waited for.",
 );
 /// Under which name a request is answered again.
 pub const IDEMPOTENCY_KEY: Parameter = Parameter::header::<IdempotencyKey>(
@@ -147,6 +152,7 @@ inline_schema!(
     }),
     "A name for a request."
 );
+inline_schema!(Month, json_schema!({ "type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$" }), "A month.");
 inline_schema!(DocumentType, json_schema!({ "type": "string", "enum": DOCUMENT_TYPES }), "A document's type.");
 inline_schema!(ItemStatus, json_schema!({ "type": "string", "enum": items::STATUSES }), "What became of a document.");
 inline_schema!(JobKind, json_schema!({ "type": "string", "enum": jobs::KINDS }), "What a job does.");

@@ -24,7 +24,7 @@ use crate::{
         known_parameters::{
             CREATED_AFTER, CREATED_BEFORE, CURSOR, DOCUMENT_STATUS, DOCUMENT_TYPE, DRY_RUN, EXTERNAL_ID,
             IDEMPOTENCY_KEY, IF_NONE_MATCH, ITEM_STATUS, JOB_KIND, JOB_STATUS, LANGUAGE, LAST_EVENT_ID, LIMIT,
-            MEMORY_STATE, PREFER, PREFIX, PROTOCOL, QUERY, SINCE, TAG, TEXT, TITLE,
+            MEMORY_STATE, MONTH, PREFER, PREFIX, PROTOCOL, QUERY, SINCE, TAG, TEXT, TITLE,
         },
         operation::{Handler, Named, Operation, operation},
         paging::Page,
@@ -120,7 +120,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .or_streams(UPLOAD_BYTES)
             .answers::<jobs::WithJob<index::IndexAnswer<'_>>>(ACCEPTED)
             .or_answers::<jobs::WithJob<index::IndexAnswer<'_>>>(OK)
-            .refuses(&[Code::Conflict, Code::KeyReused, Code::LengthRequired, Code::UnsupportedType])
+            .refuses(&[Code::Conflict, Code::KeyReused, Code::LengthRequired])
             .sends(&["Location", "Retry-After", "Idempotency-Replayed"]),
             operation(GET, "/api/jobs", key!(jobs::list), "List jobs, the newest first")
                 .takes(&[LIMIT, CURSOR, JOB_KIND, JOB_STATUS])
@@ -181,6 +181,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .answers_bytes(ORIGINALS)
                 .sends(&["Content-Disposition", "X-Content-Type-Options"]),
             operation(POST, "/api/search", key!(search::search), "Find chunks by words and by meaning")
+                .takes(&[PREFER])
                 .reads::<SearchRequest>(JSON_BYTES)
                 .answers::<search::SearchAnswer>(OK)
                 .sends(DEGRADED),
@@ -191,8 +192,14 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .may_read::<keys::NewKey>(JSON_BYTES)
                 .answers::<keys::Issued<'_>>(CREATED),
             operation(DELETE, "/api/keys/{id}", key!(keys::revoke), "Revoke an API key"),
-            operation(GET, "/api/usage", key!(usage::usage), "Today against every allowance of the Free plan")
-                .answers::<usage::UsageView>(OK),
+            operation(
+                GET,
+                "/api/usage",
+                key!(usage::usage),
+                "Today against every allowance of the Free plan, or a month by its days",
+            )
+            .takes(&[MONTH])
+            .answers::<usage::UsageAnswer>(OK),
             operation(GET, "/api/dead-letters", key!(dead_letters::list), "What failed for good, and why")
                 .takes(&[LIMIT, CURSOR])
                 .answers::<Page<DeadLetter>>(OK),

@@ -25,7 +25,8 @@ pub(super) fn of<P>(operation: &Operation<P>) -> BTreeMap<u16, Vec<Code>> {
         codes.push(Code::NotFound);
     }
     if operation.request.is_some() {
-        codes.push(Code::TooLarge);
+        // What is compressed is so by gzip.
+        codes.extend([Code::TooLarge, Code::UnsupportedType]);
     }
     codes.extend_from_slice(operation.refuses);
     codes.sort_by_key(|code| *code as usize);
