@@ -56,6 +56,12 @@ fn close(schema: &mut Schema) {
 }
 
 fn allow_null(schema: &mut Value) {
+    // What its fields are by default, each of them says; null is the default that generated clients understand.
+    if let Some(schema) = schema.as_object_mut()
+        && schema.get("default").is_some_and(Value::is_object)
+    {
+        schema.remove("default");
+    }
     if let Some(reference) = schema.as_object_mut().and_then(|schema| schema.remove("$ref")) {
         schema["anyOf"] = json!([{ "$ref": reference }, { "type": "null" }]);
     }

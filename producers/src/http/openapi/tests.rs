@@ -162,4 +162,5 @@ fn what_is_read_has_no_other_fields_unless_its_clients_are_not_ours() {
     }
     assert!(schemas["ChatCompletionRequest"]["additionalProperties"].is_null());
     assert_eq!(schemas["Search"]["properties"]["top_k"]["type"], serde_json::json!(["integer", "null"]));
+    assert!(schemas["Search"]["properties"]["filters"].get("default").is_none());
 }
