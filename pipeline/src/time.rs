@@ -222,6 +222,11 @@ impl Timestamp {
         self.start_of_day().plus(DAY)
     }
 
+    /// 0001-01-01T00:00:00Z: the first that RFC 3339 can write and people count.
+    pub const EARLIEST: Self = Self(-62_135_596_800_000);
+    /// 9999-12-31T23:59:59.999Z: the last that RFC 3339 can write.
+    pub const LATEST: Self = Self(253_402_300_799_999);
+
     /// Reads RFC 3339 text.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
@@ -238,9 +243,10 @@ impl Timestamp {
         self.to_rfc3339().chars().take("2026-11".len()).collect()
     }
 
-    /// RFC 3339 text, UTC.
+    /// RFC 3339 text, UTC; of what that cannot write, the nearest that it can.
     pub fn to_rfc3339(self) -> String {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+        let written = self.clamp(Self::EARLIEST, Self::LATEST);
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(written.0) * 1_000_000)
             .ok()
             .and_then(|time| time.format(&Rfc3339).ok())
             .unwrap_or_else(|| self.0.to_string())

@@ -51,6 +51,7 @@ const STATE: Parameter = query::<String>("state");
 // How a request is answered: with what beside it, after how long a wait, and again in the same words.
 const TEXT: Parameter = query::<bool>("text");
 const DRY_RUN: Parameter = query::<bool>("dry_run");
+const FORCE: Parameter = query::<bool>("force");
 const PREFER: Parameter = header("Prefer");
 const IDEMPOTENCY_KEY: Parameter = header("Idempotency-Key");
 // Where a stream of events goes on, and how a browser shows its ticket.
@@ -166,10 +167,21 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             operation(GET, "/api/keys", key!(keys::list), "List API keys")
                 .takes(&[LIMIT, CURSOR])
                 .answers::<Page<ApiKeyEntry>>(OK),
-            operation(POST, "/api/keys", key_or_administrator!(keys::create, keys::create_user), "Issue an API key")
-                .may_read::<keys::NewKey>(JSON_BYTES)
-                .answers::<keys::Issued<'_>>(CREATED),
-            operation(DELETE, "/api/keys/{id}", key!(keys::revoke), "Revoke an API key"),
+            operation(
+                POST,
+                "/api/keys",
+                key_or_administrator!(keys::create, keys::create_by_administrator),
+                "Issue an API key",
+            )
+            .may_read::<keys::NewKey>(JSON_BYTES)
+            .answers::<keys::Issued<'_>>(CREATED),
+            operation(
+                DELETE,
+                "/api/keys/{id}",
+                key!(keys::revoke),
+                "Revoke an API key; the last one only with ?force=true",
+            )
+            .takes(&[FORCE]),
             operation(GET, "/api/usage", key!(usage::usage), "Today against every allowance of the Free plan")
                 .answers::<usage::UsageView>(OK),
             operation(GET, "/api/dead-letters", key!(dead_letters::list), "What failed for good, and why")
@@ -213,8 +225,11 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .answers::<MemoryRow>(OK),
             operation(GET, "/api/me", key!(me::get), "Who the caller is: profile and preferences")
                 .answers::<me::Me<'_>>(OK),
-            operation(PUT, "/api/me", key!(me::put), "Set profile and preferences")
-                .reads::<pipeline::chat::profile::Profile>(JSON_BYTES)
+            operation(PUT, "/api/me", key!(me::put), "Set the whole of profile, preferences and retention")
+                .reads::<me::WholeProfile>(JSON_BYTES)
+                .answers::<me::Me<'_>>(OK),
+            operation(PATCH, "/api/me", key!(me::change), "Change parts of them; null gives a part its default again")
+                .reads::<me::ProfilePatch>(JSON_BYTES)
                 .answers::<me::Me<'_>>(OK),
             operation(GET, "/api/session", key!(sessions::list), "List live sessions")
                 .takes(&[LIMIT, CURSOR])

@@ -257,7 +257,7 @@ fn what_is_stated_is_offered_and_once_confirmed_recalled_once() {
     assert_eq!(prompt.matches("<memory>").count(), 1, "{prompt}");
     assert_eq!(result["memories"].as_array().unwrap().len(), 1);
     // With the preference set, the next statement is remembered without asking.
-    rig.request("PUT", "/api/me", &json!({"about": "A poet", "preferences": {"accept_memories": true}}));
+    rig.request("PATCH", "/api/me", &json!({"about": "A poet", "preferences": {"accept_memories": true}}));
     let result = rig.chat(&json!({"message": "My name is Ada Lovelace."}));
     assert_eq!(result["offered"][0]["state"], "active");
     rig.chat(&json!({"message": "What is the name of Ada?"}));
