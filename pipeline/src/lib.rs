@@ -18,6 +18,7 @@ pub mod job;
 pub mod merge_patch;
 pub mod model;
 pub mod namespace;
+pub mod normal_form;
 pub mod plan;
 pub mod platform;
 pub mod problem;

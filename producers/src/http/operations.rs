@@ -215,11 +215,19 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             )
             .takes(&[QUERY, STATE, LIMIT, CURSOR])
             .answers::<Page<MemoryRow>>(OK),
-            operation(POST, "/api/memory", key!(memories::remember), "Remember something, once")
-                .reads::<memories::NewMemory>(JSON_BYTES)
-                .answers::<memories::Remembered>(CREATED)
-                .or_answers::<memories::Remembered>(OK),
+            operation(POST, "/api/memory", key!(memories::remember::remember), "Remember something, once")
+                .reads::<memories::remember::NewMemory>(JSON_BYTES)
+                .answers::<memories::remember::Remembered>(CREATED)
+                .or_answers::<memories::remember::Remembered>(OK),
             operation(GET, "/api/memory/{id}", key!(memories::get), "Something remembered").answers::<MemoryRow>(OK),
+            operation(
+                PATCH,
+                "/api/memory/{id}",
+                key!(memories::change),
+                "Change what is said of a memory beside its text",
+            )
+            .reads::<memories::MemoryPatch>(JSON_BYTES)
+            .answers::<MemoryRow>(OK),
             operation(DELETE, "/api/memory/{id}", key!(memories::forget), "Forget at once, everywhere"),
             operation(POST, "/api/memory/{id}/confirm", key!(memories::confirm), "Remember what was proposed")
                 .answers::<MemoryRow>(OK),
