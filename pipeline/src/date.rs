@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{
     Deserializer,
-    de::{Error, Visitor},
+    de::{Error, MapAccess, SeqAccess, Visitor},
 };
 
 use crate::time::Timestamp;
@@ -46,6 +46,20 @@ impl<'de> Visitor<'de> for Dates {
 
     fn visit_f64<E: Error>(self, milliseconds: f64) -> Result<Self::Value, E> {
         within(whole(milliseconds).map(Timestamp::from_milliseconds))
+    }
+
+    // What is of another type is answered in the same words.
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        within(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+        within(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+        within(None)
     }
 
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
