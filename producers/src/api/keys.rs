@@ -21,6 +21,7 @@ use crate::http::{
     api_key::ApiKey,
     body,
     call::{Call, PublicCall, Settings},
+    paging::{self, Behind},
     reply::{Answer, Reply},
 };
 
@@ -49,7 +50,7 @@ const NAME_BYTES: usize = 200;
 
 /// A new key within its limits: its name, and whose it is to be.
 fn parse(text: &[u8]) -> Result<(String, Option<UserId>), Problem> {
-    let wanted: NewKey = body::parse_or_default(text)?;
+    let wanted: NewKey = body::read_or_default(text)?;
     let name = wanted.name.unwrap_or_else(|| "default".to_owned());
     if name.len() > NAME_BYTES || name.chars().any(char::is_control) {
         return Err(Problem::field(
@@ -113,9 +114,10 @@ async fn issue<P: Database + Clock + Random>(
 
 /// `GET /api/keys`
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let (limit, cursor) = crate::http::paging::page(call)?;
-    let entries = keys::list(&call.tenant.user, cursor, limit + 1).all(ports).await?;
-    Ok(crate::http::paging::page_reply(entries, limit, |entry| entry.id.clone()))
+    let (limit, cursor) = paging::page(call, Behind::parse)?;
+    let behind = cursor.as_ref().map(|behind| (behind.time, behind.id.as_str()));
+    let entries = keys::list(&call.tenant.user, behind, limit + 1).all(ports).await?;
+    Ok(paging::page_reply(entries, limit, |entry| Behind::cursor(entry.created_at, &entry.id)))
 }
 
 /// `DELETE /api/keys/{id}`: holds from the next request on. Without a key nobody reaches what is theirs any more: the
@@ -123,7 +125,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 pub async fn revoke<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let user = &call.tenant.user;
     let mut transaction = Transaction::default();
-    let revoked = transaction.write(keys::revoke(user, call.id, forced(call)?, ports.now()));
+    let revoked = transaction.write(keys::revoke(user, call.id, call.flag("force")?, ports.now()));
     let key = transaction.query(keys::key(user, call.id));
     let done = transaction.commit(ports).await?;
     if done.changes(revoked) > 0 {
@@ -131,14 +133,6 @@ pub async fn revoke<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     }
     let is_last = done.first(key)?.is_some_and(|key| key.revoked_at.is_none());
     Err(if is_last { last_key() } else { no_such_key() }.into())
-}
-
-fn forced(call: &Call<'_>) -> Result<bool, Problem> {
-    match call.parameter("force").as_deref() {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(Problem::field(Code::Invalid, "force", "expected true or false")),
-    }
 }
 
 fn no_such_key() -> Problem {

@@ -14,13 +14,13 @@ use pipeline::{
     platform::{ports::Database, statement::json, transaction::Transaction},
     problem::{Code, FieldError, Problem},
     store::users,
+    strict_json,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::http::{
-    body,
     call::Call,
     reply::{Answer, Refusal, Reply},
 };
@@ -99,7 +99,7 @@ pub async fn put<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 }
 
 fn whole(text: &[u8], user: &UserId) -> Result<Profile, Refusal> {
-    let whole: WholeProfile = body::parse(text)?;
+    let whole: WholeProfile = strict_json::read(text)?;
     let given: Value = serde_json::from_slice(text).unwrap_or_default();
     let mut errors = Vec::new();
     name_missing(&given, &serde_json::to_value(Profile::default()).unwrap_or_default(), "", &mut errors);
@@ -174,7 +174,7 @@ struct RetentionPatch {
 /// `PATCH /api/me`: parts of the profile. D1 merges them, so that of two changes at the same time none is lost.
 pub async fn change<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let user = &call.tenant.user;
-    let patch: ProfilePatch = body::parse(call.request.body())?;
+    let patch: ProfilePatch = strict_json::read(call.request.body())?;
     let mut transaction = Transaction::default();
     let changed = transaction.write(users::change_profile(user, &json(&patch)?));
     let tenant = transaction.query(users::tenant(user));

@@ -22,10 +22,12 @@ use pipeline::{
         memories::{MemoryChange, MemoryRow},
         users,
     },
+    strict_json,
 };
 use retrieval::{embedding_text, memories};
 use schemars::JsonSchema;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::http::{
     body,
@@ -108,9 +110,9 @@ where
     if let Some(query) = call.parameter("query") {
         return recall(ports, call, &query).await;
     }
-    let (limit, cursor) = page(call)?;
+    let (limit, cursor) = page(call, MemoryId::parse)?;
     let state = call.parameter("state");
-    let entries = store::memories::list(&call.tenant.user, state, cursor, limit + 1).all(ports).await?;
+    let entries = store::memories::list(&call.tenant.user, state, cursor.as_ref(), limit + 1).all(ports).await?;
     Ok(page_reply(entries, limit, |memory| memory.id.to_string()))
 }
 
@@ -124,7 +126,7 @@ where
     let vector = embedded.as_ref().map(|(vector, _)| vector.as_slice());
     let recalled = memories::recall(ports, &call.tenant, &query, vector, RECALLED).await?;
     let degraded = vector.is_none();
-    let reply = Reply::json(StatusCode::OK, &Page { data: recalled, next_cursor: None });
+    let reply = Reply::json(StatusCode::OK, &Page { items: recalled, next_cursor: None, limit: RECALLED });
     let header = http::HeaderName::from_static("x-degraded");
     Ok(if degraded { reply.with(header, "the model is not answering; recalled by words alone") } else { reply })
 }
@@ -163,7 +165,7 @@ pub struct MemoryPatch {
     pinned: Change<bool>,
     /// What a memory says is not changed.
     #[schemars(skip)]
-    text: Change<IgnoredAny>,
+    text: Change<Value>,
 }
 
 /// A change within its limits.
@@ -175,7 +177,7 @@ struct Checked {
 }
 
 fn parse_change(text: &[u8]) -> Result<Checked, Problem> {
-    let patch: MemoryPatch = body::parse(text)?;
+    let patch: MemoryPatch = strict_json::read(text)?;
     if !patch.text.is_none() {
         let detail =
             "what a memory says is corrected, not changed: POST /api/memory with the new text and `supersedes`";

@@ -50,7 +50,7 @@ fn a_date_comes_back_as_it_was_given() {
         rig.upload(&json!([{"external_id": name, "content": prose(&name, 1), "created_at": date}]));
         rig.drain();
         let found = rig.request("GET", &format!("/api/documents?external_id={name}"), &Value::Null).body;
-        let created = found["data"][0]["created_at"].as_str().unwrap();
+        let created = found["items"][0]["created_at"].as_str().unwrap();
         assert!(created.starts_with(written.trim_end_matches('Z')), "{date}: {created}");
     }
 }
@@ -76,5 +76,5 @@ fn a_date_that_an_earlier_version_kept_is_still_a_date() {
     rig.drain();
     rig.memory.change("UPDATE documents SET created_at = 9223372036854775807");
     let found = rig.request("GET", "/api/documents?external_id=a.md", &Value::Null).body;
-    assert_eq!(found["data"][0]["created_at"], "9999-12-31T23:59:59.999Z", "{found}");
+    assert_eq!(found["items"][0]["created_at"], "9999-12-31T23:59:59.999Z", "{found}");
 }

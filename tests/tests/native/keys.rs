@@ -8,7 +8,7 @@ use tests::rig::Rig;
 /// The ids of the first user's keys.
 fn keys(rig: &Rig) -> Vec<String> {
     let keys = rig.request("GET", "/api/keys", &Value::Null).body;
-    keys["data"].as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap().to_owned()).collect()
+    keys["items"].as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap().to_owned()).collect()
 }
 
 fn revoke(rig: &Rig, id: &str, query: &str) -> u16 {
@@ -69,7 +69,7 @@ fn the_administrator_lets_in_again_who_has_no_key_left() {
     assert_eq!((issued.status, &issued.body["user_id"]), (201, &json!(me)), "{}", issued.body);
     let key = issued.body["key"].as_str().unwrap();
     let memories = rig.request_as(key, "GET", "/api/memory", &[], b"").body;
-    assert_eq!(memories["data"][0]["text"], "Ada drinks tea", "{memories}");
+    assert_eq!(memories["items"][0]["text"], "Ada drinks tea", "{memories}");
     assert_eq!(rig.memory.look("SELECT id FROM users").len(), 1, "no new user");
     for nobody in ["usr_nobody", &me.as_str().replace("usr_", "con_"), ""] {
         let refused = rig.administer("POST", "/api/keys", &json!({ "user_id": nobody }));

@@ -34,6 +34,7 @@ mod reads;
 mod redelivery;
 mod refused;
 mod remembered;
+mod replays;
 mod retention;
 mod schedule;
 mod sessions;

@@ -23,6 +23,7 @@ use pipeline::{
         },
         users,
     },
+    strict_json,
     tenant::Tenant,
     time::Timestamp,
 };
@@ -37,7 +38,6 @@ use super::{
     DEFAULT_KIND, KINDS, NO_SUCH_MEMORY, SOURCE_BYTES, checked_confidence, checked_kind, embed, seen, superseded,
 };
 use crate::http::{
-    body,
     call::Call,
     reply::{Answer, Refusal, Reply},
 };
@@ -127,7 +127,7 @@ pub struct Remembered {
 }
 
 fn parse(text: &[u8]) -> Result<Checked, Problem> {
-    let new: NewMemory = body::parse(text)?;
+    let new: NewMemory = strict_json::read(text)?;
     let text = seen("/text", &new.text, constants::MEMORY_BYTES)?;
     let supersedes = new.supersedes.map(|id| MemoryId::parse(&id).ok_or_else(nothing_to_supersede)).transpose()?;
     Ok(Checked {

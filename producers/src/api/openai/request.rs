@@ -10,6 +10,7 @@ use pipeline::{
     },
     constants,
     problem::{Code, Problem, excerpt},
+    strict_json,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -81,7 +82,7 @@ pub(super) struct ParsedCompletion {
 
 /// Reads and checks a request.
 pub(super) fn parse(text: &[u8]) -> Result<ParsedCompletion, Problem> {
-    let request: CompletionRequest<'_> = body::parse(text)?;
+    let request: CompletionRequest<'_> = strict_json::read_known(text)?;
     let route = model_route(&request.model)?;
     if request.n.is_some_and(|n| n != 1) {
         return Err(Problem::field(Code::Invalid, "/n", "one choice is answered; n must be 1"));
