@@ -58,6 +58,7 @@ const CREATED_BEFORE: Parameter = query::<Timestamp>("created_before");
 // How a request is answered: with what beside it, after how long a wait, and again in the same words.
 const TEXT: Parameter = query::<bool>("text");
 const DRY_RUN: Parameter = query::<bool>("dry_run");
+const ALLOW_SECRETS: Parameter = query::<bool>("allow_secrets");
 const PREFER: Parameter = header("Prefer");
 const IDEMPOTENCY_KEY: Parameter = header("Idempotency-Key");
 // Where a stream of events goes on, and how a browser shows its ticket.
@@ -125,7 +126,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 key!(index::index),
                 "Index documents; ?dry_run=true estimates only; Prefer: wait=N waits",
             )
-            .takes(&[DRY_RUN, PREFER, IDEMPOTENCY_KEY])
+            .takes(&[DRY_RUN, ALLOW_SECRETS, PREFER, IDEMPOTENCY_KEY])
             .reads::<index::Documents>(READ_AT_ONCE_BYTES)
             .or_reads(&uploads::format::OTHER_MEDIA_TYPES)
             .or_streams(UPLOAD_BYTES)

@@ -40,3 +40,4 @@ mod stored;
 mod streamed;
 mod superseded;
 mod unpacking;
+mod withheld;
