@@ -41,3 +41,4 @@ mod streamed;
 mod superseded;
 mod unpacking;
 mod withheld;
+mod words;

@@ -1,5 +1,4 @@
 //! Files that look like secrets are not taken by accident.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::{Value, json};
 use tests::rig::{Answer, Rig};
