@@ -192,6 +192,13 @@ mod tests {
         Doc,
     }
 
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        #[serde(default)]
+        tags: Vec<String>,
+    }
+
     fn ten() -> u32 {
         10
     }
@@ -209,6 +216,13 @@ mod tests {
         assert_eq!(detail, "there is no field \"tag\"; did you mean \"tags\"? Known are metadata, tags");
         assert_eq!(refused(r#"{"query": "fox", "entries": [{}, {"tgas": []}]}"#).1, "/entries/1/tgas");
         assert_eq!(refused(r#"{"query": "fox", "a/b~c": 1}"#).1, "/a~1b~0c");
+    }
+
+    #[test]
+    fn a_type_that_refuses_unknown_fields_itself_is_no_other() {
+        let problem = read::<Strict>(br#"{"tag": "x"}"#).unwrap_err();
+        assert_eq!(problem.errors[0].pointer, "/tag");
+        assert_eq!(problem.detail, "there is no field \"tag\"; did you mean \"tags\"? Known are tags");
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub fn unfit(schemas: &Schemas, mut path: Vec<String>, error: &str, text: &[u8])
     }
     // Of a type that refuses them itself.
     if let Some(name) = error.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+        path.pop_if(|last| last == name);
         let known = schemas.fields(&path);
         let detail = nearest::unknown("field", name, known.iter().map(String::as_str));
         path.push(name.to_owned());
