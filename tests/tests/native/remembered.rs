@@ -193,7 +193,12 @@ fn a_change_of_a_memory_changes_what_it_names_and_null_gives_a_default() {
     let changed = patch(json!({"pinned": true, "kind": "preference"}));
     assert_eq!(changed.status, 200, "{}", changed.body);
     let text = "Answers in German";
-    let row = |kind, source: Value, confidence: f64, pinned| json!({"text": text, "kind": kind, "source": source, "confidence": confidence, "pinned": pinned});
+    let row = |kind: &str, source: Value, confidence: f64, pinned: i64| {
+        let beside = json!({"kind": kind, "confidence": confidence, "pinned": pinned});
+        let mut row = json!({"text": text, "source": source});
+        row.as_object_mut().unwrap().extend(beside.as_object().unwrap().clone());
+        row
+    };
     assert_eq!(stored(&rig), [row("preference", json!("a call"), 0.5, 1)]);
     assert_eq!(rig.request("GET", &path, &Value::Null).body, changed.body);
     assert_eq!(patch(json!({})).body, changed.body);
