@@ -40,3 +40,5 @@ mod stored;
 mod streamed;
 mod superseded;
 mod unpacking;
+mod withheld;
+mod words;
