@@ -60,6 +60,8 @@ optimize() {
 plan wasm_target 1 2 'wasm32 standard library'
 plan kit "$(hash_of Cargo.toml Cargo.lock)" 180 'the development kit, compiled'
 plan node_packages "$(hash_of package.json package-lock.json)" 0 'npm packages: wrangler, esbuild, binaryen, Node 22'
+plan wasm_test_packages "$(hash_of tests/wasm/package.json tests/wasm/package-lock.json)" 0 \
+    'the npm package ot, for tests'
 plan llama "$(hash_of local/llm/package.json local/llm/package-lock.json)" 0 'llama.cpp'
 plan models "$(hash_of "$setup/models.txt")" 0 'models for embeddings and language, ONNX Runtime: 310 MB'
 plan python_packages "$(hash_of "$setup/python.txt")" 0 'the openai Python package, for tests'
@@ -71,6 +73,7 @@ step wasm_target wasm_target
 # Downloads wait for the network, the compiler for the processor: they do so together.
 (
     step node_packages node_packages
+    step wasm_test_packages wasm_test_packages
     step llama llama
     step models models
     step python_packages python_packages

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # What `make` needs and the machine lacks, installed once into .tools/ (ignored by git). Sourced by build.sh.
-# Everything is pinned by hash: package-lock.json, local/llm/package-lock.json, models.txt and python.txt.
+# Everything is pinned by hash: package-lock.json, those of local/llm and tests/wasm, models.txt and python.txt.
 # The one thing outside of .tools/ is the wasm32 standard library, which rustc looks for beside itself.
 setup=$PWD/local/setup
 
@@ -49,6 +49,12 @@ node_packages() {
     npm ci --ignore-scripts --no-audit --no-fund
     mkdir -p node_modules/node/bin
     ln -f node_modules/node-*/bin/node node_modules/node/bin/node
+}
+
+# What the shared text of sessions is tested against.
+wasm_test_packages() {
+    cd tests/wasm || return
+    npm ci --ignore-scripts --no-audit --no-fund
 }
 
 # llama.cpp for this machine alone: the package's own list of optional parts is 600 MB of code for graphics cards.

@@ -46,7 +46,9 @@ struct Follow {
 /// An event as the channel sends it.
 #[derive(Deserialize)]
 struct Line {
-    seq: i64,
+    // Its first name, by which the version before sends it.
+    #[serde(alias = "seq")]
+    sequence: i64,
     #[serde(flatten)]
     event: TurnEvent,
 }
@@ -144,19 +146,20 @@ impl Follow {
         let mut text = String::new();
         while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.rest.drain(..=end).collect();
-            let Ok(Line { seq, event }) = serde_json::from_slice(&line) else { continue };
+            let Ok(Line { sequence, event }) = serde_json::from_slice(&line) else { continue };
             // A channel that was asked again may repeat itself.
-            if seq <= self.stream.since || self.ended {
+            if sequence <= self.stream.since || self.ended {
                 continue;
             }
-            self.stream.since = seq;
-            text.push_str(&self.event(Some(seq), &event));
+            self.stream.since = sequence;
+            text.push_str(&self.event(&event));
         }
         text
     }
 
-    fn event(&mut self, number: Option<i64>, event: &TurnEvent) -> String {
-        let text = self.stream.writer.write(number, event);
+    /// An event as text. One that only D1 knows has the number of the last that was heard.
+    fn event(&mut self, event: &TurnEvent) -> String {
+        let text = self.stream.writer.write(Some(self.stream.since), event);
         self.ended |= event.is_last() || self.stream.writer.has_ended();
         text
     }
@@ -164,7 +167,7 @@ impl Follow {
     /// The end of the turn, if D1 knows it already.
     async fn end(&mut self) -> Option<String> {
         let event = jobs::turn_end(&self.platform, &self.user, &self.stream.job).await.ok()??;
-        Some(self.event(None, &event))
+        Some(self.event(&event))
     }
 }
 

@@ -230,6 +230,13 @@ impl<P> Operation<P> {
         self
     }
 
+    /// Answers nothing, with this status, too.
+    #[must_use]
+    pub const fn or_answers_nothing(mut self, status: StatusCode) -> Self {
+        self.other_success = Some(Success { status, media_type: None, schema: None });
+        self
+    }
+
     /// Takes parameters.
     #[must_use]
     pub const fn takes(mut self, parameters: &'static [Parameter]) -> Self {

@@ -64,6 +64,7 @@ const PREFER: Parameter = header("Prefer");
 const IDEMPOTENCY_KEY: Parameter = header("Idempotency-Key");
 // Where a stream of events goes on, and how a browser shows its ticket.
 const SINCE: Parameter = query::<u64>("since");
+const SINCE_EVENT: Parameter = query::<String>("since");
 const LAST_EVENT_ID: Parameter = header("Last-Event-ID");
 const PROTOCOL: Parameter = header("Sec-WebSocket-Protocol");
 
@@ -138,8 +139,9 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .answers::<Page<JobEntry>>(OK),
             operation(GET, "/api/jobs/{id}", key!(jobs::get), "How far a job is").answers::<jobs::JobView>(OK),
             operation(GET, "/api/jobs/{id}/events", key!(jobs::events), "The same as server-sent events")
-                .takes(&[SINCE, LAST_EVENT_ID])
-                .answers_bytes("text/event-stream"),
+                .takes(&[SINCE_EVENT, LAST_EVENT_ID])
+                .answers_bytes("text/event-stream")
+                .or_answers_nothing(StatusCode::NO_CONTENT),
             operation(
                 GET,
                 "/api/jobs/{id}/items",
@@ -286,7 +288,13 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             )
             .reads::<sessions::SessionChange>(JSON_BYTES)
             .answers::<sessions::SessionView>(OK),
-            operation(DELETE, "/api/session/{id}", key!(sessions::close), "Close a session for everybody"),
+            operation(
+                DELETE,
+                "/api/session/{id}",
+                key!(sessions::close),
+                "Close a session for everybody; 202 if who is in it is not reached: then again",
+            )
+            .or_answers_nothing(ACCEPTED),
             operation(
                 POST,
                 "/api/session/{id}/tickets",

@@ -60,7 +60,7 @@ pub struct TurnStream {
 /// Writes a turn's events for a listener, in the words of the API they use.
 pub trait EventWriter: fmt::Debug {
     /// An event as text of the stream; empty if it is none for this listener. The number is the event's
-    /// place in its channel, if it came from there.
+    /// place in its channel; of an end that only D1 knows, that of the event before it.
     fn write(&mut self, number: Option<i64>, event: &TurnEvent) -> String;
 
     /// True once the stream has ended, for the turn's end or before it.
