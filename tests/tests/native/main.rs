@@ -21,6 +21,7 @@ mod lists;
 mod memories;
 mod mutations;
 mod namespaces;
+mod openai;
 mod order;
 mod outage;
 mod outages;
