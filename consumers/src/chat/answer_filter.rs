@@ -17,7 +17,7 @@ impl AnswerFilter {
     /// For a question that is answered from so many sources.
     pub fn new(ask: &Ask, sources: usize) -> Self {
         let client = ask.client.as_ref();
-        let is_cited = client.is_some_and(|client| !client.is_plain && client.format.is_none());
+        let is_cited = sources > 0 && client.is_some_and(|client| !client.is_plain && client.format.is_none());
         Self {
             thinking: Thinking::default(),
             stop: StopSequences::new(client.map_or(&[], |client| &client.stop)),

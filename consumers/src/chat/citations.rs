@@ -101,8 +101,8 @@ fn settled(text: &str) -> usize {
     text[..open.unwrap_or(text.len())].trim_end_matches(' ').len()
 }
 
-/// Removes numbers that no source has; a number in brackets inside code (`list[0]`) is none of ours. `last` is the
-/// character before the text, if there is one.
+/// Removes numbers that no source has; a number in brackets inside code or JSON (`list[0]`, `"list": [0]`) is none of
+/// ours. `last` is the character before the text, if there is one.
 fn keep_known(answer: &str, sources: usize, mut last: Option<char>) -> (String, HashSet<usize>) {
     let mut kept = String::with_capacity(answer.len());
     let mut cited = HashSet::new();
@@ -112,12 +112,14 @@ fn keep_known(answer: &str, sources: usize, mut last: Option<char>) -> (String, 
         kept.push_str(before);
         let digits = after[1..].bytes().take_while(u8::is_ascii_digit).count();
         let closes = after.as_bytes().get(1 + digits) == Some(&b']');
-        let previous = before.chars().next_back().or(last.take());
+        let previous = before.chars().next_back().or(last);
         let indexes = previous.is_some_and(|character| character.is_alphanumeric() || "_)".contains(character));
+        let is_value = before.trim_end_matches(' ').chars().next_back().or(last);
+        let is_value = is_value.is_some_and(|character| ":=([{".contains(character));
         let is_link = after.as_bytes().get(2 + digits) == Some(&b'(');
-        if digits == 0 || !closes || is_link || indexes {
+        if digits == 0 || !closes || is_link || indexes || is_value {
             kept.push('[');
-            rest = &after[1..];
+            (rest, last) = (&after[1..], Some('['));
             continue;
         }
         match after[1..=digits].parse::<usize>() {
@@ -130,7 +132,7 @@ fn keep_known(answer: &str, sources: usize, mut last: Option<char>) -> (String, 
                 kept.truncate(trimmed);
             }
         }
-        rest = &after[digits + 2..];
+        (rest, last) = (&after[digits + 2..], Some(']'));
     }
     kept.push_str(rest);
     (kept, cited)
@@ -198,6 +200,8 @@ mod tests {
     fn only_supplied_sources_are_cited() {
         let cited = cite("Glorp [1][7]. See list[0] and [docs](x) and [9].", &two());
         assert_eq!(cited.text, "Glorp [1]. See list[0] and [docs](x) and.");
+        let json = r#"{"list": [9], "nested": [[2]], "call": f([7])}"#;
+        assert_eq!(cite(json, &two()), Cited { text: json.to_owned(), citations: Vec::new() });
         assert_eq!(cited.citations.iter().map(|citation| citation.n).collect::<Vec<_>>(), [1]);
     }
 
@@ -220,7 +224,7 @@ mod tests {
     proptest! {
         #[test]
         fn numbers_are_the_same_however_an_answer_is_cut(
-            parts in prop::collection::vec("\\[[0-9]{0,2}\\]?|[a-z ]{1,3}|\\(x\\)|\\.", 0..24),
+            parts in prop::collection::vec("\\[[0-9]{0,2}\\]?|[a-z ]{1,3}|\\(x\\)|[.:= ]", 0..24),
             size in 1usize..6,
         ) {
             let text = parts.concat();
