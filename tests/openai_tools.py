@@ -19,12 +19,13 @@ seen = {}
 def try_llm():
     import llm
 
-    configured = f"- model_id: friend\n  model_name: friend\n  api_base: {base_url}\n"
+    configured = f"- model_id: friend\n  model_name: friend\n  api_base: {base_url}\n  api_key_name: friend\n"
     pathlib.Path(folder, "extra-openai-models.yaml").write_text(configured, encoding="utf-8")
+    pathlib.Path(folder, "keys.json").write_text(json.dumps({"friend": key}), encoding="utf-8")
     model = llm.get_model("friend")
     return {
-        "whole": model.prompt(question, key=key, stream=False, temperature=0).text(),
-        "streamed": "".join(model.prompt(question, key=key, stream=True)),
+        "whole": model.prompt(question, stream=False, temperature=0).text(),
+        "streamed": "".join(model.prompt(question, stream=True)),
     }
 
 

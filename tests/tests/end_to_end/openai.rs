@@ -26,7 +26,9 @@ fn run(name: &str, command: &mut Command, more: &[&str]) -> (Client, Value) {
     upload(&client);
     let output = command.args([&format!("{}/v1", client.url()), client.key()]).args(more).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let seen = serde_json::from_slice(&output.stdout).unwrap();
+    // Some tools print what they please before it.
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let seen = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
     (client, seen)
 }
 
