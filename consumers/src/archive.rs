@@ -160,6 +160,7 @@ mod tests {
             is_accepted: true,
             items: 1,
             documents: 0,
+            rejected: 0,
             key: None,
             now,
         };

@@ -91,6 +91,7 @@ impl Index {
             is_accepted: true,
             items: 0,
             documents: 0,
+            rejected: 0,
             key: None,
             now: self.memory.now(),
         }

@@ -123,6 +123,17 @@ impl Problem {
     }
 }
 
+/// Checks that a name, a title or a tag is one line of what can be seen.
+///
+/// # Errors
+/// What is wrong with it: a control character, which ends lines, headers and terminals.
+pub fn one_line(text: &str) -> Result<(), String> {
+    match text.chars().find(|character| character.is_control()) {
+        Some(character) => Err(format!("contains the control character U+{:04X}: leave it out", u32::from(character))),
+        None => Ok(()),
+    }
+}
+
 /// What somebody else says of what a client sent, without the middle if it is long: it may quote all of it.
 pub fn shortened(words: String) -> String {
     const END: usize = 140;

@@ -11,5 +11,7 @@ pub mod openapi;
 pub mod operation;
 pub mod operations;
 pub mod paging;
+pub mod parameters;
+pub mod query;
 pub mod rate_limit;
 pub mod reply;

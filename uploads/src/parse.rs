@@ -3,7 +3,7 @@
 mod document;
 mod form;
 
-use std::io::Read as _;
+use std::{collections::BTreeMap, io::Read as _};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -11,8 +11,9 @@ use pipeline::{
     constants,
     job::cursors::{Inside, Outermost, SharedFields},
     problem::{Code, Problem, shortened},
+    strict_json,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 pub use self::document::{Content, DocumentInput, Documents};
@@ -114,20 +115,21 @@ fn parse_json(body: &[u8]) -> Result<Vec<Item>, Problem> {
     }
 }
 
-/// True for `{"documents": [...]}`; a single document has content instead. Both at once is refused.
+/// True for `{"documents": [...]}`, which holds nothing else; a single document has content instead.
 fn has_documents(text: &str) -> Result<Result<bool, Problem>, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct Shape {
-        documents: Option<serde::de::IgnoredAny>,
-        content: Option<serde::de::IgnoredAny>,
-    }
     // Walks the whole text, since fields come in any order, but keeps nothing of it.
-    let shape: Shape = serde_json::from_str(text)?;
-    if shape.documents.is_some() && shape.content.is_some() {
-        let detail = "documents stand beside the content of one: send either";
-        return Ok(Err(Problem::field(Code::Invalid, "/content", detail)));
+    let fields: BTreeMap<String, Option<IgnoredAny>> = serde_json::from_str(text)?;
+    if fields.get("documents").is_none_or(Option::is_none) {
+        return Ok(Ok(false));
     }
-    Ok(Ok(shape.documents.is_some()))
+    match fields.iter().find(|(name, value)| *name != "documents" && value.is_some()) {
+        None => Ok(Ok(true)),
+        Some((name, _)) => {
+            let name = shortened(name.clone());
+            let detail = format!("{name:?} stands beside `documents`: say it of each document, or leave it out");
+            Ok(Err(Problem::field(Code::Invalid, format!("/{name}"), detail)))
+        }
+    }
 }
 
 fn parse_lines(body: &[u8]) -> Vec<Item> {
@@ -236,6 +238,8 @@ pub async fn piece(format: &Format, index: usize, bytes: &[u8], inside: &mut Ins
         Format::Form { boundary } => {
             let body = [b"--", boundary.as_bytes(), b"\r\n", bytes, b"\r\n--", boundary.as_bytes(), b"--\r\n"].concat();
             match read_form(boundary, &Bytes::from(body), shared).await {
+                // A field that stands behind a file may belong to that one, which is on its way already.
+                Ok(files) if files.is_empty() && index > 0 => Item::new(pointer, Err(behind_a_file())),
                 Ok(mut files) => Item::new(pointer, files.pop()?.map(|file| describe(file, shared))),
                 Err(problem) => Item::new(pointer, Err(problem)),
             }
@@ -243,20 +247,22 @@ pub async fn piece(format: &Format, index: usize, bytes: &[u8], inside: &mut Ins
     })
 }
 
+fn behind_a_file() -> Problem {
+    let limit = constants::READ_AT_ONCE_BYTES;
+    let detail =
+        format!("a field stands behind a file: in a form of more than {limit} bytes fields come before all files");
+    Problem::field(Code::Invalid, "", detail)
+}
+
 fn item(pointer: String, text: &str) -> Item {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let document = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let field =
-            if path == "." { String::new() } else { format!("/{}", path.replace(['.', '['], "/").replace(']', "")) };
-        let field = shortened(field);
-        Problem::field(Code::Invalid, format!("{pointer}{field}"), shortened(error.into_inner().to_string()))
-    });
-    let document = document.and_then(|document| match deserializer.end() {
-        Ok(()) => Ok(document),
-        Err(error) => Err(Problem::field(Code::Invalid, pointer.clone(), error.to_string())),
-    });
+    let document = strict_json::read(text.as_bytes()).map_err(|problem| within(&pointer, &problem));
     Item::new(pointer, document)
+}
+
+/// What is wrong with a document, as a problem of the request that it stands in.
+fn within(pointer: &str, problem: &Problem) -> Problem {
+    let field = problem.errors.first().map_or("", |error| error.pointer.as_str());
+    Problem::field(Code::Invalid, format!("{pointer}{field}"), problem.detail.as_str())
 }
 
 async fn parse_multipart(boundary: &str, body: &Bytes) -> Result<Vec<Item>, Problem> {

@@ -7,7 +7,7 @@ use pipeline::{
     failure::Failure,
     ids::{DocumentId, JobId, UserId},
     platform::{ports::Sha256, statement::json},
-    problem::{Code, Problem},
+    problem::{Code, Problem, excerpt},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -84,7 +84,7 @@ pub struct Prepared {
 /// Validates and fingerprints; a document named twice is taken once. `first` documents stand before these.
 pub async fn prepare<P: Sha256>(ports: &P, user: &UserId, items: Vec<Item>, first: usize) -> Result<Prepared, Failure> {
     let mut prepared = Prepared::default();
-    let mut seen: HashMap<DocumentId, usize> = HashMap::new();
+    let mut seen: HashMap<DocumentId, (usize, [u8; 32])> = HashMap::new();
     for (place, item) in items.into_iter().enumerate() {
         let external_id = item.external_id().map(recognisable);
         let mut answer = ItemAnswer::queued(first + place, external_id);
@@ -92,12 +92,12 @@ pub async fn prepare<P: Sha256>(ports: &P, user: &UserId, items: Vec<Item>, firs
             Ok(document) => {
                 let content_hash = ports.sha256(&document.content).await?;
                 let id = document.id(user, &content_hash);
-                if let Some(before) = seen.get(&id) {
-                    let detail = format!("the same document stands at index {before} of this request");
+                if let Some((before, hash)) = seen.get(&id) {
+                    let detail = named_twice(answer.external_id.as_deref(), *before, *hash == content_hash);
                     let pointer = format!("{}/external_id", item.pointer);
                     answer.reject(Problem::field(Code::Duplicate, pointer, detail));
                 } else {
-                    seen.insert(id.clone(), first + place);
+                    seen.insert(id.clone(), (first + place, content_hash));
                     answer.document_id = Some(id.clone());
                     let fingerprint = fingerprint(&document.description, &content_hash)?;
                     prepared
@@ -112,6 +112,18 @@ pub async fn prepare<P: Sha256>(ports: &P, user: &UserId, items: Vec<Item>, firs
     Ok(prepared)
 }
 
+/// What is said of a document that is called as the one at the index `before`.
+fn named_twice(name: Option<&str>, before: usize, is_same: bool) -> String {
+    match name {
+        Some(name) if !is_same => format!(
+            "two different files are called {:?}, this one and the one at index {before}, which is taken: give them an \
+             external_id each, or paths as names; curl sends one with -F 'files=@src/a.md;filename=src/a.md'",
+            excerpt(name)
+        ),
+        _ => format!("the same document stands at index {before} of this request, and is taken once"),
+    }
+}
+
 /// A client's name for a document, as far as one may be long: what is rejected may have a longer one.
 fn recognisable(external_id: &str) -> String {
     external_id[..external_id.floor_char_boundary(constants::TITLE_BYTES)].to_owned()
@@ -120,4 +132,16 @@ fn recognisable(external_id: &str) -> String {
 fn fingerprint(description: &Description, content_hash: &[u8; 32]) -> Result<String, Failure> {
     let described = json(&(description, description.created_at))?;
     Ok(pipeline::fingerprint::of(&[content_hash, described.as_bytes()]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_sends_two_files_of_one_name_is_told_how_to_part_them() {
+        let said = named_twice(Some("README.md"), 3, false);
+        assert!(said.contains("README.md") && said.contains("index 3") && said.contains("external_id"), "{said}");
+        assert!(named_twice(Some("README.md"), 3, true).contains("the same document"));
+    }
 }

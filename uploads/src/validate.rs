@@ -5,7 +5,7 @@ use pipeline::{
     constants,
     filters::DOCUMENT_TYPES,
     ids::{DocumentId, UserId},
-    problem::{Code, Problem, excerpt},
+    problem::{Code, Problem, excerpt, one_line},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -88,9 +88,9 @@ fn check_fields(input: &DocumentInput) -> Result<(), (String, Code, String)> {
         ("title", &input.title, constants::TITLE_BYTES),
         ("language", &input.language, constants::TAG_BYTES),
     ] {
-        check_line(value.as_deref(), most).or_else(|detail| wrong(field, Code::Invalid, detail))?;
+        check_line(value.as_deref(), most).or_else(|(code, detail)| wrong(field, code, detail))?;
     }
-    check_tags(&input.tags).or_else(|(index, detail)| wrong(&format!("tags{index}"), Code::Invalid, detail))?;
+    check_tags(&input.tags).or_else(|(index, (code, detail))| wrong(&format!("tags{index}"), code, detail))?;
     if let Some(kind) = input.kind.as_deref().filter(|kind| !DOCUMENT_TYPES.contains(kind)) {
         let detail = format!("{:?} is none of {}", excerpt(kind), DOCUMENT_TYPES.join(", "));
         return wrong("type", Code::Invalid, detail);
@@ -130,25 +130,22 @@ fn at(mut problem: Problem, pointer: String) -> Problem {
     problem
 }
 
-fn check_line(value: Option<&str>, limit: usize) -> Result<(), String> {
+fn check_line(value: Option<&str>, limit: usize) -> Result<(), (Code, String)> {
     let Some(value) = value else { return Ok(()) };
     if value.len() > limit {
-        return Err(format!("{} bytes; the limit is {limit}: shorten it", value.len()));
+        return Err((Code::TooLarge, format!("{} bytes; the limit is {limit}: shorten it", value.len())));
     }
-    match value.chars().find(|character| character.is_control()) {
-        Some(character) => Err(format!("contains the control character U+{:04X}: leave it out", u32::from(character))),
-        None => Ok(()),
-    }
+    one_line(value).map_err(|detail| (Code::Invalid, detail))
 }
 
-fn check_tags(tags: &[String]) -> Result<(), (String, String)> {
+fn check_tags(tags: &[String]) -> Result<(), (String, (Code, String))> {
     if tags.len() > constants::TAGS {
         let detail = format!("more than {} tags: keep those you filter by", constants::TAGS);
-        return Err((String::new(), detail));
+        return Err((String::new(), (Code::Invalid, detail)));
     }
     for (index, tag) in tags.iter().enumerate() {
         let detail = if tag.is_empty() {
-            Err("an empty tag: leave it out".to_owned())
+            Err((Code::Invalid, "an empty tag: leave it out".to_owned()))
         } else {
             check_line(Some(tag), constants::TAG_BYTES)
         };

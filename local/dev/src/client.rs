@@ -214,12 +214,12 @@ impl Client {
 
     /// What became of the documents of an upload that was streamed, of all or of those in a state.
     pub fn items(&self, job: &str, state: Option<&str>) -> Result<Vec<Value>, Error> {
-        let state = state.map(|state| format!("&state={state}")).unwrap_or_default();
+        let state = state.map(|state| format!("&status={state}")).unwrap_or_default();
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
             let path = format!("/api/jobs/{job}/items?limit=100{state}{cursor}");
             let mut page = self.unhurried(|client| client.get(&path))?.success()?;
-            items.extend(page["data"].as_array_mut().map(std::mem::take).unwrap_or_default());
+            items.extend(page["items"].as_array_mut().map(std::mem::take).unwrap_or_default());
             let Some(next) = page["next_cursor"].as_str() else { return Ok(items) };
             cursor = format!("&cursor={next}");
         }

@@ -19,8 +19,8 @@ use crate::Error;
 /// How long a process may take to end by itself.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// A cold start of wrangler on a busy machine takes this long at worst.
-pub(crate) const START_DEADLINE: Duration = Duration::from_mins(2);
+/// A cold start of wrangler takes minutes where much else computes. One that ends is seen at once.
+pub(crate) const START_DEADLINE: Duration = Duration::from_mins(10);
 
 /// Groups of the processes that run, for [`stop_all`].
 static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());

@@ -10,6 +10,7 @@ use crate::{
     ids::{ChunkRow, ClaimToken, ConversationId, DocumentId},
     job::item::Claim,
     store::documents::superseded::SupersededRevision,
+    time::Timestamp,
 };
 
 /// Reads the cursor of a claimed item; `None` if it is at the stage's beginning.
@@ -165,6 +166,18 @@ pub struct SharedFields {
     /// Their language.
     #[serde(default)]
     pub language: Option<String>,
+    /// Their title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The client's name for the one that there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Anything the client wants back with them (a JSON object).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<String>,
+    /// Their own date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
 }
 
 impl SharedFields {

@@ -147,7 +147,12 @@ const ENTRY: &str = "id, title, last_number / 2 AS turns, created_at, updated_at
 
 /// Reads a user's conversations whose titles hold `title`, the newest first, from the one after `cursor` on.
 /// Those of clients that keep the messages themselves are not listed.
-pub fn list(user: &UserId, title: Option<String>, cursor: Option<String>, limit: i64) -> Query<ConversationEntry> {
+pub fn list(
+    user: &UserId,
+    title: Option<String>,
+    cursor: Option<&ConversationId>,
+    limit: i64,
+) -> Query<ConversationEntry> {
     Query::new(formatcp!(
         "SELECT {ENTRY}
          FROM conversations

@@ -70,14 +70,16 @@ pub struct DeadLetter {
 }
 
 /// Reads a user's dead letters by id, from the one after `cursor` on.
-pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<DeadLetter> {
+pub fn list(user: &UserId, behind: Option<(Timestamp, &str)>, limit: i64) -> Query<DeadLetter> {
     Query::new(
         "SELECT l.id, l.stage, i.job_id, l.why, l.created_at, l.replayed_at
          FROM dead_letters l LEFT JOIN job_items i ON i.id = l.item_id
-         WHERE l.user_id = ?1 AND (?2 IS NULL OR l.id > ?2) ORDER BY l.id LIMIT ?3",
+         WHERE l.user_id = ?1 AND (?2 IS NULL OR (l.created_at, l.id) < (?2, ?3))
+         ORDER BY l.created_at DESC, l.id DESC LIMIT ?4",
     )
     .bind(user)
-    .bind(cursor)
+    .bind(behind.map(|(time, _)| time))
+    .bind(behind.map(|(_, id)| id))
     .bind(limit)
 }
 

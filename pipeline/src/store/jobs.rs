@@ -5,6 +5,7 @@
 
 pub mod cancel;
 pub mod create;
+pub mod documents;
 pub mod items;
 pub mod overview;
 pub mod read;

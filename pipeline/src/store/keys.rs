@@ -72,13 +72,15 @@ pub struct ApiKeyEntry {
 }
 
 /// Reads a user's keys, from the one after `cursor` on.
-pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<ApiKeyEntry> {
+pub fn list(user: &UserId, behind: Option<(Timestamp, &str)>, limit: i64) -> Query<ApiKeyEntry> {
     Query::new(
         "SELECT id, name, created_at, revoked_at FROM api_keys
-         WHERE user_id = ?1 AND (?2 IS NULL OR id > ?2) ORDER BY id LIMIT ?3",
+         WHERE user_id = ?1 AND (?2 IS NULL OR (created_at, id) < (?2, ?3))
+         ORDER BY created_at DESC, id DESC LIMIT ?4",
     )
     .bind(user)
-    .bind(cursor)
+    .bind(behind.map(|(time, _)| time))
+    .bind(behind.map(|(_, id)| id))
     .bind(limit)
 }
 

@@ -65,7 +65,7 @@ pub fn of_words(user: &UserId, hash: &str) -> Query<MemoryRow> {
 }
 
 /// Reads a user's memories in a state, or in any, the newest first, from the one after `cursor` on.
-pub fn list(user: &UserId, state: Option<String>, cursor: Option<String>, limit: i64) -> Query<MemoryRow> {
+pub fn list(user: &UserId, state: Option<String>, cursor: Option<&MemoryId>, limit: i64) -> Query<MemoryRow> {
     Query::new(formatcp!(
         "SELECT {MEMORY} FROM memories
          WHERE user_id = ?1 AND (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3) ORDER BY id DESC LIMIT ?4"

@@ -91,7 +91,7 @@ pub fn session(user: &UserId, session: &SessionId) -> Query<SessionRow> {
 }
 
 /// Reads a user's sessions, the newest first, from the one after `cursor` on.
-pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<SessionRow> {
+pub fn list(user: &UserId, cursor: Option<&SessionId>, limit: i64) -> Query<SessionRow> {
     Query::new(formatcp!(
         "SELECT {SESSION} FROM sessions
          WHERE user_id = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3"

@@ -17,7 +17,7 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::conditions::HELD,
+    store::{conditions::HELD, jobs::documents::document_state},
     time::Timestamp,
 };
 
@@ -142,22 +142,11 @@ pub struct Wanted<'a> {
 /// Reads what became of the documents of a user's upload, in its order.
 pub fn results(user: &UserId, job: &JobId, wanted: &Wanted<'_>) -> Query<ResultRow> {
     // A row holds the results of one range: the first that is read may begin that much before what is wanted.
-    // A document that is indexed is as far as its pack, and then as its batch, unless it failed alone or another
-    // upload took it over.
-    Query::new(
+    Query::new(formatcp!(
         "SELECT * FROM (
              SELECT u.first + r.key AS \"index\", r.value ->> 'external_id' AS external_id,
                     r.value ->> 'document_id' AS document_id,
-                    CASE WHEN r.value ->> 'status' <> 'queued' THEN r.value ->> 'status'
-                         WHEN EXISTS (SELECT 1 FROM json_each(coalesce(p.failures, '[]')) f
-                                      WHERE f.value ->> 'document_id' = r.value ->> 'document_id') THEN 'failed'
-                         WHEN p.state IN ('failed', 'cancelled') THEN p.state
-                         WHEN b.state IN ('failed', 'cancelled') AND p.state = 'done' THEN b.state
-                         WHEN EXISTS (SELECT 1 FROM json_each(coalesce(p.superseded, '[]')) s
-                                      WHERE s.value = r.value ->> 'document_id') THEN 'superseded'
-                         WHEN p.state = 'done' AND b.state = 'waiting' THEN 'running'
-                         WHEN p.state = 'done' THEN b.state
-                         ELSE coalesce(p.state, 'done') END AS status,
+                    CASE WHEN r.value ->> 'status' <> 'queued' THEN r.value ->> 'status' ELSE {STATE} END AS status,
                     r.value ->> 'job_id' AS job_id,
                     r.value -> 'error' AS error
              FROM jobs j JOIN upload_results u ON u.job_id = j.id AND u.first > ?3 - ?6 AND u.first <= ?3 + ?7
@@ -167,7 +156,8 @@ pub fn results(user: &UserId, job: &JobId, wanted: &Wanted<'_>) -> Query<ResultR
              WHERE j.id = ?1 AND j.user_id = ?2 AND u.first + r.key > ?3 AND u.first + r.key <= ?3 + ?7
              ORDER BY u.first, r.key)
          WHERE ?4 IS NULL OR status = ?4 LIMIT ?5",
-    )
+        STATE = document_state!("r.value ->> 'document_id'"),
+    ))
     .bind(job)
     .bind(user)
     .bind(wanted.after)

@@ -22,6 +22,7 @@ use pipeline::{
     problem::{Code, Problem, excerpt},
     restore,
     store::sessions,
+    strict_json,
     tenant::Tenant,
     time::Span,
 };
@@ -34,7 +35,7 @@ use crate::{
     http::{
         body,
         call::{Call, RequestPorts},
-        idempotency::{self, Key},
+        idempotency::{self, Key, Replay},
         reply::{Answer, Refusal, Reply},
     },
 };
@@ -103,7 +104,7 @@ impl<'a> ChatAnswer<'a> {
 
 /// Reads and checks a question.
 pub fn parse(text: &[u8]) -> Result<Checked, Problem> {
-    let request: ChatRequest = body::parse(text)?;
+    let request: ChatRequest = strict_json::read(text)?;
     let message = body::text("/message", &request.message, constants::CHAT_MESSAGE_BYTES)?;
     check_filters(&request.filters)?;
     let conversation =
@@ -143,7 +144,7 @@ pub fn max_tokens(wanted: i64) -> Result<u32, Problem> {
 pub async fn chat<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     let checked = parse(call.request.body())?;
     let key = match idempotency::begin(ports, call).await? {
-        idempotency::Begun::Answered(reply) => return Ok(reply),
+        idempotency::Begun::Answered(replay) => return replayed(ports, call, replay).await,
         idempotency::Begun::New(key) => key,
     };
     let begun = begin(ports, &call.tenant, checked, key.as_ref(), "chat").await?;
@@ -253,6 +254,17 @@ async fn answer<P: RequestPorts>(ports: &P, user: &UserId, begun: &Begun, wait: 
     Ok(reply.of_job(&begun.job).after_wait(wait))
 }
 
+/// The answer to a question that was accepted before: as it is now, or when it is answered.
+async fn replayed<P: RequestPorts>(ports: &P, call: &Call<'_>, replay: Replay) -> Answer {
+    let Replay { job, response } = replay;
+    let result = wait_for_result(ports, &call.tenant.user, &job, call.wait()).await?;
+    let reply = match result {
+        Some(result) => Reply::json(StatusCode::OK, &result),
+        None => Reply::bytes(StatusCode::ACCEPTED, "application/json", response.into_bytes()),
+    };
+    Ok(Replay::mark(reply.of_job(&job).after_wait(call.wait())))
+}
+
 /// Waits for a turn's answer; `None` if it is not there by then. A turn that ended without one is a
 /// problem.
 pub async fn wait_for<P: RequestPorts>(
@@ -264,8 +276,19 @@ pub async fn wait_for<P: RequestPorts>(
     if let Some(result) = &begun.result {
         return Ok(Some(result.clone()));
     }
-    jobs::wait_for_end(ports, user, &begun.job, longest).await?;
-    match jobs::turn_state(ports, user, &begun.job).await? {
+    wait_for_result(ports, user, &begun.job, longest).await
+}
+
+async fn wait_for_result<P: RequestPorts>(
+    ports: &P,
+    user: &UserId,
+    job: &JobId,
+    longest: Span,
+) -> Result<Option<TurnResult>, Refusal> {
+    if longest > Span::ZERO {
+        jobs::wait_for_end(ports, user, job, longest).await?;
+    }
+    match jobs::turn_state(ports, user, job).await? {
         jobs::TurnState::Answered(result) => Ok(Some(*result)),
         jobs::TurnState::Cancelled => Err(Problem::new(Code::Unavailable, CANCELLED).into()),
         jobs::TurnState::Ended(why) => Err(Problem::new(Code::Unavailable, why).into()),

@@ -55,9 +55,9 @@ pub struct Conversation {
 /// `GET /api/conversations?title=&limit=&cursor=`: the newest first. Those of `/v1` clients, who keep
 /// them, are not listed.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let (limit, cursor) = page(call)?;
+    let (limit, cursor) = page(call, ConversationId::parse)?;
     let title = call.parameter("title");
-    let entries = conversations::list(&call.tenant.user, title, cursor, limit + 1).all(ports).await?;
+    let entries = conversations::list(&call.tenant.user, title, cursor.as_ref(), limit + 1).all(ports).await?;
     Ok(page_reply(entries, limit, |entry| entry.id.to_string()))
 }
 
@@ -73,8 +73,8 @@ fn not_found() -> Problem {
 /// brought back first.
 pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let id = id_of(call)?;
-    let (limit, cursor) = page(call)?;
-    let after: i64 = cursor.as_deref().and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
+    let (limit, cursor) = page(call, |cursor| cursor.parse::<i64>().ok())?;
+    let after = cursor.unwrap_or(0);
     let user = &call.tenant.user;
     let (mut conversation, mut rows) = read(ports, user, &id, after, limit).await?;
     if conversation.entry.archived && restore::restore(ports, user, &id).await? {

@@ -14,7 +14,7 @@ use crate::{
     api::jobs::{self, Letter},
     http::{
         call::Call,
-        paging,
+        paging::{self, Behind},
         reply::{Answer, Reply},
     },
 };
@@ -25,11 +25,12 @@ pub struct Replayed {
     job_id: JobId,
 }
 
-/// `GET /api/dead-letters`: the tenant's, by id.
+/// `GET /api/dead-letters`: the tenant's, the newest first.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let (limit, cursor) = paging::page(call)?;
-    let letters = dead_letters::list(&call.tenant.user, cursor, limit + 1).all(ports).await?;
-    Ok(paging::page_reply(letters, limit, |letter| letter.id.clone()))
+    let (limit, cursor) = paging::page(call, Behind::parse)?;
+    let behind = cursor.as_ref().map(|behind| (behind.time, behind.id.as_str()));
+    let letters = dead_letters::list(&call.tenant.user, behind, limit + 1).all(ports).await?;
+    Ok(paging::page_reply(letters, limit, |letter| Behind::cursor(letter.created_at, &letter.id)))
 }
 
 /// `POST /api/dead-letters/{id}/replay`: its item tries again from where it failed, while its job is there: letters

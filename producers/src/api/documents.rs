@@ -3,8 +3,8 @@
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
     failure::Failure,
+    filters::DOCUMENT_TYPES,
     ids::{DocumentId, JobId},
-    job::item::ItemState,
     platform::{
         object_keys,
         ports::{Clock, Database, Deployment, Meter, ObjectStore, Queue, Random},
@@ -28,7 +28,7 @@ use crate::{
     api::jobs,
     http::{
         call::Call,
-        paging,
+        paging::{self, Behind},
         reply::{Answer, Reply},
     },
     remove,
@@ -54,7 +54,7 @@ pub struct DocumentView {
     /// The revision that searches see; null before the first is published.
     revision: Option<i64>,
     /// `indexing`, `indexed`, `failed`, `cancelled`: of the latest revision.
-    status: &'static str,
+    status: String,
     chunk_count: Option<i64>,
     /// Its vectors were given up for others': it is found by keyword, and a hit brings them back.
     keyword_only: bool,
@@ -62,15 +62,9 @@ pub struct DocumentView {
 
 impl From<DocumentRow> for DocumentView {
     fn from(row: DocumentRow) -> Self {
-        let status = match (row.pack_state, row.batch_state) {
-            _ if row.latest_item == row.current_item => "indexed",
-            (Some(ItemState::Failed), _) | (_, Some(ItemState::Failed | ItemState::Done)) => "failed",
-            (Some(ItemState::Cancelled), _) | (_, Some(ItemState::Cancelled)) => "cancelled",
-            _ => "indexing",
-        };
         let raw = |text: String| RawValue::from_string(text).ok();
         Self {
-            status,
+            status: row.status,
             tags: raw(row.tags).unwrap_or_else(|| RawValue::NULL.to_owned()),
             metadata: row.metadata.and_then(raw),
             revision: row.current,
@@ -97,20 +91,31 @@ fn not_found() -> Problem {
     Problem::new(Code::NotFound, "there is no such document; GET /api/documents lists yours")
 }
 
-/// `GET /api/documents?type=&language=&tag=&external_id=&limit=&cursor=`
+/// What a document may be, as far as it has come.
+const STATUSES: [&str; 4] = ["indexing", "indexed", "failed", "cancelled"];
+
+/// `GET /api/documents`: the one that was uploaded last first.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let (limit, cursor) = paging::page(call)?;
+    let (limit, behind) = paging::page(call, behind)?;
     let filter = DocumentFilter {
-        id: None,
-        cursor,
-        kind: call.parameter("type"),
+        behind,
+        kind: paging::one_of(call, "type", &DOCUMENT_TYPES)?,
         language: call.parameter("language"),
         tag: call.parameter("tag"),
         external_id: call.parameter("external_id"),
+        prefix: call.parameter("prefix"),
+        status: paging::one_of(call, "status", &STATUSES)?,
+        created_after: paging::time(call, "created_after")?,
+        created_before: paging::time(call, "created_before")?,
     };
     let rows = read::list(&call.tenant.user, filter, limit + 1).all(ports).await?;
     let views: Vec<DocumentView> = rows.into_iter().map(DocumentView::from).collect();
-    Ok(paging::page_reply(views, limit, |view| view.id.to_string()))
+    Ok(paging::page_reply(views, limit, |view| Behind::cursor(view.uploaded_at, &view.id)))
+}
+
+fn behind(cursor: &str) -> Option<(Timestamp, DocumentId)> {
+    let Behind { time, id } = Behind::parse(cursor)?;
+    Some((time, DocumentId::parse(&id)?))
 }
 
 /// A document with its chunks.
@@ -125,7 +130,7 @@ pub struct Whole {
 /// `GET /api/documents/{id}`, with `?text=true` the extracted text by chunk.
 pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let id = id_of(call)?;
-    let with_text = call.parameter("text").as_deref() == Some("true");
+    let with_text = call.flag("text")?;
     let user = &call.tenant.user;
     let mut transaction = Transaction::default();
     let document = transaction.query(read::get(user, &id));

@@ -53,15 +53,17 @@ pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     if let Some(bytes) = call.unread {
         return stream::index(ports, call, bytes).await;
     }
-    let key = match idempotency::begin(ports, call).await? {
-        Begun::Answered(reply) => return Ok(reply),
+    let is_estimate = call.flag("dry_run")?;
+    // An estimate does nothing that a key could name.
+    let begun = if is_estimate { Begun::New(None) } else { idempotency::begin(ports, call).await? };
+    let key = match begun {
+        Begun::Answered(replay) => return answer::replayed(ports, call, replay).await,
         Begun::New(key) => key,
     };
     let Some(body) = parse::plain(call.request.headers(), call.request.body())? else {
         return stream::index_read(ports, call, key.as_ref()).await;
     };
     let items = parse::parse(call.request.headers(), &body).await?;
-    let is_estimate = call.parameter("dry_run").as_deref() == Some("true");
     let plan = plan(ports, &call.tenant, items, is_estimate).await?;
     if is_estimate {
         return Ok(Reply::json(StatusCode::OK, &plan.answer("dry_run", None)));
@@ -126,6 +128,7 @@ async fn commit<P: RequestPorts>(ports: &P, call: &Call<'_>, plan: &Plan, key: O
         batches: &plan.batches,
         key,
         response: &kept(&answer)?,
+        rejected: plan.answers.iter().filter(|answer| answer.status == "rejected").count(),
     };
     accept::accept(ports, planned).await?;
     accepted(ports, call, &job, &answer).await

@@ -25,7 +25,8 @@ use pipeline::{
         transaction::Transaction,
     },
     problem::Problem,
-    restore, store,
+    restore,
+    store::{self, jobs::read::WantedJobs},
 };
 
 pub use self::{
@@ -36,7 +37,7 @@ pub use self::{
 };
 use self::{
     turn_writer::TurnWriter,
-    view::{cancelled, not_found},
+    view::{cancelled, not_found, nothing_failed},
 };
 use crate::http::{
     call::{Call, since},
@@ -60,12 +61,7 @@ pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) 
         view = read(ports, user, &job).await?.ok_or_else(not_found)?;
     }
     let reply = reply(StatusCode::OK, &view)?;
-    let unchanged = call
-        .request
-        .headers()
-        .get(header::IF_NONE_MATCH)
-        .is_some_and(|given| reply.headers.get(header::ETAG) == Some(given));
-    if unchanged {
+    if reply.is_known_to(call.request.headers()) {
         let headers = reply.headers;
         return Ok(Reply { status: StatusCode::NOT_MODIFIED, headers, body: Body::Bytes(Vec::new()) });
     }
@@ -107,10 +103,27 @@ pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     })
 }
 
+/// What jobs are for that their owners see.
+const KINDS: [&str; 5] = [
+    JobKind::Index.name(),
+    JobKind::Delete.name(),
+    JobKind::Restore.name(),
+    JobKind::Chat.name(),
+    JobKind::Archive.name(),
+];
+/// What a job may be, as far as it has come.
+const STATUSES: [&str; 7] = ["queued", "running", "parked", "succeeded", "partial", "failed", "cancelled"];
+
 /// `GET /api/jobs`: the newest first.
-pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let (limit, cursor) = paging::page(call)?;
-    let entries = store::jobs::read::list(&call.tenant.user, cursor, limit + 1).all(ports).await?;
+pub async fn list<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
+    let (limit, cursor) = paging::page(call, JobId::parse)?;
+    let wanted = WantedJobs {
+        cursor,
+        kind: paging::one_of(call, "kind", &KINDS)?,
+        status: paging::one_of(call, "status", &STATUSES)?,
+        now: ports.now(),
+    };
+    let entries = store::jobs::read::list(&call.tenant.user, &wanted, limit + 1).all(ports).await?;
     Ok(paging::page_reply(entries, limit, |entry| entry.id.to_string()))
 }
 
@@ -118,8 +131,11 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 pub async fn retry<P: Database + Queue + Channels + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
     let user = &call.tenant.user;
-    requeue(ports, user, &job, None).await?;
+    let requeued = requeue(ports, user, &job, None).await?;
     let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
+    if requeued == 0 && view.status.is_terminal() {
+        return Err(nothing_failed().into());
+    }
     Ok(reply(StatusCode::ACCEPTED, &view)?.of_job(&job))
 }
 
@@ -132,15 +148,15 @@ pub struct Letter<'a> {
     pub item: ItemId,
 }
 
-/// Queues a job's failed items again, or that of a dead letter, and sends their messages. A batch waits for its
-/// failed pack again, wherever it had got to without it. Who listens to a turn is sent the news before anybody can
-/// work on it again.
+/// Queues a job's failed items again, or that of a dead letter, and sends their messages; how many they are. A batch
+/// waits for its failed pack again, wherever it had got to without it. Who listens to a turn is sent the news before
+/// anybody can work on it again.
 pub async fn requeue<P: Database + Queue + Channels + Clock>(
     ports: &P,
     user: &UserId,
     job: &JobId,
     letter: Option<Letter<'_>>,
-) -> Result<(), Refusal> {
+) -> Result<usize, Refusal> {
     let now = ports.now();
     let only = letter.map(|letter| letter.item);
     let mut transaction = Transaction::default();
@@ -159,7 +175,10 @@ pub async fn requeue<P: Database + Queue + Channels + Clock>(
     if let Some(failed) = done.first(failed)? {
         publish_retry(ports, user, job, &failed).await?;
     }
-    Ok(ports.send(done.messages()?).await?)
+    let messages = done.messages()?;
+    let requeued = messages.len();
+    ports.send(messages).await?;
+    Ok(requeued)
 }
 
 /// Takes back that a turn failed, for those who heard it and those who would hear it late.

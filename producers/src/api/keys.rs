@@ -21,6 +21,7 @@ use crate::http::{
     api_key::ApiKey,
     body,
     call::{Call, PublicCall, Settings},
+    paging::{self, Behind},
     reply::{Answer, Refusal, Reply},
 };
 
@@ -45,7 +46,7 @@ pub struct Issued<'a> {
 const NAME_BYTES: usize = 200;
 
 fn name(text: &[u8]) -> Result<String, Problem> {
-    let wanted: NewKey = body::parse_or_default(text)?;
+    let wanted: NewKey = body::read_or_default(text)?;
     let name = wanted.name.unwrap_or_else(|| "default".to_owned());
     if name.len() > NAME_BYTES || name.chars().any(char::is_control) {
         return Err(Problem::field(
@@ -92,9 +93,10 @@ async fn issue<P: Database + Clock + Random>(
 
 /// `GET /api/keys`
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let (limit, cursor) = crate::http::paging::page(call)?;
-    let entries = keys::list(&call.tenant.user, cursor, limit + 1).all(ports).await?;
-    Ok(crate::http::paging::page_reply(entries, limit, |entry| entry.id.clone()))
+    let (limit, cursor) = paging::page(call, Behind::parse)?;
+    let behind = cursor.as_ref().map(|behind| (behind.time, behind.id.as_str()));
+    let entries = keys::list(&call.tenant.user, behind, limit + 1).all(ports).await?;
+    Ok(paging::page_reply(entries, limit, |entry| Behind::cursor(entry.created_at, &entry.id)))
 }
 
 /// `DELETE /api/keys/{id}`: holds from the next request on.

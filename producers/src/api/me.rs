@@ -10,12 +10,12 @@ use pipeline::{
     platform::{ports::Database, statement::json},
     problem::{Code, Problem},
     store::users,
+    strict_json,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::http::{
-    body,
     call::Call,
     reply::{Answer, Reply},
 };
@@ -37,7 +37,7 @@ pub fn get<P>(_: &P, call: &Call<'_>) -> Ready<Answer> {
 /// `PUT /api/me`: the profile as a whole; what is left out has its default again.
 pub async fn put<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let user = &call.tenant.user;
-    let profile: Profile = body::parse(call.request.body())?;
+    let profile: Profile = strict_json::read(call.request.body())?;
     let text = json(&profile)?;
     if text.len() > constants::PROFILE_BYTES {
         let detail = format!("{} bytes; the limit is {}: shorten it", text.len(), constants::PROFILE_BYTES);

@@ -19,6 +19,7 @@ use pipeline::{
         memories::{MemoryRow, NewMemoryRow},
         users,
     },
+    strict_json,
     tenant::Tenant,
 };
 use retrieval::{embedding_text, memories};
@@ -77,7 +78,7 @@ pub struct Remembered {
 }
 
 fn parse(text: &[u8]) -> Result<Checked, Problem> {
-    let new: NewMemory = body::parse(text)?;
+    let new: NewMemory = strict_json::read(text)?;
     let text = body::text("/text", &new.text, constants::MEMORY_BYTES)?;
     let kind = new.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned());
     if !KINDS.contains(&kind.as_str()) {
@@ -210,9 +211,9 @@ where
     if let Some(query) = call.parameter("query") {
         return recall(ports, call, &query).await;
     }
-    let (limit, cursor) = page(call)?;
+    let (limit, cursor) = page(call, MemoryId::parse)?;
     let state = call.parameter("state");
-    let entries = store::memories::list(&call.tenant.user, state, cursor, limit + 1).all(ports).await?;
+    let entries = store::memories::list(&call.tenant.user, state, cursor.as_ref(), limit + 1).all(ports).await?;
     Ok(page_reply(entries, limit, |memory| memory.id.to_string()))
 }
 
@@ -226,7 +227,7 @@ where
     let vector = embedded.as_ref().map(|(vector, _)| vector.as_slice());
     let recalled = memories::recall(ports, &call.tenant, &query, vector, RECALLED).await?;
     let degraded = vector.is_none();
-    let reply = Reply::json(StatusCode::OK, &Page { data: recalled, next_cursor: None });
+    let reply = Reply::json(StatusCode::OK, &Page { items: recalled, next_cursor: None, limit: RECALLED });
     let header = http::HeaderName::from_static("x-degraded");
     Ok(if degraded { reply.with(header, "the model is not answering; recalled by words alone") } else { reply })
 }

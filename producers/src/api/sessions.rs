@@ -35,6 +35,7 @@ use pipeline::{
             tickets::{self, NewTicketRow},
         },
     },
+    strict_json,
     time::Timestamp,
 };
 use schemars::JsonSchema;
@@ -104,8 +105,8 @@ pub struct NewSession {
 
 /// `POST /api/session`: opens one, with a conversation of its own.
 pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
-    let new: NewSession = body::parse_or_default(call.request.body())?;
-    let title = body::text("/title", new.title.as_deref().unwrap_or("Session"), NAME_BYTES)?;
+    let new: NewSession = body::read_or_default(call.request.body())?;
+    let title = body::name("/title", new.title.as_deref().unwrap_or("Session"), NAME_BYTES)?;
     check_guests(&new.guests)?;
     let opened = json_text(&new.guests)?;
     let now = ports.now();
@@ -150,8 +151,8 @@ pub struct SessionChange {
 
 /// `PATCH /api/session/{id}`: what is not named stays as it is.
 pub async fn change<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let change: SessionChange = body::parse(call.request.body())?;
-    let title = change.title.as_deref().map(|title| body::text("/title", title, NAME_BYTES)).transpose()?;
+    let change: SessionChange = strict_json::read(call.request.body())?;
+    let title = change.title.as_deref().map(|title| body::name("/title", title, NAME_BYTES)).transpose()?;
     if let Some(guests) = &change.guests {
         check_guests(guests)?;
     }
@@ -188,8 +189,8 @@ fn id_of(id: &str) -> Result<SessionId, Problem> {
 
 /// `GET /api/session`: the newest first.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let (limit, cursor) = page(call)?;
-    let rows = sessions::list(&call.tenant.user, cursor, limit + 1).all(ports).await?;
+    let (limit, cursor) = page(call, SessionId::parse)?;
+    let rows = sessions::list(&call.tenant.user, cursor.as_ref(), limit + 1).all(ports).await?;
     let entries: Vec<SessionView> = rows.into_iter().map(SessionView::from).collect();
     Ok(page_reply(entries, limit, |session| session.id.to_string()))
 }
@@ -235,9 +236,15 @@ pub struct Ticket {
 
 /// `POST /api/session/{id}/tickets`: an invitation, shown once.
 pub async fn invite<P: Database + Clock + Random + Sha256>(ports: &P, call: &Call<'_>) -> Answer {
-    let new: NewTicket = body::parse_or_default(call.request.body())?;
-    let name = body::text("/name", new.name.as_deref().unwrap_or("guest"), NAME_BYTES)?;
+    let new: NewTicket = body::read_or_default(call.request.body())?;
     let role = new.role.unwrap_or(ParticipantRole::Editor);
+    if role == ParticipantRole::Owner && new.name.is_some() {
+        let detail = "whoever has a name of their own is a guest: an editor or a viewer; leave out the name for a \
+                      ticket of your own, as your browser needs";
+        return Err(Problem::field(Code::Invalid, "/role", detail).into());
+    }
+    let nameless = if role == ParticipantRole::Owner { "owner" } else { "guest" };
+    let name = body::name("/name", new.name.as_deref().unwrap_or(nameless), NAME_BYTES)?;
     let session = read(ports, &call.tenant.user, &id_of(call.id)?).await?;
     if session.state != "open" {
         return Err(Problem::new(Code::Conflict, "the session is closed; POST /api/session opens another").into());

@@ -6,9 +6,11 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use pipeline::{
     constants,
-    problem::{Code, Problem},
+    problem::{Code, Problem, one_line},
+    strict_json,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 
 /// A request's body that is not read yet.
 #[expect(async_fn_in_trait, reason = "Workers are single-threaded: no future needs to be Send")]
@@ -92,28 +94,12 @@ impl RequestBody for Bytes {
     }
 }
 
-/// Reads a JSON body; unknown fields are ignored, a wrong one is named by its JSON Pointer.
-pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        if inner.is_data() {
-            let pointer = if path == "." {
-                String::new()
-            } else {
-                format!("/{}", path.replace(['.', '['], "/").replace(']', ""))
-            };
-            Problem::field(Code::Invalid, pointer, inner.to_string())
-        } else {
-            Problem::new(Code::Malformed, format!("the body is not the JSON expected: {inner}"))
-        }
-    })
-}
-
-/// The same, where no body at all means the defaults.
-pub fn parse_or_default<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Problem> {
-    if body.is_empty() { Ok(T::default()) } else { parse(body) }
+/// Reads a JSON body as [`strict_json::read`] does, where no body at all means the defaults.
+///
+/// # Errors
+/// As there.
+pub fn read_or_default<T: DeserializeOwned + JsonSchema + Default>(body: &[u8]) -> Result<T, Problem> {
+    if body.is_empty() { Ok(T::default()) } else { strict_json::read(body) }
 }
 
 /// The answer to a text of nothing but white space.
@@ -130,6 +116,13 @@ pub fn text(pointer: &str, value: &str, limit: usize) -> Result<String, Problem>
         return Err(Problem::field(Code::TooLarge, pointer, detail));
     }
     Ok(value.to_owned())
+}
+
+/// A [`text`] that is a name or a title: one line of what can be seen.
+pub fn name(pointer: &str, value: &str, limit: usize) -> Result<String, Problem> {
+    let name = text(pointer, value, limit)?;
+    one_line(&name).map_err(|detail| Problem::field(Code::Invalid, pointer, detail))?;
+    Ok(name)
 }
 
 #[cfg(test)]

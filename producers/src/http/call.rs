@@ -17,6 +17,8 @@ use pipeline::{
     time::Span,
 };
 
+use crate::http::query;
+
 port_set! {
     /// Everything the API asks of the platform. `'static`, so that the table of operations is a constant.
     pub trait RequestPorts:
@@ -98,20 +100,22 @@ impl Call<'_> {
 
     /// A parameter of the query string.
     pub fn parameter(&self, name: &str) -> Option<String> {
-        parameter(self.request, name)
+        query::value(self.request, name)
     }
-}
 
-/// A parameter of a request's query string.
-pub fn parameter(request: &Request<Bytes>, name: &str) -> Option<String> {
-    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(request.uri().query()?).ok()?;
-    pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    /// A parameter that is on or off; see [`query::flag`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn flag(&self, name: &str) -> Result<bool, Problem> {
+        query::flag(self.request, name)
+    }
 }
 
 /// The number of the last event a listener has: `?since=`, or what its `EventSource` remembers.
 pub fn since(request: &Request<Bytes>) -> Result<i64, Problem> {
     let header = || request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    match parameter(request, "since").or_else(header) {
+    match query::value(request, "since").or_else(header) {
         None => Ok(0),
         Some(text) => text
             .parse()

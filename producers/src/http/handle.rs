@@ -21,7 +21,7 @@ use crate::http::{
     call::{Call, PublicCall, RequestPorts, Settings},
     openai_problem,
     operation::{Handler, KeyedHandler, Operation, PublicHandler},
-    operations,
+    operations, parameters,
     rate_limit::{self, Limited},
     reply::{Answer, Body, Refusal, Reply},
 };
@@ -215,12 +215,16 @@ async fn admit_key<P: RequestPorts>(
     rate_limit::hold_to_share(budget, ports.now())
 }
 
-/// Reads the body that the operation takes; one that takes none has nothing to read. A body that is to be
-/// streamed is left where it is, and its length is handed on.
+/// Reads the body that the operation takes, after a look at its parameters; one that takes none has nothing to
+/// read. A body that is to be streamed is left where it is, and its length is handed on.
 async fn read<P>(
     operation: &Operation<P>,
     request: Request<impl RequestBody>,
 ) -> Result<(Request<Bytes>, Option<u64>), Problem> {
+    // Clients of OpenAI's API send more than is known here.
+    if !openai_problem::is_spoken_at(operation.path) {
+        parameters::check(operation, &request)?;
+    }
     let (head, body) = request.into_parts();
     let Some(content) = operation.request else { return Ok((Request::from_parts(head, Bytes::new()), None)) };
     let length = body.length();

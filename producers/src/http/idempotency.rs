@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: the same key with the same body is answered the same, without doing it again.
 
 use data_encoding::HEXLOWER;
-use http::{HeaderName, StatusCode};
+use http::HeaderName;
 use pipeline::{
     constants,
     failure::Failure,
@@ -39,10 +39,26 @@ pub struct Key {
 /// What there is to do about a request.
 #[derive(Debug)]
 pub enum Begun {
-    /// Nothing: its key was answered before, and this is that answer.
-    Answered(Reply),
+    /// Nothing: its key was answered before.
+    Answered(Replay),
     /// What it asks for, under its key if it has one.
     New(Option<Key>),
+}
+
+/// A request that was answered before.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// The job that it began.
+    pub job: JobId,
+    /// The answer as it was then (JSON).
+    pub response: String,
+}
+
+impl Replay {
+    /// The answer as it is now, marked as that of an earlier request.
+    pub fn mark(answer: Reply) -> Reply {
+        answer.with(HeaderName::from_static("idempotency-replayed"), "true")
+    }
 }
 
 /// Begins a request that may have an `Idempotency-Key`.
@@ -110,9 +126,9 @@ pub async fn free_key<P: Database + Clock>(ports: &P, user: &UserId, job: &JobId
     Ok(transaction.commit(ports).await?.changes(refused) > 0)
 }
 
-/// The stored answer of an earlier request with this key; `None` if there is none to wait for. A request that has
+/// What an earlier request with this key began; `None` if there is none to wait for. A request that has
 /// been at work for a whole lease is taken for dead: if it is not, it will find that it is not accepted.
-pub async fn replay<P: Database + Clock>(ports: &P, tenant: &Tenant, key: &Key) -> Result<Option<Reply>, Refusal> {
+pub async fn replay<P: Database + Clock>(ports: &P, tenant: &Tenant, key: &Key) -> Result<Option<Replay>, Refusal> {
     let row = idempotency::find(&tenant.user, &key.key).first(ports).await?;
     match row {
         None => Ok(None),
@@ -123,10 +139,6 @@ pub async fn replay<P: Database + Clock>(ports: &P, tenant: &Tenant, key: &Key) 
             Ok(None)
         }
         Some(KeyRow { response: None, .. }) => Err(in_flight().into()),
-        Some(KeyRow { response: Some(response), job_id, .. }) => Ok(Some(
-            Reply::bytes(StatusCode::ACCEPTED, "application/json", response.into_bytes())
-                .of_job(&job_id)
-                .with(HeaderName::from_static("idempotency-replayed"), "true"),
-        )),
+        Some(KeyRow { response: Some(response), job_id, .. }) => Ok(Some(Replay { job: job_id, response })),
     }
 }

@@ -13,6 +13,7 @@ use pipeline::{
         conversations::ConversationEntry, dead_letters::DeadLetter, jobs::read::JobEntry, keys::ApiKeyEntry,
         memories::MemoryRow,
     },
+    time::Timestamp,
 };
 use retrieval::SearchRequest;
 
@@ -48,6 +49,11 @@ const LANGUAGE: Parameter = query::<String>("language");
 const TAG: Parameter = query::<String>("tag");
 const EXTERNAL_ID: Parameter = query::<String>("external_id");
 const STATE: Parameter = query::<String>("state");
+const STATUS: Parameter = query::<String>("status");
+const KIND: Parameter = query::<String>("kind");
+const PREFIX: Parameter = query::<String>("prefix");
+const CREATED_AFTER: Parameter = query::<Timestamp>("created_after");
+const CREATED_BEFORE: Parameter = query::<Timestamp>("created_before");
 // How a request is answered: with what beside it, after how long a wait, and again in the same words.
 const TEXT: Parameter = query::<bool>("text");
 const DRY_RUN: Parameter = query::<bool>("dry_run");
@@ -125,7 +131,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .answers::<index::IndexAnswer<'_>>(ACCEPTED)
             .or_answers::<jobs::WithJob<index::IndexAnswer<'_>>>(OK),
             operation(GET, "/api/jobs", key!(jobs::list), "List jobs, the newest first")
-                .takes(&[LIMIT, CURSOR])
+                .takes(&[LIMIT, CURSOR, KIND, STATUS])
                 .answers::<Page<JobEntry>>(OK),
             operation(GET, "/api/jobs/{id}", key!(jobs::get), "How far a job is").answers::<jobs::JobView>(OK),
             operation(GET, "/api/jobs/{id}/events", key!(jobs::events), "The same as server-sent events")
@@ -137,14 +143,25 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 key!(jobs::items::items),
                 "What became of each document of a streamed upload",
             )
-            .takes(&[LIMIT, CURSOR, STATE])
+            .takes(&[LIMIT, CURSOR, STATUS])
             .answers::<Page<jobs::items::ItemView>>(OK),
             operation(POST, "/api/jobs/{id}/cancel", key!(jobs::cancel::cancel), "Stop a job")
                 .answers::<jobs::JobView>(OK),
             operation(POST, "/api/jobs/{id}/retry", key!(jobs::retry), "Try a job's failed items again")
                 .answers::<jobs::JobView>(ACCEPTED),
             operation(GET, "/api/documents", key!(documents::list), "List documents")
-                .takes(&[LIMIT, CURSOR, TYPE, LANGUAGE, TAG, EXTERNAL_ID])
+                .takes(&[
+                    LIMIT,
+                    CURSOR,
+                    TYPE,
+                    LANGUAGE,
+                    TAG,
+                    EXTERNAL_ID,
+                    PREFIX,
+                    STATUS,
+                    CREATED_AFTER,
+                    CREATED_BEFORE,
+                ])
                 .answers::<Page<documents::DocumentView>>(OK),
             operation(
                 GET,

@@ -1,9 +1,12 @@
 //! Pages of lists: which entries are asked for, and how a page is answered.
 
+use std::fmt;
+
 use http::StatusCode;
 use pipeline::{
     constants,
     problem::{Code, Problem},
+    time::Timestamp,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -20,13 +23,40 @@ pub struct Limit(pub u32);
 #[schemars(rename = "PageOf{T}")]
 pub struct Page<T> {
     /// Its entries.
-    pub data: Vec<T>,
+    pub items: Vec<T>,
     /// Where the next page begins; nothing on the last.
     pub next_cursor: Option<String>,
+    /// How many entries it has at most.
+    pub limit: usize,
 }
 
-/// `limit` and `cursor` of a list.
-pub fn page(call: &Call<'_>) -> Result<(i64, Option<String>), Problem> {
+/// Where a page begins of a list that is ordered by time: behind the entry of this time and id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// Its time.
+    pub time: Timestamp,
+    /// Its id, which parts those of one time.
+    pub id: String,
+}
+
+impl Behind {
+    /// Reads a cursor; `None` if it is none.
+    pub fn parse(cursor: &str) -> Option<Self> {
+        let (time, id) = cursor.split_once('.')?;
+        Some(Self { time: Timestamp::from_milliseconds(time.parse().ok()?), id: id.to_owned() })
+    }
+
+    /// Writes the cursor of an entry.
+    pub fn cursor(time: Timestamp, id: impl fmt::Display) -> String {
+        format!("{}.{id}", time.milliseconds())
+    }
+}
+
+/// `limit` and `cursor` of a list, whose cursors `parse` reads.
+///
+/// # Errors
+/// [`Code::Invalid`] for a limit that no page may have, and for a cursor that no page gave.
+pub fn page<C>(call: &Call<'_>, parse: impl Fn(&str) -> Option<C>) -> Result<(i64, Option<C>), Problem> {
     let most = i64::try_from(constants::PAGE).unwrap_or(i64::MAX);
     let limit = match call.parameter("limit") {
         None => most,
@@ -34,7 +64,33 @@ pub fn page(call: &Call<'_>) -> Result<(i64, Option<String>), Problem> {
             Problem::field(Code::Invalid, "limit", format!("expected a whole number from 1 to {most}"))
         })?,
     };
-    Ok((limit, call.parameter("cursor")))
+    let cursor = call.parameter("cursor").map(|cursor| {
+        let detail = "this is no cursor of this list: send a next_cursor as it came, or none for the first page";
+        parse(&cursor).ok_or_else(|| Problem::field(Code::Invalid, "cursor", detail))
+    });
+    Ok((limit, cursor.transpose()?))
+}
+
+/// A parameter that is one of these names, or absent.
+///
+/// # Errors
+/// [`Code::Invalid`], which lists the names.
+pub fn one_of(call: &Call<'_>, name: &str, names: &[&str]) -> Result<Option<String>, Problem> {
+    let value = call.parameter(name);
+    if value.as_deref().is_some_and(|value| !names.contains(&value)) {
+        return Err(Problem::field(Code::Invalid, name, format!("expected one of {}", names.join(", "))));
+    }
+    Ok(value)
+}
+
+/// A parameter that is a point in time, or absent.
+///
+/// # Errors
+/// [`Code::Invalid`] for anything but RFC 3339.
+pub fn time(call: &Call<'_>, name: &str) -> Result<Option<Timestamp>, Problem> {
+    let detail = "expected a time in RFC 3339 such as 2026-01-31T12:00:00Z";
+    let parsed = |text: String| Timestamp::parse(&text).ok_or_else(|| Problem::field(Code::Invalid, name, detail));
+    call.parameter(name).map(parsed).transpose()
 }
 
 /// A page of a list: one entry more than `limit` was asked for, to know whether there is a next.
@@ -53,5 +109,5 @@ pub fn page_reply_before<T: Serialize>(
     let more = entries.len() > limit;
     entries.truncate(limit);
     let next_cursor = if more { entries.last().map(cursor) } else { next };
-    Reply::json(StatusCode::OK, &Page { data: entries, next_cursor })
+    Reply::json(StatusCode::OK, &Page { items: entries, next_cursor, limit })
 }

@@ -117,6 +117,15 @@ impl Reply {
         self
     }
 
+    /// True if a client says that it has this answer already, by its tag: whether that is weak or not, alone or among
+    /// others (RFC 9110, section 13.1.2).
+    pub fn is_known_to(&self, request: &HeaderMap) -> bool {
+        let Some(tag) = self.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()) else { return false };
+        let given = request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let mut given = given.flat_map(|value| value.split(',')).map(str::trim);
+        given.any(|given| given == "*" || given.trim_start_matches("W/") == tag)
+    }
+
     /// The same, about a job: where it is, and while it goes on when to ask for it again.
     #[must_use]
     pub fn of_job(self, job: &JobId) -> Self {

@@ -78,6 +78,7 @@ async fn begin<P: Database + Queue + Clock + Random>(
         is_accepted: true,
         items: items.len(),
         documents: 0,
+        rejected: 0,
         key: None,
         now,
     }));

@@ -219,6 +219,7 @@ async fn embed_again<P: Database + Queue + Clock + Random>(ports: &P, wanted: &W
         is_accepted: true,
         items: 1,
         documents: 0,
+        rejected: 0,
         key: None,
         now,
     }));

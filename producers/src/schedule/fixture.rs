@@ -24,7 +24,17 @@ pub(super) fn insert_job(memory: &InMemory, kind: JobKind, items: &[NewItem]) ->
     let (now, user) = (memory.now(), user());
     let id = JobId::new(now, memory.bytes());
     let documents = items.iter().filter_map(|item| item.document_count).sum();
-    let new = NewJob { id: &id, user: &user, kind, is_accepted: true, items: items.len(), documents, key: None, now };
+    let new = NewJob {
+        id: &id,
+        user: &user,
+        kind,
+        is_accepted: true,
+        items: items.len(),
+        documents,
+        rejected: 0,
+        key: None,
+        now,
+    };
     let mut transaction = Transaction::default();
     let row = transaction.query(create::job(new));
     transaction.write(counters::take_item_numbers(&id, items.len()));

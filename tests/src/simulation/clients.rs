@@ -87,14 +87,19 @@ impl Simulation {
         for (name, content) in contents {
             self.contents.entry(name.clone()).or_default().push(content.clone());
             self.expected.insert(name.clone(), BTreeSet::from([Some(content)]));
-            let is_queued = answer.body["items"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .any(|item| item["external_id"] == json!(name) && item["status"] == "queued");
-            // What is on its way already stays the business of the job that brings it.
-            if let (true, Some(job)) = (is_queued, answer.body["job_id"].as_str()) {
+            let mut items = answer.body["items"].as_array().into_iter().flatten();
+            let item = items.find(|item| item["external_id"] == json!(name)).unwrap_or(&Value::Null);
+            // What is on its way already stays the business of the job that brings it: of an earlier one than the
+            // last that took the name, if what that brings is not unpacked.
+            let (is_queued, job) = match item["status"].as_str() {
+                Some("queued") => (true, &answer.body["job_id"]),
+                Some("in_progress") => (false, &item["job_id"]),
+                _ => continue,
+            };
+            if is_queued {
                 self.note_uploaded(&name, before);
+            }
+            if let Some(job) = job.as_str() {
                 self.jobs.insert(name, job.to_owned());
             }
         }
@@ -108,7 +113,7 @@ impl Simulation {
 
     pub(super) fn document_id(&self, name: &str) -> Option<String> {
         let found = self.rig.request("GET", &format!("/api/documents?external_id={name}"), &Value::Null);
-        found.body["data"][0]["id"].as_str().map(str::to_owned)
+        found.body["items"][0]["id"].as_str().map(str::to_owned)
     }
 
     pub(super) fn delete(&mut self) {

@@ -86,7 +86,7 @@ impl Simulation {
             }
             1 => {
                 let letters = self.rig.request("GET", "/api/dead-letters", &Value::Null).body;
-                let Some(letter) = letters["data"][0]["id"].as_str() else { return };
+                let Some(letter) = letters["items"][0]["id"].as_str() else { return };
                 let path = format!("/api/dead-letters/{letter}/replay");
                 let answer = self.request("POST", &path, None, &Value::Null);
                 assert!(matches!(answer.status, 202 | 404 | 409 | 410), "seed {}: {}", self.seed, answer.body);

@@ -37,6 +37,7 @@ impl Simulation {
     /// owner, and nothing is left to do.
     pub(super) fn come_to_rest(&mut self) -> Result<(), String> {
         self.rig.memory.heal();
+        self.lists_say_what_jobs_say()?;
         // What is still at it removes nothing that its owner wants to keep now.
         self.may_forget();
         self.keep_documents(None);
@@ -73,6 +74,7 @@ impl Simulation {
             // What was kept for its owner to try again is kept for a day.
             self.rig.memory.advance(constants::FAILED_UPLOAD_KEPT);
         }
+        self.lists_say_what_jobs_say()?;
         self.rig.memory.advance(2 * constants::MAX_WRITER_LIFE);
         if !self.rig.converge() {
             return self.violated("the second visit does not end");
@@ -86,6 +88,22 @@ impl Simulation {
         self.rig.memory.advance(2 * HOUR);
         for schedule in [Schedule::Hourly, Schedule::Frequent] {
             self.rig.run_cron(schedule).1.map_err(|failure| failure.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// A list of jobs tells how each is in its own words, from a look at much less.
+    fn lists_say_what_jobs_say(&mut self) -> Result<(), String> {
+        // Every look at a job costs the history time.
+        if self.seed % 8 != 3 {
+            return Ok(());
+        }
+        let listed = self.rig.request("GET", "/api/jobs", &Value::Null).body;
+        for entry in listed["items"].as_array().into_iter().flatten() {
+            let view = self.rig.job(entry["id"].as_str().unwrap_or_default());
+            if (&view["status"], &view["items"]["rejected"]) != (&entry["status"], &entry["rejected"]) {
+                return self.violated(&format!("a list says {entry} of {view}"));
+            }
         }
         Ok(())
     }
@@ -107,7 +125,7 @@ impl Simulation {
     pub(super) fn erase_everything(&mut self) {
         self.rig.memory.heal();
         let listed = self.rig.request("GET", "/api/documents", &Value::Null).body;
-        for document in listed["data"].as_array().into_iter().flatten() {
+        for document in listed["items"].as_array().into_iter().flatten() {
             let id = document["id"].as_str().unwrap_or_default();
             let answer = self.rig.request("DELETE", &format!("/api/documents/{id}"), &Value::Null);
             assert_eq!(answer.status, 202, "seed {}: {}", self.seed, answer.body);

@@ -186,7 +186,7 @@ fn a_question_is_answered_with_its_source_on_every_way() {
 /// at once, a ticket that is good once, somebody who comes back.
 fn over_a_session(client: &Client) {
     let documents = client.get("/api/documents?external_id=freedonia.md").unwrap().success().unwrap();
-    let opened = json!({"title": "A channel", "guests": {"document_ids": [documents["data"][0]["id"]]}});
+    let opened = json!({"title": "A channel", "guests": {"document_ids": [documents["items"][0]["id"]]}});
     let session = client.post("/api/session", &opened).unwrap().success().unwrap();
     let id = session["id"].as_str().unwrap();
     let (url, key) = (client.url().to_owned(), client.key().to_owned());

@@ -239,7 +239,7 @@ fn a_huge_document_is_told_its_limit_where_it_is_read(client: &Client) {
     let huge = Upload { path: "huge.txt".into(), content: vec![b'x'; 25 * 1024 * 1024] };
     let job = upload_all(client, &[huge]);
     let view = client.follow(&job, DEADLINE, |_| {}).unwrap();
-    let items = client.get(&format!("/api/jobs/{job}/items")).unwrap().json()["data"].clone();
+    let items = client.get(&format!("/api/jobs/{job}/items")).unwrap().json()["items"].clone();
     assert_eq!((items[0]["status"].as_str(), &items[1]), (Some("rejected"), &Value::Null), "{view} {items}");
     assert_eq!(items[0]["error"]["status"], 413, "{items}");
     assert!(items[0]["error"]["detail"].as_str().unwrap().contains("4194304"), "{items}");
@@ -264,7 +264,7 @@ fn users_see_only_their_own(product: &Product) {
             assert_eq!(hits["hits"].as_array().unwrap().len(), 1, "{mode}");
             assert!(!hits["hits"][0]["text"].as_str().unwrap().contains(other), "{mode}");
         }
-        assert_eq!(client.get("/api/documents").unwrap().json()["data"].as_array().unwrap().len(), 1);
+        assert_eq!(client.get("/api/documents").unwrap().json()["items"].as_array().unwrap().len(), 1);
         for path in [
             format!("/api/jobs/{job}"),
             format!("/api/jobs/{job}/events"),

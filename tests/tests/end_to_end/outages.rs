@@ -183,7 +183,7 @@ fn all_is_as_it_was_accepted(product: &Product, client: &Client, accepted: &[Acc
     assert_eq!(product.vector_ids().unwrap().len(), there);
     for planted in SERVICES.into_iter().chain(FAULTS) {
         let path = format!("/api/documents?external_id=planted-{}", planted.replace(' ', "%20"));
-        assert_eq!(client.get(&path).unwrap().json()["data"], json!([]), "{planted}");
+        assert_eq!(client.get(&path).unwrap().json()["items"], json!([]), "{planted}");
     }
     for job in accepted.iter().filter_map(|accepted| accepted.question.as_ref()) {
         let turn = client.get(&format!("/api/jobs/{job}")).unwrap().json();

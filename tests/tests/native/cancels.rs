@@ -85,7 +85,8 @@ pub(crate) fn a_cancel_takes_what_had_failed_with_it(new: New<'_>) {
     let rig = new();
     let job = half_failed(&rig);
     let view = cancel(&rig, &job);
-    let counts = json!({"queued": 0, "running": 0, "done": 0, "failed": 0, "cancelled": 2, "superseded": 0});
+    let counts =
+        json!({"queued": 0, "running": 0, "done": 0, "failed": 0, "cancelled": 2, "superseded": 0, "rejected": 0});
     assert_eq!((&view["items"], &view["errors"]), (&counts, &json!([])), "{view}");
     assert!(!is_found(&rig, "tides", "tides.md") && !is_found(&rig, "winds", "winds.md"));
     assert_empty(&rig);

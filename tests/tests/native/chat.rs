@@ -106,7 +106,7 @@ fn two_questions_at_once_are_both_answered_in_order() {
             "Answer three."
         ]
     );
-    assert_eq!(rig.request("GET", "/api/conversations", &Value::Null).body["data"][0]["turns"], 3);
+    assert_eq!(rig.request("GET", "/api/conversations", &Value::Null).body["items"][0]["turns"], 3);
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn memories_are_remembered_once_recalled_corrected_and_forgotten() {
     remember(json!({"text": "Ada likes tea"}));
     let recall = |query: &str| {
         let answer = rig.request("GET", &format!("/api/memory?query={query}"), &Value::Null).body;
-        let texts = answer["data"].as_array().unwrap().iter();
+        let texts = answer["items"].as_array().unwrap().iter();
         texts.map(|memory| memory["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(recall("deploy%20key"), ["The deploy key is rotated every month"]);
@@ -318,7 +318,7 @@ fn a_user_sees_only_their_own() {
     let job = rig.request_as(&other, "GET", &format!("/api/jobs/{}", text(&asked.body["job_id"])), &[], b"").body;
     assert_eq!(job["result"]["grounded"], false, "{job}");
     let recalled = rig.request_as(&other, "GET", "/api/memory?query=secret", &[], b"").body;
-    assert_eq!(recalled["data"], json!([]));
+    assert_eq!(recalled["items"], json!([]));
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn originals(rig: &Rig, files: usize) -> Vec<String> {
     let original = |file: usize| {
         let path = format!("/api/documents?external_id=src/file{file}.rs");
         let listed = rig.request("GET", &path, &Value::Null).body;
-        let id = listed["data"][0]["id"].as_str().unwrap().to_owned();
+        let id = listed["items"][0]["id"].as_str().unwrap().to_owned();
         rig.request("GET", &format!("/api/documents/{id}/original"), &Value::Null).body.as_str().unwrap().to_owned()
     };
     (0..files).map(original).collect()

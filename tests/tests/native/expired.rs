@@ -44,7 +44,7 @@ fn a_dead_letter_that_outlives_its_job_says_so_when_it_is_replayed() {
     fail(&rig, &question);
     rig.memory.advance(8 * DAY);
     rig.run_cron(Schedule::Daily).1.unwrap();
-    let letters = rig.request("GET", "/api/dead-letters", &Value::Null).body["data"].clone();
+    let letters = rig.request("GET", "/api/dead-letters", &Value::Null).body["items"].clone();
     assert_eq!((letters.as_array().unwrap().len(), &letters[0]["job_id"]), (1, &Value::Null), "{letters}");
     let gone = post(&rig, &format!("/api/dead-letters/{}/replay", letters[0]["id"].as_str().unwrap()));
     assert_eq!(gone.status, 410, "{}", gone.body);

@@ -16,7 +16,7 @@ fn a_document_is_uploaded_indexed_and_found() {
     assert_eq!(view["status"], "succeeded", "{view}");
     assert_eq!(
         view["items"],
-        json!({"queued": 0, "running": 0, "done": 2, "failed": 0, "cancelled": 0, "superseded": 0})
+        json!({"queued": 0, "running": 0, "done": 2, "failed": 0, "cancelled": 0, "superseded": 0, "rejected": 0})
     );
     for mode in ["keyword", "vector", "hybrid"] {
         assert_eq!(rig.search(&json!({"query": "whales", "mode": mode}))[0], "whales.md", "{mode}");
@@ -61,7 +61,7 @@ fn every_202_says_where_its_job_is_and_when_to_ask_again() {
     ask("POST", "/api/index", &wait, &upload.replace("sing", "dive"));
     rig.drain();
     let documents = rig.request("GET", "/api/documents", &Value::Null).body;
-    let path = format!("/api/documents/{}", documents["data"][0]["id"].as_str().unwrap());
+    let path = format!("/api/documents/{}", documents["items"][0]["id"].as_str().unwrap());
     ask("DELETE", &path, &wait, "");
 }
 
@@ -71,7 +71,7 @@ fn chunks_know_their_place_and_join_to_the_original() {
     let content = prose("rivers", 200);
     rig.upload(&json!([{"external_id": "rivers.md", "content": content}]));
     rig.drain();
-    let id = rig.request("GET", "/api/documents?external_id=rivers.md", &Value::Null).body["data"][0]["id"]
+    let id = rig.request("GET", "/api/documents?external_id=rivers.md", &Value::Null).body["items"][0]["id"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -128,7 +128,7 @@ fn a_new_revision_replaces_the_old_one_in_one_step() {
     rig.drain();
     assert!(rig.search(&json!({"query": "apples", "mode": "keyword"})).is_empty());
     assert_eq!(rig.search(&json!({"query": "oranges"}))[0], "a.md");
-    let document = rig.request("GET", "/api/documents?external_id=a.md", &Value::Null).body["data"][0].clone();
+    let document = rig.request("GET", "/api/documents?external_id=a.md", &Value::Null).body["items"][0].clone();
     assert_eq!(
         (&document["revision"], &document["title"], &document["status"]),
         (&json!(2), &json!("New"), &json!("indexed"))
@@ -150,7 +150,7 @@ fn delete_hides_at_once_and_removes_everywhere() {
         &json!([{"external_id": "a.md", "content": "about apples"}, {"external_id": "b.md", "content": "about bees"}]),
     );
     rig.drain();
-    let id = rig.request("GET", "/api/documents?external_id=a.md", &Value::Null).body["data"][0]["id"]
+    let id = rig.request("GET", "/api/documents?external_id=a.md", &Value::Null).body["items"][0]["id"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -258,7 +258,7 @@ fn failed_items_are_dead_letters_and_can_be_retried() {
     let view = rig.job(&job);
     assert_eq!(view["status"], "failed", "{view}");
     let letters = rig.request("GET", "/api/dead-letters", &Value::Null).body;
-    assert_eq!(letters["data"].as_array().unwrap().len(), 1, "{letters}");
+    assert_eq!(letters["items"].as_array().unwrap().len(), 1, "{letters}");
     assert_eq!(rig.request("POST", &format!("/api/jobs/{job}/retry"), &Value::Null).status, 202);
     assert!(rig.converge());
     assert_eq!(rig.job(&job)["status"], "succeeded");
@@ -319,7 +319,7 @@ fn keys_can_be_listed_and_revoked() {
     let issued = rig.request("POST", "/api/keys", &json!({"name": "laptop"})).body;
     let key = issued["key"].as_str().unwrap();
     assert_eq!(rig.request_as(key, "GET", "/api/documents", &[], b"").status, 200);
-    assert_eq!(rig.request("GET", "/api/keys", &Value::Null).body["data"].as_array().unwrap().len(), 2);
+    assert_eq!(rig.request("GET", "/api/keys", &Value::Null).body["items"].as_array().unwrap().len(), 2);
     assert_eq!(
         rig.request("DELETE", &format!("/api/keys/{}", issued["id"].as_str().unwrap()), &Value::Null).status,
         204

@@ -55,8 +55,17 @@ fn job(rig: &Rig, batches: usize, state: ItemState) -> JobId {
     };
     items.extend((0..batches).map(batch));
     let (items_of, kind) = (items.len(), JobKind::Index);
-    let new =
-        NewJob { id: &id, user: &user, kind, is_accepted: true, items: items_of, documents: packs, key: None, now };
+    let new = NewJob {
+        id: &id,
+        user: &user,
+        kind,
+        is_accepted: true,
+        items: items_of,
+        documents: packs,
+        rejected: 0,
+        key: None,
+        now,
+    };
     let mut transaction = Transaction::default();
     transaction.query(create::job(new));
     transaction.write(counters::take_item_numbers(&id, items_of));
@@ -83,7 +92,9 @@ fn a_look_at_a_job_of_six_thousand_items_reads_each_once_and_asks_for_patience()
     );
     let (read, view) = rows_of(&rig, "GET", &format!("/api/jobs/{id}"), &Value::Null);
     assert!(read < 6_000 + 400 + OTHER_ROWS, "{read} rows");
-    let counts = json!({"queued": 1_800, "running": 0, "done": 1_800, "failed": 900, "cancelled": 0, "superseded": 0});
+    let counts = json!({
+        "queued": 1_800, "running": 0, "done": 1_800, "failed": 900, "cancelled": 0, "superseded": 0, "rejected": 0,
+    });
     assert_eq!(view["items"], counts);
     assert_eq!(view["errors"].as_array().unwrap().len(), 100);
     assert_eq!(view["errors"][0]["detail"].as_str().unwrap().split(':').next(), Some("3 documents, upsert stage"));
@@ -207,9 +218,9 @@ fn a_page_of_results_in_one_state_reads_as_much_of_thirty_thousand_as_of_three()
     let read = |documents: usize| {
         let rig = Rig::new(1);
         let id = uploaded(&rig, documents);
-        let path = format!("/api/jobs/{id}/items?state=duplicate");
+        let path = format!("/api/jobs/{id}/items?status=duplicate");
         let (read, page) = rows_of(&rig, "GET", &path, &Value::Null);
-        assert_eq!(page, json!({"data": [], "next_cursor": "999"}));
+        assert_eq!(page, json!({"items": [], "next_cursor": "999", "limit": 100}));
         read
     };
     assert_eq!(read(3_000), read(30_000));
@@ -221,8 +232,8 @@ fn the_cursors_of_pages_that_have_nothing_lead_to_what_there_is() {
     let id = uploaded(&rig, 3_000);
     let (mut found, mut pages, mut cursor) = (Vec::new(), 0, String::new());
     loop {
-        let (_, page) = rows_of(&rig, "GET", &format!("/api/jobs/{id}/items?state=duplicate{cursor}"), &Value::Null);
-        found.extend(page["data"].as_array().unwrap().iter().map(|item| item["index"].clone()));
+        let (_, page) = rows_of(&rig, "GET", &format!("/api/jobs/{id}/items?status=duplicate{cursor}"), &Value::Null);
+        found.extend(page["items"].as_array().unwrap().iter().map(|item| item["index"].clone()));
         pages += 1;
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={next}");

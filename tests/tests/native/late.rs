@@ -68,7 +68,7 @@ fn a_range_of_an_upload_is_noted_by_who_holds_it() {
 }
 
 pub(crate) fn a_range_is_noted_once(new: New<'_>) {
-    let end = |rig: &Rig, job: &str| assert_eq!(items(rig, job, "&state=done").len(), 2);
+    let end = |rig: &Rig, job: &str| assert_eq!(items(rig, job, "&status=done").len(), 2);
     before_each_call_of_another(new, |rig| stream(rig, &[("tides.md", "neaps"), ("winds.md", "gales")]), end);
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn a_pack_is_chunked_once(new: New<'_>) {
     let words = |rig: &Rig| rig.memory.look("SELECT rowid FROM chunks_fts WHERE chunks_fts MATCH 'neaps'").len();
     let end = |rig: &Rig, _: &str| {
         assert_eq!((words(rig), rig.state()["full_text"][0]["rows"].as_i64()), (1, Some(1)));
-        let listed = rig.request("GET", "/api/documents", &Value::Null).body["data"][0]["id"].clone();
+        let listed = rig.request("GET", "/api/documents", &Value::Null).body["items"][0]["id"].clone();
         assert_eq!(
             rig.request("DELETE", &format!("/api/documents/{}", listed.as_str().unwrap()), &Value::Null).status,
             202
@@ -113,7 +113,7 @@ pub(crate) fn a_conversation_is_archived_once(new: New<'_>) {
     let end = |rig: &Rig, _: &str| {
         rig.memory.advance(2 * MAX_WRITER_LIFE);
         assert!(rig.converge());
-        let id = rig.request("GET", "/api/conversations", &Value::Null).body["data"][0]["id"].clone();
+        let id = rig.request("GET", "/api/conversations", &Value::Null).body["items"][0]["id"].clone();
         let path = format!("/api/conversations/{}", id.as_str().unwrap());
         let read = rig.request("GET", &path, &Value::Null);
         assert_eq!((read.status, read.body["messages"].as_array().map(Vec::len)), (200, Some(2)), "{}", read.body);
@@ -132,7 +132,7 @@ pub(crate) fn what_is_at_work_has_no_dead_letter(new: New<'_>) {
     write(&rig, "tides.md", "about neaps");
     let message = rig.memory.receive().unwrap();
     ready(dead_letter::record(&rig.memory.worker("given-up"), "given-up", &message.encode(), 1));
-    assert_eq!(rig.request("GET", "/api/dead-letters", &Value::Null).body["data"], json!([]));
+    assert_eq!(rig.request("GET", "/api/dead-letters", &Value::Null).body["items"], json!([]));
 }
 
 #[test]

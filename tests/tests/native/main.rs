@@ -30,6 +30,7 @@ mod poison;
 mod reads;
 mod redelivery;
 mod refused;
+mod replays;
 mod retention;
 mod schedule;
 mod sessions;

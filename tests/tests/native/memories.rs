@@ -22,7 +22,7 @@ fn remember(rig: &Rig, text: &str) -> Value {
 
 fn recalled(rig: &Rig, query: &str) -> Vec<String> {
     let answer = rig.request("GET", &format!("/api/memory?query={query}"), &Value::Null).body;
-    let memories = answer["data"].as_array().unwrap().iter();
+    let memories = answer["items"].as_array().unwrap().iter();
     memories.map(|memory| memory["text"].as_str().unwrap().to_owned()).collect()
 }
 

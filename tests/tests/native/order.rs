@@ -34,7 +34,7 @@ fn post(rig: &Rig, name: &str, content: &str) -> Value {
 }
 
 fn listed(rig: &Rig, name: &str) -> Value {
-    rig.request("GET", &format!("/api/documents?external_id={name}"), &Value::Null).body["data"][0].clone()
+    rig.request("GET", &format!("/api/documents?external_id={name}"), &Value::Null).body["items"][0].clone()
 }
 
 fn delete(rig: &Rig, name: &str) {
@@ -85,7 +85,7 @@ fn what_was_uploaded_since_is_not_overwritten() {
     let view = rig.job(&job);
     assert_eq!((&view["status"], &view["items"]["done"]), (&json!("succeeded"), &json!(2)), "{view}");
     assert_eq!((&view["upload"]["queued"], &view["upload"]["superseded"]), (&json!(2), &json!(1)), "{view}");
-    let superseded = items(&rig, &job, "&state=superseded");
+    let superseded = items(&rig, &job, "&status=superseded");
     assert_eq!((superseded.len(), &superseded[0]["external_id"]), (1, &json!(NAME)));
     assert_eq!(listed(&rig, NAME)["revision"], 1, "no revision was taken");
 }

@@ -229,7 +229,7 @@ fn an_item_whose_worker_is_stopped_every_time_says_so_in_its_dead_letter() {
             other => panic!("{other:?}"),
         }
     }
-    let letter = rig.request("GET", "/api/dead-letters", &Value::Null).body["data"][0].clone();
+    let letter = rig.request("GET", "/api/dead-letters", &Value::Null).body["items"][0].clone();
     let why = letter["why"].as_str().unwrap();
     assert!(why.contains("stopped by the platform") && why.contains("CPU"), "{why}");
     // The batch that waited for it finds nothing to do.
@@ -297,7 +297,7 @@ fn an_upload_whose_packs_could_not_be_stored_can_be_sent_again_at_once() {
             assert_eq!(upload().status, 202, "call {call}");
             rig.drain();
         }
-        let id = rig.request("GET", "/api/documents?external_id=tides.md", &Value::Null).body["data"][0]["id"].clone();
+        let id = rig.request("GET", "/api/documents?external_id=tides.md", &Value::Null).body["items"][0]["id"].clone();
         if let Some(id) = id.as_str() {
             rig.request("DELETE", &format!("/api/documents/{id}"), &Value::Null);
         }

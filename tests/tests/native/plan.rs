@@ -35,7 +35,7 @@ fn messages(rig: &Rig) -> usize {
 
 fn deleted(rig: &Rig) -> Answer {
     let listed = rig.request("GET", "/api/documents", &Value::Null).body;
-    let id = listed["data"][0]["id"].as_str().unwrap();
+    let id = listed["items"][0]["id"].as_str().unwrap();
     rig.request("DELETE", &format!("/api/documents/{id}"), &Value::Null)
 }
 

@@ -39,7 +39,17 @@ fn job(states: impl IntoIterator<Item = ItemState>) -> InMemory {
     let items: Vec<NewItem> = states.into_iter().map(item).collect();
     let numbers = items.len() + 1_000;
     let kind = JobKind::Index;
-    let new = NewJob { id: &id, user: &user, kind, is_accepted: true, items: numbers, documents: 0, key: None, now };
+    let new = NewJob {
+        id: &id,
+        user: &user,
+        kind,
+        is_accepted: true,
+        items: numbers,
+        documents: 0,
+        rejected: 0,
+        key: None,
+        now,
+    };
     let mut transaction = Transaction::default();
     transaction.query(create::job(new));
     transaction.write(counters::take_item_numbers(&id, numbers));

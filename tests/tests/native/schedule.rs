@@ -60,7 +60,7 @@ fn an_idle_conversation_is_archived_stays_listed_and_comes_back() {
     assert!(rig.memory.look("SELECT * FROM turns").is_empty());
     assert_eq!(archives(&rig).len(), 1);
     let listed = rig.request("GET", "/api/conversations?title=TIDE", &Value::Null).body;
-    assert_eq!((&listed["data"][0]["id"], &listed["data"][0]["archived"]), (&json!(id), &json!(true)), "{listed}");
+    assert_eq!((&listed["items"][0]["id"], &listed["items"][0]["archived"]), (&json!(id), &json!(true)), "{listed}");
     assert_eq!(rig.run_cron(Schedule::Daily).0.archived, 0, "what is archived is not archived again");
     // Reading brings it back, exactly.
     assert_eq!(messages(&rig, &id).len(), 6);
@@ -179,7 +179,7 @@ fn a_full_index_gives_up_what_was_least_useful_and_takes_it_back_when_it_is_look
     assert_eq!(rig.memory.vector_ids().len(), all - report.evicted.vectors);
     let documents = rig.request("GET", "/api/documents", &Value::Null).body;
     let evicted: Vec<&Value> =
-        documents["data"].as_array().unwrap().iter().filter(|document| document["keyword_only"] == true).collect();
+        documents["items"].as_array().unwrap().iter().filter(|document| document["keyword_only"] == true).collect();
     assert_eq!(evicted.len(), 1);
     let victim = evicted[0]["external_id"].as_str().unwrap().to_owned();
     assert_ne!(victim, "useful");
@@ -272,7 +272,7 @@ fn thirty_days_of_use_leave_bounded_tables() {
         rig.upload(&names);
         if day >= 2 {
             let name = format!("/api/documents?external_id=day-{}.md", day - 2);
-            let id = rig.request("GET", &name, &Value::Null).body["data"][0]["id"].as_str().unwrap().to_owned();
+            let id = rig.request("GET", &name, &Value::Null).body["items"][0]["id"].as_str().unwrap().to_owned();
             assert_eq!(rig.request("DELETE", &format!("/api/documents/{id}"), &Value::Null).status, 202);
         }
         rig.search(&json!({"query": format!("daily {day}")}));

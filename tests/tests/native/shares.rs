@@ -46,7 +46,7 @@ fn whose_keys_are_revoked_halves_nobodys_day() {
     let rig = Rig::new(7);
     rig.memory.set_limits(r#"{"neurons": 100}"#);
     let gone = rig.new_user();
-    let id = rig.request_as(&gone, "GET", "/api/keys", &[], b"").body["data"][0]["id"].as_str().unwrap().to_owned();
+    let id = rig.request_as(&gone, "GET", "/api/keys", &[], b"").body["items"][0]["id"].as_str().unwrap().to_owned();
     assert!(reserve(&rig, "not alone", 60.0).is_err());
     assert_eq!(rig.request_as(&gone, "DELETE", &format!("/api/keys/{id}"), &[], b"").status, 204);
     reserve(&rig, "alone again", 60.0).unwrap();
@@ -225,7 +225,7 @@ fn whoever_is_refused_for_their_share_may_look_at_it_cancel_and_delete() {
     rig.upload(&json!([{"external_id": "tides.md", "content": prose("tides", 1)}]));
     rig.drain();
     let documents = rig.request("GET", "/api/documents", &Value::Null).body;
-    let document = documents["data"][0]["id"].as_str().unwrap().to_owned();
+    let document = documents["items"][0]["id"].as_str().unwrap().to_owned();
     let job = rig.upload(&json!([{"external_id": "ships.md", "content": prose("ships", 1)}]));
     rig.memory.set_limits(r#"{"d1_rows_read": 1}"#);
     assert_eq!(rig.request("GET", "/api/documents", &Value::Null).status, 429);
@@ -249,7 +249,7 @@ fn what_waits_for_a_share_goes_on_once_its_user_is_alone() {
     let view = rig.job(&job);
     assert_eq!(view["status"], "parked", "not before: {view}");
     let keys = rig.request_as(&other, "GET", "/api/keys", &[], b"").body;
-    let path = format!("/api/keys/{}", keys["data"][0]["id"].as_str().unwrap());
+    let path = format!("/api/keys/{}", keys["items"][0]["id"].as_str().unwrap());
     assert_eq!(rig.request_as(&other, "DELETE", &path, &[], b"").status, 204);
     rig.memory.advance(5 * MINUTE);
     let midnight = rig.memory.now().next_day();

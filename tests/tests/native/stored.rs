@@ -60,7 +60,7 @@ fn bytes_in_r2_are_those_of_the_documents_that_are_there() {
     let bytes = f64::from(u32::try_from(prose("tides", 2).len()).unwrap());
     assert_eq!(resource(&rig, "r2_bytes")["used"].as_f64(), Some(bytes));
     let documents = rig.request("GET", "/api/documents", &Value::Null).body;
-    let id = documents["data"][0]["id"].as_str().unwrap();
+    let id = documents["items"][0]["id"].as_str().unwrap();
     assert_eq!(rig.request("DELETE", &format!("/api/documents/{id}"), &Value::Null).status, 202);
     rig.drain();
     for schedule in [Schedule::Daily, Schedule::Frequent] {
@@ -82,7 +82,8 @@ fn indexing_parks_before_there_is_no_space_and_goes_on_when_there_is() {
         assert!(why.contains(name) && why.contains("something is deleted"), "{why}");
         // What deletes and what answers goes on.
         let documents = rig.request("GET", "/api/documents", &Value::Null).body;
-        let id = documents["data"].as_array().unwrap().iter().find(|entry| entry["external_id"] == "tides.md").unwrap();
+        let id =
+            documents["items"].as_array().unwrap().iter().find(|entry| entry["external_id"] == "tides.md").unwrap();
         let path = format!("/api/documents/{}", id["id"].as_str().unwrap());
         let deleted = rig.request("DELETE", &path, &Value::Null);
         assert_eq!(deleted.status, 202, "{}", deleted.body);
@@ -138,7 +139,7 @@ fn what_waits_for_space_goes_on_soon_after_something_was_deleted() {
     rig.converge();
     assert_eq!(rig.job(&job)["status"], "parked", "there is no space yet");
     let documents = rig.request("GET", "/api/documents", &Value::Null).body;
-    let id = documents["data"].as_array().unwrap().iter().find(|entry| entry["external_id"] == "tides.md").unwrap();
+    let id = documents["items"].as_array().unwrap().iter().find(|entry| entry["external_id"] == "tides.md").unwrap();
     let path = format!("/api/documents/{}", id["id"].as_str().unwrap());
     assert_eq!(rig.request("DELETE", &path, &Value::Null).status, 202);
     rig.memory.advance(HOUR);

@@ -108,10 +108,30 @@ fn a_document_of_a_streamed_upload_says_that_another_took_it_over() {
     rig.process(&unpack);
     write(&rig, "7.md", "about springs");
     assert!(rig.converge());
-    let superseded = items(&rig, &job, "&state=superseded");
+    let superseded = items(&rig, &job, "&status=superseded");
     assert_eq!(superseded.len(), 1, "{superseded:?}");
     assert_eq!(superseded[0]["external_id"], "7.md");
-    assert_eq!(items(&rig, &job, "&state=done").len(), 149);
+    assert_eq!(items(&rig, &job, "&status=done").len(), 149);
+}
+
+#[test]
+fn an_answer_that_is_asked_for_again_says_what_another_upload_took_over() {
+    what_was_taken_over_is_answered_so(&fresh);
+}
+
+pub(crate) fn what_was_taken_over_is_answered_so(new: New<'_>) {
+    let rig = new();
+    let documents = json!([
+        {"external_id": "tides.md", "content": "about neaps"},
+        {"external_id": "winds.md", "content": "about gales"},
+    ]);
+    let send = || rig.request_with_key("POST", "/api/index", Some("once"), &json!({ "documents": documents })).body;
+    assert_eq!(send()["items"][0]["status"], "queued");
+    write(&rig, "tides.md", "about springs");
+    assert!(rig.converge());
+    let again = send();
+    let states = [&again["items"][0]["status"], &again["items"][1]["status"]];
+    assert_eq!(states, [&json!("superseded"), &json!("done")], "{again}");
 }
 
 #[test]

@@ -73,6 +73,7 @@ fn begin(window: Window<'_>) -> Begin {
         Some(_) => return Begin::Broken("the body is neither a JSON object nor an array".to_owned()),
         None => return Begin::CutOff,
     }
+    let mut other = None;
     loop {
         at = blank(bytes, at);
         match bytes.get(at) {
@@ -85,11 +86,12 @@ fn begin(window: Window<'_>) -> Begin {
                     None => return Begin::CutOff,
                 };
                 if key.starts_with(DOCUMENTS) && bytes[at] == b'[' {
-                    return Begin::Elements(Outermost::Object, at + 1);
+                    return other.map_or(Begin::Elements(Outermost::Object, at + 1), Begin::Broken);
                 }
                 if key.starts_with(b"\"content\"") {
                     return Begin::Alone;
                 }
+                other.get_or_insert_with(|| beside(key));
                 let Some(end) = value_end(bytes, at, false) else { return Begin::CutOff };
                 at = end;
             }
@@ -172,7 +174,7 @@ fn behind(inside: &mut Inside, window: Window<'_>, mut next: usize, pieces: Vec<
         return Split::at(bytes.len(), End::Done, pieces);
     }
     if inside.outermost == Outermost::Object && inside.place == Place::Behind {
-        match rest_of_object(inside, window, next) {
+        match rest_of_object(window, next) {
             Ok(end) => {
                 next = end;
                 inside.place = Place::End;
@@ -189,47 +191,43 @@ fn behind(inside: &mut Inside, window: Window<'_>, mut next: usize, pieces: Vec<
     Split::at(next, end, pieces)
 }
 
-/// One past the object whose documents have ended; or where the range ends inside of it, or it is not right. Its
-/// other fields are passed over, but for documents that nobody would see.
-fn rest_of_object(inside: &mut Inside, window: Window<'_>, from: usize) -> Result<usize, (usize, End)> {
+/// One past the object whose documents have ended; or where the range ends inside of it, or it is not right. It holds
+/// nothing else: what nobody would see is not passed over in silence.
+fn rest_of_object(window: Window<'_>, from: usize) -> Result<usize, (usize, End)> {
     let bytes = window.bytes;
-    let mut next = from;
-    loop {
-        if let Some(nesting) = inside.skipped.take() {
-            match skip(nesting, &bytes[next..]) {
-                Ok(length) => next += length,
-                Err(nesting) => {
-                    inside.skipped = Some(nesting);
-                    return Err((bytes.len(), end_inside_of_object(window)));
+    let ends_inside =
+        |at| (at, if window.is_last { broken("the upload ends inside of its object") } else { End::More });
+    let next = blank(bytes, from);
+    match bytes.get(next) {
+        Some(b'}') => Ok(next + 1),
+        Some(b',') => {
+            let field = blank(bytes, next + 1);
+            match bytes.get(field) {
+                Some(b'"') if bytes[field..].starts_with(DOCUMENTS) => {
+                    Err((field, broken("`documents` stands in it twice: send all in one array")))
                 }
+                // A name that the range cuts off is told as far as it goes.
+                Some(b'"') if window.is_last || window.is_longest || bytes.len() - field > DOCUMENTS.len() => {
+                    Err((field, End::Broken(beside(&bytes[field..]))))
+                }
+                Some(b'"') | None => Err(ends_inside(next)),
+                Some(_) => Err((field, broken("a field was expected"))),
             }
         }
-        next = blank(bytes, next);
-        match bytes.get(next) {
-            Some(b',') => next += 1,
-            Some(b'}') => return Ok(next + 1),
-            Some(b'"') => {
-                let Some(value) = value_of_field(bytes, next) else { return Err((next, end_of_field(window, next))) };
-                let value = value.map_err(|why| (next, broken(why)))?;
-                if bytes[next..].starts_with(DOCUMENTS) {
-                    return Err((next, broken("`documents` stands in it twice: send all in one array")));
-                }
-                next = match bytes[value] {
-                    b'{' | b'[' | b'"' => {
-                        inside.skipped = Some(Nesting::default());
-                        value
-                    }
-                    _ => match value_end(bytes, value, window.is_last) {
-                        Some(end) => end,
-                        None => return Err((next, end_of_field(window, next))),
-                    },
-                };
-            }
-            Some(_) => return Err((next, broken("the end of the object was expected"))),
-            None => return Err((next, end_inside_of_object(window))),
-        }
+        Some(_) => Err((next, broken("the end of the object was expected"))),
+        None => Err(ends_inside(next)),
     }
 }
+
+/// What is said of a field that stands beside `documents`; `field` begins with its name.
+fn beside(field: &[u8]) -> String {
+    let name = field.iter().skip(1).take_while(|byte| **byte != b'"').copied().take(LONGEST_NAME).collect::<Vec<u8>>();
+    let name = String::from_utf8_lossy(&name);
+    format!("`{name}` stands beside `documents`: say it of each document, or leave it out")
+}
+
+/// So much is told of the name of a field.
+const LONGEST_NAME: usize = 60;
 
 /// Where the value begins of the field whose name begins at `at`; `None` if the bytes end before.
 fn value_of_field(bytes: &[u8], at: usize) -> Option<Result<usize, &'static str>> {
@@ -239,18 +237,6 @@ fn value_of_field(bytes: &[u8], at: usize) -> Option<Result<usize, &'static str>
     }
     let value = blank(bytes, colon + 1);
     bytes.get(value).map(|_| Ok(value))
-}
-
-fn end_inside_of_object(window: Window<'_>) -> End {
-    if window.is_last { broken("the upload ends inside of its object") } else { End::More }
-}
-
-/// The range ends inside of a field that begins at `at`: it is read again as the first of the next range.
-fn end_of_field(window: Window<'_>, at: usize) -> End {
-    if at == 0 && window.is_longest && !window.is_last {
-        return broken("a key is too long");
-    }
-    end_inside_of_object(window)
 }
 
 /// The first byte from `at` on that is not blank.
@@ -312,7 +298,7 @@ mod tests {
     fn an_array_its_wrapping_and_a_document_alone() {
         for length in 1..60 {
             assert_eq!(documents(r#" [ {"a":"]"}, 7 ,"x" ] "#, length).0, [r#"{"a":"]"}"#, "7", r#""x""#]);
-            let wrapped = documents(r#"{"note":{"documents":[1]},"documents":[{"b":[1]},{}],"more":1}"#, length);
+            let wrapped = documents(r#" { "documents" : [{"b":[1]},{}] } "#, length);
             assert_eq!(wrapped, (vec![r#"{"b":[1]}"#.to_owned(), "{}".to_owned()], End::Done));
             let alone = r#"{"title":"t","content":"c [ \" "}"#;
             assert_eq!(documents(alone, length), (vec![alone.to_owned()], End::Done));
@@ -333,7 +319,10 @@ mod tests {
             (r#"{"documents":[{"a":1}],"b":2} {}"#, 1),
             (r#"{"documents":[{"a":1}]]"#, 1),
             (r#"{"documents":[{"a":1}],"more":[1],"documents":[{"b":2}]}"#, 1),
-            (r#"{"documents":[{"a":1}],"more":7,"x" 8}"#, 1),
+            (r#"{"documents":[{"a":1}],"more":7}"#, 1),
+            (r#"{"documents":[{"a":1}],"content":"lost"}"#, 1),
+            (r#"{"documents":[{"a":1}],}"#, 1),
+            (r#"{"tags":["x"],"documents":[{"a":1}]}"#, 0),
             ("hello", 0),
             ("", 0),
         ] {
@@ -364,7 +353,7 @@ mod tests {
         ) {
             let elements: Vec<Value> = texts.iter().map(|text| json!({ "content": text })).collect();
             let array = serde_json::to_string_pretty(&elements).unwrap();
-            let wrapping = |array| format!(r#"{{"a": [1], "documents": {array}, "b": [{{}}], "c": 7}}"#);
+            let wrapping = |array| format!(r#"{{ "documents" : {array} }}"#);
             let upload = if wrapped { wrapping(array) } else { array };
             let (documents, end) = documents(&upload, length);
             let read: Vec<Value> = documents.iter().map(|text| serde_json::from_str(text).unwrap()).collect();

@@ -132,7 +132,7 @@ fn long_document(client: &Client, word: &str, deadline: Duration) -> Result<Chec
 /// Ids of the documents of this name: one, or none.
 fn named(client: &Client, external_id: &str) -> Result<Vec<String>, Error> {
     let listed = client.get(&format!("/api/documents?external_id={external_id}"))?.success()?;
-    let ids = listed["data"].as_array().into_iter().flatten().filter_map(|entry| entry["id"].as_str());
+    let ids = listed["items"].as_array().into_iter().flatten().filter_map(|entry| entry["id"].as_str());
     Ok(ids.map(str::to_owned).collect())
 }
 

@@ -42,6 +42,8 @@ pub struct NewJob<'a> {
     pub items: usize,
     /// How many documents it is about.
     pub documents: usize,
+    /// How many documents that came with them cannot be indexed.
+    pub rejected: usize,
     /// The idempotency key that this job must hold, if the request had one.
     pub key: Option<&'a str>,
     /// Now.
@@ -58,8 +60,8 @@ pub struct FirstItem {
 /// Inserts a job unless its idempotency key is another's; returns the first of its item numbers.
 pub fn job(new: NewJob<'_>) -> Query<FirstItem> {
     Query::new(formatcp!(
-        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
-         SELECT ?1, ?2, ?3, CASE WHEN ?4 THEN ?5 END, ?5, value + 1, value + ?6, ?7 FROM counters
+        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents, rejected)
+         SELECT ?1, ?2, ?3, CASE WHEN ?4 THEN ?5 END, ?5, value + 1, value + ?6, ?7, ?9 FROM counters
          WHERE name = 'item' AND (?8 IS NULL OR {KEY_IS_HELD})
          RETURNING first_item",
         KEY_IS_HELD = key_held_by!("?2", "?8", "?1"),
@@ -72,6 +74,7 @@ pub fn job(new: NewJob<'_>) -> Query<FirstItem> {
     .bind(new.items)
     .bind(new.documents)
     .bind(new.key)
+    .bind(new.rejected)
 }
 
 /// A chat job that is to be inserted.

@@ -8,7 +8,7 @@ use crate::{
     ids::{ItemId, JobId, UserId},
     job::kind::JobKind,
     platform::transaction::Query,
-    store::columns::flag,
+    store::{columns::flag, jobs::documents::document_state},
     time::Timestamp,
 };
 
@@ -37,6 +37,8 @@ pub struct JobRow {
     pub detail: Option<String>,
     /// Of a streamed upload: how far it is unpacked (JSON).
     pub upload: Option<String>,
+    /// Of an upload that was read at once: its documents that cannot be indexed.
+    pub rejected: i64,
 }
 
 /// Reads a user's job that was accepted.
@@ -45,7 +47,7 @@ pub fn job(user: &UserId, job: &JobId) -> Query<JobRow> {
     // Until a job is accepted nobody sees it.
     Query::new(
         "SELECT j.id, j.kind, j.created_at, j.finished_at, j.cancelled_at, j.due_at, j.receipt, j.turn,
-                t.content AS answer, t.detail,
+                j.rejected, t.content AS answer, t.detail,
                 CASE WHEN u.job_id IS NOT NULL THEN json_object(
                     'bytes', u.bytes, 'read', u.read, 'queued', u.queued, 'duplicates', u.duplicates,
                     'superseded', u.superseded, 'rejected', u.rejected, 'broken', json(u.broken)) END AS upload
@@ -97,8 +99,12 @@ pub struct JobEntry {
     /// `index`, `delete`, `restore`, `chat` or `archive`.
     #[schemars(with = "String")]
     pub kind: JobKind,
+    /// How it is, in the words of `GET /api/jobs/{id}`.
+    pub status: String,
     /// How many documents it is about.
     pub documents: i64,
+    /// How many documents that came with them cannot be indexed.
+    pub rejected: i64,
     /// When it was made.
     pub created_at: Timestamp,
     /// When every item of it was terminal.
@@ -107,17 +113,60 @@ pub struct JobEntry {
     pub cancelled_at: Option<Timestamp>,
 }
 
-/// Reads a user's jobs, the newest first, from the one after `cursor` on.
-pub fn list(user: &UserId, cursor: Option<String>, limit: i64) -> Query<JobEntry> {
+/// Reads a user's jobs, the newest first, from the one after `cursor` on; those of one kind or status only, if that is
+/// wanted.
+pub fn list(user: &UserId, wanted: &WantedJobs, limit: i64) -> Query<JobEntry> {
+    // What has failed is in an index of its own, so that a job that went well costs no look at its items; of one
+    // that goes on the first item tells as a rule whether anything was begun.
     Query::new(formatcp!(
-        "SELECT id, kind, documents, created_at, finished_at, cancelled_at FROM jobs
-         WHERE user_id = ?1 AND kind <> '{PURGE}' AND accepted_at IS NOT NULL AND (?2 IS NULL OR id < ?2)
-         ORDER BY id DESC LIMIT ?3",
+        "SELECT id, kind, status, documents, rejected, created_at, finished_at, cancelled_at FROM (
+             SELECT j.id, j.kind, j.documents, j.rejected + coalesce(u.rejected, 0) AS rejected,
+                    j.created_at, j.finished_at, j.cancelled_at,
+                    CASE WHEN j.finished_at IS NULL AND j.due_at > ?3 THEN 'parked'
+                         WHEN j.finished_at IS NULL AND coalesce(u.read, 0) = 0 AND NOT EXISTS (
+                             SELECT 1 FROM job_items i WHERE i.id BETWEEN j.first_item AND j.last_item
+                               AND (i.state NOT IN ('queued', 'waiting') OR i.attempts > 0 OR i.progress > 0))
+                         THEN 'queued'
+                         WHEN j.finished_at IS NULL THEN 'running'
+                         WHEN j.cancelled_at IS NOT NULL THEN 'cancelled'
+                         WHEN j.rejected + coalesce(u.rejected, 0) = 0 AND u.broken IS NULL AND NOT EXISTS (
+                             SELECT 1 FROM job_items i INDEXED BY items_with_failures
+                             WHERE i.id BETWEEN j.first_item AND j.last_item
+                               AND (i.state IN ('failed', 'cancelled') OR i.failures IS NOT NULL))
+                         THEN 'succeeded'
+                         WHEN coalesce(u.duplicates + u.superseded, 0) > 0 OR EXISTS (
+                             SELECT 1 FROM job_items p LEFT JOIN job_items b ON b.id = p.batch
+                             LEFT JOIN json_each(p.documents) d
+                             WHERE p.id BETWEEN j.first_item AND j.last_item AND p.document_count > 0
+                               AND CASE WHEN p.batch IS NULL THEN p.state ELSE {DOCUMENT_STATE} END = 'done')
+                         THEN 'partial'
+                         ELSE 'failed' END AS status
+             FROM jobs j LEFT JOIN uploads u ON u.job_id = j.id
+             WHERE j.user_id = ?1 AND j.kind <> '{PURGE}' AND j.accepted_at IS NOT NULL
+               AND (?2 IS NULL OR j.id < ?2) AND (?4 IS NULL OR j.kind = ?4) ORDER BY j.id DESC)
+         WHERE ?5 IS NULL OR status = ?5 LIMIT ?6",
         PURGE = JobKind::Purge.name(),
+        DOCUMENT_STATE = document_state!("d.value ->> 'id'"),
     ))
     .bind(user)
-    .bind(cursor)
+    .bind(wanted.cursor.as_ref())
+    .bind(wanted.now)
+    .bind(wanted.kind.as_deref())
+    .bind(wanted.status.as_deref())
     .bind(limit)
+}
+
+/// Which of a user's jobs are wanted.
+#[derive(Clone, Debug)]
+pub struct WantedJobs {
+    /// Those before this id.
+    pub cursor: Option<JobId>,
+    /// Those of this kind.
+    pub kind: Option<String>,
+    /// Those of this status.
+    pub status: Option<String>,
+    /// Now.
+    pub now: Timestamp,
 }
 
 /// What a chat job is about.

@@ -58,6 +58,8 @@ pub struct PlannedUpload<'a> {
     pub key: Option<&'a Key>,
     /// The answer to replay.
     pub response: &'a str,
+    /// How many documents of the request cannot be indexed.
+    pub rejected: usize,
 }
 
 /// Commits an upload. See the module for its steps.
@@ -100,6 +102,7 @@ async fn insert_uploading<P: Database + Clock>(
         items,
         numbers: items.len(),
         documents: plan.documents.len(),
+        rejected: plan.rejected,
         now: ports.now(),
     };
     let begun = begin::begin(&mut transaction, new)?;

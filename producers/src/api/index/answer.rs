@@ -1,9 +1,10 @@
 //! The answer to an upload, whether it was read or not.
 
 use http::StatusCode;
-use pipeline::{ids::JobId, time::Span};
+use pipeline::{failure::Failure, ids::JobId, time::Span};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use uploads::ItemAnswer;
 
 use super::estimate::Estimate;
@@ -11,6 +12,7 @@ use crate::{
     api::jobs,
     http::{
         call::{Call, RequestPorts},
+        idempotency::Replay,
         reply::{Answer, Reply},
     },
 };
@@ -43,4 +45,11 @@ pub(super) async fn accepted<P: RequestPorts>(
         Span::ZERO => Ok(Reply::json(StatusCode::ACCEPTED, answer).of_job(job)),
         longest => jobs::wait(ports, &call.tenant.user, job, longest, answer).await,
     }
+}
+
+/// The answer to an upload that was accepted before: as it is now, or when its job has ended.
+pub(super) async fn replayed<P: RequestPorts>(ports: &P, call: &Call<'_>, replay: Replay) -> Answer {
+    let accepted: Map<String, Value> =
+        serde_json::from_str(&replay.response).map_err(|error| Failure::bug(error.to_string()))?;
+    jobs::wait(ports, &call.tenant.user, &replay.job, call.wait(), &accepted).await.map(Replay::mark)
 }

@@ -35,6 +35,8 @@ pub struct NewUpload<'a> {
     pub numbers: usize,
     /// How many documents it is about.
     pub documents: usize,
+    /// How many documents that came with them cannot be indexed.
+    pub rejected: usize,
     /// Now.
     pub now: Timestamp,
 }
@@ -55,6 +57,7 @@ pub fn begin(work: &mut Transaction, new: NewUpload<'_>) -> Result<Selected<Firs
         is_accepted: new.is_accepted,
         items: new.numbers,
         documents: new.documents,
+        rejected: new.rejected,
         key,
         now,
     }));

@@ -33,7 +33,7 @@ use pipeline::{
 use uploads::Announced;
 
 use super::{
-    answer::{IndexAnswer, accepted},
+    answer::{IndexAnswer, accepted, replayed},
     begin::{self, NewUpload},
     token::consistency_token,
 };
@@ -83,7 +83,7 @@ pub(super) async fn index_read<P: RequestPorts>(ports: &P, call: &Call<'_>, key:
 
 /// What a body is, if it can become a job.
 fn announced<'a>(call: &'a Call<'_>) -> Result<Announced<'a>, Problem> {
-    if call.parameter("dry_run").as_deref() == Some("true") {
+    if call.flag("dry_run")? {
         let detail = format!("an estimate reads {} bytes at most; send a part", constants::READ_AT_ONCE_BYTES);
         return Err(Problem::field(Code::TooLarge, "Content-Length", detail));
     }
@@ -131,7 +131,8 @@ async fn accept<P: RequestPorts>(ports: &P, call: &Call<'_>, stored: Stored<'_>)
         Err(refusal) => {
             let _ = ports.delete(&[object_keys::upload(&call.tenant.user, stored.job)]).await;
             let Some(key) = stored.key else { return Err(refusal) };
-            idempotency::replay(ports, &call.tenant, key).await?.ok_or(refusal)
+            let replay = idempotency::replay(ports, &call.tenant, key).await?.ok_or(refusal)?;
+            replayed(ports, call, replay).await
         }
     }
 }
@@ -166,6 +167,7 @@ async fn make_job<P: RequestPorts>(ports: &P, call: &Call<'_>, stored: &Stored<'
         items: &[item],
         numbers: usize::try_from(most / constants::BYTES_PER_ITEM_NUMBER).unwrap_or(usize::MAX),
         documents: 0,
+        rejected: 0,
         now,
     };
     let mut work = Transaction::default();

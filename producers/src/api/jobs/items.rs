@@ -15,8 +15,8 @@ use serde::Serialize;
 use super::{id_of, not_found};
 use crate::http::{call::Call, paging, reply::Answer};
 
-/// The states that a list may be cut down to.
-const STATES: [&str; 10] = [
+/// What a list may be cut down to.
+const STATUSES: [&str; 10] = [
     "queued",
     "running",
     "parked",
@@ -59,13 +59,9 @@ pub struct ItemView {
 pub async fn items<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
     let user = &call.tenant.user;
-    let (limit, cursor) = paging::page(call)?;
-    let after = match cursor.as_deref().map(str::parse) {
-        None => -1,
-        Some(Ok(after)) => after,
-        Some(Err(_)) => return Err(Problem::field(Code::Invalid, "cursor", "expected a next_cursor").into()),
-    };
-    let status = state(call)?;
+    let (limit, cursor) = paging::page(call, |cursor| cursor.parse::<i64>().ok())?;
+    let after = cursor.unwrap_or(-1);
+    let status = paging::one_of(call, "status", &STATUSES)?;
     let window = if status.is_some() { WINDOW } else { limit + 1 };
     let wanted = Wanted { after, window, status: status.as_deref(), limit: limit + 1 };
     let mut transaction = Transaction::default();
@@ -89,16 +85,6 @@ fn expired() -> Problem {
     let detail = "what became of each document was listed for seven days after the job had ended; GET /api/documents \
                   lists what is there";
     Problem::new(Code::Gone, detail)
-}
-
-/// The state that the list is cut down to.
-fn state(call: &Call<'_>) -> Result<Option<String>, Problem> {
-    let status = call.parameter("state");
-    if status.as_deref().is_some_and(|status| !STATES.contains(&status)) {
-        let detail = format!("expected one of {}", STATES.join(", "));
-        return Err(Problem::field(Code::Invalid, "state", detail));
-    }
-    Ok(status)
 }
 
 fn view(row: ResultRow) -> ItemView {

@@ -26,6 +26,13 @@ pub(super) fn cancelled() -> Problem {
     Problem::new(Code::Conflict, detail)
 }
 
+/// What is answered to who wants to try a job again of which nothing failed.
+pub(super) fn nothing_failed() -> Problem {
+    let detail =
+        "nothing of this job has failed that could be tried again; what was rejected is to be sent again, mended";
+    Problem::new(Code::Conflict, detail)
+}
+
 /// A job's state as its owner sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -39,7 +46,7 @@ pub enum Status {
     Parked,
     /// Everything went well.
     Succeeded,
-    /// Some documents failed, some did not.
+    /// Some documents failed or were rejected, some did not.
     Partial,
     /// Every document failed.
     Failed,
@@ -81,6 +88,8 @@ pub struct Counts {
     cancelled: i64,
     /// Taken over by another upload of theirs before they were published.
     superseded: i64,
+    /// Cannot be indexed as they were sent: the answer to the upload, or `/items?status=rejected`, says why.
+    rejected: i64,
 }
 
 /// How far a streamed upload is unpacked.
@@ -97,7 +106,7 @@ pub struct UploadView {
     duplicates: u64,
     /// Documents found so far that are not indexed, since what was uploaded or deleted after this upload is newer.
     superseded: u64,
-    /// Documents found so far that cannot be indexed; `/items?state=rejected` says why.
+    /// Documents found so far that cannot be indexed; `/items?status=rejected` says why.
     rejected: u64,
     /// Where it could not be read on: what was whole before that is indexed.
     broken: Option<BrokenView>,
@@ -116,9 +125,9 @@ pub struct BrokenView {
 }
 
 impl UploadView {
-    /// True if something of it is not indexed.
-    fn is_partial(&self) -> bool {
-        self.broken.is_some() || self.rejected > 0
+    /// True if it could not be read to its end.
+    const fn is_broken(&self) -> bool {
+        self.broken.is_some()
     }
 }
 
@@ -166,8 +175,9 @@ impl JobView {
 
 /// A job's rows as its owner sees them.
 pub(super) fn view(job: JobRow, items: &Items) -> JobView {
-    let counts = counts(items);
     let upload: Option<UploadView> = job.upload.as_deref().and_then(|upload| serde_json::from_str(upload).ok());
+    let rejected = upload.as_ref().map_or(job.rejected, |upload| upload.rejected.try_into().unwrap_or(i64::MAX));
+    let counts = Counts { rejected, ..counts(items) };
     let status = status(&job, &items.rows, counts, upload.as_ref());
     let parked = items.first_parked();
     let stages = match job.kind {
@@ -237,7 +247,7 @@ fn counts(items: &Items) -> Counts {
 fn status(job: &JobRow, items: &[ItemRow], counts: Counts, upload: Option<&UploadView>) -> Status {
     if items.iter().all(|item| item.state.is_terminal()) {
         let was_given_up = items.iter().any(|item| item.stage == Stage::Unpack && item.state == ItemState::Failed);
-        let is_partial = was_given_up || upload.is_some_and(UploadView::is_partial);
+        let is_partial = was_given_up || counts.rejected > 0 || upload.is_some_and(UploadView::is_broken);
         let has_any = counts.done > 0 || upload.is_some_and(|upload| upload.duplicates + upload.superseded > 0);
         return match counts {
             _ if job.cancelled_at.is_some() => Status::Cancelled,

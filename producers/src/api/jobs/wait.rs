@@ -1,11 +1,13 @@
 //! Waiting for a job's end.
 
+use std::collections::HashMap;
+
 use http::StatusCode;
 use pipeline::{
     failure::Failure,
     ids::{JobId, UserId},
     platform::ports::{Clock, Database, Deployment, Meter},
-    store,
+    store::{self, jobs::documents::DocumentState},
     time::{SECOND, Span},
 };
 use schemars::JsonSchema;
@@ -18,8 +20,8 @@ use super::{
 };
 use crate::http::reply::{Answer, Reply};
 
-/// Waits for a job's end, for so long at most. Answers 200 with the job if it ended, else 202.
-/// `accepted` is what the 202 says beside it.
+/// Waits for a job's end, for so long at most, if at all. Answers 200 with the job if it ended, else 202.
+/// `accepted` is what was said when it was accepted; what it says of documents is brought up to date.
 pub async fn wait<P: Database + Deployment + Meter + Clock>(
     ports: &P,
     user: &UserId,
@@ -27,10 +29,33 @@ pub async fn wait<P: Database + Deployment + Meter + Clock>(
     longest: Span,
     accepted: &impl Serialize,
 ) -> Answer {
-    wait_for_end(ports, user, job, longest).await?;
+    if longest > Span::ZERO {
+        wait_for_end(ports, user, job, longest).await?;
+    }
     let view = read(ports, user, job).await?.ok_or_else(not_found)?;
     let status = if view.status.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok(Reply::json(status, &with_job(accepted, view)?).of_job(job).after_wait(longest))
+    // Who does not wait is told of the job when there is no more to wait for.
+    let is_shown = longest > Span::ZERO || view.status.is_terminal();
+    let mut answer = with_job(accepted, view)?;
+    answer.job = answer.job.filter(|_| is_shown);
+    if let Some(Value::Array(documents)) = answer.accepted.get_mut("items") {
+        let states = store::jobs::documents::states(user, job).all(ports).await?;
+        bring_up_to_date(documents, states);
+    }
+    let reply = Reply::json(status, &answer).of_job(job);
+    Ok(if longest > Span::ZERO { reply.after_wait(longest) } else { reply })
+}
+
+/// Says of each document that was queued what has become of it.
+fn bring_up_to_date(documents: &mut [Value], states: Vec<DocumentState>) {
+    let states: HashMap<String, String> =
+        states.into_iter().map(|state| (state.document_id.to_string(), state.status)).collect();
+    for document in documents.iter_mut().filter(|document| document["status"] == "queued") {
+        let state = document["document_id"].as_str().and_then(|id| states.get(id));
+        if let Some(state) = state {
+            document["status"] = Value::from(state.as_str());
+        }
+    }
 }
 
 /// The pause before the second look at a job.

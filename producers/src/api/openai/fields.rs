@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use pipeline::problem::{Code, Problem, excerpt};
+use pipeline::{
+    nearest,
+    problem::{Code, Problem, excerpt},
+};
 use serde_json::{Value, value::RawValue};
 
 use super::parameters::{RequestParameter, Treatment};
@@ -102,7 +105,7 @@ pub(super) fn unsupported(name: &str, detail: String) -> Problem {
 
 fn check(table: &[RequestParameter], name: &str, value: &RawValue) -> Result<(), Problem> {
     let Some(row) = table.iter().find(|row| row.name == name) else {
-        let detail = format!("there is no parameter {:?}; docs/openai.md lists those that there are", excerpt(name));
+        let detail = nearest::unknown("parameter", name, table.iter().map(|row| row.name));
         let mut problem = Problem::field(Code::Invalid, format!("/{}", excerpt(name)), detail);
         "unknown_parameter".clone_into(&mut problem.code);
         return Err(problem);

@@ -4,6 +4,7 @@ use pipeline::{
     constants,
     filters::{DOCUMENT_IDS, DOCUMENT_TYPES},
     problem::{Code, Problem, excerpt},
+    strict_json,
 };
 use retrieval::{Filters, Search, SearchRequest};
 
@@ -12,7 +13,7 @@ use crate::{api::index::token::job_of_token, http::body};
 /// Reads and checks a search.
 pub fn parse(body: &[u8]) -> Result<Search, Problem> {
     let invalid = |pointer: &str, detail: String| Problem::field(Code::Invalid, pointer, detail);
-    let mut request: SearchRequest = body::parse(body)?;
+    let mut request: SearchRequest = strict_json::read(body)?;
     request.query = body::text("/query", &request.query, constants::QUERY_BYTES)?;
     let top_k = usize::try_from(request.top_k).ok().filter(|top_k| (1..=constants::TOP_K).contains(top_k));
     let top_k =
@@ -53,7 +54,7 @@ mod tests {
 
     #[test]
     fn defaults() {
-        let search = parse(br#"{"query":" what? ","unknown":1}"#).unwrap();
+        let search = parse(br#"{"query":" what? "}"#).unwrap();
         assert_eq!((search.request.query.as_str(), search.top_k, search.request.mode), ("what?", 10, Mode::Hybrid));
     }
 
@@ -71,11 +72,14 @@ mod tests {
             (r#"{"query":"a","filters":{"created_after":"soon"}}"#, 422, "/filters/created_after"),
             (r#"{"query":"a","filters":{"tags":[1]}}"#, 422, "/filters/tags/0"),
             (r#"{"query":"a","after":"x"}"#, 422, "/after"),
+            (r#"{"query":"a","topk":3}"#, 422, "/topk"),
+            (r#"{"query":"a","filters":{"tag":"x"}}"#, 422, "/filters/tag"),
         ] {
             let problem = parse(body.as_bytes()).unwrap_err();
             assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (status, pointer), "{body:.80}");
         }
         assert_eq!(parse(b"{").unwrap_err().status, 400);
+        assert_eq!(parse(br#"{"query":"fox"}{"query":"cat"}"#).unwrap_err().status, 400);
         assert_eq!(parse(b"").unwrap_err().status, 400);
     }
 }

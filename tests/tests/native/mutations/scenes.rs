@@ -47,7 +47,7 @@ impl Scene {
 }
 
 /// All scenes.
-pub(super) const SCENES: [Scene; 33] = [
+pub(super) const SCENES: [Scene; 34] = [
     Scene { name: "late", play: who_lost_a_claim_ends_nothing },
     Scene { name: "batch", play: a_batch_waits_for_all_its_packs },
     Scene { name: "receipt", play: a_receipt_counts_once },
@@ -62,6 +62,7 @@ pub(super) const SCENES: [Scene; 33] = [
     Scene { name: "unwritten-archive", play: an_archive_whose_writer_died_is_removed },
     Scene { name: "guests", play: guests_ask_within_their_share },
     Scene { name: "share", play: a_user_spends_their_share },
+    Scene { name: "answered-again", play: superseded::what_was_taken_over_is_answered_so },
     Scene { name: "meanwhile", play: order::what_is_decided_meanwhile_holds },
     Scene { name: "once-more", play: what_is_uploaded_once_more },
     Scene { name: "tombstone", play: order::a_tombstone_outlives_uploads },
@@ -138,7 +139,7 @@ fn a_receipt_counts_once(rig: &dyn Fn() -> Rig) {
         let vectors = rig.memory.vector_ids().len();
         rig.memory.advance(2 * MAX_WRITER_LIFE);
         let listed = rig.request("GET", "/api/documents", &Value::Null).body;
-        let path = format!("/api/documents/{}", listed["data"][0]["id"].as_str().unwrap());
+        let path = format!("/api/documents/{}", listed["items"][0]["id"].as_str().unwrap());
         let job = rig.request("DELETE", &path, &Value::Null).body["job_id"].as_str().unwrap().to_owned();
         let message = rig.memory.receive().unwrap();
         let Some(worker) = rig.hold(&message, call) else {
@@ -198,7 +199,7 @@ fn an_upload_is_unpacked_once(rig: &dyn Fn() -> Rig) {
             assert!(rig.converge());
             let view = rig.job(&job);
             assert_eq!((&view["status"], &view["upload"]["queued"]), (&json!("succeeded"), &json!(3)), "{view}");
-            assert_eq!((items(&rig, &job, "&state=done").len(), &view["items"]["done"]), (3, &json!(3)), "{view}");
+            assert_eq!((items(&rig, &job, "&status=done").len(), &view["items"]["done"]), (3, &json!(3)), "{view}");
             assert_eq!(rig.memory.look("SELECT documents FROM jobs WHERE kind = 'index'"), [json!({"documents": 3})]);
             rig.memory.advance(2 * MAX_WRITER_LIFE);
             assert!(rig.converge());
@@ -261,14 +262,14 @@ fn what_failed_can_be_uploaded_again(rig: &dyn Fn() -> Rig) {
     let job = upload(&rig, LINES, far_apart().as_bytes());
     let unpack = rig.memory.receive().unwrap();
     rig.process(&unpack);
-    assert_eq!(items(&rig, &job, "&state=queued").len(), 2, "{:?}", items(&rig, &job, ""));
+    assert_eq!(items(&rig, &job, "&status=queued").len(), 2, "{:?}", items(&rig, &job, ""));
 }
 
 fn what_has_ended_is_left_as_it_is(rig: &dyn Fn() -> Rig) {
     let rig = rig();
     let indexed = rig.upload(&json!([{"external_id": "tides.md", "content": "about tides"}]));
     rig.drain();
-    assert_eq!(rig.request("POST", &format!("/api/jobs/{indexed}/retry"), &Value::Null).body["status"], "succeeded");
+    assert_eq!(rig.request("POST", &format!("/api/jobs/{indexed}/retry"), &Value::Null).status, 409);
     assert!(rig.memory.look("SELECT id FROM jobs WHERE finished_at IS NULL").is_empty());
     let cancelled = rig.upload(&json!([{"external_id": "winds.md", "content": "about winds"}]));
     let chunk = rig.memory.receive().unwrap();
