@@ -60,7 +60,7 @@ seen["refused"] = {
     "logprobs": refusal(lambda: complete(logprobs=True)),
     "temperature": refusal(lambda: complete(temperature=3)),
     "hot": refusal(lambda: complete(temperature="hot")),
-    "unknown": refusal(lambda: complete(extra_body={"temprature": 1})),
+    "unknown": refusal(lambda: complete(extra_body={"heat": 1})),
     "long": refusal(lambda: complete(messages=[{"role": "user", "content": "word " * 40_000}])),
     "completions": refusal(lambda: client.completions.create(model="friend", prompt="x")),
     "dimensions": refusal(lambda: client.embeddings.create(model="friend-embedding", input="x", dimensions=512)),

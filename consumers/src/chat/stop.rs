@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn an_answer_ends_before_the_first_sequence() {
-        assert_eq!(told(&["\n\n", "END"], &["one", " E", "ND two"]), ("one ".to_owned(), true));
+        assert_eq!(told(&["\n\n", "STOP"], &["one", " S", "TOP two"]), ("one ".to_owned(), true));
         assert_eq!(told(&["END"], &["one EN"]), ("one EN".to_owned(), false));
         assert_eq!(told(&["", "b"], &["abc", "d"]), ("a".to_owned(), true));
         assert_eq!(told(&[], &["abc"]), ("abc".to_owned(), false));

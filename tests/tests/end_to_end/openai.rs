@@ -54,7 +54,7 @@ fn the_official_python_package_gets_what_it_asks_for_or_is_refused_by_name() {
         ("logprobs", json!(["BadRequestError", "unsupported_parameter", "logprobs"])),
         ("temperature", json!(["BadRequestError", "invalid_value", "temperature"])),
         ("hot", json!(["BadRequestError", "invalid_value", "temperature"])),
-        ("unknown", json!(["BadRequestError", "unknown_parameter", "temprature"])),
+        ("unknown", json!(["BadRequestError", "unknown_parameter", "heat"])),
         ("long", json!(["BadRequestError", "context_length_exceeded", "messages"])),
         ("completions", json!(["NotFoundError", "not_found", null])),
         ("dimensions", json!(["BadRequestError", "invalid_value", "dimensions"])),

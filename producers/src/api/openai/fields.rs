@@ -151,7 +151,7 @@ mod tests {
             }
         }
         assert!(Fields::read(br#"{"presence_penalty":0.0}"#, CHAT).is_ok());
-        assert_eq!(code(r#"{"temprature":1}"#), ("unknown_parameter".to_owned(), "/temprature".to_owned()));
+        assert_eq!(code(r#"{"heat":1}"#), ("unknown_parameter".to_owned(), "/heat".to_owned()));
     }
 
     #[test]
