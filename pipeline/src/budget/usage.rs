@@ -9,6 +9,7 @@ use crate::time::{Span, whole_milliseconds};
 
 /// Operations on the platform, in the units of its allowances.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Usage {
     /// Workers AI neurons, from the price table.
     pub neurons: f64,
@@ -65,7 +66,8 @@ impl AddAssign for Usage {
 }
 
 /// Sums of usage, and over how many invocations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "UsageTotals")]
 pub struct Totals {
     /// Invocations, each a request of the plan's.
     pub invocations: u64,
@@ -75,6 +77,12 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Adds others.
+    pub fn add_all(&mut self, more: Self) {
+        self.invocations += more.invocations;
+        self.usage += more.usage;
+    }
+
     /// Adds an invocation.
     pub fn add(&mut self, usage: Usage) {
         self.invocations += 1;

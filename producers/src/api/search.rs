@@ -6,8 +6,8 @@ use http::{HeaderName, StatusCode};
 use pipeline::{
     constants,
     failure::Failure,
-    platform::ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
-    store::jobs::{self, read::ArrivalRow},
+    platform::ports::{Clock, Database, Deployment, Embedder, KeyValue, Meter, VectorIndex},
+    store::{self, jobs::read::ArrivalRow},
     tenant::Tenant,
     time::{Span, Timestamp},
 };
@@ -15,9 +15,12 @@ use retrieval::{Hit, Mode, Search};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::http::{
-    call::Call,
-    reply::{Answer, Reply},
+use crate::{
+    api::jobs,
+    http::{
+        call::Call,
+        reply::{Answer, Reply},
+    },
 };
 
 /// The answer. `freshness` is `complete` if everything that the job behind `after` brings could be found: the job
@@ -34,10 +37,14 @@ pub struct SearchAnswer {
 /// Answers the route.
 pub async fn search<P>(ports: &P, call: &Call<'_>) -> Answer
 where
-    P: Database + KeyValue + Embedder + VectorIndex + Clock,
+    P: Database + KeyValue + Embedder + VectorIndex + Deployment + Meter + Clock,
 {
-    let started = ports.now();
     let search = request::parse(call.request.body())?;
+    let waited = call.wait();
+    if let Some(job) = search.after.as_ref().filter(|_| waited > Span::ZERO) {
+        jobs::wait_for_end(ports, &call.tenant.user, job, waited).await?;
+    }
+    let started = ports.now();
     // Before the search: a job that ends during it may have come too late.
     let arrival = arrival(ports, &call.tenant, &search).await?;
     let found = retrieval::search(ports, &call.tenant, &search, call.budget).await?;
@@ -47,6 +54,7 @@ where
     let took_ms = ports.now().since(started).as_milliseconds();
     let answer = SearchAnswer { hits: found.hits, mode: found.mode, freshness, cached: found.cached, took_ms };
     let reply = Reply::json(StatusCode::OK, &answer);
+    let reply = if search.after.is_some() { reply.after_wait(waited) } else { reply };
     let why = if call.budget.is_without_neurons() {
         "today's neurons are spent; found by keyword"
     } else {
@@ -58,7 +66,7 @@ where
 /// How far the job behind the search's token is. A token of nobody's job, or of another's, asks for nothing.
 async fn arrival<P: Database>(ports: &P, tenant: &Tenant, search: &Search) -> Result<Option<ArrivalRow>, Failure> {
     let Some(job) = &search.after else { return Ok(None) };
-    jobs::read::arrival(&tenant.user, job).first(ports).await
+    store::jobs::read::arrival(&tenant.user, job).first(ports).await
 }
 
 /// True if a search that began at `began` could find all that the job brought.

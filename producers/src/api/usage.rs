@@ -3,6 +3,8 @@
 //! Neurons are the ledger's, to the last call. The rest is as the schedule last measured it (`measured_at`):
 //! adding up what everybody did since midnight would cost whoever asks more rows with every user there is.
 
+mod month;
+
 use std::collections::BTreeMap;
 
 use http::StatusCode;
@@ -13,7 +15,7 @@ use pipeline::{
         usage::Usage,
     },
     platform::{
-        ports::{Clock, Database},
+        ports::{Clock, Database, ObjectStore},
         transaction::Transaction,
     },
     store::{
@@ -26,6 +28,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
 
+use self::month::MonthView;
 use crate::http::{
     call::Call,
     reply::{Answer, Reply},
@@ -86,8 +89,24 @@ struct Vectors {
     allowance: f64,
 }
 
-/// `GET /api/usage`
-pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
+/// What is answered: today, or the month that is asked for.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "UsageAnswer")]
+pub enum UsageAnswer {
+    /// Without `month`.
+    Day(Box<UsageView>),
+    /// With it.
+    Month(MonthView),
+}
+
+/// `GET /api/usage`: today, or `?month=2026-11`.
+pub async fn usage<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) -> Answer {
+    if let Some(name) = call.parameter("month") {
+        let days = month::days_of(&name)?;
+        let view = month::read(ports, &call.tenant.user, name, &days).await?;
+        return Ok(Reply::json(StatusCode::OK, &UsageAnswer::Month(view)));
+    }
     let now = ports.now();
     let since = now.start_of_day();
     let mut transaction = Transaction::default();
@@ -118,7 +137,7 @@ pub async fn usage<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
         share: Share { neurons: own.usage.neurons, allowance: allowances.user_neurons() },
         own: own.usage,
     };
-    Ok(Reply::json(StatusCode::OK, &view))
+    Ok(Reply::json(StatusCode::OK, &UsageAnswer::Day(Box::new(view))))
 }
 
 /// Requests, as last counted.

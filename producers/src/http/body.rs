@@ -4,6 +4,7 @@ use std::{fmt, pin::pin};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use http::{HeaderMap, header::CONTENT_ENCODING};
 use pipeline::{
     constants,
     problem::{Code, Problem, one_line},
@@ -11,6 +12,7 @@ use pipeline::{
 };
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use uploads::inflate;
 
 /// A request's body that is not read yet.
 #[expect(async_fn_in_trait, reason = "Workers are single-threaded: no future needs to be Send")]
@@ -92,6 +94,27 @@ impl RequestBody for Bytes {
     async fn read(self, limit: usize) -> Result<Bytes, Unread> {
         if self.len() > limit { Err(Unread::TooLarge(self.len())) } else { Ok(self) }
     }
+}
+
+/// What a body holds that was read: itself, or what it unfolds to where its headers say that it is compressed.
+///
+/// # Errors
+/// [`Code::TooLarge`] for what unfolds to more than `limit` bytes, [`Code::Malformed`] for what does not unfold, and
+/// [`Code::UnsupportedType`] for another encoding than gzip.
+pub fn decoded(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Problem> {
+    let encoding = headers.get(CONTENT_ENCODING).map_or("", |value| value.to_str().unwrap_or("?")).trim();
+    if encoding.is_empty() || encoding.eq_ignore_ascii_case("identity") {
+        return Ok(body);
+    }
+    if !encoding.eq_ignore_ascii_case("gzip") {
+        let detail = "only gzip is unfolded: send it so, or as it is";
+        return Err(Problem::field(Code::UnsupportedType, "Content-Encoding", detail));
+    }
+    let whole = inflate::whole(&body, limit).map_err(|why| {
+        let detail = format!("the body is said to be compressed and does not unfold: {why}");
+        Problem::field(Code::Malformed, "Content-Encoding", detail)
+    })?;
+    whole.map(Bytes::from).ok_or_else(|| Unread::TooLarge(limit + 1).problem(limit))
 }
 
 /// Reads a JSON body as [`strict_json::read`] does, where no body at all means the defaults.

@@ -94,7 +94,7 @@ impl Call<'_> {
         let preferences = self.request.headers().get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         preferences
             .flat_map(|value| value.split([',', ';']))
-            .find_map(|preference| preference.trim().strip_prefix("wait=")?.trim().parse::<u32>().ok())
+            .find_map(|preference| seconds(preference.trim().strip_prefix("wait=")?.trim()))
             .map_or(Span::ZERO, |seconds| Span::seconds(i64::from(seconds)).min(constants::WAIT))
     }
 
@@ -110,6 +110,12 @@ impl Call<'_> {
     pub fn flag(&self, name: &str) -> Result<bool, Problem> {
         query::flag(self.request, name)
     }
+}
+
+/// A whole number of seconds; whoever asks for more than can be counted wants to wait as long as may be.
+fn seconds(text: &str) -> Option<u32> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u32::MAX))
 }
 
 /// The number of the last event a listener has: `?since=`, or what its `EventSource` remembers.

@@ -17,7 +17,7 @@ use pipeline::{
 
 use crate::http::{
     authenticate::{self, Caller},
-    body::{RequestBody, Unread, length_required},
+    body::{self, RequestBody, Unread, length_required},
     call::{Call, PublicCall, RequestPorts, Settings},
     openai_problem,
     operation::{Handler, KeyedHandler, Operation, PublicHandler},
@@ -241,6 +241,8 @@ async fn read<P>(
         Unread::TooLarge(_) if content.streamed.is_some() => length_required(),
         unread => unread.problem(content.limit),
     })?;
+    // An upload is unfolded where its documents are looked for.
+    let read = if content.streamed.is_some() { read } else { body::decoded(&head.headers, read, content.limit)? };
     Ok((Request::from_parts(head, read), None))
 }
 
@@ -340,6 +342,32 @@ mod tests {
         }
         let read = JSON_BYTES + PIECE;
         assert_eq!(upload(&ports, ADMINISTRATOR, "POST", "/api/keys"), (too_large, read));
+    }
+
+    #[test]
+    fn a_body_may_be_compressed_and_unfolds_to_no_more_than_one_may_have() {
+        let ports = InMemory::default();
+        let key = new_user(&ports);
+        let send = |encoding: &str, body: Vec<u8>| {
+            let request = Request::post("http://test/api/search")
+                .header(header::AUTHORIZATION, format!("Bearer {key}"))
+                .header(header::CONTENT_ENCODING, encoding);
+            let request_id = RequestId::new(ports.now(), ports.bytes());
+            let request = request.body(Bytes::from(body)).unwrap();
+            ready(handle(&ports, &Settings::default(), request, request_id)).0.status
+        };
+        let question = br#"{"query": "fox"}"#.to_vec();
+        let gzip = |text: &[u8]| {
+            let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut writer, text).unwrap();
+            writer.finish().unwrap()
+        };
+        assert_eq!(send("gzip", gzip(&question)), StatusCode::OK);
+        assert_eq!(send("identity", question.clone()), StatusCode::OK);
+        assert_eq!(send("gzip", question.clone()), StatusCode::BAD_REQUEST);
+        assert_eq!(send("gzip", gzip(&question)[..20].to_vec()), StatusCode::BAD_REQUEST);
+        assert_eq!(send("br", question), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        assert_eq!(send("gzip", gzip(&vec![b' '; 50_000_000])), StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[test]

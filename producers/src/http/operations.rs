@@ -51,12 +51,14 @@ const EXTERNAL_ID: Parameter = query::<String>("external_id");
 const STATE: Parameter = query::<String>("state");
 const STATUS: Parameter = query::<String>("status");
 const KIND: Parameter = query::<String>("kind");
+const MONTH: Parameter = query::<String>("month");
 const PREFIX: Parameter = query::<String>("prefix");
 const CREATED_AFTER: Parameter = query::<Timestamp>("created_after");
 const CREATED_BEFORE: Parameter = query::<Timestamp>("created_before");
 // How a request is answered: with what beside it, after how long a wait, and again in the same words.
 const TEXT: Parameter = query::<bool>("text");
 const DRY_RUN: Parameter = query::<bool>("dry_run");
+const ALLOW_SECRETS: Parameter = query::<bool>("allow_secrets");
 const PREFER: Parameter = header("Prefer");
 const IDEMPOTENCY_KEY: Parameter = header("Idempotency-Key");
 // Where a stream of events goes on, and how a browser shows its ticket.
@@ -124,7 +126,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 key!(index::index),
                 "Index documents; ?dry_run=true estimates only; Prefer: wait=N waits",
             )
-            .takes(&[DRY_RUN, PREFER, IDEMPOTENCY_KEY])
+            .takes(&[DRY_RUN, ALLOW_SECRETS, PREFER, IDEMPOTENCY_KEY])
             .reads::<index::Documents>(READ_AT_ONCE_BYTES)
             .or_reads(&uploads::format::OTHER_MEDIA_TYPES)
             .or_streams(UPLOAD_BYTES)
@@ -178,6 +180,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             operation(GET, "/api/documents/{id}/original", key!(documents::original), "A document's bytes as uploaded")
                 .answers_bytes("text/plain"),
             operation(POST, "/api/search", key!(search::search), "Find chunks by words and by meaning")
+                .takes(&[PREFER])
                 .reads::<SearchRequest>(JSON_BYTES)
                 .answers::<search::SearchAnswer>(OK),
             operation(GET, "/api/keys", key!(keys::list), "List API keys")
@@ -187,8 +190,14 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .may_read::<keys::NewKey>(JSON_BYTES)
                 .answers::<keys::Issued<'_>>(CREATED),
             operation(DELETE, "/api/keys/{id}", key!(keys::revoke), "Revoke an API key"),
-            operation(GET, "/api/usage", key!(usage::usage), "Today against every allowance of the Free plan")
-                .answers::<usage::UsageView>(OK),
+            operation(
+                GET,
+                "/api/usage",
+                key!(usage::usage),
+                "Today against every allowance of the Free plan, or a month by its days",
+            )
+            .takes(&[MONTH])
+            .answers::<usage::UsageAnswer>(OK),
             operation(GET, "/api/dead-letters", key!(dead_letters::list), "What failed for good, and why")
                 .takes(&[LIMIT, CURSOR])
                 .answers::<Page<DeadLetter>>(OK),

@@ -41,3 +41,5 @@ mod stored;
 mod streamed;
 mod superseded;
 mod unpacking;
+mod withheld;
+mod words;

@@ -1,6 +1,7 @@
 //! Answers say what is: when a request is sent again, when it was waited for, and in lists.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use pipeline::platform::ports::Clock as _;
 use serde_json::{Value, json};
 use tests::rig::{Answer, Rig};
 
@@ -134,6 +135,23 @@ fn documents_are_listed_the_newest_first_and_by_name_and_status() {
         let answer = rig.request("GET", &format!("/api/documents{query}"), &Value::Null);
         assert_eq!(answer.status, 422, "{query}: {}", answer.body);
     }
+}
+
+#[test]
+fn a_search_waits_for_the_upload_that_it_names() {
+    let rig = Rig::new(1);
+    let accepted = post(&rig, "/api/index", &[], &json!([{"external_id": "a.md", "content": "about apples"}])).body;
+    let search = json!({"query": "apples", "mode": "keyword", "after": accepted["consistency_token"]});
+    let before = rig.memory.now();
+    let waited = post(&rig, "/api/search", &[("prefer", "wait=3")], &search);
+    assert_eq!((waited.status, waited.headers["preference-applied"].to_str().unwrap()), (200, "wait=3"));
+    assert!(rig.memory.now().since(before) >= pipeline::time::Span::seconds(3), "nothing came");
+    rig.drain();
+    let before = rig.memory.now();
+    // However long somebody wants to wait: as long as may be, and no longer than it takes.
+    let found = post(&rig, "/api/search", &[("prefer", "wait=99999999999999")], &search);
+    assert_eq!((&found.body["freshness"], found.body["hits"].as_array().unwrap().len()), (&json!("complete"), 1));
+    assert!(rig.memory.now().since(before) < pipeline::time::SECOND);
 }
 
 #[test]

@@ -342,10 +342,21 @@ fn a_finished_month_goes_into_an_archive() {
     rig.run_cron(Schedule::Hourly).1.unwrap();
     let days = count(&rig, "SELECT count(*) AS count FROM usage_daily");
     assert!(days > 0);
+    let month = |rig: &Rig| rig.request("GET", "/api/usage?month=2026-11", &Value::Null).body;
+    let at_hand = month(&rig);
+    let sources: Vec<_> = at_hand["days"][0]["sources"].as_array().unwrap().iter().map(|of| &of["source"]).collect();
+    assert_eq!((&at_hand["days"][0]["day"], sources), (&json!("2026-11-22"), vec![&json!("/api/search")]), "{at_hand}");
+    assert_eq!(at_hand["total"]["invocations"], 1, "{at_hand}");
     rig.run_cron(Schedule::Daily).1.unwrap();
     assert_eq!(count(&rig, "SELECT count(*) AS count FROM usage_daily"), days, "last month stays at hand");
     rig.memory.advance(70 * DAY);
     rig.run_cron(Schedule::Daily).1.unwrap();
     assert_eq!(rig.memory.object_keys(), ["archives/usage/2026/11.json.gz"]);
     assert_eq!(count(&rig, "SELECT count(*) AS count FROM usage_daily WHERE day < 1796000000000"), 0);
+    // Two days after the search the first look at the month was taken.
+    assert_eq!(month(&rig)["days"][0], at_hand["days"][0], "out of its archive it reads the same");
+    let other = rig.new_user();
+    let answer = rig.request_as(&other, "GET", "/api/usage?month=2026-11", &[], b"");
+    assert_eq!((answer.status, &answer.body["days"]), (200, &json!([])), "nobody sees another's days");
+    assert_eq!(rig.request("GET", "/api/usage?month=2026-13", &Value::Null).status, 422);
 }

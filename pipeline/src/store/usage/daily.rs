@@ -1,12 +1,49 @@
 //! The sums of each day, which go into an archive when their month is over: the table `usage_daily`.
 
+use const_format::formatcp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    platform::transaction::{Query, Write},
+    budget::usage::Totals,
+    failure::Failure,
+    ids::UserId,
+    platform::{
+        statement::json,
+        transaction::{Query, Write},
+    },
+    store::usage::COUNTED,
     time::Timestamp,
 };
+
+/// What one user took on a day by way of one source, as it is in D1 and in a month's archive.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DailyRow {
+    /// The day's beginning.
+    pub day: Timestamp,
+    /// The user; empty for what belongs to nobody.
+    pub user_id: String,
+    /// An operation's path, a stage or a step of the schedule.
+    pub source: String,
+    /// What was taken.
+    #[serde(flatten)]
+    pub totals: Totals,
+}
+
+/// Reads what a user took on these days; nobody else's rows are read.
+///
+/// # Errors
+/// A bug if the days cannot be written as JSON.
+pub fn of_user(user: &UserId, days: &[Timestamp]) -> Result<Query<DailyRow>, Failure> {
+    let days: Vec<i64> = days.iter().map(|day| day.milliseconds()).collect();
+    Ok(Query::new(formatcp!(
+        "SELECT u.day, u.user_id, u.source, u.invocations, {COUNTED}
+         FROM json_each(?2) d CROSS JOIN usage_daily u ON u.day = d.value AND u.user_id = ?1
+         ORDER BY u.day, u.source"
+    ))
+    .bind(user)
+    .bind(json(&days)?))
+}
 
 /// The oldest day that is kept in D1.
 #[derive(Debug, Deserialize)]
