@@ -7,7 +7,7 @@ const fn without(name: &'static str, rule: &'static str, instead: &'static str) 
 }
 
 /// The fences and rules of the protocol, each with what is left without it.
-pub(super) const RULES: [Mutation; 50] = [
+pub(super) const RULES: [Mutation; 48] = [
     without(
         "a claim excludes others",
         "AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ?3))",
@@ -153,6 +153,4 @@ pub(super) const RULES: [Mutation; 50] = [
         "AND j.first_item <= documents.decided",
         "AND j.first_item < 0",
     ),
-    without("a turn that has ended is joined no more", "(created_at < ?3 OR EXISTS (", "(created_at < ?3 AND EXISTS ("),
-    without("a request that waited in vain gets the answer", "OR response <> 'waited out'", "OR 1"),
 ];

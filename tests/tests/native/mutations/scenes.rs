@@ -47,7 +47,7 @@ impl Scene {
 }
 
 /// All scenes.
-pub(super) const SCENES: [Scene; 34] = [
+pub(super) const SCENES: [Scene; 33] = [
     Scene { name: "late", play: who_lost_a_claim_ends_nothing },
     Scene { name: "batch", play: a_batch_waits_for_all_its_packs },
     Scene { name: "receipt", play: a_receipt_counts_once },
@@ -57,7 +57,6 @@ pub(super) const SCENES: [Scene; 34] = [
     Scene { name: "failed-upload", play: an_upload_that_was_given_up_can_be_tried_again },
     Scene { name: "again", play: what_failed_can_be_uploaded_again },
     Scene { name: "ended", play: what_has_ended_is_left_as_it_is },
-    Scene { name: "join", play: the_same_request_joins_its_turn },
     Scene { name: "archive", play: a_conversation_is_put_away_when_its_last_question_has_ended },
     Scene { name: "unwritten-archive", play: an_archive_whose_writer_died_is_removed },
     Scene { name: "guests", play: guests_ask_within_their_share },
@@ -277,20 +276,6 @@ fn what_has_ended_is_left_as_it_is(rig: &dyn Fn() -> Rig) {
     assert_eq!(rig.request("POST", &format!("/api/jobs/{cancelled}/cancel"), &Value::Null).status, 200);
     let states = rig.memory.look("SELECT state FROM job_items WHERE stage IN ('chunk', 'embed') ORDER BY id");
     assert_eq!(states, [json!({"state": "done"}), json!({"state": "done"}), json!({"state": "cancelled"})]);
-}
-
-fn the_same_request_joins_its_turn(rig: &dyn Fn() -> Rig) {
-    let rig = rig();
-    // What is cached is answered without a turn.
-    rig.memory.set_limits(r#"{"kv_writes": 0}"#);
-    let message = json!({"role": "user", "content": "When is high tide?"});
-    let body = json!({"model": "friend-plain", "messages": [message]});
-    let ask = || rig.request("POST", "/v1/chat/completions", &body).status;
-    let turns = || rig.memory.look("SELECT id FROM job_items WHERE stage = 'chat'").len();
-    assert_eq!((ask(), ask(), turns()), (424, 424, 1));
-    rig.drain();
-    assert_eq!((ask(), turns()), (200, 1), "what it waited for in vain");
-    assert_eq!((ask(), turns()), (424, 2), "once");
 }
 
 fn a_conversation_is_put_away_when_its_last_question_has_ended(rig: &dyn Fn() -> Rig) {
