@@ -203,8 +203,12 @@ pub const PAGE: usize = 100;
 pub const CHAT_MESSAGE_BYTES: usize = 16 * 1024;
 /// Longest memory, in bytes.
 pub const MEMORY_BYTES: usize = 2 * 1024;
-/// Most memories of one user: recall compares them all.
+/// Most memories of one user that hold, superseded ones not counted: recall compares them all.
 pub const MEMORIES: i64 = 1_000;
+/// Most superseded memories of one user; the oldest go when there are more.
+pub const SUPERSEDED_MEMORIES: i64 = 1_000;
+/// Most memories that one is answered to be like.
+pub const SIMILAR_MEMORIES: usize = 3;
 /// Largest profile, as JSON.
 pub const PROFILE_BYTES: usize = 8 * 1024;
 

@@ -59,6 +59,7 @@ const CREATED_BEFORE: Parameter = query::<Timestamp>("created_before");
 const TEXT: Parameter = query::<bool>("text");
 const DRY_RUN: Parameter = query::<bool>("dry_run");
 const ALLOW_SECRETS: Parameter = query::<bool>("allow_secrets");
+const FORCE: Parameter = query::<bool>("force");
 const PREFER: Parameter = header("Prefer");
 const IDEMPOTENCY_KEY: Parameter = header("Idempotency-Key");
 // Where a stream of events goes on, and how a browser shows its ticket.
@@ -186,10 +187,21 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             operation(GET, "/api/keys", key!(keys::list), "List API keys")
                 .takes(&[LIMIT, CURSOR])
                 .answers::<Page<ApiKeyEntry>>(OK),
-            operation(POST, "/api/keys", key_or_administrator!(keys::create, keys::create_user), "Issue an API key")
-                .may_read::<keys::NewKey>(JSON_BYTES)
-                .answers::<keys::Issued<'_>>(CREATED),
-            operation(DELETE, "/api/keys/{id}", key!(keys::revoke), "Revoke an API key"),
+            operation(
+                POST,
+                "/api/keys",
+                key_or_administrator!(keys::create, keys::create_by_administrator),
+                "Issue an API key",
+            )
+            .may_read::<keys::NewKey>(JSON_BYTES)
+            .answers::<keys::Issued<'_>>(CREATED),
+            operation(
+                DELETE,
+                "/api/keys/{id}",
+                key!(keys::revoke),
+                "Revoke an API key; the last one only with ?force=true",
+            )
+            .takes(&[FORCE]),
             operation(
                 GET,
                 "/api/usage",
@@ -229,18 +241,29 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             )
             .takes(&[QUERY, STATE, LIMIT, CURSOR])
             .answers::<Page<MemoryRow>>(OK),
-            operation(POST, "/api/memory", key!(memories::remember), "Remember something, once")
-                .reads::<memories::NewMemory>(JSON_BYTES)
-                .answers::<memories::Remembered>(CREATED)
-                .or_answers::<memories::Remembered>(OK),
+            operation(POST, "/api/memory", key!(memories::remember::remember), "Remember something, once")
+                .reads::<memories::remember::NewMemory>(JSON_BYTES)
+                .answers::<memories::remember::Remembered>(CREATED)
+                .or_answers::<memories::remember::Remembered>(OK),
             operation(GET, "/api/memory/{id}", key!(memories::get), "Something remembered").answers::<MemoryRow>(OK),
+            operation(
+                PATCH,
+                "/api/memory/{id}",
+                key!(memories::change),
+                "Change what is said of a memory beside its text",
+            )
+            .reads::<memories::MemoryPatch>(JSON_BYTES)
+            .answers::<MemoryRow>(OK),
             operation(DELETE, "/api/memory/{id}", key!(memories::forget), "Forget at once, everywhere"),
             operation(POST, "/api/memory/{id}/confirm", key!(memories::confirm), "Remember what was proposed")
                 .answers::<MemoryRow>(OK),
             operation(GET, "/api/me", key!(me::get), "Who the caller is: profile and preferences")
                 .answers::<me::Me<'_>>(OK),
-            operation(PUT, "/api/me", key!(me::put), "Set profile and preferences")
-                .reads::<pipeline::chat::profile::Profile>(JSON_BYTES)
+            operation(PUT, "/api/me", key!(me::put), "Set the whole of profile, preferences and retention")
+                .reads::<me::WholeProfile>(JSON_BYTES)
+                .answers::<me::Me<'_>>(OK),
+            operation(PATCH, "/api/me", key!(me::change), "Change parts of them; null gives a part its default again")
+                .reads::<me::ProfilePatch>(JSON_BYTES)
                 .answers::<me::Me<'_>>(OK),
             operation(GET, "/api/session", key!(sessions::list), "List live sessions")
                 .takes(&[LIMIT, CURSOR])

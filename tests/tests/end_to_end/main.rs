@@ -5,6 +5,7 @@ mod chat;
 mod chat_under_fire;
 mod documents;
 mod kills;
+mod memories;
 mod openai;
 mod outages;
 mod sessions;
