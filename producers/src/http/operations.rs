@@ -315,8 +315,18 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .reads::<openai::CompletionRequest<'_>>(HISTORY_BODY_BYTES)
                 .answers::<openai::ChatCompletion>(OK)
                 .or_answers_bytes("text/event-stream"),
-            operation(GET, "/v1/models", key!(openai::models), "The models that /v1/chat/completions takes")
-                .answers::<openai::ModelList>(OK),
+            operation(POST, "/v1/responses", key!(openai::responses::respond), "The same as OpenAI's responses")
+                .reads::<openai::responses::ResponseRequest>(HISTORY_BODY_BYTES)
+                .answers::<openai::ResponseObject>(OK)
+                .or_answers_bytes("text/event-stream"),
+            operation(POST, "/v1/embeddings", key!(openai::embeddings::embed), "Vectors of texts")
+                .reads::<openai::embeddings::EmbeddingRequest>(JSON_BYTES)
+                .answers::<openai::embeddings::EmbeddingList>(OK),
+            operation(POST, "/v1/completions", key!(openai::complete_text), "Says where to go: to chat/completions"),
+            operation(GET, "/v1/models", key!(openai::models::models), "The models that /v1 takes")
+                .answers::<openai::models::ModelList>(OK),
+            operation(GET, "/v1/models/{id}", key!(openai::models::model), "A model that /v1 takes")
+                .answers::<openai::models::ModelAnswer>(OK),
         ]
     }
 }

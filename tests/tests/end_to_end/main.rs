@@ -6,6 +6,7 @@ mod chat_under_fire;
 mod documents;
 mod kills;
 mod memories;
+mod openai;
 mod outages;
 mod sessions;
 mod smoke;

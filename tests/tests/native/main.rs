@@ -24,6 +24,7 @@ mod lists;
 mod memories;
 mod mutations;
 mod namespaces;
+mod openai;
 mod order;
 mod outage;
 mod outages;
