@@ -112,6 +112,7 @@ impl Index {
             inside: Inside::default(),
             may_be_compressed: true,
             inflating: None,
+            allow_secrets: false,
         };
         let item = NewItem { cursor: Some(json(&cursor).unwrap()), ..NewItem::queued(Stage::Unpack, now) };
         let mut transaction = Transaction::default();

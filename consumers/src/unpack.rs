@@ -114,7 +114,10 @@ where
         return Err(Failure::input("the upload is not kept any more; send it again"));
     };
     let first = usize::try_from(cursor.documents).unwrap_or(usize::MAX);
-    let items = range.items(&format, first, claim.attempts >= constants::ATTEMPTS).await;
+    let mut items = range.items(&format, first, claim.attempts >= constants::ATTEMPTS).await;
+    if !cursor.allow_secrets {
+        uploads::withhold(&mut items);
+    }
     let plan = plan(ports, claim, items, first).await?;
     range.hold_to_limits(plan.answers.len(), plan.count("rejected"));
     let numbers = match plan.items.len() {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # What `make` needs and the machine lacks, installed once into .tools/ (ignored by git). Sourced by build.sh.
-# Everything is pinned by hash: the package-lock.json of the root, of local/llm, cloudflare/docs and tests/clients;
-# models.txt, python.txt, api.txt and lint_requirements.txt.
+# Everything is pinned by hash: the package-lock.json of the root, of local/llm, cloudflare/docs, tests/clients and
+# tests/wasm; models.txt, python.txt, openai_tools.txt, api.txt and lint_requirements.txt.
 # The one thing outside of .tools/ is the wasm32 standard library, which rustc looks for beside itself.
 setup=$PWD/local/setup
 
@@ -70,6 +70,12 @@ unpacked() {
     rm "$tools/$archive"
 }
 
+# What the shared text of sessions is tested against.
+wasm_test_packages() {
+    cd tests/wasm || return
+    npm ci --ignore-scripts --no-audit --no-fund
+}
+
 # llama.cpp for this machine alone: the package's own list of optional parts is 600 MB of code for graphics cards.
 # Which part that is `npm ci` cannot be asked, so its hash is compared here. The lock file has none for macOS: the
 # registry that it was written from did not have that version for it.
@@ -129,6 +135,7 @@ wheels() {
 
 # What the API's compatibility is tested with.
 python_packages() { wheels python python.txt; }
+openai_tools() { wheels openai-tools openai_tools.txt; }
 
 # What makes clients of the API's description, and tries all that it allows.
 api_tools() {

@@ -31,7 +31,7 @@ say 'as wasm: what must hold where usize has 32 bits and memory ends'
     CARGO_TARGET_DIR=target/wasm cargo build --quiet --locked --profile quick --target wasm32-unknown-unknown \
         -p gateway -p consumers-worker -p wasm-tests
 )
-node_modules/node/bin/node --test --test-timeout=60000 --test-reporter=dot tests/wasm/wasm.test.js
+node_modules/node/bin/node --test --test-timeout=60000 --test-reporter=dot tests/wasm/wasm.test.js tests/wasm/ot.test.js
 
 say 'the deployed configuration: wrangler deploy --dry-run'
 for environment in '' staging; do

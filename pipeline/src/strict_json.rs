@@ -42,6 +42,18 @@ pub fn read_known<'a, T: Deserialize<'a> + JsonSchema>(text: &'a [u8]) -> Result
     read_once(text, |_| {}).map_err(|error| error.problem::<T>(text))
 }
 
+/// What is said of a text that is no JSON: where it stops being that.
+pub fn no_json(error: &serde_json::Error) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    let detail = if error.is_eof() {
+        format!("this is no valid JSON: it ends before it is complete, at line {line}, column {column}")
+    } else {
+        let why = shortened(words::without_position(&error.to_string()).to_owned());
+        format!("this is no valid JSON: at line {line}, column {column}, {why}")
+    };
+    Problem::new(Code::Malformed, detail)
+}
+
 /// What is wrong with a text.
 enum Error {
     /// It is no JSON.
@@ -123,10 +135,10 @@ impl Error {
     /// The error as the answer to who sent the text.
     fn problem<T: JsonSchema>(self, text: &[u8]) -> Problem {
         match self {
-            Self::Syntax(error) => {
-                let why = shortened(error.to_string());
-                Problem::new(Code::Malformed, format!("this is no valid JSON: {why}"))
+            Self::Syntax(_) if text.trim_ascii().is_empty() => {
+                Problem::new(Code::Malformed, "the body is empty; send a JSON object")
             }
+            Self::Syntax(error) => no_json(&error),
             Self::Trailing => {
                 let detail = "something follows the JSON value; send one value, or each in a request of its own";
                 Problem::new(Code::Malformed, detail)
@@ -180,6 +192,13 @@ mod tests {
         Doc,
     }
 
+    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        #[serde(default)]
+        tags: Vec<String>,
+    }
+
     fn ten() -> u32 {
         10
     }
@@ -197,6 +216,13 @@ mod tests {
         assert_eq!(detail, "there is no field \"tag\"; did you mean \"tags\"? Known are metadata, tags");
         assert_eq!(refused(r#"{"query": "fox", "entries": [{}, {"tgas": []}]}"#).1, "/entries/1/tgas");
         assert_eq!(refused(r#"{"query": "fox", "a/b~c": 1}"#).1, "/a~1b~0c");
+    }
+
+    #[test]
+    fn a_type_that_refuses_unknown_fields_itself_is_no_other() {
+        let problem = read::<Strict>(br#"{"tag": "x"}"#).unwrap_err();
+        assert_eq!(problem.errors[0].pointer, "/tag");
+        assert_eq!(problem.detail, "there is no field \"tag\"; did you mean \"tags\"? Known are tags");
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod compatibility;
 pub mod corpus;
 pub mod described;
 pub mod freeplan;
+pub mod memories;
 pub mod rig;
 pub mod scripted_model;
 pub mod simulation;

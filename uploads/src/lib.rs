@@ -14,7 +14,9 @@ pub mod parse;
 pub mod prepare;
 pub mod split;
 pub mod validate;
+pub mod withheld;
 
 pub use format::{Announced, Format};
 pub use parse::{Documents, Item};
 pub use prepare::{ItemAnswer, Prepared, PreparedDocument, prepare};
+pub use withheld::withhold;

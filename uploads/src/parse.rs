@@ -94,20 +94,17 @@ fn parse_json(body: &[u8]) -> Result<Vec<Item>, Problem> {
         documents: Vec<&'a RawValue>,
     }
     let text = without_byte_order_mark(utf8(body)?);
-    let malformed = |error: &serde_json::Error| {
-        Problem::new(Code::Malformed, format!("the body is not the JSON expected: {}", shortened(error.to_string())))
-    };
     let elements = |outermost, elements: Vec<&RawValue>| {
         let read = |(index, raw): (usize, &RawValue)| item(Format::Json.pointer(index, outermost), raw.get());
         elements.into_iter().enumerate().map(read).collect()
     };
     match text.trim_start().as_bytes().first() {
         Some(b'[') => {
-            let documents: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+            let documents: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| strict_json::no_json(&error))?;
             Ok(elements(Outermost::Array, documents))
         }
-        Some(b'{') if has_documents(text).map_err(|error| malformed(&error))?? => {
-            let wrapped: Wrapped<'_> = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+        Some(b'{') if has_documents(text).map_err(|error| strict_json::no_json(&error))?? => {
+            let wrapped: Wrapped<'_> = serde_json::from_str(text).map_err(|error| strict_json::no_json(&error))?;
             Ok(elements(Outermost::Object, wrapped.documents))
         }
         Some(b'{') => Ok(vec![item(Format::Json.pointer(0, Outermost::Document), text)]),

@@ -138,7 +138,11 @@ fn check_line(value: Option<&str>, limit: usize) -> Result<(), (Code, String)> {
     one_line(value).map_err(|detail| (Code::Invalid, detail))
 }
 
-fn check_tags(tags: &[String]) -> Result<(), (String, (Code, String))> {
+/// Checks tags: how many, how long, and that each is one line. The error begins with which of them (`/0`).
+///
+/// # Errors
+/// What is wrong with the first that is.
+pub fn check_tags(tags: &[String]) -> Result<(), (String, (Code, String))> {
     if tags.len() > constants::TAGS {
         let detail = format!("more than {} tags: keep those you filter by", constants::TAGS);
         return Err((String::new(), (Code::Invalid, detail)));

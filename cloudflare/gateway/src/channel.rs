@@ -73,17 +73,18 @@ impl Channel {
     }
 
     /// Becomes the channel of this session, if it is not yet: a new one, or one that goes on from what D1 kept
-    /// when it forgot everything.
-    pub async fn become_channel_of(&self, owner: &UserId, session: &SessionId) -> Result<()> {
+    /// when it forgot everything. False if the session was closed: then it is no channel of it any more.
+    pub async fn become_channel_of(&self, owner: &UserId, session: &SessionId) -> Result<bool> {
         if self.identity()?.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         let kept = rest::rest(&self.platform(), owner, session).await;
         let kept = kept.map_err(|failure| Error::RustError(failure.to_string()))?;
         // Somebody else may have come in the meantime.
         if self.identity()?.is_some() {
-            return Ok(());
+            return Ok(true);
         }
+        let Some(kept) = kept else { return Ok(false) };
         if kept.last_sequence > self.log.last() {
             self.log.begin_after(kept.last_sequence)?;
         }
@@ -91,7 +92,8 @@ impl Channel {
             self.log.keep_scratch(&Scratch { revision: kept.scratch_revision, text: kept.scratch })?;
         }
         let identity = Identity { owner: owner.clone(), session: session.clone() };
-        self.log.keep("identity", &serde_json::to_string(&identity)?)
+        self.log.keep("identity", &serde_json::to_string(&identity)?)?;
+        Ok(true)
     }
 
     /// Something happens: the time awake goes on.

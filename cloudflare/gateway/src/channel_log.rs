@@ -6,9 +6,9 @@
 
 use std::cell::Cell;
 
-use operational_transform::OperationSeq;
 use pipeline::{budget::channel_usage::ChannelUsage, chat::channel::StreamState, constants};
 use producers::api::sessions::{
+    edit::Edit,
     extent::{Extent, Page},
     scratch::Scratch,
 };
@@ -41,7 +41,7 @@ pub struct Log {
     extent: Cell<Extent>,
 }
 
-/// An event as it is sent: JSON with its `seq`.
+/// An event as it is sent: JSON with its `sequence`.
 pub struct Entry {
     /// Its number.
     pub number: i64,
@@ -78,7 +78,7 @@ impl From<Row> for Entry {
 
 /// The event with its number first.
 fn numbered(number: i64, data: &str) -> String {
-    format!(r#"{{"seq":{number},{}"#, data.strip_prefix('{').unwrap_or("}"))
+    format!(r#"{{"sequence":{number},{}"#, data.strip_prefix('{').unwrap_or("}"))
 }
 
 impl Log {
@@ -303,30 +303,30 @@ impl Log {
     }
 
     /// The next edits made after a revision, in order: at most so many, and no more than one is rebased over.
-    pub fn edits_after(&self, revision: i64, most: usize) -> Result<Vec<OperationSeq>> {
+    pub fn edits_after(&self, revision: i64, most: usize) -> Result<Vec<Edit>> {
         #[derive(Deserialize)]
-        struct Edit {
+        struct Row {
             operation: String,
         }
         if most == 0 {
             return Ok(Vec::new());
         }
         let mut bytes = 0;
-        let rows: Vec<Edit> = self.sql.rows_while(
+        let rows: Vec<Row> = self.sql.rows_while(
             "SELECT operation FROM edits WHERE revision > ?1 ORDER BY revision",
             vec![number(revision)],
-            |row: &Edit| {
+            |row: &Row| {
                 bytes += row.operation.len();
                 bytes <= constants::REBASE_BYTES
             },
         )?;
-        rows.iter().map(|row| Ok(serde_json::from_str(&row.operation)?)).collect()
+        rows.iter().map(|row| Ok(Edit::of_log(&row.operation)?)).collect()
     }
 
     /// Keeps the text with the edit that made it.
-    pub fn keep_edit(&self, scratch: &Scratch, operation: &OperationSeq) -> Result<()> {
+    pub fn keep_edit(&self, scratch: &Scratch, edit: &Edit) -> Result<()> {
         self.make_where_missing()?;
-        let operation = serde_json::to_string(operation)?;
+        let operation = serde_json::to_string(edit)?;
         self.sql.write(
             "INSERT OR REPLACE INTO edits (revision, operation) VALUES (?1, ?2)",
             vec![number(scratch.revision), operation.into()],

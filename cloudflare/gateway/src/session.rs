@@ -17,8 +17,8 @@ use pipeline::{
 use producers::api::sessions::{
     Participant,
     ask::{self, Asker},
-    edit::Edit,
-    frames::{self, Frame},
+    events::Event,
+    frames::{self, About, After, Frame, Revise, Say},
     live::{self, ChannelState, Close, Rate, Sender},
 };
 use serde::{Deserialize, Serialize};
@@ -54,8 +54,8 @@ pub struct Session {
 /// The answer to participants who may not write any more.
 const SPENT: &str = "the day's rows, or the owner's share of the day, are spent; sessions go on at 00:00 UTC";
 
-/// What the outer error of a handler is not: the answer that refuses what a participant asked.
-type Refused = std::result::Result<(), Value>;
+/// What the outer error of a handler is not: what is wrong with what a participant asked.
+type Refused = std::result::Result<(), Problem>;
 
 impl DurableObject for Session {
     fn new(state: State, env: Env) -> Self {
@@ -96,14 +96,14 @@ impl DurableObject for Session {
             }
         };
         let outcome = match self.read(&text, &attachment.sender) {
-            Ok(frame) if frame.only_looks() || self.channel.may_write() => {
-                self.act(&attachment, frame, &socket).await?
+            Ok((frame, about)) => {
+                let refused = self.act(&attachment, frame, about.id.clone(), &socket).await?;
+                refused.map_err(|problem| Event::error(about, problem))
             }
-            Ok(_) => Err(live::problem("unavailable", SPENT)),
-            Err(problem) => Err(problem),
+            Err(error) => Err(error),
         };
-        if let Err(problem) = outcome {
-            socket.send_with_str(problem.to_string())?;
+        if let Err(error) = outcome {
+            socket.send_with_str(error.to_string())?;
         }
         self.channel.look_after_waking(&attachment.owner).await;
         self.channel.record_where_due(&Identity { owner: attachment.owner, session: attachment.session }).await
@@ -153,6 +153,7 @@ impl Session {
 
     /// A turn's worker publishes its events; false if it should stop.
     async fn publish(&self, addressed: AddressedUpdate) -> Result<bool> {
+        // Of a session that was closed it becomes none: what it keeps of the turn goes with its alarm.
         if let Some((owner, session)) = &addressed.session {
             self.channel.become_channel_of(owner, session).await?;
         }
@@ -173,8 +174,12 @@ impl Session {
         let header = request.headers().get(PARTICIPANT_HEADER)?.unwrap_or_default();
         let participant = Participant::from_header(&header)
             .ok_or_else(|| Error::RustError("a participant that cannot be read".to_owned()))?;
-        if self.channel.become_channel_of(&participant.owner, &participant.session).await.is_err() {
-            return refuse(Code::Unavailable, "what is kept of the session cannot be read; join again".to_owned());
+        match self.channel.become_channel_of(&participant.owner, &participant.session).await {
+            Ok(true) => {}
+            Ok(false) => return refuse(Code::Conflict, "the session was closed just now".to_owned()),
+            Err(_) => {
+                return refuse(Code::Unavailable, "what is kept of the session cannot be read; join again".to_owned());
+            }
         }
         self.channel.look_after_waking(&participant.owner).await;
         if self.channel.state.get_websockets().len() >= constants::PARTICIPANTS {
@@ -186,7 +191,7 @@ impl Session {
         let attachment = Attachment { sender, owner: participant.owner, session: participant.session };
         pair.server.serialize_attachment(&attachment)?;
         self.welcome(&attachment, participant.since, &pair.server)?;
-        self.announce(&json!({ "type": "joined", "from": attachment.sender, "participants": self.participants() }))?;
+        self.announce(&Event::Joined { from: attachment.sender, participants: self.participants() })?;
         let mut response = Response::from_websocket(pair.client)?;
         if let Some(protocol) = participant.protocol {
             response.headers_mut().set("sec-websocket-protocol", &protocol)?;
@@ -199,12 +204,13 @@ impl Session {
     fn welcome(&self, attachment: &Attachment, since: i64, socket: &WebSocket) -> Result<()> {
         let missed = self.channel.log.newest(since)?;
         let since = missed.first().map_or_else(|| self.channel.log.last(), |entry| entry.number - 1);
-        let scratch = self.channel.log.scratch()?;
-        let welcome = json!({
-            "type": "welcome", "you": attachment.sender, "participants": self.participants(),
-            "sequence": self.channel.log.last(), "since": since,
-            "scratch": { "revision": scratch.revision, "text": scratch.text },
-        });
+        let welcome = Event::Welcome {
+            you: attachment.sender.clone(),
+            participants: self.participants(),
+            last_sequence: self.channel.log.last(),
+            since,
+            scratch: self.channel.log.scratch()?.into(),
+        };
         socket.send_with_str(welcome.to_string())?;
         for entry in missed {
             socket.send_with_str(&entry.text)?;
@@ -226,60 +232,58 @@ impl Session {
     }
 
     /// Reads a frame, and weighs it: a dear one counts for many.
-    fn read(&self, text: &str, sender: &Sender) -> std::result::Result<Frame, Value> {
-        let frame = frames::read(text, sender)?;
+    fn read(&self, text: &str, sender: &Sender) -> std::result::Result<(Frame, About), Event> {
+        let (frame, about) = frames::read(text, sender)?;
         let more = frame.weight() - 1;
         let mut rates = self.rates.borrow_mut();
         if more > 0 && !rates.entry(sender.id.clone()).or_default().admit(self.channel.platform().now(), more) {
-            return Err(live::problem("rate_limited", "too many pages; ask again in ten seconds"));
+            let problem = Problem::new(Code::RateLimited, "too many pages; ask again in ten seconds");
+            return Err(Event::error(about, problem));
         }
-        Ok(frame)
+        Ok((frame, about))
     }
 
-    /// Does what a frame asks. The inner error is the answer to its sender.
-    async fn act(&self, attachment: &Attachment, frame: Frame, socket: &WebSocket) -> Result<Refused> {
-        match frame {
-            Frame::Say { text, ask } => {
-                self.announce(&json!({ "type": "message", "from": attachment.sender, "text": text }))?;
-                return if ask { Ok(self.ask(attachment, text).await) } else { Ok(Ok(())) };
-            }
-            Frame::Edit { revision, operation } => return self.edit(attachment, revision, operation),
-            Frame::Scratch => {
-                let scratch = self.channel.log.scratch()?;
-                let answer = json!({ "type": "scratch", "revision": scratch.revision, "text": scratch.text });
-                socket.send_with_str(answer.to_string())?;
-            }
-            Frame::Events { since } => socket.send_with_str(self.events(since)?.to_string())?,
+    /// Does what a frame asks, and answers with its id. The inner error is the answer to its sender.
+    async fn act(&self, from: &Attachment, frame: Frame, id: Option<String>, socket: &WebSocket) -> Result<Refused> {
+        if !frame.only_looks() && !self.channel.may_write() {
+            return Ok(Err(Problem::new(Code::Unavailable, SPENT)));
         }
+        let answer = match frame {
+            Frame::Say(Say { text, ask, .. }) => {
+                self.announce(&Event::Message { from: from.sender.clone(), text: text.clone() })?;
+                return if ask { Ok(self.ask(from, text).await) } else { Ok(Ok(())) };
+            }
+            Frame::Edit(edit) => return self.edit(from, edit),
+            Frame::Scratch => Event::Scratch { id, scratch: self.channel.log.scratch()?.into() },
+            Frame::Events(After { since, .. }) => self.events(since, id)?,
+            Frame::Ping => Event::Pong { id },
+        };
+        socket.send_with_str(answer.to_string())?;
         Ok(Ok(()))
     }
 
     /// A page of the events after a number, and whether there are more.
-    fn events(&self, since: i64) -> Result<Value> {
+    fn events(&self, since: i64, id: Option<String>) -> Result<Event> {
         let page = self.channel.log.next(since)?;
         let more = page.last().is_some_and(|entry| entry.number < self.channel.log.last());
         let events = page.into_iter().map(|entry| RawValue::from_string(entry.text)).collect::<serde_json::Result<_>>();
-        let events: Vec<Box<RawValue>> = events?;
-        Ok(json!({ "type": "events", "since": since, "events": events, "more": more }))
+        Ok(Event::Events { id, since, events: events?, more })
     }
 
-    fn edit(&self, attachment: &Attachment, revision: i64, edit: Edit) -> Result<Refused> {
+    fn edit(&self, from: &Attachment, Revise { revision, operation, .. }: Revise) -> Result<Refused> {
         let mut scratch = self.channel.log.scratch()?;
         // Before any other edit is read.
         let applied = match scratch.edits_since(revision) {
-            Ok(count) => scratch.edit(revision, edit, &self.channel.log.edits_after(revision, count)?),
+            Ok(count) => scratch.edit(revision, operation, &self.channel.log.edits_after(revision, count)?),
             Err(refused) => Err(refused),
         };
-        match applied {
-            Ok(applied) => {
-                self.channel.log.keep_edit(&scratch, &applied)?;
-                self.announce(&json!({
-                    "type": "edited", "from": attachment.sender, "revision": scratch.revision, "operation": applied,
-                }))?;
-                Ok(Ok(()))
-            }
-            Err(refused) => Ok(Err(live::problem("conflict", &refused.detail()))),
-        }
+        let operation = match applied {
+            Ok(applied) => applied,
+            Err(refused) => return Ok(Err(Problem::new(Code::Conflict, refused.detail()))),
+        };
+        self.channel.log.keep_edit(&scratch, &operation)?;
+        self.announce(&Event::Edited { from: from.sender.clone(), revision: scratch.revision, operation })?;
+        Ok(Ok(()))
     }
 
     /// A question to the friend: a turn of the session's conversation, on its owner's account.
@@ -287,17 +291,14 @@ impl Session {
         let platform = self.channel.platform();
         let Attachment { sender, owner, session } = attachment;
         let asker = Asker { owner, session, role: sender.role };
-        let begun = ask::ask(&platform, asker, question).await.map_err(|refusal| {
-            let (problem, _) = refusal.into_problem();
-            live::problem(&problem.code, &problem.detail)
-        })?;
+        let begun = ask::ask(&platform, asker, question).await.map_err(|refusal| refusal.into_problem().0)?;
         platform.named(&format!("ask-{}", begun.job)).record(ledger_entry(owner)).await;
         Ok(())
     }
 
     /// Appends an event and passes it on to everybody in the channel.
-    fn announce(&self, data: &Value) -> Result<()> {
-        let entry = self.channel.log.append(data, None)?;
+    fn announce(&self, event: &Event) -> Result<()> {
+        let entry = self.channel.log.append(&serde_json::to_value(event)?, None)?;
         self.send_to_all(&entry);
         Ok(())
     }
@@ -326,7 +327,7 @@ impl Session {
         self.rates.borrow_mut().remove(&attachment.sender.id);
         let participants = self.participants();
         let nobody = participants.is_empty();
-        self.announce(&json!({ "type": "left", "from": attachment.sender, "participants": participants }))?;
+        self.announce(&Event::Left { from: attachment.sender.clone(), participants })?;
         if nobody {
             self.channel.wake_in(constants::SESSION_IDLE).await?;
         }
@@ -337,7 +338,7 @@ impl Session {
         let scratch = self.channel.log.scratch()?;
         Ok(ChannelState {
             participants: self.participants(),
-            sequence: self.channel.log.last(),
+            last_sequence: self.channel.log.last(),
             scratch: scratch.text,
             scratch_revision: scratch.revision,
         })
@@ -350,10 +351,15 @@ impl Session {
             socket.serialize_attachment(Value::Null)?;
             let _ = socket.close(Some(code), Some(reason));
         }
-        if let Some(identity) = self.channel.identity()? {
-            self.channel.persist(&identity).await?;
+        let persisted = match self.channel.identity()? {
+            Some(identity) => self.channel.persist(&identity).await,
+            None => Ok(()),
+        };
+        match persisted {
+            Ok(()) => self.channel.forget().await?,
+            // Nobody is in it any more: what outlives it is kept when its alarm rings.
+            Err(_) => self.channel.wake_in(constants::SESSION_IDLE).await?,
         }
-        self.channel.forget().await?;
         Response::empty()
     }
 }

@@ -144,6 +144,7 @@ mod tests {
             inside: Inside::default(),
             may_be_compressed: false,
             inflating: None,
+            allow_secrets: false,
         };
         let found = Split::ending(100, End::More, Vec::new());
         Range { cursor, inside: Inside::default(), bytes: Vec::new(), found, known: 1_000, inflating: None }

@@ -45,6 +45,9 @@ pub struct UnpackCursor {
     /// If it is compressed, where inflating it goes on: at or before `offset`, which counts what it unfolds to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inflating: Option<InflateCursor>,
+    /// Its sender insists on files that look like secrets.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_secrets: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]

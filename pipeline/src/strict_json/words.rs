@@ -4,7 +4,10 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
 use super::pointer::pointer;
-use crate::problem::{excerpt, shortened};
+use crate::{
+    nearest,
+    problem::{excerpt, shortened},
+};
 
 /// How serde begins what it says of values that do not fit. Whatever begins otherwise is said by a type of ours.
 const SAID_BY_SERDE: [&str; 7] = [
@@ -29,6 +32,14 @@ pub fn unfit(schemas: &Schemas, mut path: Vec<String>, error: &str, text: &[u8])
         path.push(quoted(name));
         return (path, "it stands there twice: send it once".to_owned());
     }
+    // Of a type that refuses them itself.
+    if let Some(name) = error.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+        path.pop_if(|last| last == name);
+        let known = schemas.fields(&path);
+        let detail = nearest::unknown("field", name, known.iter().map(String::as_str));
+        path.push(name.to_owned());
+        return (path, detail);
+    }
     if error == "recursion limit exceeded" {
         return (path, "it is nested too deeply: at most 128 lists and objects inside of each other".to_owned());
     }
@@ -41,8 +52,8 @@ pub fn unfit(schemas: &Schemas, mut path: Vec<String>, error: &str, text: &[u8])
     (path, detail)
 }
 
-/// The error without the place in the text, which the pointer names.
-fn without_position(error: &str) -> &str {
+/// The error without the place in the text, which is named otherwise.
+pub fn without_position(error: &str) -> &str {
     error.rfind(" at line ").map_or(error, |end| &error[..end])
 }
 

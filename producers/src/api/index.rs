@@ -63,7 +63,10 @@ pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     let Some(body) = parse::plain(call.request.headers(), call.request.body())? else {
         return stream::index_read(ports, call, key.as_ref()).await;
     };
-    let items = parse::parse(call.request.headers(), &body).await?;
+    let mut items = parse::parse(call.request.headers(), &body).await?;
+    if !call.flag("allow_secrets")? {
+        uploads::withhold(&mut items);
+    }
     let plan = plan(ports, &call.tenant, items, is_estimate).await?;
     if is_estimate {
         return Ok(Reply::json(StatusCode::OK, &plan.answer("dry_run", None)));

@@ -31,16 +31,16 @@ use pipeline::{
 
 pub use self::{
     look::read,
-    turn::{TurnState, turn_end, turn_state},
+    turn::{TurnState, of_job as turn_of, turn_end, turn_state},
     view::{Counts, JobView, StageView, Status, UploadView},
     wait::{WithJob, wait, wait_for_end},
 };
 use self::{
-    turn_writer::TurnWriter,
+    turn_writer::{Heard, TurnWriter},
     view::{cancelled, not_found, nothing_failed},
 };
 use crate::http::{
-    call::{Call, since},
+    call::{Call, last_event},
     paging,
     reply::{Answer, Body, Refusal, Reply, TurnStream},
 };
@@ -79,22 +79,43 @@ fn reply(status: StatusCode, view: &JobView) -> Result<Reply, Failure> {
 
 /// `GET /api/jobs/{id}/events`: the edge streams a job's states, or what is published about a turn.
 ///
-/// `Last-Event-ID` or `?since=` goes on after that event of a turn.
+/// `Last-Event-ID` or `?since=` goes on after that event of a turn. After the last event of either it is 204, by which
+/// an `EventSource` knows not to come back.
 pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let job = id_of(call)?;
     let user = &call.tenant.user;
     let row = store::jobs::read::job(user, &job).first(ports).await?.ok_or_else(not_found)?;
     let reply = Reply::bytes(StatusCode::OK, "text/event-stream", Vec::new()).with(header::CACHE_CONTROL, "no-store");
+    let last = last_event(call.request);
     if row.kind != JobKind::Chat {
+        if row.finished_at.is_some()
+            && let Some(id) = last
+            && follow::has_heard_all(ports, user, &job, &id).await?
+        {
+            return Ok(nothing_follows());
+        }
         return Ok(Reply { body: Body::JobEvents(job), ..reply });
+    }
+    let Heard { since, end } = Heard::of(last.as_deref())?;
+    if end.is_some() && end == turn_end(ports, user, &job).await?.as_ref().map(turn_writer::name) {
+        return Ok(nothing_follows());
     }
     let turn = turn::of_job(ports, user, &job).await?.ok_or_else(not_found)?;
     let channel = Channel::of_turn(user, &job, turn.session_id.as_ref());
-    let since = since(call.request)?;
     Ok(Reply {
-        body: Body::TurnEvents(TurnStream { writer: Box::new(TurnWriter::new(&job)), job, channel, since }),
+        body: Body::TurnEvents(TurnStream {
+            writer: Box::new(TurnWriter::new(&job)),
+            job,
+            channel,
+            since,
+            closing: None,
+        }),
         ..reply
     })
+}
+
+fn nothing_follows() -> Reply {
+    Reply::bytes(StatusCode::NO_CONTENT, "text/event-stream", Vec::new())
 }
 
 /// What jobs are for that their owners see.

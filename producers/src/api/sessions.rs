@@ -1,18 +1,20 @@
 //! Live sessions: open, change, list, look, invite, join, close.
 //!
-//! The channel itself is a Durable Object; [`frames`] reads what participants send, [`scratch`] edits their
-//! shared text, [`ask`] begins their turns, [`extent`], [`live`] and [`rest`] say what is kept and sent. These routes
-//! keep what outlives it in D1, and let people in: the owner by their key, others by a ticket that is good
-//! once and for half a minute, so that no key travels in a URL or to a guest.
+//! The channel itself is a Durable Object; [`frames`] reads what participants send, [`events`] is what they are sent,
+//! [`scratch`] edits their shared text, [`ask`] begins their turns, [`extent`], [`live`] and [`rest`] say what is kept
+//! and when it ends. These routes keep what outlives it in D1, and let people in: the owner by their key, others by a
+//! ticket that is good once and for half a minute, so that no key travels in a URL or to a guest.
 
 pub mod ask;
 pub mod edit;
+pub mod events;
 pub mod extent;
 pub mod frames;
 pub mod live;
 pub mod participant;
 pub mod rest;
 pub mod scratch;
+mod units;
 
 use bytes::Bytes;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -41,6 +43,7 @@ use pipeline::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use uploads::validate::check_tags;
 
 pub use self::participant::{Participant, ParticipantRole};
 use crate::{
@@ -162,8 +165,10 @@ pub async fn change<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     Ok(Reply::json(StatusCode::OK, &row.map(SessionView::from).ok_or_else(not_found)?))
 }
 
-/// Within the limits of a search's filters.
+/// Within the limits of a search's filters, and of tags, which no document could have otherwise.
 fn check_guests(guests: &GuestScope) -> Result<(), Problem> {
+    check_tags(&guests.tags)
+        .map_err(|(index, (code, detail))| Problem::field(code, format!("/guests/tags{index}"), detail))?;
     let within = guests.filters().map_or(Ok(()), |filters| check_filters(&filters));
     within.map_err(|mut problem| {
         for error in &mut problem.errors {

@@ -125,10 +125,15 @@ fn seconds(text: &str) -> Option<u32> {
     is_number.then(|| text.parse().unwrap_or(u32::MAX))
 }
 
-/// The number of the last event a listener has: `?since=`, or what its `EventSource` remembers.
-pub fn since(request: &Request<Bytes>) -> Result<i64, Problem> {
+/// The id of the last event a listener has: `?since=`, or what its `EventSource` remembers.
+pub fn last_event(request: &Request<Bytes>) -> Option<String> {
     let header = || request.headers().get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    match query::value(request, "since").or_else(header) {
+    query::value(request, "since").or_else(header)
+}
+
+/// The number of the last event a participant has.
+pub fn since(request: &Request<Bytes>) -> Result<i64, Problem> {
+    match last_event(request) {
         None => Ok(0),
         Some(text) => text
             .parse()

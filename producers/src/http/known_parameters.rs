@@ -69,6 +69,16 @@ pub const DRY_RUN: Parameter = Parameter::query::<Flag>(
     "dry_run",
     "Whether to estimate only what indexing would cost: nothing is stored, no job is made. Up to 256 KB.",
 );
+/// Of an upload.
+pub const ALLOW_SECRETS: Parameter = Parameter::query::<Flag>(
+    "allow_secrets",
+    "Whether files are indexed that usually hold secrets or are nobody's to read, such as `.env` and what is in `.git/`.",
+);
+/// Of a key.
+pub const FORCE: Parameter = Parameter::query::<Flag>(
+    "force",
+    "Whether the last key is revoked, too: without one its user's data is out of reach.",
+);
 /// Of the usage.
 pub const MONTH: Parameter = Parameter::query::<Month>(
     "month",
@@ -77,8 +87,8 @@ pub const MONTH: Parameter = Parameter::query::<Month>(
 /// How long an answer may take.
 pub const PREFER: Parameter = Parameter::header::<Prefer>(
     "Prefer",
-    "`wait=N` (RFC 7240): wait for the job's end, N seconds at most, and 60 in any case; of a search for the job behind \
-     `after`. What makes a job is answered 200 if it ended by then, else 202. Without it nothing is waited for.",
+    "`wait=N` (RFC 7240): wait for the job's end, N seconds at most, and 60 in any case; of a search for the job \
+     behind `after`. What makes a job is answered 200 if it ended by then, else 202. Without it nothing is waited for.",
 );
 /// Under which name a request is answered again.
 pub const IDEMPOTENCY_KEY: Parameter = Parameter::header::<IdempotencyKey>(
@@ -100,6 +110,11 @@ pub const SINCE: Parameter = Parameter::query::<u64>(
 pub const LAST_EVENT_ID: Parameter = Parameter::header::<String>(
     "Last-Event-ID",
     "The same as `since`, which comes before it: what an `EventSource` sends when it connects again.",
+);
+/// The same, of a job's stream, whose states have no numbers.
+pub const SINCE_EVENT: Parameter = Parameter::query::<String>(
+    "since",
+    "The `id` of the last event that is known: what comes after it follows. Without it all does.",
 );
 /// How a browser shows its ticket.
 pub const PROTOCOL: Parameter = Parameter::header::<String>(

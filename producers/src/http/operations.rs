@@ -22,9 +22,9 @@ use crate::{
     http::{
         call::RequestPorts,
         known_parameters::{
-            CREATED_AFTER, CREATED_BEFORE, CURSOR, DOCUMENT_STATUS, DOCUMENT_TYPE, DRY_RUN, EXTERNAL_ID,
-            IDEMPOTENCY_KEY, IF_NONE_MATCH, ITEM_STATUS, JOB_KIND, JOB_STATUS, LANGUAGE, LAST_EVENT_ID, LIMIT,
-            MEMORY_STATE, MONTH, PREFER, PREFIX, PROTOCOL, QUERY, SINCE, TAG, TEXT, TITLE,
+            ALLOW_SECRETS, CREATED_AFTER, CREATED_BEFORE, CURSOR, DOCUMENT_STATUS, DOCUMENT_TYPE, DRY_RUN, EXTERNAL_ID,
+            FORCE, IDEMPOTENCY_KEY, IF_NONE_MATCH, ITEM_STATUS, JOB_KIND, JOB_STATUS, LANGUAGE, LAST_EVENT_ID, LIMIT,
+            MEMORY_STATE, MONTH, PREFER, PREFIX, PROTOCOL, QUERY, SINCE, SINCE_EVENT, TAG, TEXT, TITLE,
         },
         operation::{Handler, Named, Operation, operation},
         paging::Page,
@@ -114,7 +114,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 key!(index::index),
                 "Index documents; ?dry_run=true estimates only; Prefer: wait=N waits",
             )
-            .takes(&[DRY_RUN, PREFER, IDEMPOTENCY_KEY])
+            .takes(&[DRY_RUN, ALLOW_SECRETS, PREFER, IDEMPOTENCY_KEY])
             .reads::<index::Documents>(READ_AT_ONCE_BYTES)
             .or_reads(&uploads::format::OTHER_MEDIA_TYPES)
             .or_streams(UPLOAD_BYTES)
@@ -131,8 +131,9 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .or_answers_nothing(StatusCode::NOT_MODIFIED)
                 .sends(OF_STATE),
             operation(GET, "/api/jobs/{id}/events", key!(jobs::events), "The same as server-sent events")
-                .takes(&[SINCE, LAST_EVENT_ID])
+                .takes(&[SINCE_EVENT, LAST_EVENT_ID])
                 .answers_bytes(EVENTS)
+                .or_answers_nothing(StatusCode::NO_CONTENT)
                 .sends(&["Cache-Control"]),
             operation(
                 GET,
@@ -188,10 +189,23 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             operation(GET, "/api/keys", key!(keys::list), "List API keys")
                 .takes(&[LIMIT, CURSOR])
                 .answers::<Page<ApiKeyEntry>>(OK),
-            operation(POST, "/api/keys", key_or_administrator!(keys::create, keys::create_user), "Issue an API key")
-                .may_read::<keys::NewKey>(JSON_BYTES)
-                .answers::<keys::Issued<'_>>(CREATED),
-            operation(DELETE, "/api/keys/{id}", key!(keys::revoke), "Revoke an API key"),
+            operation(
+                POST,
+                "/api/keys",
+                key_or_administrator!(keys::create, keys::create_by_administrator),
+                "Issue an API key",
+            )
+            .may_read::<keys::NewKey>(JSON_BYTES)
+            .answers::<keys::Issued<'_>>(CREATED)
+            .refuses(&[Code::NotFound, Code::Conflict]),
+            operation(
+                DELETE,
+                "/api/keys/{id}",
+                key!(keys::revoke),
+                "Revoke an API key; the last one only with ?force=true",
+            )
+            .takes(&[FORCE])
+            .refuses(&[Code::Conflict]),
             operation(
                 GET,
                 "/api/usage",
@@ -237,20 +251,33 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .answers::<Page<memories::Listed>>(OK)
             .refuses(&[Code::TooLarge])
             .sends(DEGRADED),
-            operation(POST, "/api/memory", key!(memories::remember), "Remember something, once")
-                .reads::<memories::NewMemory>(JSON_BYTES)
-                .answers::<memories::Remembered>(CREATED)
-                .or_answers::<memories::Remembered>(OK)
-                .refuses(&[Code::NotFound])
+            operation(POST, "/api/memory", key!(memories::remember::remember), "Remember something, once")
+                .reads::<memories::remember::NewMemory>(JSON_BYTES)
+                .answers::<memories::remember::Remembered>(CREATED)
+                .or_answers::<memories::remember::Remembered>(OK)
+                .refuses(&[Code::NotFound, Code::Conflict])
                 .sends(&["Location"]),
             operation(GET, "/api/memory/{id}", key!(memories::get), "Something remembered").answers::<MemoryRow>(OK),
+            operation(
+                PATCH,
+                "/api/memory/{id}",
+                key!(memories::change),
+                "Change what is said of a memory beside its text",
+            )
+            .reads::<memories::MemoryPatch>(JSON_BYTES)
+            .answers::<MemoryRow>(OK)
+            .refuses(&[Code::Conflict]),
             operation(DELETE, "/api/memory/{id}", key!(memories::forget), "Forget at once, everywhere"),
             operation(POST, "/api/memory/{id}/confirm", key!(memories::confirm), "Remember what was proposed")
-                .answers::<MemoryRow>(OK),
+                .answers::<MemoryRow>(OK)
+                .refuses(&[Code::Conflict]),
             operation(GET, "/api/me", key!(me::get), "Who the caller is: profile and preferences")
                 .answers::<me::Me<'_>>(OK),
-            operation(PUT, "/api/me", key!(me::put), "Set profile and preferences")
-                .reads::<pipeline::chat::profile::Profile>(JSON_BYTES)
+            operation(PUT, "/api/me", key!(me::put), "Set the whole of profile, preferences and retention")
+                .reads::<me::WholeProfile>(JSON_BYTES)
+                .answers::<me::Me<'_>>(OK),
+            operation(PATCH, "/api/me", key!(me::change), "Change parts of them; null gives a part its default again")
+                .reads::<me::ProfilePatch>(JSON_BYTES)
                 .answers::<me::Me<'_>>(OK),
             operation(GET, "/api/session", key!(sessions::list), "List live sessions")
                 .takes(&[LIMIT, CURSOR])
@@ -274,8 +301,13 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             )
             .reads::<sessions::SessionChange>(JSON_BYTES)
             .answers::<sessions::SessionView>(OK),
-            operation(DELETE, "/api/session/{id}", key!(sessions::close), "Close a session for everybody")
-                .or_answers_nothing(ACCEPTED),
+            operation(
+                DELETE,
+                "/api/session/{id}",
+                key!(sessions::close),
+                "Close a session for everybody; 202 if who is in it is not reached: then again",
+            )
+            .or_answers_nothing(ACCEPTED),
             operation(
                 POST,
                 "/api/session/{id}/tickets",
@@ -298,10 +330,24 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .reads::<openai::CompletionRequest<'_>>(HISTORY_BODY_BYTES)
                 .answers::<openai::ChatCompletion>(OK)
                 .or_answers_bytes(EVENTS)
-                .refuses(&[Code::NotFound])
+                .refuses(&[Code::NotFound, Code::Conflict])
                 .sends(&["X-Job-Id", "Cache-Control"]),
-            operation(GET, "/v1/models", key!(openai::models), "The models that /v1/chat/completions takes")
-                .answers::<openai::ModelList>(OK),
+            operation(POST, "/v1/responses", key!(openai::responses::respond), "The same as OpenAI's responses")
+                .reads::<openai::responses::ResponseRequest>(HISTORY_BODY_BYTES)
+                .answers::<openai::ResponseObject>(OK)
+                .or_answers_bytes(EVENTS)
+                .refuses(&[Code::NotFound, Code::Conflict])
+                .sends(&["X-Job-Id", "Cache-Control"]),
+            operation(POST, "/v1/embeddings", key!(openai::embeddings::embed), "Vectors of texts")
+                .reads::<openai::embeddings::EmbeddingRequest>(JSON_BYTES)
+                .answers::<openai::embeddings::EmbeddingList>(OK)
+                .refuses(&[Code::NotFound]),
+            operation(POST, "/v1/completions", key!(openai::complete_text), "Says where to go: to chat/completions")
+                .refuses(&[Code::NotFound]),
+            operation(GET, "/v1/models", key!(openai::models::models), "The models that /v1 takes")
+                .answers::<openai::models::ModelList>(OK),
+            operation(GET, "/v1/models/{id}", key!(openai::models::model), "A model that /v1 takes")
+                .answers::<openai::models::ModelAnswer>(OK),
         ]
     }
 }

@@ -13,7 +13,7 @@ use local_dev::{
     language_model::LanguageModel,
     product::root,
 };
-use operational_transform::OperationSeq;
+use producers::api::sessions::edit::Edit;
 use serde_json::{Value, json};
 use tests::socket::{Knock, Participant};
 
@@ -55,7 +55,7 @@ pub fn answered(client: &Client, job: &str) -> Value {
 }
 
 /// The events of a turn after `since`, until the last one or until `most` have come, each with its number in the
-/// log; an end that only D1 knows, since its worker died before it could publish it, has none: 0.
+/// log; an end that only D1 knows, since its worker died before it could publish it, has that of the event before it.
 pub fn events(client: &Client, job: &str, since: u64, most: usize) -> Vec<(u64, Value)> {
     let response = ureq::get(format!("{}/api/jobs/{job}/events", client.url()))
         .header("authorization", format!("Bearer {}", client.key()))
@@ -66,7 +66,7 @@ pub fn events(client: &Client, job: &str, since: u64, most: usize) -> Vec<(u64, 
     for line in BufReader::new(response.into_body().into_reader()).lines() {
         let line = line.unwrap();
         if let Some(number) = line.strip_prefix("id: ") {
-            id = number.parse().unwrap();
+            id = number.split('-').next().unwrap().parse().unwrap();
         }
         if let Some(data) = line.strip_prefix("data: ") {
             found.push((std::mem::take(&mut id), serde_json::from_str(data).unwrap()));
@@ -234,14 +234,14 @@ fn over_a_session(client: &Client) {
     bob.wait_for("the same answer", wait, |event| event["type"] == "done");
 
     // Somebody who was away gets what they missed, in order and once.
-    let half = ada.seen.iter().find(|event| event["type"] == "message").unwrap()["seq"].as_u64().unwrap();
+    let half = ada.seen.iter().find(|event| event["type"] == "message").unwrap()["sequence"].as_u64().unwrap();
     drop(bob);
     ada.wait_for("leaving", wait, |event| event["type"] == "left");
     let ticket = invite(&json!({"name": "Bob", "role": "viewer"}));
     let mut back =
         Participant::join(&url, id, &Knock { ticket: Some(&ticket), since: half, ..Knock::default() }).unwrap();
     back.wait_for("the answer", wait, |event| event["type"] == "done");
-    let sequence = |events: &[Value]| events.iter().filter_map(|event| event["seq"].as_u64()).collect::<Vec<_>>();
+    let sequence = |events: &[Value]| events.iter().filter_map(|event| event["sequence"].as_u64()).collect::<Vec<_>>();
     let missed = sequence(&back.seen);
     assert_eq!(missed[0], half + 1);
     assert!(missed.windows(2).all(|pair| pair[1] == pair[0] + 1), "{missed:?}");
@@ -299,12 +299,13 @@ fn three_participants_see_the_same() {
     // Told in three parts: the next when the one who was away is back.
     channel[0].send(&json!({"type": "say", "text": "Tell me a story about a whale and a ship.", "ask": true}));
     let last = |participant: &Participant| {
-        participant.seen.iter().filter_map(|event| event["seq"].as_u64()).max().unwrap_or(0)
+        participant.seen.iter().filter_map(|event| event["sequence"].as_u64()).max().unwrap_or(0)
     };
     let mut earlier = Vec::new();
     for _ in 0..2 {
         let heard = last(&channel[2]);
-        channel[2].wait_for("a piece", wait, |event| event["type"] == "delta" && event["seq"].as_u64() > Some(heard));
+        channel[2]
+            .wait_for("a piece", wait, |event| event["type"] == "delta" && event["sequence"].as_u64() > Some(heard));
         let since = last(&channel[2]);
         earlier.append(&mut channel[2].seen);
         channel[2] = join(since);
@@ -315,11 +316,12 @@ fn three_participants_see_the_same() {
     }
     earlier.append(&mut channel[2].seen);
     channel[2].seen = earlier;
-    let end = channel[0].wait_for("the end", wait, |event| event["type"] == "done")["seq"].as_u64().unwrap();
+    let end = channel[0].wait_for("the end", wait, |event| event["type"] == "done")["sequence"].as_u64().unwrap();
     let log = |participant: &Participant| -> Vec<Value> {
-        let numbered = participant.seen.iter().filter(|event| event["seq"].as_u64().is_some_and(|seq| seq <= end));
+        let numbered =
+            participant.seen.iter().filter(|event| event["sequence"].as_u64().is_some_and(|sequence| sequence <= end));
         let mut log: Vec<Value> = numbered.cloned().collect();
-        log.sort_by_key(|event| event["seq"].as_u64());
+        log.sort_by_key(|event| event["sequence"].as_u64());
         log
     };
     let logs = channel.each_ref().map(log);
@@ -328,11 +330,15 @@ fn three_participants_see_the_same() {
         let from = logs[0].len() - log.len();
         assert_eq!(logs[0][from..], log[..]);
     }
-    assert!(logs[0].windows(2).all(|pair| pair[1]["seq"].as_u64() == pair[0]["seq"].as_u64().map(|seq| seq + 1)));
+    assert!(
+        logs[0]
+            .windows(2)
+            .all(|pair| pair[1]["sequence"].as_u64() == pair[0]["sequence"].as_u64().map(|sequence| sequence + 1))
+    );
     let replay = |log: &[Value]| {
         log.iter().filter(|event| event["type"] == "edited").fold(String::new(), |text, event| {
-            let operation: OperationSeq = serde_json::from_value(event["operation"].clone()).unwrap();
-            operation.apply(&text).unwrap()
+            let operation: Edit = serde_json::from_value(event["operation"].clone()).unwrap();
+            operation.apply(&text).unwrap().0
         })
     };
     let text = replay(&logs[0]);

@@ -218,7 +218,7 @@ fn bad_input_is_told_what_is_wrong(client: &Client) {
     assert!(items[2]["error"]["detail"].as_str().unwrap().contains("image/png"), "{}", items[2]);
     assert_eq!(items[2]["error"]["status"], 415);
     let job = answer.json()["job_id"].as_str().unwrap().to_owned();
-    assert_eq!(client.follow(&job, DEADLINE, |_| {}).unwrap()["status"], "succeeded");
+    assert_eq!(client.follow(&job, DEADLINE, |_| {}).unwrap()["status"], "partial", "five were rejected");
     let search = |body: &[u8]| client.send("POST", "/api/search", &json_type, body).unwrap();
     problem(search(br#"{"query":""}"#), 422, "an empty query");
     problem(search(br#"{"query":"a","top_k":-1}"#), 422, "a negative top_k");

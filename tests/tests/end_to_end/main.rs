@@ -6,6 +6,8 @@ mod chat_under_fire;
 mod description;
 mod documents;
 mod kills;
+mod memories;
+mod openai;
 mod outages;
 mod sessions;
 mod smoke;

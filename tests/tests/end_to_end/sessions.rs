@@ -1,9 +1,9 @@
 //! Live sessions on the real workerd: hostile frames, what a channel keeps and sends, what it takes and leaves.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
-use local_dev::{client::Client, schedule::Schedule};
+use local_dev::{client::Client, product::root, schedule::Schedule};
 use serde_json::{Value, json};
 use tests::socket::{Knock, Participant};
 
@@ -65,20 +65,20 @@ fn joining_sends_the_newest_events_and_the_others_are_asked_for_by_pages() {
     }
     let is_message = |event: &Value| event["type"] == "message";
     let heard = |speaker: &Participant| speaker.seen.iter().filter(|event| is_message(event)).count();
-    let last = speakers[0].wait_for("240 messages", WAIT, |event| is_message(event) && event["seq"] == 243);
-    assert_eq!((heard(&speakers[0]), &last["seq"]), (240, &json!(243)));
+    let last = speakers[0].wait_for("240 messages", WAIT, |event| is_message(event) && event["sequence"] == 243);
+    assert_eq!((heard(&speakers[0]), &last["sequence"]), (240, &json!(243)));
 
     let mut late = join(&client, &session, 0);
-    let own = late.wait_for("joining", WAIT, |event| event["type"] == "joined" && event["seq"] == 244);
+    let own = late.wait_for("joining", WAIT, |event| event["type"] == "joined" && event["sequence"] == 244);
     let welcome = late.seen[0].clone();
     let since = welcome["since"].as_u64().unwrap();
-    assert_eq!((&welcome["sequence"], since), (&json!(243), 43), "{welcome}");
-    let numbers: Vec<u64> = late.seen.iter().filter_map(|event| event["seq"].as_u64()).collect();
-    assert_eq!(numbers, (since + 1..=own["seq"].as_u64().unwrap()).collect::<Vec<_>>());
+    assert_eq!((&welcome["last_sequence"], since), (&json!(243), 43), "{welcome}");
+    let numbers: Vec<u64> = late.seen.iter().filter_map(|event| event["sequence"].as_u64()).collect();
+    assert_eq!(numbers, (since + 1..=own["sequence"].as_u64().unwrap()).collect::<Vec<_>>());
     late.send(&json!({"type": "events", "since": 0}));
     let page = late.wait_for("a page", WAIT, |event| event["type"] == "events");
     let numbers: Vec<u64> =
-        page["events"].as_array().unwrap().iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+        page["events"].as_array().unwrap().iter().map(|event| event["sequence"].as_u64().unwrap()).collect();
     assert_eq!((numbers, &page["more"]), ((1..=200).collect(), &json!(true)));
     late.seen.clear();
     late.send(&json!({"type": "events", "since": 200}));
@@ -97,14 +97,14 @@ fn a_channel_keeps_and_sends_only_so_many_bytes() {
     for _ in 0..80 {
         ada.send(&json!({"type": "say", "text": text}));
     }
-    ada.wait_for("all", WAIT, |event| event["seq"] == 81);
+    ada.wait_for("all", WAIT, |event| event["sequence"] == 81);
     let sizes = "SELECT k.value, count(*), sum(length(e.data)) FROM events e, kept k WHERE k.name = 'identity'";
     let stored = shared().product.query_channels(sizes).unwrap();
     let row = stored.values().flatten().find(|row| row[0].contains(&session)).unwrap();
     let (count, bytes): (usize, usize) = (row[1].parse().unwrap(), row[2].parse().unwrap());
     assert!(bytes <= 1024 * 1024 && (40..70).contains(&count), "{count} events, {bytes} bytes");
     let mut late = join(&client, &session, 0);
-    late.wait_for("joining", WAIT, |event| event["type"] == "joined" && event["seq"] == 82);
+    late.wait_for("joining", WAIT, |event| event["type"] == "joined" && event["sequence"] == 82);
     let sent = late.seen.iter().filter(|event| event["type"] == "message").count();
     assert_eq!(sent, 8, "of {count}");
 }
@@ -162,11 +162,69 @@ fn a_channel_that_forgot_everything_goes_on_where_it_ended() {
     assert_eq!(product.change(&ended).unwrap(), 1);
     let mut ada = join(&client, &session, 0);
     let welcome = ada.wait_for("welcome", WAIT, |event| event["type"] == "welcome");
-    assert_eq!((&welcome["sequence"], &welcome["since"]), (&json!(40), &json!(40)), "{welcome}");
+    assert_eq!((&welcome["last_sequence"], &welcome["since"]), (&json!(40), &json!(40)), "{welcome}");
     assert_eq!(welcome["scratch"], json!({"revision": 7, "text": "what was written"}));
-    ada.wait_for("joining", WAIT, |event| event["type"] == "joined" && event["seq"] == 41);
+    ada.wait_for("joining", WAIT, |event| event["type"] == "joined" && event["sequence"] == 41);
     ada.send(&json!({"type": "edit", "revision": 7, "operation": [16, "!"]}));
-    ada.wait_for("an edit", WAIT, |event| event["type"] == "edited" && event["revision"] == 8 && event["seq"] == 42);
+    ada.wait_for("an edit", WAIT, |event| {
+        event["type"] == "edited" && event["revision"] == 8 && event["sequence"] == 42
+    });
+}
+
+/// Runs a script of tests/ with Node, against this product as this user; what it prints.
+fn node(script: &str, options: &[&str], client: &Client) -> String {
+    let output = Command::new(root().join("node_modules/node/bin/node"))
+        .args(options)
+        .arg(root().join("tests").join(script))
+        .args([client.url(), client.key()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// By a client of which nothing is known here: Node's, which says that it is closed when its connection has ended.
+#[test]
+fn closing_a_session_ends_its_connections_at_once_and_says_so() {
+    let client = shared().product.new_user("closes").unwrap();
+    assert_eq!(node("web_socket.mjs", &[], &client).trim(), "204 1000 the session was closed clean");
+}
+
+#[test]
+fn frames_are_refused_by_name_and_a_ping_is_a_ping_however_it_is_spelt() {
+    let client = shared().product.new_user("spells").unwrap();
+    let session = open(&client, &json!({}));
+    let mut ada = join(&client, &session, 0);
+    for ping in [r#"{"type":"ping"}"#, r#"{"type": "ping"}"#, r#"{ "id": "p", "type": "ping" }"#] {
+        ada.seen.clear();
+        ada.send_text(ping);
+        ada.wait_for("pong", WAIT, |event| event["type"] == "pong" && event.get("id").is_some() == ping.contains("id"));
+    }
+    ada.seen.clear();
+    ada.send_text(r#"["say", "7", "hi", false]"#);
+    ada.send_text(r#"{"type": "say", "id": "m-1", "txt": "hi"}"#);
+    ada.send_text(r#"{"type": "edit", "id": "e-1", "revision": 3, "operation": []}"#);
+    let unknown = ada.wait_for("refusal", WAIT, |event| event["id"] == "m-1");
+    assert_eq!((&unknown["frame"], &unknown["errors"][0]["pointer"]), (&json!("say"), &json!("/txt")), "{unknown}");
+    let misfit = ada.wait_for("refusal", WAIT, |event| event["id"] == "e-1");
+    assert_eq!((&misfit["frame"], &misfit["code"]), (&json!("edit"), &json!("conflict")), "{misfit}");
+    let list = ada.seen.iter().find(|event| event["type"] == "error").unwrap();
+    assert_eq!((&list["code"], list.get("frame")), (&json!("invalid"), None), "{list}");
+    assert!(!ada.seen.iter().any(|event| event["type"] == "message"), "{:?}", ada.seen);
+}
+
+#[test]
+fn an_edit_counts_a_whale_as_two_as_javascript_does() {
+    let client = shared().product.new_user("counts units").unwrap();
+    let session = open(&client, &json!({}));
+    let mut ada = join(&client, &session, 0);
+    for (revision, operation) in [(0, r#"["🐋"]"#), (1, r#"[2,"!"]"#), (2, r#"[1,"\udc0c",-1,1]"#)] {
+        ada.send_text(&format!(r#"{{"type":"edit","revision":{revision},"operation":{operation}}}"#));
+    }
+    let edited = ada.wait_for("the last", WAIT, |event| event["type"] == "edited" && event["revision"] == 3);
+    assert_eq!(edited["operation"], json!(["🐌", -2, 1]));
+    let view = client.get(&format!("/api/session/{session}")).unwrap().success().unwrap();
+    assert_eq!((&view["scratch"], &view["last_sequence"]), (&json!("🐌!"), &json!(4)), "{view}");
 }
 
 /// A guest asks in the session of somebody whose document says it: they are told when it was opened, not before.

@@ -3,11 +3,16 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use local_dev::{client::Client, product::Product};
+use local_dev::{
+    client::Client,
+    product::{Product, root},
+};
+use serde_json::{Value, json};
 use tests::report;
 
 use crate::started::{DEADLINE, shared};
@@ -90,4 +95,35 @@ fn what_a_stream_costs_is_recorded_when_it_ends_and_when_its_listener_leaves() {
     let rows = recorded(product, user, EVENTS, 2);
     assert!(rows[1] >= once + 2 * (ended - 1), "{rows:?} rows read in {left} and {ended} looks, {once} in one");
     report(&format!("streams of {left} and {ended} looks: {rows:?} rows read, {once} for one look"));
+}
+
+/// What an `EventSource` is answered that follows a job until it does not come back, and what it hears.
+fn event_source(client: &Client, job: &str) -> Value {
+    let output = Command::new(root().join("node_modules/node/bin/node"))
+        .args(["--experimental-eventsource", "--no-warnings"])
+        .arg(root().join("tests/event_source.mjs"))
+        .args([client.url(), client.key(), job])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// It comes back whenever a stream ends; only what is no stream keeps it away.
+#[test]
+fn an_event_source_stops_when_its_job_has_ended() {
+    let client = shared().product.new_user("event source").unwrap();
+    let documents = json!({"documents": [{"external_id": "a.md", "content": "The capital of Freedonia is Glorp."}]});
+    let job = client.post("/api/index", &documents).unwrap().success().unwrap()["job_id"].as_str().unwrap().to_owned();
+    client.follow(&job, DEADLINE, |_| {}).unwrap();
+    assert_eq!(event_source(&client, &job), json!({"statuses": [200, 204], "types": ["job"]}));
+    let question = json!({"message": "What is the capital of Freedonia?"});
+    let asked = client.post("/api/chat", &question).unwrap().success().unwrap();
+    let followed = event_source(&client, asked["job_id"].as_str().unwrap());
+    let statuses: Vec<u64> = followed["statuses"].as_array().unwrap().iter().map(|s| s.as_u64().unwrap()).collect();
+    // A stream may end before its turn, and is gone on with.
+    let (last, before) = statuses.split_last().unwrap();
+    assert!(*last == 204 && !before.is_empty() && before.iter().all(|status| *status == 200), "{followed}");
+    let ends = followed["types"].as_array().unwrap().iter().filter(|kind| *kind == "done").count();
+    assert_eq!(ends, 1, "{followed}");
 }

@@ -24,6 +24,49 @@ use serde_json::{Value, json};
 use test_platform::ready;
 use tests::rig::Rig;
 
+fn events_after(rig: &Rig, job: &str, id: &str) -> u16 {
+    let path = format!("/api/jobs/{job}/events");
+    let by_header = rig.request_with_headers("GET", &path, &[("last-event-id", id)], b"").status;
+    let by_parameter = rig.request("GET", &format!("{path}?since={id}"), &Value::Null).status;
+    assert_eq!(by_header, by_parameter, "after {id}");
+    by_header
+}
+
+/// By 204 an `EventSource` knows not to come back.
+#[test]
+fn who_has_the_last_event_of_a_job_is_told_that_nothing_follows() {
+    let rig = Rig::new(1);
+    let job = rig.upload(&json!([{"external_id": "a.md", "content": "A whale is a mammal."}]));
+    let look = || {
+        let mut followed = Followed::new(rig.user(), JobId::parse(&job).unwrap());
+        let Ok(News::State { text, is_last }) = ready(followed.step(&rig.memory)) else { panic!("no state") };
+        (text.lines().find_map(|line| line.strip_prefix("id: ")).unwrap().to_owned(), is_last)
+    };
+    let (first, is_last) = look();
+    assert_eq!((is_last, events_after(&rig, &job, &first)), (false, 200), "it goes on");
+    rig.drain();
+    let (last, is_last) = look();
+    assert!(is_last);
+    assert_eq!(events_after(&rig, &job, &last), 204);
+    for other in [first.as_str(), "7", "0123456789abcdef"] {
+        assert_eq!(events_after(&rig, &job, other), 200, "after {other}");
+    }
+    assert_eq!(rig.request("GET", &format!("/api/jobs/{job}/events"), &Value::Null).status, 200);
+}
+
+#[test]
+fn who_has_the_end_of_a_turn_is_told_that_nothing_follows_unless_it_ended_otherwise() {
+    let rig = Rig::new(1);
+    let asked = rig.ask(&json!({"message": "What is a whale?"}));
+    let job = asked.body["job_id"].as_str().unwrap();
+    assert_eq!(events_after(&rig, job, "3-failed"), 200, "it goes on");
+    rig.drain();
+    assert_eq!(rig.job(job)["status"], "succeeded");
+    for (id, status) in [("3-done", 204), ("0-done", 204), ("3-failed", 200), ("3", 200), ("done", 422), ("-3", 422)] {
+        assert_eq!(events_after(&rig, job, id), status, "after {id}");
+    }
+}
+
 /// Packs of a batch in these jobs, of a document and two chunks each.
 const PACKS: usize = 3;
 

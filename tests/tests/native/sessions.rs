@@ -39,7 +39,7 @@ impl Meeting {
         ]));
         rig.drain();
         rig.request("POST", "/api/memory", &json!({"text": "Ada is allergic to tea", "pinned": true}));
-        rig.request("PUT", "/api/me", &json!({"about": "A poet", "preferences": {"accept_memories": true}}));
+        rig.request("PATCH", "/api/me", &json!({"about": "A poet", "preferences": {"accept_memories": true}}));
         let opened = rig.request("POST", "/api/session", body);
         assert_eq!(opened.status, 201, "{}", opened.body);
         let text = |field: &str| opened.body[field].as_str().unwrap().to_owned();
@@ -114,10 +114,14 @@ fn what_is_opened_is_checked_and_another_user_opens_nothing() {
         json!({"guests": {"tags": "open"}}),
         json!({"guest": {"tags": ["open"]}}),
         json!({"guests": {"document_ids": vec!["x"; 101]}}),
+        json!({"guests": {"tags": ["x", ""]}}),
+        json!({"guests": {"tags": ["a\nb"]}}),
         json!({"guests": {"tags": (0..33).map(|tag| tag.to_string()).collect::<Vec<_>>()}}),
     ] {
         assert_eq!(meeting.change(&body).status, 422, "{body}");
     }
+    let long = meeting.change(&json!({"guests": {"tags": ["open", "x".repeat(1_000)]}}));
+    assert_eq!((long.status, &long.body["errors"][0]["pointer"]), (413, &json!("/guests/tags/1")), "{}", long.body);
     let other = meeting.rig.new_user();
     let body = br#"{"guests": {"tags": ["open"]}}"#;
     assert_eq!(meeting.rig.request_as(&other, "PATCH", &path, &[], body).status, 404);

@@ -43,8 +43,13 @@ impl Draw {
         from[self.below(from.len())]
     }
 
-    /// A frame, for a text of so many characters at this revision.
+    /// A frame, for a text of so many units at this revision. Of some only half of a pair comes.
     pub fn frame(&mut self, revision: i64, length: usize) -> String {
+        let frame = self.whole_frame(revision, length);
+        if self.below(8) == 0 { frame.replace('🐋', self.one_of(&["\\ud83d", "\\udc0b"])) } else { frame }
+    }
+
+    fn whole_frame(&mut self, revision: i64, length: usize) -> String {
         match self.below(10) {
             0 => self.garbled(revision, length),
             1..=3 => self.hostile_edit(revision, length).to_string(),

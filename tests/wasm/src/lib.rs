@@ -7,13 +7,13 @@
 //! And what only wasm has: a memory that ends, where the Workers' ends.
 
 mod draw;
+mod room;
 
-use operational_transform::OperationSeq;
 use pipeline::constants;
 use producers::api::sessions::{
     ParticipantRole,
-    edit::base_length,
-    frames::{self, Frame},
+    edit::Edit,
+    frames::{self, Frame, Revise},
     live::Sender,
     scratch::Scratch,
 };
@@ -41,7 +41,7 @@ struct Channel {
     draw: Draw,
     sender: Sender,
     scratch: Scratch,
-    edits: Vec<OperationSeq>,
+    edits: Vec<Edit>,
     accepted: i32,
 }
 
@@ -54,16 +54,18 @@ impl Channel {
 
     /// Receives a frame; false if that broke a promise.
     fn receive(&mut self) -> bool {
-        let length = self.scratch.text.chars().count();
+        let length = self.scratch.text.encode_utf16().count();
         let text = self.draw.frame(self.scratch.revision, length);
-        let Ok(Frame::Edit { revision, operation }) = frames::read(&text, &self.sender) else { return true };
+        let Ok((Frame::Edit(edit), _)) = frames::read(&text, &self.sender) else { return true };
+        let Revise { revision, operation, .. } = edit;
         let before = self.scratch.clone();
         let Ok(count) = before.edits_since(revision) else { return true };
         let since = &self.edits[self.edits.len() - count..];
         let Ok(applied) = self.scratch.edit(revision, operation, since) else { return self.scratch == before };
         self.accepted += 1;
-        let fits = base_length(&applied) == length as u64
-            && applied.apply(&before.text).is_ok_and(|text| text == self.scratch.text)
+        let fits = applied.base_length() == length as u64
+            && applied.apply(&before.text).is_some_and(|(text, again)| text == self.scratch.text && again == applied)
+            && serde_json::to_string(&applied).is_ok_and(|kept| Edit::of_log(&kept).is_ok_and(|kept| kept == applied))
             && self.scratch.revision == before.revision + 1
             && self.scratch.text.len() <= constants::SCRATCH_BYTES;
         self.edits.push(applied);

@@ -53,11 +53,14 @@ struct Stored<'a> {
     key: Option<&'a Key>,
     /// The answer to replay.
     response: &'a str,
+    /// Files that look like secrets are sent by intent.
+    allow_secrets: bool,
 }
 
 /// Answers the route for a body of so many bytes. See the module for its steps.
 pub(super) async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>, bytes: u64) -> Answer {
     let announced = announced(call)?;
+    let allow_secrets = call.flag("allow_secrets")?;
     let key = idempotency::begin_unread(ports, call).await?;
     check_space(ports, call, bytes).await?;
     let begun = ports.now();
@@ -65,12 +68,14 @@ pub(super) async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>, bytes: u6
     let content = ports.store_body(&object_keys::upload(&call.tenant.user, &job), bytes).await?;
     let key = key.map(|key| Key::of_stored(key, &content));
     let response = &json(&answer(&job))?;
-    accept(ports, call, Stored { job: &job, announced: &announced, bytes, begun, key: key.as_ref(), response }).await
+    let key = key.as_ref();
+    accept(ports, call, Stored { job: &job, announced: &announced, bytes, begun, key, response, allow_secrets }).await
 }
 
 /// Answers the route for a body that was read, and unfolds to more than is read at once: it goes the same way.
 pub(super) async fn index_read<P: RequestPorts>(ports: &P, call: &Call<'_>, key: Option<&Key>) -> Answer {
     let announced = announced(call)?;
+    let allow_secrets = call.flag("allow_secrets")?;
     let begun = ports.now();
     let job = JobId::new(begun, ports.bytes());
     let body = call.request.body();
@@ -78,7 +83,7 @@ pub(super) async fn index_read<P: RequestPorts>(ports: &P, call: &Call<'_>, key:
     ports.put(&object_keys::upload(&call.tenant.user, &job), body.to_vec(), PutIf::Always).await?;
     let response = &json(&answer(&job))?;
     let bytes = body.len() as u64;
-    accept(ports, call, Stored { job: &job, announced: &announced, bytes, begun, key, response }).await
+    accept(ports, call, Stored { job: &job, announced: &announced, bytes, begun, key, response, allow_secrets }).await
 }
 
 /// What a body is, if it can become a job.
@@ -192,5 +197,6 @@ fn cursor(stored: &Stored<'_>) -> UnpackCursor {
         inside: Inside::default(),
         may_be_compressed: stored.announced.may_be_compressed,
         inflating: None,
+        allow_secrets: stored.allow_secrets,
     }
 }

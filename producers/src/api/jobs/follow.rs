@@ -35,13 +35,30 @@ pub fn least_pause(items: usize) -> Span {
     i64::try_from(items).unwrap_or(i64::MAX / PAUSE_OF_ITEM.as_milliseconds()) * PAUSE_OF_ITEM
 }
 
+/// A job's state as it is reported, and its id, which distinguishes it from the next.
+fn written(view: &JobView) -> Result<(String, String), Failure> {
+    let data = json(view)?;
+    let mut id = fingerprint::of(&[data.as_bytes()]);
+    id.truncate(16);
+    Ok((data, id))
+}
+
+/// True if a job has ended and its last event is the one with this id: there is nothing to follow any more.
+///
+/// # Errors
+/// D1 does not answer.
+pub async fn has_heard_all<P: Database>(ports: &P, user: &UserId, job: &JobId, id: &str) -> Result<bool, Failure> {
+    let Some(view) = read(ports, user, job).await? else { return Ok(false) };
+    Ok(view.status.is_terminal() && written(&view)?.1 == id)
+}
+
 /// A job that somebody follows.
 #[derive(Clone, Debug)]
 pub struct Followed {
     user: UserId,
     job: JobId,
-    /// Distinguishes one state from the next.
-    etag: String,
+    /// The id of the state that was reported last.
+    id: String,
     /// How long nothing has to be looked at, while nothing happens.
     pause: Span,
     next_look: Option<Timestamp>,
@@ -75,7 +92,7 @@ impl Followed {
     /// Somebody begins to follow a user's job.
     pub const fn new(user: UserId, job: JobId) -> Self {
         let due_at = Timestamp::from_milliseconds(0);
-        Self { user, job, etag: String::new(), pause: Span::ZERO, next_look: None, items: 0, due_at, read: 0 }
+        Self { user, job, id: String::new(), pause: Span::ZERO, next_look: None, items: 0, due_at, read: 0 }
     }
 
     /// How long to wait for the next step.
@@ -133,16 +150,15 @@ impl Followed {
     }
 
     fn note(&mut self, view: &JobView, now: Timestamp) -> Result<News, Failure> {
-        let data = json(view)?;
-        let etag = fingerprint::of(&[data.as_bytes()]);
-        if etag == self.etag {
+        let (data, id) = written(view)?;
+        if id == self.id {
             self.look_after(self.pause, now);
             return Ok(News::Nothing);
         }
         self.pause = FIRST_PAUSE;
         self.look_after(self.pause, now);
-        let text = format!("event: job\nid: {}\ndata: {data}\n\n", &etag[..16]);
-        self.etag = etag;
+        let text = format!("event: job\nid: {id}\ndata: {data}\n\n");
+        self.id = id;
         Ok(News::State { text, is_last: view.status.is_terminal() })
     }
 }

@@ -16,14 +16,18 @@ pub fn parse(body: &[u8]) -> Result<Search, Problem> {
     let mut request: SearchRequest = strict_json::read(body)?;
     request.query = body::text("/query", &request.query, constants::QUERY_BYTES)?;
     let top_k = usize::try_from(request.top_k).ok().filter(|top_k| (1..=constants::TOP_K).contains(top_k));
-    let top_k =
-        top_k.ok_or_else(|| invalid("/top_k", format!("{} is not from 1 to {}", request.top_k, constants::TOP_K)))?;
+    let top_k = top_k.ok_or_else(|| {
+        invalid("/top_k", format!("expected a whole number from 1 to {}, not {}", constants::TOP_K, request.top_k))
+    })?;
     check_filters(&request.filters)?;
     let after = match request.after.as_deref() {
         None => None,
-        Some(token) => {
-            Some(job_of_token(token).ok_or_else(|| invalid("/after", "this is not a consistency token".to_owned()))?)
-        }
+        Some(token) => Some(job_of_token(token).ok_or_else(|| {
+            invalid(
+                "/after",
+                "this is no consistency token: send the one that POST /api/index answered, or none".to_owned(),
+            )
+        })?),
     };
     Ok(Search { request, top_k, after })
 }

@@ -4,7 +4,6 @@
 use pipeline::{constants, time::Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::{ParticipantRole, SessionView};
 
@@ -31,7 +30,7 @@ pub struct ChannelState {
     /// Who is there.
     pub participants: Vec<Sender>,
     /// The number of the last event.
-    pub sequence: i64,
+    pub last_sequence: i64,
     /// The shared text; null in a session that nobody has written in, once it is closed.
     #[schemars(with = "Option<String>")]
     pub scratch: String,
@@ -48,11 +47,6 @@ pub struct LiveSession {
     /// What its channel knows, while it is open and answers.
     #[serde(flatten)]
     pub channel: Option<ChannelState>,
-}
-
-/// The answer to the sender of a frame that is refused.
-pub fn problem(code: &str, detail: &str) -> Value {
-    json!({ "type": "error", "code": code, "detail": detail })
 }
 
 /// Why a connection is closed. <https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1>
@@ -131,6 +125,14 @@ mod tests {
         assert_eq!(Rest::of_session(0, Some(4), 5), Rest::Persist, "something was published since");
         assert_eq!(Rest::of_session(0, Some(5), 5), Rest::Forget);
         assert_eq!(Rest::of_session(1, Some(5), 5), Rest::Nothing);
+    }
+
+    #[test]
+    fn every_reason_to_close_stands_on_the_page() {
+        let page = include_str!("../../../../docs/sessions.md");
+        for close in [Close::Binary, Close::TooLarge, Close::Flood, Close::Closed] {
+            assert!(page.contains(&format!("\n| {} |", close.parts().0)), "{close:?}");
+        }
     }
 
     #[test]

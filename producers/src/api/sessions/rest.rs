@@ -34,10 +34,13 @@ where
     Ok(!is_spent && budget.refuses_user().is_none())
 }
 
-/// What is kept of a session whose channel is new, or has forgotten all it knew.
-pub async fn rest<P: Database>(ports: &P, user: &UserId, session: &SessionId) -> Result<ChannelRest, Failure> {
-    let row = sessions::session(user, session).first(ports).await?;
-    Ok(row.map_or_else(ChannelRest::default, |row| ChannelRest {
+/// What is kept of a session whose channel is new, or has forgotten all it knew; `None` if it was closed since whoever
+/// comes was let in.
+pub async fn rest<P: Database>(ports: &P, user: &UserId, session: &SessionId) -> Result<Option<ChannelRest>, Failure> {
+    let Some(row) = sessions::session(user, session).first(ports).await? else {
+        return Ok(Some(ChannelRest::default()));
+    };
+    Ok((row.state == "open").then(|| ChannelRest {
         scratch: row.scratch.unwrap_or_default(),
         scratch_revision: row.scratch_revision,
         last_sequence: row.last_sequence,

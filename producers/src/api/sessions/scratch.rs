@@ -3,12 +3,11 @@
 //! Operational transformation: an edit says which revision of the text it was made on; the channel
 //! rebases it over what others did since, applies it, and sends everybody the rebased edit. Edits
 //! are in the format of ot.js: whole numbers keep (positive) or delete (negative) so many
-//! characters, strings insert. What it may cost is bounded before it is computed.
+//! units of UTF-16, strings insert. What it may cost is bounded before it is computed.
 
-use operational_transform::{Operation, OperationSeq};
 use pipeline::constants;
 
-use super::edit::{Edit, base_length};
+use super::edit::Edit;
 
 /// Why an edit is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +25,11 @@ impl Refused {
     pub fn detail(&self) -> String {
         match self {
             Self::UnknownRevision => "the revision is not known, or too old; ask for the text again".to_owned(),
-            Self::Misfit => "the operation does not fit the text of its revision".to_owned(),
+            Self::Misfit => {
+                "the operation does not fit the text of its revision, counted in UTF-16 units as ot.js counts, or \
+                             would leave half of a surrogate pair"
+                    .to_owned()
+            }
             Self::TooLong => format!("the text would be longer than {} bytes", constants::SCRATCH_BYTES),
         }
     }
@@ -52,52 +55,33 @@ impl Scratch {
 
     /// Takes an edit made on `revision`. `since` are the edits after that revision, in order. Gives
     /// the edit as it was applied.
-    pub fn edit(&mut self, revision: i64, edit: Edit, since: &[OperationSeq]) -> Result<OperationSeq, Refused> {
+    pub fn edit(&mut self, revision: i64, edit: Edit, since: &[Edit]) -> Result<Edit, Refused> {
         // Too many or too large to be rebased over, not all of them were read.
         if self.edits_since(revision)? != since.len() {
             return Err(Refused::UnknownRevision);
         }
-        let operation = rebase(edit.into_operation(), since)?;
-        if base_length(&operation) != self.text.chars().count() as u64 {
-            return Err(Refused::Misfit);
-        }
-        let text = operation.apply(&self.text).map_err(|_| Refused::Misfit)?;
+        let (text, applied) = rebase(edit, since)?.apply(&self.text).ok_or(Refused::Misfit)?;
         if text.len() > constants::SCRATCH_BYTES {
             return Err(Refused::TooLong);
         }
         self.text = text;
         self.revision += 1;
-        Ok(operation)
+        Ok(applied)
     }
 }
 
-/// The operation as it is after others, within [`constants::REBASE_STEPS`].
-fn rebase(operation: OperationSeq, others: &[OperationSeq]) -> Result<OperationSeq, Refused> {
-    let mut operation = operation;
+/// The edit as it is after others, within [`constants::REBASE_STEPS`].
+fn rebase(edit: Edit, others: &[Edit]) -> Result<Edit, Refused> {
+    let mut edit = edit;
     let mut taken = 0;
     for other in others {
-        taken += steps(&operation) + steps(other);
+        taken += edit.steps() + other.steps();
         if taken > constants::REBASE_STEPS {
             return Err(Refused::UnknownRevision);
         }
-        if base_length(&operation) != base_length(other) {
-            return Err(Refused::Misfit);
-        }
-        operation = operation.transform(other).map_err(|_| Refused::Misfit)?.0;
+        edit = edit.after(other).ok_or(Refused::Misfit)?;
     }
-    Ok(operation)
-}
-
-/// Bytes that are copied in about the time a part takes to be looked at.
-const BYTES_PER_STEP: usize = 64;
-
-/// What an operation costs in one transformation.
-fn steps(operation: &OperationSeq) -> usize {
-    let of_part = |part: &Operation| match part {
-        Operation::Insert(text) => 1 + text.len() / BYTES_PER_STEP,
-        Operation::Retain(_) | Operation::Delete(_) => 1,
-    };
-    operation.ops().iter().map(of_part).sum()
+    Ok(edit)
 }
 
 #[cfg(test)]
@@ -122,7 +106,7 @@ mod tests {
         let second = scratch.edit(1, insert(5, " world", 5), &[]).unwrap();
         let third = scratch.edit(1, insert(0, "> ", 5), std::slice::from_ref(&second)).unwrap();
         assert_eq!((scratch.text.as_str(), scratch.revision), ("> hello world", 3));
-        let replayed = [first, second, third].iter().fold(String::new(), |text, edit| edit.apply(&text).unwrap());
+        let replayed = [first, second, third].iter().fold(String::new(), |text, edit| edit.apply(&text).unwrap().0);
         assert_eq!(replayed, scratch.text);
     }
 
@@ -147,7 +131,7 @@ mod tests {
     }
 
     /// Edits of so many parts each, as they were applied one after the other.
-    fn busy(edits: usize, parts: usize) -> (Scratch, Vec<OperationSeq>) {
+    fn busy(edits: usize, parts: usize) -> (Scratch, Vec<Edit>) {
         let mut scratch = Scratch { revision: 0, text: "-".repeat(parts) };
         let mut applied = Vec::new();
         for _ in 0..edits {
@@ -175,7 +159,7 @@ mod tests {
         #[test]
         fn no_update_is_lost(edits in prop::collection::vec((0usize..3, 0usize..100), 1..30)) {
             let mut scratch = Scratch::default();
-            let mut log: Vec<OperationSeq> = Vec::new();
+            let mut log: Vec<Edit> = Vec::new();
             let mut texts = vec![String::new()];
             // Each writer lags behind by up to so many revisions.
             for (number, (lag, at)) in edits.iter().enumerate() {
@@ -188,7 +172,7 @@ mod tests {
                 texts.push(scratch.text.clone());
             }
             prop_assert_eq!(scratch.text.len(), edits.len());
-            let replayed = log.iter().fold(String::new(), |text, edit| edit.apply(&text).unwrap());
+            let replayed = log.iter().fold(String::new(), |text, edit| edit.apply(&text).unwrap().0);
             prop_assert_eq!(replayed, scratch.text);
         }
     }

@@ -41,7 +41,14 @@ const REQUESTS: &[Example] = &[
         "a decision, in every prompt",
         r#"{"text": "We deploy on Thursdays", "kind": "decision", "source": "meeting of 2026-11-23", "pinned": true}"#,
     ),
-    ("me_put", "about a person", r#"{"about": "Ada, an engineer", "retention": {"conversation_days": 90}}"#),
+    ("memories_change", "always in mind", r#"{"pinned": true, "source": null}"#),
+    (
+        "me_put",
+        "all of it",
+        r#"{"about": "Ada, an engineer", "preferences": {"accept_memories": true, "style": "brief"},
+            "retention": {"document_days": null, "conversation_days": 90, "memory_days": null}}"#,
+    ),
+    ("me_change", "one of it", r#"{"retention": {"conversation_days": 90}}"#),
     ("keys_create", "a key for a script", r#"{"name": "nightly upload"}"#),
     ("sessions_create", "a session whose guests may ask", r#"{"title": "Review", "guests": {"tags": ["public"]}}"#),
     ("sessions_change", "another title", r#"{"title": "Review, continued"}"#),
@@ -52,6 +59,8 @@ const REQUESTS: &[Example] = &[
         r#"{"model": "friend", "messages": [{"role": "system", "content": "Be brief."},
                                             {"role": "user", "content": "What does the fox jump over?"}]}"#,
     ),
+    ("openai_respond", "a question", r#"{"model": "friend", "input": "What does the fox jump over?"}"#),
+    ("openai_embed", "two texts", r#"{"model": "friend-embedding", "input": ["The fox", "The dog"]}"#),
 ];
 
 /// Of what is answered, with which status.

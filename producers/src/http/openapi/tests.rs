@@ -157,7 +157,7 @@ fn a_type_that_is_read_and_written_has_the_same_fields_in_both() {
 #[test]
 fn what_is_read_has_no_other_fields_unless_its_clients_are_not_ours() {
     let schemas = describe(operations::<InMemory>())["components"]["schemas"].take();
-    for name in ["Search", "Chat", "Document", "NewMemory", "Profile", "NewSession", "Filters"] {
+    for name in ["Search", "Chat", "Document", "NewMemory", "MemoryPatch", "NewSession", "Filters"] {
         assert_eq!(schemas[name]["additionalProperties"], false, "{name}");
     }
     assert!(schemas["ChatCompletionRequest"]["additionalProperties"].is_null());
