@@ -166,6 +166,10 @@ impl Description {
                 response["content"][media_type] = self.content(media_type, &operation.id(), success);
             }
         }
+        if refusals::may_be_unanswered(operation) {
+            let reference = self.unanswered();
+            responses.extend(refusals::UNANSWERED.map(|status| (status.to_string(), reference.clone())));
+        }
         for (status, codes) in refusals::of(operation) {
             let reference = self.problem(operation.path, status, &codes);
             // What is answered as well is described above.
@@ -197,6 +201,14 @@ impl Description {
             let schema = json!(schema(&mut self.answers));
             self.problems.insert(name.clone(), refusals::component(status, codes, &schema, speaks_openai));
         }
+        json!({ "$ref": format!("#/components/responses/{name}") })
+    }
+
+    /// A reference to what is said of an answer that is not there.
+    fn unanswered(&mut self) -> Value {
+        let schema = json!(self.answers.subschema_for::<ErrorAnswer>());
+        let name = "openai_unanswered";
+        self.problems.entry(name.to_owned()).or_insert_with(|| refusals::unanswered(&schema));
         json!({ "$ref": format!("#/components/responses/{name}") })
     }
 

@@ -197,7 +197,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             )
             .may_read::<keys::NewKey>(JSON_BYTES)
             .answers::<keys::Issued<'_>>(CREATED)
-            .refuses(&[Code::NotFound, Code::Conflict]),
+            .refuses(&[Code::Forbidden, Code::NotFound, Code::Conflict]),
             operation(
                 DELETE,
                 "/api/keys/{id}",

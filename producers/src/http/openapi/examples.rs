@@ -94,7 +94,8 @@ const ANSWERS: &[(&str, u16, &str)] = &[
         201,
         r#"{"outcome": "created", "id": "mem_06h0dx37mptfmydh9zv2vgka6g", "kind": "fact",
             "text": "I am allergic to peanuts", "source": null, "confidence": 1.0, "state": "active",
-            "pinned": false, "supersedes": null, "created_at": "2026-11-23T09:30:00.000Z", "recalled_at": null}"#,
+            "pinned": false, "supersedes": null, "superseded_by": null, "similar_to": [],
+            "created_at": "2026-11-23T09:30:00.000Z", "recalled_at": null}"#,
     ),
 ];
 

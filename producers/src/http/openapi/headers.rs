@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::http::operation::{Access, Operation};
 
 /// Every header that an answer may carry: its name, whether it is a number, and what it says.
-const HEADERS: [(&str, bool, &str); 16] = [
+const HEADERS: [(&str, bool, &str); 17] = [
     ("X-Request-Id", false, "The request's id, to quote in a report. The Worker's log names it as well."),
     ("RateLimit-Policy", false, "The limits of the key, `q` requests in `w` seconds: of bursts and of the day."),
     ("RateLimit", false, "What is left of the limit that is nearest: `r` requests, for `t` seconds."),
@@ -22,6 +22,7 @@ const HEADERS: [(&str, bool, &str); 16] = [
     ("X-Job-Id", false, "The job that answers: `GET /api/jobs/{id}` has it when a connection broke."),
     ("Content-Disposition", false, "`attachment`: what strangers uploaded is never a page of this origin."),
     ("X-Content-Type-Options", false, "`nosniff`."),
+    ("X-Should-Retry", false, "`false`, where the SDKs of `/v1` are not to send the request again by themselves."),
     ("Allow", false, "The methods that the path answers to."),
 ];
 
@@ -66,7 +67,9 @@ pub(super) fn of_success<P>(operation: &Operation<P>, status: StatusCode) -> Val
 pub(super) fn of_problem(status: u16) -> Value {
     let further: &[&str] = match status {
         401 => &["WWW-Authenticate"],
-        429 => &["Retry-After"],
+        424 => &["X-Should-Retry", "X-Job-Id"],
+        429 => &["Retry-After", "X-Should-Retry"],
+        500..=599 => &["X-Should-Retry", "X-Job-Id"],
         _ => &[],
     };
     references(["X-Request-Id", "RateLimit-Policy", "RateLimit", "X-Budget"].iter().chain(further).copied())

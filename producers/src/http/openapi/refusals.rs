@@ -62,6 +62,23 @@ pub(super) fn component(status: u16, codes: &[Code], schema: &Value, speaks_open
     })
 }
 
+/// The statuses of `/v1` for a turn that has no answer so far, which SDKs do not send again, and for an empty one.
+pub(super) const UNANSWERED: [u16; 2] = [424, 502];
+
+/// True for an operation whose answer a model may leave out, of the API whose clients wait for it.
+pub(super) fn may_be_unanswered<P>(operation: &Operation<P>) -> bool {
+    openai_problem::is_spoken_at(operation.path) && operation.sends.contains(&"X-Job-Id")
+}
+
+/// What is said of an answer that is not there.
+pub(super) fn unanswered(schema: &Value) -> Value {
+    json!({
+        "description": "There is no answer, or none so far: `code` and `message` say why, and how to go on.",
+        "headers": headers::of_problem(UNANSWERED[0]),
+        "content": { "application/json": { "schema": schema } },
+    })
+}
+
 fn example(code: Code, speaks_openai: bool) -> Value {
     let detail = format!("what is wrong this time, and what to do; GET /problems/{} says more", code.name());
     let problem = Problem::new(code, detail);
