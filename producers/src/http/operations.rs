@@ -256,7 +256,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .answers::<memories::remember::Remembered>(CREATED)
                 .or_answers::<memories::remember::Remembered>(OK)
                 .refuses(&[Code::NotFound, Code::Conflict])
-                .sends(&["Location"]),
+                .sends(&["Location", "X-Degraded"]),
             operation(GET, "/api/memory/{id}", key!(memories::get), "Something remembered").answers::<MemoryRow>(OK),
             operation(
                 PATCH,

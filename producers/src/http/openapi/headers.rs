@@ -68,7 +68,7 @@ pub(super) fn of_problem(status: u16) -> Value {
     let further: &[&str] = match status {
         401 => &["WWW-Authenticate"],
         424 => &["X-Should-Retry", "X-Job-Id"],
-        429 => &["Retry-After", "X-Should-Retry"],
+        429 => &["Retry-After", "X-Should-Retry", "X-Job-Id"],
         500..=599 => &["X-Should-Retry", "X-Job-Id"],
         _ => &[],
     };
