@@ -67,9 +67,8 @@ pub(super) fn of_success<P>(operation: &Operation<P>, status: StatusCode) -> Val
 pub(super) fn of_problem(status: u16) -> Value {
     let further: &[&str] = match status {
         401 => &["WWW-Authenticate"],
-        424 => &["X-Should-Retry", "X-Job-Id"],
         429 => &["Retry-After", "X-Should-Retry", "X-Job-Id"],
-        500..=599 => &["X-Should-Retry", "X-Job-Id"],
+        424 | 500..=599 => &["X-Should-Retry", "X-Job-Id"],
         _ => &[],
     };
     references(["X-Request-Id", "RateLimit-Policy", "RateLimit", "X-Budget"].iter().chain(further).copied())
