@@ -4,7 +4,13 @@ use std::{cell::Cell, pin::pin};
 
 use futures_util::future::{Either, select};
 use pipeline::{
-    chat::generation::{EventReader, Flow, Generation, PromptMessage, STALL, Sink, Tokens, estimated_tokens},
+    chat::{
+        client::{AnswerFormat, Sampling},
+        generation::{
+            EventReader, Flow, Generation, PromptMessage, STALL, STALL_OF_WHOLE, Sink, Tokens, estimated_tokens,
+            read_whole,
+        },
+    },
     failure::Failure,
     platform::{
         ports::{Clock, Generator},
@@ -15,13 +21,13 @@ use pipeline::{
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use worker::{
-    js_sys::{Promise, Uint8Array},
+    js_sys::{JSON, Promise, Uint8Array},
     wasm_bindgen_futures::JsFuture,
 };
 
 use crate::{
     ai::{Ai, failure},
-    workers::{Workers, plain_object},
+    workers::{Workers, copied, plain_object},
 };
 
 #[wasm_bindgen]
@@ -51,22 +57,24 @@ struct Input<'a> {
     messages: &'a [PromptMessage],
     stream: bool,
     max_tokens: u32,
+    #[serde(flatten)]
+    sampling: Sampling,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<&'a AnswerFormat>,
 }
 
 impl Generator for Workers {
     async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure> {
-        let input = Input { messages: &generation.messages, stream: true, max_tokens: generation.max_tokens };
-        let input = plain_object(&json(&input)?)?;
-        let ai: Ai = self.binding("AI")?;
-        self.ask_service("AI")?;
-        let promise = ai.run(&generation.model, &input).map_err(|error| failure(&error))?;
+        if generation.format.is_some() {
+            return self.generate_whole(generation, sink).await;
+        }
         let heard = Cell::new(0);
-        let answer = async { JsFuture::from(promise).await.map_err(|error| failure(&error)) };
-        let stream: Stream = self.unless_stalled(answer, &heard).await?.unchecked_into();
+        let stream: Stream = self.unless_stalled(self.run(generation)?, &heard, STALL).await?.unchecked_into();
         let reader = stream.get_reader().map_err(|_| Failure::transient("Workers AI: the answer is no stream"))?;
         let mut events = EventReader::default();
         let mut said = String::new();
-        let outcome = self.unless_stalled(read_all(&reader, &mut events, &mut said, sink, &heard), &heard).await;
+        let reading = read_all(&reader, &mut events, &mut said, sink, &heard);
+        let outcome = self.unless_stalled(reading, &heard, STALL).await;
         if !matches!(outcome, Ok(Flow::Continue)) {
             // Nobody reads on: the model may stop.
             let _ = reader.cancel();
@@ -108,23 +116,56 @@ async fn read_all<S: Sink>(
 }
 
 impl Workers {
-    /// What `work` comes to, unless it hears nothing for as long as a model may be silent.
+    /// Asks a model; what it answers.
+    fn run(&self, generation: &Generation) -> Result<impl Future<Output = Result<JsValue, Failure>>, Failure> {
+        let input = Input {
+            messages: &generation.messages,
+            stream: generation.format.is_none(),
+            max_tokens: generation.max_tokens,
+            sampling: generation.sampling,
+            response_format: generation.format.as_ref(),
+        };
+        let input = plain_object(&json(&input)?)?;
+        let ai: Ai = self.binding("AI")?;
+        self.ask_service("AI")?;
+        let promise = ai.run(&generation.model, &input).map_err(|error| failure(&error))?;
+        Ok(async { JsFuture::from(promise).await.map_err(|error| failure(&error)) })
+    }
+
+    /// The same for an answer that Workers AI does not stream.
+    async fn generate_whole<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure> {
+        let answer = self.unless_stalled(self.run(generation)?, &Cell::new(0), STALL_OF_WHOLE).await?;
+        let answer = JSON::stringify(&answer).map(|text| copied(&text)).unwrap_or_default();
+        let read = read_whole(&answer);
+        let (text, tokens) = read.clone().unwrap_or_default();
+        let tokens =
+            tokens.unwrap_or_else(|| Tokens { prompt: generation.prompt_tokens, completion: estimated_tokens(&text) });
+        self.count(|usage| usage.neurons += generation.price.neurons(tokens));
+        if read.is_none() {
+            return Err(Failure::transient("Workers AI: the answer holds no text"));
+        }
+        sink.accept(&text).await;
+        Ok(tokens)
+    }
+
+    /// What `work` comes to, unless it hears nothing for as long as a model may be silent (`longest`).
     async fn unless_stalled<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
         heard: &Cell<u32>,
+        longest: Span,
     ) -> Result<T, Failure> {
-        match select(pin!(work), pin!(self.silence(heard))).await {
+        match select(pin!(work), pin!(self.silence(heard, longest))).await {
             Either::Left((done, _)) => done,
             Either::Right(((), _)) => Err(Failure::transient("Workers AI: the model says nothing")),
         }
     }
 
-    /// Ends when nothing was heard for [`STALL`]. Looks now and then: an answer has a thousand pieces, and a timer for
+    /// Ends when nothing was heard for so long. Looks now and then: an answer has a thousand pieces, and a timer for
     /// each would cost as much as reading it.
-    async fn silence(&self, heard: &Cell<u32>) {
+    async fn silence(&self, heard: &Cell<u32>, longest: Span) {
         let (mut before, mut silent) = (heard.get(), Span::ZERO);
-        while silent < STALL {
+        while silent < longest {
             self.sleep(LOOK_EVERY).await;
             silent = if heard.get() == before { silent + LOOK_EVERY } else { Span::ZERO };
             before = heard.get();

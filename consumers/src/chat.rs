@@ -15,6 +15,7 @@
 //!
 //! Sends on: the next question of the conversation, if one waits.
 
+pub mod answer_filter;
 pub mod citations;
 pub mod context;
 pub mod fallback;
@@ -27,6 +28,7 @@ pub mod quote;
 pub mod route;
 pub mod sources;
 pub mod statements;
+pub mod stop;
 pub mod summarise;
 pub mod thinking;
 pub mod write;
@@ -37,10 +39,11 @@ use self::{
     citations::Cited,
     context::Context,
     findings::Findings,
-    prompt::{Parts, Prompt},
+    prompt::{ClientParts, Parts, Prompt},
     publisher::Attempt,
     route::Choice,
-    write::{RoutedTurn, Unwritten, Written},
+    sources::Source,
+    write::{Failed, RoutedTurn, Unwritten, Written},
 };
 use crate::tokens;
 use pipeline::{
@@ -50,7 +53,7 @@ use pipeline::{
         channel::{Channel, TurnEvent, Update},
         generation::PromptMessage,
         profile::Profile,
-        turn::{Detail, Routed, Spent, TurnAnswer, TurnResult},
+        turn::{Detail, Routed, Spent, TurnAnswer, TurnResult, Unanswered},
     },
     failure::{Failure, FailureKind},
     job::{
@@ -110,15 +113,16 @@ where
     if let Some(outcome) = summarise::summarise(ports, claim, &context, &catalogue, &route).await? {
         return Ok(outcome);
     }
-    let prompt = build_prompt(&context, &findings, &route);
+    let reach = catalogue.reach(Some(choice.route));
+    let prompt = build_prompt(&context, &findings, &route, reach);
     let channel = Channel::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
     let routed =
         RoutedTurn { context: &context, catalogue: &catalogue, route: &route, choice: &choice, channel: &channel };
     let written = match write::write(ports, claim, &routed, &prompt).await {
         // Cancelled, or another worker has taken over: the fence would refuse all that follows.
         Err(Unwritten::Unwanted) => return Ok(Outcome::Done),
-        Err(Unwritten::Failed(failure)) if may_recover(&failure, claim) => return Err(failure),
-        Err(Unwritten::Failed(failure)) => Err(failure),
+        Err(Unwritten::Failed(failed)) if may_recover(&context, &failed, claim) => return Err(failed.failure),
+        Err(Unwritten::Failed(failed)) => Err(failed),
         Ok(written) => Ok(written),
     };
     let answer = compose(&context, &findings, &prompt, &choice, written);
@@ -137,12 +141,21 @@ fn choose(context: &Context, findings: &mut Findings, budget: &Budget) -> Choice
     if context.turn.request.is_by_guest() { choice.smallest("a guest asks") } else { choice }
 }
 
-/// A passing failure is tried again a few times; a spent allowance or an unknown model is not.
-fn may_recover(failure: &Failure, claim: &Claim) -> bool {
-    failure.kind == FailureKind::Transient && claim.attempts < MODEL_ATTEMPTS
+/// A passing failure is tried again a few times; a spent allowance or an unknown model is not, nor is for a client
+/// what was paid for: it is told, and decides itself.
+fn may_recover(context: &Context, failed: &Failed, claim: &Claim) -> bool {
+    let is_paid_by_client = context.turn.request.client.is_some() && failed.spent.neurons > 0.0;
+    failed.failure.kind == FailureKind::Transient && claim.attempts < MODEL_ATTEMPTS && !is_paid_by_client
 }
 
-fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt {
+fn build_prompt(context: &Context, findings: &Findings, route: &Route, reach: u64) -> Prompt {
+    let answer = u64::from(write::max_tokens(&context.turn.request, route));
+    let room = |tokens: u64| prompt::tokens(tokens.saturating_sub(answer));
+    let client = context.turn.request.client.as_ref().map(|client| ClientParts {
+        is_plain: client.is_plain,
+        is_formatted: client.format.is_some(),
+        reach: room(reach),
+    });
     let history: Vec<PromptMessage> = context.earlier.iter().map(|earlier| earlier.message.clone()).collect();
     let is_by_guest = context.turn.request.is_by_guest();
     let about = context.tenant.profile.as_deref().filter(|_| !is_by_guest).and_then(Profile::about);
@@ -156,9 +169,9 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route) -> Prompt
         summary: context.summary.as_deref(),
         history: &history,
         question: &question,
+        client,
     };
-    let answer = u64::from(write::max_tokens(&context.turn.request, route));
-    prompt::build(&parts, prompt::tokens(route.window.saturating_sub(answer)), &tokens::beginning)
+    prompt::build(&parts, room(route.window), &tokens::beginning)
 }
 
 /// Stands before an answer to a question about facts for which nothing was found.
@@ -173,6 +186,7 @@ struct Composed {
     usage: Spent,
     degraded: Option<String>,
     finish: &'static str,
+    unanswered: Option<Unanswered>,
 }
 
 /// Step 6, first half: text, citations and what is kept beside them.
@@ -181,12 +195,12 @@ fn compose(
     findings: &Findings,
     prompt: &Prompt,
     choice: &Choice,
-    written: Result<Written, Failure>,
+    written: Result<Written, Failed>,
 ) -> TurnAnswer {
     let grounded = !findings.sources.is_empty() || !prompt.memories.is_empty();
     let composed = match written {
         Ok(written) => cite(context, findings, prompt, grounded, written),
-        Err(failure) => answer_without_model(findings, &failure),
+        Err(failed) => answer_without_model(findings, &failed),
     };
     let detail = Detail {
         citations: composed.cited.citations,
@@ -197,34 +211,56 @@ fn compose(
         memories: prompt.memories.clone(),
         proposals: Vec::new(),
         finish: composed.finish.to_owned(),
+        unanswered: composed.unanswered,
     };
     TurnAnswer { answer: composed.cited.text, detail }
 }
 
-/// What a model wrote, with its citations. An answer about facts for which nothing was found says so.
+/// What a model wrote, with its citations.
 fn cite(context: &Context, findings: &Findings, prompt: &Prompt, grounded: bool, written: Written) -> Composed {
-    let mut cited = citations::cite(&written.text, &findings.sources[..prompt.sources]);
-    let is_first = context.earlier.is_empty() && context.summary.is_none();
-    if !grounded && is_first && fallback::asks_for_facts(&context.question) {
-        let nothing = if context.turn.request.is_by_guest() { NOTHING_OPEN } else { NOTHING_FOUND };
-        cited.text = format!("{nothing}\n\n{}", cited.text);
-    }
+    let sources = &findings.sources[..prompt.sources];
+    let cited = match &context.turn.request.client {
+        None => cite_for_people(context, sources, grounded, &written.text),
+        // It is the client's program that reads it: code and JSON stay as they are.
+        Some(client) if client.is_plain || client.format.is_some() => {
+            Cited { text: written.text, citations: Vec::new() }
+        }
+        Some(_) => citations::cite_at_end(&written.text, sources),
+    };
     Composed {
         cited,
         model: Some(written.model),
         usage: written.spent,
         degraded: findings.degraded.clone(),
         finish: written.finish,
+        unanswered: None,
     }
 }
 
+/// The same for people. An answer about facts for which nothing was found says so.
+fn cite_for_people(context: &Context, sources: &[Source], grounded: bool, text: &str) -> Cited {
+    let mut cited = citations::cite(text, sources);
+    let is_first = context.earlier.is_empty() && context.summary.is_none();
+    if !grounded && is_first && fallback::asks_for_facts(&context.question) {
+        let nothing = if context.turn.request.is_by_guest() { NOTHING_OPEN } else { NOTHING_FOUND };
+        cited.text = format!("{nothing}\n\n{}", cited.text);
+    }
+    cited
+}
+
 /// What was found, where no model answers.
-fn answer_without_model(findings: &Findings, failure: &Failure) -> Composed {
-    let why = fallback::reason(failure);
+fn answer_without_model(findings: &Findings, failed: &Failed) -> Composed {
+    let why = fallback::reason(&failed.failure);
+    let unanswered = match failed.failure.kind {
+        FailureKind::Exhausted => Unanswered::Exhausted,
+        _ if failed.spent.prompt_tokens > 0 => Unanswered::Empty,
+        _ => Unanswered::Unavailable,
+    };
     Composed {
         cited: fallback::answer(&findings.sources, why),
         model: None,
-        usage: Spent::default(),
+        usage: failed.spent,
+        unanswered: Some(unanswered),
         degraded: Some(format!("{why}; the answer is what was found, word for word")),
         finish: "stop",
     }

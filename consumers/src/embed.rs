@@ -9,13 +9,9 @@
 //!
 //! Sends on: embed again while chunks are left, then upsert.
 
-pub mod windows;
-pub mod word_pieces;
-
 use pipeline::{
     budget::{allowances::Allowances, ledger, purpose::Purpose},
-    constants,
-    failure::{Failure, FailureKind},
+    failure::Failure,
     ids::{ChunkRow, ClaimToken},
     job::{
         cursors::{self, EmbedCursor, UpsertCursor},
@@ -35,7 +31,7 @@ use pipeline::{
     vectors,
 };
 
-use self::windows::Window;
+use retrieval::windows::{self, Window};
 
 /// Runs the stage. See the module for its steps.
 pub async fn embed<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
@@ -114,42 +110,6 @@ fn cut_to_neurons(plan: &mut Vec<Vec<Window>>, left: f64) {
     plan.truncate(fits);
 }
 
-/// Texts of a call that is not made again with fewer when it fails.
-const FEWEST_TEXTS: usize = 12;
-
-/// The windows' vectors. The model takes 100 texts a call, but was seen to fail on fewer long ones: a call that
-/// fails is made again with half of its texts, and so are those after it.
-async fn call_model<P: Embedder>(ports: &P, windows: &[&Window]) -> Result<Vec<Vec<f32>>, Failure> {
-    let mut vectors = Vec::with_capacity(windows.len());
-    let mut most = constants::TEXTS_PER_EMBEDDING_CALL;
-    let mut rest = windows;
-    while !rest.is_empty() {
-        let (call, others) = rest.split_at(most.min(rest.len()));
-        match embed_texts(ports, call).await {
-            Ok(answer) => {
-                vectors.extend(answer);
-                rest = others;
-            }
-            Err(failure) if failure.kind == FailureKind::Exhausted || call.len() <= FEWEST_TEXTS => {
-                return Err(failure);
-            }
-            Err(_) => most = call.len().div_ceil(2),
-        }
-    }
-    Ok(vectors)
-}
-
-/// One call.
-async fn embed_texts<P: Embedder>(ports: &P, call: &[&Window]) -> Result<Vec<Vec<f32>>, Failure> {
-    let texts: Vec<String> = call.iter().map(|window| window.text.clone()).collect();
-    let pieces: usize = call.iter().map(|window| window.pieces).sum();
-    let answer = ports.embed(&EMBEDDING, &texts, pieces as u64).await?;
-    if answer.len() != texts.len() || answer.iter().any(|vector| vector.len() != EMBEDDING.dimensions) {
-        return Err(Failure::transient("the model's answer has the wrong shape"));
-    }
-    Ok(answer)
-}
-
 /// Embeds the planned windows and pools them, one vector per chunk.
 async fn run_model<P: Embedder>(
     ports: &P,
@@ -157,7 +117,7 @@ async fn run_model<P: Embedder>(
     plan: &[Vec<Window>],
 ) -> Result<Vec<(ChunkRow, Vec<f32>)>, Failure> {
     let windows: Vec<&Window> = plan.iter().flatten().collect();
-    let vectors = call_model(ports, &windows).await?;
+    let vectors = windows::embed(ports, &windows).await?;
     let mut rest = vectors.as_slice();
     Ok(chunks
         .iter()
@@ -173,11 +133,10 @@ async fn run_model<P: Embedder>(
 
 #[cfg(test)]
 mod tests {
-    use pipeline::ids::ItemId;
-    use test_platform::{InMemory, ready};
-
     use super::*;
     use crate::fixture::Index;
+    use pipeline::{constants, ids::ItemId};
+    use test_platform::{InMemory, ready};
 
     /// Rows that the first embed message of so many documents of a chunk reads, and the vectors it makes.
     fn first_message(documents: usize) -> (u64, usize) {
@@ -213,10 +172,10 @@ mod tests {
         memory.set_longest_call(30 * 1_000);
         let windows: Vec<Window> = (0..130).map(|_| Window { text: "x".repeat(1_000), pieces: 250 }).collect();
         let windows: Vec<&Window> = windows.iter().collect();
-        let vectors = ready(call_model(&memory, &windows)).unwrap();
+        let vectors = ready(windows::embed(&memory, &windows)).unwrap();
         assert_eq!((vectors.len(), memory.embedded()), (130, 130));
         memory.set_longest_call(1_000);
-        assert!(ready(call_model(&memory, &windows)).is_err(), "a model that is out is not asked for ever");
+        assert!(ready(windows::embed(&memory, &windows)).is_err(), "a model that is out is not asked for ever");
     }
 
     #[test]

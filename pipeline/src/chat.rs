@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod channel;
+pub mod client;
 pub mod generation;
 pub mod guests;
 pub mod profile;

@@ -146,9 +146,9 @@ pub const FAILED_UPLOAD_KEPT: Span = Span::days(1);
 /// Largest body that is not an upload: the longest text a field takes, six times over because JSON may
 /// escape every byte of it, and room for the fields beside it.
 pub const JSON_BYTES: usize = 8 * CHAT_MESSAGE_BYTES;
-/// Largest body of a chat whose client keeps the history and sends all of it along each time; what of it
-/// is read by a model is [`CHAT_HISTORY_BYTES`]. Clients send what a model's window holds: the largest of the
-/// catalogue, 131,000 tokens, half of this.
+/// Largest body of a chat whose client keeps the history and sends all of it along each time. What of it a model
+/// reads is held to its window in tokens, 32,000 of them or about 130 KB of prose; in other scripts, and with what
+/// JSON escapes, that is several times as much.
 pub const HISTORY_BODY_BYTES: usize = 1024 * 1024;
 /// Largest document. Twice the largest page of the Rust standard library's documentation.
 pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
@@ -201,17 +201,14 @@ pub const PAGE: usize = 100;
 
 /// Longest chat message, in bytes: about a fourth of it in tokens, within every route's window.
 pub const CHAT_MESSAGE_BYTES: usize = 16 * 1024;
-/// Most bytes of history that a client of `/v1` may send along; what does not fit a prompt is left out.
-/// The largest route reads 12,288 tokens, about 48 KB; counting more would cost CPU for nothing.
-pub const CHAT_HISTORY_BYTES: usize = 48 * 1024;
-/// Most bytes of instructions (system messages) that a client of `/v1` may send along: as much as the largest
-/// window holds. They lie in D1 with the job for a week; a route reads what fits a fifth of its window, about 10 KB
-/// of the largest, and the prompts of coding tools are longer than that.
-pub const INSTRUCTIONS_BYTES: usize = 48 * 1024;
 /// Longest memory, in bytes.
 pub const MEMORY_BYTES: usize = 2 * 1024;
-/// Most memories of one user: recall compares them all.
+/// Most memories of one user that hold, superseded ones not counted: recall compares them all.
 pub const MEMORIES: i64 = 1_000;
+/// Most superseded memories of one user; the oldest go when there are more.
+pub const SUPERSEDED_MEMORIES: i64 = 1_000;
+/// Most memories that one is answered to be like.
+pub const SIMILAR_MEMORIES: usize = 3;
 /// Largest profile, as JSON.
 pub const PROFILE_BYTES: usize = 8 * 1024;
 

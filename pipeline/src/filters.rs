@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{constants, ids::DocumentId, schema, time::Timestamp};
+use crate::{constants, date, ids::DocumentId, schema, time::Timestamp};
 
 /// The types a document can have.
 pub const DOCUMENT_TYPES: [&str; 3] = ["code", "doc", "conversation"];
@@ -27,8 +27,10 @@ pub struct Filters {
     #[serde(default)]
     #[schemars(length(max = DOCUMENT_IDS))]
     pub document_ids: Vec<DocumentId>,
-    /// Dated at or after this.
+    /// Dated at or after this: RFC 3339, or milliseconds since 1970.
+    #[serde(default, deserialize_with = "date::optional")]
     pub created_after: Option<Timestamp>,
     /// Dated before this.
+    #[serde(default, deserialize_with = "date::optional")]
     pub created_before: Option<Timestamp>,
 }

@@ -3,6 +3,8 @@
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
+use crate::normal_form::normal_form;
+
 /// Hex SHA-256 of the parts, each separated from the next by its length.
 pub fn of(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
@@ -13,7 +15,13 @@ pub fn of(parts: &[&[u8]]) -> String {
     HEXLOWER.encode(&hash.finalize())
 }
 
-/// Hex SHA-256 of a text's words: case, punctuation and spacing make no difference.
+/// Of what a memory says: two memories of the same [`normal_form`] are one.
+pub fn of_memory(text: &str) -> String {
+    of(&[b"memory", normal_form(text).as_bytes()])
+}
+
+/// As versions before 0.1.0 hashed a memory: without its punctuation and symbols, so that "C" and "C++" were one. Rows
+/// keep it until the same is said again.
 pub fn of_words(text: &str) -> String {
     let lower = text.to_lowercase();
     let words: Vec<&str> =

@@ -222,6 +222,11 @@ impl Timestamp {
         self.start_of_day().plus(DAY)
     }
 
+    /// 0001-01-01T00:00:00Z: the first that RFC 3339 can write and people count.
+    pub const EARLIEST: Self = Self(-62_135_596_800_000);
+    /// 9999-12-31T23:59:59.999Z: the last that RFC 3339 can write.
+    pub const LATEST: Self = Self(253_402_300_799_999);
+
     /// Reads RFC 3339 text.
     pub fn parse(text: &str) -> Option<Self> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
@@ -238,11 +243,11 @@ impl Timestamp {
         self.to_rfc3339().chars().take("2026-11".len()).collect()
     }
 
-    /// RFC 3339 text, UTC, with milliseconds: all are equally long, and sort as text. A time that has none, before the
-    /// year 0 or after 9999, is the number of its milliseconds.
+    /// RFC 3339 text, UTC, with milliseconds: all are equally long, and sort as text. Of a time that RFC 3339 cannot
+    /// write, the nearest that it can.
     pub fn to_rfc3339(self) -> String {
-        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).ok();
-        let time = time.filter(|time| (0..=9999).contains(&time.year()));
+        let written = self.clamp(Self::EARLIEST, Self::LATEST);
+        let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(written.0) * 1_000_000).ok();
         time.map_or_else(
             || self.0.to_string(),
             |time| {

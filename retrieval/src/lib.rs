@@ -15,6 +15,8 @@ pub mod keyword;
 pub mod memories;
 pub mod request;
 pub mod retrievers;
+pub mod windows;
+pub mod word_pieces;
 
 use std::collections::{HashMap, HashSet};
 

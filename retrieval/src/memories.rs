@@ -7,12 +7,14 @@
 use std::collections::HashMap;
 
 use pipeline::{
+    constants::SIMILAR_MEMORIES,
     failure::Failure,
+    ids::MemoryId,
     platform::{ports::Database, transaction::Transaction},
     scope::Scope,
     store::memories::{
         MemoryRow,
-        recall::{self, ComparedMemory, WordMatch},
+        recall::{self, ComparedMemory, EmbeddingsRow, WordMatch},
     },
     tenant::Tenant,
 };
@@ -134,22 +136,47 @@ fn recalled(memory: MemoryRow, hit: Option<Fused<i64>>) -> Recalled {
 /// Cosine from which a memory is about what was asked; short texts lie closer together than chunks.
 const RELATED: f64 = 0.3;
 
-/// Cosine from which two memories say the same thing in other words. Paraphrases that
-/// all-MiniLM-L6-v2 was trained on lie above .85; statements that differ in a name or number below.
-pub const SAME: f64 = 0.92;
+/// Cosine from which one memory is like another: whoever remembers is shown it, to correct it or to leave both. It is
+/// no identity: a memory with a "not" more lies closer to another than most paraphrases do. Measured with
+/// all-MiniLM-L6-v2, in `tests/tests/end_to_end/memories.rs`.
+const SIMILAR: f64 = 0.6;
 
-/// The memory, proposed ones included, nearest to a vector, if it says the same.
-pub async fn nearest_same<P: Database>(
+/// A memory that is like one that was just remembered.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Similar {
+    /// Its id.
+    pub id: MemoryId,
+    /// What it says.
+    pub text: String,
+    /// Cosine of both.
+    pub similarity: f64,
+}
+
+/// The memories most like a vector, proposed ones included, the nearest first; not the one it is of, in row `own`.
+pub async fn similar<P: Database>(
     ports: &P,
     tenant: &Tenant,
+    own: i64,
     vector: &[f32],
-) -> Result<Option<MemoryRow>, Failure> {
-    let embeddings = recall::embeddings(&tenant.user).first(ports).await?.unwrap_or_default();
+    embeddings: &EmbeddingsRow,
+) -> Result<Vec<Similar>, Failure> {
     let direction = Direction::of(vector);
-    let scored = embeddings.memories().filter_map(|memory| Some((direction.cosine(&memory.embedding)?, memory.number)));
-    let same = scored.filter(|(cosine, _)| *cosine >= SAME).max_by(|one, other| one.0.total_cmp(&other.0));
-    let Some((_, number)) = same else { return Ok(None) };
-    Ok(recall::numbered(&tenant.user, &[number])?.first(ports).await?.map(|row| row.memory))
+    let others = embeddings.memories().filter(|memory| memory.number != own);
+    let scored = others.filter_map(|memory| Some((memory.number, direction.cosine(&memory.embedding)?)));
+    let mut near: Vec<(i64, f64)> = scored.filter(|(_, cosine)| *cosine >= SIMILAR).collect();
+    near.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+    near.truncate(SIMILAR_MEMORIES);
+    if near.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers: Vec<i64> = near.iter().map(|(number, _)| *number).collect();
+    let rows = recall::numbered(&tenant.user, &numbers)?.all(ports).await?;
+    let mut memories: HashMap<i64, MemoryRow> = rows.into_iter().map(|row| (row.number, row.memory)).collect();
+    let similar = near.into_iter().filter_map(|(number, similarity)| {
+        let MemoryRow { id, text, .. } = memories.remove(&number)?;
+        Some(Similar { id, text, similarity })
+    });
+    Ok(similar.collect())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod corpus;
 pub mod freeplan;
+pub mod memories;
 pub mod rig;
 pub mod scripted_model;
 pub mod simulation;

@@ -28,7 +28,11 @@ use pipeline::{
 };
 use producers::{
     api::sessions::Participant,
-    http::{call::Settings, handle::handle, reply::Body},
+    http::{
+        call::Settings,
+        handle::handle,
+        reply::{Body, Reply},
+    },
     schedule::{self, Schedule},
 };
 use serde_json::{Value, json};
@@ -59,6 +63,9 @@ fn settings() -> Settings {
 
 /// A worker in the middle of a message; polled, it works until it pauses, dies or ends.
 pub type Worker = Pin<Box<dyn Future<Output = Outcome>>>;
+
+/// A request in the middle of being answered.
+pub type HeldRequest = Pin<Box<dyn Future<Output = Answer>>>;
 
 /// An answer: status, headers, body.
 #[derive(Debug)]
@@ -93,6 +100,11 @@ impl Rig {
     /// Creates a user; their key.
     pub fn new_user(&self) -> String {
         self.request_as(ADMIN, "POST", "/api/keys", &[], b"{}").body["key"].as_str().unwrap().to_owned()
+    }
+
+    /// A request by the administrator.
+    pub fn administer(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.request_as(ADMIN, method, path, &[], body.to_string().as_bytes())
     }
 
     /// A request by the first user.
@@ -139,17 +151,30 @@ impl Rig {
         }
         self.memory.note_asked(&format!("{method} {}", summary.route));
         self.assert_admitted();
-        let body = match reply.body {
-            Body::Bytes(bytes) => {
-                serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes)))
-            }
-            Body::JobEvents(job) => Value::from(job.to_string()),
-            Body::TurnEvents(turn) => json!({ "job": turn.job, "channel": turn.channel.name(), "since": turn.since }),
-            Body::Join(joining) => json!(Participant::from_header(&joining.participant)),
-            Body::WithChannel(known, _) => known,
-            Body::CloseChannel(channel) => Value::from(channel.name()),
-        };
-        Answer { status: reply.status.as_u16(), headers: reply.headers, body }
+        answer_of(reply)
+    }
+
+    /// Lets a request by the first user run up to one of its calls, where it waits while others are answered; `None`
+    /// if it has no such call.
+    pub fn hold_request(&self, method: &str, path: &str, body: &Value, call: u64) -> Option<HeldRequest> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://test{path}"))
+            .header("authorization", format!("Bearer {}", self.key))
+            .body(Bytes::from(body.to_string()))
+            .unwrap();
+        let request_id = RequestId::new(self.memory.now(), self.memory.bytes());
+        let worker = self.memory.worker("held");
+        let mut held: HeldRequest =
+            Box::pin(async move { answer_of(handle(&worker, &settings(), request, request_id).await.0) });
+        let mut calls = 0;
+        self.memory.set_fates(move || {
+            calls += 1;
+            if calls == call { Fate::Pauses } else { Fate::Works }
+        });
+        let polled = held.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        self.memory.heal();
+        if polled.is_pending() { Some(held) } else { None }
     }
 
     /// Uploads documents; the job's id.
@@ -314,6 +339,20 @@ impl Rig {
             "objects": self.memory.object_keys().len(),
         })
     }
+}
+
+fn answer_of(reply: Reply) -> Answer {
+    let body = match reply.body {
+        Body::Bytes(bytes) => {
+            serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes)))
+        }
+        Body::JobEvents(job) => Value::from(job.to_string()),
+        Body::TurnEvents(turn) => json!({ "job": turn.job, "channel": turn.channel.name(), "since": turn.since }),
+        Body::Join(joining) => json!(Participant::from_header(&joining.participant)),
+        Body::WithChannel(known, _) => known,
+        Body::CloseChannel(channel) => Value::from(channel.name()),
+    };
+    Answer { status: reply.status.as_u16(), headers: reply.headers, body }
 }
 
 /// An invocation at a message, as the consumer Worker runs it.

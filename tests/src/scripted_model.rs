@@ -18,6 +18,8 @@ const KNOWN: [(&str, &str); 2] = [
     ("capital of Freedonia is Glorp", "The capital of Freedonia is Glorp. It lies on the river Blem."),
     ("The lighthouse keeper of ", "The lighthouse keeper counts ships at dusk [1]."),
 ];
+/// What is said where JSON is asked for.
+const OBJECT: &str = r#"{"capital":"Glorp","river":"Blem"}"#;
 /// A question that holds this word is answered with a story in parts, whatever its sources are; see
 /// [`ScriptedModel::go_on`].
 const IN_PARTS: &str = "whale";
@@ -107,6 +109,9 @@ fn answer(mut stream: TcpStream, gate: &Gate) -> io::Result<()> {
 /// What is said to a prompt, and whether it is told in parts.
 fn script(request: &Value) -> (&'static str, bool) {
     let messages = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !request["response_format"].is_null() {
+        return (OBJECT, false);
+    }
     let said = |message: &Value| message["content"].as_str().unwrap_or_default().to_owned();
     if messages.last().map(said).is_some_and(|question| question.contains(IN_PARTS)) {
         return (STORY, true);

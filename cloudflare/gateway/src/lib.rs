@@ -8,6 +8,8 @@ mod session;
 mod turn_events;
 mod turn_streams;
 
+use std::{cell::Cell, rc::Rc};
+
 use bytes::Bytes;
 use cloudflare::{Workers, log};
 use futures_channel::oneshot;
@@ -20,11 +22,14 @@ use pipeline::{
     platform::ports::{Clock as _, Isolate as _, Meter as _, Random as _},
     problem::{Code, Problem},
 };
-use producers::http::{
-    body::{self, RequestBody, Unread},
-    call::Settings,
-    handle::{Summary, handle},
-    reply::{Body, Joining, Reply},
+use producers::{
+    api::openai::join,
+    http::{
+        body::{self, RequestBody, Unread},
+        call::Settings,
+        handle::{Summary, handle},
+        reply::{Body, Closing, Joining, Reply},
+    },
 };
 use serde_json::{Value, json};
 use wasm_bindgen::JsValue;
@@ -53,7 +58,7 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
         }
     };
     let status = reply.status.as_u16();
-    let Responding { response, streaming } = respond(&platform, &summary, reply, original).await?;
+    let Responding { response, streaming, closing } = respond(&platform, &summary, reply, original).await?;
     context.wait_until(async move {
         let Summary { request_id, route, user, key, failure, is_recorded } = summary;
         let milliseconds = platform.now().since(started).as_milliseconds();
@@ -68,6 +73,12 @@ async fn fetch(request: worker::Request, env: Env, context: Context) -> worker::
         if let Some(streaming) = streaming {
             // It goes on asking: what it cost is known when it has ended, or when nobody listens any more.
             let _ = streaming.await;
+        }
+        if let (Some(UnlessEnded { closing, has_ended }), Some(user)) = (closing, &user)
+            && !has_ended.get()
+        {
+            // What is not stopped is answered for nobody.
+            let _ = join::close(&platform, user, &closing.job, &closing.key).await;
         }
         let entry = Entry { user: user.as_ref(), key: key.as_deref(), source: route, purpose: Purpose::Interactive };
         platform.record(entry).await;
@@ -133,6 +144,13 @@ fn refuse(request_id: RequestId, why: &Error) -> (Reply, Summary) {
 struct Responding {
     response: Response,
     streaming: Option<oneshot::Receiver<()>>,
+    closing: Option<UnlessEnded>,
+}
+
+/// What closing a stream ends, and whether the stream had ended before.
+struct UnlessEnded {
+    closing: Closing,
+    has_ended: Rc<Cell<bool>>,
 }
 
 async fn respond(
@@ -142,19 +160,23 @@ async fn respond(
     original: Option<worker::Request>,
 ) -> worker::Result<Responding> {
     let mut streaming = None;
+    let mut closing = None;
     let empty = matches!(reply.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let mut status = reply.status.as_u16();
     let response = match (reply.body, summary.user.clone()) {
         (Body::Join(joining), _) => {
             let original = original.ok_or_else(|| Error::RustError("a join without an upgrade".to_owned()))?;
-            return Ok(Responding { response: join(platform, &joining, original).await?, streaming });
+            let response = join_channel(platform, &joining, original).await?;
+            return Ok(Responding { response, streaming, closing });
         }
         (Body::Bytes(bytes), _) if !empty => Response::from_bytes(bytes)?,
         (Body::JobEvents(job), Some(user)) => {
             stream(&mut streaming, job_events::job_events(platform.clone(), user, job))?
         }
         (Body::TurnEvents(turn), Some(user)) => {
-            stream(&mut streaming, turn_events::turn_events(platform.clone(), user, turn))?
+            let has_ended = Rc::default();
+            closing = turn.closing.clone().map(|closing| UnlessEnded { closing, has_ended: Rc::clone(&has_ended) });
+            stream(&mut streaming, turn_events::turn_events(platform.clone(), user, turn, has_ended))?
         }
         (Body::WithChannel(known, channel), _) => Response::from_bytes(with_channel(platform, known, &channel).await)?,
         (Body::CloseChannel(channel), _) => {
@@ -171,7 +193,7 @@ async fn respond(
     for (name, value) in &reply.headers {
         response.headers_mut().set(name.as_str(), value.to_str().unwrap_or_default())?;
     }
-    Ok(Responding { response, streaming })
+    Ok(Responding { response, streaming, closing })
 }
 
 /// Answers with a stream. What it holds goes with it, when it has ended or is dropped: `streaming` hears of that.
@@ -187,7 +209,7 @@ fn stream(
     }))
 }
 
-async fn join(platform: &Workers, joining: &Joining, original: worker::Request) -> worker::Result<Response> {
+async fn join_channel(platform: &Workers, joining: &Joining, original: worker::Request) -> worker::Result<Response> {
     let mut request = original.clone_mut()?;
     request.headers_mut()?.set(session::PARTICIPANT_HEADER, &joining.participant)?;
     // The channel needs no key to know who comes.

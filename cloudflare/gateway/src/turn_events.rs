@@ -1,6 +1,6 @@
 //! A turn as server-sent events: what its channel publishes, and what D1 says where the channel is silent.
 
-use std::{future::Future, pin::Pin};
+use std::{cell::Cell, future::Future, pin::Pin, rc::Rc};
 
 use cloudflare::Workers;
 use futures_util::{
@@ -26,8 +26,6 @@ const REOPEN_AFTER: Span = Span::milliseconds(500);
 const LONGEST_PAUSE: Span = Span::seconds(30);
 /// D1 queries of a look that finds the end.
 const QUERIES_OF_LOOK: u64 = 3;
-/// What ends a stream whose invocation has no more queries: who listens comes back, after the last event.
-const COME_BACK: &str = "retry: 1000\n\n";
 
 /// The next piece of the channel's stream; owned, so that a time-out loses nothing of it.
 type Next = Pin<Box<dyn Future<Output = (Option<Result<Vec<u8>, Error>>, ByteStream)>>>;
@@ -41,6 +39,8 @@ struct Follow {
     silence: Span,
     reopen_after: Span,
     ended: bool,
+    /// Says so to whoever waits for the stream's end: one that is closed before was not read to its end.
+    tells_end: Rc<Cell<bool>>,
 }
 
 /// An event as the channel sends it.
@@ -55,7 +55,12 @@ struct Line {
 
 /// Streams a turn until it ends. A listener that comes back with the number of its last event
 /// misses nothing and hears nothing twice.
-pub fn turn_events(platform: Workers, user: UserId, turn: TurnStream) -> impl Stream<Item = Result<Vec<u8>, Error>> {
+pub fn turn_events(
+    platform: Workers,
+    user: UserId,
+    turn: TurnStream,
+    tells_end: Rc<Cell<bool>>,
+) -> impl Stream<Item = Result<Vec<u8>, Error>> {
     let follow = Follow {
         platform,
         user,
@@ -65,6 +70,7 @@ pub fn turn_events(platform: Workers, user: UserId, turn: TurnStream) -> impl St
         silence: SILENCE,
         reopen_after: REOPEN_AFTER,
         ended: false,
+        tells_end,
     };
     stream::unfold(Box::new(follow), |mut follow| async move {
         if follow.ended {
@@ -81,7 +87,8 @@ impl Follow {
         loop {
             if self.platform.asked().queries_left() < QUERIES_OF_LOOK {
                 self.ended = true;
-                return COME_BACK.to_owned();
+                self.tells_end.set(true);
+                return self.stream.writer.break_off();
             }
             let Some(next) = self.next.take() else {
                 if self.open().await {
@@ -161,6 +168,7 @@ impl Follow {
     fn event(&mut self, event: &TurnEvent) -> String {
         let text = self.stream.writer.write(Some(self.stream.since), event);
         self.ended |= event.is_last() || self.stream.writer.has_ended();
+        self.tells_end.set(self.ended);
         text
     }
 

@@ -24,21 +24,86 @@ const FEWEST_WORDS: usize = 2;
 
 /// Decides an answer's citations. `sources` are those of the prompt, in its order.
 pub fn cite(answer: &str, sources: &[Source]) -> Cited {
-    let (mut text, mut cited) = keep_known(answer, sources.len());
+    let (mut text, mut cited) = keep_known(answer, sources.len(), None);
     if cited.is_empty() && !sources.is_empty() {
         (text, cited) = attribute(&text, sources);
     }
-    let mut numbers: Vec<usize> = cited.into_iter().collect();
-    numbers.sort_unstable();
-    let citations = numbers
-        .into_iter()
-        .filter_map(|n| sources.get(n - 1).map(|source| Citation { n, ..source.citation.clone() }))
-        .collect();
+    Cited { text, citations: citations(cited, sources) }
+}
+
+/// Decides the citations of an answer that its client has read as it was written: no number of a source that there
+/// is not is in it any more, and what the model forgot to cite is cited after its end.
+pub fn cite_at_end(answer: &str, sources: &[Source]) -> Cited {
+    let known = keep_known(answer, sources.len(), None).1;
+    let cited = if known.is_empty() && !sources.is_empty() { attribute(answer, sources).1 } else { known.clone() };
+    let citations = citations(cited, sources);
+    let mut text = answer.to_owned();
+    if known.is_empty() && !citations.is_empty() {
+        text.push_str(if text.ends_with("```") { "\n\n" } else { " " });
+        for citation in &citations {
+            text.push_str(&format!("[{}]", citation.n));
+        }
+    }
     Cited { text, citations }
 }
 
-/// Removes numbers that no source has; a number in brackets inside code (`list[0]`) is none of ours.
-fn keep_known(answer: &str, sources: usize) -> (String, HashSet<usize>) {
+/// The citations of these numbers, in their order.
+fn citations(cited: HashSet<usize>, sources: &[Source]) -> Vec<Citation> {
+    let mut numbers: Vec<usize> = cited.into_iter().collect();
+    numbers.sort_unstable();
+    let source = |n: usize| sources.get(n - 1).map(|source| Citation { n, ..source.citation.clone() });
+    numbers.into_iter().filter_map(source).collect()
+}
+
+/// Removes numbers that no source has, while an answer is written.
+#[derive(Debug)]
+pub struct KnownMarks {
+    sources: usize,
+    held: String,
+    /// The character before what is held.
+    last: Option<char>,
+}
+
+impl KnownMarks {
+    /// Of so many sources.
+    pub fn new(sources: usize) -> Self {
+        Self { sources, held: String::new(), last: None }
+    }
+
+    /// Takes the next piece; gives what no number can begin in any more.
+    pub fn push(&mut self, text: &str) -> String {
+        self.held.push_str(text);
+        let waiting = self.held.split_off(settled(&self.held));
+        let settled = std::mem::replace(&mut self.held, waiting);
+        self.pass_on(&settled)
+    }
+
+    /// The end: gives what was held back.
+    pub fn finish(&mut self) -> String {
+        let held = std::mem::take(&mut self.held);
+        self.pass_on(&held)
+    }
+
+    fn pass_on(&mut self, text: &str) -> String {
+        let kept = keep_known(text, self.sources, self.last).0;
+        self.last = text.chars().next_back().or(self.last);
+        kept
+    }
+}
+
+/// Bytes of a text after which no number of a source is under way: what follows it decides of the spaces before a
+/// number as well, and whether it is a link.
+fn settled(text: &str) -> usize {
+    let open = text.rfind('[').filter(|open| {
+        let rest = text[open + 1..].trim_start_matches(|character: char| character.is_ascii_digit());
+        rest.is_empty() || rest == "]"
+    });
+    text[..open.unwrap_or(text.len())].trim_end_matches(' ').len()
+}
+
+/// Removes numbers that no source has; a number in brackets inside code or JSON (`list[0]`, `"list": [0]`) is none of
+/// ours. `last` is the character before the text, if there is one.
+fn keep_known(answer: &str, sources: usize, mut last: Option<char>) -> (String, HashSet<usize>) {
     let mut kept = String::with_capacity(answer.len());
     let mut cited = HashSet::new();
     let mut rest = answer;
@@ -47,11 +112,14 @@ fn keep_known(answer: &str, sources: usize) -> (String, HashSet<usize>) {
         kept.push_str(before);
         let digits = after[1..].bytes().take_while(u8::is_ascii_digit).count();
         let closes = after.as_bytes().get(1 + digits) == Some(&b']');
-        let indexes = before.ends_with(|character: char| character.is_alphanumeric() || "_])".contains(character));
+        let previous = before.chars().next_back().or(last);
+        let indexes = previous.is_some_and(|character| character.is_alphanumeric() || "_)".contains(character));
+        let is_value = before.trim_end_matches(' ').chars().next_back().or(last);
+        let is_value = is_value.is_some_and(|character| ":=([{".contains(character));
         let is_link = after.as_bytes().get(2 + digits) == Some(&b'(');
-        if digits == 0 || !closes || is_link || (indexes && !before.ends_with(']')) {
+        if digits == 0 || !closes || is_link || indexes || is_value {
             kept.push('[');
-            rest = &after[1..];
+            (rest, last) = (&after[1..], Some('['));
             continue;
         }
         match after[1..=digits].parse::<usize>() {
@@ -64,7 +132,7 @@ fn keep_known(answer: &str, sources: usize) -> (String, HashSet<usize>) {
                 kept.truncate(trimmed);
             }
         }
-        rest = &after[digits + 2..];
+        (rest, last) = (&after[digits + 2..], Some(']'));
     }
     kept.push_str(rest);
     (kept, cited)
@@ -117,6 +185,8 @@ fn said_by(sentence: &str, sources: &[HashSet<String>]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::sources;
     use super::*;
 
@@ -130,6 +200,8 @@ mod tests {
     fn only_supplied_sources_are_cited() {
         let cited = cite("Glorp [1][7]. See list[0] and [docs](x) and [9].", &two());
         assert_eq!(cited.text, "Glorp [1]. See list[0] and [docs](x) and.");
+        let json = r#"{"list": [9], "nested": [[2]], "call": f([7])}"#;
+        assert_eq!(cite(json, &two()), Cited { text: json.to_owned(), citations: Vec::new() });
         assert_eq!(cited.citations.iter().map(|citation| citation.n).collect::<Vec<_>>(), [1]);
     }
 
@@ -139,6 +211,32 @@ mod tests {
         assert_eq!(cited.text, "The capital is Glorp [1]. Nobody knows why it was founded there.");
         assert_eq!(cited.citations.len(), 1);
         assert_eq!(cite("Messages stay a day in queues.", &two()).text, "Messages stay a day in queues [2].");
+    }
+
+    #[test]
+    fn what_was_read_already_is_cited_after_its_end() {
+        let cited = cite_at_end("The capital is Glorp. Nobody knows why.", &two());
+        assert_eq!((cited.text.as_str(), cited.citations.len()), ("The capital is Glorp. Nobody knows why. [1]", 1));
+        assert_eq!(cite_at_end("It is so [2].", &two()).text, "It is so [2].");
+        assert_eq!(cite_at_end("Hello.", &two()).text, "Hello.");
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_the_same_however_an_answer_is_cut(
+            parts in prop::collection::vec("\\[[0-9]{0,2}\\]?|[a-z ]{1,3}|\\(x\\)|[.:= ]", 0..24),
+            size in 1usize..6,
+        ) {
+            let text = parts.concat();
+            let mut marks = KnownMarks::new(2);
+            let pieces: Vec<char> = text.chars().collect();
+            let mut told = String::new();
+            for piece in pieces.chunks(size) {
+                told.push_str(&marks.push(&piece.iter().collect::<String>()));
+            }
+            told.push_str(&marks.finish());
+            prop_assert_eq!(told, keep_known(&text, 2, None).0);
+        }
     }
 
     #[test]

@@ -37,6 +37,9 @@ where
     P: Database + KeyValue + Embedder + VectorIndex + Clock,
 {
     let ask = &context.turn.request;
+    if ask.is_plain() {
+        return Ok(Findings::default());
+    }
     let query = context::query(context);
     let filters = ask.source_filters().filter(|_| context.tenant.document_count > 0);
     let looks = ask.may_use_memory() || filters.is_some();

@@ -1,5 +1,7 @@
 //! Memories that a question gives rise to: what to keep of what its asker stated.
 
+use std::collections::HashSet;
+
 use pipeline::{
     chat::{generation::estimated_tokens, turn::MemoryProposal},
     constants,
@@ -8,6 +10,7 @@ use pipeline::{
     ids::MemoryId,
     job::item::Claim,
     model::EMBEDDING,
+    normal_form::normal_form,
     platform::{
         ports::{Clock, Database, Embedder, Random},
         transaction::Transaction,
@@ -28,16 +31,17 @@ pub async fn find<P: Database + Clock + Random>(ports: &P, context: &Context) ->
     if statements.is_empty() || !context.turn.request.may_use_memory() {
         return Ok(Vec::new());
     }
-    let hashes: Vec<String> = statements.iter().map(|statement| fingerprint::of_words(&statement.text)).collect();
-    let known = proposals::known(&context.tenant.user, &hashes)?.first(ports).await?.unwrap_or_default();
-    let free = usize::try_from(constants::MEMORIES - known.count).unwrap_or(0);
+    let hashes = statements.iter().flat_map(|statement| hashes(&statement.text)).collect::<Vec<_>>();
+    let row = proposals::known(&context.tenant.user, &hashes)?.first(ports).await?.unwrap_or_default();
+    let free = usize::try_from(constants::MEMORIES - row.count).unwrap_or(0);
+    let known: Vec<String> = row.known.and_then(|known| serde_json::from_str(&known).ok()).unwrap_or_default();
+    let known: HashSet<String> = known.iter().map(|text| normal_form(text)).collect();
     let state = if context.turn.request.accept_memories { "active" } else { "proposed" };
     Ok(statements
         .into_iter()
-        .zip(hashes)
-        .filter(|(_, hash)| !known.known.contains(hash.as_str()))
+        .filter(|statement| !known.contains(&normal_form(&statement.text)))
         .take(free)
-        .map(|(statement, _)| MemoryProposal {
+        .map(|statement| MemoryProposal {
             id: MemoryId::new(ports.now(), ports.bytes()),
             kind: statement.kind.to_owned(),
             text: statement.text,
@@ -46,8 +50,13 @@ pub async fn find<P: Database + Clock + Random>(ports: &P, context: &Context) ->
         .collect())
 }
 
+/// The hashes that a memory of this text may have: of this version, and of those before it.
+fn hashes(text: &str) -> [String; 2] {
+    [fingerprint::of_memory(text), fingerprint::of_words(text)]
+}
+
 /// Inserts what is proposed. What is accepted without asking is embedded at once, in one call; if the
-/// model fails it is found by its words. Again it changes nothing: the same words are kept once, by their
+/// model fails it is found by its words. Again it changes nothing: the same is kept once, by its
 /// hash.
 pub async fn insert<P: Embedder + Clock>(
     ports: &P,
@@ -63,7 +72,7 @@ pub async fn insert<P: Embedder + Clock>(
             id: &proposal.id,
             kind: &proposal.kind,
             text: &proposal.text,
-            hash: &fingerprint::of_words(&proposal.text),
+            hash: &fingerprint::of_memory(&proposal.text),
             turn: &context.turn.turn_id,
             state: &proposal.state,
             embedding: embeddings.get(place).map(String::as_str),

@@ -12,7 +12,7 @@ use pipeline::{
     time::{Span, Timestamp},
 };
 
-use super::thinking::Thinking;
+use super::answer_filter::AnswerFilter;
 
 /// The time between two updates: quick enough to read along, and some fifteen requests to the channel for
 /// an answer.
@@ -30,7 +30,7 @@ pub struct StreamPublisher<'a, P> {
     claim: &'a Claim,
     channel: &'a Channel,
     attempt: String,
-    thinking: Thinking,
+    filter: AnswerFilter,
     /// The answer so far, without thoughts.
     pub text: String,
     /// Bytes of it that the channel has.
@@ -70,13 +70,19 @@ impl Attempt {
 
 impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
     /// Begins an attempt of a claim with the event that announces it.
-    pub fn new(ports: &'a P, claim: &'a Claim, channel: &'a Channel, attempt: Attempt, started: TurnEvent) -> Self {
+    pub fn new(
+        ports: &'a P,
+        claim: &'a Claim,
+        channel: &'a Channel,
+        (attempt, started): (Attempt, TurnEvent),
+        filter: AnswerFilter,
+    ) -> Self {
         Self {
             ports,
             claim,
             channel,
             attempt: attempt.name(&claim.token),
-            thinking: Thinking::default(),
+            filter,
             text: String::new(),
             published: 0,
             waiting: vec![started],
@@ -107,8 +113,8 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
 
     /// The end of the model's answer: passes on the rest.
     pub async fn finish(&mut self) {
-        let rest = self.thinking.finish();
-        self.text.push_str(&rest);
+        let rest = self.filter.finish();
+        self.text.push_str(if self.text.is_empty() { rest.trim_start() } else { &rest });
         self.publish().await;
     }
 
@@ -121,7 +127,7 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
 
 impl<P: Database + Channels + Meter + Clock> Sink for StreamPublisher<'_, P> {
     async fn accept(&mut self, text: &str) -> Flow {
-        let text = self.thinking.push(text);
+        let text = self.filter.push(text);
         // An answer does not begin with the blank lines that follow thoughts.
         self.text.push_str(if self.text.is_empty() { text.trim_start() } else { &text });
         let now = self.ports.now();
@@ -134,7 +140,7 @@ impl<P: Database + Channels + Meter + Clock> Sink for StreamPublisher<'_, P> {
             // A renewal that fails is no reason to stop: the last write is fenced by the claim.
             let _ = self.renew().await;
         }
-        if self.unwanted { Flow::Stop } else { Flow::Continue }
+        if self.unwanted || self.filter.has_stopped() { Flow::Stop } else { Flow::Continue }
     }
 }
 

@@ -4,6 +4,7 @@ use pipeline::{
     budget::{ledger, purpose::Purpose},
     chat::{
         catalogue::{Catalogue, Route, RouteName},
+        client::Sampling,
         generation::{Collect, Generation, PromptMessage, estimated_tokens},
     },
     failure::Failure,
@@ -82,6 +83,8 @@ where
             max_tokens: history::SUMMARY_TOKENS,
             price: catalogue.price(model),
             prompt_tokens: messages.iter().map(|message| estimated_tokens(&message.content)).sum(),
+            sampling: Sampling::default(),
+            format: None,
         };
         if ledger::reserve(ports, Purpose::Interactive, &claim.user, generation.most_neurons()).await.is_err() {
             continue;

@@ -14,6 +14,7 @@ use pipeline::{
 };
 
 use super::{
+    answer_filter::AnswerFilter,
     context::Context,
     prompt::Prompt,
     publisher::{Attempt, QUERIES_TO_END, StreamPublisher},
@@ -39,8 +40,23 @@ pub struct Written {
 pub enum Unwritten {
     /// Nobody wants the answer any more.
     Unwanted,
-    /// Every model failed; the last failure, or the one that says most.
-    Failed(Failure),
+    /// Every model failed.
+    Failed(Failed),
+}
+
+/// How every model failed.
+#[derive(Debug)]
+pub struct Failed {
+    /// The last failure, or the one that says most.
+    pub failure: Failure,
+    /// What those took that were asked and wrote nothing that can be read.
+    pub spent: Spent,
+}
+
+impl From<Failure> for Unwritten {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Failed { failure, spent: Spent::default() })
+    }
 }
 
 /// Most tokens of an answer: the caller's wish within the route's limit.
@@ -72,44 +88,76 @@ pub async fn write<P>(ports: &P, claim: &Claim, routed: &RoutedTurn<'_>, prompt:
 where
     P: Database + KeyValue + Generator + Channels + Deployment + Meter + Clock,
 {
-    let max_tokens = max_tokens(&routed.context.turn.request, routed.route);
-    let mut failure = Failure::bug("the route names no model");
-    for (place, model) in routed.route.models.iter().enumerate() {
+    let mut failed = Failed { failure: Failure::bug(NO_MODEL), spent: Spent::default() };
+    for (place, model) in models(routed, prompt).enumerate() {
         // However many models a route names: the turn's end has its queries.
         if ports.asked().queries_left() < QUERIES_OF_MODEL + QUERIES_TO_END {
             break;
         }
-        if place > 0 && !protocol::renew(ports, claim).await.map_err(Unwritten::Failed)? {
+        if place > 0 && !protocol::renew(ports, claim).await? {
             return Err(Unwritten::Unwanted);
         }
-        let price = routed.catalogue.price(model);
-        let generation = Generation {
-            model: model.clone(),
-            messages: prompt.messages.clone(),
-            max_tokens,
-            price,
-            prompt_tokens: prompt.tokens as u64,
-        };
+        let generation = generation(routed, prompt, model);
         // What the day no longer pays for, a cheaper model of the route may still do.
         if let Err(refused) = ledger::reserve(ports, Purpose::Interactive, &claim.user, generation.most_neurons()).await
         {
-            if place == 0 || failure.kind == FailureKind::Exhausted {
-                failure = refused;
+            if place == 0 || failed.failure.kind == FailureKind::Exhausted {
+                failed.failure = refused;
             }
             continue;
         }
         match ask(ports, claim, routed, prompt, (place, &generation)).await {
             // The allowance is everybody's: no other model would do better.
-            Err(Unwritten::Failed(other)) if other.kind != FailureKind::Exhausted => {
-                // A passing failure says more than that a model is unknown.
-                if failure.kind != FailureKind::Transient || other.kind == FailureKind::Transient {
-                    failure = other;
-                }
+            Err(Unwritten::Failed(other)) if other.failure.kind != FailureKind::Exhausted => failed.add(other),
+            Err(Unwritten::Failed(other)) => {
+                failed.add(other);
+                break;
             }
             ended => return ended,
         }
     }
-    Err(Unwritten::Failed(failure))
+    Err(Unwritten::Failed(failed))
+}
+
+/// The failure of a turn that no model can answer.
+const NO_MODEL: &str = "no model of the route takes the question";
+
+impl Failed {
+    fn add(&mut self, other: Self) {
+        self.spent.prompt_tokens += other.spent.prompt_tokens;
+        self.spent.completion_tokens += other.spent.completion_tokens;
+        self.spent.neurons += other.spent.neurons;
+        // A passing failure says more than that a model is unknown.
+        let is_telling = matches!(other.failure.kind, FailureKind::Transient | FailureKind::Exhausted);
+        if self.failure.kind != FailureKind::Transient || is_telling {
+            self.failure = other.failure;
+        }
+    }
+}
+
+/// The models of the route that can read the prompt, and answer as the question wants it.
+fn models<'a>(routed: &'a RoutedTurn<'_>, prompt: &Prompt) -> impl Iterator<Item = &'a String> {
+    let ask = &routed.context.turn.request;
+    let client = ask.client.as_ref();
+    let is_formatted = client.is_some_and(|client| client.format.is_some());
+    let needs = prompt.tokens as u64 + u64::from(max_tokens(ask, routed.route));
+    routed.route.models.iter().filter(move |model| {
+        (client.is_none() || needs <= routed.catalogue.context(model))
+            && (!is_formatted || routed.catalogue.knows_json(model))
+    })
+}
+
+fn generation(routed: &RoutedTurn<'_>, prompt: &Prompt, model: &str) -> Generation {
+    let ask = &routed.context.turn.request;
+    Generation {
+        model: model.to_owned(),
+        messages: prompt.messages.clone(),
+        max_tokens: max_tokens(ask, routed.route),
+        price: routed.catalogue.price(model),
+        prompt_tokens: prompt.tokens as u64,
+        sampling: ask.client.as_ref().map(|client| client.sampling).unwrap_or_default(),
+        format: ask.client.as_ref().and_then(|client| client.format.clone()),
+    }
 }
 
 /// Asks the model at one place of the route, and publishes what it says.
@@ -130,33 +178,36 @@ where
         route: routed.choice.route.name().to_owned(),
         model: generation.model.clone(),
     };
-    let mut publisher = StreamPublisher::new(ports, claim, routed.channel, Attempt::Model(place), started);
+    let filter = AnswerFilter::new(&turn.request, prompt.sources);
+    let announced = (Attempt::Model(place), started);
+    let mut publisher = StreamPublisher::new(ports, claim, routed.channel, announced, filter);
     let generated = ports.generate(generation, &mut publisher).await;
     if publisher.unwanted {
         return Err(Unwritten::Unwanted);
     }
-    let tokens = generated.map_err(Unwritten::Failed)?;
+    let tokens = generated?;
     publisher.finish().await;
     if publisher.unwanted {
         return Err(Unwritten::Unwanted);
     }
-    if !is_answer(&publisher.text) {
-        return Err(Unwritten::Failed(Failure::transient(format!("{} answered nothing", generation.model))));
+    let written = written(&publisher.text, tokens, prompt, generation);
+    if !is_answer(&written.text, turn.request.client.is_some()) {
+        let failure = Failure::transient(format!("{} answered nothing", generation.model));
+        return Err(Unwritten::Failed(Failed { failure, spent: written.spent }));
     }
-    Ok(written(&publisher.text, tokens, prompt, generation))
+    Ok(written)
 }
 
 /// The share of characters that nobody can read from which on a text is no answer.
 const UNREADABLE_SHARE: f64 = 0.1;
 
-/// True for text that says something.
+/// True for text that says something: to a client also what has no letter, such as `{}`.
 #[expect(clippy::cast_precision_loss, reason = "an answer is far below 2^52 characters")]
-fn is_answer(text: &str) -> bool {
-    let answer = thinking::without_thoughts(text);
+fn is_answer(answer: &str, is_for_client: bool) -> bool {
     let unreadable = answer.chars().filter(|character| {
         *character == char::REPLACEMENT_CHARACTER || (character.is_control() && !character.is_whitespace())
     });
-    answer.chars().any(char::is_alphanumeric)
+    (if is_for_client { !answer.is_empty() } else { answer.chars().any(char::is_alphanumeric) })
         && (unreadable.count() as f64) < answer.chars().count() as f64 * UNREADABLE_SHARE
 }
 

@@ -14,10 +14,11 @@ use axum::{
 };
 use pipeline::chat::{
     catalogue::Catalogue,
+    client::{AnswerFormat, LARGEST_SEED, Sampling},
     generation::{EventReader, PromptMessage, Tokens, estimated_tokens},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{faults::Faults, stand_ins::StandIns};
@@ -33,6 +34,11 @@ pub struct ChatInput {
     /// Most tokens of the answer. <https://developers.cloudflare.com/workers-ai/models/>
     #[serde(default = "default_max_tokens")]
     pub max_tokens: u32,
+    /// How the model is to choose its words.
+    #[serde(flatten)]
+    pub sampling: Sampling,
+    /// What the answer must be, if it is no text.
+    pub response_format: Option<AnswerFormat>,
 }
 
 const fn default_max_tokens() -> u32 {
@@ -52,6 +58,12 @@ fn check(stand_ins: &StandIns, model: &str, input: &ChatInput) -> Result<(), Str
     if input.messages.is_empty() {
         return Err("5004: Invalid data: messages is empty".to_owned());
     }
+    if let Some(problem) = refused_sampling(input.sampling) {
+        return Err(format!("5004: Invalid data: {problem}"));
+    }
+    if input.response_format.is_some() && (input.stream || !known.json) {
+        return Err("5025: This model doesn't support JSON Schema, or not in a stream".to_owned());
+    }
     let prompt: u64 = input.messages.iter().map(|message| estimated_tokens(&message.content)).sum();
     if prompt + u64::from(input.max_tokens) > known.context {
         return Err(format!("5021: The estimated number of tokens ({prompt}) exceeded the model's context window"));
@@ -64,6 +76,28 @@ fn check(stand_ins: &StandIns, model: &str, input: &ChatInput) -> Result<(), Str
         return Err("5007: there is no language model on this machine".to_owned());
     }
     Ok(())
+}
+
+/// What is wrong with how the model is to choose its words. <https://developers.cloudflare.com/workers-ai/models/>
+fn refused_sampling(sampling: Sampling) -> Option<&'static str> {
+    let Sampling { temperature, top_p, seed } = sampling;
+    if temperature.is_some_and(|temperature| !(0.0..=5.0).contains(&temperature)) {
+        return Some("temperature is from 0 to 5");
+    }
+    if top_p.is_some_and(|top_p| !(0.001..=1.0).contains(&top_p)) {
+        return Some("top_p is from 0.001 to 1");
+    }
+    seed.filter(|seed| !(1..=LARGEST_SEED).contains(seed)).map(|_| "seed is from 1 to 9999999999")
+}
+
+/// The wish for JSON as OpenAI-compatible servers read it.
+fn openai_format(format: &AnswerFormat) -> Value {
+    match format {
+        AnswerFormat::JsonObject => json!({ "type": "json_object" }),
+        AnswerFormat::JsonSchema { json_schema } => {
+            json!({ "type": "json_schema", "json_schema": { "name": "answer", "schema": json_schema } })
+        }
+    }
 }
 
 /// Runs a model. Answers a stream of server-sent events as Workers AI does, or its whole answer.
@@ -101,10 +135,16 @@ pub async fn run(
 async fn ask(stand_ins: &StandIns, input: &ChatInput) -> Result<reqwest::Response, String> {
     let language_model = &stand_ins.language_model;
     let url = format!("{}/chat/completions", language_model.url.as_deref().unwrap_or_default());
-    let body = json!({
+    let mut body = json!({
         "model": language_model.model, "messages": input.messages, "max_tokens": input.max_tokens, "stream": true,
         "stream_options": { "include_usage": true },
     });
+    if let (Ok(Value::Object(sampling)), Value::Object(body)) = (serde_json::to_value(input.sampling), &mut body) {
+        body.extend(sampling);
+    }
+    if let Some(format) = &input.response_format {
+        body["response_format"] = openai_format(format);
+    }
     let mut request = stand_ins.client.post(url).json(&body);
     if let Some(key) = &language_model.key {
         request = request.bearer_auth(key);

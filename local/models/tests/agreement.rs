@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use consumers::embed::word_pieces;
 use local_models::embedding::{EmbeddingModel, Pooling, WINDOW, runtime_library};
+use retrieval::word_pieces;
 use serde_json::Value;
 use tokenizers::Tokenizer;
 

@@ -67,6 +67,9 @@ pub struct Model {
     /// Whether it thinks before it answers, unasked: what it thinks is billed and not shown.
     #[serde(default)]
     pub thinks: bool,
+    /// Whether it answers in JSON where it is asked to.
+    #[serde(default)]
+    pub json: bool,
     /// What it costs.
     #[serde(flatten)]
     pub price: Price,
@@ -101,16 +104,18 @@ const GPT_OSS_20B: &str = "@cf/openai/gpt-oss-20b";
 
 impl Default for Catalogue {
     /// Models that the Free plan runs, each route's cheapest fit first. Prices and windows:
-    /// <https://developers.cloudflare.com/workers-ai/platform/pricing>/, what thinks:
-    /// <https://developers.cloudflare.com/workers-ai/models>/
+    /// <https://developers.cloudflare.com/workers-ai/platform/pricing>/, what thinks, and what takes a
+    /// `response_format`: <https://developers.cloudflare.com/workers-ai/models>/
     fn default() -> Self {
         let route = |models: [&str; 3], window, max_tokens| Route {
             models: models.map(str::to_owned).to_vec(),
             window,
             max_tokens,
         };
-        let model = |context, input, output| Model { context, thinks: false, price: Price { input, output } };
+        let model =
+            |context, input, output| Model { context, thinks: false, json: false, price: Price { input, output } };
         let thinking = |model| Model { thinks: true, ..model };
+        let json = |model| Model { json: true, ..model };
         Self {
             routes: BTreeMap::from([
                 (RouteName::Simple, route([GRANITE, LLAMA_1B, LLAMA_8B], 4_096, 384)),
@@ -120,10 +125,10 @@ impl Default for Catalogue {
             ]),
             models: BTreeMap::from(
                 [
-                    (GRANITE, model(131_000, 1_542.0, 10_158.0)),
+                    (GRANITE, json(model(131_000, 1_542.0, 10_158.0))),
                     (LLAMA_1B, model(60_000, 2_457.0, 18_252.0)),
-                    (LLAMA_8B, model(32_000, 4_119.0, 34_868.0)),
-                    (QWEN_30B, thinking(model(32_768, 4_625.0, 30_475.0))),
+                    (LLAMA_8B, json(model(32_000, 4_119.0, 34_868.0))),
+                    (QWEN_30B, json(thinking(model(32_768, 4_625.0, 30_475.0)))),
                     (GPT_OSS_20B, thinking(model(128_000, 18_182.0, 27_273.0))),
                 ]
                 .map(|(name, model)| (name.to_owned(), model)),
@@ -198,6 +203,36 @@ impl Catalogue {
         })
     }
 
+    /// Tokens that every model of a route reads and writes together, or without a route every model there is: what
+    /// a client's own words may take.
+    pub fn reach(&self, name: Option<RouteName>) -> u64 {
+        let routes = self.routes.iter().filter(|(route, _)| name.is_none_or(|name| name == **route));
+        let models = routes.flat_map(|(_, route)| &route.models).filter_map(|model| self.models.get(model));
+        models.map(|model| model.context).min().unwrap_or(SMALLEST_WINDOW)
+    }
+
+    /// Most tokens of a route's answers; without a route those of the route that gives most.
+    pub fn most_tokens(&self, name: Option<RouteName>) -> u32 {
+        let routes = self.routes.iter().filter(|(route, _)| name.is_none_or(|name| name == **route));
+        routes.map(|(_, route)| route.max_tokens).max().unwrap_or_default()
+    }
+
+    /// Whether a route has a model that answers in JSON; without a route, whether each has one.
+    pub fn answers_json(&self, name: Option<RouteName>) -> bool {
+        let mut routes = self.routes.iter().filter(|(route, _)| name.is_none_or(|name| name == **route));
+        routes.all(|(_, route)| route.models.iter().any(|model| self.knows_json(model)))
+    }
+
+    /// Whether a model answers in JSON.
+    pub fn knows_json(&self, model: &str) -> bool {
+        self.models.get(model).is_some_and(|model| model.json)
+    }
+
+    /// Tokens that a model reads and writes together.
+    pub fn context(&self, model: &str) -> u64 {
+        self.models.get(model).map_or(0, |model| model.context)
+    }
+
     /// A model's price; nothing for one the table does not know.
     pub fn price(&self, model: &str) -> Price {
         self.models.get(model).map_or(Price { input: 0.0, output: 0.0 }, |model| model.price)
@@ -217,6 +252,14 @@ mod tests {
     fn the_built_in_table_holds_together_and_reads_back() {
         let text = serde_json::to_vec(&Catalogue::default()).unwrap();
         assert_eq!(Catalogue::parse(&text).unwrap(), Catalogue::default());
+    }
+
+    #[test]
+    fn a_route_reaches_as_far_as_its_smallest_model() {
+        let catalogue = Catalogue::default();
+        assert_eq!(catalogue.reach(Some(RouteName::Code)), 32_768);
+        assert_eq!((catalogue.reach(Some(RouteName::Simple)), catalogue.reach(None)), (32_000, 32_000));
+        assert!(catalogue.answers_json(None) && !catalogue.knows_json(GPT_OSS_20B));
     }
 
     #[test]

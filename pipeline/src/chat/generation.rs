@@ -1,8 +1,12 @@
 //! Asking a language model: what goes in, what comes out.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::time::Span;
+use crate::{
+    chat::client::{AnswerFormat, Sampling},
+    time::Span,
+};
 
 /// Who a message of a prompt is by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +42,10 @@ pub struct Generation {
     pub price: Price,
     /// Tokens of the prompt, as cl100k counts them: what it is counted as if the model does not say.
     pub prompt_tokens: u64,
+    /// How the model is to choose its words.
+    pub sampling: Sampling,
+    /// What the answer must be, if it is no text. Such an answer comes whole: Workers AI does not stream it.
+    pub format: Option<AnswerFormat>,
 }
 
 /// Bytes of a prompt that make a token at least, for what a call may cost at most; prose has more.
@@ -109,6 +117,8 @@ impl Sink for Collect {
 
 /// How long without a token a model counts as stalled.
 pub const STALL: Span = Span::seconds(30);
+/// The same for an answer that comes whole: less than the lease of who asks, which nothing renews meanwhile.
+pub const STALL_OF_WHOLE: Span = Span::seconds(45);
 
 /// Reads the server-sent events of a streaming model: `data: {"response": "…"}` as Workers AI sends
 /// them, or with `choices[0].delta.content` as its OpenAI-shaped models do, ended by `data: [DONE]`.
@@ -176,9 +186,41 @@ impl EventReader {
     }
 }
 
+/// An answer that came whole, as Workers AI gives it: `response` with text or, of JSON, what it holds; or as its
+/// OpenAI-shaped models do.
+#[derive(Deserialize)]
+struct WholeAnswer {
+    response: Option<Value>,
+    #[serde(default)]
+    choices: Vec<WholeChoice>,
+    usage: Option<Tokens>,
+}
+
+#[derive(Deserialize)]
+struct WholeChoice {
+    message: Delta,
+}
+
+/// Reads an answer that came whole: its text, and its tokens if the model said. `None` for what is no answer.
+pub fn read_whole(answer: &str) -> Option<(String, Option<Tokens>)> {
+    let answer: WholeAnswer = serde_json::from_str(answer).ok()?;
+    let text = match answer.response {
+        Some(Value::String(text)) => text,
+        Some(Value::Null) | None => answer.choices.into_iter().next()?.message.content?,
+        Some(object) => object.to_string(),
+    };
+    Some((text, answer.usage.filter(|tokens| *tokens != Tokens::default())))
+}
+
 /// Tokens of a text when the model did not count them: cl100k's, which come near those of the models asked.
 pub fn estimated_tokens(text: &str) -> u64 {
     tokenizer::count(text) as u64
+}
+
+/// The tokens of a text, if it has at most so many; no more of it is looked at.
+pub fn tokens_up_to(text: &str, most: u64) -> Option<u64> {
+    let beginning = tokenizer::beginning(text, usize::try_from(most).unwrap_or(usize::MAX));
+    (beginning.bytes == text.len()).then_some(beginning.tokens as u64)
 }
 
 #[cfg(test)]
@@ -220,6 +262,20 @@ mod tests {
               data: {\"choices\":[{\"delta\":{\"content\":\"Glorp.\"}}]}\n\n",
         );
         assert_eq!(text, "Glorp.");
+    }
+
+    #[test]
+    fn an_answer_that_came_whole_is_text_whatever_shape_it_has() {
+        let counted = Some(Tokens { prompt: 7, completion: 2 });
+        for answer in [
+            r#"{"response":"{\"a\":1}","usage":{"prompt_tokens":7,"completion_tokens":2}}"#,
+            r#"{"response":{"a":1},"usage":{"prompt_tokens":7,"completion_tokens":2}}"#,
+            r#"{"choices":[{"message":{"content":"{\"a\":1}"}}],"usage":{"prompt_tokens":7,"completion_tokens":2}}"#,
+        ] {
+            assert_eq!(read_whole(answer), Some((r#"{"a":1}"#.to_owned(), counted)), "{answer}");
+        }
+        assert_eq!(read_whole(r#"{"response":"x","usage":{"prompt_tokens":0}}"#), Some(("x".to_owned(), None)));
+        assert_eq!([read_whole("[]"), read_whole("{}"), read_whole("nothing")], [None, None, None]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chat::{catalogue::RouteName, generation::PromptMessage, guests::GuestScope},
+    chat::{catalogue::RouteName, client::ClientAsk, generation::PromptMessage, guests::GuestScope},
     failure::Failure,
     filters::Filters,
     ids::{ConversationId, DocumentId, JobId, MemoryId, SessionId, TurnId},
@@ -60,6 +60,9 @@ pub struct Ask {
     /// elsewhere are none of a guest's business.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest: Option<GuestScope>,
+    /// Of a client of `/v1`: how it wants the model to be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientAsk>,
 }
 
 impl Ask {
@@ -68,14 +71,20 @@ impl Ask {
         self.guest.is_some()
     }
 
+    /// True if it is to be answered from what its client says alone.
+    pub fn is_plain(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.is_plain)
+    }
+
     /// True if memories may be recalled for it, and proposed.
-    pub const fn may_use_memory(&self) -> bool {
-        self.use_memory && !self.is_by_guest()
+    pub fn may_use_memory(&self) -> bool {
+        self.use_memory && !self.is_by_guest() && !self.is_plain()
     }
 
     /// What sources must be; `None` if there may be none.
     pub fn source_filters(&self) -> Option<Filters> {
         match &self.guest {
+            _ if self.is_plain() => None,
             None => Some(self.filters.clone()),
             Some(scope) => scope.filters(),
         }
@@ -163,6 +172,21 @@ pub struct Detail {
     /// Why the model stopped: `stop`, or `length` at its token limit.
     #[serde(default)]
     pub finish: String,
+    /// Why there is no model's answer, if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Unanswered>,
+}
+
+/// Why no model answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unanswered {
+    /// The day's neurons are spent, or the user's share of them.
+    Exhausted,
+    /// A model was asked, and wrote nothing that can be read.
+    Empty,
+    /// No model of the route answers.
+    Unavailable,
 }
 
 /// A finished turn as its job's `result` and as `POST /api/chat` answers.

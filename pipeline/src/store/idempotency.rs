@@ -79,6 +79,49 @@ pub fn release(user: &UserId, job: &JobId) -> Write {
         .bind(job)
 }
 
+/// What is kept in the place of an answer where requests join the turn of the same one before.
+const JOINED: &str = "joined";
+/// The same where a request did not see its turn's end.
+const WAITED_OUT: &str = "waited out";
+
+/// Gives the key of an earlier turn free: one that began before `since`, or that has ended, unless whoever asked
+/// waits for its answer no longer and may come back for it.
+pub fn leave_ended_turn(user: &UserId, key: &str, since: Timestamp) -> Write {
+    Write::new(formatcp!(
+        "DELETE FROM idempotency_keys WHERE user_id = ?1 AND key = ?2
+           AND (created_at < ?3 OR EXISTS (
+                SELECT 1 FROM jobs j WHERE j.id = job_id AND j.finished_at IS NOT NULL
+                  AND (j.cancelled_at IS NOT NULL OR response <> '{WAITED_OUT}')))"
+    ))
+    .bind(user)
+    .bind(key)
+    .bind(since)
+}
+
+/// Notes that another request has joined the turn of this key.
+pub fn note_joined(user: &UserId, key: &str) -> Write {
+    note(user, key, JOINED)
+}
+
+/// Notes that a request did not see the end of this key's turn.
+pub fn note_waited_out(user: &UserId, key: &str) -> Write {
+    note(user, key, WAITED_OUT)
+}
+
+fn note(user: &UserId, key: &str, what: &str) -> Write {
+    Write::new("UPDATE idempotency_keys SET response = ?3 WHERE user_id = ?1 AND key = ?2")
+        .bind(user)
+        .bind(key)
+        .bind(what)
+}
+
+impl KeyRow {
+    /// True if somebody beside who began the turn follows it, or may come back for it.
+    pub fn is_shared(&self) -> bool {
+        self.response.as_deref().is_some_and(|response| [JOINED, WAITED_OUT].contains(&response))
+    }
+}
+
 /// What is known of a key.
 #[derive(Clone, Debug, Deserialize)]
 pub struct KeyRow {

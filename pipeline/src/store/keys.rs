@@ -27,14 +27,17 @@ pub struct NewApiKey<'a> {
     pub now: Timestamp,
 }
 
-/// Inserts a key.
+/// Inserts a key; changes nothing if there is no such user.
 pub fn insert(new: NewApiKey<'_>) -> Write {
-    Write::new("INSERT INTO api_keys (id, user_id, name, digest, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")
-        .bind(new.id)
-        .bind(new.user)
-        .bind(new.name)
-        .bind(new.digest)
-        .bind(new.now)
+    Write::new(
+        "INSERT INTO api_keys (id, user_id, name, digest, created_at)
+         SELECT ?1, id, ?3, ?4, ?5 FROM users WHERE id = ?2",
+    )
+    .bind(new.id)
+    .bind(new.user)
+    .bind(new.name)
+    .bind(new.digest)
+    .bind(new.now)
 }
 
 /// A key with its user.
@@ -84,10 +87,23 @@ pub fn list(user: &UserId, behind: Option<(Timestamp, &str)>, limit: i64) -> Que
     .bind(limit)
 }
 
-/// Revokes a user's key: it holds from the next request on. Changes nothing if it was revoked before.
-pub fn revoke(user: &UserId, id: &str, now: Timestamp) -> Write {
-    Write::new("UPDATE api_keys SET revoked_at = ?3 WHERE id = ?1 AND user_id = ?2 AND revoked_at IS NULL")
-        .bind(id)
+/// Reads one of a user's keys.
+pub fn key(user: &UserId, id: &str) -> Query<ApiKeyEntry> {
+    Query::new("SELECT id, name, created_at, revoked_at FROM api_keys WHERE id = ?2 AND user_id = ?1")
         .bind(user)
-        .bind(now)
+        .bind(id)
+}
+
+/// Revokes a user's key: it holds from the next request on. Changes nothing if it was revoked before, or if it is the
+/// last one that they have, unless it is to go all the same (`even_last`): of the last two, one is revoked.
+pub fn revoke(user: &UserId, id: &str, even_last: bool, now: Timestamp) -> Write {
+    Write::new(
+        "UPDATE api_keys SET revoked_at = ?3 WHERE id = ?1 AND user_id = ?2 AND revoked_at IS NULL
+           AND (?4 OR EXISTS (SELECT 1 FROM api_keys other
+                              WHERE other.user_id = ?2 AND other.id <> ?1 AND other.revoked_at IS NULL))",
+    )
+    .bind(id)
+    .bind(user)
+    .bind(now)
+    .bind(even_last)
 }

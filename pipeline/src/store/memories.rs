@@ -5,16 +5,17 @@
 
 pub mod proposals;
 pub mod recall;
+pub mod remember;
 
 use const_format::formatcp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    constants,
     failure::Failure,
     ids::{MemoryId, UserId},
     job::item::Claim,
+    merge_patch::Change,
     platform::{
         statement::json,
         transaction::{Query, Write},
@@ -45,6 +46,8 @@ pub struct MemoryRow {
     pub pinned: bool,
     /// What it corrects.
     pub supersedes: Option<MemoryId>,
+    /// What corrected it; may have been forgotten since.
+    pub superseded_by: Option<MemoryId>,
     /// When it was remembered.
     pub created_at: Timestamp,
     /// When it was last recalled.
@@ -52,16 +55,12 @@ pub struct MemoryRow {
 }
 
 /// The columns of a [`MemoryRow`].
-const MEMORY: &str = "id, kind, text, source, confidence, state, pinned, supersedes, created_at, recalled_at";
+const MEMORY: &str =
+    "id, kind, text, source, confidence, state, pinned, supersedes, superseded_by, created_at, recalled_at";
 
 /// Reads a user's memory.
 pub fn memory(user: &UserId, memory: &MemoryId) -> Query<MemoryRow> {
     Query::new(formatcp!("SELECT {MEMORY} FROM memories WHERE user_id = ?1 AND id = ?2")).bind(user).bind(memory)
-}
-
-/// Reads a user's memory of these words; `hash` is [`fingerprint::of_words`](crate::fingerprint::of_words).
-pub fn of_words(user: &UserId, hash: &str) -> Query<MemoryRow> {
-    Query::new(formatcp!("SELECT {MEMORY} FROM memories WHERE user_id = ?1 AND hash = ?2")).bind(user).bind(hash)
 }
 
 /// Reads a user's memories in a state, or in any, the newest first, from the one after `cursor` on.
@@ -76,93 +75,61 @@ pub fn list(user: &UserId, state: Option<String>, cursor: Option<&MemoryId>, lim
     .bind(limit)
 }
 
-/// A memory that is to be inserted.
-#[derive(Clone, Copy, Debug)]
-pub struct NewMemoryRow<'a> {
-    /// Its id.
-    pub id: &'a MemoryId,
-    /// Whose it is.
-    pub user: &'a UserId,
-    /// `fact`, `preference`, `decision`, `instruction` or `note`.
-    pub kind: &'a str,
-    /// What is remembered.
-    pub text: &'a str,
-    /// Of its words.
-    pub hash: &'a str,
-    /// Where it comes from.
-    pub source: Option<&'a str>,
-    /// From 0 to 1.
-    pub confidence: f64,
-    /// In every prompt.
-    pub pinned: bool,
-    /// What it corrects.
-    pub supersedes: Option<&'a MemoryId>,
-    /// Its embedding as text.
-    pub embedding: Option<&'a str>,
-    /// Now.
-    pub now: Timestamp,
-}
-
-/// Remembers something, unless the user has as many memories as there may be. The same words are
-/// remembered once: what is known of them becomes active, and is corrected.
-pub fn insert(new: NewMemoryRow<'_>) -> Write {
-    Write::new(
-        "INSERT INTO memories (id, user_id, kind, text, hash, source, confidence, state, pinned, supersedes, embedding,
-                               created_at)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9, ?10, ?11
-         WHERE (SELECT count(*) FROM memories WHERE user_id = ?2) < ?12
-         ON CONFLICT (user_id, hash) DO UPDATE SET state = 'active', supersedes = excluded.supersedes,
-             confidence = excluded.confidence, pinned = excluded.pinned, embedding = excluded.embedding",
-    )
-    .bind(new.id)
-    .bind(new.user)
-    .bind(new.kind)
-    .bind(new.text)
-    .bind(new.hash)
-    .bind(new.source)
-    .bind(new.confidence)
-    .bind(new.pinned)
-    .bind(new.supersedes)
-    .bind(new.embedding)
-    .bind(new.now)
-    .bind(constants::MEMORIES)
-}
-
-/// Puts the active memory of these words into the full-text index; again changes nothing.
+/// Puts the active memory of this hash into the full-text index; again changes nothing.
 pub fn index(user: &UserId, hash: &str, scope: &Scope) -> Write {
-    Write::new(
-        "INSERT OR REPLACE INTO memories_fts (rowid, scope, body)
-         SELECT number, ?3, text FROM memories WHERE user_id = ?1 AND hash = ?2 AND state = 'active'",
-    )
-    .bind(user)
-    .bind(hash)
-    .bind(scope.terms())
+    index_found(formatcp!("{INDEX} user_id = ?1 AND hash = ?2 AND state = 'active'"), user, hash, scope)
 }
 
-/// Lets an active memory, the one of the words `hash`, take another's place: that one is no longer
-/// recalled, and leaves the full-text index.
-pub fn supersede(user: &UserId, superseded: Option<&MemoryId>, hash: &str) -> [Write; 2] {
-    let supersede = Write::new(
-        "UPDATE memories SET state = 'superseded', pinned = 0 WHERE user_id = ?1 AND id = ?2 AND hash <> ?3
-           AND EXISTS (SELECT 1 FROM memories WHERE user_id = ?1 AND hash = ?3 AND state = 'active')",
-    );
-    let unindex = Write::new(
-        "DELETE FROM memories_fts WHERE rowid IN (
-             SELECT number FROM memories WHERE user_id = ?1 AND id = ?2 AND state = 'superseded')",
-    );
-    [supersede.bind(user).bind(superseded).bind(hash), unindex.bind(user).bind(superseded)]
+/// The same for a memory that is named.
+pub fn index_named(user: &UserId, memory: &MemoryId, scope: &Scope) -> Write {
+    index_found(formatcp!("{INDEX} user_id = ?1 AND id = ?2 AND state = 'active'"), user, memory.as_str(), scope)
 }
 
-/// Confirms a memory that was proposed, or brings back one that was corrected. An embedding that could
-/// not be made leaves the one that is there.
+const INDEX: &str =
+    "INSERT OR REPLACE INTO memories_fts (rowid, scope, body) SELECT number, ?3, text FROM memories WHERE";
+
+fn index_found(sql: &'static str, user: &UserId, found_by: &str, scope: &Scope) -> Write {
+    Write::new(sql).bind(user).bind(found_by).bind(scope.terms())
+}
+
+/// Confirms a memory that was proposed. An embedding that could not be made leaves the one that is there.
 pub fn activate(user: &UserId, memory: &MemoryId, embedding: Option<&str>) -> Write {
     Write::new(
         "UPDATE memories SET state = 'active', embedding = coalesce(?3, embedding)
-         WHERE user_id = ?1 AND id = ?2 AND state <> 'active'",
+         WHERE user_id = ?1 AND id = ?2 AND state = 'proposed'",
     )
     .bind(user)
     .bind(memory)
     .bind(embedding)
+}
+
+/// What is changed of a memory; `None` leaves a part as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryChange<'a> {
+    /// `fact`, `preference`, `decision`, `instruction` or `note`.
+    pub kind: Option<&'a str>,
+    /// Where it comes from.
+    pub source: Change<&'a str>,
+    /// From 0 to 1.
+    pub confidence: Option<f64>,
+    /// In every prompt.
+    pub pinned: Option<bool>,
+}
+
+/// Changes what is said of a memory beside its text; one that was corrected stays as it is.
+pub fn change(user: &UserId, memory: &MemoryId, change: &MemoryChange<'_>) -> Write {
+    Write::new(
+        "UPDATE memories SET kind = coalesce(?3, kind), confidence = coalesce(?4, confidence),
+             pinned = coalesce(?5, pinned), source = CASE WHEN ?6 THEN ?7 ELSE source END
+         WHERE user_id = ?1 AND id = ?2 AND state <> 'superseded'",
+    )
+    .bind(user)
+    .bind(memory)
+    .bind(change.kind)
+    .bind(change.confidence)
+    .bind(change.pinned)
+    .bind(!change.source.is_none())
+    .bind(change.source.value())
 }
 
 /// Takes a memory out of the full-text index; to be done before [`delete`] removes its row.

@@ -96,6 +96,17 @@ pub fn set_profile(user: &UserId, profile: &str) -> Write {
     Write::new("UPDATE users SET profile = ?2 WHERE id = ?1").bind(user).bind(profile)
 }
 
+/// Merges a change (JSON) into what a user says about themselves, as RFC 7396 says; changes nothing if it would be
+/// larger than it may be.
+pub fn change_profile(user: &UserId, change: &str) -> Write {
+    // Twice: a row that is updated cannot be asked for what it would be.
+    const MERGED: &str = "json_patch(CASE WHEN json_valid(profile) THEN profile ELSE '{}' END, ?2)";
+    Write::new(formatcp!("UPDATE users SET profile = {MERGED} WHERE id = ?1 AND length(CAST({MERGED} AS BLOB)) <= ?3"))
+        .bind(user)
+        .bind(change)
+        .bind(constants::PROFILE_BYTES)
+}
+
 /// Moves the version on, and counts the user's documents anew.
 pub fn bump(user: &UserId) -> Write {
     Write::new(formatcp!(

@@ -12,7 +12,6 @@ use http::StatusCode;
 use pipeline::{
     chat::{
         catalogue::{Catalogue, RouteName},
-        generation::PromptMessage,
         profile::Profile,
         turn::{Ask, Turn, TurnResult},
     },
@@ -172,6 +171,17 @@ pub async fn begin<P: RequestPorts>(
     key: Option<&Key>,
     origin: &str,
 ) -> Result<Begun, Refusal> {
+    begin_unless_known(ports, tenant, checked, key, origin).await?.ok_or_else(|| idempotency::in_flight().into())
+}
+
+/// The same; `None` if another request holds the key.
+pub async fn begin_unless_known<P: RequestPorts>(
+    ports: &P,
+    tenant: &Tenant,
+    checked: Checked,
+    key: Option<&Key>,
+    origin: &str,
+) -> Result<Option<Begun>, Refusal> {
     let Checked { message, conversation, session, mut ask } = checked;
     ask.accept_memories = ask.may_use_memory() && Profile::of(tenant).preferences.accept_memories;
     if let Some(session) = &session {
@@ -198,15 +208,20 @@ pub async fn begin<P: RequestPorts>(
     let job = JobId::new(now, ports.bytes());
     let response = json(&ChatAnswer::queued(&job, &turn))?;
     let (user, answer) = (&tenant.user, cached.as_ref());
+    // What is answered already is no turn to join.
+    let key = key.filter(|key| answer.is_none() || key.joined_within.is_none());
     let question =
         Question { job: &job, user, turn: &turn, message: &message, is_new, origin, key, response: &response, answer };
-    commit(ports, &question).await?;
+    if !commit(ports, &question).await? {
+        return Ok(None);
+    }
     let result = cached.map(|cached| TurnResult::new(&job, &turn, cached, true));
-    Ok(Begun { job, turn, result })
+    Ok(Some(Begun { job, turn, result }))
 }
 
-/// Commits a question; one that goes on with an archived conversation when that is restored.
-async fn commit<P: RequestPorts>(ports: &P, question: &Question<'_>) -> Result<(), Refusal> {
+/// Commits a question; one that goes on with an archived conversation when that is restored. False if another
+/// request holds its key.
+async fn commit<P: RequestPorts>(ports: &P, question: &Question<'_>) -> Result<bool, Refusal> {
     let mut acceptance = accept::accept(ports, question).await?;
     if acceptance == Acceptance::NoConversation
         && restore::restore(ports, question.user, &question.turn.conversation_id).await?
@@ -214,9 +229,9 @@ async fn commit<P: RequestPorts>(ports: &P, question: &Question<'_>) -> Result<(
         acceptance = accept::accept(ports, question).await?;
     }
     match acceptance {
-        Acceptance::Accepted => Ok(()),
+        Acceptance::Accepted => Ok(true),
         Acceptance::NoConversation => Err(no_such_conversation().into()),
-        Acceptance::KeyInFlight => Err(idempotency::in_flight().into()),
+        Acceptance::KeyInFlight => Ok(false),
     }
 }
 
@@ -279,21 +294,6 @@ async fn wait_for_result<P: RequestPorts>(
         jobs::TurnState::Ended(why) => Err(Problem::new(Code::Unavailable, why).into()),
         jobs::TurnState::Open => Ok(None),
     }
-}
-
-/// The messages that a client of `/v1` sends along, cut to what a prompt may take of them: the newest.
-pub fn cut_history(messages: Vec<PromptMessage>) -> Vec<PromptMessage> {
-    let mut bytes = 0;
-    let mut kept: Vec<PromptMessage> = messages
-        .into_iter()
-        .rev()
-        .take_while(|message| {
-            bytes += message.content.len();
-            bytes <= constants::CHAT_HISTORY_BYTES
-        })
-        .collect();
-    kept.reverse();
-    kept
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use pipeline::{
 
 pub use self::{
     look::read,
-    turn::{TurnState, turn_end, turn_state},
+    turn::{TurnState, of_job as turn_of, turn_end, turn_state},
     view::{Counts, JobView, StageView, Status, UploadView},
     wait::{WithJob, wait, wait_for_end},
 };
@@ -103,7 +103,13 @@ pub async fn events<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let turn = turn::of_job(ports, user, &job).await?.ok_or_else(not_found)?;
     let channel = Channel::of_turn(user, &job, turn.session_id.as_ref());
     Ok(Reply {
-        body: Body::TurnEvents(TurnStream { writer: Box::new(TurnWriter::new(&job)), job, channel, since }),
+        body: Body::TurnEvents(TurnStream {
+            writer: Box::new(TurnWriter::new(&job)),
+            job,
+            channel,
+            since,
+            closing: None,
+        }),
         ..reply
     })
 }

@@ -7,7 +7,7 @@ use pipeline::{
         ports::{Clock, Database, Random},
         transaction::Transaction,
     },
-    problem::{Code, Problem},
+    problem::{Code, Problem, excerpt},
     store::{
         keys::{self, NewApiKey},
         users,
@@ -22,7 +22,7 @@ use crate::http::{
     body,
     call::{Call, PublicCall, Settings},
     paging::{self, Behind},
-    reply::{Answer, Refusal, Reply},
+    reply::{Answer, Reply},
 };
 
 /// What a new key is called.
@@ -30,6 +30,9 @@ use crate::http::{
 pub struct NewKey {
     #[schemars(length(max = NAME_BYTES))]
     name: Option<String>,
+    /// Whose key it is: of the administrator alone, for a user whom there is already; without it a new user.
+    #[schemars(with = "Option<UserId>")]
+    user_id: Option<String>,
 }
 
 /// A new key. The secret is shown here and never again.
@@ -45,7 +48,8 @@ pub struct Issued<'a> {
 
 const NAME_BYTES: usize = 200;
 
-fn name(text: &[u8]) -> Result<String, Problem> {
+/// A new key within its limits: its name, and whose it is to be.
+fn parse(text: &[u8]) -> Result<(String, Option<UserId>), Problem> {
     let wanted: NewKey = body::read_or_default(text)?;
     let name = wanted.name.unwrap_or_else(|| "default".to_owned());
     if name.len() > NAME_BYTES || name.chars().any(char::is_control) {
@@ -55,21 +59,36 @@ fn name(text: &[u8]) -> Result<String, Problem> {
             format!("expected at most {NAME_BYTES} bytes without control characters"),
         ));
     }
-    Ok(name)
+    let user = wanted.user_id.map(|id| UserId::parse(&id).ok_or_else(|| no_such_user(&id))).transpose()?;
+    Ok((name, user))
 }
 
-/// `POST /api/keys` by the administrator: a new user with their first key.
-pub async fn create_user<P: Database + Clock + Random>(ports: &P, call: &PublicCall<'_>) -> Answer {
-    let name = name(call.request.body())?;
-    let user = UserId::new(ports.now(), ports.bytes());
+fn no_such_user(id: &str) -> Problem {
+    let detail = format!("there is no user {:?}; without `user_id` a new one is created", excerpt(id));
+    Problem::field(Code::NotFound, "/user_id", detail)
+}
+
+/// `POST /api/keys` by the administrator: a new user with their first key, or another key for a user who has none left.
+pub async fn create_by_administrator<P: Database + Clock + Random>(ports: &P, call: &PublicCall<'_>) -> Answer {
+    let (name, user) = parse(call.request.body())?;
     let mut transaction = Transaction::default();
-    transaction.write(users::insert(&user, &name, ports.now()));
+    let user = user.unwrap_or_else(|| {
+        let user = UserId::new(ports.now(), ports.bytes());
+        transaction.write(users::insert(&user, &name, ports.now()));
+        user
+    });
     issue(ports, call.settings, &user, &name, transaction).await
 }
 
 /// `POST /api/keys` by a user: another key for the same user.
 pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
-    issue(ports, call.settings, &call.tenant.user, &name(call.request.body())?, Transaction::default()).await
+    let (name, user) = parse(call.request.body())?;
+    if user.is_some_and(|user| user != call.tenant.user) {
+        let detail =
+            "a key is issued to another user by the administrator alone; leave `user_id` out for one of your own";
+        return Err(Problem::field(Code::Forbidden, "/user_id", detail).into());
+    }
+    issue(ports, call.settings, &call.tenant.user, &name, Transaction::default()).await
 }
 
 /// Adds a new key to a transaction and commits it.
@@ -83,8 +102,10 @@ async fn issue<P: Database + Clock + Random>(
     let now = ports.now();
     let key = ApiKey::new(&settings.environment, &ports.bytes());
     let digest = key.digest(&settings.pepper);
-    transaction.write(keys::insert(NewApiKey { id: key.id(), user, name, digest: &digest, now }));
-    transaction.commit(ports).await?;
+    let issued = transaction.write(keys::insert(NewApiKey { id: key.id(), user, name, digest: &digest, now }));
+    if transaction.commit(ports).await?.changes(issued) == 0 {
+        return Err(no_such_user(user.as_str()).into());
+    }
     Ok(Reply::json(
         StatusCode::CREATED,
         &Issued { id: key.id(), user_id: user, name, key: key.reveal(), created_at: now },
@@ -99,10 +120,27 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     Ok(paging::page_reply(entries, limit, |entry| Behind::cursor(entry.created_at, &entry.id)))
 }
 
-/// `DELETE /api/keys/{id}`: holds from the next request on.
+/// `DELETE /api/keys/{id}`: holds from the next request on. Without a key nobody reaches what is theirs any more: the
+/// last one goes with `?force=true` alone.
 pub async fn revoke<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
-    if keys::revoke(&call.tenant.user, call.id, ports.now()).run(ports).await? == 0 {
-        return Err(Refusal::from(Problem::new(Code::NotFound, "there is no such key; GET /api/keys lists yours")));
+    let user = &call.tenant.user;
+    let mut transaction = Transaction::default();
+    let revoked = transaction.write(keys::revoke(user, call.id, call.flag("force")?, ports.now()));
+    let key = transaction.query(keys::key(user, call.id));
+    let done = transaction.commit(ports).await?;
+    if done.changes(revoked) > 0 {
+        return Ok(Reply::bytes(StatusCode::NO_CONTENT, "application/json", Vec::new()));
     }
-    Ok(Reply::bytes(StatusCode::NO_CONTENT, "application/json", Vec::new()))
+    let is_last = done.first(key)?.is_some_and(|key| key.revoked_at.is_none());
+    Err(if is_last { last_key() } else { no_such_key() }.into())
+}
+
+fn no_such_key() -> Problem {
+    Problem::new(Code::NotFound, "there is no such key, or it is revoked; GET /api/keys lists yours")
+}
+
+fn last_key() -> Problem {
+    let detail = "this is your last key: without one you reach nothing that is yours any more. Issue another first \
+                  (POST /api/keys), or revoke it all the same with ?force=true";
+    Problem::new(Code::Conflict, detail)
 }

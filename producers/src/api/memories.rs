@@ -1,14 +1,17 @@
-//! Memories: remember, recall, correct, confirm, forget.
+//! Memories: remember, recall, correct, change, confirm, forget.
 
-use http::{StatusCode, header};
+pub mod remember;
+
+use http::StatusCode;
 use pipeline::{
     constants,
     failure::Failure,
-    fingerprint,
     ids::MemoryId,
+    merge_patch::Change,
     model::EMBEDDING,
+    normal_form::is_seen,
     platform::{
-        ports::{Clock, Database, Embedder, KeyValue, Random},
+        ports::{Clock, Database, Embedder, KeyValue},
         transaction::Transaction,
     },
     problem::{Code, Problem, excerpt},
@@ -16,15 +19,15 @@ use pipeline::{
     scope::Scope,
     store::{
         self,
-        memories::{MemoryRow, NewMemoryRow},
+        memories::{MemoryChange, MemoryRow},
         users,
     },
     strict_json,
-    tenant::Tenant,
 };
 use retrieval::{embedding_text, memories};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::http::{
     body,
@@ -36,134 +39,39 @@ use crate::http::{
 /// What can be remembered.
 pub const KINDS: [&str; 5] = ["fact", "preference", "decision", "instruction", "note"];
 const DEFAULT_KIND: &str = "fact";
+const DEFAULT_CONFIDENCE: f64 = 1.0;
 /// Longest `source`, in bytes.
 const SOURCE_BYTES: usize = 500;
 /// Most memories one recall answers with.
 const RECALLED: usize = 20;
 
-/// Something to remember.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub struct NewMemory {
-    #[schemars(length(max = constants::MEMORY_BYTES))]
-    text: String,
-    #[schemars(extend("enum" = schema::one_of_or_null(&KINDS), "default" = DEFAULT_KIND))]
-    kind: Option<String>,
-    #[schemars(length(max = SOURCE_BYTES))]
-    source: Option<String>,
-    #[schemars(range(min = 0, max = 1), extend("default" = 1))]
-    confidence: Option<f64>,
-    #[schemars(with = "Option<MemoryId>")]
-    supersedes: Option<String>,
-    #[serde(default)]
-    pinned: bool,
+/// A text within its limit that holds something to be seen, and no NUL: much of what reads texts ends them there.
+fn seen(pointer: &str, text: &str, limit: usize) -> Result<String, Problem> {
+    let text = body::text(pointer, text, limit)?;
+    if text.contains('\0') {
+        let detail = "the text holds the character NUL (U+0000), which no text can keep: leave it out";
+        return Err(Problem::field(Code::Invalid, pointer, detail));
+    }
+    if !is_seen(&text) {
+        let detail = "the text holds nothing but characters without width: write at least one that is seen";
+        return Err(Problem::field(Code::Invalid, pointer, detail));
+    }
+    Ok(text)
 }
 
-/// A memory that was sent, within its limits.
-struct Checked {
-    text: String,
-    kind: String,
-    source: Option<String>,
-    confidence: f64,
-    supersedes: Option<MemoryId>,
-    pinned: bool,
+fn checked_kind(kind: String) -> Result<String, Problem> {
+    if KINDS.contains(&kind.as_str()) {
+        return Ok(kind);
+    }
+    let detail = format!("{:?} is none of {}", excerpt(&kind), KINDS.join(", "));
+    Err(Problem::field(Code::Invalid, "/kind", detail))
 }
 
-/// What is remembered now, and whether it was before.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Remembered {
-    /// `created`, or `duplicate` of the one that is answered.
-    outcome: &'static str,
-    #[serde(flatten)]
-    memory: MemoryRow,
-}
-
-fn parse(text: &[u8]) -> Result<Checked, Problem> {
-    let new: NewMemory = strict_json::read(text)?;
-    let text = body::text("/text", &new.text, constants::MEMORY_BYTES)?;
-    let kind = new.kind.unwrap_or_else(|| DEFAULT_KIND.to_owned());
-    if !KINDS.contains(&kind.as_str()) {
-        let detail = format!("{:?} is none of {}", excerpt(&kind), KINDS.join(", "));
-        return Err(Problem::field(Code::Invalid, "/kind", detail));
+fn checked_confidence(confidence: f64) -> Result<f64, Problem> {
+    if (0.0..=1.0).contains(&confidence) {
+        return Ok(confidence);
     }
-    let source = new.source.map(|source| body::text("/source", &source, SOURCE_BYTES)).transpose()?;
-    let confidence = new.confidence.unwrap_or(1.0);
-    if !(0.0..=1.0).contains(&confidence) {
-        return Err(Problem::field(Code::Invalid, "/confidence", format!("{confidence} is not from 0 to 1")));
-    }
-    let supersedes = new.supersedes.map(|id| MemoryId::parse(&id).ok_or_else(nothing_to_supersede)).transpose()?;
-    Ok(Checked { text, kind, source, confidence, supersedes, pinned: new.pinned })
-}
-
-/// `POST /api/memory`
-///
-/// The same words are remembered once, by their hash; the same said otherwise by its embedding.
-/// What supersedes another takes its place in one transaction.
-pub async fn remember<P>(ports: &P, call: &Call<'_>) -> Answer
-where
-    P: Database + KeyValue + Embedder + Clock + Random,
-{
-    let new = parse(call.request.body())?;
-    let hash = fingerprint::of_words(&new.text);
-    if new.supersedes.is_none()
-        && let Some(known) = by_hash(ports, call, &hash).await?
-    {
-        return duplicate(ports, call, known).await;
-    }
-    if let Some(superseded) = &new.supersedes {
-        read(ports, call, superseded).await?.ok_or_else(nothing_to_supersede)?;
-    }
-    // Without a model it is remembered all the same, and found by its words.
-    let vector = embed(ports, &new.text).await;
-    if new.supersedes.is_none()
-        && let Some(vector) = &vector
-        && let Some(known) = memories::nearest_same(ports, &call.tenant, vector).await?
-    {
-        return duplicate(ports, call, known).await;
-    }
-    let Some(memory) = insert(ports, &call.tenant, &new, &hash, vector.as_deref()).await? else {
-        let detail = format!("{} memories are the most a user can have; forget some first", constants::MEMORIES);
-        return Err(Problem::field(Code::TooLarge, "/text", detail).into());
-    };
-    let location = format!("/api/memory/{}", memory.id);
-    Ok(Reply::json(StatusCode::CREATED, &Remembered { outcome: "created", memory }).with(header::LOCATION, &location))
-}
-
-/// One transaction: the memory, its words, and what it supersedes. `None` if its owner has too many.
-async fn insert<P: Database + Clock + Random>(
-    ports: &P,
-    tenant: &Tenant,
-    new: &Checked,
-    hash: &str,
-    vector: Option<&[f32]>,
-) -> Result<Option<MemoryRow>, Failure> {
-    let id = MemoryId::new(ports.now(), ports.bytes());
-    let embedding = vector.map(embedding_text::encode);
-    let memory = NewMemoryRow {
-        id: &id,
-        user: &tenant.user,
-        kind: &new.kind,
-        text: &new.text,
-        hash,
-        source: new.source.as_deref(),
-        confidence: new.confidence,
-        pinned: new.pinned,
-        supersedes: new.supersedes.as_ref(),
-        embedding: embedding.as_deref(),
-        now: ports.now(),
-    };
-    let mut transaction = Transaction::default();
-    let inserted = transaction.write(store::memories::insert(memory));
-    transaction.write(store::memories::index(&tenant.user, hash, &Scope::of_user(tenant.number)));
-    for write in store::memories::supersede(&tenant.user, new.supersedes.as_ref(), hash) {
-        transaction.write(write);
-    }
-    transaction.write(users::bump(&tenant.user));
-    let remembered = transaction.query(store::memories::of_words(&tenant.user, hash));
-    let done = transaction.commit(ports).await?;
-    if done.changes(inserted) == 0 {
-        return Ok(None);
-    }
-    done.first(remembered)
+    Err(Problem::field(Code::Invalid, "/confidence", format!("{confidence} is not from 0 to 1")))
 }
 
 async fn embed<P: Embedder>(ports: &P, text: &str) -> Option<Vec<f32>> {
@@ -172,28 +80,19 @@ async fn embed<P: Embedder>(ports: &P, text: &str) -> Option<Vec<f32>> {
     vectors.into_iter().next()
 }
 
-/// What is known is not remembered again; what was only proposed is confirmed by being said.
-async fn duplicate<P>(ports: &P, call: &Call<'_>, known: MemoryRow) -> Answer
-where
-    P: Database + Embedder + Clock,
-{
-    let memory = if known.state == "active" { known } else { activate(ports, call, &known).await? };
-    Ok(Reply::json(StatusCode::OK, &Remembered { outcome: "duplicate", memory }))
-}
-
-async fn by_hash<P: Database>(ports: &P, call: &Call<'_>, hash: &str) -> Result<Option<MemoryRow>, Failure> {
-    store::memories::of_words(&call.tenant.user, hash).first(ports).await
-}
-
 async fn read<P: Database>(ports: &P, call: &Call<'_>, id: &MemoryId) -> Result<Option<MemoryRow>, Failure> {
     store::memories::memory(&call.tenant.user, id).first(ports).await
 }
 
-const NO_SUCH_MEMORY: &str = "there is no such memory; GET /api/memory lists yours";
-
-fn nothing_to_supersede() -> Problem {
-    Problem::field(Code::NotFound, "/supersedes", NO_SUCH_MEMORY)
+/// What was corrected is not changed any more: what corrected it can be.
+fn superseded(id: &MemoryId, first: &MemoryRow) -> Problem {
+    let detail = format!("{id} was corrected by {}, {:?}; correct or change that one", first.id, excerpt(&first.text));
+    let mut problem = Problem::field(Code::Conflict, "/supersedes", detail);
+    "The memory was corrected before".clone_into(&mut problem.title);
+    problem
 }
+
+const NO_SUCH_MEMORY: &str = "there is no such memory; GET /api/memory lists yours";
 
 fn id_of(call: &Call<'_>) -> Result<MemoryId, Problem> {
     MemoryId::parse(call.id).ok_or_else(not_found)
@@ -253,6 +152,77 @@ pub async fn forget<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     Ok(Reply::bytes(StatusCode::NO_CONTENT, "application/json", Vec::new()))
 }
 
+/// What is changed of a memory, as RFC 7396 merges it: `null` gives a field its default again.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct MemoryPatch {
+    #[schemars(extend("enum" = schema::one_of_or_null(&KINDS)))]
+    kind: Change<String>,
+    #[schemars(length(max = SOURCE_BYTES))]
+    source: Change<String>,
+    #[schemars(range(min = 0, max = 1))]
+    confidence: Change<f64>,
+    pinned: Change<bool>,
+    /// What a memory says is not changed.
+    #[schemars(skip)]
+    text: Change<Value>,
+}
+
+/// A change within its limits.
+struct Checked {
+    kind: Option<String>,
+    source: Change<String>,
+    confidence: Option<f64>,
+    pinned: Option<bool>,
+}
+
+fn parse_change(text: &[u8]) -> Result<Checked, Problem> {
+    let patch: MemoryPatch = strict_json::read(text)?;
+    if !patch.text.is_none() {
+        let detail =
+            "what a memory says is corrected, not changed: POST /api/memory with the new text and `supersedes`";
+        return Err(Problem::field(Code::Invalid, "/text", detail));
+    }
+    Ok(Checked {
+        kind: patch.kind.or(DEFAULT_KIND.to_owned()).map(checked_kind).transpose()?,
+        source: patch.source.try_map(|source| seen("/source", &source, SOURCE_BYTES))?,
+        confidence: patch.confidence.or(DEFAULT_CONFIDENCE).map(checked_confidence).transpose()?,
+        pinned: patch.pinned.or(false),
+    })
+}
+
+/// `PATCH /api/memory/{id}`: what is said of it beside its text.
+pub async fn change<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+    let id = id_of(call)?;
+    let change = parse_change(call.request.body())?;
+    let row = MemoryChange {
+        kind: change.kind.as_deref(),
+        source: change.source.as_deref(),
+        confidence: change.confidence,
+        pinned: change.pinned,
+    };
+    let user = &call.tenant.user;
+    let mut transaction = Transaction::default();
+    transaction.write(store::memories::change(user, &id, &row));
+    transaction.write(users::bump(user));
+    let changed = transaction.query(store::memories::memory(user, &id));
+    let first = transaction.query(store::memories::remember::correction(user, &id));
+    let done = transaction.commit(ports).await?;
+    let memory = done.first(changed)?.ok_or_else(not_found)?;
+    current(&memory, done.first(first)?)?;
+    Ok(Reply::json(StatusCode::OK, &memory))
+}
+
+/// Refuses what was corrected, and names by what.
+fn current(memory: &MemoryRow, first: Option<MemoryRow>) -> Result<(), Problem> {
+    if memory.state != "superseded" {
+        return Ok(());
+    }
+    let forgotten =
+        || Problem::new(Code::Conflict, format!("{} was corrected, and its correction forgotten", memory.id));
+    Err(first.map_or_else(forgotten, |first| superseded(&memory.id, &first)))
+}
+
 /// `POST /api/memory/{id}/confirm`: what was proposed is remembered.
 pub async fn confirm<P>(ports: &P, call: &Call<'_>) -> Answer
 where
@@ -261,6 +231,9 @@ where
     let id = id_of(call)?;
     let memory = read(ports, call, &id).await?.ok_or_else(not_found)?;
     let memory = if memory.state == "proposed" { activate(ports, call, &memory).await? } else { memory };
+    if memory.state == "superseded" {
+        current(&memory, store::memories::remember::correction(&call.tenant.user, &id).first(ports).await?)?;
+    }
     Ok(Reply::json(StatusCode::OK, &memory))
 }
 
@@ -273,7 +246,7 @@ where
     let scope = Scope::of_user(call.tenant.number);
     let mut transaction = Transaction::default();
     transaction.write(store::memories::activate(user, &memory.id, embedding.as_deref()));
-    transaction.write(store::memories::index(user, &fingerprint::of_words(&memory.text), &scope));
+    transaction.write(store::memories::index_named(user, &memory.id, &scope));
     transaction.write(users::bump(user));
     let activated = transaction.query(store::memories::memory(user, &memory.id));
     Ok(transaction.commit(ports).await?.first(activated)?.ok_or_else(not_found)?)
@@ -284,18 +257,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_limit_names_its_field() {
-        let long = format!(r#"{{"text":"{}"}}"#, "x".repeat(constants::MEMORY_BYTES + 1));
-        for (body, status, pointer) in [
-            (r#"{"text":""}"#, 422, "/text"),
-            (long.as_str(), 413, "/text"),
-            (r#"{"text":"a","kind":"poem"}"#, 422, "/kind"),
-            (r#"{"text":"a","confidence":2}"#, 422, "/confidence"),
-            (r#"{"text":"a","supersedes":"x"}"#, 404, "/supersedes"),
-            (r#"{"text":"a","pinned":"yes"}"#, 422, "/pinned"),
+    fn a_change_names_the_field_that_it_cannot_have() {
+        for (body, pointer) in [
+            (r#"{"text":"another"}"#, "/text"),
+            (r#"{"kind":"poem"}"#, "/kind"),
+            (r#"{"confidence":-1}"#, "/confidence"),
+            (r#"{"pinned":"yes"}"#, "/pinned"),
+            (r#"{"source":"\u200b"}"#, "/source"),
         ] {
-            let problem = parse(body.as_bytes()).err().unwrap();
-            assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (status, pointer), "{body:.80}");
+            let problem = parse_change(body.as_bytes()).err().unwrap();
+            assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (422, pointer), "{body}");
         }
     }
 }

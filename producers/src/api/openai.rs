@@ -1,146 +1,182 @@
 //! `/v1`: the same chat in the words of `OpenAI`'s API, for SDKs and tools that speak it.
 //!
 //! A client keeps its history itself and sends it along; each request is a conversation of its own.
-//! Models are our routes: `friend` lets the question decide, `friend-code` and the like choose.
+//! Models are our routes: `friend` lets the question decide, `friend-code` and the like choose. What becomes of each
+//! parameter is a table: [`parameters`], and `docs/openai.md`.
 //! <https://platform.openai.com/docs/api-reference/chat>
 
 mod completion;
+pub mod embeddings;
+mod fields;
+pub mod join;
+mod messages;
+pub mod models;
+pub mod parameters;
+mod progress;
 mod request;
+mod response;
+pub mod responses;
+mod unanswered;
 
 use std::future::{Ready, ready};
 
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
-    chat::{catalogue::RouteName, channel::Channel},
-    failure::Failure,
+    chat::{catalogue::Catalogue, channel::Channel, turn::TurnResult},
+    ids::{JobId, UserId},
     platform::ports::Clock,
     problem::{Code, Problem},
     time::Span,
 };
-use schemars::JsonSchema;
-use serde::Serialize;
 
-pub use self::{completion::ChatCompletion, request::CompletionRequest};
+pub use self::{completion::ChatCompletion, request::CompletionRequest, response::ResponseObject};
 use self::{
     completion::{Completion, CompletionWriter},
-    request::{MODEL, parse},
+    join::Joined,
+    request::{hold_to_models, parse},
+    unanswered::Unanswerable,
 };
-
 use crate::{
-    api::chat,
+    api::jobs::{TurnState, turn_state, wait_for_end},
     http::{
         call::{Call, RequestPorts},
-        reply::{Answer, Body, Reply, TurnStream},
+        reply::{Answer, Body, Closing, EventWriter, Refusal, Reply, TurnStream},
     },
 };
 
-/// Seconds a request waits for its answer.
+/// How long a request waits for its answer.
 const WAIT: Span = Span::seconds(110);
+/// Names the job of a turn.
+const JOB: HeaderName = HeaderName::from_static("x-job-id");
 
 /// `POST /v1/chat/completions`
 pub async fn complete<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     let parsed = parse(call.request.body())?;
-    let begun = chat::begin(ports, &call.tenant, parsed.checked, None, "openai").await?;
-    let completion = Completion::new(&begun.job, ports.now(), &parsed.model, parsed.include_usage);
+    hold_to_models("messages", &parsed.checked, &Catalogue::load(ports).await.catalogue)?;
+    let joined = join::begin(ports, call, parsed.checked).await?;
+    let completion = Completion::new(&joined.begun.job, ports.now(), &parsed.model, parsed.include_usage);
     if parsed.stream {
-        return stream(&begun, completion, call);
+        return Ok(match joined.begun.result.clone() {
+            Some(result) => at_once(event_stream_of(&joined.begun.job), completion.at_once(result)),
+            None => stream(&call.tenant.user, joined, Box::new(CompletionWriter::new(completion))),
+        });
     }
-    let result = chat::wait_for(ports, &call.tenant.user, &begun, WAIT).await?;
-    let result =
-        result.ok_or_else(|| Problem::new(Code::Unavailable, "the answer takes too long; stream it instead"))?;
-    let answer = completion.whole(result);
-    Ok(Reply::json(StatusCode::OK, &answer).with(HeaderName::from_static("x-job-id"), begun.job.as_str()))
+    let reply = match result(ports, &call.tenant.user, &joined).await? {
+        Ok(result) => Reply::json(StatusCode::OK, &completion.whole(result)).with(JOB, joined.begun.job.as_str()),
+        Err(unanswerable) => unanswerable.reply(&joined.begun.job),
+    };
+    Ok(reply)
 }
 
-fn stream(begun: &chat::Begun, completion: Completion, call: &Call<'_>) -> Answer {
-    let reply = Reply::bytes(StatusCode::OK, "text/event-stream", Vec::new())
+/// Waits for a turn's answer, for as long as a request may.
+async fn result<P: RequestPorts>(
+    ports: &P,
+    user: &UserId,
+    joined: &Joined,
+) -> Result<Result<TurnResult, Unanswerable>, Refusal> {
+    let job = &joined.begun.job;
+    if let Some(result) = joined.begun.result.clone() {
+        return Ok(answered(result));
+    }
+    wait_for_end(ports, user, job, WAIT).await?;
+    Ok(match turn_state(ports, user, job).await? {
+        TurnState::Answered(result) => answered(*result),
+        TurnState::Cancelled => Err(unanswered::cancelled()),
+        TurnState::Ended(why) => Err(Unanswerable::failed(&why)),
+        TurnState::Open => {
+            join::note_waited_out(ports, user, &joined.key).await?;
+            Err(Unanswerable::too_late(job, WAIT.as_seconds()))
+        }
+    })
+}
+
+fn answered(result: TurnResult) -> Result<TurnResult, Unanswerable> {
+    unanswered::of(&result).map_or(Ok(result), Err)
+}
+
+fn event_stream_of(job: &JobId) -> Reply {
+    Reply::bytes(StatusCode::OK, "text/event-stream", Vec::new())
         .with(header::CACHE_CONTROL, "no-store")
-        .with(HeaderName::from_static("x-job-id"), begun.job.as_str());
-    if let Some(result) = &begun.result {
-        let result = serde_json::to_value(result).map_err(|error| Failure::bug(error.to_string()))?;
-        return Ok(Reply { body: Body::Bytes(completion.end(&result, "").into_bytes()), ..reply });
-    }
-    let channel = Channel::of_turn(&call.tenant.user, &begun.job, None);
-    let stream =
-        TurnStream { job: begun.job.clone(), channel, since: 0, writer: Box::new(CompletionWriter::new(completion)) };
-    Ok(Reply { body: Body::TurnEvents(stream), ..reply })
+        .with(JOB, job.as_str())
 }
 
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "ModelEntry")]
-struct Model {
-    id: String,
-    object: &'static str,
-    created: i64,
-    owned_by: &'static str,
+fn at_once(stream: Reply, events: Vec<u8>) -> Reply {
+    Reply { body: Body::Bytes(events), ..stream }
 }
 
-/// The models there are.
-#[derive(Serialize, JsonSchema)]
-pub struct ModelList {
-    object: &'static str,
-    data: Vec<Model>,
+/// Streams a turn. Whoever began it stops it by closing the stream.
+fn stream(user: &UserId, joined: Joined, writer: Box<dyn EventWriter>) -> Reply {
+    let reply = event_stream_of(&joined.begun.job);
+    let Joined { begun, key, is_new } = joined;
+    let channel = Channel::of_turn(user, &begun.job, None);
+    let closing = is_new.then(|| Closing { job: begun.job.clone(), key });
+    let stream = TurnStream { job: begun.job, channel, since: 0, writer, closing };
+    Reply { body: Body::TurnEvents(stream), ..reply }
 }
 
-/// `GET /v1/models`
-pub fn models<P: Clock>(ports: &P, _: &Call<'_>) -> Ready<Answer> {
-    let created = ports.now().start_of_day().seconds();
-    let routes = RouteName::ALL.iter().map(|route| format!("{MODEL}-{}", route.name()));
-    let data = std::iter::once(MODEL.to_owned())
-        .chain(routes)
-        .map(|id| Model { id, object: "model", created, owned_by: "claudes-friend" })
-        .collect();
-    ready(Ok(Reply::json(StatusCode::OK, &ModelList { object: "list", data })))
+/// `POST /v1/completions`: only to say where to go.
+pub fn complete_text<P: Clock>(_: &P, _: &Call<'_>) -> Ready<Answer> {
+    let detail = "these are chat models, which have no v1/completions: use POST /v1/chat/completions, with the prompt \
+                  as {\"messages\": [{\"role\": \"user\", \"content\": \"…\"}]}";
+    ready(Err(Problem::new(Code::NotFound, detail).into()))
 }
 
 #[cfg(test)]
 mod tests {
-    use pipeline::{chat::channel::TurnEvent, ids::JobId, time::Timestamp};
+    use pipeline::{chat::channel::TurnEvent, time::Timestamp};
     use serde_json::Value;
 
-    use super::{completion::Progress, *};
+    use super::*;
     use crate::http::openai_problem;
 
     #[test]
     fn bad_requests_are_refused_in_openais_shape() {
-        for (body, status, param) in [
-            (r#"{"model":"gpt-9","messages":[]}"#, 404, "model"),
-            (r#"{"model":"friend","messages":[]}"#, 400, "messages"),
-            (r#"{"model":"friend","messages":[{"role":"assistant","content":"x"}]}"#, 400, "messages"),
-            (r#"{"model":"friend","messages":[{"role":"tool","content":"x"}]}"#, 400, "messages.0.role"),
+        for (body, status, param, code) in [
+            (r#"{"model":"gpt-9","messages":[{"role":"user","content":"x"}]}"#, 404, "model", "model_not_found"),
+            (r#"{"model":"friend","messages":[]}"#, 400, "messages", "invalid"),
+            (r#"{"model":"friend","messages":[{"role":"assistant","content":"x"}]}"#, 400, "messages", "invalid"),
+            (r#"{"model":"friend","messages":[{"role":"tool","content":"x"}]}"#, 400, "messages.0.role", "invalid"),
             (
                 r#"{"model":"friend","messages":[{"role":"user","content":[{"type":"image_url"}]}]}"#,
                 400,
                 "messages.0.content.0.type",
+                "invalid",
             ),
-            (r#"{"model":"friend","messages":[{"role":"user","content":"x"}],"n":2}"#, 400, "n"),
-            (r#"{"model":"friend","messages":[{"role":"user","content":"  "}]}"#, 400, "messages"),
+            (
+                r#"{"model":"friend","messages":[{"role":"user","content":"x"}],"n":2}"#,
+                400,
+                "n",
+                "unsupported_parameter",
+            ),
+            (r#"{"model":"friend","messages":[{"role":"user","content":"  "}]}"#, 400, "messages", "invalid"),
+            (r#"{"model":"friend","temperature":"hot"}"#, 400, "messages", "missing_required_parameter"),
         ] {
             let reply = openai_problem::reply(&parse(body.as_bytes()).err().unwrap());
             let Body::Bytes(bytes) = &reply.body else { panic!() };
             let value: Value = serde_json::from_slice(bytes).unwrap();
-            assert_eq!((reply.status.as_u16(), value["error"]["param"].as_str().unwrap()), (status, param), "{body}");
+            let told = (value["error"]["param"].as_str().unwrap(), value["error"]["code"].as_str().unwrap());
+            assert_eq!((reply.status.as_u16(), told), (status, (param, code)), "{body}");
         }
     }
 
     #[test]
     fn a_restarted_stream_is_not_doubled() {
         let job = JobId::parse("job_00000000000000000000000000").unwrap();
-        let completion = Completion::new(&job, Timestamp::from_milliseconds(0), MODEL, false);
-        let mut progress = Progress::default();
+        let completion = Completion::new(&job, Timestamp::from_milliseconds(0), "friend", false);
+        let mut writer = CompletionWriter::new(completion);
         let mut text = String::new();
         for event in [
             TurnEvent::Delta { at: 0, text: "Hel".into() },
             TurnEvent::Restarted,
             TurnEvent::Delta { at: 0, text: "Hello".into() },
-            TurnEvent::Delta { at: 5, text: " world".into() },
+            TurnEvent::Delta { at: 5, text: " world ".into() },
         ] {
-            text.push_str(&completion.events(&event, &mut progress));
+            text.push_str(&writer.write(None, &event));
         }
-        assert_eq!(progress.sent, "Hello world");
+        assert_eq!(writer.sent(), "Hello world");
         assert_eq!(text.matches("data:").count(), 3);
-        completion.events(&TurnEvent::Restarted, &mut progress);
-        let other = completion.events(&TurnEvent::Delta { at: 0, text: "Good day".into() }, &mut progress);
-        assert!(progress.ended && other.contains("begun anew"), "{other}");
+        writer.write(None, &TurnEvent::Restarted);
+        let other = writer.write(None, &TurnEvent::Delta { at: 0, text: "Good day".into() });
+        assert!(writer.has_ended() && other.contains("begun anew"), "{other}");
     }
 }

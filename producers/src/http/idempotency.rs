@@ -16,6 +16,7 @@ use pipeline::{
         jobs::sweep,
     },
     tenant::Tenant,
+    time::Span,
 };
 
 use crate::http::{
@@ -30,6 +31,9 @@ pub struct Key {
     pub key: String,
     /// Hex SHA-256 of the request's body.
     pub body_hash: String,
+    /// Of a turn that the same request joins while it goes on: for how long after its beginning. Any other key
+    /// stands for its first request for good.
+    pub joined_within: Option<Span>,
 }
 
 /// What there is to do about a request.
@@ -61,7 +65,7 @@ impl Replay {
 pub async fn begin<P: Database + Sha256 + Clock>(ports: &P, call: &Call<'_>) -> Result<Begun, Refusal> {
     let Some(key) = key(call)? else { return Ok(Begun::New(None)) };
     let body_hash = HEXLOWER.encode(&ports.sha256(call.request.body()).await?);
-    let key = Key { key, body_hash };
+    let key = Key { key, body_hash, joined_within: None };
     let answered = replay(ports, &call.tenant, &key).await?;
     Ok(answered.map_or(Begun::New(Some(key)), Begun::Answered))
 }
@@ -83,7 +87,7 @@ const STORED: &str = "stored:";
 impl Key {
     /// Of a body that was streamed, by what R2 says of its content.
     pub fn of_stored(key: String, content: &str) -> Self {
-        Self { key, body_hash: format!("{STORED}{content}") }
+        Self { key, body_hash: format!("{STORED}{content}"), joined_within: None }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is wrong, in the words of `OpenAI`'s API, for the operations whose callers speak it.
 
 use http::StatusCode;
-use pipeline::problem::Problem;
+use pipeline::{chat::turn::Spent, problem::Problem};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -30,22 +30,34 @@ struct ErrorDetail {
     kind: &'static str,
     param: Option<String>,
     code: String,
+    /// What was spent all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Spent>,
 }
 
 /// A problem in `OpenAI`'s shape, which its SDKs turn into their exceptions.
 pub fn reply(problem: &Problem) -> Reply {
+    reply_with(problem, None)
+}
+
+/// The same with what was spent all the same.
+pub fn reply_with(problem: &Problem, usage: Option<Spent>) -> Reply {
+    // OpenAI answers 400 where a field is wrong.
+    let status = if problem.status == 422 { 400 } else { problem.status };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Reply::json(status, &answer(problem, usage))
+}
+
+/// A problem in `OpenAI`'s shape.
+pub fn answer(problem: &Problem, usage: Option<Spent>) -> ErrorAnswer {
     let kind = match problem.status {
         401 => "authentication_error",
+        _ if problem.code == "insufficient_quota" => "insufficient_quota",
         429 => "rate_limit_error",
         500.. => "server_error",
         _ => "invalid_request_error",
     };
-    // OpenAI answers 400 where a field is wrong.
-    let status = if problem.status == 422 { 400 } else { problem.status };
     let param = problem.errors.first().map(|error| error.pointer.trim_start_matches('/').replace('/', "."));
-    let code =
-        if problem.status == 404 && param.as_deref() == Some("model") { "model_not_found" } else { &problem.code };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let error = ErrorDetail { message: problem.detail.clone(), kind, code: code.to_owned(), param };
-    Reply::json(status, &ErrorAnswer { error })
+    let error = ErrorDetail { message: problem.detail.clone(), kind, code: problem.code.clone(), param, usage };
+    ErrorAnswer { error }
 }

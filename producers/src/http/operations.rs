@@ -59,6 +59,7 @@ const CREATED_BEFORE: Parameter = query::<Timestamp>("created_before");
 const TEXT: Parameter = query::<bool>("text");
 const DRY_RUN: Parameter = query::<bool>("dry_run");
 const ALLOW_SECRETS: Parameter = query::<bool>("allow_secrets");
+const FORCE: Parameter = query::<bool>("force");
 const PREFER: Parameter = header("Prefer");
 const IDEMPOTENCY_KEY: Parameter = header("Idempotency-Key");
 // Where a stream of events goes on, and how a browser shows its ticket.
@@ -188,10 +189,21 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             operation(GET, "/api/keys", key!(keys::list), "List API keys")
                 .takes(&[LIMIT, CURSOR])
                 .answers::<Page<ApiKeyEntry>>(OK),
-            operation(POST, "/api/keys", key_or_administrator!(keys::create, keys::create_user), "Issue an API key")
-                .may_read::<keys::NewKey>(JSON_BYTES)
-                .answers::<keys::Issued<'_>>(CREATED),
-            operation(DELETE, "/api/keys/{id}", key!(keys::revoke), "Revoke an API key"),
+            operation(
+                POST,
+                "/api/keys",
+                key_or_administrator!(keys::create, keys::create_by_administrator),
+                "Issue an API key",
+            )
+            .may_read::<keys::NewKey>(JSON_BYTES)
+            .answers::<keys::Issued<'_>>(CREATED),
+            operation(
+                DELETE,
+                "/api/keys/{id}",
+                key!(keys::revoke),
+                "Revoke an API key; the last one only with ?force=true",
+            )
+            .takes(&[FORCE]),
             operation(
                 GET,
                 "/api/usage",
@@ -231,18 +243,29 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             )
             .takes(&[QUERY, STATE, LIMIT, CURSOR])
             .answers::<Page<MemoryRow>>(OK),
-            operation(POST, "/api/memory", key!(memories::remember), "Remember something, once")
-                .reads::<memories::NewMemory>(JSON_BYTES)
-                .answers::<memories::Remembered>(CREATED)
-                .or_answers::<memories::Remembered>(OK),
+            operation(POST, "/api/memory", key!(memories::remember::remember), "Remember something, once")
+                .reads::<memories::remember::NewMemory>(JSON_BYTES)
+                .answers::<memories::remember::Remembered>(CREATED)
+                .or_answers::<memories::remember::Remembered>(OK),
             operation(GET, "/api/memory/{id}", key!(memories::get), "Something remembered").answers::<MemoryRow>(OK),
+            operation(
+                PATCH,
+                "/api/memory/{id}",
+                key!(memories::change),
+                "Change what is said of a memory beside its text",
+            )
+            .reads::<memories::MemoryPatch>(JSON_BYTES)
+            .answers::<MemoryRow>(OK),
             operation(DELETE, "/api/memory/{id}", key!(memories::forget), "Forget at once, everywhere"),
             operation(POST, "/api/memory/{id}/confirm", key!(memories::confirm), "Remember what was proposed")
                 .answers::<MemoryRow>(OK),
             operation(GET, "/api/me", key!(me::get), "Who the caller is: profile and preferences")
                 .answers::<me::Me<'_>>(OK),
-            operation(PUT, "/api/me", key!(me::put), "Set profile and preferences")
-                .reads::<pipeline::chat::profile::Profile>(JSON_BYTES)
+            operation(PUT, "/api/me", key!(me::put), "Set the whole of profile, preferences and retention")
+                .reads::<me::WholeProfile>(JSON_BYTES)
+                .answers::<me::Me<'_>>(OK),
+            operation(PATCH, "/api/me", key!(me::change), "Change parts of them; null gives a part its default again")
+                .reads::<me::ProfilePatch>(JSON_BYTES)
                 .answers::<me::Me<'_>>(OK),
             operation(GET, "/api/session", key!(sessions::list), "List live sessions")
                 .takes(&[LIMIT, CURSOR])
@@ -292,8 +315,18 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .reads::<openai::CompletionRequest<'_>>(HISTORY_BODY_BYTES)
                 .answers::<openai::ChatCompletion>(OK)
                 .or_answers_bytes("text/event-stream"),
-            operation(GET, "/v1/models", key!(openai::models), "The models that /v1/chat/completions takes")
-                .answers::<openai::ModelList>(OK),
+            operation(POST, "/v1/responses", key!(openai::responses::respond), "The same as OpenAI's responses")
+                .reads::<openai::responses::ResponseRequest>(HISTORY_BODY_BYTES)
+                .answers::<openai::ResponseObject>(OK)
+                .or_answers_bytes("text/event-stream"),
+            operation(POST, "/v1/embeddings", key!(openai::embeddings::embed), "Vectors of texts")
+                .reads::<openai::embeddings::EmbeddingRequest>(JSON_BYTES)
+                .answers::<openai::embeddings::EmbeddingList>(OK),
+            operation(POST, "/v1/completions", key!(openai::complete_text), "Says where to go: to chat/completions"),
+            operation(GET, "/v1/models", key!(openai::models::models), "The models that /v1 takes")
+                .answers::<openai::models::ModelList>(OK),
+            operation(GET, "/v1/models/{id}", key!(openai::models::model), "A model that /v1 takes")
+                .answers::<openai::models::ModelAnswer>(OK),
         ]
     }
 }

@@ -55,6 +55,17 @@ pub struct TurnStream {
     pub since: i64,
     /// How its events are written.
     pub writer: Box<dyn EventWriter>,
+    /// What closing it ends, if it ends anything.
+    pub closing: Option<Closing>,
+}
+
+/// A turn that ends when its stream is closed by its client: see [`close`](crate::api::openai::join::close).
+#[derive(Clone, Debug)]
+pub struct Closing {
+    /// The turn's job.
+    pub job: JobId,
+    /// What the turn is known by.
+    pub key: String,
 }
 
 /// Writes a turn's events for a listener, in the words of the API they use.
@@ -65,6 +76,11 @@ pub trait EventWriter: fmt::Debug {
 
     /// True once the stream has ended, for the turn's end or before it.
     fn has_ended(&self) -> bool;
+
+    /// What ends a stream whose turn goes on: a listener of server-sent events comes back, after its last event.
+    fn break_off(&mut self) -> String {
+        "retry: 1000\n\n".to_owned()
+    }
 }
 
 /// An answer to a request.

@@ -13,7 +13,7 @@ use rusqlite::{Connection, limits::Limit};
 /// More than the product has.
 const STATEMENTS: usize = 1_000;
 
-const MIGRATIONS: [&str; 20] = [
+const MIGRATIONS: [&str; 21] = [
     include_str!("../../../migrations/0001_users_and_keys.sql"),
     include_str!("../../../migrations/0002_jobs_and_documents.sql"),
     include_str!("../../../migrations/0003_chunks.sql"),
@@ -32,6 +32,7 @@ const MIGRATIONS: [&str; 20] = [
     include_str!("../../../migrations/0017_order_of_uploads.sql"),
     include_str!("../../../migrations/0018_shares.sql"),
     include_str!("../../../migrations/0019_superseded_before_published.sql"),
+    include_str!("../../../migrations/0020_corrected_memories.sql"),
     include_str!("../../../migrations/0022_rejected_documents.sql"),
     include_str!("../../../migrations/0023_documents_by_time.sql"),
 ];

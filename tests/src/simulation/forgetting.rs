@@ -22,7 +22,7 @@ impl Simulation {
             return;
         }
         let profile = json!({"retention": {"document_days": days}});
-        let answer = self.rig.request("PUT", "/api/me", &profile);
+        let answer = self.rig.request("PATCH", "/api/me", &profile);
         assert_eq!(answer.status, 200, "seed {}: {}", self.seed, answer.body);
         self.note("client", || format!("keeps documents for {days:?} days"));
     }

@@ -5,6 +5,8 @@ mod chat;
 mod chat_under_fire;
 mod documents;
 mod kills;
+mod memories;
+mod openai;
 mod outages;
 mod sessions;
 mod smoke;

@@ -71,7 +71,7 @@ fn runs_until(rig: &Rig, expected: u64, sql: &'static str) -> usize {
 #[test]
 fn a_night_that_is_too_large_for_one_invocation_goes_on_in_the_next() {
     let rig = Rig::new(2);
-    rig.request("PUT", "/api/me", &json!({ "retention": { "document_days": 10, "conversation_days": 5 } }));
+    rig.request("PATCH", "/api/me", &json!({ "retention": { "document_days": 10, "conversation_days": 5 } }));
     let documents: Vec<Value> =
         (0..40).map(|number| json!({ "external_id": number.to_string(), "content": prose("tides", 1) })).collect();
     rig.upload(&Value::from(documents));

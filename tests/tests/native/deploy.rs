@@ -117,7 +117,7 @@ fn an_empty_account_is_filled_once_and_deployed_twice() {
         "curl https://claudes-friend.somebody.workers.dev/api/keys",
         "friend-dev smoke https://claudes-friend.somebody.workers.dev",
         // Its user was nobody's.
-        "curl https://claudes-friend.somebody.workers.dev/api/keys/smoke",
+        "curl https://claudes-friend.somebody.workers.dev/api/keys/smoke?force=true",
     ];
     let places: Vec<Option<usize>> = order.iter().map(|call| at(call)).collect();
     assert!(places.is_sorted() && places[0].is_some(), "{places:?} in {calls:#?}");

@@ -263,7 +263,7 @@ fn retention_decides_nothing() {
     post(&rig, NAME, "the first");
     rig.drain();
     let me = json!({"retention": {"document_days": 1}});
-    assert_eq!(rig.request("PUT", "/api/me", &me).status, 200);
+    assert_eq!(rig.request("PATCH", "/api/me", &me).status, 200);
     rig.memory.advance(3 * DAY);
     let (_, message) = stream(&rig, &[(NAME, "the newer")]);
     rig.run_cron(Schedule::Daily).1.unwrap();

@@ -87,25 +87,6 @@ fn addresses_of_one_network_are_banned_together() {
     assert_eq!(ask("2001:db8:0:2::1"), 200);
 }
 
-#[test]
-fn instructions_of_a_client_have_a_limit_of_which_it_is_told() {
-    let rig = Rig::new(5);
-    let ask = |bytes: usize| {
-        // In two messages: their sum counts.
-        let half = "x".repeat(bytes / 2);
-        let body = json!({"model": "friend", "stream": true, "messages": [
-            {"role": "system", "content": half}, {"role": "developer", "content": half},
-            {"role": "user", "content": "What is it?"}]});
-        rig.request("POST", "/v1/chat/completions", &body)
-    };
-    let refused = ask(constants::INSTRUCTIONS_BYTES);
-    assert_eq!(refused.status, 413, "{}", refused.body);
-    let told = refused.body["error"]["message"].as_str().unwrap();
-    assert!(told.contains("system messages") && told.contains("49152"), "{told}");
-    assert!(rig.memory.look("SELECT id FROM jobs").is_empty());
-    assert_eq!(ask(constants::INSTRUCTIONS_BYTES - 2).status, 200);
-}
-
 /// The platform counts them against its requests of the day.
 #[test]
 fn what_is_refused_is_counted_in_one_row_with_the_next_that_is_not() {

@@ -14,7 +14,7 @@ use crate::cancels::{New, fresh, is_found, write};
 
 fn keep_documents(rig: &Rig, days: u32) {
     let profile = json!({"retention": {"document_days": days}});
-    assert_eq!(rig.request("PUT", "/api/me", &profile).status, 200);
+    assert_eq!(rig.request("PATCH", "/api/me", &profile).status, 200);
 }
 
 /// A document that was published longer ago than its owner wants.

@@ -231,9 +231,9 @@ fn an_eviction_that_dies_half_way_is_finished() {
 fn retention_is_its_owners() {
     let rig = Rig::new(8);
     let keep = json!({"retention": {"document_days": 10, "conversation_days": 5, "memory_days": 3}});
-    assert_eq!(rig.request("PUT", "/api/me", &keep).status, 200);
+    assert_eq!(rig.request("PATCH", "/api/me", &keep).status, 200);
     assert_eq!(rig.request("GET", "/api/me", &Value::Null).body["retention"]["document_days"], 10);
-    let refused = rig.request("PUT", "/api/me", &json!({"retention": {"document_days": 0}}));
+    let refused = rig.request("PATCH", "/api/me", &json!({"retention": {"document_days": 0}}));
     assert_eq!(refused.status, 422, "{}", refused.body);
     rig.upload(&json!([{"external_id": "a", "content": prose("tides", 2)}]));
     rig.chat(&json!({"message": "Hello"}));

@@ -39,7 +39,7 @@ impl Meeting {
         ]));
         rig.drain();
         rig.request("POST", "/api/memory", &json!({"text": "Ada is allergic to tea", "pinned": true}));
-        rig.request("PUT", "/api/me", &json!({"about": "A poet", "preferences": {"accept_memories": true}}));
+        rig.request("PATCH", "/api/me", &json!({"about": "A poet", "preferences": {"accept_memories": true}}));
         let opened = rig.request("POST", "/api/session", body);
         assert_eq!(opened.status, 201, "{}", opened.body);
         let text = |field: &str| opened.body[field].as_str().unwrap().to_owned();

@@ -48,7 +48,7 @@ fn whose_keys_are_revoked_halves_nobodys_day() {
     let gone = rig.new_user();
     let id = rig.request_as(&gone, "GET", "/api/keys", &[], b"").body["items"][0]["id"].as_str().unwrap().to_owned();
     assert!(reserve(&rig, "not alone", 60.0).is_err());
-    assert_eq!(rig.request_as(&gone, "DELETE", &format!("/api/keys/{id}"), &[], b"").status, 204);
+    assert_eq!(rig.request_as(&gone, "DELETE", &format!("/api/keys/{id}?force=true"), &[], b"").status, 204);
     reserve(&rig, "alone again", 60.0).unwrap();
 }
 
@@ -249,7 +249,7 @@ fn what_waits_for_a_share_goes_on_once_its_user_is_alone() {
     let view = rig.job(&job);
     assert_eq!(view["status"], "parked", "not before: {view}");
     let keys = rig.request_as(&other, "GET", "/api/keys", &[], b"").body;
-    let path = format!("/api/keys/{}", keys["items"][0]["id"].as_str().unwrap());
+    let path = format!("/api/keys/{}?force=true", keys["items"][0]["id"].as_str().unwrap());
     assert_eq!(rig.request_as(&other, "DELETE", &path, &[], b"").status, 204);
     rig.memory.advance(5 * MINUTE);
     let midnight = rig.memory.now().next_day();

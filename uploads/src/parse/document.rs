@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use pipeline::{constants, filters::DOCUMENT_TYPES, schema, time::Timestamp};
+use pipeline::{constants, date, filters::DOCUMENT_TYPES, schema, time::Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Map;
@@ -36,7 +36,8 @@ pub struct DocumentInput {
     pub tags: Vec<String>,
     /// Anything the client wants back with the document.
     pub metadata: Option<Map<String, serde_json::Value>>,
-    /// The document's own date; by default the time of the upload.
+    /// The document's own date, RFC 3339 or milliseconds since 1970; by default the time of the upload.
+    #[serde(default, deserialize_with = "date::optional")]
     pub created_at: Option<Timestamp>,
 }
 

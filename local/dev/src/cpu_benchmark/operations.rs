@@ -108,6 +108,9 @@ pub(super) fn memories(bench: &mut Bench) -> Result<(), Error> {
     })
 }
 
+/// The history of a client that has talked for a while.
+pub(super) const HISTORY_BYTES: usize = 48 * 1024;
+
 /// Each question is stopped: answering is a stage's work.
 pub(super) fn questions(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
@@ -117,14 +120,14 @@ pub(super) fn questions(bench: &mut Bench) -> Result<(), Error> {
         bench.cancel(answer["job_id"].as_str().ok_or("no turn began")?)?;
         Ok(cpu)
     })?;
-    for bytes in [constants::CHAT_HISTORY_BYTES, constants::HISTORY_BODY_BYTES - 64 * 1024] {
+    for bytes in [HISTORY_BYTES, 2 * HISTORY_BYTES] {
         let unit = format!("{} KB of history", bytes / 1024);
         bench.row("POST /v1/chat/completions, begin", &unit, |bench, number| {
             let body = completion(&source, number, bytes);
             let client = bench.client.clone();
             // Its usage row comes when the stream ends, ten seconds later: no row is waited for.
-            let (job, cpu) = bench.cpu(Worker::Gateway, ("/v1/chat/completions", 0), |_| begin(&client, &body))?;
-            bench.cancel(&job)?;
+            let (stream, cpu) = bench.cpu(Worker::Gateway, ("/v1/chat/completions", 0), |_| begin(&client, &body))?;
+            bench.cancel(&stream.job)?;
             Ok(cpu)
         })?;
     }
@@ -141,13 +144,19 @@ pub(super) fn completion(source: &Source, number: usize, history: usize) -> Valu
     json!({ "model": "friend-complex", "stream": true, "messages": messages })
 }
 
-/// Begins a stream and hangs up; its job.
-pub(super) fn begin(client: &Client, body: &Value) -> Result<String, Error> {
+/// A stream that nobody reads. Closing it would stop its turn.
+pub(super) struct Stream {
+    pub(super) job: String,
+    _response: ureq::http::Response<ureq::Body>,
+}
+
+/// Begins a stream.
+pub(super) fn begin(client: &Client, body: &Value) -> Result<Stream, Error> {
     let response = ureq::post(format!("{}/v1/chat/completions", client.url()))
         .header("authorization", format!("Bearer {}", client.key()))
         .send_json(body)?;
     let job = response.headers().get("x-job-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(job.ok_or("no turn began")?)
+    Ok(Stream { job: job.ok_or("no turn began")?, _response: response })
 }
 
 pub(super) fn joins(bench: &mut Bench) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     harness::{Bench, WARM_UPS, Worker},
-    operations::{begin, body_of, completion},
+    operations::{HISTORY_BYTES, begin, body_of, completion},
     seed,
     texts::{Kind, Source},
 };
@@ -164,10 +164,10 @@ fn small_revisions(bench: &mut Bench) -> Result<(), Error> {
 pub(super) fn chat(bench: &mut Bench) -> Result<(), Error> {
     let source = Source::of(Kind::Prose)?;
     bench.row("stage chat", "16 KB of question, 48 KB of history", |bench, number| {
-        let job = begin(&bench.client, &completion(&source, number + 1_000, constants::CHAT_HISTORY_BYTES))?;
+        let stream = begin(&bench.client, &completion(&source, number + 1_000, HISTORY_BYTES))?;
         let cpu = bench.message("chat")?;
         bench.drain("chat")?;
-        let view = bench.client.get(&format!("/api/jobs/{job}"))?.success()?;
+        let view = bench.client.get(&format!("/api/jobs/{}", stream.job))?.success()?;
         if view["status"] == "succeeded" { Ok(cpu) } else { Err(view.to_string().into()) }
     })?;
     bench.drain_all()

@@ -20,20 +20,20 @@ use crate::{
 /// What is known of a user's memories before others are proposed.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct KnownRow {
-    /// How many there are.
+    /// How many hold.
     pub count: i64,
-    /// The hashes among those asked for that are remembered already (a JSON array).
-    pub known: String,
+    /// What those say whose hashes were asked for (a JSON array).
+    pub known: Option<String>,
 }
 
-/// Reads how many memories a user has, and which of these hashes are among them.
+/// Reads how many of a user's memories hold, and what those of these hashes say.
 ///
 /// # Errors
 /// A bug if the data cannot be written as JSON.
 pub fn known(user: &UserId, hashes: &[String]) -> Result<Query<KnownRow>, Failure> {
     Ok(Query::new(
-        "SELECT (SELECT count(*) FROM memories WHERE user_id = ?1) AS count,
-                (SELECT json_group_array(hash) FROM memories
+        "SELECT (SELECT count(*) FROM memories WHERE user_id = ?1 AND state <> 'superseded') AS count,
+                (SELECT json_group_array(text) FROM memories
                  WHERE user_id = ?1 AND hash IN (SELECT value FROM json_each(?2))) AS known",
     )
     .bind(user)
@@ -49,7 +49,7 @@ pub struct NewProposal<'a> {
     pub kind: &'a str,
     /// What was stated.
     pub text: &'a str,
-    /// Of its words.
+    /// Of its text.
     pub hash: &'a str,
     /// The turn whose question stated it.
     pub turn: &'a TurnId,
@@ -61,7 +61,7 @@ pub struct NewProposal<'a> {
     pub now: Timestamp,
 }
 
-/// Inserts a proposal, unless the same words are known or the user has as many memories as there may be.
+/// Inserts a proposal, unless the same is known or the user has as many memories as may hold.
 pub fn insert(claim: &Claim, new: NewProposal<'_>) -> Write {
     claim
         .fenced(formatcp!(
@@ -69,7 +69,7 @@ pub fn insert(claim: &Claim, new: NewProposal<'_>) -> Write {
                                    created_at)
              SELECT ?3, ?4, ?5, ?6, ?7, ?8, 0.6, ?9, 0, ?12, ?10
              WHERE {HELD}
-               AND (SELECT count(*) FROM memories WHERE user_id = ?4) < ?11
+               AND (SELECT count(*) FROM memories WHERE user_id = ?4 AND state <> 'superseded') < ?11
              ON CONFLICT DO NOTHING"
         ))
         .bind(new.id)

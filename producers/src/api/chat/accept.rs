@@ -97,6 +97,9 @@ pub async fn accept<P: Database + Queue + Clock>(ports: &P, question: &Question<
 fn begin(transaction: &mut Transaction, question: &Question<'_>, now: Timestamp) {
     let conversation = &question.turn.conversation_id;
     let (key, body_hash) = question.key.map(|key| (key.key.as_str(), key.body_hash.as_str())).unzip();
+    if let Some(Key { key, joined_within: Some(within), .. }) = question.key {
+        transaction.write(idempotency::leave_ended_turn(question.user, key, now.plus(-*within)));
+    }
     let new_key = NewKey { user: question.user, key, body_hash, job: question.job, now };
     transaction.write(idempotency::claim_answered(new_key, question.response, conversation, question.is_new));
     if question.is_new {

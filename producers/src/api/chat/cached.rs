@@ -15,7 +15,8 @@ use pipeline::{
 /// answered, the models, and the version of what the user's searches find, memories included.
 pub fn key(tenant: &Tenant, message: &str, ask: &Ask, catalogue: &Catalogue) -> Result<String, Failure> {
     let words: Vec<&str> = message.split_whitespace().collect();
-    let normalised = words.join(" ").to_lowercase();
+    // A program means each character that it sends.
+    let normalised = if ask.client.is_some() { message.to_owned() } else { words.join(" ").to_lowercase() };
     Ok(fingerprint::of(&[
         tenant.user.as_str().as_bytes(),
         normalised.as_bytes(),
@@ -33,7 +34,13 @@ pub async fn read<P: KeyValue>(ports: &P, key: &str) -> Option<TurnAnswer> {
 
 #[cfg(test)]
 mod tests {
-    use pipeline::{ids::UserId, time::Timestamp};
+    use std::collections::HashSet;
+
+    use pipeline::{
+        chat::client::{ClientAsk, Sampling},
+        ids::UserId,
+        time::Timestamp,
+    };
 
     use super::*;
 
@@ -57,5 +64,14 @@ mod tests {
         assert_ne!(first, name(&tenant(1, 2), "What is it?", &ask));
         assert_ne!(first, name(&tenant(1, 1), "What is it", &ask));
         assert_ne!(first, name(&tenant(1, 1), "What is it?", &Ask { max_tokens: Some(5), ..Ask::default() }));
+        let client = |sampling| Ask { client: Some(ClientAsk { sampling, ..ClientAsk::default() }), ..Ask::default() };
+        let cold = client(Sampling { temperature: Some(0.0), ..Sampling::default() });
+        let hot = client(Sampling { temperature: Some(1.0), ..Sampling::default() });
+        let seeded = client(Sampling { seed: Some(1), ..Sampling::default() });
+        let stopped = ClientAsk { stop: vec!["\n".to_owned()], ..ClientAsk::default() };
+        let stopped = Ask { client: Some(stopped), ..Ask::default() };
+        let names = [&ask, &cold, &hot, &seeded, &stopped].map(|ask| name(&tenant(1, 1), "What is it?", ask));
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
+        assert_ne!(names[1], name(&tenant(1, 1), "what is it?", &cold), "a program means each character");
     }
 }

@@ -66,7 +66,7 @@ pub async fn cancel<P: Database + ObjectStore + Queue + Channels + Clock + Rando
 }
 
 /// Stops a turn: its worker stops at the channel's next answer, its next question goes on.
-async fn cancel_turn<P: Database + Queue + Channels + Clock>(
+pub async fn cancel_turn<P: Database + Queue + Channels + Clock>(
     ports: &P,
     user: &UserId,
     job: &JobId,

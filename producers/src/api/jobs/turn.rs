@@ -14,7 +14,7 @@ use pipeline::{
 use super::{look::read, view::Status, wait::has_ended};
 
 /// What a chat job is about; `None` for a job of another kind.
-pub(super) async fn of_job<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<Turn>, Failure> {
+pub async fn of_job<P: Database>(ports: &P, user: &UserId, job: &JobId) -> Result<Option<Turn>, Failure> {
     let row = store::jobs::read::turn(user, job).first(ports).await?;
     row.and_then(|row| row.turn).map(|turn| Turn::read(&turn)).transpose()
 }

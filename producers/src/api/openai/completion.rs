@@ -9,10 +9,14 @@ use pipeline::{
     time::Timestamp,
 };
 use schemars::JsonSchema;
-use serde::{Deserialize as _, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::{api::chat::CANCELLED, http::reply::EventWriter};
+use super::{
+    progress::{Progress, Step},
+    unanswered::Unanswerable,
+};
+use crate::http::{openai_problem, reply::EventWriter};
 
 /// An answer as `OpenAI`'s API gives it.
 #[derive(Serialize, JsonSchema)]
@@ -64,17 +68,6 @@ pub struct Completion {
     include_usage: bool,
 }
 
-/// How far a stream is.
-#[derive(Clone, Debug, Default)]
-pub struct Progress {
-    /// What the client has.
-    pub(super) sent: String,
-    /// What the present attempt has said.
-    current: String,
-    /// The stream ended before its turn.
-    pub ended: bool,
-}
-
 impl Completion {
     pub(super) fn new(job: &JobId, now: Timestamp, model: &str, include_usage: bool) -> Self {
         let id = format!("chatcmpl-{}", job.as_str().trim_start_matches(JobId::PREFIX));
@@ -97,12 +90,18 @@ impl Completion {
         }
     }
 
-    fn chunk(&self, delta: &Value, finish: Option<&str>) -> String {
-        let choice = json!({ "index": 0, "delta": delta, "finish_reason": finish, "logprobs": null });
-        self.data(&json!([choice]), None)
+    /// The answer as a stream that has all of it at once.
+    pub(super) fn at_once(self, result: TurnResult) -> Vec<u8> {
+        let mut writer = CompletionWriter::new(self);
+        let step = writer.progress.end(result);
+        writer.step(step).into_bytes()
     }
 
-    fn data(&self, choices: &Value, usage: Option<&Value>) -> String {
+    fn chunk(&self, delta: &Value) -> String {
+        self.data(&choice(delta, None), None, None)
+    }
+
+    fn data(&self, choices: &Value, usage: Option<&Value>, result: Option<&TurnResult>) -> String {
         let mut chunk = json!({
             "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model,
             "choices": choices,
@@ -110,62 +109,30 @@ impl Completion {
         if self.include_usage {
             chunk["usage"] = usage.cloned().unwrap_or(Value::Null);
         }
+        if let Some(result) = result {
+            chunk["citations"] = json!(result.detail.citations);
+            chunk["route"] = json!(result.detail.route);
+        }
         format!("data: {chunk}\n\n")
     }
 
-    /// An event of the turn as server-sent events, if it is one for `OpenAI`'s clients. They cannot
-    /// take text back: an attempt that begins anew is passed on from where it says more than was
-    /// sent, and one that says something else ends the stream with an error.
-    pub fn events(&self, event: &TurnEvent, progress: &mut Progress) -> String {
-        match event {
-            TurnEvent::Started { .. } if progress.sent.is_empty() => {
-                self.chunk(&json!({ "role": "assistant", "content": "" }), None)
-            }
-            TurnEvent::Started { .. } => String::new(),
-            TurnEvent::Restarted => {
-                progress.current.clear();
-                String::new()
-            }
-            TurnEvent::Delta { text, .. } => self.delta(text, progress),
-            TurnEvent::Done { result } => self.end(result, &progress.sent),
-            TurnEvent::Failed { detail } => failed(detail),
-            TurnEvent::Cancelled => failed(CANCELLED),
-        }
-    }
-
-    fn delta(&self, text: &str, progress: &mut Progress) -> String {
-        progress.current.push_str(text);
-        if progress.sent.starts_with(&progress.current) {
-            return String::new();
-        }
-        let Some(new) = progress.current.strip_prefix(progress.sent.as_str()).map(str::to_owned) else {
-            progress.ended = true;
-            return failed("the answer was begun anew and says something else; ask again");
-        };
-        progress.sent.push_str(&new);
-        self.chunk(&json!({ "content": new }), None)
-    }
-
-    pub(super) fn end(&self, result: &Value, sent: &str) -> String {
-        let Ok(result) = TurnResult::deserialize(result) else { return failed("the answer cannot be read") };
-        // An answer that nobody streamed, from the cache or without a model, comes whole.
-        let mut text = String::new();
-        if sent.is_empty() {
-            text.push_str(&self.chunk(&json!({ "role": "assistant", "content": result.answer }), None));
-        }
-        text.push_str(&self.chunk(&json!({}), Some(finish(&result))));
+    fn end(&self, result: &TurnResult) -> String {
+        let mut text = self.data(&choice(&json!({}), Some(finish(result))), None, Some(result));
         if self.include_usage {
-            text.push_str(&self.data(&json!([]), Some(&json!(usage(&result)))));
+            text.push_str(&self.data(&json!([]), Some(&json!(usage(result))), None));
         }
-        text + "data: [DONE]\n\n"
+        text + DONE
     }
 }
 
-fn failed(detail: &str) -> String {
-    format!(
-        "data: {}\n\ndata: [DONE]\n\n",
-        json!({ "error": { "message": detail, "type": "server_error", "code": null, "param": null } })
-    )
+const DONE: &str = "data: [DONE]\n\n";
+
+fn choice(delta: &Value, finish: Option<&str>) -> Value {
+    json!([{ "index": 0, "delta": delta, "finish_reason": finish, "logprobs": null }])
+}
+
+fn failed(unanswerable: &Unanswerable) -> String {
+    format!("data: {}\n\n{DONE}", json!(openai_problem::answer(&unanswerable.problem, unanswerable.usage)))
 }
 
 fn finish(result: &TurnResult) -> &'static str {
@@ -192,16 +159,42 @@ impl CompletionWriter {
     pub(super) fn new(completion: Completion) -> Self {
         Self { completion, progress: Progress::default() }
     }
+
+    /// What has been sent of the answer.
+    #[cfg(test)]
+    pub(super) fn sent(&self) -> &str {
+        self.progress.sent()
+    }
+
+    fn step(&self, step: Step) -> String {
+        match step {
+            Step::Nothing => String::new(),
+            Step::Begin => self.completion.chunk(&json!({ "role": "assistant", "content": "" })),
+            Step::Text(text) => self.completion.chunk(&json!({ "content": text })),
+            Step::End { rest, result } => {
+                let rest = if rest.is_empty() {
+                    String::new()
+                } else {
+                    self.completion.chunk(&json!({ "role": "assistant", "content": rest }))
+                };
+                rest + &self.completion.end(&result)
+            }
+            Step::Fail(unanswerable) => failed(&unanswerable),
+        }
+    }
 }
 
 impl EventWriter for CompletionWriter {
     fn write(&mut self, _: Option<i64>, event: &TurnEvent) -> String {
-        let text = self.completion.events(event, &mut self.progress);
-        self.progress.ended |= event.is_last();
-        text
+        let step = self.progress.step(event);
+        self.step(step)
     }
 
     fn has_ended(&self) -> bool {
-        self.progress.ended
+        self.progress.has_ended()
+    }
+
+    fn break_off(&mut self) -> String {
+        failed(&Unanswerable::broken_off())
     }
 }

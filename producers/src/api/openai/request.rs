@@ -1,78 +1,64 @@
-//! What a client of `/v1` asks: the question, and of what was said before as much as a prompt may take.
-
-use std::borrow::Cow;
+//! What a client of `/v1/chat/completions` asks: the question with all that goes with it.
 
 use pipeline::{
     chat::{
-        catalogue::RouteName,
-        generation::{PromptMessage, Role},
+        catalogue::{Catalogue, RouteName},
+        client::{AnswerFormat, ClientAsk, LARGEST_SEED, Sampling},
+        generation::tokens_up_to,
         turn::Ask,
     },
-    constants,
-    problem::{Code, Problem, excerpt},
-    strict_json,
+    problem::{Code, Problem},
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
-use crate::{
-    api::chat::{self, Checked},
-    http::body,
+use super::{
+    fields::{Fields, missing, unsupported, wrong},
+    messages::{self, Message, Said},
+    models::AnsweringModel,
+    parameters::CHAT,
 };
+use crate::api::chat::Checked;
 
-/// The model that lets the question decide its route.
-pub(super) const MODEL: &str = "friend";
-
-/// A request as `OpenAI`'s clients send it; what it says beyond this is not looked at.
-#[derive(Debug, Deserialize, JsonSchema)]
+/// A request as `OpenAI`'s clients send it: the parameters that are done.
+#[derive(Debug, JsonSchema)]
 #[schemars(rename = "ChatCompletionRequest")]
+#[expect(dead_code, reason = "it is described; read is each field by its rules")]
 pub struct CompletionRequest<'a> {
     model: String,
-    #[serde(borrow)]
     messages: Vec<Message<'a>>,
-    #[serde(default)]
-    stream: bool,
-    stream_options: Option<StreamOptions>,
-    max_tokens: Option<i64>,
+    /// Most tokens of the answer, within what the route gives.
+    #[schemars(range(min = 1))]
     max_completion_tokens: Option<i64>,
-    n: Option<i64>,
+    /// The same under its older name.
+    #[schemars(range(min = 1))]
+    max_tokens: Option<i64>,
+    /// `text`, `json_object`, or `json_schema` with a schema.
+    response_format: Option<Value>,
+    /// False: the answer is made of the messages alone.
+    retrieval: Option<bool>,
+    seed: Option<i64>,
+    /// Up to four texts before which the answer ends, or one.
+    stop: Option<Value>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    #[schemars(range(min = 0, max = 2))]
+    temperature: Option<f64>,
+    #[schemars(range(min = 0, max = 1))]
+    top_p: Option<f64>,
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, JsonSchema)]
+#[expect(dead_code, reason = "it is described")]
 struct StreamOptions {
-    #[serde(default)]
-    include_usage: bool,
+    include_usage: Option<bool>,
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "ChatCompletionMessage")]
-struct Message<'a> {
-    #[serde(borrow)]
-    role: Cow<'a, str>,
-    // Read when it is known that somebody reads it: of a long history most is not.
-    #[serde(borrow)]
-    #[schemars(with = "Option<Content>")]
-    content: Option<&'a RawValue>,
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(rename = "ChatCompletionContent")]
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(rename = "ChatCompletionPart")]
-struct Part {
-    #[serde(rename = "type")]
-    kind: String,
-    text: Option<String>,
-}
+/// Most sequences before which an answer ends.
+const STOP_SEQUENCES: usize = 4;
 
 /// What a request asks: the question with all that goes with it, and how it wants to be answered.
+#[derive(Debug)]
 pub(super) struct ParsedCompletion {
     pub(super) checked: Checked,
     pub(super) model: String,
@@ -82,140 +68,214 @@ pub(super) struct ParsedCompletion {
 
 /// Reads and checks a request.
 pub(super) fn parse(text: &[u8]) -> Result<ParsedCompletion, Problem> {
-    let request: CompletionRequest<'_> = strict_json::read_known(text)?;
-    let route = model_route(&request.model)?;
-    if request.n.is_some_and(|n| n != 1) {
-        return Err(Problem::field(Code::Invalid, "/n", "one choice is answered; n must be 1"));
-    }
-    let max_tokens = request.max_completion_tokens.or(request.max_tokens).map(chat::max_tokens).transpose()?;
-    let (system, said) = split(&request.messages)?;
-    let instructions = instructions(&system)?;
-    let mut messages = newest(&said)?;
-    let question = messages
-        .pop()
-        .filter(|message| message.role == Role::User)
-        .ok_or_else(|| Problem::field(Code::Invalid, "/messages", "the last message must be the user's"))?;
-    let message = body::text("/messages", &question.content, constants::CHAT_MESSAGE_BYTES)?;
-    let ask = Ask {
-        route,
-        max_tokens,
-        use_memory: true,
-        history: chat::cut_history(messages),
-        instructions: (!instructions.is_empty()).then_some(instructions),
-        ..Ask::default()
+    let fields = Fields::read(text, CHAT)?;
+    let said = messages::read("messages", fields.get("messages").ok_or_else(|| missing("messages"))?)?;
+    let (model, mut asked) = asked(&fields)?;
+    let client = ClientAsk {
+        stop: stop(&fields)?,
+        format: fields.get("response_format").map(format_of_chat).transpose()?.flatten(),
+        ..asked.client
     };
-    Ok(ParsedCompletion {
-        checked: Checked { message, conversation: None, session: None, ask },
-        model: request.model,
-        stream: request.stream,
-        include_usage: request.stream_options.is_some_and(|options| options.include_usage),
-    })
+    asked = Asked { client, max_tokens: max_tokens(&fields, &["max_completion_tokens", "max_tokens"])?, ..asked };
+    let stream = fields.flag("stream")?.unwrap_or_default();
+    Ok(ParsedCompletion { checked: asked.checked(said), model, stream, include_usage: include_usage(&fields, stream)? })
 }
 
-fn model_route(model: &str) -> Result<Option<RouteName>, Problem> {
-    if model == MODEL {
-        return Ok(None);
-    }
-    let name = model.strip_prefix("friend-").and_then(RouteName::parse);
-    name.map(Some).ok_or_else(|| {
-        let detail = format!("the model {:?} does not exist; GET /v1/models lists those that do", excerpt(model));
-        Problem::field(Code::NotFound, "/model", detail)
-    })
+/// How a question is to be answered, whichever operation asks.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) route: Option<RouteName>,
+    pub(super) max_tokens: Option<u32>,
+    pub(super) client: ClientAsk,
 }
 
-/// A message that is not read yet, at its place in the request.
-#[derive(Clone, Copy)]
-struct Unread<'a> {
-    place: usize,
-    role: Role,
-    content: Option<&'a RawValue>,
-}
-
-/// The system messages, and the others.
-fn split<'a>(messages: &[Message<'a>]) -> Result<(Vec<Unread<'a>>, Vec<Unread<'a>>), Problem> {
-    let unread = messages.iter().enumerate().map(|(place, message)| {
-        let role = match &*message.role {
-            "system" | "developer" => Role::System,
-            "user" => Role::User,
-            "assistant" => Role::Assistant,
-            other => {
-                let shown: String = other.chars().take(40).collect();
-                let detail = format!("the role {shown:?} is none of system, developer, user, assistant");
-                return Err(Problem::field(Code::Invalid, format!("/messages/{place}/role"), detail));
-            }
+impl Asked {
+    /// With what is said.
+    pub(super) fn checked(self, said: Said) -> Checked {
+        let Said { instructions, history, question } = said;
+        let ask = Ask {
+            route: self.route,
+            max_tokens: self.max_tokens,
+            use_memory: !self.client.is_plain,
+            history,
+            instructions,
+            client: Some(self.client),
+            ..Ask::default()
         };
-        Ok(Unread { place, role, content: message.content })
-    });
-    let unread = unread.collect::<Result<Vec<_>, _>>()?;
-    Ok(unread.into_iter().partition(|message| message.role == Role::System))
+        Checked { message: question, conversation: None, session: None, ask }
+    }
 }
 
-/// The system messages, joined.
-fn instructions(system: &[Unread<'_>]) -> Result<String, Problem> {
-    let texts = system.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-    let instructions = texts.join("\n");
-    let most = constants::INSTRUCTIONS_BYTES;
-    if instructions.len() > most {
-        let bytes = instructions.len();
-        let detail = format!("the system messages have {bytes} bytes together; the limit is {most}: shorten them");
-        return Err(Problem::field(Code::TooLarge, "/messages", detail));
-    }
-    Ok(instructions)
-}
-
-/// The newest messages, read as far back as a question and the history before it may reach. Two in a row by the same
-/// side are one message.
-fn newest(said: &[Unread<'_>]) -> Result<Vec<PromptMessage>, Problem> {
-    let most = constants::CHAT_MESSAGE_BYTES + constants::CHAT_HISTORY_BYTES;
-    let (mut read, mut bytes) = (Vec::new(), 0);
-    for message in said.iter().rev() {
-        let content = text(message)?;
-        bytes += content.len();
-        read.push(PromptMessage { role: message.role, content });
-        if bytes > most {
-            break;
-        }
-    }
-    let mut messages: Vec<PromptMessage> = Vec::new();
-    for message in read.into_iter().rev() {
-        match messages.last_mut().filter(|last| last.role == message.role) {
-            Some(last) => last.content.push_str(&format!("\n\n{}", message.content)),
-            None => messages.push(message),
-        }
-    }
-    Ok(messages)
-}
-
-/// What a message says.
-fn text(message: &Unread<'_>) -> Result<String, Problem> {
-    let pointer = format!("/messages/{}/content", message.place);
-    let Some(content) = message.content else { return Ok(String::new()) };
-    let content: Option<Content> = serde_json::from_str(content.get())
-        .map_err(|_| Problem::field(Code::Invalid, &*pointer, "it is neither text nor an array of parts"))?;
-    let parts = match content {
-        None => return Ok(String::new()),
-        Some(Content::Text(text)) => return Ok(text),
-        Some(Content::Parts(parts)) => parts,
+/// What the operations that answer have in common: the model, and how it chooses its words.
+pub(super) fn asked(fields: &Fields<'_>) -> Result<(String, Asked), Problem> {
+    let name = fields.required("model")?;
+    let model = AnsweringModel::parse(&name)?;
+    let wants_retrieval = fields.flag("retrieval")?.unwrap_or(true);
+    let sampling = Sampling {
+        temperature: fields.number("temperature", 0.0..=2.0)?,
+        // Workers AI takes no 0; the likeliest word alone is the same.
+        top_p: fields.number("top_p", 0.0..=1.0)?.map(|top_p| top_p.max(SMALLEST_TOP_P)),
+        seed: fields.integer("seed", i64::MIN..=i64::MAX)?.map(|seed| seed.rem_euclid(LARGEST_SEED) + 1),
     };
-    if let Some(index) = parts.iter().position(|part| part.kind != "text") {
-        return Err(Problem::field(Code::Invalid, format!("{pointer}/{index}/type"), "only text is understood"));
+    let client = ClientAsk { is_plain: model.is_plain || !wants_retrieval, sampling, ..ClientAsk::default() };
+    Ok((name, Asked { route: model.route, max_tokens: None, client }))
+}
+
+/// The smallest that Workers AI takes. <https://developers.cloudflare.com/workers-ai/models/>
+const SMALLEST_TOP_P: f64 = 0.001;
+
+/// The limit of tokens under one of some names.
+pub(super) fn max_tokens(fields: &Fields<'_>, names: &[&str]) -> Result<Option<u32>, Problem> {
+    let mut limit = None;
+    for name in names {
+        let Some(tokens) = fields.integer(name, 1..=i64::MAX)? else { continue };
+        if limit.replace(u32::try_from(tokens).unwrap_or(u32::MAX)).is_some() {
+            return Err(unsupported(name, format!("{} say the same: send one of them", names.join(" and "))));
+        }
     }
-    Ok(parts.into_iter().filter_map(|part| part.text).collect())
+    Ok(limit)
+}
+
+fn stop(fields: &Fields<'_>) -> Result<Vec<String>, Problem> {
+    let expected = || format!("a string, or an array of 1 to {STOP_SEQUENCES} strings, none of them empty");
+    let sequences = fields.value("stop", expected, |value| {
+        let one = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        match value {
+            Value::Array(values) if (1..=STOP_SEQUENCES).contains(&values.len()) => values.iter().map(one).collect(),
+            value => one(value).map(|text| vec![text]),
+        }
+    })?;
+    Ok(sequences.unwrap_or_default())
+}
+
+fn include_usage(fields: &Fields<'_>, stream: bool) -> Result<bool, Problem> {
+    let expected = || "an object with include_usage, true or false".to_owned();
+    let options = fields.value("stream_options", expected, |value| {
+        value.as_object()?.get("include_usage").map_or(Some(false), Value::as_bool)
+    })?;
+    if options.is_some() && !stream {
+        return Err(wrong("stream_options", "there", "left out where stream is not true"));
+    }
+    Ok(options.unwrap_or_default())
+}
+
+fn format_of_chat(raw: &RawValue) -> Result<Option<AnswerFormat>, Problem> {
+    let wish: Value = serde_json::from_str(raw.get()).unwrap_or_default();
+    format("response_format", &wish, |format| format.get("json_schema")?.get("schema"))
+}
+
+/// Reads a wish for JSON; `schema` is where its schema lies. `None` is text.
+pub(super) fn format(
+    name: &str,
+    format: &Value,
+    schema: impl FnOnce(&Value) -> Option<&Value>,
+) -> Result<Option<AnswerFormat>, Problem> {
+    let expected = "an object whose type is text, json_object, or json_schema with a schema that is an object";
+    let refused = || wrong(name, &format.to_string(), expected);
+    match format.get("type").and_then(Value::as_str) {
+        Some("text") => Ok(None),
+        Some("json_object") => Ok(Some(AnswerFormat::JsonObject)),
+        Some("json_schema") => {
+            let schema = schema(format).filter(|schema| schema.is_object()).ok_or_else(refused)?;
+            Ok(Some(AnswerFormat::JsonSchema { json_schema: schema.clone() }))
+        }
+        _ => Err(refused()),
+    }
+}
+
+/// Tokens that are kept for our own rules beside a client's words.
+const RULES_TOKENS: u64 = 256;
+/// Tokens that a chat template spends on a message beyond its text.
+const TOKENS_PER_MESSAGE: u64 = 8;
+
+/// Refuses what the models cannot do, and more words than they read, under the parameter's name.
+pub(super) fn hold_to_models(name: &str, checked: &Checked, catalogue: &Catalogue) -> Result<(), Problem> {
+    let ask = &checked.ask;
+    let is_formatted = ask.client.as_ref().is_some_and(|client| client.format.is_some());
+    if is_formatted && !catalogue.answers_json(ask.route) {
+        let detail = "no model behind this name answers in JSON: choose another, or ask for text".to_owned();
+        return Err(unsupported("response_format", detail));
+    }
+    let history = ask.history.iter().map(|message| message.content.as_str());
+    let mut left = room(ask, catalogue);
+    if fixed(checked).chain(history).all(|text| take(&mut left, text)) {
+        return Ok(());
+    }
+    Err(too_long(name, checked, catalogue))
+}
+
+/// Leaves the oldest messages of the history out until the rest fits.
+pub(super) fn leave_out_oldest(checked: &mut Checked, catalogue: &Catalogue) {
+    let mut left = room(&checked.ask, catalogue);
+    if !fixed(checked).all(|text| take(&mut left, text)) {
+        return;
+    }
+    let history = &mut checked.ask.history;
+    let kept = history.iter().rev().take_while(|message| take(&mut left, &message.content)).count();
+    history.drain(..history.len() - kept);
+}
+
+/// Tokens that a client's words may have.
+fn room(ask: &Ask, catalogue: &Catalogue) -> u64 {
+    let answer = catalogue.most_tokens(ask.route).min(ask.max_tokens.unwrap_or(u32::MAX));
+    catalogue.reach(ask.route).saturating_sub(u64::from(answer) + RULES_TOKENS)
+}
+
+/// What must be read whatever else is.
+fn fixed(checked: &Checked) -> impl Iterator<Item = &str> {
+    checked.ask.instructions.as_deref().into_iter().chain([checked.message.as_str()])
+}
+
+/// Takes a message's tokens off those that are left; false if there are not so many.
+fn take(left: &mut u64, text: &str) -> bool {
+    let tokens = left.checked_sub(TOKENS_PER_MESSAGE).and_then(|left| tokens_up_to(text, left));
+    *left -= tokens.map_or(0, |tokens| tokens + TOKENS_PER_MESSAGE);
+    tokens.is_some()
+}
+
+fn too_long(name: &str, checked: &Checked, catalogue: &Catalogue) -> Problem {
+    let ask = &checked.ask;
+    let (reach, room) = (catalogue.reach(ask.route), room(ask, catalogue));
+    let system = ask.instructions.as_ref().map_or(0, String::len);
+    let earlier: usize = ask.history.iter().map(|message| message.content.len()).sum();
+    let last = checked.message.len();
+    let detail = format!(
+        "the messages have more than {room} tokens ({system} bytes of system messages, {earlier} of earlier ones, \
+         {last} of the last): this model's maximum context length is {reach} tokens, the answer's among them; \
+         shorten them"
+    );
+    let mut problem = Problem::field(Code::Invalid, format!("/{name}"), detail);
+    "context_length_exceeded".clone_into(&mut problem.code);
+    problem
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use std::collections::BTreeSet;
 
-    use super::*;
+    use serde_json::json;
+
+    use super::{super::parameters::Treatment, *};
+
+    fn body(fields: &Value) -> Vec<u8> {
+        let mut body = json!({"model": "friend", "messages": [{"role": "user", "content": "Hi"}]});
+        for (name, value) in fields.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        body.to_string().into_bytes()
+    }
+
+    fn client(fields: &Value) -> ClientAsk {
+        parse(&body(fields)).unwrap().checked.ask.client.unwrap()
+    }
 
     #[test]
     fn a_request_becomes_a_question_with_history() {
-        let body = r#"{"model":"friend-code","stream":true,"max_tokens":50,"messages":[
-            {"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},
-            {"role":"assistant","content":"Hello"},
-            {"role":"user","content":[{"type":"text","text":"What "},{"type":"text","text":"now?"}]}]}"#;
-        let parsed = parse(body.as_bytes()).unwrap();
+        let parsed = parse(&body(&json!({"model": "friend-code", "stream": true, "max_tokens": 50, "messages": [
+            {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Hello"},
+            {"role": "user", "content": [{"type": "text", "text": "What "}, {"type": "text", "text": "now?"}]}]})))
+        .unwrap();
         let ask = &parsed.checked.ask;
         assert_eq!(
             (parsed.checked.message.as_str(), ask.instructions.as_deref(), ask.history.len()),
@@ -225,28 +285,76 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_history_as_much_is_read_as_a_prompt_may_take() {
-        let said = |role: &str, content: Value| serde_json::json!({ "role": role, "content": content });
-        let mut messages =
-            vec![said("user", serde_json::json!([{ "type": "image_url" }])), said("system", "Be brief.".into())];
-        for turn in 0..100 {
-            messages.push(said("user", format!("Question {turn}").into()));
-            messages.push(said("assistant", format!("{turn} {}", "a".repeat(1_000)).into()));
+    fn what_a_client_wishes_is_kept_with_the_question() {
+        let asked = client(&json!({"temperature": 0.5, "top_p": 0, "seed": 0, "stop": "\n"}));
+        let sampling = Sampling { temperature: Some(0.5), top_p: Some(0.001), seed: Some(1) };
+        assert_eq!((asked.sampling, asked.stop), (sampling, vec!["\n".to_owned()]));
+        assert_eq!(client(&json!({"stop": ["a", "b"]})).stop, ["a", "b"]);
+        assert_eq!(client(&json!({"seed": -1})).sampling.seed, Some(LARGEST_SEED));
+        let schema = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}});
+        let json_schema = json!({"type": "object"});
+        assert_eq!(client(&json!({"response_format": schema})).format, Some(AnswerFormat::JsonSchema { json_schema }));
+        assert_eq!(client(&json!({"response_format": {"type": "text"}})).format, None);
+        for plain in
+            [json!({"retrieval": false}), json!({"model": "friend-plain"}), json!({"model": "friend-code-plain"})]
+        {
+            let ask = parse(&body(&plain)).unwrap().checked.ask;
+            assert!(ask.is_plain() && !ask.use_memory && ask.source_filters().is_none());
         }
-        messages.extend([said("user", "What ".into()), said("user", "now?".into())]);
-        let body = serde_json::json!({ "model": "friend", "messages": messages }).to_string();
-        let parsed = parse(body.as_bytes()).unwrap();
-        let ask = &parsed.checked.ask;
+        assert!(!client(&json!({"retrieval": true})).is_plain);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_is_refused_by_its_name() {
+        for (fields, param) in [
+            (json!({"temperature": "hot"}), "/temperature"),
+            (json!({"temperature": 3}), "/temperature"),
+            (json!({"top_p": 1.5}), "/top_p"),
+            (json!({"seed": 1.5}), "/seed"),
+            (json!({"stop": ["a", "b", "c", "d", "e"]}), "/stop"),
+            (json!({"stop": [""]}), "/stop"),
+            (json!({"max_tokens": 0}), "/max_tokens"),
+            (json!({"max_tokens": 5, "max_completion_tokens": 5}), "/max_tokens"),
+            (json!({"response_format": {"type": "yaml"}}), "/response_format"),
+            (json!({"response_format": {"type": "json_schema"}}), "/response_format"),
+            (json!({"stream_options": {"include_usage": true}}), "/stream_options"),
+            (json!({"tools": [{"type": "function"}]}), "/tools"),
+            (json!({"messages": [{"role": "tool", "content": "x"}]}), "/messages/0/role"),
+            (json!({"messages": [{"role": "assistant", "content": "x", "tool_calls": [1]}]}), "/messages/0/tool_calls"),
+            (json!({"messages": "Hi"}), "/messages"),
+            (json!({"messages": null}), "/messages"),
+            (json!({"model": 5}), "/model"),
+        ] {
+            let problem = parse(&body(&fields)).unwrap_err();
+            assert_eq!(problem.errors[0].pointer, param, "{fields}: {}", problem.detail);
+        }
+    }
+
+    #[test]
+    fn what_is_described_is_what_is_done() {
+        let schema = schemars::schema_for!(CompletionRequest<'_>);
+        let described: BTreeSet<&str> =
+            schema.get("properties").unwrap().as_object().unwrap().keys().map(String::as_str).collect();
+        let done = CHAT.iter().filter(|row| row.treatment == Treatment::Done).map(|row| row.name).collect();
+        assert_eq!(described, done);
+    }
+
+    #[test]
+    fn the_window_is_used_and_what_is_beyond_it_refused() {
+        let catalogue = Catalogue::default();
+        let held = |model: &str, words: usize| {
+            let messages = json!([{"role": "system", "content": "word ".repeat(words / 2)},
+                                  {"role": "user", "content": "word ".repeat(words / 2)}]);
+            let parsed = parse(&body(&json!({"model": model, "messages": messages}))).unwrap();
+            hold_to_models("messages", &parsed.checked, &catalogue)
+        };
+        assert!(held("friend", 30_000).is_ok());
+        let refused = held("friend", 32_000).unwrap_err();
         assert_eq!(
-            (parsed.checked.message.as_str(), ask.instructions.as_deref()),
-            ("What \n\nnow?", Some("Be brief."))
+            (refused.code.as_str(), refused.errors[0].pointer.as_str()),
+            ("context_length_exceeded", "/messages")
         );
-        let bytes: usize = ask.history.iter().map(|message| message.content.len()).sum();
-        let most = constants::CHAT_HISTORY_BYTES;
-        assert!((most - 1_100..=most).contains(&bytes), "{bytes}");
-        assert!(ask.history.last().unwrap().content.starts_with("99 "));
-        // What is read is what it must be.
-        let wrong = body.replace("\"Question 99\"", "[{\"type\":\"image_url\"}]");
-        assert!(parse(wrong.as_bytes()).is_err());
+        assert!(refused.detail.contains("maximum context length is 32000 tokens"), "{}", refused.detail);
+        assert!(held("friend-code", 31_000).is_ok());
     }
 }

@@ -2,11 +2,16 @@
 //!
 //! A chunk may have a thousand tokens; the model reads 512 word pieces. Each chunk becomes as many
 //! windows of equal size as it needs, each led by the document's title. The chunk's vector is the
-//! mean of its windows' weighted by their length, normalised.
+//! mean of its windows' weighted by their length, normalised. So has a text of a client of `/v1/embeddings`.
 
-use pipeline::model::EmbeddingModel;
+use pipeline::{
+    constants,
+    failure::{Failure, FailureKind},
+    model::{EMBEDDING, EmbeddingModel},
+    platform::ports::Embedder,
+};
 
-use super::word_pieces::{self, Word};
+use crate::word_pieces::{self, Word};
 
 /// The two special tokens around every input.
 const SPECIAL: usize = 2;
@@ -92,6 +97,42 @@ pub fn pool(vectors: &[Vec<f32>], pieces: &[usize]) -> Vec<f32> {
 
 fn norm(vector: &[f32]) -> f32 {
     vector.iter().map(|value| value * value).sum::<f32>().sqrt()
+}
+
+/// Texts of a call that is not made again with fewer when it fails.
+const FEWEST_TEXTS: usize = 12;
+
+/// The windows' vectors. The model takes 100 texts a call, but was seen to fail on fewer long ones: a call that
+/// fails is made again with half of its texts, and so are those after it.
+pub async fn embed<P: Embedder>(ports: &P, windows: &[&Window]) -> Result<Vec<Vec<f32>>, Failure> {
+    let mut vectors = Vec::with_capacity(windows.len());
+    let mut most = constants::TEXTS_PER_EMBEDDING_CALL;
+    let mut rest = windows;
+    while !rest.is_empty() {
+        let (call, others) = rest.split_at(most.min(rest.len()));
+        match embed_texts(ports, call).await {
+            Ok(answer) => {
+                vectors.extend(answer);
+                rest = others;
+            }
+            Err(failure) if failure.kind == FailureKind::Exhausted || call.len() <= FEWEST_TEXTS => {
+                return Err(failure);
+            }
+            Err(_) => most = call.len().div_ceil(2),
+        }
+    }
+    Ok(vectors)
+}
+
+/// One call.
+async fn embed_texts<P: Embedder>(ports: &P, call: &[&Window]) -> Result<Vec<Vec<f32>>, Failure> {
+    let texts: Vec<String> = call.iter().map(|window| window.text.clone()).collect();
+    let pieces: usize = call.iter().map(|window| window.pieces).sum();
+    let answer = ports.embed(&EMBEDDING, &texts, pieces as u64).await?;
+    if answer.len() != texts.len() || answer.iter().any(|vector| vector.len() != EMBEDDING.dimensions) {
+        return Err(Failure::transient("the model's answer has the wrong shape"));
+    }
+    Ok(answer)
 }
 
 #[cfg(test)]

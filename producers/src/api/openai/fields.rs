@@ -1,0 +1,174 @@
+//! The fields of a request of `/v1`: none is passed over, and a wrong value is answered with what is allowed.
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use pipeline::{
+    nearest,
+    problem::{Code, Problem, excerpt},
+};
+use serde_json::{Value, value::RawValue};
+
+use super::parameters::{RequestParameter, Treatment};
+
+/// What a request says, by the names of its parameters. `null` says nothing.
+#[derive(Debug)]
+pub(super) struct Fields<'a> {
+    values: BTreeMap<String, &'a RawValue>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads a request whose parameters are those of a table.
+    pub(super) fn read(body: &'a [u8], table: &[RequestParameter]) -> Result<Self, Problem> {
+        let values: BTreeMap<String, &'a RawValue> = serde_json::from_slice(body).map_err(|error| {
+            Problem::new(Code::Malformed, format!("the body is not the JSON object expected: {error}"))
+        })?;
+        for (name, value) in &values {
+            check(table, name, value)?;
+        }
+        Ok(Self { values })
+    }
+
+    /// What is said under a name.
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.values.get(name).copied().filter(|value| value.get() != "null")
+    }
+
+    /// A number within a range.
+    pub(super) fn number(&self, name: &str, range: RangeInclusive<f64>) -> Result<Option<f64>, Problem> {
+        let expected = || format!("a number from {} to {}", range.start(), range.end());
+        self.value(name, expected, |value| value.as_f64().filter(|number| range.contains(number)))
+    }
+
+    /// A whole number within a range.
+    pub(super) fn integer(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, Problem> {
+        let expected = || {
+            if *range.end() == i64::MAX {
+                format!("a whole number from {}", range.start())
+            } else {
+                format!("a whole number from {} to {}", range.start(), range.end())
+            }
+        };
+        self.value(name, expected, |value| value.as_i64().filter(|number| range.contains(number)))
+    }
+
+    /// True or false.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
+        self.value(name, || "true or false".to_owned(), Value::as_bool)
+    }
+
+    /// A text.
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, Problem> {
+        self.value(name, || "a string".to_owned(), |value| value.as_str().map(str::to_owned))
+    }
+
+    /// A text that must be there.
+    pub(super) fn required(&self, name: &str) -> Result<String, Problem> {
+        self.text(name)?.ok_or_else(|| missing(name))
+    }
+
+    /// A value that `read` understands; one that it does not is refused with what was `expected`.
+    pub(super) fn value<T>(
+        &self,
+        name: &str,
+        expected: impl FnOnce() -> String,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        let Some(raw) = self.get(name) else { return Ok(None) };
+        let value: Option<Value> = serde_json::from_str(raw.get()).ok();
+        value.as_ref().and_then(read).map(Some).ok_or_else(|| wrong(name, raw.get(), &expected()))
+    }
+}
+
+/// The answer to a parameter that is not there and must be.
+pub(super) fn missing(name: &str) -> Problem {
+    let mut problem = Problem::field(Code::Invalid, format!("/{name}"), format!("{name} is missing"));
+    "missing_required_parameter".clone_into(&mut problem.code);
+    problem
+}
+
+/// The answer to a value that cannot be.
+pub(super) fn wrong(name: &str, sent: &str, expected: &str) -> Problem {
+    let path = name.replace('.', "/");
+    let detail = format!("{name} is {}, and must be {expected}", excerpt(sent));
+    let mut problem = Problem::field(Code::Invalid, format!("/{path}"), detail);
+    "invalid_value".clone_into(&mut problem.code);
+    problem
+}
+
+/// The answer to what is not done here.
+pub(super) fn unsupported(name: &str, detail: String) -> Problem {
+    let path = name.replace('.', "/");
+    let mut problem = Problem::field(Code::Invalid, format!("/{path}"), detail);
+    "unsupported_parameter".clone_into(&mut problem.code);
+    problem
+}
+
+fn check(table: &[RequestParameter], name: &str, value: &RawValue) -> Result<(), Problem> {
+    let Some(row) = table.iter().find(|row| row.name == name) else {
+        let detail = nearest::unknown("parameter", name, table.iter().map(|row| row.name));
+        let mut problem = Problem::field(Code::Invalid, format!("/{}", excerpt(name)), detail);
+        "unknown_parameter".clone_into(&mut problem.code);
+        return Err(problem);
+    };
+    let Treatment::Refused(but) = row.treatment else { return Ok(()) };
+    if value.get() == "null" || but.iter().any(|allowed| is_same(allowed, value.get())) {
+        return Ok(());
+    }
+    let beside = match but {
+        [] => String::new(),
+        but => format!(", or send {}", but.join(" or ")),
+    };
+    Err(unsupported(name, format!("{name} is not done here: leave it out{beside}")))
+}
+
+/// Whether two texts are the same JSON; numbers are by their value.
+fn is_same(one: &str, other: &str) -> bool {
+    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+    match (read(one), read(other)) {
+        (Some(Value::Number(one)), Some(Value::Number(other))) => one.as_f64() == other.as_f64(),
+        (one, other) => one.is_some() && one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::parameters::CHAT, *};
+
+    fn code(body: &str) -> (String, String) {
+        let problem = Fields::read(body.as_bytes(), CHAT).unwrap_err();
+        (problem.code.clone(), problem.errors[0].pointer.clone())
+    }
+
+    #[test]
+    fn what_is_not_done_is_refused_by_its_name_unless_it_asks_for_nothing() {
+        for row in CHAT {
+            let Treatment::Refused(but) = row.treatment else { continue };
+            let sent = |value: &str| format!(r#"{{"{}":{value}}}"#, row.name);
+            let refused = ("unsupported_parameter".to_owned(), format!("/{}", row.name));
+            assert_eq!(code(&sent(r#"{"something":"else"}"#)), refused);
+            for value in but.iter().chain(&["null"]) {
+                assert!(Fields::read(sent(value).as_bytes(), CHAT).is_ok(), "{}: {value}", row.name);
+            }
+        }
+        assert!(Fields::read(br#"{"presence_penalty":0.0}"#, CHAT).is_ok());
+        assert_eq!(code(r#"{"heat":1}"#), ("unknown_parameter".to_owned(), "/heat".to_owned()));
+    }
+
+    #[test]
+    fn a_wrong_value_is_answered_with_what_is_allowed() {
+        let fields = Fields::read(br#"{"temperature":"hot","top_p":3,"seed":1.5,"stream":"yes"}"#, CHAT).unwrap();
+        let detail = |problem: Problem| (problem.code, problem.detail);
+        let invalid = |detail: &str| ("invalid_value".to_owned(), detail.to_owned());
+        assert_eq!(
+            detail(fields.number("temperature", 0.0..=2.0).unwrap_err()),
+            invalid("temperature is \"hot\", and must be a number from 0 to 2")
+        );
+        assert_eq!(
+            detail(fields.number("top_p", 0.0..=1.0).unwrap_err()),
+            invalid("top_p is 3, and must be a number from 0 to 1")
+        );
+        assert!(fields.integer("seed", 0..=i64::MAX).is_err() && fields.flag("stream").is_err());
+        assert_eq!(fields.text("user").unwrap(), None);
+        assert_eq!(fields.required("model").unwrap_err().code, "missing_required_parameter");
+    }
+}
