@@ -6,7 +6,11 @@ use pipeline::problem::{FieldError, Problem};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{edit::Edit, frames::About, live::Sender, scratch::Scratch};
+use super::{
+    edit::Edit,
+    live::{About, Sender},
+    scratch::Scratch,
+};
 
 /// Something that is sent: an event that the log numbers and everybody hears, or an answer to one participant.
 #[derive(Debug, Serialize)]
