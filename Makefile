@@ -3,10 +3,10 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build release dev check test trace demo eval bench freeplan soak deploy smoke clean
+.PHONY: help build release dev check test trace demo eval bench freeplan fuzz-api soak deploy smoke clean
 
 help: ## list the commands
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 build: ## install what is missing, build both Workers and the development kit
 	@local/setup/build.sh
@@ -39,6 +39,9 @@ bench: release ## CPU, speed, Free-plan cost (QUICK=1: fewer; CPU=1 ROWS=memorie
 
 freeplan: build ## a day on the Free plan, simulated: which allowance runs out first
 	@cargo run --quiet --locked -p tests --bin freeplan
+
+fuzz-api: build ## try all that the API's description allows (EXAMPLES=500 of each operation, SEEDS="1 2")
+	@cargo test --quiet --locked -p tests --test end_to_end -- --ignored --nocapture the_whole_description_at_length
 
 soak: build ## the long proofs: more histories, poison, kills of workerd, outages, 100 MB (about 90 minutes)
 	@local/setup/soak.sh

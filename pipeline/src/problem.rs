@@ -75,6 +75,46 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every kind.
+    pub const ALL: [Self; 16] = [
+        Self::Malformed,
+        Self::Invalid,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Gone,
+        Self::Conflict,
+        Self::LengthRequired,
+        Self::TooLarge,
+        Self::UnsupportedType,
+        Self::KeyReused,
+        Self::Duplicate,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
+    /// The kind of this name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.name() == name)
+    }
+
+    /// Its HTTP status.
+    pub const fn status(self) -> u16 {
+        self.parts().0
+    }
+
+    /// Its stable name, which its type ends with.
+    pub const fn name(self) -> &'static str {
+        self.parts().1
+    }
+
+    /// What it is, in a few words.
+    pub const fn title(self) -> &'static str {
+        self.parts().2
+    }
+
     /// HTTP status, stable name and title.
     const fn parts(self) -> (u16, &'static str, &'static str) {
         match self {
@@ -148,4 +188,21 @@ pub fn shortened(words: String) -> String {
 /// The beginning of what a client sent, long enough to be recognised in a problem's detail.
 pub fn excerpt(sent: &str) -> String {
     sent.chars().take(60).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_is_listed_once_and_found_by_its_name() {
+        let names: HashSet<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        // The last of them: one that is added stands before it.
+        assert_eq!(Code::Internal as usize + 1, Code::ALL.len());
+        assert!(Code::ALL.into_iter().all(|code| Code::named(code.name()) == Some(code)));
+        assert_eq!(Code::named("nothing"), None);
+    }
 }

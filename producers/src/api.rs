@@ -11,6 +11,7 @@ pub mod keys;
 pub mod me;
 pub mod memories;
 pub mod openai;
+pub mod problems;
 pub mod search;
 pub mod sessions;
 pub mod usage;

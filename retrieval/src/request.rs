@@ -31,7 +31,7 @@ pub enum GroupBy {
 #[schemars(rename = "Search")]
 pub struct SearchRequest {
     /// What is sought.
-    #[schemars(length(max = constants::QUERY_BYTES))]
+    #[schemars(length(min = 1, max = constants::QUERY_BYTES), extend("pattern" = "\\S"))]
     pub query: String,
     /// At most so many hits.
     #[serde(default = "default_top_k")]

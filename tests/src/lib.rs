@@ -1,6 +1,8 @@
 //! What the tests share: the whole product over ports in memory, and checks of what is stored.
 
+pub mod compatibility;
 pub mod corpus;
+pub mod described;
 pub mod freeplan;
 pub mod memories;
 pub mod rig;

@@ -38,6 +38,8 @@ use producers::{
 use serde_json::{Value, json};
 use test_platform::{Fate, InMemory, ready};
 
+use crate::described;
+
 /// A product and the key of its first user.
 #[derive(Debug)]
 pub struct Rig {
@@ -150,6 +152,7 @@ impl Rig {
             let _ = ready(ledger::record(&self.memory, entry));
         }
         self.memory.note_asked(&format!("{method} {}", summary.route));
+        described::check(method, summary.route, &reply);
         self.assert_admitted();
         answer_of(reply)
     }

@@ -121,9 +121,10 @@ impl RequestBody for Upload {
     }
 }
 
-/// A request as `producers` knows it, its body unread.
+/// A request as `producers` knows it, its body unread. Its method is the one that came: the `worker` crate takes those
+/// that it does not know for GET.
 fn unread(request: worker::Request) -> worker::Result<Request<Upload>> {
-    let mut builder = Request::builder().method(request.method().as_ref()).uri(request.url()?.as_str());
+    let mut builder = Request::builder().method(request.inner().method().as_str()).uri(request.url()?.as_str());
     for (name, value) in request.headers() {
         builder = builder.header(name, value);
     }
@@ -169,7 +170,7 @@ async fn respond(
             let response = join_channel(platform, &joining, original).await?;
             return Ok(Responding { response, streaming, closing });
         }
-        (Body::Bytes(bytes), _) if !empty => Response::from_bytes(bytes)?,
+        (Body::Bytes(bytes), _) if !empty && !bytes.is_empty() => Response::from_bytes(bytes)?,
         (Body::JobEvents(job), Some(user)) => {
             stream(&mut streaming, job_events::job_events(platform.clone(), user, job))?
         }

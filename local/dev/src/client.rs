@@ -74,6 +74,7 @@ impl Client {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_mins(2)))
+            .allow_non_standard_methods(true)
             .build()
             .into();
         Self { agent, url: url.to_owned(), key: key.to_owned() }

@@ -56,12 +56,15 @@ pub struct Profile {
     pub strict_models: bool,
     /// `OUTAGES`: services that do not answer for a while (JSON), or nothing.
     pub outages: String,
+    /// `ALLOWED_ORIGINS`: pages that may call it, or nothing.
+    pub allowed_origins: String,
     /// `D1_BYTES`: how large its database may be; nothing: as on the Free plan.
     pub database_bytes: String,
 }
 
 impl Profile {
-    /// As the environment says: `PLAN`, and `LIMITS`, or both as `ENVIRONMENT` has them, a section of `wrangler.toml`.
+    /// As the environment says: `ALLOWED_ORIGINS`, `PLAN`, and `LIMITS`, or both of these as `ENVIRONMENT` has them, a
+    /// section of `wrangler.toml`.
     pub fn from_environment(root: &Path) -> Result<Self, Error> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let configured = |name: &str| match (variable(name), variable("ENVIRONMENT")) {
@@ -72,7 +75,8 @@ impl Profile {
         let (plan, limits) = (configured("PLAN")?, configured("LIMITS")?);
         check_plan(&plan)?;
         check_limits(&limits)?;
-        Ok(Self { plan, limits, ..Self::default() })
+        let allowed_origins = variable("ALLOWED_ORIGINS").unwrap_or_default();
+        Ok(Self { plan, limits, allowed_origins, ..Self::default() })
     }
 
     /// The same, as strict as production in all that can be had here: what `make dev` starts. Whoever measures, shows
@@ -197,6 +201,10 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
     let mut table: Table = deployed.parse()?;
     let main = table.get("main").and_then(Value::as_str).ok_or("a configuration without main")?.to_owned();
     table.insert("main".into(), text(&root.join(main)));
+    if let Some(assets) = table.get_mut("assets").and_then(Value::as_table_mut) {
+        let directory = assets.get("directory").and_then(Value::as_str).unwrap_or_default().to_owned();
+        assets.insert("directory".into(), text(&root.join(directory)));
+    }
     table.remove("ai");
     table.remove("vectorize");
     table.remove("observability");
@@ -208,6 +216,7 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
         // What production refuses an invocation is refused here, too.
         ("STRICT".to_owned(), Value::from("true")),
         ("OUTAGES".to_owned(), Value::from(profile.outages.as_str())),
+        ("ALLOWED_ORIGINS".to_owned(), Value::from(profile.allowed_origins.as_str())),
         ("D1_BYTES".to_owned(), Value::from(profile.database_bytes.as_str())),
         ("CLOCK_SHIFT_SECONDS".to_owned(), Value::from(profile.clock_shift.as_secs().to_string())),
     ];

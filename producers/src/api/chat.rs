@@ -45,7 +45,7 @@ use crate::{
 #[schemars(rename = "Chat")]
 pub struct ChatRequest {
     /// What is asked.
-    #[schemars(length(max = constants::CHAT_MESSAGE_BYTES))]
+    #[schemars(length(min = 1, max = constants::CHAT_MESSAGE_BYTES), extend("pattern" = "\\S"))]
     pub message: String,
     /// The conversation it goes on with; without one a new one begins.
     #[schemars(with = "Option<ConversationId>")]

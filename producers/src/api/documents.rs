@@ -92,7 +92,7 @@ fn not_found() -> Problem {
 }
 
 /// What a document may be, as far as it has come.
-const STATUSES: [&str; 4] = ["indexing", "indexed", "failed", "cancelled"];
+pub const STATUSES: [&str; 4] = ["indexing", "indexed", "failed", "cancelled"];
 
 /// `GET /api/documents`: the one that was uploaded last first.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
@@ -161,6 +161,8 @@ pub struct Deleted<'a> {
     document_id: &'a DocumentId,
     deleted_at: Timestamp,
     job_id: &'a JobId,
+    /// The job's, when it was made.
+    status: &'static str,
 }
 
 /// `DELETE /api/documents/{id}`: hidden at once, removed everywhere by a job whose receipt says what
@@ -170,7 +172,7 @@ pub async fn delete<P: Database + Queue + Deployment + Meter + Clock + Random>(p
     let user = &call.tenant.user;
     let deleted_at = ports.now();
     let job = remove::document(ports, user, &id, Cause::Owner).await?.ok_or_else(not_found)?;
-    let deleted = Deleted { document_id: &id, deleted_at, job_id: &job };
+    let deleted = Deleted { document_id: &id, deleted_at, job_id: &job, status: "queued" };
     match call.wait() {
         Span::ZERO => Ok(Reply::json(StatusCode::ACCEPTED, &deleted).of_job(&job)),
         longest => jobs::wait(ports, user, &job, longest, &deleted).await,

@@ -119,7 +119,7 @@ fn nothing_follows() -> Reply {
 }
 
 /// What jobs are for that their owners see.
-const KINDS: [&str; 5] = [
+pub const KINDS: [&str; 5] = [
     JobKind::Index.name(),
     JobKind::Delete.name(),
     JobKind::Restore.name(),
@@ -127,7 +127,7 @@ const KINDS: [&str; 5] = [
     JobKind::Archive.name(),
 ];
 /// What a job may be, as far as it has come.
-const STATUSES: [&str; 7] = ["queued", "running", "parked", "succeeded", "partial", "failed", "cancelled"];
+pub const STATUSES: [&str; 7] = ["queued", "running", "parked", "succeeded", "partial", "failed", "cancelled"];
 
 /// `GET /api/jobs`: the newest first.
 pub async fn list<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {

@@ -26,7 +26,7 @@ use pipeline::{
 };
 use retrieval::{embedding_text, memories};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::http::{
@@ -38,6 +38,8 @@ use crate::http::{
 
 /// What can be remembered.
 pub const KINDS: [&str; 5] = ["fact", "preference", "decision", "instruction", "note"];
+/// What a memory can be.
+pub const STATES: [&str; 3] = ["proposed", "active", "superseded"];
 const DEFAULT_KIND: &str = "fact";
 const DEFAULT_CONFIDENCE: f64 = 1.0;
 /// Longest `source`, in bytes.
@@ -65,6 +67,28 @@ fn checked_kind(kind: String) -> Result<String, Problem> {
     }
     let detail = format!("{:?} is none of {}", excerpt(&kind), KINDS.join(", "));
     Err(Problem::field(Code::Invalid, "/kind", detail))
+}
+
+/// A memory in a list; what was recalled says how it fits, too.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ListedMemory")]
+pub struct Listed {
+    #[serde(flatten)]
+    memory: MemoryRow,
+    #[serde(flatten)]
+    fit: Option<Fit>,
+}
+
+/// How well a memory fits what was asked.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Fit {
+    /// How well it fits, comparable within one answer.
+    score: f64,
+    /// Cosine to what was asked, if it was found by meaning.
+    similarity: Option<f64>,
+    /// Which ways led to it: `pinned`, `vector`, `keyword`.
+    found_by: Vec<String>,
 }
 
 fn checked_confidence(confidence: f64) -> Result<f64, Problem> {

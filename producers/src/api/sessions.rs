@@ -99,7 +99,7 @@ impl From<SessionRow> for SessionView {
 /// A session to open.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct NewSession {
-    #[schemars(length(max = NAME_BYTES))]
+    #[schemars(length(min = 1, max = NAME_BYTES), extend("pattern" = "\\S"))]
     title: Option<String>,
     /// What its guests may ask about; nothing unless it is said.
     #[serde(default)]
@@ -146,7 +146,7 @@ pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) ->
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionChange {
-    #[schemars(length(max = NAME_BYTES))]
+    #[schemars(length(min = 1, max = NAME_BYTES), extend("pattern" = "\\S"))]
     title: Option<String>,
     /// What its guests may ask about from now on.
     guests: Option<GuestScope>,
@@ -225,7 +225,7 @@ pub async fn close<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
 /// Whom a ticket is for.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct NewTicket {
-    #[schemars(length(max = NAME_BYTES))]
+    #[schemars(length(min = 1, max = NAME_BYTES), extend("pattern" = "\\S"))]
     name: Option<String>,
     role: Option<ParticipantRole>,
 }
@@ -331,7 +331,7 @@ fn check_origin(settings: &Settings, request: &Request<Bytes>) -> Result<(), Pro
         .uri()
         .authority()
         .map(|authority| format!("{}://{authority}", request.uri().scheme_str().unwrap_or("https")));
-    let allowed = own.as_deref() == Some(origin) || settings.allowed_origins.iter().any(|allowed| allowed == origin);
+    let allowed = own.as_deref() == Some(origin) || settings.allows_origin(origin);
     if allowed {
         Ok(())
     } else {

@@ -49,8 +49,15 @@ pub struct Settings {
     pub admin_token: String,
     /// What new keys are marked with: `local`, `live`, ….
     pub environment: String,
-    /// Pages that may open sessions, beside the deployment's own: `https://example.com`.
+    /// Pages that may call the API and open sessions, beside the deployment's own: `https://example.com`.
     pub allowed_origins: Vec<String>,
+}
+
+impl Settings {
+    /// True for the origin of a page that the deployment names. A page without one (`null`) is nobody's.
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        !["", "*", "null"].contains(&origin) && self.allowed_origins.iter().any(|allowed| allowed == origin)
+    }
 }
 
 /// Without the secrets.

@@ -6,7 +6,7 @@
 //! counts it all the same, and so does the isolate, which leaves it to the ledger for one row of many.
 
 use bytes::Bytes;
-use http::{HeaderName, Request, header};
+use http::{HeaderName, Method, Request, header};
 use pipeline::{
     budget::{day::Budget, usage::Usage, user_day},
     failure::Failure,
@@ -19,11 +19,12 @@ use crate::http::{
     authenticate::{self, Caller},
     body::{self, RequestBody, Unread, length_required},
     call::{Call, PublicCall, RequestPorts, Settings},
-    openai_problem,
+    cors, openai_problem,
     operation::{Handler, KeyedHandler, Operation, PublicHandler},
-    operations, parameters,
+    parameters,
     rate_limit::{self, Limited},
     reply::{Answer, Body, Refusal, Reply},
+    routing,
 };
 
 /// What the log says of a request, beside what the edge measures.
@@ -52,11 +53,16 @@ pub async fn handle<P: RequestPorts>(
 ) -> (Reply, Summary) {
     let summary = Summary { request_id, route: "unknown", user: None, key: None, failure: None, is_recorded: false };
     let path = request.uri().path().to_owned();
-    let mut exchange = Exchange { ports, settings, path: &path, summary };
+    let origin = cors::allowed_origin(settings, request.headers());
+    let is_head = request.method() == Method::HEAD;
+    let mut exchange = Exchange { ports, settings, path: &path, origin: origin.as_deref(), summary };
     let reply = match exchange.answer(request).await {
         Ok(reply) => reply,
         Err(refusal) => exchange.refuse(refusal),
     };
+    let reply = cors::mark(reply, settings, origin.as_deref());
+    // What would be streamed, or asked of a channel, is not.
+    let reply = if is_head { Reply { body: Body::Bytes(Vec::new()), ..reply } } else { reply };
     exchange.summary.is_recorded |= has_written(&ports.usage());
     if let Body::Join(joining) = &reply.body {
         // The channel that is asked next is an object request, on its owner's account.
@@ -81,6 +87,8 @@ struct Exchange<'a, P> {
     ports: &'a P,
     settings: &'a Settings,
     path: &'a str,
+    /// Where its page comes from, if that may read the answer.
+    origin: Option<&'a str>,
     summary: Summary,
 }
 
@@ -97,7 +105,7 @@ impl<P: RequestPorts> Exchange<'_, P> {
             return Ok(self.limited(&limited));
         }
         let path = self.path;
-        let found = operations::find::<P>(path).ok_or_else(|| {
+        let found = routing::find::<P>(path).ok_or_else(|| {
             Problem::new(
                 Code::NotFound,
                 format!("there is no {}; GET /openapi.json describes what there is", shortened(path)),
@@ -105,7 +113,10 @@ impl<P: RequestPorts> Exchange<'_, P> {
         })?;
         self.summary.route = found.path;
         let id = found.id;
-        let operation = found.operations.iter().copied().find(|operation| operation.method == *request.method());
+        if *request.method() == Method::OPTIONS {
+            return Ok(cors::options(&found.allowed(), request.headers(), self.origin));
+        }
+        let operation = found.operation(request.method());
         let Some(operation) = operation else {
             let allowed = found.allowed();
             let problem = Problem::new(Code::MethodNotAllowed, format!("this path answers to {allowed}"));
@@ -375,7 +386,60 @@ mod tests {
         let ports = InMemory::default();
         let reply = send(&ports, "", "PUT", "/api/keys", Bytes::new());
         assert_eq!(reply.status, StatusCode::METHOD_NOT_ALLOWED);
-        assert_eq!(reply.headers[header::ALLOW], "GET, POST");
+        assert_eq!(reply.headers[header::ALLOW], "GET, HEAD, POST, OPTIONS");
+    }
+
+    #[test]
+    fn a_method_that_nobody_knows_is_none_that_reads() {
+        let ports = InMemory::default();
+        let key = new_user(&ports);
+        for method in ["PROPFIND", "QUERY", "TRACE", "get", "CONNECT"] {
+            assert_eq!(upload(&ports, &key, method, "/api/me"), (StatusCode::METHOD_NOT_ALLOWED, 0), "{method}");
+        }
+    }
+
+    #[test]
+    fn head_is_answered_as_get_is_without_the_body() {
+        let ports = InMemory::default();
+        let key = new_user(&ports);
+        let [get, head] = ["GET", "HEAD"].map(|method| send(&ports, &key, method, "/api/me", Bytes::new()));
+        assert_eq!((get.status, get.headers.len()), (head.status, head.headers.len()));
+        assert!(matches!(head.body, Body::Bytes(bytes) if bytes.is_empty()));
+        assert_eq!(send(&ports, "", "HEAD", "/api/me", Bytes::new()).status, StatusCode::UNAUTHORIZED);
+        let alone = ["/api/search", "/api/session/some_1/ws"];
+        for path in alone {
+            assert_eq!(send(&ports, &key, "HEAD", path, Bytes::new()).status, StatusCode::METHOD_NOT_ALLOWED);
+        }
+    }
+
+    #[test]
+    fn what_a_browser_asks_before_a_request_takes_no_key() {
+        let ports = InMemory::default();
+        let settings = Settings { allowed_origins: vec!["https://a.example".to_owned()], ..Settings::default() };
+        let ask = |origin: &str, method: &str, path: &str| {
+            let request = Request::builder().method(method).uri(format!("http://test{path}"));
+            let request = request.header(header::ORIGIN, origin).header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST");
+            let request_id = RequestId::new(ports.now(), ports.bytes());
+            ready(handle(&ports, &settings, request.body(Bytes::new()).unwrap(), request_id)).0
+        };
+        let allowed = ask("https://a.example", "OPTIONS", "/api/search");
+        assert_eq!(
+            (allowed.status, &allowed.headers[header::ALLOW]),
+            (StatusCode::NO_CONTENT, &"POST, OPTIONS".parse().unwrap())
+        );
+        assert_eq!(allowed.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example");
+        // A page reads what was refused, too.
+        let refused = ask("https://a.example", "POST", "/api/search");
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(refused.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example");
+        let exposed = refused.headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap();
+        assert!(["Location", "Retry-After", "RateLimit", "ETag"].iter().all(|name| exposed.contains(name)));
+        for origin in ["null", "https://a.example.evil.example", "https://b.example"] {
+            for reply in [ask(origin, "OPTIONS", "/api/search"), ask(origin, "POST", "/api/search")] {
+                assert!(!reply.headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), "{origin}");
+            }
+        }
+        assert_eq!(ask("https://a.example", "OPTIONS", "/api/nothing").status, StatusCode::NOT_FOUND);
     }
 
     #[test]

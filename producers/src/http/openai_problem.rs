@@ -4,6 +4,7 @@ use http::StatusCode;
 use pipeline::{chat::turn::Spent, problem::Problem};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::http::reply::Reply;
 
@@ -42,10 +43,18 @@ pub fn reply(problem: &Problem) -> Reply {
 
 /// The same with what was spent all the same.
 pub fn reply_with(problem: &Problem, usage: Option<Spent>) -> Reply {
-    // OpenAI answers 400 where a field is wrong.
-    let status = if problem.status == 422 { 400 } else { problem.status };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(status(problem.status)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Reply::json(status, &answer(problem, usage))
+}
+
+/// The status of a problem of this one: `OpenAI` answers 400 where a field is wrong.
+pub const fn status(status: u16) -> u16 {
+    if status == 422 { 400 } else { status }
+}
+
+/// What a problem says, in `OpenAI`'s shape, as JSON.
+pub fn body(problem: &Problem) -> Value {
+    json!(answer(problem, None))
 }
 
 /// A problem in `OpenAI`'s shape.

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use http::{Method, StatusCode};
+use pipeline::problem::Code;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::http::{
@@ -89,8 +90,8 @@ pub struct RequestContent {
 pub struct Success {
     /// Its status.
     pub status: StatusCode,
-    /// Its media type, if it carries anything.
-    pub media_type: Option<&'static str>,
+    /// Its media types; without one it carries nothing.
+    pub media_types: &'static [&'static str],
     /// What is written as JSON; bytes and streams of events are named by their media type alone.
     pub schema: Option<SchemaOf>,
 }
@@ -111,18 +112,22 @@ pub struct Parameter {
     pub name: &'static str,
     /// Where it stands.
     pub place: Place,
-    /// How it is described.
+    /// What it may be.
     pub schema: SchemaOf,
+    /// What it does, for who calls.
+    pub description: &'static str,
 }
 
-/// A parameter of the query string.
-pub const fn query<T: JsonSchema>(name: &'static str) -> Parameter {
-    Parameter { name, place: Place::Query, schema: SchemaGenerator::subschema_for::<T> }
-}
+impl Parameter {
+    /// A parameter of the query string.
+    pub const fn query<T: JsonSchema>(name: &'static str, description: &'static str) -> Self {
+        Self { name, place: Place::Query, schema: SchemaGenerator::subschema_for::<T>, description }
+    }
 
-/// A header.
-pub const fn header(name: &'static str) -> Parameter {
-    Parameter { name, place: Place::Header, schema: SchemaGenerator::subschema_for::<String> }
+    /// A header.
+    pub const fn header<T: JsonSchema>(name: &'static str, description: &'static str) -> Self {
+        Self { name, place: Place::Header, schema: SchemaGenerator::subschema_for::<T>, description }
+    }
 }
 
 /// One operation of the API.
@@ -142,14 +147,28 @@ pub struct Operation<P> {
     pub success: Success,
     /// What it answers when it was asked to wait, or not to.
     pub other_success: Option<Success>,
+    /// What it refuses beside what every operation of its kind does.
+    pub refuses: &'static [Code],
+    /// Headers of its answers beside those of every answer.
+    pub sends: &'static [&'static str],
     /// What may stand in the query string and the headers.
     pub parameters: &'static [Parameter],
 }
 
 /// A row of the table; answers 204 unless it says otherwise.
 pub const fn operation<P>(method: Method, path: &'static str, named: Named<P>, summary: &'static str) -> Operation<P> {
-    let success = Success { status: StatusCode::NO_CONTENT, media_type: None, schema: None };
-    Operation { method, path, named, summary, request: None, success, other_success: None, parameters: &[] }
+    Operation {
+        method,
+        path,
+        named,
+        summary,
+        request: None,
+        success: nothing(StatusCode::NO_CONTENT),
+        other_success: None,
+        refuses: &[],
+        sends: &[],
+        parameters: &[],
+    }
 }
 
 impl<P> Operation<P> {
@@ -209,31 +228,45 @@ impl<P> Operation<P> {
         self
     }
 
-    /// Answers bytes, or a stream of events.
+    /// Answers bytes of one of these media types, or a stream of events.
     #[must_use]
-    pub const fn answers_bytes(mut self, media_type: &'static str) -> Self {
-        self.success = Success { status: StatusCode::OK, media_type: Some(media_type), schema: None };
+    pub const fn answers_bytes(mut self, media_types: &'static [&'static str]) -> Self {
+        self.success = Success { status: StatusCode::OK, media_types, schema: None };
         self
     }
 
     /// Answers a stream of events, too.
     #[must_use]
-    pub const fn or_answers_bytes(mut self, media_type: &'static str) -> Self {
-        self.other_success = Some(Success { status: StatusCode::OK, media_type: Some(media_type), schema: None });
+    pub const fn or_answers_bytes(mut self, media_types: &'static [&'static str]) -> Self {
+        self.other_success = Some(Success { status: StatusCode::OK, media_types, schema: None });
         self
     }
 
     /// Answers nothing, with this status.
     #[must_use]
     pub const fn answers_nothing(mut self, status: StatusCode) -> Self {
-        self.success = Success { status, media_type: None, schema: None };
+        self.success = nothing(status);
         self
     }
 
-    /// Answers nothing, with this status, too.
+    /// Answers nothing with this status, too.
     #[must_use]
     pub const fn or_answers_nothing(mut self, status: StatusCode) -> Self {
-        self.other_success = Some(Success { status, media_type: None, schema: None });
+        self.other_success = Some(nothing(status));
+        self
+    }
+
+    /// Refuses for these reasons beside those that its row implies: see `openapi/refusals.rs`.
+    #[must_use]
+    pub const fn refuses(mut self, codes: &'static [Code]) -> Self {
+        self.refuses = codes;
+        self
+    }
+
+    /// Sends these headers beside those of every answer: see `openapi/headers.rs`.
+    #[must_use]
+    pub const fn sends(mut self, headers: &'static [&'static str]) -> Self {
+        self.sends = headers;
         self
     }
 
@@ -251,6 +284,12 @@ impl<P> Operation<P> {
     }
 }
 
+const JSON: &[&str] = &["application/json"];
+
 const fn json<T: JsonSchema>(status: StatusCode) -> Success {
-    Success { status, media_type: Some("application/json"), schema: Some(SchemaGenerator::subschema_for::<T>) }
+    Success { status, media_types: JSON, schema: Some(SchemaGenerator::subschema_for::<T>) }
+}
+
+const fn nothing(status: StatusCode) -> Success {
+    Success { status, media_types: &[], schema: None }
 }

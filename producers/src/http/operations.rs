@@ -1,31 +1,33 @@
 //! The map of the API: one row says everything about an operation.
 //!
-//! Routing, `Allow`, who is let in, how much of a body is read and `/openapi.json` all follow from the
-//! rows. A new operation is one row here and one handler in [`crate::api`].
-
-use std::sync::OnceLock;
+//! [`routing`](crate::http::routing), `Allow`, who is let in, how much of a body is read and `/openapi.json` all follow
+//! from the rows. A new operation is one row here and one handler in [`crate::api`].
 
 use http::{Method, StatusCode};
-use matchit::Router;
 use pipeline::{
     constants::{HISTORY_BODY_BYTES, JSON_BYTES, READ_AT_ONCE_BYTES, UPLOAD_BYTES},
+    problem::Code,
     store::{
         conversations::ConversationEntry, dead_letters::DeadLetter, jobs::read::JobEntry, keys::ApiKeyEntry,
         memories::MemoryRow,
     },
-    time::Timestamp,
 };
 use retrieval::SearchRequest;
 
 use crate::{
     api::{
-        chat, conversations, dead_letters, documents, health, index, jobs, keys, me, memories, openai, search,
-        sessions, usage,
+        chat, conversations, dead_letters, documents, health, index, jobs, keys, me, memories, openai, problems,
+        search, sessions, usage,
     },
     http::{
         call::RequestPorts,
-        operation::{Handler, Named, Operation, Parameter, header, operation, query},
-        paging::{Limit, Page},
+        known_parameters::{
+            ALLOW_SECRETS, CREATED_AFTER, CREATED_BEFORE, CURSOR, DOCUMENT_STATUS, DOCUMENT_TYPE, DRY_RUN, EXTERNAL_ID,
+            FORCE, IDEMPOTENCY_KEY, IF_NONE_MATCH, ITEM_STATUS, JOB_KIND, JOB_STATUS, LANGUAGE, LAST_EVENT_ID, LIMIT,
+            MEMORY_STATE, MONTH, PREFER, PREFIX, PROTOCOL, QUERY, SINCE, SINCE_EVENT, TAG, TEXT, TITLE,
+        },
+        operation::{Handler, Named, Operation, operation},
+        paging::Page,
     },
 };
 
@@ -39,34 +41,14 @@ const OK: StatusCode = StatusCode::OK;
 const CREATED: StatusCode = StatusCode::CREATED;
 const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 
-// Which entries of a list are answered, and how many of them.
-const LIMIT: Parameter = query::<Limit>("limit");
-const CURSOR: Parameter = query::<String>("cursor");
-const TITLE: Parameter = query::<String>("title");
-const QUERY: Parameter = query::<String>("query");
-const TYPE: Parameter = query::<String>("type");
-const LANGUAGE: Parameter = query::<String>("language");
-const TAG: Parameter = query::<String>("tag");
-const EXTERNAL_ID: Parameter = query::<String>("external_id");
-const STATE: Parameter = query::<String>("state");
-const STATUS: Parameter = query::<String>("status");
-const KIND: Parameter = query::<String>("kind");
-const MONTH: Parameter = query::<String>("month");
-const PREFIX: Parameter = query::<String>("prefix");
-const CREATED_AFTER: Parameter = query::<Timestamp>("created_after");
-const CREATED_BEFORE: Parameter = query::<Timestamp>("created_before");
-// How a request is answered: with what beside it, after how long a wait, and again in the same words.
-const TEXT: Parameter = query::<bool>("text");
-const DRY_RUN: Parameter = query::<bool>("dry_run");
-const ALLOW_SECRETS: Parameter = query::<bool>("allow_secrets");
-const FORCE: Parameter = query::<bool>("force");
-const PREFER: Parameter = header("Prefer");
-const IDEMPOTENCY_KEY: Parameter = header("Idempotency-Key");
-// Where a stream of events goes on, and how a browser shows its ticket.
-const SINCE: Parameter = query::<u64>("since");
-const SINCE_EVENT: Parameter = query::<String>("since");
-const LAST_EVENT_ID: Parameter = header("Last-Event-ID");
-const PROTOCOL: Parameter = header("Sec-WebSocket-Protocol");
+// What documents are stored as. Of those that are JSON it is not said: generated clients would read them.
+const ORIGINALS: &[&str] = &["text/plain", "text/markdown", "text/html", "text/csv", "text/x-source", "*/*"];
+const EVENTS: &[&str] = &["text/event-stream"];
+
+// What answers about jobs, and those that are not whole, say beside it.
+const OF_JOB: &[&str] = &["Location", "Retry-After"];
+const OF_STATE: &[&str] = &["ETag", "Cache-Control", "Retry-After"];
+const DEGRADED: &[&str] = &["X-Degraded"];
 
 /// A handler, its module and its own name. A module in several files may keep a handler in one of them.
 macro_rules! named {
@@ -119,9 +101,13 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
     const {
         &[
             operation(GET, "/health", public!(health::health), "Liveness, and the age of unfinished work")
-                .answers::<health::Health>(OK),
+                .answers::<health::Health>(OK)
+                .or_answers::<health::Health>(StatusCode::SERVICE_UNAVAILABLE),
             operation(GET, "/openapi.json", public!(openapi::describe), "This description")
                 .answers::<serde_json::Map<String, serde_json::Value>>(OK),
+            operation(GET, "/problems/{id}", public!(problems::explain), "What a kind of problem means")
+                .answers_bytes(&["text/html"])
+                .sends(&["Cache-Control", "X-Content-Type-Options"]),
             operation(
                 POST,
                 "/api/index",
@@ -132,38 +118,49 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .reads::<index::Documents>(READ_AT_ONCE_BYTES)
             .or_reads(&uploads::format::OTHER_MEDIA_TYPES)
             .or_streams(UPLOAD_BYTES)
-            .answers::<index::IndexAnswer<'_>>(ACCEPTED)
-            .or_answers::<jobs::WithJob<index::IndexAnswer<'_>>>(OK),
+            .answers::<jobs::WithJob<index::IndexAnswer<'_>>>(ACCEPTED)
+            .or_answers::<jobs::WithJob<index::IndexAnswer<'_>>>(OK)
+            .refuses(&[Code::Conflict, Code::KeyReused, Code::LengthRequired])
+            .sends(&["Location", "Retry-After", "Idempotency-Replayed"]),
             operation(GET, "/api/jobs", key!(jobs::list), "List jobs, the newest first")
-                .takes(&[LIMIT, CURSOR, KIND, STATUS])
+                .takes(&[LIMIT, CURSOR, JOB_KIND, JOB_STATUS])
                 .answers::<Page<JobEntry>>(OK),
-            operation(GET, "/api/jobs/{id}", key!(jobs::get), "How far a job is").answers::<jobs::JobView>(OK),
+            operation(GET, "/api/jobs/{id}", key!(jobs::get), "How far a job is")
+                .takes(&[IF_NONE_MATCH])
+                .answers::<jobs::JobView>(OK)
+                .or_answers_nothing(StatusCode::NOT_MODIFIED)
+                .sends(OF_STATE),
             operation(GET, "/api/jobs/{id}/events", key!(jobs::events), "The same as server-sent events")
                 .takes(&[SINCE_EVENT, LAST_EVENT_ID])
-                .answers_bytes("text/event-stream")
-                .or_answers_nothing(StatusCode::NO_CONTENT),
+                .answers_bytes(EVENTS)
+                .or_answers_nothing(StatusCode::NO_CONTENT)
+                .sends(&["Cache-Control"]),
             operation(
                 GET,
                 "/api/jobs/{id}/items",
                 key!(jobs::items::items),
                 "What became of each document of a streamed upload",
             )
-            .takes(&[LIMIT, CURSOR, STATUS])
-            .answers::<Page<jobs::items::ItemView>>(OK),
+            .takes(&[LIMIT, CURSOR, ITEM_STATUS])
+            .answers::<Page<jobs::items::ItemView>>(OK)
+            .refuses(&[Code::Gone]),
             operation(POST, "/api/jobs/{id}/cancel", key!(jobs::cancel::cancel), "Stop a job")
-                .answers::<jobs::JobView>(OK),
+                .answers::<jobs::JobView>(OK)
+                .sends(OF_STATE),
             operation(POST, "/api/jobs/{id}/retry", key!(jobs::retry), "Try a job's failed items again")
-                .answers::<jobs::JobView>(ACCEPTED),
+                .answers::<jobs::JobView>(ACCEPTED)
+                .refuses(&[Code::Conflict])
+                .sends(&["Location", "Retry-After", "ETag", "Cache-Control"]),
             operation(GET, "/api/documents", key!(documents::list), "List documents")
                 .takes(&[
                     LIMIT,
                     CURSOR,
-                    TYPE,
+                    DOCUMENT_TYPE,
                     LANGUAGE,
                     TAG,
                     EXTERNAL_ID,
                     PREFIX,
-                    STATUS,
+                    DOCUMENT_STATUS,
                     CREATED_AFTER,
                     CREATED_BEFORE,
                 ])
@@ -178,14 +175,17 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .answers::<documents::Whole>(OK),
             operation(DELETE, "/api/documents/{id}", key!(documents::delete), "Delete a document everywhere")
                 .takes(&[PREFER])
-                .answers::<documents::Deleted<'_>>(ACCEPTED)
-                .or_answers::<jobs::WithJob<documents::Deleted<'_>>>(OK),
+                .answers::<jobs::WithJob<documents::Deleted<'_>>>(ACCEPTED)
+                .or_answers::<jobs::WithJob<documents::Deleted<'_>>>(OK)
+                .sends(OF_JOB),
             operation(GET, "/api/documents/{id}/original", key!(documents::original), "A document's bytes as uploaded")
-                .answers_bytes("text/plain"),
+                .answers_bytes(ORIGINALS)
+                .sends(&["Content-Disposition", "X-Content-Type-Options"]),
             operation(POST, "/api/search", key!(search::search), "Find chunks by words and by meaning")
                 .takes(&[PREFER])
                 .reads::<SearchRequest>(JSON_BYTES)
-                .answers::<search::SearchAnswer>(OK),
+                .answers::<search::SearchAnswer>(OK)
+                .sends(DEGRADED),
             operation(GET, "/api/keys", key!(keys::list), "List API keys")
                 .takes(&[LIMIT, CURSOR])
                 .answers::<Page<ApiKeyEntry>>(OK),
@@ -196,14 +196,16 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 "Issue an API key",
             )
             .may_read::<keys::NewKey>(JSON_BYTES)
-            .answers::<keys::Issued<'_>>(CREATED),
+            .answers::<keys::Issued<'_>>(CREATED)
+            .refuses(&[Code::NotFound, Code::Conflict]),
             operation(
                 DELETE,
                 "/api/keys/{id}",
                 key!(keys::revoke),
                 "Revoke an API key; the last one only with ?force=true",
             )
-            .takes(&[FORCE]),
+            .takes(&[FORCE])
+            .refuses(&[Code::Conflict]),
             operation(
                 GET,
                 "/api/usage",
@@ -216,12 +218,16 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .takes(&[LIMIT, CURSOR])
                 .answers::<Page<DeadLetter>>(OK),
             operation(POST, "/api/dead-letters/{id}/replay", key!(dead_letters::replay), "Try one of them again")
-                .answers::<dead_letters::Replayed>(ACCEPTED),
+                .answers::<dead_letters::Replayed>(ACCEPTED)
+                .refuses(&[Code::Conflict, Code::Gone])
+                .sends(OF_JOB),
             operation(POST, "/api/chat", key!(chat::chat), "Ask; Prefer: wait=N waits for the answer")
                 .takes(&[PREFER, IDEMPOTENCY_KEY])
                 .reads::<chat::ChatRequest>(JSON_BYTES)
                 .answers::<chat::ChatAnswer<'_>>(ACCEPTED)
-                .or_answers::<pipeline::chat::turn::TurnResult>(OK),
+                .or_answers::<pipeline::chat::turn::TurnResult>(OK)
+                .refuses(&[Code::NotFound, Code::Conflict, Code::KeyReused])
+                .sends(&["Location", "Retry-After", "Idempotency-Replayed"]),
             operation(GET, "/api/conversations", key!(conversations::list), "List conversations, the newest first")
                 .takes(&[LIMIT, CURSOR, TITLE])
                 .answers::<Page<ConversationEntry>>(OK),
@@ -241,12 +247,16 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 key!(memories::list),
                 "Recall what fits ?query=, or list everything remembered",
             )
-            .takes(&[QUERY, STATE, LIMIT, CURSOR])
-            .answers::<Page<MemoryRow>>(OK),
+            .takes(&[QUERY, MEMORY_STATE, LIMIT, CURSOR])
+            .answers::<Page<memories::Listed>>(OK)
+            .refuses(&[Code::TooLarge])
+            .sends(DEGRADED),
             operation(POST, "/api/memory", key!(memories::remember::remember), "Remember something, once")
                 .reads::<memories::remember::NewMemory>(JSON_BYTES)
                 .answers::<memories::remember::Remembered>(CREATED)
-                .or_answers::<memories::remember::Remembered>(OK),
+                .or_answers::<memories::remember::Remembered>(OK)
+                .refuses(&[Code::NotFound, Code::Conflict])
+                .sends(&["Location"]),
             operation(GET, "/api/memory/{id}", key!(memories::get), "Something remembered").answers::<MemoryRow>(OK),
             operation(
                 PATCH,
@@ -255,10 +265,12 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 "Change what is said of a memory beside its text",
             )
             .reads::<memories::MemoryPatch>(JSON_BYTES)
-            .answers::<MemoryRow>(OK),
+            .answers::<MemoryRow>(OK)
+            .refuses(&[Code::Conflict]),
             operation(DELETE, "/api/memory/{id}", key!(memories::forget), "Forget at once, everywhere"),
             operation(POST, "/api/memory/{id}/confirm", key!(memories::confirm), "Remember what was proposed")
-                .answers::<MemoryRow>(OK),
+                .answers::<MemoryRow>(OK)
+                .refuses(&[Code::Conflict]),
             operation(GET, "/api/me", key!(me::get), "Who the caller is: profile and preferences")
                 .answers::<me::Me<'_>>(OK),
             operation(PUT, "/api/me", key!(me::put), "Set the whole of profile, preferences and retention")
@@ -272,7 +284,8 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .answers::<Page<sessions::SessionView>>(OK),
             operation(POST, "/api/session", key!(sessions::create), "Open a live session")
                 .may_read::<sessions::NewSession>(JSON_BYTES)
-                .answers::<sessions::SessionView>(CREATED),
+                .answers::<sessions::SessionView>(CREATED)
+                .sends(&["Location"]),
             operation(
                 GET,
                 "/api/session/{id}",
@@ -302,7 +315,8 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 "Invite somebody: a ticket that is good once, for half a minute",
             )
             .may_read::<sessions::NewTicket>(JSON_BYTES)
-            .answers::<sessions::Ticket>(CREATED),
+            .answers::<sessions::Ticket>(CREATED)
+            .refuses(&[Code::Conflict]),
             operation(
                 GET,
                 "/api/session/{id}/ws",
@@ -310,65 +324,32 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 "Join a session by WebSocket, with a ticket as Sec-WebSocket-Protocol or with a key",
             )
             .takes(&[SINCE, PROTOCOL])
-            .answers_nothing(StatusCode::SWITCHING_PROTOCOLS),
+            .answers_nothing(StatusCode::SWITCHING_PROTOCOLS)
+            .refuses(&[Code::Forbidden, Code::Conflict]),
             operation(POST, "/v1/chat/completions", key!(openai::complete), "Chat in the words of OpenAI's API")
                 .reads::<openai::CompletionRequest<'_>>(HISTORY_BODY_BYTES)
                 .answers::<openai::ChatCompletion>(OK)
-                .or_answers_bytes("text/event-stream"),
+                .or_answers_bytes(EVENTS)
+                .refuses(&[Code::NotFound, Code::Conflict])
+                .sends(&["X-Job-Id", "Cache-Control"]),
             operation(POST, "/v1/responses", key!(openai::responses::respond), "The same as OpenAI's responses")
                 .reads::<openai::responses::ResponseRequest>(HISTORY_BODY_BYTES)
                 .answers::<openai::ResponseObject>(OK)
-                .or_answers_bytes("text/event-stream"),
+                .or_answers_bytes(EVENTS)
+                .refuses(&[Code::NotFound, Code::Conflict])
+                .sends(&["X-Job-Id", "Cache-Control"]),
             operation(POST, "/v1/embeddings", key!(openai::embeddings::embed), "Vectors of texts")
                 .reads::<openai::embeddings::EmbeddingRequest>(JSON_BYTES)
-                .answers::<openai::embeddings::EmbeddingList>(OK),
-            operation(POST, "/v1/completions", key!(openai::complete_text), "Says where to go: to chat/completions"),
+                .answers::<openai::embeddings::EmbeddingList>(OK)
+                .refuses(&[Code::NotFound]),
+            operation(POST, "/v1/completions", key!(openai::complete_text), "Says where to go: to chat/completions")
+                .refuses(&[Code::NotFound]),
             operation(GET, "/v1/models", key!(openai::models::models), "The models that /v1 takes")
                 .answers::<openai::models::ModelList>(OK),
             operation(GET, "/v1/models/{id}", key!(openai::models::model), "A model that /v1 takes")
                 .answers::<openai::models::ModelAnswer>(OK),
         ]
     }
-}
-
-/// Where a path leads.
-#[derive(Debug)]
-pub struct Found<'a, P: 'static> {
-    /// The path as the table writes it.
-    pub path: &'static str,
-    /// The part that stands for `{id}`, empty without one.
-    pub id: &'a str,
-    /// Its operations, one for each method.
-    pub operations: Vec<&'static Operation<P>>,
-}
-
-impl<P: 'static> Found<'_, P> {
-    /// The methods it answers to, as `Allow` lists them.
-    pub fn allowed(&self) -> String {
-        let methods: Vec<&str> = self.operations.iter().map(|operation| operation.method.as_str()).collect();
-        methods.join(", ")
-    }
-}
-
-/// The operations of a path; `None` if there are none.
-pub fn find<P: RequestPorts>(path: &str) -> Option<Found<'_, P>> {
-    let found = router::<P>().at(path).ok()?;
-    let pattern = *found.value;
-    let at_path = operations().iter().filter(|operation| operation.path == pattern);
-    Some(Found { path: pattern, id: found.params.get("id").unwrap_or_default(), operations: at_path.collect() })
-}
-
-/// Every path of the table; made once, for the paths are the same on every platform.
-fn router<P: RequestPorts>() -> &'static Router<&'static str> {
-    static ROUTER: OnceLock<Router<&'static str>> = OnceLock::new();
-    ROUTER.get_or_init(|| {
-        let mut router = Router::new();
-        for operation in operations::<P>() {
-            // Another method of the same path is there already; a test finds every operation.
-            let _ = router.insert(operation.path, operation.path);
-        }
-        router
-    })
 }
 
 /// The table describes itself, which is why this handler lives beside it.
@@ -394,19 +375,6 @@ mod tests {
     use test_platform::InMemory;
 
     use super::*;
-
-    #[test]
-    fn every_operation_is_found_by_its_path_and_method() {
-        for operation in operations::<InMemory>() {
-            let path = operation.path.replace("{id}", "some_1");
-            let found = find::<InMemory>(&path).unwrap();
-            assert_eq!(found.path, operation.path);
-            assert_eq!(found.id, if operation.path.contains("{id}") { "some_1" } else { "" }, "{path}");
-            assert_eq!(found.operations.iter().filter(|other| other.method == operation.method).count(), 1, "{path}");
-            assert!(found.allowed().contains(operation.method.as_str()), "{path}");
-        }
-        assert!(find::<InMemory>("/api/nothing").is_none());
-    }
 
     #[test]
     fn every_operation_has_a_name_of_its_own() {

@@ -3,6 +3,7 @@
 mod budget;
 mod chat;
 mod chat_under_fire;
+mod description;
 mod documents;
 mod kills;
 mod memories;

@@ -16,7 +16,7 @@ use super::{id_of, not_found};
 use crate::http::{call::Call, paging, reply::Answer};
 
 /// What a list may be cut down to.
-const STATUSES: [&str; 10] = [
+pub const STATUSES: [&str; 10] = [
     "queued",
     "running",
     "parked",
