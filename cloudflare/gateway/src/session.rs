@@ -18,8 +18,8 @@ use producers::api::sessions::{
     Participant,
     ask::{self, Asker},
     events::Event,
-    frames::{self, About, After, Frame, Revise, Say},
-    live::{self, ChannelState, Close, Rate, Sender},
+    frames::{self, After, Frame, Revise, Say},
+    live::{self, About, ChannelState, Close, Rate, Sender},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};

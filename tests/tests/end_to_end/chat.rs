@@ -220,7 +220,7 @@ fn over_a_session(client: &Client) {
     assert!(text.len() == 8 && text.contains("ada ") && text.contains("bob "), "{text:?}");
 
     for (frame, code) in [
-        (json!({"type": "dance"}), "malformed"),
+        (json!({"type": "dance"}), "invalid"),
         (json!({"type": "edit", "revision": 99, "operation": ["x"]}), "conflict"),
     ] {
         bob.send(&frame);

@@ -202,10 +202,10 @@ fn frames_are_refused_by_name_and_a_ping_is_a_ping_however_it_is_spelt() {
     }
     ada.seen.clear();
     ada.send_text(r#"["say", "7", "hi", false]"#);
-    ada.send_text(r#"{"type": "say", "id": "m-1", "txt": "hi"}"#);
+    ada.send_text(r#"{"type": "say", "id": "m-1", "text": "hi", "asks": true}"#);
     ada.send_text(r#"{"type": "edit", "id": "e-1", "revision": 3, "operation": []}"#);
     let unknown = ada.wait_for("refusal", WAIT, |event| event["id"] == "m-1");
-    assert_eq!((&unknown["frame"], &unknown["errors"][0]["pointer"]), (&json!("say"), &json!("/txt")), "{unknown}");
+    assert_eq!((&unknown["frame"], &unknown["errors"][0]["pointer"]), (&json!("say"), &json!("/asks")), "{unknown}");
     let misfit = ada.wait_for("refusal", WAIT, |event| event["id"] == "e-1");
     assert_eq!((&misfit["frame"], &misfit["code"]), (&json!("edit"), &json!("conflict")), "{misfit}");
     let list = ada.seen.iter().find(|event| event["type"] == "error").unwrap();

@@ -6,7 +6,11 @@ use pipeline::problem::{FieldError, Problem};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{edit::Edit, frames::About, live::Sender, scratch::Scratch};
+use super::{
+    edit::Edit,
+    live::{About, Sender},
+    scratch::Scratch,
+};
 
 /// Something that is sent: an event that the log numbers and everybody hears, or an answer to one participant.
 #[derive(Debug, Serialize)]
@@ -132,7 +136,7 @@ impl fmt::Display for Event {
 mod tests {
     use std::collections::BTreeSet;
 
-    use pipeline::{chat::channel::TurnEvent, problem::Code};
+    use pipeline::chat::channel::TurnEvent;
     use serde_json::{Value, json};
 
     use super::{
@@ -174,9 +178,8 @@ mod tests {
     /// One of each kind.
     fn every_kind() -> Vec<Event> {
         let scratch = || SharedText { revision: 7, text: "Hello 🐋".into() };
-        let about = About { frame: Some("say"), id: Some("m-17".into()) };
+        let refused = r#"{"type": "say", "id": "m-17", "text": "What is a whale?", "asks": true}"#;
         let said = json!({"sequence": 43, "type": "message", "from": ben(), "text": "What is a whale?"});
-        let unknown = "there is no field \"txt\"; did you mean \"text\"? Known are ask, id, text, type";
         vec![
             Event::Welcome {
                 you: ben(),
@@ -192,7 +195,7 @@ mod tests {
             Event::Scratch { id: Some("s-1".into()), scratch: scratch() },
             Event::Events { id: None, since: 42, events: vec![raw(&said)], more: false },
             Event::Pong { id: None },
-            Event::error(about, Problem::field(Code::Invalid, "/txt", unknown)),
+            frames::read(refused, &ben()).unwrap_err(),
         ]
     }
 

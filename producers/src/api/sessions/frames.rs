@@ -12,7 +12,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{ParticipantRole, edit::Edit, events::Event, live::Sender};
+use super::{
+    ParticipantRole,
+    edit::Edit,
+    events::Event,
+    live::{About, Sender},
+};
 use crate::http::body::EMPTY_TEXT;
 
 /// The types of frames there are.
@@ -89,15 +94,6 @@ struct Head {
     kind: Value,
     #[serde(default)]
     id: Value,
-}
-
-/// Which frame an answer is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct About {
-    /// Its type, if it is one of [`TYPES`].
-    pub frame: Option<&'static str>,
-    /// What its sender calls it.
-    pub id: Option<String>,
 }
 
 impl Frame {

@@ -24,6 +24,15 @@ pub struct Sender {
     pub role: ParticipantRole,
 }
 
+/// Which frame an answer is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Its type, if it is one that there is.
+    pub frame: Option<&'static str>,
+    /// What its sender calls it.
+    pub id: Option<String>,
+}
+
 /// What a channel knows of its session.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ChannelState {
