@@ -72,7 +72,7 @@ pub const DRY_RUN: Parameter = Parameter::query::<Flag>(
 /// Of an upload.
 pub const ALLOW_SECRETS: Parameter = Parameter::query::<Flag>(
     "allow_secrets",
-    "Whether files are indexed that usually hold secrets or are nobody's to read, such as `.env` and what is in `.git/`.",
+    "Whether files are indexed that usually hold secrets, or that nobody reads, such as `.env` and those in `.git/`.",
 );
 /// Of a key.
 pub const FORCE: Parameter = Parameter::query::<Flag>(
