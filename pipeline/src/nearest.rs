@@ -28,7 +28,7 @@ mod tests {
     fn who_mistypes_is_told_what_was_meant() {
         let known = ["limit", "cursor", "external_id"];
         let said = |name| unknown("parameter", name, known.into_iter());
-        assert!(said("limt").contains("did you mean \"limit\"?"), "{}", said("limt"));
+        assert!(said("limits").contains("did you mean \"limit\"?"), "{}", said("limits"));
         assert!(said("externalId").contains("did you mean \"external_id\"?"), "{}", said("externalId"));
         assert_eq!(said("page"), "there is no parameter \"page\": known are cursor, external_id, limit");
         assert_eq!(
