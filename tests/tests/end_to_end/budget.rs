@@ -69,7 +69,7 @@ fn an_allowance_that_ends_in_mid_upload() {
     until("the job parks", || view()["status"] == "parked");
     let parked = view();
     report(&format!("parked until {}: {}", parked["parked_until"], parked["parked_why"]));
-    assert!(parked["parked_until"].as_str().unwrap().ends_with("T00:00:00Z"), "{parked}");
+    assert!(parked["parked_until"].as_str().unwrap().ends_with("T00:00:00.000Z"), "{parked}");
     assert!(parked["parked_why"].as_str().unwrap().contains("neurons for indexing"), "{parked}");
     let usage = || client.get("/api/usage").unwrap().json();
     let ingest = usage()["ingest"]["neurons"].as_f64().unwrap();

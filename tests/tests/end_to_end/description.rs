@@ -168,7 +168,11 @@ fn methods_are_taken_for_what_they_are() {
     let send = |method: &str, path: &str| client.send(method, path, &[], b"").unwrap();
     for method in ["PROPFIND", "QUERY", "DELETE"] {
         let refused = send(method, "/api/me");
-        assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD, PUT, OPTIONS")), "{method}");
+        assert_eq!(
+            (refused.status, refused.header("allow")),
+            (405, Some("GET, HEAD, PUT, PATCH, OPTIONS")),
+            "{method}"
+        );
     }
     let (get, head) = (send("GET", "/api/jobs/job_nothing"), send("HEAD", "/api/jobs/job_nothing"));
     assert_eq!((get.status, head.status, head.bytes.len()), (404, 404, 0));

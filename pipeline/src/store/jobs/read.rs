@@ -122,7 +122,13 @@ pub fn list(user: &UserId, wanted: &WantedJobs, limit: i64) -> Query<JobEntry> {
         "SELECT id, kind, status, documents, rejected, created_at, finished_at, cancelled_at FROM (
              SELECT j.id, j.kind, j.documents, j.rejected + coalesce(u.rejected, 0) AS rejected,
                     j.created_at, j.finished_at, j.cancelled_at,
-                    CASE WHEN j.finished_at IS NULL AND j.due_at > ?3 THEN 'parked'
+                    CASE WHEN j.finished_at IS NULL AND EXISTS (
+                             SELECT 1 FROM job_items i WHERE i.id BETWEEN j.first_item AND j.last_item
+                               AND i.state = 'parked')
+                           AND NOT EXISTS (
+                             SELECT 1 FROM job_items i WHERE i.id BETWEEN j.first_item AND j.last_item
+                               AND i.state IN ('queued', 'running', 'uploading'))
+                         THEN 'parked'
                          WHEN j.finished_at IS NULL AND coalesce(u.read, 0) = 0 AND NOT EXISTS (
                              SELECT 1 FROM job_items i WHERE i.id BETWEEN j.first_item AND j.last_item
                                AND (i.state NOT IN ('queued', 'waiting') OR i.attempts > 0 OR i.progress > 0))
@@ -143,14 +149,13 @@ pub fn list(user: &UserId, wanted: &WantedJobs, limit: i64) -> Query<JobEntry> {
                          ELSE 'failed' END AS status
              FROM jobs j LEFT JOIN uploads u ON u.job_id = j.id
              WHERE j.user_id = ?1 AND j.kind <> '{PURGE}' AND j.accepted_at IS NOT NULL
-               AND (?2 IS NULL OR j.id < ?2) AND (?4 IS NULL OR j.kind = ?4) ORDER BY j.id DESC)
-         WHERE ?5 IS NULL OR status = ?5 LIMIT ?6",
+               AND (?2 IS NULL OR j.id < ?2) AND (?3 IS NULL OR j.kind = ?3) ORDER BY j.id DESC)
+         WHERE ?4 IS NULL OR status = ?4 LIMIT ?5",
         PURGE = JobKind::Purge.name(),
         DOCUMENT_STATE = document_state!("d.value ->> 'id'"),
     ))
     .bind(user)
     .bind(wanted.cursor.as_ref())
-    .bind(wanted.now)
     .bind(wanted.kind.as_deref())
     .bind(wanted.status.as_deref())
     .bind(limit)
@@ -165,8 +170,6 @@ pub struct WantedJobs {
     pub kind: Option<String>,
     /// Those of this status.
     pub status: Option<String>,
-    /// Now.
-    pub now: Timestamp,
 }
 
 /// What a chat job is about.

@@ -22,8 +22,8 @@ pub struct Estimate {
     pub d1_rows_written: u64,
 }
 
-/// Rows of a document: its own, written when it is accepted and when it is published.
-const ROWS_PER_DOCUMENT: u64 = 2;
+/// Rows of a document: its own and its place in the list by time, when it is accepted and when it is published.
+const ROWS_PER_DOCUMENT: u64 = 4;
 /// Rows of a chunk: its own and its full text's.
 const ROWS_PER_CHUNK: u64 = 2;
 /// Rows of a message: claim, settlement, the index version, reservation, usage.
