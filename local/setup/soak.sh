@@ -26,6 +26,8 @@ say 'T5: ten thousand messages, one in a hundred of them poison (about 1 minute)
 native --exact poison::poison_among_ten_thousand --ignored
 say "tokens: ${CASES:-1000000} texts are tokenized as tiktoken does (about 2 minutes)"
 CASES=${CASES:-1000000} "${tests[@]}" --test oracle -- any_text
+say 'memories: a hundred paraphrases and two hundred that differ in a word, with the real model (about 3 minutes)'
+end_to_end memories:: --ignored
 say "T3 long: ${MESSAGES:-10000} messages while workerd is killed every five seconds (about 5 minutes)"
 MESSAGES=${MESSAGES:-10000} end_to_end kills::
 

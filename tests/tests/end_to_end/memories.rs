@@ -29,6 +29,7 @@ fn named(client: &Client, pairs: &[(&str, &str)]) -> usize {
 }
 
 #[test]
+#[ignore = "several minutes of embedding: make soak runs it"]
 fn a_hundred_paraphrases_are_kept_and_name_what_they_are_like_and_two_hundred_others_are_kept_as_well() {
     let product = start("memories", Profile::default(), LanguageModel::None);
     let pairs = paraphrased();

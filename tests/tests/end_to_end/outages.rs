@@ -163,7 +163,7 @@ fn a_binding_that_is_out_for_a_while_fails_nothing() {
     // failure either, and the rest goes on tomorrow.
     if count(&product, "SELECT count(*) FROM job_items WHERE state = 'parked' AND error LIKE '%of today%'") > 0 {
         product.kill_workers();
-        product.set_profile(Profile { clock_shift: AWAY + DAY, ..profile() }).unwrap();
+        product.set_profile(Profile { clock_shift: AWAY + DAY, ..self::profile() }).unwrap();
         product.restart_workers().unwrap();
     }
     come_to_rest(&product);
