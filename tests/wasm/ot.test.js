@@ -28,8 +28,8 @@ class Room {
   }
 
   send(frame) {
-    for (const byte of new TextEncoder().encode(JSON.stringify(frame))) this.exports.write(byte);
-    const bytes = Uint8Array.from({ length: this.exports.receive() }, (_, at) => this.exports.read(at));
+    for (const byte of new TextEncoder().encode(JSON.stringify(frame))) this.exports.write_byte(byte);
+    const bytes = Uint8Array.from({ length: this.exports.receive() }, (_, at) => this.exports.read_byte(at));
     return JSON.parse(new TextDecoder().decode(bytes));
   }
 }

@@ -16,10 +16,10 @@ use producers::api::sessions::{
 
 static ROOM: Mutex<Room> = Mutex::new(Room::new());
 
-/// Takes one more byte of a frame.
+/// Takes one more byte of a frame. Called neither `write` nor `read`: natively those would be libc's.
 #[unsafe(no_mangle)]
 #[expect(unsafe_code, reason = "a function that JavaScript finds by its name")]
-pub extern "C" fn write(byte: u8) {
+pub extern "C" fn write_byte(byte: u8) {
     room().frame.push(byte);
 }
 
@@ -36,7 +36,7 @@ pub extern "C" fn receive() -> usize {
 /// A byte of the answer.
 #[unsafe(no_mangle)]
 #[expect(unsafe_code, reason = "a function that JavaScript finds by its name")]
-pub extern "C" fn read(at: usize) -> u8 {
+pub extern "C" fn read_byte(at: usize) -> u8 {
     room().answer.get(at).copied().unwrap_or_default()
 }
 
