@@ -173,6 +173,9 @@ pub mod whole_days {
     }
 }
 
+/// What is said of a text that is no point in time.
+pub const EXPECTED_TIME: &str = "expected a time in RFC 3339 such as 2026-01-31T12:00:00Z";
+
 /// A point in time, UTC. In JSON it is RFC 3339 text; in D1 the number of milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -293,8 +296,7 @@ impl<'de> Deserialize<'de> for Timestamp {
             Form::Milliseconds(milliseconds) => Ok(Self(milliseconds)),
             #[expect(clippy::cast_possible_truncation, reason = "D1 returns whole milliseconds below 2^53")]
             Form::Float(milliseconds) => Ok(Self(milliseconds as i64)),
-            Form::Text(text) => Self::parse(&text)
-                .ok_or_else(|| D::Error::custom("expected an RFC 3339 time such as 2026-11-22T10:00:00Z")),
+            Form::Text(text) => Self::parse(&text).ok_or_else(|| D::Error::custom(EXPECTED_TIME)),
         }
     }
 }

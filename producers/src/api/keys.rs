@@ -51,14 +51,7 @@ const NAME_BYTES: usize = 200;
 /// A new key within its limits: its name, and whose it is to be.
 fn parse(text: &[u8]) -> Result<(String, Option<UserId>), Problem> {
     let wanted: NewKey = body::read_or_default(text)?;
-    let name = wanted.name.unwrap_or_else(|| "default".to_owned());
-    if name.len() > NAME_BYTES || name.chars().any(char::is_control) {
-        return Err(Problem::field(
-            Code::Invalid,
-            "/name",
-            format!("expected at most {NAME_BYTES} bytes without control characters"),
-        ));
-    }
+    let name = body::name("/name", wanted.name.as_deref().unwrap_or("default"), NAME_BYTES)?;
     let user = wanted.user_id.map(|id| UserId::parse(&id).ok_or_else(|| no_such_user(&id))).transpose()?;
     Ok((name, user))
 }

@@ -93,8 +93,8 @@ pub const PREFER: Parameter = Parameter::header::<Prefer>(
 /// Under which name a request is answered again.
 pub const IDEMPOTENCY_KEY: Parameter = Parameter::header::<IdempotencyKey>(
     "Idempotency-Key",
-    "A name of the client's own for this request, such as a random one. The same again within 24 hours is answered as \
-     it was, and done once.",
+    "A name of the client's own for this request, such as a random one. The same again within 24 hours is done once, \
+     and answered as things are now.",
 );
 /// What of a job the client has.
 pub const IF_NONE_MATCH: Parameter = Parameter::header::<String>(

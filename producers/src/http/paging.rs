@@ -6,7 +6,7 @@ use http::StatusCode;
 use pipeline::{
     constants,
     problem::{Code, Problem},
-    time::Timestamp,
+    time::{EXPECTED_TIME, Timestamp},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -88,8 +88,8 @@ pub fn one_of(call: &Call<'_>, name: &str, names: &[&str]) -> Result<Option<Stri
 /// # Errors
 /// [`Code::Invalid`] for anything but RFC 3339.
 pub fn time(call: &Call<'_>, name: &str) -> Result<Option<Timestamp>, Problem> {
-    let detail = "expected a time in RFC 3339 such as 2026-01-31T12:00:00Z";
-    let parsed = |text: String| Timestamp::parse(&text).ok_or_else(|| Problem::field(Code::Invalid, name, detail));
+    let wrong = || Problem::field(Code::Invalid, name, EXPECTED_TIME);
+    let parsed = |text: String| Timestamp::parse(&text).ok_or_else(wrong);
     call.parameter(name).map(parsed).transpose()
 }
 

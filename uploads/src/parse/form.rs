@@ -9,7 +9,7 @@ use pipeline::{
     job::cursors::SharedFields,
     nearest,
     problem::{Code, Problem, shortened},
-    time::Timestamp,
+    time::{EXPECTED_TIME, Timestamp},
 };
 use serde_json::{Map, Value};
 
@@ -132,8 +132,7 @@ fn metadata(value: &str) -> Result<String, Problem> {
 }
 
 fn created_at(value: &str) -> Result<Timestamp, Problem> {
-    let detail = "expected a time in RFC 3339 such as 2026-01-31T12:00:00Z";
-    Timestamp::parse(value).ok_or_else(|| Problem::field(Code::Invalid, "created_at", detail))
+    Timestamp::parse(value).ok_or_else(|| Problem::field(Code::Invalid, "created_at", EXPECTED_TIME))
 }
 
 /// A line that files share, as much of it as shows that it is too long.
