@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(first.function.parameters["required"], json!(["at"]));
         assert_eq!(second.function.parameters, json!({"type": "object", "properties": {}}));
         assert_eq!(second.function.description, "");
-        let held: Vec<&String> = offered.strict.keys().collect();
+        let held: Vec<&str> = offered.strict.keys().map(String::as_str).collect();
         assert_eq!((held, &offered.strict["look_at"]["properties"]["any"]), (vec!["look_at"], &json!({})), "as sent");
     }
 
