@@ -10,7 +10,7 @@ use crate::{
     budget::usage::Usage,
     chat::{
         channel::{Channel, Update},
-        generation::{Generation, Sink, Tokens},
+        generation::{Generated, Generation, Sink},
     },
     failure::Failure,
     job::message::Message,
@@ -146,13 +146,13 @@ pub trait Embedder {
 /// Workers AI, as far as it answers prompts.
 pub trait Generator {
     /// Streams the answer into `sink` until it ends or the sink wants no more. Answers with the tokens
-    /// that it took.
+    /// that it took, and what the model calls.
     ///
     /// # Errors
     ///
     /// The model says nothing for [`crate::chat::generation::STALL`], says nothing at all, or
     /// breaks off. What the sink has got by then does not count.
-    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure>;
+    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Generated, Failure>;
 }
 
 /// Durable Objects, each a channel in which turns are published while they are written.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use pipeline::{
-    chat::generation::{Flow, Generation, Sink, Tokens, estimated_tokens},
+    chat::generation::{Flow, Generated, Generation, Sink, Tokens, estimated_tokens},
     constants,
     failure::Failure,
     model::EmbeddingModel,
@@ -57,7 +57,7 @@ impl Embedder for InMemory {
 }
 
 impl Generator for InMemory {
-    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure> {
+    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Generated, Failure> {
         self.call(Service::Models, || {
             self.generations.borrow_mut().push(generation.clone());
             self.take_neurons(generation.most_neurons())
@@ -65,12 +65,14 @@ impl Generator for InMemory {
         .await?;
         let script = self.scripts.borrow_mut().pop_front();
         let last = generation.messages.last().map(|message| message.content.clone()).unwrap_or_default();
-        let (text, broken) = match script {
+        let (text, calls, broken) = match script {
             Some(Script::Fails(failure)) => return Err(failure),
-            Some(Script::Says(text)) => (text.to_owned(), false),
-            Some(Script::BreaksOff(text)) => (text.to_owned(), true),
-            None => (last.lines().last().unwrap_or_default().to_owned(), false),
+            Some(Script::Says(text)) => (text.to_owned(), "[]", false),
+            Some(Script::Calls(calls, text)) => (text.to_owned(), calls, false),
+            Some(Script::BreaksOff(text)) => (text.to_owned(), "[]", true),
+            None => (last.lines().last().unwrap_or_default().to_owned(), "[]", false),
         };
+        let calls = serde_json::from_str(calls).map_err(|error| Failure::bug(format!("a script: {error}")))?;
         let mut words = 0;
         for word in text.split_inclusive(' ') {
             self.advance(Span::milliseconds(50));
@@ -82,12 +84,12 @@ impl Generator for InMemory {
         let tokens = match self.answer_tokens.get() {
             0 => Tokens { prompt: 100, completion: words },
             completion => {
-                let prompt = generation.messages.iter().map(|message| estimated_tokens(&message.content)).sum();
+                let prompt = generation.messages.iter().map(|message| estimated_tokens(&message.text())).sum();
                 Tokens { prompt, completion }
             }
         };
         self.bill(generation.price.neurons(tokens));
-        if broken { Err(Failure::transient("AI: broke off")) } else { Ok(tokens) }
+        if broken { Err(Failure::transient("AI: broke off")) } else { Ok(Generated { tokens, calls }) }
     }
 }
 

@@ -48,6 +48,7 @@ mod size;
 mod stored;
 mod streamed;
 mod superseded;
+mod tools;
 mod unpacking;
 mod withheld;
 mod words;
