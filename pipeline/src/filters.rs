@@ -29,8 +29,10 @@ pub struct Filters {
     pub document_ids: Vec<DocumentId>,
     /// Dated at or after this: RFC 3339, or milliseconds since 1970.
     #[serde(default, deserialize_with = "date::optional")]
+    #[schemars(schema_with = "date::schema")]
     pub created_after: Option<Timestamp>,
     /// Dated before this.
     #[serde(default, deserialize_with = "date::optional")]
+    #[schemars(schema_with = "date::schema")]
     pub created_before: Option<Timestamp>,
 }

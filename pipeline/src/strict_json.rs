@@ -34,7 +34,7 @@ pub fn read<T: DeserializeOwned + JsonSchema>(text: &[u8]) -> Result<T, Problem>
     read_without_nulls(text, NULLS).map_err(|error| error.problem::<T>(text))
 }
 
-/// The same for the bodies of an API that is not ours, whose clients send fields that we do not know.
+/// The same of what is read a part at a time: its other fields are read, and held to names, by another call.
 ///
 /// # Errors
 /// As [`read`], but for unknown fields.

@@ -38,6 +38,7 @@ pub struct DocumentInput {
     pub metadata: Option<Map<String, serde_json::Value>>,
     /// The document's own date, RFC 3339 or milliseconds since 1970; by default the time of the upload.
     #[serde(default, deserialize_with = "date::optional")]
+    #[schemars(schema_with = "date::schema")]
     pub created_at: Option<Timestamp>,
 }
 

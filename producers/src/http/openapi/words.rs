@@ -70,8 +70,9 @@ const DELETE_MATCHING: &str = "\
 What `GET` lists with the same parameters is hidden at once, by one transaction, and removed from every store by one \
 job. At least one condition has to be given, and none may be empty. A request deletes up to 1,000, those first that \
 were uploaded last: while `remaining` is above zero, the same request with `cursor` goes on, and what was uploaded \
-since the first stays. Sent again without it, it begins anew; where nothing is meant any more, nothing happens. Uploads \
-in `unpacking` were accepted before and may still bring documents that are not known yet: those are not deleted.";
+since the first stays. Sent again without it, it begins anew; where nothing is meant any more, nothing happens. \
+Uploads in `unpacking` were accepted before and may still bring documents that are not known yet: those are not \
+deleted.";
 
 const JOIN: &str = "\
 Frames are JSON objects with a `type`: `say`, `edit`, `scratch`, `events` in; `welcome`, `joined`, `left`, `message`, \
