@@ -103,8 +103,8 @@ impl Removal<'_> {
     async fn commit<P: Database + Queue>(self, ports: &P, mut work: Transaction) -> Result<Committed, Failure> {
         let Self { job, user, cause, now } = self;
         let tombstones = work.write(delete::tombstones(user, cause, now));
+        work.write(users::bump_if_noted(user));
         purge::schedule(&mut work, Purge { job: &job, user, kind: JobKind::Delete, due: now, now })?;
-        work.write(users::bump(user));
         let done = work.commit(ports).await?;
         let messages = done.messages()?;
         let item = messages.first().map(|message| message.item);

@@ -230,8 +230,11 @@ fn who_deletes_twice_deletes_nothing_that_was_uploaded_in_between_and_is_not_mea
     rig.upload(&various());
     rig.drain();
     assert_eq!(counts(&delete(&rig, "tag=sea")), (2, 0));
+    let version = || rig.memory.look("SELECT index_version FROM users");
+    let before = version();
     let again = delete(&rig, "tag=sea");
     assert_eq!((again.status, counts(&again), &again.body["job_id"]), (200, (0, 0), &Value::Null));
+    assert_eq!(version(), before, "what was cached is still true");
     assert_eq!(again.body["status"], "succeeded");
     write(&rig, "notes/tides.md", "about springs");
     assert_eq!(counts(&delete(&rig, "tag=sea")), (0, 0));
@@ -292,6 +295,12 @@ pub(crate) fn what_is_uploaded_since_a_delete_began_stays(new: New<'_>) {
     write(&rig, "a.md", "about springs");
     let same = rig.request("POST", "/api/index", &json!({"external_id": "b.md", "content": "about b.md"}));
     assert_eq!(same.body["items"][0]["status"], "duplicate", "{}", same.body);
+    // Of the one that has this name, and of any.
+    for (meant, goes) in [("external_id=a.md", vec![]), ("type=doc", vec!["c.md".to_owned()])] {
+        let dry = delete(&rig, &format!("{meant}&cursor={began}&dry_run=true"));
+        assert_eq!((counts(&dry), names_in(&dry.body["documents"])), ((0, goes.len() as u64), goes), "{meant}");
+    }
+    assert_eq!(counts(&delete(&rig, &format!("external_id=a.md&cursor={began}"))), (0, 0));
     let gone = delete(&rig, &format!("type=doc&cursor={began}"));
     assert_eq!((counts(&gone), &gone.body["unpacking"]), ((1, 0), &json!([job])), "{}", gone.body);
     assert_eq!(names(&rig, ""), ["a.md", "b.md"]);
