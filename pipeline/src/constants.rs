@@ -154,6 +154,8 @@ pub const HISTORY_BODY_BYTES: usize = 1024 * 1024;
 pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 /// Most documents in one request that is read at once: keeps its transaction and its answer small.
 pub const DOCUMENTS_PER_REQUEST: usize = 1_000;
+/// Most documents that one request deletes, in one transaction: it writes four rows of D1 for each, at most.
+pub const DOCUMENTS_PER_DELETE: usize = 1_000;
 /// Longest title and external id, in bytes.
 pub const TITLE_BYTES: usize = 1_024;
 /// Most tags of one document.

@@ -9,6 +9,7 @@ mod configuration;
 mod consistency;
 mod corrections;
 mod dates;
+mod deletes;
 mod deploy;
 mod description;
 mod expired;

@@ -75,6 +75,23 @@ const ANSWERS: &[(&str, u16, &str)] = &[
                        "status": "queued", "error": null}]}"#,
     ),
     (
+        "documents_delete_matching",
+        202,
+        r#"{"job_id": "job_06h0bd71tkw4avsrgz3077bsxr", "status": "queued", "deleted": 1000,
+            "deleted_at": "2026-11-23T09:30:00.000Z", "remaining": 342, "next_cursor": "48151", "unpacking": []}"#,
+    ),
+    (
+        "documents_delete_matching",
+        200,
+        r#"{"job_id": null, "status": "dry_run", "deleted": 0, "deleted_at": null, "remaining": 1, "next_cursor": null,
+            "unpacking": [],
+            "documents": [{"id": "doc_wzqzsxyrpy7677dz97vxjyc3", "external_id": "notes/fox.md", "title": "fox.md",
+                           "type": "doc", "language": null, "media_type": "text/markdown", "tags": [], "metadata": null,
+                           "created_at": "2026-11-23T09:30:00.000Z", "uploaded_at": "2026-11-23T09:30:00.000Z",
+                           "bytes": 56, "revision": 1, "status": "indexed", "chunk_count": 1,
+                           "keyword_only": false}]}"#,
+    ),
+    (
         "search",
         200,
         r##"{"hits": [{"document_id": "doc_wzqzsxyrpy7677dz97vxjyc3", "external_id": "notes/fox.md",
