@@ -40,6 +40,8 @@ mod remembered;
 mod replays;
 mod retention;
 mod schedule;
+mod scores;
+mod search_words;
 mod sessions;
 mod shares;
 mod simulation;
