@@ -14,7 +14,7 @@ use crate::{
     },
     failure::Failure,
     job::message::Message,
-    model::EmbeddingModel,
+    model::{EMBEDDING, EmbeddingModel},
     plan::Plan,
     platform::{
         asked::Asked,
@@ -133,6 +133,11 @@ pub trait KeyValue {
 
 /// Workers AI, as far as it makes vectors of texts.
 pub trait Embedder {
+    /// Returns the name of the model that makes them: production's, or the one that stands in for it on one machine.
+    /// What a cosine says depends on it.
+    fn embedding_model(&self) -> String {
+        EMBEDDING.name.to_owned()
+    }
     /// Makes a vector of each text, in order. At most [`crate::constants::TEXTS_PER_EMBEDDING_CALL`]
     /// texts, which are `word_pieces` long together: what the call costs.
     ///

@@ -6,7 +6,7 @@ use pipeline::{
     chat::generation::{Flow, Generated, Generation, Sink, Tokens, estimated_tokens},
     constants,
     failure::Failure,
-    model::EmbeddingModel,
+    model::{EMBEDDING, EmbeddingModel},
     platform::{
         errors,
         ports::{Embedder, Generator, VectorIndex, VectorMatch, VectorRecord},
@@ -36,9 +36,18 @@ impl InMemory {
     pub fn set_answer_tokens(&self, tokens: u64) {
         self.answer_tokens.set(tokens);
     }
+
+    /// Lets vectors be compared as those of this model are.
+    pub fn set_embedding_model(&self, name: &'static str) {
+        self.embedding_model.set(Some(name));
+    }
 }
 
 impl Embedder for InMemory {
+    fn embedding_model(&self) -> String {
+        self.embedding_model.get().unwrap_or(EMBEDDING.name).to_owned()
+    }
+
     async fn embed(
         &self,
         model: &EmbeddingModel,

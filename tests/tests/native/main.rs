@@ -42,6 +42,8 @@ mod remembered;
 mod replays;
 mod retention;
 mod schedule;
+mod scores;
+mod search_words;
 mod sessions;
 mod shares;
 mod simulation;

@@ -28,6 +28,7 @@ const REQUESTS: &[Example] = &[
         r#"{"query": "answer", "mode": "keyword", "top_k": 3, "group_by": "document",
             "filters": {"type": "code", "tags": ["demo"]}}"#,
     ),
+    ("search", "only what fits well", r#"{"query": "what does the fox jump over?", "min_score": 0.5}"#),
     ("chat", "a question", r#"{"message": "What does the fox jump over?"}"#),
     (
         "chat",
@@ -97,7 +98,7 @@ const ANSWERS: &[(&str, u16, &str)] = &[
         r##"{"hits": [{"document_id": "doc_wzqzsxyrpy7677dz97vxjyc3", "external_id": "notes/fox.md",
                       "title": "fox.md", "chunk_index": 0, "start": 0, "end": 56,
                       "text": "# The fox\n\nThe quick brown fox jumps over the lazy dog.",
-                      "score": 0.65, "similarity": 0.71, "found_by": ["vector", "keyword"]}],
+                      "score": 1.0, "similarity": 0.71, "found_by": ["vector", "keyword"]}],
             "mode": "hybrid", "freshness": "complete", "cached": false, "took_ms": 58}"##,
     ),
     (
