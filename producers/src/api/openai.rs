@@ -137,14 +137,19 @@ mod tests {
     fn bad_requests_are_refused_in_openais_shape() {
         for (body, status, param, code) in [
             (r#"{"model":"gpt-9","messages":[{"role":"user","content":"x"}]}"#, 404, "model", "model_not_found"),
-            (r#"{"model":"friend","messages":[]}"#, 400, "messages", "invalid"),
-            (r#"{"model":"friend","messages":[{"role":"assistant","content":"x"}]}"#, 400, "messages", "invalid"),
-            (r#"{"model":"friend","messages":[{"role":"robot","content":"x"}]}"#, 400, "messages.0.role", "invalid"),
+            (r#"{"model":"friend","messages":[]}"#, 400, "messages", "invalid_value"),
+            (r#"{"model":"friend","messages":[{"role":"assistant","content":"x"}]}"#, 400, "messages", "invalid_value"),
+            (
+                r#"{"model":"friend","messages":[{"role":"robot","content":"x"}]}"#,
+                400,
+                "messages.0.role",
+                "invalid_value",
+            ),
             (
                 r#"{"model":"friend","messages":[{"role":"user","content":[{"type":"image_url"}]}]}"#,
                 400,
                 "messages.0.content.0.type",
-                "invalid",
+                "invalid_value",
             ),
             (
                 r#"{"model":"friend","messages":[{"role":"user","content":"x"}],"n":2}"#,
@@ -152,7 +157,7 @@ mod tests {
                 "n",
                 "unsupported_parameter",
             ),
-            (r#"{"model":"friend","messages":[{"role":"user","content":"  "}]}"#, 400, "messages", "invalid"),
+            (r#"{"model":"friend","messages":[{"role":"user","content":"  "}]}"#, 400, "messages", "invalid_value"),
             (r#"{"model":"friend","temperature":"hot"}"#, 400, "messages", "missing_required_parameter"),
         ] {
             let reply = openai_problem::reply(&parse(body.as_bytes()).err().unwrap());

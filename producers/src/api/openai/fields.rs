@@ -1,10 +1,15 @@
 //! The fields of a request of `/v1`: none is passed over, and a wrong value is answered with what is allowed.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use pipeline::{
     nearest,
     problem::{Code, Problem, excerpt},
+    strict_json,
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
 };
 use serde_json::{Value, value::RawValue};
 
@@ -19,11 +24,14 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Reads a request whose parameters are those of a table.
     pub(super) fn read(body: &'a [u8], table: &[RequestParameter]) -> Result<Self, Problem> {
-        let values: BTreeMap<String, &'a RawValue> = serde_json::from_slice(body).map_err(|error| {
-            Problem::new(Code::Malformed, format!("the body is not the JSON object expected: {error}"))
-        })?;
-        for (name, value) in &values {
-            check(table, name, value)?;
+        let Pairs(pairs) = pairs(body)?;
+        let mut values = BTreeMap::new();
+        for (name, value) in pairs {
+            check(table, &name, value)?;
+            if values.contains_key(&name) {
+                return Err(refused(&name, "it stands there twice: send it once"));
+            }
+            values.insert(name, value);
         }
         Ok(Self { values })
     }
@@ -79,6 +87,40 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The fields of an object in their order, whatever stands there twice.
+struct Pairs<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Pairs<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Pairs<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+fn pairs(body: &[u8]) -> Result<Pairs<'_>, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        if error.is_data() {
+            return Problem::field(Code::Invalid, "", "the body must be a JSON object, as OpenAI's API has it");
+        }
+        strict_json::no_json(&error)
+    })
+}
+
 /// The answer to a parameter that is not there and must be.
 pub(super) fn missing(name: &str) -> Problem {
     let path = name.replace('.', "/");
@@ -92,6 +134,13 @@ pub(super) fn wrong(name: &str, sent: &str, expected: &str) -> Problem {
     let path = name.replace('.', "/");
     let detail = format!("{name} is {}, and must be {expected}", excerpt(sent));
     let mut problem = Problem::field(Code::Invalid, format!("/{path}"), detail);
+    "invalid_value".clone_into(&mut problem.code);
+    problem
+}
+
+/// The answer to a value that cannot be, for a reason that names no other.
+pub(super) fn refused(name: &str, detail: &str) -> Problem {
+    let mut problem = Problem::field(Code::Invalid, format!("/{}", name.replace('.', "/")), detail);
     "invalid_value".clone_into(&mut problem.code);
     problem
 }
@@ -153,6 +202,14 @@ mod tests {
         }
         assert!(Fields::read(br#"{"presence_penalty":0.0}"#, CHAT).is_ok());
         assert_eq!(code(r#"{"heat":1}"#), ("unknown_parameter".to_owned(), "/heat".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_object_or_says_a_thing_twice_is_refused_in_words_of_json() {
+        let refused = |body: &str| Fields::read(body.as_bytes(), CHAT).unwrap_err();
+        assert_eq!((refused("[1]").status, refused("[1]").detail.contains("must be a JSON object")), (422, true));
+        assert_eq!((refused("{").status, refused("{").detail.contains("ends before")), (400, true));
+        assert_eq!(code(r#"{"seed":1,"seed":2}"#), ("invalid_value".to_owned(), "/seed".to_owned()));
     }
 
     #[test]

@@ -7,14 +7,14 @@ use pipeline::{
         generation::{PromptMessage, Role},
         tools::ToolCall,
     },
-    problem::{Code, Problem, excerpt},
+    problem::{Problem, excerpt},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    fields::{missing, unsupported, wrong},
+    fields::{missing, refused, unsupported, wrong},
     tools,
 };
 use crate::http::body::EMPTY_TEXT;
@@ -25,8 +25,9 @@ use crate::http::body::EMPTY_TEXT;
 pub(super) struct Message<'a> {
     #[serde(borrow)]
     role: Cow<'a, str>,
+    #[serde(borrow)]
     #[schemars(with = "Option<Content>")]
-    content: Option<Content>,
+    content: Option<&'a RawValue>,
     /// A name for whoever speaks; no model is told.
     #[serde(rename = "name")]
     _name: Option<String>,
@@ -41,9 +42,10 @@ pub(super) struct Message<'a> {
     function_call: Option<&'a RawValue>,
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-#[schemars(rename = "ChatCompletionContent")]
+/// What a message says, as it is described.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged, rename = "ChatCompletionContent")]
+#[expect(dead_code, reason = "it is described; each part is read by itself, so that one that is wrong is named")]
 pub(super) enum Content {
     /// A text.
     Text(String),
@@ -74,20 +76,21 @@ pub(super) struct Said {
 
 /// Reads the messages under a parameter's name; calls and what came of them only if it `takes_tools`.
 pub(super) fn read(name: &str, raw: &RawValue, takes_tools: bool) -> Result<Said, Problem> {
-    let messages: Vec<Message<'_>> = serde_json::from_str(raw.get()).map_err(|error| {
-        let detail = format!(
-            "{name} must be an array of messages, each with a role and a content that is text or an array of parts \
-             with type and text: at column {} of it is something else",
-            error.column()
-        );
-        Problem::field(Code::Invalid, format!("/{name}"), detail)
-    })?;
+    let messages: Vec<&RawValue> =
+        serde_json::from_str(raw.get()).map_err(|_| wrong(name, raw.get(), "an array of messages"))?;
     let mut conversation = Conversation::default();
-    for (place, message) in messages.into_iter().enumerate() {
+    for (place, raw) in messages.into_iter().enumerate() {
         let name = format!("{name}.{place}");
+        let expected = "a message: an object with a role, and a content that is a text or an array of parts";
+        let message: Message<'_> = object(raw).ok_or_else(|| wrong(&name, raw.get(), expected))?;
         conversation.add(read_message(message, &name, takes_tools)?, &name)?;
     }
     conversation.said(name)
+}
+
+/// An object by the names of its fields; serde would read it from an array as well.
+fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok()).flatten()
 }
 
 /// The messages so far.
@@ -126,20 +129,19 @@ impl Conversation {
              before anything else is said",
             excerpt(call)
         );
-        Err(Problem::field(Code::Invalid, format!("/{}", name.replace('.', "/")), detail))
+        Err(refused(name, &detail))
     }
 
     fn said(mut self, name: &str) -> Result<Said, Problem> {
         self.check_results(name)?;
-        let refused = |detail: &str| Problem::field(Code::Invalid, format!("/{name}"), detail);
         let question = self.said.iter().rposition(|message| message.role == Role::User);
         let following = self.said.split_off(question.map_or(0, |question| question + 1));
         let question = self.said.pop().filter(|_| following.last().is_none_or(|last| last.role == Role::Tool));
         let question = question.ok_or_else(|| {
-            refused("the last message must be the user's, or what came of a call that was made after the user's")
+            refused(name, "the last message must be the user's, or what came of a call that was made after the user's")
         })?;
         if question.content.trim().is_empty() {
-            return Err(refused(EMPTY_TEXT));
+            return Err(refused(name, EMPTY_TEXT));
         }
         let instructions = self.instructions.join("\n");
         let instructions = (!instructions.is_empty()).then_some(instructions);
@@ -179,24 +181,29 @@ fn read_role(role: &str, name: &str, takes_tools: bool) -> Result<Role, Problem>
         other => {
             let tool = if takes_tools { ", tool" } else { "" };
             let detail = format!("the role {:?} is none of system, developer, user, assistant{tool}", excerpt(other));
-            Err(Problem::field(Code::Invalid, format!("/{}/role", name.replace('.', "/")), detail))
+            Err(refused(&format!("{name}.role"), &detail))
         }
     }
 }
 
 /// What a message says.
-fn text(content: Option<Content>, name: &str) -> Result<String, Problem> {
-    let parts = match content {
-        None => return Ok(String::new()),
-        Some(Content::Text(text)) => return Ok(text),
-        Some(Content::Parts(parts)) => parts,
-    };
-    let is_text = |part: &Part| ["text", "input_text", "output_text"].contains(&part.kind.as_str());
-    if let Some(place) = parts.iter().position(|part| !is_text(part)) {
-        let pointer = format!("/{}/content/{place}/type", name.replace('.', "/"));
-        return Err(Problem::field(Code::Invalid, pointer, "only text is understood"));
+fn text(content: Option<&RawValue>, name: &str) -> Result<String, Problem> {
+    let Some(content) = content else { return Ok(String::new()) };
+    let name = format!("{name}.content");
+    let neither = || wrong(&name, content.get(), "a text, or an array of parts with type and text");
+    if content.get().starts_with('"') {
+        return serde_json::from_str(content.get()).map_err(|_| neither());
     }
-    Ok(parts.into_iter().filter_map(|part| part.text).collect())
+    let parts: Vec<&RawValue> = serde_json::from_str(content.get()).map_err(|_| neither())?;
+    parts.into_iter().enumerate().map(|(place, part)| text_of_part(part, &format!("{name}.{place}"))).collect()
+}
+
+fn text_of_part(raw: &RawValue, name: &str) -> Result<String, Problem> {
+    let part: Part = object(raw).ok_or_else(|| wrong(name, raw.get(), "a part: an object with a type and a text"))?;
+    if !["text", "input_text", "output_text"].contains(&part.kind.as_str()) {
+        return Err(refused(&format!("{name}.type"), "only text is understood"));
+    }
+    part.text.ok_or_else(|| missing(&format!("{name}.text")))
 }
 
 #[cfg(test)]
@@ -224,6 +231,28 @@ mod tests {
 
     fn hi() -> Value {
         serde_json::from_str(HI).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_message_or_no_part_is_refused_by_its_place() {
+        let content = |content: Value| json!([{"role": "user", "content": content}]);
+        for (messages, pointer) in [
+            (json!("Hi"), "/messages"),
+            (json!(["Hi"]), "/messages/0"),
+            (json!([["user", "Hi", null, null, null]]), "/messages/0"),
+            (json!([hi(), {"content": "Hi"}]), "/messages/1"),
+            (content(json!(5)), "/messages/0/content"),
+            (content(json!([["text", "Hi"]])), "/messages/0/content/0"),
+            (
+                content(json!([{"type": "text", "text": "Hi"}, {"type": "text", "content": "x"}])),
+                "/messages/0/content/1/text",
+            ),
+            (content(json!([{"type": "image_url"}])), "/messages/0/content/0/type"),
+        ] {
+            let problem = parsed(&messages, true).unwrap_err();
+            assert_eq!(problem.errors[0].pointer, pointer, "{messages}: {}", problem.detail);
+            assert!(!problem.detail.contains("column"), "{}", problem.detail);
+        }
     }
 
     #[test]

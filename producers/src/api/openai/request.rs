@@ -160,9 +160,12 @@ fn stop(fields: &Fields<'_>) -> Result<Vec<String>, Problem> {
 }
 
 fn include_usage(fields: &Fields<'_>, stream: bool) -> Result<bool, Problem> {
-    let expected = || "an object with include_usage, true or false".to_owned();
+    let expected = || "an object with nothing but include_usage, true or false".to_owned();
     let options = fields.value("stream_options", expected, |value| {
-        value.as_object()?.get("include_usage").map_or(Some(false), Value::as_bool)
+        let options = value.as_object()?;
+        // There is no obfuscation to leave out.
+        let is_known = options.keys().all(|name| ["include_usage", "include_obfuscation"].contains(&name.as_str()));
+        options.get("include_usage").map_or(Some(false), Value::as_bool).filter(|_| is_known)
     })?;
     if options.is_some() && !stream {
         return Err(wrong("stream_options", "there", "left out where stream is not true"));
@@ -263,6 +266,7 @@ mod tests {
             (json!({"response_format": {"type": "yaml"}}), "/response_format"),
             (json!({"response_format": {"type": "json_schema"}}), "/response_format"),
             (json!({"stream_options": {"include_usage": true}}), "/stream_options"),
+            (json!({"stream": true, "stream_options": {"include_usages": true}}), "/stream_options"),
             (json!({"tools": [{"type": "function"}]}), "/tools/0/function"),
             (json!({"messages": [{"role": "robot", "content": "x"}]}), "/messages/0/role"),
             (json!({"messages": [{"role": "assistant", "content": "x", "tool_calls": [1]}]}), "/messages/0/tool_calls"),

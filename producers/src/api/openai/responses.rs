@@ -21,7 +21,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     JOB, at_once, event_stream_of,
-    fields::{Fields, missing, unsupported, wrong},
+    fields::{Fields, missing, refused, unsupported, wrong},
     join, messages as sent,
     messages::Said,
     parameters::RESPONSES,
@@ -198,7 +198,7 @@ async fn said_until<P: Database + Clock>(ports: &P, user: &UserId, job: &JobId) 
     let is_response = |turn: &Turn| turn.request.client.is_some() && !turn.request.is_about_tools();
     let turn = turn_of(ports, user, job).await?.filter(is_response).ok_or_else(no_such_response)?;
     let TurnState::Answered(result) = turn_state(ports, user, job).await? else {
-        return Err(unsupported("previous_response_id", "that response has not ended with an answer".to_owned()).into());
+        return Err(refused("previous_response_id", "that response has not ended with an answer").into());
     };
     let question = messages::after(user, &turn.conversation_id, turn.number - 1, 1).first(ports).await?;
     let question = question.ok_or_else(no_such_response)?;
@@ -235,7 +235,7 @@ mod tests {
         assert!(formatted.checked.ask.client.unwrap().format.is_some());
         for (fields, pointer) in [
             (r#""input":"""#, "/input"),
-            (r#""input":[{"type":"function_call_output"}]"#, "/input"),
+            (r#""input":[{"type":"function_call_output"}]"#, "/input/0"),
             (r#""input":"x","text":{"verbosity":"low"}"#, "/text/verbosity"),
             (r#""input":"x","text":{"format":{"type":"yaml"}}"#, "/text/format"),
             (r#""input":"x","truncation":"some""#, "/truncation"),

@@ -104,7 +104,8 @@ pub(super) fn of(result: &TurnResult) -> Option<Unanswerable> {
         Unanswered::Empty => {
             let words = format!(
                 "the models wrote nothing that can be read: {} tokens of prompts and {} of answers were spent on it \
-                 ({:.2} neurons). A larger max_completion_tokens helps a model that thinks before it answers",
+                 ({:.2} neurons). More tokens for the answer (max_completion_tokens, in /v1/responses \
+                 max_output_tokens) help a model that thinks before it answers",
                 detail.usage.prompt_tokens, detail.usage.completion_tokens, detail.usage.neurons
             );
             Unanswerable::new(StatusCode::BAD_GATEWAY, "empty_completion", words)

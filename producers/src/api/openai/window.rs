@@ -32,14 +32,17 @@ pub(super) fn hold_to_models(name: &str, checked: &Checked, catalogue: &Catalogu
 
 fn hold_to_abilities(name: &str, ask: &Ask, catalogue: &Catalogue) -> Result<(), Problem> {
     let client = ask.client.as_ref();
+    // As the operation calls it whose messages are called so.
+    let format = if name == "input" { "text.format" } else { "response_format" };
     let has_tools = client.is_some_and(|client| client.tools.is_some());
     if client.is_some_and(|client| client.format.is_some()) {
         if has_tools {
-            let detail = "a model calls, or answers in JSON: send tools or response_format, not both; tool_choice \
-                          \"none\" lets it answer";
-            return Err(unsupported("response_format", detail.to_owned()));
+            let detail = format!(
+                "a model calls, or answers in JSON: send tools or {format}, not both; tool_choice \"none\" lets it answer"
+            );
+            return Err(unsupported(format, detail));
         }
-        able("response_format", ask, "answers in JSON", |route| catalogue.answers_json(route))?;
+        able(format, ask, "answers in JSON", |route| catalogue.answers_json(route))?;
     }
     if !ask.is_about_tools() {
         return Ok(());
