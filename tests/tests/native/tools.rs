@@ -23,7 +23,10 @@ fn with_documents() -> Rig {
 
 fn tools() -> Value {
     let parameters = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
-    let tool = |name: &str| json!({"type": "function", "function": {"name": name, "description": "Looks.", "parameters": parameters}});
+    let tool = |name: &str| {
+        let function = json!({"name": name, "description": "Looks.", "parameters": parameters});
+        json!({"type": "function", "function": function})
+    };
     json!([tool("look"), tool("add")])
 }
 

@@ -38,7 +38,8 @@ fn hold_to_abilities(name: &str, ask: &Ask, catalogue: &Catalogue) -> Result<(),
     if client.is_some_and(|client| client.format.is_some()) {
         if has_tools {
             let detail = format!(
-                "a model calls, or answers in JSON: send tools or {format}, not both; tool_choice \"none\" lets it answer"
+                "a model calls, or answers in JSON: send tools or {format}, not both; tool_choice \"none\" \
+                 lets it answer"
             );
             return Err(unsupported(format, detail));
         }
