@@ -20,7 +20,7 @@ pub const EXPECTED: &str = "expected a date from year 1 to 9999, as RFC 3339 tex
 pub fn parse(text: &str) -> Option<Timestamp> {
     let date =
         text.parse().map_or_else(|_| Timestamp::parse(text), |number| Some(Timestamp::from_milliseconds(number)));
-    date.filter(is_within)
+    date.filter(|date| is_within(*date))
 }
 
 /// As a request may write it, which also may leave it out.
@@ -32,8 +32,8 @@ pub fn schema(_: &mut SchemaGenerator) -> Schema {
     ] })
 }
 
-fn is_within(date: &Timestamp) -> bool {
-    (Timestamp::EARLIEST..=Timestamp::LATEST).contains(date)
+const fn is_within(date: Timestamp) -> bool {
+    Timestamp::EARLIEST.milliseconds() <= date.milliseconds() && date.milliseconds() <= Timestamp::LATEST.milliseconds()
 }
 
 /// Reads a date that may be left out: for `#[serde(default, deserialize_with)]`.
@@ -103,7 +103,7 @@ fn whole(milliseconds: f64) -> Option<i64> {
 }
 
 fn within<E: Error>(date: Option<Timestamp>) -> Result<Option<Timestamp>, E> {
-    date.filter(is_within).map(Some).ok_or_else(|| E::custom(EXPECTED))
+    date.filter(|date| is_within(*date)).map(Some).ok_or_else(|| E::custom(EXPECTED))
 }
 
 #[cfg(test)]

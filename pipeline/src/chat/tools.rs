@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use crate::{ids::RANDOM_BYTES, time::Timestamp};
 
-    fn offered(choice: Value, is_single: bool) -> OfferedTools {
+    fn offered(choice: &Value, is_single: bool) -> OfferedTools {
         let tool = |name: &str| {
             let parameters = json!({"type": "object", "properties": {}});
             json!({"type": "function", "function": {"name": name, "description": "", "parameters": parameters}})
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_call_is_read_in_either_shape() {
-        let auto = offered(json!("auto"), false);
+        let auto = offered(&json!("auto"), false);
         let found = [
             json!({"name": "look", "arguments": {"at": "sea"}}),
             json!({"id": "x", "type": "function", "function": {"name": "add", "arguments": "{\"b\": 1, \"a\": 2}"}}),
@@ -211,12 +211,12 @@ mod tests {
         let calls = auto.calls(&found);
         let arguments: Vec<&str> = calls.iter().map(|call| call.arguments.as_str()).collect();
         assert_eq!(arguments, ["{\"at\":\"sea\"}", "{\"b\": 1, \"a\": 2}", "{}"], "a text stays as it is");
-        assert_eq!(names(&offered(json!("auto"), true), &found), ["look"], "one at a time");
+        assert_eq!(names(&offered(&json!("auto"), true), &found), ["look"], "one at a time");
     }
 
     #[test]
     fn where_one_call_is_none_there_is_none() {
-        let auto = offered(json!("auto"), false);
+        let auto = offered(&json!("auto"), false);
         let good = json!({"name": "look", "arguments": {}});
         for bad in [
             json!({"name": "fly", "arguments": {}}),
@@ -230,14 +230,14 @@ mod tests {
         }
         let strict = BTreeMap::from([("look".to_owned(), json!({"required": ["at"]}))]);
         assert_eq!(
-            names(&OfferedTools { strict, ..auto.clone() }, &[good.clone()]),
+            names(&OfferedTools { strict, ..auto.clone() }, std::slice::from_ref(&good)),
             Vec::<String>::new(),
             "it is strict"
         );
-        let one = offered(json!({"type": "function", "function": {"name": "add"}}), false);
+        let one = offered(&json!({"type": "function", "function": {"name": "add"}}), false);
         assert_eq!(names(&one, &[good]), Vec::<String>::new(), "another is asked for");
         assert!(one.choice.is_forced() && !auto.choice.is_forced());
-        assert!(offered(json!("required"), false).choice.is_forced());
+        assert!(offered(&json!("required"), false).choice.is_forced());
     }
 
     #[test]

@@ -40,6 +40,7 @@ fn page(code: Code) -> Reply {
 }
 
 /// What a kind of problem means, and what to do about it. One that is new does not compile without.
+#[expect(clippy::too_many_lines, reason = "a page for each kind")]
 const fn explanation(code: Code) -> (&'static str, &'static str) {
     match code {
         Code::Malformed => (

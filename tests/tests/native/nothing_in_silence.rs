@@ -1,5 +1,4 @@
 //! What is sent is done or refused: no parameter, field or body is passed over, and no answer says what was not done.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::{Value, json};
 use tests::{

@@ -3,7 +3,6 @@
 //! For every call of a whole run and each of four fates: that call fails, or loses its answer, or the
 //! worker dies before or after it. Then random schedules of all of that, with duplicated, reordered
 //! and lost messages. A failing seed is printed and replays by itself.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     cell::{Cell, RefCell},

@@ -1,5 +1,4 @@
 //! What is found by words: inside sentences without spaces, and names in code of which only the beginning is known.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use pipeline::platform::ports::Meter as _;
 use serde_json::{Value, json};
