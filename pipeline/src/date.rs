@@ -2,8 +2,9 @@
 //!
 //! [`Timestamp`] itself also reads what D1 holds, in which earlier versions kept any number.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
@@ -21,6 +22,29 @@ const EXPECTED: &str =
 /// It is no such date.
 pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     deserializer.deserialize_any(Dates)
+}
+
+/// A date as the schema of a request has it; there is no value of this type.
+#[derive(Clone, Copy, Debug)]
+pub enum Date {}
+
+impl JsonSchema for Date {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Date")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer"],
+            "format": "date-time",
+            "minimum": Timestamp::EARLIEST.milliseconds(),
+            "maximum": Timestamp::LATEST.milliseconds(),
+        })
+    }
 }
 
 struct Dates;

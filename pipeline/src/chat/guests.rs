@@ -7,6 +7,7 @@ use crate::{
     constants,
     filters::{DOCUMENT_IDS, Filters},
     ids::DocumentId,
+    schema,
 };
 
 /// What the questions of a session's guests are answered from: documents that carry every one of the tags
@@ -17,7 +18,10 @@ use crate::{
 #[schemars(inline)]
 pub struct GuestScope {
     /// Every one of these tags.
-    #[schemars(length(max = constants::TAGS))]
+    #[schemars(
+        length(max = constants::TAGS),
+        inner(length(min = 1, max = constants::TAG_BYTES), regex(pattern = schema::TAG))
+    )]
     pub tags: Vec<String>,
     /// One of these documents.
     #[schemars(length(max = DOCUMENT_IDS))]

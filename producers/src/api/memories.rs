@@ -32,7 +32,7 @@ use serde_json::Value;
 use crate::http::{
     body,
     call::Call,
-    paging::{Page, page, page_reply},
+    paging::{Page, one_of, page, page_reply},
     reply::{Answer, Refusal, Reply},
 };
 
@@ -135,7 +135,7 @@ where
         return recall(ports, call, &query).await;
     }
     let (limit, cursor) = page(call, MemoryId::parse)?;
-    let state = call.parameter("state");
+    let state = one_of(call, "state", &STATES)?;
     let entries = store::memories::list(&call.tenant.user, state, cursor.as_ref(), limit + 1).all(ports).await?;
     Ok(page_reply(entries, limit, |memory| memory.id.to_string()))
 }
@@ -182,7 +182,7 @@ pub async fn forget<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 pub struct MemoryPatch {
     #[schemars(extend("enum" = schema::one_of_or_null(&KINDS)))]
     kind: Change<String>,
-    #[schemars(length(max = SOURCE_BYTES))]
+    #[schemars(length(min = 1, max = SOURCE_BYTES), regex(pattern = schema::TEXT_WITHOUT_NUL))]
     source: Change<String>,
     #[schemars(range(min = 0, max = 1))]
     confidence: Change<f64>,

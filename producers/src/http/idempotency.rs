@@ -107,7 +107,8 @@ pub fn in_flight() -> Problem {
 fn key(call: &Call<'_>) -> Result<Option<String>, Problem> {
     let Some(value) = call.request.headers().get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().unwrap_or_default();
-    if key.is_empty() || key.len() > constants::IDEMPOTENCY_KEY_BYTES {
+    let is_within = (1..=constants::IDEMPOTENCY_KEY_BYTES).contains(&key.len());
+    if !is_within || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         let detail = format!("expected 1 to {} visible ASCII characters", constants::IDEMPOTENCY_KEY_BYTES);
         return Err(Problem::field(Code::Invalid, "Idempotency-Key", detail));
     }

@@ -167,7 +167,7 @@ inline_schema!(
     }),
     "A name for a request."
 );
-inline_schema!(Month, json_schema!({ "type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$" }), "A month.");
+inline_schema!(Month, json_schema!({ "type": "string", "pattern": "^[1-9][0-9]{3}-(0[1-9]|1[0-2])$" }), "A month.");
 inline_schema!(DocumentType, json_schema!({ "type": "string", "enum": DOCUMENT_TYPES }), "A document's type.");
 inline_schema!(ItemStatus, json_schema!({ "type": "string", "enum": items::STATUSES }), "What became of a document.");
 inline_schema!(JobKind, json_schema!({ "type": "string", "enum": jobs::KINDS }), "What a job does.");

@@ -18,6 +18,7 @@ use crate::http::body::EMPTY_TEXT;
 #[schemars(rename = "ChatCompletionMessage")]
 pub(super) struct Message<'a> {
     #[serde(borrow)]
+    #[schemars(extend("enum" = ["system", "developer", "user", "assistant"]))]
     role: Cow<'a, str>,
     #[schemars(with = "Option<Content>")]
     content: Option<Content>,
@@ -46,6 +47,7 @@ pub(super) enum Content {
 #[schemars(rename = "ChatCompletionPart")]
 pub(super) struct Part {
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["text", "input_text", "output_text"]))]
     kind: String,
     text: Option<String>,
 }

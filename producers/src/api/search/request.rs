@@ -3,6 +3,7 @@
 use pipeline::{
     constants,
     filters::{DOCUMENT_IDS, DOCUMENT_TYPES},
+    ids::DocumentId,
     problem::{Code, Problem, excerpt},
     strict_json,
 };
@@ -47,6 +48,11 @@ pub fn check_filters(filters: &Filters) -> Result<(), Problem> {
         let detail = format!("{ids} ids; the limit is {DOCUMENT_IDS}: search in several requests, or by tags");
         return Err(invalid("/filters/document_ids", detail));
     }
+    let is_none = |id: &DocumentId| DocumentId::parse(id.as_str()).is_none();
+    if let Some(place) = filters.document_ids.iter().position(is_none) {
+        let detail = "expected a document's id, doc_…: GET /api/documents?external_id=… says which is whose";
+        return Err(invalid(&format!("/filters/document_ids/{place}"), detail.to_owned()));
+    }
     Ok(())
 }
 
@@ -75,6 +81,7 @@ mod tests {
             (r#"{"query":"a","filters":{"type":"poem"}}"#, 422, "/filters/type"),
             (r#"{"query":"a","filters":{"created_after":"soon"}}"#, 422, "/filters/created_after"),
             (r#"{"query":"a","filters":{"tags":[1]}}"#, 422, "/filters/tags/0"),
+            (r#"{"query":"a","filters":{"document_ids":["doc_x"]}}"#, 422, "/filters/document_ids/0"),
             (r#"{"query":"a","after":"x"}"#, 422, "/after"),
             (r#"{"query":"a","topk":3}"#, 422, "/topk"),
             (r#"{"query":"a","filters":{"tag":"x"}}"#, 422, "/filters/tag"),
