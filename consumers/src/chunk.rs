@@ -33,6 +33,7 @@ use pipeline::{
         statement::json,
         transaction::Transaction,
     },
+    problem::Code,
     scope::Scope,
     store::{self, chunks::write::NewChunk, documents::publish::LatestRevision},
 };
@@ -99,7 +100,7 @@ fn chunk_pack(
             plan.bytes_of(packed, bytes).ok_or_else(|| Failure::bug("a pack is shorter than its documents"))?;
         let html = document.media_type == "text/html";
         let Some((source, rest)) = slice::text(source, plan.is_last(packed), html) else {
-            failures.push(failure(packed, "not_utf8", "its bytes are not UTF-8 text"));
+            failures.push(failure(packed, Code::NotUtf8, "its bytes are not UTF-8 text"));
             continue;
         };
         let extracted = extract::extract(source, &document.media_type, &cursor.html);
@@ -113,7 +114,7 @@ fn chunk_pack(
                 html: extracted.state,
             })?);
         } else if chunks.len() == before && cursor.index == 0 {
-            failures.push(failure(packed, "no_text", "it contains no text to index"));
+            failures.push(failure(packed, Code::NoText, "it contains no text to index"));
         }
     }
     Ok(Chunked { chunks, failures, next })
@@ -154,8 +155,8 @@ fn split_document(
     Ok(place)
 }
 
-fn failure(packed: &PackedDocument, code: &str, detail: &str) -> DocumentFailure {
-    DocumentFailure { document_id: packed.id.clone(), code: code.to_owned(), detail: detail.to_owned() }
+fn failure(packed: &PackedDocument, code: Code, detail: &str) -> DocumentFailure {
+    DocumentFailure { document_id: packed.id.clone(), code: code.name().to_owned(), detail: detail.to_owned() }
 }
 
 #[cfg(test)]

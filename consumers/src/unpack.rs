@@ -155,7 +155,7 @@ where
         match known.map(|known| (known.standing, known.job_id)) {
             Some((Standing::Repeated, _)) => {
                 let pointer = format!("{}/external_id", prepared.pointer);
-                let detail = "the same document stands further up in this upload";
+                let detail = uploads::named_twice_in_upload(answers[place].external_id.as_deref());
                 answers[place].reject(Problem::field(Code::Duplicate, pointer, detail));
             }
             Some((Standing::Superseded, _)) => answers[place].supersede(),

@@ -1,4 +1,4 @@
-//! Every number that the platform or this product sets, in one place.
+//! The numbers that the platform sets, and those of ours that several places share.
 //!
 //! Platform numbers carry the page of Cloudflare's documentation that states them, as read in
 //! autumn 2026. Our own carry the reason for their size.
@@ -143,7 +143,7 @@ pub const INFLATED_BYTES: usize = UPLOAD_BYTES;
 pub const UPLOAD_TIME: Span = Span::hours(1);
 /// How long an upload that could not be unpacked is kept, so that its owner can try again.
 pub const FAILED_UPLOAD_KEPT: Span = Span::days(1);
-/// Largest body that is not an upload: the longest text a field takes, six times over because JSON may
+/// Largest body that is neither an upload nor a history: the longest text a field takes, six times over because JSON may
 /// escape every byte of it, and room for the fields beside it.
 pub const JSON_BYTES: usize = 8 * CHAT_MESSAGE_BYTES;
 /// Largest body of a chat whose client keeps the history and sends all of it along each time. What of it a model

@@ -2,9 +2,9 @@
 //!
 //! [`Timestamp`] itself also reads what D1 holds, in which earlier versions kept any number.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
@@ -13,8 +13,33 @@ use serde::{
 use crate::time::Timestamp;
 
 /// What is expected, and an example of it.
-const EXPECTED: &str =
-    "a date from year 1 to 9999, as RFC 3339 text such as \"2026-11-22T10:00:00Z\" or as whole milliseconds since 1970";
+pub const EXPECTED: &str = "expected a date from year 1 to 9999, as RFC 3339 text such as \"2026-11-22T10:00:00Z\" \
+                            or as whole milliseconds since 1970";
+
+/// Reads a date where all is text, as in a query string; `None` if it is no such date.
+pub fn parse(text: &str) -> Option<Timestamp> {
+    let date =
+        text.parse().map_or_else(|_| Timestamp::parse(text), |number| Some(Timestamp::from_milliseconds(number)));
+    date.filter(is_within)
+}
+
+/// As a request may write it, which also may leave it out.
+pub fn schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [
+        { "type": "string", "format": "date-time" },
+        {
+            "type": "integer",
+            "description": "Milliseconds since 1970.",
+            "minimum": Timestamp::EARLIEST.milliseconds(),
+            "maximum": Timestamp::LATEST.milliseconds(),
+        },
+        { "type": "null" },
+    ] })
+}
+
+fn is_within(date: &Timestamp) -> bool {
+    (Timestamp::EARLIEST..=Timestamp::LATEST).contains(date)
+}
 
 /// Reads a date that may be left out: for `#[serde(default, deserialize_with)]`.
 ///
@@ -24,36 +49,13 @@ pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Tim
     deserializer.deserialize_any(Dates)
 }
 
-/// A date as the schema of a request has it; there is no value of this type.
-#[derive(Clone, Copy, Debug)]
-pub enum Date {}
-
-impl JsonSchema for Date {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Cow::Borrowed("Date")
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["string", "integer"],
-            "format": "date-time",
-            "minimum": Timestamp::EARLIEST.milliseconds(),
-            "maximum": Timestamp::LATEST.milliseconds(),
-        })
-    }
-}
-
 struct Dates;
 
 impl<'de> Visitor<'de> for Dates {
     type Value = Option<Timestamp>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(EXPECTED)
+        formatter.write_str(EXPECTED.trim_start_matches("expected "))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -106,10 +108,7 @@ fn whole(milliseconds: f64) -> Option<i64> {
 }
 
 fn within<E: Error>(date: Option<Timestamp>) -> Result<Option<Timestamp>, E> {
-    match date {
-        Some(date) if (Timestamp::EARLIEST..=Timestamp::LATEST).contains(&date) => Ok(Some(date)),
-        _ => Err(E::custom(format_args!("expected {EXPECTED}"))),
-    }
+    date.filter(is_within).map(Some).ok_or_else(|| E::custom(EXPECTED))
 }
 
 #[cfg(test)]
@@ -144,6 +143,20 @@ mod tests {
         }
         assert_eq!(read("null"), Ok(None));
         assert_eq!(serde_json::from_str::<Dated>("{}").unwrap().at, None);
+    }
+
+    #[test]
+    fn where_all_is_text_the_same_dates_are_read() {
+        for (text, written) in [
+            ("2026-11-22T10:00:00+01:00", Some("2026-11-22T09:00:00.000Z")),
+            ("1700000000000", Some("2023-11-14T22:13:20.000Z")),
+            ("-62135596800001", None),
+            ("0000-01-01T00:00:00Z", None),
+            ("1.5", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(text).map(Timestamp::to_rfc3339).as_deref(), written, "{text}");
+        }
     }
 
     #[test]

@@ -3,13 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    constants,
-    date::{self, Date},
-    ids::DocumentId,
-    schema,
-    time::Timestamp,
-};
+use crate::{constants, date, ids::DocumentId, schema, time::Timestamp};
 
 /// The types a document can have.
 pub const DOCUMENT_TYPES: [&str; 3] = ["code", "doc", "conversation"];
@@ -35,10 +29,10 @@ pub struct Filters {
     pub document_ids: Vec<DocumentId>,
     /// Dated at or after this: RFC 3339, or milliseconds since 1970.
     #[serde(default, deserialize_with = "date::optional")]
-    #[schemars(with = "Option<Date>")]
+    #[schemars(schema_with = "date::schema")]
     pub created_after: Option<Timestamp>,
     /// Dated before this, in the same way.
     #[serde(default, deserialize_with = "date::optional")]
-    #[schemars(with = "Option<Date>")]
+    #[schemars(schema_with = "date::schema")]
     pub created_before: Option<Timestamp>,
 }

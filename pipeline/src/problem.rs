@@ -62,6 +62,10 @@ pub enum Code {
     TooLarge,
     /// A type of content that cannot be indexed.
     UnsupportedType,
+    /// A document whose bytes are no text.
+    NotUtf8,
+    /// A document that has no text.
+    NoText,
     /// The idempotency key was used with another body.
     KeyReused,
     /// The item stands twice in one request.
@@ -76,7 +80,7 @@ pub enum Code {
 
 impl Code {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Malformed,
         Self::Invalid,
         Self::Unauthorized,
@@ -88,6 +92,8 @@ impl Code {
         Self::LengthRequired,
         Self::TooLarge,
         Self::UnsupportedType,
+        Self::NotUtf8,
+        Self::NoText,
         Self::KeyReused,
         Self::Duplicate,
         Self::RateLimited,
@@ -129,6 +135,8 @@ impl Code {
             Self::LengthRequired => (411, "length_required", "The request must say how long it is"),
             Self::TooLarge => (413, "too_large", "Over a size limit"),
             Self::UnsupportedType => (415, "unsupported_type", "The content type is not supported"),
+            Self::NotUtf8 => (422, "not_utf8", "The document is not UTF-8 text"),
+            Self::NoText => (422, "no_text", "The document holds no text"),
             Self::KeyReused => (422, "idempotency_key_reused", "The idempotency key was used with another body"),
             Self::Duplicate => (422, "duplicate_in_request", "The item stands twice in one request"),
             Self::RateLimited => (429, "rate_limited", "Too many requests"),

@@ -167,14 +167,22 @@ pub async fn embed_query<P: KeyValue + Embedder>(
     if let Some(vector) = cache::embedding(ports, &key).await {
         return Ok((vector, NewEntries::default()));
     }
+    let vector = embed_text(ports, query, budget).await?;
+    Ok((vector.clone(), NewEntries { embedding: Some((key, vector)), ranking: None }))
+}
+
+/// A short text's embedding, while there are neurons. The model ignores what is beyond its window: a text that long
+/// has said what it is about.
+///
+/// # Errors
+/// The day's neurons are spent, or the model does not answer.
+pub async fn embed_text<P: Embedder>(ports: &P, text: &str, budget: &Budget) -> Result<Vec<f32>, Failure> {
     if budget.is_without_neurons() {
         return Err(Failure::exhausted("today's neurons are spent"));
     }
-    // The model ignores what is beyond its window: a query that long has said what it is about.
-    let tokens = (query.len() as u64 / 4 + 2).min(EMBEDDING.window as u64);
-    let vectors = ports.embed(&EMBEDDING, std::slice::from_ref(&query.to_owned()), tokens).await?;
-    let vector = vectors.into_iter().next().ok_or_else(|| Failure::transient("the model gave no vector"))?;
-    Ok((vector.clone(), NewEntries { embedding: Some((key, vector)), ranking: None }))
+    let tokens = (text.len() as u64 / 4 + 2).min(EMBEDDING.window as u64);
+    let vectors = ports.embed(&EMBEDDING, std::slice::from_ref(&text.to_owned()), tokens).await?;
+    vectors.into_iter().next().ok_or_else(|| Failure::transient("the model gave no vector"))
 }
 
 fn combine(

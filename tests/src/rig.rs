@@ -168,8 +168,12 @@ impl Rig {
             .unwrap();
         let request_id = RequestId::new(self.memory.now(), self.memory.bytes());
         let worker = self.memory.worker("held");
-        let mut held: HeldRequest =
-            Box::pin(async move { answer_of(handle(&worker, &settings(), request, request_id).await.0) });
+        let method = method.to_owned();
+        let mut held: HeldRequest = Box::pin(async move {
+            let (reply, summary) = handle(&worker, &settings(), request, request_id).await;
+            described::check(&method, summary.route, &reply);
+            answer_of(reply)
+        });
         let mut calls = 0;
         self.memory.set_fates(move || {
             calls += 1;

@@ -104,7 +104,9 @@ fn parse_json(body: &[u8]) -> Result<Vec<Item>, Problem> {
             Ok(elements(Outermost::Array, documents))
         }
         Some(b'{') if has_documents(text).map_err(|error| strict_json::no_json(&error))?? => {
-            let wrapped: Wrapped<'_> = serde_json::from_str(text).map_err(|error| strict_json::no_json(&error))?;
+            // It is JSON, and holds nothing else.
+            let no_array = |_| Problem::field(Code::Invalid, "/documents", "expected one array of documents");
+            let wrapped: Wrapped<'_> = serde_json::from_str(text).map_err(no_array)?;
             Ok(elements(Outermost::Object, wrapped.documents))
         }
         Some(b'{') => Ok(vec![item(Format::Json.pointer(0, Outermost::Document), text)]),
@@ -188,8 +190,13 @@ pub fn left_out(pointer: &str, name: Option<String>, why: LeftOut) -> Item {
             );
             Problem::field(Code::TooLarge, format!("{pointer}/content"), detail)
         }
-        LeftOut::Link => {
+        LeftOut::HardLink => {
             let detail = "a hard link has no content of its own: pack it with `tar --hard-dereference`";
+            Problem::field(Code::UnsupportedType, pointer, detail)
+        }
+        LeftOut::SymbolicLink => {
+            let detail = "a symbolic link has no content of its own: \
+                          what it names is read where it is packed itself, or pack with `tar --dereference`";
             Problem::field(Code::UnsupportedType, pointer, detail)
         }
         LeftOut::Sparse => {

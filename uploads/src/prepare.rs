@@ -26,7 +26,8 @@ pub struct ItemAnswer {
     pub external_id: Option<String>,
     /// Ours.
     pub document_id: Option<DocumentId>,
-    /// `queued`, `duplicate`, `in_progress` or `rejected`.
+    /// `queued`, `duplicate`, `in_progress`, `superseded` or `rejected`; after a wait how far it has come: `done`,
+    /// `running`, `parked`, `failed` or `cancelled`.
     pub status: &'static str,
     /// Of what an earlier upload is bringing already: that upload's job, which may still be cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,12 +113,27 @@ pub async fn prepare<P: Sha256>(ports: &P, user: &UserId, items: Vec<Item>, firs
     Ok(prepared)
 }
 
+/// How two files of one name are parted.
+const PART_THEM: &str =
+    "give them an external_id each, or paths as names; curl sends one with -F 'files=@src/a.md;filename=src/a.md'";
+
+/// What is said of a document that is called as one far before it in the same upload, of whose content only what it
+/// was indexed from is left.
+pub fn named_twice_in_upload(name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!(
+            "a document called {:?} stands further up in this upload, and is taken: if they are two, {PART_THEM}",
+            excerpt(name)
+        ),
+        None => "the same document stands further up in this upload, and is taken once".to_owned(),
+    }
+}
+
 /// What is said of a document that is called as the one at the index `before`.
 fn named_twice(name: Option<&str>, before: usize, is_same: bool) -> String {
     match name {
         Some(name) if !is_same => format!(
-            "two different files are called {:?}, this one and the one at index {before}, which is taken: give them an \
-             external_id each, or paths as names; curl sends one with -F 'files=@src/a.md;filename=src/a.md'",
+            "two different files are called {:?}, this one and the one at index {before}, which is taken: {PART_THEM}",
             excerpt(name)
         ),
         _ => format!("the same document stands at index {before} of this request, and is taken once"),

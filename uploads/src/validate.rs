@@ -145,7 +145,7 @@ fn check_line(value: Option<&str>, limit: usize) -> Result<(), (Code, String)> {
 pub fn check_tags(tags: &[String]) -> Result<(), (String, (Code, String))> {
     if tags.len() > constants::TAGS {
         let detail = format!("more than {} tags: keep those you filter by", constants::TAGS);
-        return Err((String::new(), (Code::Invalid, detail)));
+        return Err((String::new(), (Code::TooLarge, detail)));
     }
     for (index, tag) in tags.iter().enumerate() {
         let detail = if tag.is_empty() {

@@ -6,12 +6,24 @@ use pipeline::problem::{Code, Problem};
 use crate::parse::Item;
 
 /// Folders of which nothing is taken.
-const FOLDERS: [&str; 6] = [".git", ".hg", ".svn", ".ssh", ".gnupg", ".aws"];
+const FOLDERS: [&str; 8] = [".git", ".hg", ".svn", ".ssh", ".gnupg", ".aws", ".docker", ".kube"];
 /// Files that hold passwords and keys by their name alone.
-const FILES: [&str; 9] =
-    [".env", ".netrc", ".pgpass", ".npmrc", ".pypirc", ".htpasswd", ".git-credentials", "id_rsa", "id_ed25519"];
+const FILES: [&str; 12] = [
+    ".env",
+    ".envrc",
+    ".netrc",
+    ".pgpass",
+    ".npmrc",
+    ".pypirc",
+    ".htpasswd",
+    ".git-credentials",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+];
 /// Endings of files that hold keys.
-const ENDINGS: [&str; 5] = [".pem", ".p12", ".pfx", ".keystore", ".jks"];
+const ENDINGS: [&str; 6] = [".pem", ".key", ".p12", ".pfx", ".keystore", ".jks"];
 /// What follows `.env.` in files that are meant to be copied and filled in.
 const SAMPLES: [&str; 4] = ["example", "sample", "template", "dist"];
 
@@ -55,6 +67,8 @@ mod tests {
             ".ssh/id_ed25519.pub",
             "deploy/id_rsa",
             "certs/Server.PEM",
+            "tls/site.key",
+            ".docker/config.json",
             "C:\\Users\\ada\\.aws\\credentials",
         ] {
             assert!(is_withheld(name), "{name}");

@@ -279,7 +279,7 @@ impl Session {
         };
         let operation = match applied {
             Ok(applied) => applied,
-            Err(refused) => return Ok(Err(Problem::new(Code::Conflict, refused.detail()))),
+            Err(refused) => return Ok(Err(refused.problem())),
         };
         self.channel.log.keep_edit(&scratch, &operation)?;
         self.announce(&Event::Edited { from: from.sender.clone(), revision: scratch.revision, operation })?;

@@ -7,6 +7,7 @@ use crate::{
     constants,
     filters::{DOCUMENT_IDS, Filters},
     ids::DocumentId,
+    merge_patch::{Change, without_defaults},
     schema,
 };
 
@@ -26,6 +27,35 @@ pub struct GuestScope {
     /// One of these documents.
     #[schemars(length(max = DOCUMENT_IDS))]
     pub document_ids: Vec<DocumentId>,
+}
+
+/// What is changed of it, as RFC 7396 merges it: `null` closes what was open.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(inline, transform = without_defaults)]
+pub struct GuestPatch {
+    /// Every one of these tags.
+    #[serde(skip_serializing_if = "Change::is_none")]
+    #[schemars(
+        length(max = constants::TAGS),
+        inner(length(min = 1, max = constants::TAG_BYTES), regex(pattern = schema::TAG))
+    )]
+    pub tags: Change<Vec<String>>,
+    /// One of these documents.
+    #[serde(skip_serializing_if = "Change::is_none")]
+    #[schemars(length(max = DOCUMENT_IDS))]
+    pub document_ids: Change<Vec<DocumentId>>,
+}
+
+impl GuestPatch {
+    /// What closes all that was open.
+    pub const CLOSED: Self = Self { tags: Change::Removed, document_ids: Change::Removed };
+
+    /// What it opens.
+    pub fn opened(&self) -> GuestScope {
+        let Self { tags, document_ids } = self.clone();
+        GuestScope { tags: tags.value().unwrap_or_default(), document_ids: document_ids.value().unwrap_or_default() }
+    }
 }
 
 impl GuestScope {

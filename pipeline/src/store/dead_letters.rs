@@ -69,7 +69,7 @@ pub struct DeadLetter {
     pub replayed_at: Option<Timestamp>,
 }
 
-/// Reads a user's dead letters by id, from the one after `cursor` on.
+/// Reads a user's dead letters, the newest first, those behind the one of this time and id.
 pub fn list(user: &UserId, behind: Option<(Timestamp, &str)>, limit: i64) -> Query<DeadLetter> {
     Query::new(
         "SELECT l.id, l.stage, i.job_id, l.why, l.created_at, l.replayed_at

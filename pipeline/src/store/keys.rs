@@ -74,7 +74,7 @@ pub struct ApiKeyEntry {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// Reads a user's keys, from the one after `cursor` on.
+/// Reads a user's keys, the newest first, those behind the one of this time and id.
 pub fn list(user: &UserId, behind: Option<(Timestamp, &str)>, limit: i64) -> Query<ApiKeyEntry> {
     Query::new(
         "SELECT id, name, created_at, revoked_at FROM api_keys

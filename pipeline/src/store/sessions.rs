@@ -69,10 +69,12 @@ pub fn insert(user: &UserId, new: NewSessionRow<'_>) -> Write {
     .bind(new.now)
 }
 
-/// Changes a session's title or what its guests may ask about (JSON); what is `None` stays.
+/// Changes a session's title, and merges a change (JSON) into what its guests may ask about, as RFC 7396 says; what is
+/// `None` stays.
 pub fn change(user: &UserId, session: &SessionId, title: Option<&str>, opened: Option<&str>) -> Query<SessionRow> {
     Query::new(formatcp!(
-        "UPDATE sessions SET title = coalesce(?3, title), opened = coalesce(?4, opened)
+        "UPDATE sessions SET title = coalesce(?3, title),
+             opened = json_patch(coalesce(opened, '{{}}'), coalesce(?4, '{{}}'))
          WHERE user_id = ?1 AND id = ?2 RETURNING {SESSION}"
     ))
     .bind(user)

@@ -16,6 +16,7 @@ use pipeline::{
         turn::{Ask, Turn, TurnResult},
     },
     constants,
+    failure::Failure,
     filters::Filters,
     ids::{ConversationId, JobId, SessionId, TurnId, UserId},
     platform::{ports::Database, statement::json},
@@ -28,6 +29,7 @@ use pipeline::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json as value};
 
 use self::accept::{Acceptance, Question};
 use crate::{
@@ -247,12 +249,25 @@ async fn answer<P: RequestPorts>(ports: &P, user: &UserId, begun: &Begun, wait: 
     if let Some(result) = &begun.result {
         return Ok(Reply::json(StatusCode::OK, result).of_job(&begun.job));
     }
-    let result = if wait == Span::ZERO { None } else { wait_for(ports, user, begun, wait).await? };
-    let reply = match result {
+    let queued = ChatAnswer::queued(&begun.job, &begun.turn);
+    if wait == Span::ZERO {
+        return Ok(Reply::json(StatusCode::ACCEPTED, &queued).of_job(&begun.job));
+    }
+    let reply = match wait_for_result(ports, user, &begun.job, wait).await? {
         Some(result) => Reply::json(StatusCode::OK, &result),
-        None => Reply::json(StatusCode::ACCEPTED, &ChatAnswer::queued(&begun.job, &begun.turn)),
+        None => unanswered(ports, user, &begun.job, &json(&queued)?).await?,
     };
     Ok(reply.of_job(&begun.job).after_wait(wait))
+}
+
+/// The answer to a question that is not answered yet: what was said when it was accepted, and how far it is.
+async fn unanswered<P: RequestPorts>(ports: &P, user: &UserId, job: &JobId, accepted: &str) -> Answer {
+    let mut answer: Map<String, Value> =
+        serde_json::from_str(accepted).map_err(|error| Failure::bug(error.to_string()))?;
+    if let Some(view) = jobs::read(ports, user, job).await? {
+        answer.insert("status".to_owned(), value!(view.status()));
+    }
+    Ok(Reply::json(StatusCode::ACCEPTED, &answer))
 }
 
 /// The answer to a question that was accepted before: as it is now, or when it is answered.
@@ -261,25 +276,13 @@ async fn replayed<P: RequestPorts>(ports: &P, call: &Call<'_>, replay: Replay) -
     let result = wait_for_result(ports, &call.tenant.user, &job, call.wait()).await?;
     let reply = match result {
         Some(result) => Reply::json(StatusCode::OK, &result),
-        None => Reply::bytes(StatusCode::ACCEPTED, "application/json", response.into_bytes()),
+        None => unanswered(ports, &call.tenant.user, &job, &response).await?,
     };
     Ok(Replay::mark(reply.of_job(&job).after_wait(call.wait())))
 }
 
 /// Waits for a turn's answer; `None` if it is not there by then. A turn that ended without one is a
 /// problem.
-pub async fn wait_for<P: RequestPorts>(
-    ports: &P,
-    user: &UserId,
-    begun: &Begun,
-    longest: Span,
-) -> Result<Option<TurnResult>, Refusal> {
-    if let Some(result) = &begun.result {
-        return Ok(Some(result.clone()));
-    }
-    wait_for_result(ports, user, &begun.job, longest).await
-}
-
 async fn wait_for_result<P: RequestPorts>(
     ports: &P,
     user: &UserId,

@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::{
     http::{
         call::Call,
-        paging::{page, page_reply},
+        paging::{number, page, page_reply},
         reply::{Answer, Refusal, Reply},
     },
     remove,
@@ -49,7 +49,10 @@ pub struct Conversation {
     entry: ConversationEntry,
     summary: Option<String>,
     messages: Vec<ConversationMessage>,
+    /// Where the next page of messages begins; nothing on the last.
     next_cursor: Option<String>,
+    /// How many messages it has at most.
+    limit: usize,
 }
 
 /// `GET /api/conversations?title=&limit=&cursor=`: the newest first. Those of `/v1` clients, who keep
@@ -73,7 +76,7 @@ fn not_found() -> Problem {
 /// brought back first.
 pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let id = id_of(call)?;
-    let (limit, cursor) = page(call, |cursor| cursor.parse::<i64>().ok())?;
+    let (limit, cursor) = page(call, number)?;
     let after = cursor.unwrap_or(0);
     let user = &call.tenant.user;
     let (mut conversation, mut rows) = read(ports, user, &id, after, limit).await?;
@@ -86,7 +89,7 @@ pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) 
     let next_cursor = rows.last().filter(|_| more).map(|row| row.number.to_string());
     let messages = rows.into_iter().map(ConversationMessage::from).collect();
     let ConversationRow { summary, entry } = conversation;
-    Ok(Reply::json(StatusCode::OK, &Conversation { entry, summary, messages, next_cursor }))
+    Ok(Reply::json(StatusCode::OK, &Conversation { entry, summary, messages, next_cursor, limit: wanted }))
 }
 
 impl From<MessageRow> for ConversationMessage {

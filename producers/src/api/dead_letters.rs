@@ -42,8 +42,15 @@ pub async fn replay<P: Database + Queue + Channels + Clock>(ports: &P, call: &Ca
         Problem::new(Code::NotFound, "there is no such dead letter; GET /api/dead-letters lists yours")
     })?;
     let (Some(item), Some(job)) = (failed.item_id, failed.job_id) else { return Err(expired().into()) };
-    jobs::requeue(ports, user, &job, Some(Letter { id: call.id, item })).await?;
+    if jobs::requeue(ports, user, &job, Some(Letter { id: call.id, item })).await? == 0 {
+        return Err(nothing_failed().into());
+    }
     Ok(Reply::json(StatusCode::ACCEPTED, &Replayed { job_id: job.clone() }).of_job(&job))
+}
+
+fn nothing_failed() -> Problem {
+    let detail = "its item is not failed any more, since it was tried again: GET /api/jobs/{id} says how far it is";
+    Problem::new(Code::Conflict, detail)
 }
 
 fn expired() -> Problem {

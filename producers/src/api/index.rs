@@ -157,7 +157,13 @@ fn nothing_queued(plan: &Plan) -> Answer {
     let answers = &plan.answers;
     let has = |status: &str| answers.iter().any(|answer| answer.status == status);
     if has("duplicate") || has("in_progress") {
-        let status = if has("in_progress") { "in_progress" } else { "succeeded" };
+        let status = if has("in_progress") {
+            "in_progress"
+        } else if has("rejected") {
+            "partial"
+        } else {
+            "succeeded"
+        };
         return Ok(Reply::json(StatusCode::OK, &plan.answer(status, None)));
     }
     if let [ItemAnswer { error: Some(problem), .. }] = answers.as_slice() {

@@ -10,7 +10,7 @@ use pipeline::{
     chat::profile::{Preferences, Profile, Retention},
     constants,
     ids::UserId,
-    merge_patch::Change,
+    merge_patch::{Change, without_defaults},
     platform::{ports::Database, statement::json, transaction::Transaction},
     problem::{Code, FieldError, Problem},
     store::users,
@@ -122,8 +122,11 @@ fn name_missing(given: &Value, all: &Value, pointer: &str, errors: &mut Vec<Fiel
     for (name, field) in fields {
         let pointer = format!("{pointer}/{name}");
         match given.get(name) {
-            Some(given) if !given.is_null() || field.is_null() => name_missing(given, field, &pointer, errors),
-            _ => errors.push(FieldError { pointer, detail: "is missing".to_owned() }),
+            None => errors.push(FieldError { pointer, detail: "is missing".to_owned() }),
+            Some(Value::Null) if !field.is_null() => {
+                errors.push(FieldError { pointer, detail: "is null, which says nothing".to_owned() });
+            }
+            Some(given) => name_missing(given, field, &pointer, errors),
         }
     }
 }
@@ -136,6 +139,7 @@ fn too_large() -> Problem {
 /// What is changed of a profile, as RFC 7396 merges it: `null` gives a part its default again.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
+#[schemars(transform = without_defaults)]
 pub struct ProfilePatch {
     /// In their own words: who they are, what they work on.
     #[serde(skip_serializing_if = "Change::is_none")]
@@ -149,7 +153,7 @@ pub struct ProfilePatch {
 /// How they want to be answered.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
-#[schemars(inline)]
+#[schemars(inline, transform = without_defaults)]
 struct PreferencesPatch {
     /// What they state about themselves is remembered without asking.
     #[serde(skip_serializing_if = "Change::is_none")]
@@ -162,7 +166,7 @@ struct PreferencesPatch {
 /// Days after which something goes by itself; `null`: it stays.
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
-#[schemars(inline)]
+#[schemars(inline, transform = without_defaults)]
 struct RetentionPatch {
     #[serde(skip_serializing_if = "Change::is_none")]
     document_days: Change<NonZeroU32>,

@@ -2,13 +2,12 @@
 
 pub mod remember;
 
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
 use pipeline::{
     constants,
     failure::Failure,
     ids::MemoryId,
-    merge_patch::Change,
-    model::EMBEDDING,
+    merge_patch::{Change, without_defaults},
     normal_form::is_seen,
     platform::{
         ports::{Clock, Database, Embedder, KeyValue},
@@ -98,22 +97,21 @@ fn checked_confidence(confidence: f64) -> Result<f64, Problem> {
     Err(Problem::field(Code::Invalid, "/confidence", format!("{confidence} is not from 0 to 1")))
 }
 
-async fn embed<P: Embedder>(ports: &P, text: &str) -> Option<Vec<f32>> {
-    let tokens = text.len() as u64 / 4 + 2;
-    let vectors = ports.embed(&EMBEDDING, std::slice::from_ref(&text.to_owned()), tokens).await.ok()?;
-    vectors.into_iter().next()
-}
-
 async fn read<P: Database>(ports: &P, call: &Call<'_>, id: &MemoryId) -> Result<Option<MemoryRow>, Failure> {
     store::memories::memory(&call.tenant.user, id).first(ports).await
 }
 
 /// What was corrected is not changed any more: what corrected it can be.
-fn superseded(id: &MemoryId, first: &MemoryRow) -> Problem {
-    let detail = format!("{id} was corrected by {}, {:?}; correct or change that one", first.id, excerpt(&first.text));
-    let mut problem = Problem::field(Code::Conflict, "/supersedes", detail);
-    "The memory was corrected before".clone_into(&mut problem.title);
-    problem
+fn superseded(id: &MemoryId, first: &MemoryRow) -> String {
+    format!("{id} was corrected by {}, {:?}; correct or change that one", first.id, excerpt(&first.text))
+}
+
+const X_DEGRADED: HeaderName = HeaderName::from_static("x-degraded");
+
+/// Why the embedding model did not take part, and what was done without it.
+fn without_model(call: &Call<'_>, done: &str) -> String {
+    let why = if call.budget.is_without_neurons() { "today's neurons are spent" } else { "the model is not answering" };
+    format!("{why}; {done}")
 }
 
 const NO_SUCH_MEMORY: &str = "there is no such memory; GET /api/memory lists yours";
@@ -131,28 +129,34 @@ pub async fn list<P>(ports: &P, call: &Call<'_>) -> Answer
 where
     P: Database + KeyValue + Embedder + Clock,
 {
-    if let Some(query) = call.parameter("query") {
-        return recall(ports, call, &query).await;
-    }
-    let (limit, cursor) = page(call, MemoryId::parse)?;
     let state = one_of(call, "state", &STATES)?;
+    let (limit, cursor) = page(call, MemoryId::parse)?;
+    if let Some(query) = call.parameter("query") {
+        for name in ["cursor", "state"] {
+            if call.parameter(name).is_some() {
+                let detail = "what fits a query is one page of active memories: leave it out, or leave out `query`";
+                return Err(Problem::field(Code::Invalid, name, detail).into());
+            }
+        }
+        return recall(ports, call, &query, limit).await;
+    }
     let entries = store::memories::list(&call.tenant.user, state, cursor.as_ref(), limit + 1).all(ports).await?;
     Ok(page_reply(entries, limit, |memory| memory.id.to_string()))
 }
 
-async fn recall<P>(ports: &P, call: &Call<'_>, query: &str) -> Answer
+async fn recall<P>(ports: &P, call: &Call<'_>, query: &str, limit: i64) -> Answer
 where
     P: Database + KeyValue + Embedder + Clock,
 {
     let query = body::text("query", query, constants::QUERY_BYTES)?;
+    let limit = usize::try_from(limit).unwrap_or(RECALLED).min(RECALLED);
     // Nothing is cached: what a write to KV costs of the day is many times what the embedding does.
     let embedded = retrieval::embed_query(ports, &query, call.budget).await.ok();
     let vector = embedded.as_ref().map(|(vector, _)| vector.as_slice());
-    let recalled = memories::recall(ports, &call.tenant, &query, vector, RECALLED).await?;
+    let recalled = memories::recall(ports, &call.tenant, &query, vector, limit).await?;
     let degraded = vector.is_none();
-    let reply = Reply::json(StatusCode::OK, &Page { items: recalled, next_cursor: None, limit: RECALLED });
-    let header = http::HeaderName::from_static("x-degraded");
-    Ok(if degraded { reply.with(header, "the model is not answering; recalled by words alone") } else { reply })
+    let reply = Reply::json(StatusCode::OK, &Page { items: recalled, next_cursor: None, limit });
+    Ok(if degraded { reply.with(X_DEGRADED, &without_model(call, "recalled by words alone")) } else { reply })
 }
 
 /// `GET /api/memory/{id}`
@@ -179,6 +183,7 @@ pub async fn forget<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 /// What is changed of a memory, as RFC 7396 merges it: `null` gives a field its default again.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(transform = without_defaults)]
 pub struct MemoryPatch {
     #[schemars(extend("enum" = schema::one_of_or_null(&KINDS)))]
     kind: Change<String>,
@@ -233,18 +238,17 @@ pub async fn change<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let first = transaction.query(store::memories::remember::correction(user, &id));
     let done = transaction.commit(ports).await?;
     let memory = done.first(changed)?.ok_or_else(not_found)?;
-    current(&memory, done.first(first)?)?;
+    refuse_superseded(&memory, done.first(first)?.as_ref())?;
     Ok(Reply::json(StatusCode::OK, &memory))
 }
 
 /// Refuses what was corrected, and names by what.
-fn current(memory: &MemoryRow, first: Option<MemoryRow>) -> Result<(), Problem> {
+fn refuse_superseded(memory: &MemoryRow, first: Option<&MemoryRow>) -> Result<(), Problem> {
     if memory.state != "superseded" {
         return Ok(());
     }
-    let forgotten =
-        || Problem::new(Code::Conflict, format!("{} was corrected, and its correction forgotten", memory.id));
-    Err(first.map_or_else(forgotten, |first| superseded(&memory.id, &first)))
+    let forgotten = || format!("{} was corrected, and its correction forgotten", memory.id);
+    Err(Problem::new(Code::Conflict, first.map_or_else(forgotten, |first| superseded(&memory.id, first))))
 }
 
 /// `POST /api/memory/{id}/confirm`: what was proposed is remembered.
@@ -256,7 +260,8 @@ where
     let memory = read(ports, call, &id).await?.ok_or_else(not_found)?;
     let memory = if memory.state == "proposed" { activate(ports, call, &memory).await? } else { memory };
     if memory.state == "superseded" {
-        current(&memory, store::memories::remember::correction(&call.tenant.user, &id).first(ports).await?)?;
+        let first = store::memories::remember::correction(&call.tenant.user, &id).first(ports).await?;
+        refuse_superseded(&memory, first.as_ref())?;
     }
     Ok(Reply::json(StatusCode::OK, &memory))
 }
@@ -265,7 +270,8 @@ async fn activate<P>(ports: &P, call: &Call<'_>, memory: &MemoryRow) -> Result<M
 where
     P: Database + Embedder + Clock,
 {
-    let embedding = embed(ports, &memory.text).await.as_deref().map(embedding_text::encode);
+    let vector = retrieval::embed_text(ports, &memory.text, call.budget).await.ok();
+    let embedding = vector.as_deref().map(embedding_text::encode);
     let user = &call.tenant.user;
     let scope = Scope::of_user(call.tenant.number);
     let mut transaction = Transaction::default();

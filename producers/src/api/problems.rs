@@ -62,9 +62,10 @@ const fn explanation(code: Code) -> (&'static str, &'static str) {
              same user POST /api/keys issues a new one, without any the administrator of the deployment does.",
         ),
         Code::Forbidden => (
-            "The page that opens this connection is of an origin that the deployment does not allow.",
-            "Whoever runs the deployment can add the page's origin to ALLOWED_ORIGINS. A program that is no page sends \
-             no Origin and is not asked.",
+            "Whoever asks is known and may not do this: a page of an origin that the deployment does not allow, a user \
+             who names another one, a viewer of a session who writes in it.",
+            "Whoever runs the deployment can add a page's origin to ALLOWED_ORIGINS; a program that is no page sends no \
+             Origin and is not asked. Leave out another user's id. A session's owner can invite as an editor.",
         ),
         Code::NotFound => (
             "There is nothing at this path or under this id. What belongs to another user is answered like what does \
@@ -80,7 +81,8 @@ const fn explanation(code: Code) -> (&'static str, &'static str) {
         ),
         Code::Conflict => (
             "Something else is in the way: a request with the same Idempotency-Key that is not answered yet, a job \
-             that was cancelled and cannot be tried again, a session that is closed or full.",
+             that was cancelled or of which nothing failed, so that nothing can be tried again, a memory that was \
+             corrected before, the last key of a user, a session that is closed or full.",
             "The detail says what is in the way. What is under way is worth sending again in a moment; what has ended \
              is not.",
         ),
@@ -91,8 +93,9 @@ const fn explanation(code: Code) -> (&'static str, &'static str) {
              write the archive to a file first.",
         ),
         Code::TooLarge => (
-            "Something is over a limit of size: the body, a document, a text, a number of documents or of memories. \
-             Limits of text are counted in bytes of UTF-8, of which many letters take two to four.",
+            "Something is over a limit of size, in bytes or in number: the body, a document, a text, a key, or how many \
+             documents, tags, ids or memories there are. Limits of text are counted in bytes of UTF-8, of which many \
+             letters take two to four. A number that is outside of its range is invalid instead.",
             "The detail says how large it was and what the limit is. Send less at once, or split it.",
         ),
         Code::UnsupportedType => (
@@ -100,6 +103,15 @@ const fn explanation(code: Code) -> (&'static str, &'static str) {
              UTF-16 and other binary content are not indexed.",
             "Send application/json, application/x-ndjson, multipart/form-data, application/x-tar or application/gzip, \
              and convert documents to text in UTF-8 before.",
+        ),
+        Code::NotUtf8 => (
+            "A document was accepted by its name and type, and its bytes turned out to be no UTF-8: another encoding, \
+             or no text at all.",
+            "Convert it to UTF-8 and upload it again, or leave it out. The other documents of its upload are indexed.",
+        ),
+        Code::NoText => (
+            "A document holds nothing that could be found: an HTML page without text, or nothing but marks.",
+            "Leave it out, or upload the text that belongs to it. The other documents of its upload are indexed.",
         ),
         Code::KeyReused => (
             "This Idempotency-Key came with another body before. To answer as then would be wrong for this body, and \

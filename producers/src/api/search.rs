@@ -24,7 +24,8 @@ use crate::{
 };
 
 /// The answer. `freshness` is `complete` if everything that the job behind `after` brings could be found: the job
-/// had ended well before the search began, and by meaning long enough for Vectorize to show what it wrote.
+/// had ended well before the search began, and by meaning long enough for Vectorize to show what it wrote. It is
+/// `partial` for a job that is not known: nobody can say what it brings.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct SearchAnswer {
     hits: Vec<Hit>,
@@ -48,7 +49,8 @@ where
     // Before the search: a job that ends during it may have come too late.
     let arrival = arrival(ports, &call.tenant, &search).await?;
     let found = retrieval::search(ports, &call.tenant, &search, call.budget).await?;
-    let is_complete = arrival.is_none_or(|arrival| has_arrived(arrival, found.mode, started));
+    let has_arrived = || arrival.is_some_and(|arrival| has_arrived(arrival, found.mode, started));
+    let is_complete = search.after.is_none() || has_arrived();
     let freshness = if is_complete { "complete" } else { "partial" };
     let degraded = found.mode != search.request.mode;
     let took_ms = ports.now().since(started).as_milliseconds();
@@ -63,7 +65,7 @@ where
     Ok(if degraded { reply.with(HeaderName::from_static("x-degraded"), why) } else { reply })
 }
 
-/// How far the job behind the search's token is. A token of nobody's job, or of another's, asks for nothing.
+/// How far the job behind the search's token is; nothing of nobody's job, or of another's.
 async fn arrival<P: Database>(ports: &P, tenant: &Tenant, search: &Search) -> Result<Option<ArrivalRow>, Failure> {
     let Some(job) = &search.after else { return Ok(None) };
     store::jobs::read::arrival(&tenant.user, job).first(ports).await

@@ -20,10 +20,14 @@ use bytes::Bytes;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use http::{HeaderMap, Request, StatusCode, header};
 use pipeline::{
-    chat::{channel::Channel, guests::GuestScope},
+    chat::{
+        channel::Channel,
+        guests::{GuestPatch, GuestScope},
+    },
     constants,
     failure::Failure,
     ids::{ConversationId, SessionId, UserId},
+    merge_patch::{Change, without_defaults},
     platform::{
         ports::{Clock, Database, Random, Sha256},
         statement::json as json_text,
@@ -59,6 +63,8 @@ use crate::{
 
 /// Longest title and name, in bytes.
 const NAME_BYTES: usize = 120;
+/// What a session is called that nobody gave a title.
+const DEFAULT_TITLE: &str = "Session";
 /// What a client asks for beside its ticket; browsers want an answer to one they offered.
 const PROTOCOL: &str = "claudes-friend";
 const TICKET_PREFIX: &str = "ticket.";
@@ -110,7 +116,7 @@ pub struct NewSession {
 /// `POST /api/session`: opens one, with a conversation of its own.
 pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) -> Answer {
     let new: NewSession = body::read_or_default(call.request.body())?;
-    let title = body::name("/title", new.title.as_deref().unwrap_or("Session"), NAME_BYTES)?;
+    let title = body::name("/title", new.title.as_deref().unwrap_or(DEFAULT_TITLE), NAME_BYTES)?;
     check_guests(&new.guests)?;
     let opened = json_text(&new.guests)?;
     let now = ports.now();
@@ -143,24 +149,28 @@ pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) ->
     Ok(Reply::json(StatusCode::CREATED, &view).with(header::LOCATION, &location))
 }
 
-/// What of a session is to be changed.
+/// What is changed of a session, as RFC 7396 merges it: `null` gives a part its default again, which closes a session
+/// to its guests.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SessionChange {
+#[serde(default)]
+#[schemars(transform = without_defaults)]
+pub struct SessionPatch {
     #[schemars(length(min = 1, max = NAME_BYTES), regex(pattern = schema::NAME))]
-    title: Option<String>,
+    title: Change<String>,
     /// What its guests may ask about from now on.
-    guests: Option<GuestScope>,
+    guests: Change<GuestPatch>,
 }
 
 /// `PATCH /api/session/{id}`: what is not named stays as it is.
 pub async fn change<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let change: SessionChange = strict_json::read(call.request.body())?;
-    let title = change.title.as_deref().map(|title| body::name("/title", title, NAME_BYTES)).transpose()?;
-    if let Some(guests) = &change.guests {
-        check_guests(guests)?;
+    let patch: SessionPatch = strict_json::read(call.request.body())?;
+    let title = patch.title.or(DEFAULT_TITLE.to_owned());
+    let title = title.map(|title| body::name("/title", &title, NAME_BYTES)).transpose()?;
+    let guests = patch.guests.or(GuestPatch::CLOSED);
+    if let Some(guests) = &guests {
+        check_guests(&guests.opened())?;
     }
-    let opened = change.guests.as_ref().map(json_text).transpose()?;
+    let opened = guests.as_ref().map(json_text).transpose()?;
     let user = &call.tenant.user;
     let row = sessions::change(user, &id_of(call.id)?, title.as_deref(), opened.as_deref()).first(ports).await?;
     Ok(Reply::json(StatusCode::OK, &row.map(SessionView::from).ok_or_else(not_found)?))

@@ -102,6 +102,16 @@ impl RequestBody for Bytes {
 /// [`Code::TooLarge`] for what unfolds to more than `limit` bytes, [`Code::Malformed`] for what does not unfold, and
 /// [`Code::UnsupportedType`] for another encoding than gzip.
 pub fn decoded(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Problem> {
+    Ok(without_mark(unfolded(headers, body, limit)?))
+}
+
+/// Editors put a byte order mark before what they save; JSON knows nothing of it.
+fn without_mark(body: Bytes) -> Bytes {
+    const MARK: &[u8] = "\u{feff}".as_bytes();
+    if body.starts_with(MARK) { body.slice(MARK.len()..) } else { body }
+}
+
+fn unfolded(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, Problem> {
     let encoding = headers.get(CONTENT_ENCODING).map_or("", |value| value.to_str().unwrap_or("?")).trim();
     if encoding.is_empty() || encoding.eq_ignore_ascii_case("identity") {
         return Ok(body);
@@ -162,6 +172,12 @@ mod tests {
         assert_eq!(announced("131073"), Some(131_073));
         assert_eq!(announced(&"9".repeat(40)), Some(usize::MAX));
         assert_eq!([announced(""), announced("-1"), announced("1, 1")], [None; 3]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_what_is_read() {
+        let read = |body: &'static str| decoded(&HeaderMap::new(), Bytes::from(body), 100).unwrap();
+        assert_eq!([read("\u{feff}{}"), read("{}"), read("\u{feff}")], ["{}", "{}", ""].map(Bytes::from));
     }
 
     #[test]

@@ -226,18 +226,23 @@ async fn admit_key<P: RequestPorts>(
     rate_limit::hold_to_share(budget, ports.now())
 }
 
-/// Reads the body that the operation takes, after a look at its parameters; one that takes none has nothing to
-/// read. A body that is to be streamed is left where it is, and its length is handed on.
+/// Reads the body that the operation takes, after a look at its parameters; one that takes none is sent none. A body that is to be streamed is left where it is, and its length is handed on.
 async fn read<P>(
     operation: &Operation<P>,
     request: Request<impl RequestBody>,
 ) -> Result<(Request<Bytes>, Option<u64>), Problem> {
     // Clients of OpenAI's API send more than is known here.
-    if !openai_problem::is_spoken_at(operation.path) {
+    let is_ours = !openai_problem::is_spoken_at(operation.path);
+    if is_ours {
         parameters::check(operation, &request)?;
     }
     let (head, body) = request.into_parts();
-    let Some(content) = operation.request else { return Ok((Request::from_parts(head, Bytes::new()), None)) };
+    let Some(content) = operation.request else {
+        if is_ours {
+            refuse_body(body).await?;
+        }
+        return Ok((Request::from_parts(head, Bytes::new()), None));
+    };
     let length = body.length();
     if let Some(most) = content.streamed {
         match length {
@@ -255,6 +260,21 @@ async fn read<P>(
     // An upload is unfolded where its documents are looked for.
     let read = if content.streamed.is_some() { read } else { body::decoded(&head.headers, read, content.limit)? };
     Ok((Request::from_parts(head, read), None))
+}
+
+/// Refuses a body where none is read: whoever sends one means something by it. One that holds nothing is what clients
+/// send that always send one; whether there is one without a length is not looked at.
+async fn refuse_body(body: impl RequestBody) -> Result<(), Problem> {
+    const NOTHING: usize = 16;
+    if body.length().is_none_or(|length| length == 0) {
+        return Ok(());
+    }
+    let holds_nothing =
+        body.read(NOTHING).await.is_ok_and(|body| [&b""[..], b"{}", b"null"].contains(&body.trim_ascii()));
+    if holds_nothing {
+        return Ok(());
+    }
+    Err(Problem::field(Code::Invalid, "", "nothing is read from the body of this request: leave it out"))
 }
 
 fn shortened(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: the same key with the same body is answered the same, without doing it again.
+//! `Idempotency-Key`: the same request under the same key is done once, and answered as things are now.
 
 use data_encoding::HEXLOWER;
 use http::HeaderName;
@@ -29,7 +29,7 @@ use crate::http::{
 pub struct Key {
     /// The key.
     pub key: String,
-    /// Hex SHA-256 of the request's body.
+    /// Hex SHA-256 of the request's body, and its query string if it has one.
     pub body_hash: String,
     /// Of a turn that the same request joins while it goes on: for how long after its beginning. Any other key
     /// stands for its first request for good.
@@ -64,7 +64,11 @@ impl Replay {
 /// Begins a request that may have an `Idempotency-Key`.
 pub async fn begin<P: Database + Sha256 + Clock>(ports: &P, call: &Call<'_>) -> Result<Begun, Refusal> {
     let Some(key) = key(call)? else { return Ok(Begun::New(None)) };
-    let body_hash = HEXLOWER.encode(&ports.sha256(call.request.body()).await?);
+    let mut body_hash = HEXLOWER.encode(&ports.sha256(call.request.body()).await?);
+    // What stands in the query string is a part of what is asked for: with another it is another request.
+    if let Some(query) = call.request.uri().query().filter(|query| !query.is_empty()) {
+        body_hash = format!("{body_hash}?{query}");
+    }
     let key = Key { key, body_hash, joined_within: None };
     let answered = replay(ports, &call.tenant, &key).await?;
     Ok(answered.map_or(Begun::New(Some(key)), Begun::Answered))
@@ -106,13 +110,18 @@ pub fn in_flight() -> Problem {
 
 fn key(call: &Call<'_>) -> Result<Option<String>, Problem> {
     let Some(value) = call.request.headers().get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().unwrap_or_default();
-    let is_within = (1..=constants::IDEMPOTENCY_KEY_BYTES).contains(&key.len());
-    if !is_within || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let detail = format!("expected 1 to {} visible ASCII characters", constants::IDEMPOTENCY_KEY_BYTES);
-        return Err(Problem::field(Code::Invalid, "Idempotency-Key", detail));
+    let limit = constants::IDEMPOTENCY_KEY_BYTES;
+    if value.len() > limit {
+        let detail = format!("{} bytes; the limit is {limit}: make a shorter one", value.len());
+        return Err(Problem::field(Code::TooLarge, "Idempotency-Key", detail));
     }
-    Ok(Some(key.to_owned()))
+    let is_visible = !value.is_empty() && value.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~'));
+    let key = value.to_str().ok().filter(|_| is_visible).map(str::to_owned);
+    let wrong = || {
+        let detail = format!("expected 1 to {limit} visible ASCII characters");
+        Problem::field(Code::Invalid, "Idempotency-Key", detail)
+    };
+    key.ok_or_else(wrong).map(Some)
 }
 
 /// Gives the key of an upload free that was not accepted and now cannot be any more, so that the same request can

@@ -48,10 +48,9 @@ pub const PREFIX: Parameter =
     Parameter::query::<String>("prefix", "Only documents whose `external_id` begins so, such as a folder.");
 /// Of documents.
 pub const CREATED_AFTER: Parameter =
-    Parameter::query::<Timestamp>("created_after", "Only documents dated at or after this.");
+    Parameter::query::<Date>("created_after", "Only documents dated at or after this.");
 /// Of documents.
-pub const CREATED_BEFORE: Parameter =
-    Parameter::query::<Timestamp>("created_before", "Only documents dated before this.");
+pub const CREATED_BEFORE: Parameter = Parameter::query::<Date>("created_before", "Only documents dated before this.");
 /// Of documents.
 pub const DOCUMENT_TYPE: Parameter = Parameter::query::<DocumentType>("type", "Only documents of this type.");
 /// Of documents.
@@ -94,7 +93,7 @@ pub const PREFER: Parameter = Parameter::header::<Prefer>(
 pub const IDEMPOTENCY_KEY: Parameter = Parameter::header::<IdempotencyKey>(
     "Idempotency-Key",
     "A name of the client's own for this request, such as a random one. The same again within 24 hours is done once, \
-     and answered as things are now.",
+     and answered as things are now. What makes no job, such as an upload of what is known, is not kept.",
 );
 /// What of a job the client has.
 pub const IF_NONE_MATCH: Parameter = Parameter::header::<String>(
@@ -151,6 +150,18 @@ macro_rules! inline_schema {
 
 inline_schema!(Flag, json_schema!({ "type": "boolean", "default": false }), "On or off; off without it.");
 inline_schema!(
+    Date,
+    json_schema!({ "anyOf": [
+        { "type": "string", "format": "date-time" },
+        {
+            "type": "integer",
+            "minimum": Timestamp::EARLIEST.milliseconds(),
+            "maximum": Timestamp::LATEST.milliseconds(),
+        },
+    ] }),
+    "A date as a request may write it: RFC 3339, or milliseconds since 1970."
+);
+inline_schema!(
     Text,
     json_schema!({ "type": "string", "minLength": 1, "maxLength": constants::QUERY_BYTES, "pattern": "\\S" }),
     "A text that holds something."
@@ -163,7 +174,7 @@ inline_schema!(
 inline_schema!(
     IdempotencyKey,
     json_schema!({
-        "type": "string", "minLength": 1, "maxLength": constants::IDEMPOTENCY_KEY_BYTES, "pattern": "^[!-~]+$",
+        "type": "string", "minLength": 1, "maxLength": constants::IDEMPOTENCY_KEY_BYTES, "pattern": "^[ -~]+$",
     }),
     "A name for a request."
 );

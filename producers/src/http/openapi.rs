@@ -179,7 +179,7 @@ impl Description {
         for success in [Some(operation.success), operation.other_success].into_iter().flatten() {
             let status = success.status;
             let response = responses.entry(status.as_str()).or_insert_with(|| {
-                let headers = headers::of_success(operation, status);
+                let headers = headers::of_success(operation);
                 json!({ "description": words::success(status), "headers": headers })
             });
             for media_type in success.media_types {

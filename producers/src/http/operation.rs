@@ -145,7 +145,7 @@ pub struct Operation<P> {
     pub request: Option<RequestContent>,
     /// What it usually answers.
     pub success: Success,
-    /// What it answers when it was asked to wait, or not to.
+    /// What else it answers that is no problem: to who waited or has it already, as a stream, or of what is not well.
     pub other_success: Option<Success>,
     /// What it refuses beside what every operation of its kind does.
     pub refuses: &'static [Code],

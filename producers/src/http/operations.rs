@@ -149,6 +149,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .refuses(&[Code::Gone]),
             operation(POST, "/api/jobs/{id}/cancel", key!(jobs::cancel::cancel), "Stop a job")
                 .answers::<jobs::JobView>(OK)
+                .refuses(&[Code::Conflict])
                 .sends(OF_STATE),
             operation(POST, "/api/jobs/{id}/retry", key!(jobs::retry), "Try a job's failed items again")
                 .answers::<jobs::JobView>(ACCEPTED)
@@ -302,7 +303,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 key!(sessions::change),
                 "Change a session's title, or what its guests may ask about",
             )
-            .reads::<sessions::SessionChange>(JSON_BYTES)
+            .reads::<sessions::SessionPatch>(JSON_BYTES)
             .answers::<sessions::SessionView>(OK),
             operation(
                 DELETE,

@@ -4,9 +4,9 @@ use std::fmt;
 
 use http::StatusCode;
 use pipeline::{
-    constants,
+    constants, date,
     problem::{Code, Problem},
-    time::{EXPECTED_TIME, Timestamp},
+    time::Timestamp,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -76,6 +76,11 @@ fn whole_number(text: &str) -> Option<i64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
+/// Reads a cursor that is the number of an entry.
+pub fn number(cursor: &str) -> Option<i64> {
+    cursor.parse().ok().filter(|number| *number >= 0)
+}
+
 /// A parameter that is one of these names, or absent.
 ///
 /// # Errors
@@ -91,10 +96,10 @@ pub fn one_of(call: &Call<'_>, name: &str, names: &[&str]) -> Result<Option<Stri
 /// A parameter that is a point in time, or absent.
 ///
 /// # Errors
-/// [`Code::Invalid`] for anything but RFC 3339.
+/// [`Code::Invalid`] for what is no [`date`].
 pub fn time(call: &Call<'_>, name: &str) -> Result<Option<Timestamp>, Problem> {
-    let wrong = || Problem::field(Code::Invalid, name, EXPECTED_TIME);
-    let parsed = |text: String| Timestamp::parse(&text).ok_or_else(wrong);
+    let wrong = || Problem::field(Code::Invalid, name, date::EXPECTED);
+    let parsed = |text: String| date::parse(&text).ok_or_else(wrong);
     call.parameter(name).map(parsed).transpose()
 }
 

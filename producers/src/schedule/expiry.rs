@@ -105,6 +105,21 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_has_something_to_purge_stays_until_it_is_purged() {
+        let memory = InMemory::new(1);
+        let failed = || NewItem { state: ItemState::Failed, ..NewItem::queued(Stage::Purge, memory.now()) };
+        insert_job(&memory, JobKind::Purge, &[failed()]);
+        insert_job(&memory, JobKind::Delete, &[failed()]);
+        memory.change("UPDATE jobs SET finished_at = 1795309200000");
+        memory.change("INSERT INTO garbage VALUES (2, 'doc', 1, 7, 'user', NULL)");
+        memory.advance(8 * DAY);
+        assert_eq!(ready(expire(&memory)).unwrap(), 2);
+        assert_eq!(memory.look("SELECT id, (SELECT count(*) FROM jobs) AS jobs FROM job_items")[0]["id"], 2);
+        memory.change("DELETE FROM garbage");
+        assert_eq!(ready(expire(&memory)).unwrap(), 2);
+    }
+
+    #[test]
     fn everything_goes_after_its_days_and_not_before() {
         let memory = filled();
         let mut last = 0;

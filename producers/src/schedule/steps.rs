@@ -16,7 +16,7 @@ use super::{
     trigger::{Schedule, SchedulePorts},
 };
 
-/// A step, in the order in which due ones run: what always ends first, what may take many invocations last.
+/// A step. Its place is its bit in the note, which outlives a release: a new one comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     WakeAndFinish,
@@ -27,14 +27,17 @@ enum Step {
     CountAndEvict,
     Retention,
     ArchiveConversations,
+    RetryPurges,
 }
 
 /// The query that takes steps off the note.
 const QUERIES_TO_NOTE: u64 = 1;
 
 impl Step {
-    const ALL: [Self; 8] = [
+    /// In the order in which due ones run: what always ends first, what may take many invocations last.
+    const ALL: [Self; 9] = [
         Self::WakeAndFinish,
+        Self::RetryPurges,
         Self::Aggregate,
         Self::Expire,
         Self::ArchiveUsage,
@@ -51,6 +54,7 @@ impl Step {
             Schedule::Hourly => &[Self::WakeAndFinish, Self::Aggregate, Self::Evict],
             Schedule::Daily => &[
                 Self::WakeAndFinish,
+                Self::RetryPurges,
                 Self::Aggregate,
                 Self::Expire,
                 Self::ArchiveUsage,
@@ -71,6 +75,7 @@ impl Step {
             Self::WakeAndFinish => 3,
             Self::Aggregate | Self::ArchiveUsage | Self::ArchiveConversations => 4,
             Self::Retention => 11,
+            Self::RetryPurges => sweep::QUERIES_TO_RETRY_PURGES,
             Self::Expire => 12,
             Self::Evict | Self::CountAndEvict => eviction::QUERIES,
         }
@@ -81,6 +86,9 @@ impl Step {
         match self {
             Self::WakeAndFinish => {
                 failures.keep(sweep::wake_and_finish(ports).await);
+            }
+            Self::RetryPurges => {
+                failures.keep(sweep::retry_purges(ports).await);
             }
             Self::Aggregate => report.aggregated = failures.keep(aggregate_usage::aggregate(ports).await).unwrap_or(0),
             Self::Expire => report.expired = failures.keep(expiry::expire(ports).await).unwrap_or(0),

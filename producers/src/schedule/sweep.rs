@@ -5,7 +5,8 @@
 //! 1. an upload whose packs were never all stored is removed, objects first;
 //! 2. an item that is due and was not claimed, or whose claim ran out, gets a new message: the oldest
 //!    first, one of each user before the second of any;
-//! 3. an item out of attempts is given up, so that its job ends, if it still is when that is written.
+//! 3. an item out of attempts is given up, so that its job ends, if it still is when that is written;
+//! 4. a purge that failed for good is tried again at night.
 //!
 //! Of 1 and 3 as many as one invocation has queries for; the next run goes on.
 //!
@@ -24,11 +25,11 @@ use pipeline::{
     store::{
         idempotency,
         jobs::{
-            items,
+            items, retry,
             sweep::{self, StuckItem},
         },
     },
-    time::Timestamp,
+    time::{Span, Timestamp},
 };
 use serde::Serialize;
 
@@ -103,6 +104,34 @@ async fn resend<P: Database + Queue>(ports: &P, items: &[StuckItem], now: Timest
     sweep::note_sent(&ids, now)?.run(ports).await?;
     let messages = items.iter().map(|item| Message { stage: item.stage, item: item.id, user: item.user_id.clone() });
     ports.send(messages.collect()).await
+}
+
+/// How long a purge that failed rests before it is tried again.
+const PURGE_RESTS: Span = Span::hours(1);
+/// Purges that one night tries again.
+const PURGES: usize = 5;
+/// D1 queries that take them: the look, and two for each.
+pub const QUERIES_TO_RETRY_PURGES: u64 = 1 + 2 * PURGES as u64;
+
+/// Lets purges that failed for good try again every night. Whoever deletes is owed that it is gone, and does not look
+/// whether it is; what a purge leaves is found by nothing but its item.
+///
+/// # Errors
+/// What the database or the queue fails with; the sweep or the next night goes on.
+pub async fn retry_purges<P: Database + Queue + Clock>(ports: &P) -> Result<usize, Failure> {
+    let now = ports.now();
+    let failed = retry::failed_purges(now.plus(-PURGE_RESTS), PURGES).all(ports).await?;
+    if failed.is_empty() {
+        return Ok(0);
+    }
+    let mut transaction = Transaction::default();
+    for purge in &failed {
+        transaction.announce(retry::requeue(&purge.user, &purge.job, Some(purge.item), now));
+        transaction.write(retry::reopen_job(&purge.user, &purge.job));
+    }
+    let done = transaction.commit(ports).await?;
+    ports.send(done.messages()?).await?;
+    Ok(failed.len())
 }
 
 /// What every move of an item does in its own transaction, done again: wakes what waits for nothing any
@@ -197,6 +226,28 @@ mod tests {
         assert!(memory.object_keys().is_empty());
         let rows = "SELECT id FROM jobs UNION ALL SELECT id FROM job_items UNION ALL SELECT key FROM idempotency_keys";
         assert!(memory.look(rows).is_empty());
+    }
+
+    #[test]
+    fn a_purge_that_failed_is_tried_again_every_night_while_it_has_something_to_remove() {
+        let memory = InMemory::new(1);
+        let purge = insert_job(&memory, JobKind::Purge, &[NewItem::queued(Stage::Purge, memory.now())]);
+        memory.change("INSERT INTO garbage VALUES (1, 'doc', 1, 7, 'user', NULL)");
+        let retried = || ready(retry_purges(&memory)).unwrap();
+        for _ in 0..2 {
+            memory.change("UPDATE job_items SET state = 'failed', attempts = 5, updated_at = next_at");
+            memory.change("UPDATE jobs SET finished_at = created_at");
+            assert_eq!(retried(), 0, "it failed just now");
+            memory.advance(PURGE_RESTS + MILLISECOND);
+            assert_eq!(retried(), 1);
+            assert_eq!(memory.receive().unwrap().item, purge);
+            assert_eq!(memory.look("SELECT attempts FROM job_items WHERE state = 'queued'")[0]["attempts"], 0);
+            assert_eq!(memory.look("SELECT id FROM jobs WHERE finished_at IS NULL").len(), 1);
+            assert_eq!(retried(), 0, "it is at work");
+        }
+        memory.change("UPDATE job_items SET state = 'failed', updated_at = 0");
+        memory.change("DELETE FROM garbage");
+        assert_eq!(retried(), 0, "nothing is left to remove");
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod lists;
 mod memories;
 mod mutations;
 mod namespaces;
+mod nothing_in_silence;
 mod openai;
 mod order;
 mod outage;

@@ -107,6 +107,8 @@ fn documents_that_are_there_or_stand_twice_or_cannot_be_read_are_told() {
     let rejected = items(&rig, &job, "&status=rejected");
     let codes: Vec<&str> = rejected.iter().map(|item| item["error"]["code"].as_str().unwrap()).collect();
     assert_eq!(codes, ["invalid", "duplicate_in_request", "unsupported_type", "invalid"]);
+    let twice = rejected[1]["error"]["detail"].as_str().unwrap();
+    assert!(twice.contains("\"0.md\"") && twice.contains("external_id each, or paths"), "{twice}");
     assert_eq!(items(&rig, &job, "&status=duplicate")[0]["external_id"], "there.md");
     assert_eq!(rig.search(&json!({"query": "another", "mode": "keyword"})), [] as [String; 0]);
 }

@@ -4,7 +4,6 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pipeline::problem::{Code, Problem};
 use producers::api::sessions::{
     ParticipantRole,
     edit::Edit,
@@ -73,7 +72,7 @@ impl Room {
         });
         let applied = match applied {
             Ok(applied) => applied,
-            Err(refused) => return Event::error(about, Problem::new(Code::Conflict, refused.detail())),
+            Err(refused) => return Event::error(about, refused.problem()),
         };
         // As a log keeps it.
         let kept = serde_json::to_string(&applied).and_then(|text| Edit::of_log(&text));

@@ -3,13 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use pipeline::{
-    constants,
-    date::{self, Date},
-    filters::DOCUMENT_TYPES,
-    schema,
-    time::Timestamp,
-};
+use pipeline::{constants, date, filters::DOCUMENT_TYPES, schema, time::Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Map;
@@ -54,7 +48,7 @@ pub struct DocumentInput {
     pub metadata: Option<Map<String, serde_json::Value>>,
     /// The document's own date, RFC 3339 or milliseconds since 1970; by default the time of the upload.
     #[serde(default, deserialize_with = "date::optional")]
-    #[schemars(with = "Option<Date>")]
+    #[schemars(schema_with = "date::schema")]
     pub created_at: Option<Timestamp>,
 }
 

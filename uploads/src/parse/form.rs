@@ -5,11 +5,11 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderValue, header::CONTENT_DISPOSITION};
 use memchr::memmem;
 use pipeline::{
-    constants,
+    constants, date,
     job::cursors::SharedFields,
     nearest,
     problem::{Code, Problem, shortened},
-    time::{EXPECTED_TIME, Timestamp},
+    time::Timestamp,
 };
 use serde_json::{Map, Value};
 
@@ -90,10 +90,11 @@ fn share(shared: &mut SharedFields, name: &str, bytes: &[u8]) -> Result<(), Prob
     let value = value.trim();
     match name {
         "tags" if value.starts_with('[') => {
-            let tags: Vec<String> = serde_json::from_str(value).map_err(|error| {
-                let why = shortened(error.to_string());
-                Problem::field(Code::Invalid, "tags", format!("not an array of strings: {why}"))
-            })?;
+            let no_texts = |_| {
+                let detail = "expected texts, as [\"one\", \"two\"] or as one, two";
+                Problem::field(Code::Invalid, "tags", detail)
+            };
+            let tags: Vec<String> = serde_json::from_str(value).map_err(no_texts)?;
             add_tags(&mut shared.tags, tags.iter().map(String::as_str));
         }
         "tags" => add_tags(&mut shared.tags, value.split(',').map(str::trim).filter(|tag| !tag.is_empty())),
@@ -132,7 +133,7 @@ fn metadata(value: &str) -> Result<String, Problem> {
 }
 
 fn created_at(value: &str) -> Result<Timestamp, Problem> {
-    Timestamp::parse(value).ok_or_else(|| Problem::field(Code::Invalid, "created_at", EXPECTED_TIME))
+    date::parse(value).ok_or_else(|| Problem::field(Code::Invalid, "created_at", date::EXPECTED))
 }
 
 /// A line that files share, as much of it as shows that it is too long.

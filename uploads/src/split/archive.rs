@@ -37,7 +37,7 @@ enum Kind {
     File,
     /// Somebody would look for its content, which cannot be read here.
     LeftOut(LeftOut),
-    /// A folder, a device, a symbolic link: it has no content.
+    /// A folder or a device: it has no content.
     Empty,
 }
 
@@ -140,7 +140,8 @@ fn kind<R: Read>(entry: &mut tar::Entry<'_, R>) -> Kind {
         EntryType::Regular | EntryType::Continuous if is_sparse(entry) => Kind::LeftOut(LeftOut::Sparse),
         EntryType::Regular | EntryType::Continuous => Kind::File,
         EntryType::GNUSparse => Kind::LeftOut(LeftOut::Sparse),
-        EntryType::Link => Kind::LeftOut(LeftOut::Link),
+        EntryType::Link => Kind::LeftOut(LeftOut::HardLink),
+        EntryType::Symlink => Kind::LeftOut(LeftOut::SymbolicLink),
         kind if entry.size() == 0 || is_known(kind) => Kind::Empty,
         _ => Kind::LeftOut(LeftOut::UnknownKind),
     }
@@ -149,7 +150,6 @@ fn kind<R: Read>(entry: &mut tar::Entry<'_, R>) -> Kind {
 /// True for kinds of entries that have no text, whatever their header says of a size.
 fn is_known(kind: EntryType) -> bool {
     kind.is_dir()
-        || kind.is_symlink()
         || kind.is_character_special()
         || kind.is_block_special()
         || kind.is_fifo()
@@ -287,13 +287,16 @@ mod tests {
         // A block more of its header, which says that none follows.
         let mut archive = tar::Builder::new(Vec::new());
         archive.append(&header("link.md", EntryType::Link, 0), std::io::empty()).unwrap();
+        archive.append(&header("current", EntryType::Symlink, 0), std::io::empty()).unwrap();
         archive.append(&header("a.md", EntryType::Regular, 3), b"one".as_slice()).unwrap();
         let upload = [sparse.as_bytes().as_slice(), &[0; 512], &[b'x'; 600], &[0; 424]].concat();
         let upload = [upload, archive.into_inner().unwrap()].concat();
         for length in [700, 2_048, 40_000] {
             let (documents, end) = read(&Format::Archive, &upload, length, 200_000);
-            assert_eq!(documents[..2], ["Sparse Some(\"sparse.log\")", "Link Some(\"link.md\")"]);
-            assert_eq!((documents.len(), end), (3, End::Done), "ranges of {length}");
+            let left_out =
+                ["Sparse Some(\"sparse.log\")", "HardLink Some(\"link.md\")", "SymbolicLink Some(\"current\")"];
+            assert_eq!(documents[..3], left_out);
+            assert_eq!((documents.len(), end), (4, End::Done), "ranges of {length}");
         }
     }
 

@@ -35,7 +35,9 @@ pub enum LeftOut {
     /// It is long, and every attempt at reading it ended without a result.
     TooCostly,
     /// A file of an archive that names another, which has its content.
-    Link,
+    HardLink,
+    /// An entry of an archive that names a path, inside of the archive or not.
+    SymbolicLink,
     /// A file of an archive whose empty parts are left out.
     Sparse,
     /// An entry of an archive that has content, and of a kind that is not known.

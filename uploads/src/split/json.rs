@@ -91,8 +91,11 @@ fn begin(window: Window<'_>) -> Begin {
                 if key.starts_with(b"\"content\"") {
                     return Begin::Alone;
                 }
-                other.get_or_insert_with(|| beside(key));
                 let Some(end) = value_end(bytes, at, false) else { return Begin::CutOff };
+                // What is null is not there.
+                if bytes[at..end].trim_ascii() != b"null" {
+                    other.get_or_insert_with(|| beside(key));
+                }
                 at = end;
             }
             // One document that lacks its content: its refusal says so.

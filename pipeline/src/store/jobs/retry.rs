@@ -64,6 +64,28 @@ pub fn failed_turn(user: &UserId, job: &JobId) -> Query<FailedTurn> {
     .bind(user)
 }
 
+/// A purge that failed for good and still has something to remove.
+#[derive(Debug, Deserialize)]
+pub struct FailedPurge {
+    /// Its item.
+    pub item: ItemId,
+    /// Its job.
+    pub job: JobId,
+    /// Whose revisions it removes.
+    pub user: UserId,
+}
+
+/// Reads purges that failed before `before` and still have something to remove, those that wait longest first.
+pub fn failed_purges(before: Timestamp, most: usize) -> Query<FailedPurge> {
+    Query::new(
+        "SELECT i.id AS item, i.job_id AS job, i.user_id AS user
+         FROM (SELECT DISTINCT retire_item FROM garbage) g CROSS JOIN job_items i ON i.id = g.retire_item
+         WHERE i.state = 'failed' AND i.updated_at < ?1 ORDER BY i.updated_at, i.id LIMIT ?2",
+    )
+    .bind(before)
+    .bind(most)
+}
+
 /// Opens a finished job again that has something to do.
 pub fn reopen_job(user: &UserId, job: &JobId) -> Write {
     Write::new(formatcp!(

@@ -122,15 +122,18 @@ pub fn items_that_read(items: &[ItemId]) -> Result<Query<ReadingItem>, Failure> 
 }
 
 /// Removes finished jobs and their items that ended before `before`, in this order. Jobs of indexing stay
-/// as long as one of their packs holds a document: the pack's row says where in it.
+/// as long as one of their packs holds a document: the pack's row says where in it. A purge that failed stays as long
+/// as it has something to remove, which would be there for good without it.
 pub fn expire(before: Timestamp) -> [Write; 4] {
     // Items first: their numbers are found by the job's row. All kinds but indexing, then indexing, of which a job
     // goes whole when none of its packs holds a document any more.
     [
         "DELETE FROM job_items WHERE id IN (
              SELECT i.id FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
-             WHERE j.finished_at < ?1 AND j.kind <> 'index')",
-        "DELETE FROM jobs WHERE finished_at < ?1 AND kind <> 'index'",
+             WHERE j.finished_at < ?1 AND j.kind <> 'index'
+               AND NOT EXISTS (SELECT 1 FROM garbage g WHERE g.retire_item BETWEEN j.first_item AND j.last_item))",
+        "DELETE FROM jobs WHERE finished_at < ?1 AND kind <> 'index'
+           AND NOT EXISTS (SELECT 1 FROM garbage g WHERE g.retire_item BETWEEN first_item AND last_item)",
         "DELETE FROM job_items WHERE id IN (
              SELECT i.id FROM jobs j JOIN job_items i ON i.id BETWEEN j.first_item AND j.last_item
              WHERE j.finished_at < ?1 AND j.kind = 'index'

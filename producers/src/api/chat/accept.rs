@@ -133,11 +133,12 @@ fn insert(transaction: &mut Transaction, question: &Question<'_>, now: Timestamp
     Ok(())
 }
 
-/// The first line of the question, cut at a word.
+/// The first line of the question, cut at a word; without what no title may hold.
 fn title(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default().trim();
+    let line = message.trim().split(['\n', '\r']).next().unwrap_or_default().trim();
+    let line = line.replace(char::is_control, " ");
     if line.len() <= TITLE_BYTES {
-        return line.to_owned();
+        return line;
     }
     let end = line.floor_char_boundary(TITLE_BYTES);
     let cut = line[..end].rfind(char::is_whitespace).filter(|at| *at > 0).unwrap_or(end);
@@ -150,7 +151,10 @@ mod tests {
 
     #[test]
     fn a_title_is_the_first_line_cut_at_a_word() {
-        assert_eq!(title("Hi\nthere"), "Hi");
+        for message in ["Hi\nthere", " Hi\rthere", "\nHi\r\n"] {
+            assert_eq!(title(message), "Hi");
+        }
+        assert_eq!(title("a\u{0}b\tc"), "a b c");
         let long = title(&"word ".repeat(40));
         assert!(long.ends_with("word…") && long.len() < 90, "{long}");
         assert!(title(&"é".repeat(200)).len() < 90);

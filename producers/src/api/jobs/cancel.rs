@@ -17,6 +17,7 @@ use pipeline::{
         ports::{Channels, Clock, Database, ObjectStore, Queue, Random},
         transaction::Transaction,
     },
+    problem::{Code, Problem},
     store::{documents, jobs, users},
 };
 
@@ -43,8 +44,13 @@ pub async fn cancel<P: Database + ObjectStore + Queue + Channels + Clock + Rando
         let view = read(ports, user, &job).await?.ok_or_else(not_found)?;
         return reply(StatusCode::OK, &view).map_err(Refusal::from);
     }
-    if view.status.is_terminal() || view.kind != JobKind::Index {
+    if view.status.is_terminal() {
         return reply(StatusCode::OK, &view).map_err(Refusal::from);
+    }
+    if view.kind != JobKind::Index {
+        let detail = "what was deleted is not brought back, and what is put away is not left half way: this kind of \
+                      job goes on to its end";
+        return Err(Problem::new(Code::Conflict, detail).into());
     }
     let now = ports.now();
     let purge_job = JobId::new(now, ports.bytes());

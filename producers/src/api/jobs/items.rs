@@ -57,11 +57,11 @@ pub struct ItemView {
 /// A page looks at so many documents at most. One of a state that few documents are in may be short, or empty, and
 /// have a next all the same.
 pub async fn items<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let job = id_of(call)?;
-    let user = &call.tenant.user;
-    let (limit, cursor) = paging::page(call, |cursor| cursor.parse::<i64>().ok())?;
+    let (limit, cursor) = paging::page(call, paging::number)?;
     let after = cursor.unwrap_or(-1);
     let status = paging::one_of(call, "status", &STATUSES)?;
+    let job = id_of(call)?;
+    let user = &call.tenant.user;
     let window = if status.is_some() { WINDOW } else { limit + 1 };
     let wanted = Wanted { after, window, status: status.as_deref(), limit: limit + 1 };
     let mut transaction = Transaction::default();

@@ -167,6 +167,11 @@ pub struct JobView {
 }
 
 impl JobView {
+    /// How far it is.
+    pub const fn status(&self) -> Status {
+        self.status
+    }
+
     /// True for a question that was answered, and whose answer is not among its conversation's rows.
     pub(super) fn answer_is_elsewhere(&self) -> bool {
         self.kind == JobKind::Chat && self.status == Status::Succeeded && self.result.is_none()
@@ -351,8 +356,7 @@ fn errors(items: &Items, upload: Option<&UploadView>, may_retry: bool) -> Vec<Pr
         Problem::new(Code::Malformed, detail)
     });
     let documents = items.rows.iter().flat_map(|item| items.failures(item)).map(|failure| {
-        let mut problem = Problem::new(Code::Invalid, failure.detail);
-        problem.code = failure.code;
+        let mut problem = Problem::new(Code::named(&failure.code).unwrap_or(Code::Invalid), failure.detail);
         problem.instance = Some(format!("/api/documents/{}", failure.document_id));
         problem
     });

@@ -1,6 +1,6 @@
 //! `POST /api/memory`: remember once, and correct what is said to be corrected.
 
-use http::{HeaderName, StatusCode, header};
+use http::{StatusCode, header};
 use pipeline::{
     constants,
     failure::Failure,
@@ -35,7 +35,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DEFAULT_KIND, KINDS, NO_SUCH_MEMORY, SOURCE_BYTES, checked_confidence, checked_kind, embed, seen, superseded,
+    DEFAULT_KIND, KINDS, NO_SUCH_MEMORY, SOURCE_BYTES, X_DEGRADED, checked_confidence, checked_kind, seen, superseded,
+    without_model,
 };
 use crate::http::{
     call::Call,
@@ -161,7 +162,7 @@ where
         return Ok(reply(&Remembered { outcome: Remembering::Duplicate, memory, similar_to: Vec::new() }));
     }
     // Without a model it is remembered all the same, and found by its words.
-    let vector = if is_active { None } else { embed(ports, &new.text).await };
+    let vector = if is_active { None } else { retrieval::embed_text(ports, &new.text, call.budget).await.ok() };
     let id = MemoryId::new(ports.now(), ports.bytes());
     let embedding = vector.as_deref().map(embedding_text::encode);
     let row = new.row(&call.tenant, &id, embedding.as_deref(), ports.now());
@@ -180,11 +181,10 @@ where
     };
     let outcome = outcome(done.first(places.before)?);
     let reply = reply(&Remembered { outcome, memory: found.memory, similar_to });
-    Ok(if vector.is_none() && !is_active { reply.with(X_DEGRADED, NOT_COMPARED) } else { reply })
+    let is_compared = vector.is_some() || is_active;
+    let degraded = || without_model(call, "what is like it was not looked for");
+    Ok(if is_compared { reply } else { reply.with(X_DEGRADED, &degraded()) })
 }
-
-const X_DEGRADED: HeaderName = HeaderName::from_static("x-degraded");
-const NOT_COMPARED: &str = "the model is not answering; what is like it was not looked for";
 
 fn outcome(before: Option<NumberedMemory>) -> Remembering {
     match before {
@@ -263,7 +263,9 @@ fn refusal(done: &Committed, places: &Places, new: &Checked) -> Result<Problem, 
         return Ok(Problem::field(Code::Invalid, "/supersedes", itself));
     }
     let first = done.first(correction)?.filter(|first| normal_form(&first.text) != form);
-    Ok(first.map_or(full, |first| superseded(&corrected.id, &first)))
+    let corrected_by =
+        |first: MemoryRow| Problem::field(Code::Conflict, "/supersedes", superseded(&corrected.id, &first));
+    Ok(first.map_or(full, corrected_by))
 }
 
 #[cfg(test)]

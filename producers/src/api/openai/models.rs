@@ -85,10 +85,18 @@ pub struct ModelList {
     data: Vec<Model>,
 }
 
+/// When a model was made is not known of these: the same time for all, so that answers stay what they are.
+const CREATED: i64 = 0;
+
 async fn all<P: KeyValue + Clock>(ports: &P) -> Vec<Model> {
     let catalogue = Catalogue::load(ports).await.catalogue;
-    let created = ports.now().start_of_day().seconds();
-    let model = |id, context_window| Model { id, object: "model", created, owned_by: "claudes-friend", context_window };
+    let model = |id, context_window| Model {
+        id,
+        object: "model",
+        created: CREATED,
+        owned_by: "claudes-friend",
+        context_window,
+    };
     AnsweringModel::all()
         .map(|answering| model(answering.name(), catalogue.reach(answering.route)))
         .chain([model(EMBEDDING_MODEL.to_owned(), EMBEDDING.window as u64)])

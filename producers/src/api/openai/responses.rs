@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    at_once,
+    JOB, at_once,
     described::{ResponseText, Truncation, complete},
     event_stream_of,
     fields::{Fields, missing, unsupported, wrong},
@@ -113,7 +113,7 @@ pub async fn respond<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
         });
     }
     Ok(match result(ports, user, &joined).await? {
-        Ok(result) => Reply::json(StatusCode::OK, &response.whole(&result)),
+        Ok(result) => Reply::json(StatusCode::OK, &response.whole(&result)).with(JOB, joined.begun.job.as_str()),
         Err(unanswerable) => unanswerable.reply(&joined.begun.job),
     })
 }

@@ -41,16 +41,16 @@ pub fn check_filters(filters: &Filters) -> Result<(), Problem> {
     }
     if filters.tags.len() > constants::TAGS {
         let detail = format!("{} tags; the limit is {}: name fewer", filters.tags.len(), constants::TAGS);
-        return Err(invalid("/filters/tags", detail));
+        return Err(Problem::field(Code::TooLarge, "/filters/tags", detail));
     }
     if filters.document_ids.len() > DOCUMENT_IDS {
         let ids = filters.document_ids.len();
         let detail = format!("{ids} ids; the limit is {DOCUMENT_IDS}: search in several requests, or by tags");
-        return Err(invalid("/filters/document_ids", detail));
+        return Err(Problem::field(Code::TooLarge, "/filters/document_ids", detail));
     }
     let is_none = |id: &DocumentId| DocumentId::parse(id.as_str()).is_none();
     if let Some(place) = filters.document_ids.iter().position(is_none) {
-        let detail = "expected a document's id, doc_…: GET /api/documents?external_id=… says which is whose";
+        let detail = "this is no id of a document: those begin with doc_, and GET /api/documents lists yours";
         return Err(invalid(&format!("/filters/document_ids/{place}"), detail.to_owned()));
     }
     Ok(())
@@ -81,7 +81,7 @@ mod tests {
             (r#"{"query":"a","filters":{"type":"poem"}}"#, 422, "/filters/type"),
             (r#"{"query":"a","filters":{"created_after":"soon"}}"#, 422, "/filters/created_after"),
             (r#"{"query":"a","filters":{"tags":[1]}}"#, 422, "/filters/tags/0"),
-            (r#"{"query":"a","filters":{"document_ids":["doc_x"]}}"#, 422, "/filters/document_ids/0"),
+            (r#"{"query":"a","filters":{"document_ids":["notes/fox.md"]}}"#, 422, "/filters/document_ids/0"),
             (r#"{"query":"a","after":"x"}"#, 422, "/after"),
             (r#"{"query":"a","topk":3}"#, 422, "/topk"),
             (r#"{"query":"a","filters":{"tag":"x"}}"#, 422, "/filters/tag"),

@@ -129,6 +129,10 @@ fn id(id: Value) -> Result<Option<String>, Problem> {
     match id {
         Value::Null => Ok(None),
         Value::String(id) if id.len() <= ID_BYTES => Ok(Some(id)),
+        Value::String(id) => {
+            let detail = format!("{} bytes; the limit is {ID_BYTES}: make a shorter one", id.len());
+            Err(Problem::field(Code::TooLarge, "/id", detail))
+        }
         _ => Err(Problem::field(Code::Invalid, "/id", format!("expected a text of at most {ID_BYTES} bytes"))),
     }
 }

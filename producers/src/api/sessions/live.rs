@@ -119,8 +119,12 @@ impl Rate {
         if self.since.is_none_or(|since| now.since(since) >= constants::FRAME_WINDOW) {
             *self = Self { since: Some(now), frames: 0 };
         }
-        self.frames = self.frames.saturating_add(frames);
-        self.frames <= constants::FRAMES_PER_WINDOW
+        let all = self.frames.saturating_add(frames);
+        let is_admitted = all <= constants::FRAMES_PER_WINDOW;
+        if is_admitted {
+            self.frames = all;
+        }
+        is_admitted
     }
 }
 
@@ -151,5 +155,14 @@ mod tests {
         let admitted = (0..150).filter(|_| rate.admit(now, 1)).count();
         assert_eq!(admitted, constants::FRAMES_PER_WINDOW as usize);
         assert!(rate.admit(now.plus(constants::FRAME_WINDOW), 1));
+    }
+
+    #[test]
+    fn a_dear_frame_that_is_refused_leaves_room_for_others() {
+        let mut rate = Rate::default();
+        let now = Timestamp::from_milliseconds(1_000_000);
+        assert!(rate.admit(now, constants::FRAMES_PER_WINDOW - 1));
+        assert!(!rate.admit(now, 20));
+        assert!(rate.admit(now, 1));
     }
 }

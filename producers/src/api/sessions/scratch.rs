@@ -5,7 +5,10 @@
 //! are in the format of ot.js: whole numbers keep (positive) or delete (negative) so many
 //! units of UTF-16, strings insert. What it may cost is bounded before it is computed.
 
-use pipeline::constants;
+use pipeline::{
+    constants,
+    problem::{Code, Problem},
+};
 
 use super::edit::Edit;
 
@@ -21,16 +24,21 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// In words for who sent it.
-    pub fn detail(&self) -> String {
+    /// The answer to who sent it.
+    pub fn problem(&self) -> Problem {
         match self {
-            Self::UnknownRevision => "the revision is not known, or too old; ask for the text again".to_owned(),
-            Self::Misfit => {
-                "the operation does not fit the text of its revision, counted in UTF-16 units as ot.js counts, or \
-                             would leave half of a surrogate pair"
-                    .to_owned()
+            Self::UnknownRevision => {
+                Problem::new(Code::Conflict, "the revision is not known, or too old; ask for the text again")
             }
-            Self::TooLong => format!("the text would be longer than {} bytes", constants::SCRATCH_BYTES),
+            Self::Misfit => {
+                let detail = "the operation does not fit the text of its revision, counted in UTF-16 units as ot.js \
+                              counts, or would leave half of a surrogate pair";
+                Problem::new(Code::Conflict, detail)
+            }
+            Self::TooLong => {
+                let detail = format!("the text would be longer than {} bytes: shorten it", constants::SCRATCH_BYTES);
+                Problem::field(Code::TooLarge, "/operation", detail)
+            }
         }
     }
 }

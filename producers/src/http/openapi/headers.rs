@@ -1,6 +1,5 @@
 //! Headers of answers, as the description names them.
 
-use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::http::operation::{Access, Operation};
@@ -49,7 +48,7 @@ pub(super) fn references<'a>(names: impl IntoIterator<Item = &'a str>) -> Value 
 }
 
 /// What an operation sends beside an answer that is no problem.
-pub(super) fn of_success<P>(operation: &Operation<P>, status: StatusCode) -> Value {
+pub(super) fn of_success<P>(operation: &Operation<P>) -> Value {
     let mut names = vec!["X-Request-Id"];
     if matches!(operation.named.handler.access(), Access::Key | Access::KeyOrAdministrator) {
         names.extend(["RateLimit-Policy", "RateLimit", "X-Budget"]);
@@ -57,9 +56,7 @@ pub(super) fn of_success<P>(operation: &Operation<P>, status: StatusCode) -> Val
     if operation.parameters.iter().any(|parameter| parameter.name == "Prefer") {
         names.push("Preference-Applied");
     }
-    // A job that has ended is not asked for again; and what has no body is not sent as a file.
-    let is_sent = |name: &&&str| **name != "Retry-After" || status != StatusCode::CREATED;
-    names.extend(operation.sends.iter().filter(is_sent).copied());
+    names.extend(operation.sends.iter().copied());
     references(names)
 }
 
