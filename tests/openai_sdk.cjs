@@ -30,7 +30,14 @@ async function main() {
   }
   seen.streamed = streamed;
   seen.citations = citations;
-  seen.tools = await refusal(() => complete({ tools: [{ type: "function", function: { name: "look" } }] }));
+  seen.refused = await refusal(() => complete({ tools: [{ type: "function" }] }));
+  const look = ({ capital }) => `${capital}, sunny`;
+  const parameters = { type: "object", properties: { capital: { type: "string" } }, required: ["capital"] };
+  const tools = [{ type: "function", function: { name: "look", function: look, parse: JSON.parse, parameters } }];
+  const model = "friend-plain";
+  seen.tools = await client.chat.completions.runTools({ model, messages, tools }).finalContent();
+  const streamed_tools = client.chat.completions.runTools({ model, messages, tools, stream: true, seed: 1 });
+  seen.streamed_tools = await streamed_tools.finalContent();
   const embedded = await client.embeddings.create({ model: "friend-embedding", input: ["ships", "whales"] });
   seen.embeddings = [embedded.data.length, embedded.data[0].embedding.length];
   seen.model = (await client.models.retrieve("friend-code")).id;

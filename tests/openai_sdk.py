@@ -8,6 +8,7 @@ import json
 import sys
 
 import openai
+import pydantic
 from openai.types import embedding_create_params
 from openai.types.chat import completion_create_params
 from openai.types.responses import response_create_params
@@ -54,9 +55,45 @@ seen["streamed"] = "".join(pieces)
 seen["streamed_citations"] = last.citations
 seen["whole"] = complete().choices[0].message.content
 
-tool = {"type": "function", "function": {"name": "look", "parameters": {}}}
+
+
+class Look(pydantic.BaseModel):
+    """Looks at a place."""
+
+    capital: str
+
+
+def loop(**fields):
+    """Calls what the model calls, and gives it the result; what was called, and what it then said."""
+    tool = {"type": "function", "function": {"name": "look", "parameters": Look.model_json_schema()}}
+    called = complete(tools=[tool], **fields).choices[0]
+    call = called.message.tool_calls[0]
+    result = {"role": "tool", "tool_call_id": call.id, "content": json.loads(call.function.arguments)["capital"]}
+    answered = complete(tools=[tool], **{**fields, "messages": [*question, called.message, result]}).choices[0]
+    return [called.finish_reason, called.message.content, call.function.name, answered.message.content]
+
+
+seen["tools"] = [loop(), loop(model="friend-code-plain", temperature=0.5)]
+strict = {"model": "friend", "messages": question, "tools": [openai.pydantic_function_tool(Look)]}
+parsed = client.chat.completions.parse(**strict).choices[0].message.tool_calls[0]
+seen["parsed"] = parsed.function.parsed_arguments.capital
+with client.chat.completions.stream(**strict) as stream:
+    kinds = [event.type for event in stream]
+    final = stream.get_final_completion().choices[0]
+seen["tools_streamed"] = [
+    "tool_calls.function.arguments.done" in kinds,
+    final.message.role,
+    final.message.content,
+    final.finish_reason,
+    final.message.tool_calls[0].function.parsed_arguments.capital,
+]
+
+custom = {"type": "custom", "custom": {"name": "look"}}
+alone = [*question, {"role": "tool", "tool_call_id": "x", "content": "42"}]
 seen["refused"] = {
-    "tools": refusal(lambda: complete(tools=[tool])),
+    "tools": refusal(lambda: complete(tools=[custom])),
+    "alone": refusal(lambda: complete(messages=alone)),
+    "choice": refusal(lambda: complete(tool_choice="required")),
     "logprobs": refusal(lambda: complete(logprobs=True)),
     "temperature": refusal(lambda: complete(temperature=3)),
     "hot": refusal(lambda: complete(temperature="hot")),

@@ -39,11 +39,13 @@ def try_litellm():
 
     whole = complete(stop=["It lies"], temperature=0, seed=3)
     streamed = "".join(chunk.choices[0].delta.content or "" for chunk in complete(stream=True))
+    tool = {"type": "function", "function": {"name": "look", "parameters": {}}}
+    called = complete(tools=[tool], tool_choice="required")
     try:
-        complete(tools=[{"type": "function", "function": {"name": "look", "parameters": {}}}])
+        complete(logprobs=True)
         refused = None
     except litellm.BadRequestError as error:
-        refused = "tools" in str(error)
+        refused = "logprobs" in str(error)
     try:
         litellm.completion(
             model="openai/friend",
@@ -61,6 +63,7 @@ def try_litellm():
     return {
         "whole": whole.choices[0].message.content,
         "streamed": streamed,
+        "called": called.choices[0].message.tool_calls[0].function.name,
         "refused": refused,
         "too_long": too_long,
         "dimensions": len(vectors.data[0]["embedding"]),
@@ -76,6 +79,7 @@ def try_langchain():
 
     chat = ChatOpenAI(base_url=base_url, api_key=key, model="friend", max_retries=0, temperature=0)
     structured = chat.with_structured_output(Capital, method="json_schema").invoke(question)
+    called = chat.with_structured_output(Capital, method="function_calling").invoke(question)
     vectors = OpenAIEmbeddings(
         base_url=base_url, api_key=key, model="friend-embedding", check_embedding_ctx_length=False, chunk_size=50
     ).embed_documents(["ships", "whales"])
@@ -83,6 +87,7 @@ def try_langchain():
         "whole": chat.invoke(question).content,
         "streamed": "".join(chunk.content for chunk in chat.stream(question)),
         "structured": structured.capital,
+        "called": called.capital,
         "dimensions": [len(vector) for vector in vectors],
     }
 
@@ -104,7 +109,8 @@ def try_instructor():
         )
         return found.capital
 
-    return {"json": extract(instructor.Mode.JSON), "schema": extract(instructor.Mode.JSON_SCHEMA)}
+    modes = {"json": instructor.Mode.JSON, "schema": instructor.Mode.JSON_SCHEMA, "tools": instructor.Mode.TOOLS}
+    return {name: extract(mode) for name, mode in modes.items()}
 
 
 tools = {"llm": try_llm, "litellm": try_litellm, "langchain": try_langchain, "instructor": try_instructor}

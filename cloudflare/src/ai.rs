@@ -2,7 +2,7 @@
 
 use pipeline::{
     failure::Failure,
-    model::EmbeddingModel,
+    model::{EMBEDDING, EmbeddingModel},
     platform::{errors, ports::Embedder, statement::json},
 };
 use serde::Serialize;
@@ -35,6 +35,11 @@ struct Input<'a> {
 }
 
 impl Embedder for Workers {
+    fn embedding_model(&self) -> String {
+        let stand_in = self.env.var("EMBEDDING_STAND_IN").map(|name| name.to_string()).unwrap_or_default();
+        if stand_in.is_empty() { EMBEDDING.name.to_owned() } else { stand_in }
+    }
+
     async fn embed(
         &self,
         model: &EmbeddingModel,

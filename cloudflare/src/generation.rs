@@ -7,9 +7,10 @@ use pipeline::{
     chat::{
         client::{AnswerFormat, Sampling},
         generation::{
-            EventReader, Flow, Generation, PromptMessage, STALL, STALL_OF_WHOLE, Sink, Tokens, estimated_tokens,
-            read_whole,
+            EventReader, Flow, Generated, Generation, PromptMessage, STALL, STALL_OF_WHOLE, Sink, Tokens,
+            estimated_tokens, read_whole,
         },
+        tools::{Tool, ToolChoice},
     },
     failure::Failure,
     platform::{
@@ -61,11 +62,15 @@ struct Input<'a> {
     sampling: Sampling,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<&'a AnswerFormat>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<&'a [Tool]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<&'a ToolChoice>,
 }
 
 impl Generator for Workers {
-    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure> {
-        if generation.format.is_some() {
+    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Generated, Failure> {
+        if generation.comes_whole() {
             return self.generate_whole(generation, sink).await;
         }
         let heard = Cell::new(0);
@@ -88,7 +93,7 @@ impl Generator for Workers {
         if stopped == Flow::Continue && !events.is_done() {
             return Err(Failure::transient("Workers AI: the answer broke off"));
         }
-        Ok(tokens)
+        Ok(tokens.into())
     }
 }
 
@@ -118,12 +123,16 @@ async fn read_all<S: Sink>(
 impl Workers {
     /// Asks a model; what it answers.
     fn run(&self, generation: &Generation) -> Result<impl Future<Output = Result<JsValue, Failure>>, Failure> {
+        let tools = generation.tools.as_ref();
         let input = Input {
             messages: &generation.messages,
-            stream: generation.format.is_none(),
+            stream: !generation.comes_whole(),
             max_tokens: generation.max_tokens,
             sampling: generation.sampling,
             response_format: generation.format.as_ref(),
+            tools: tools.map(|tools| &tools.tools[..]),
+            // What a model does by itself is not asked for: not every one knows the word.
+            tool_choice: tools.map(|tools| &tools.choice).filter(|choice| choice.is_forced()),
         };
         let input = plain_object(&json(&input)?)?;
         let ai: Ai = self.binding("AI")?;
@@ -133,19 +142,21 @@ impl Workers {
     }
 
     /// The same for an answer that Workers AI does not stream.
-    async fn generate_whole<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure> {
+    async fn generate_whole<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Generated, Failure> {
         let answer = self.unless_stalled(self.run(generation)?, &Cell::new(0), STALL_OF_WHOLE).await?;
         let answer = JSON::stringify(&answer).map(|text| copied(&text)).unwrap_or_default();
         let read = read_whole(&answer);
-        let (text, tokens) = read.clone().unwrap_or_default();
-        let tokens =
-            tokens.unwrap_or_else(|| Tokens { prompt: generation.prompt_tokens, completion: estimated_tokens(&text) });
+        let whole = read.clone().unwrap_or_default();
+        let said = || whole.calls.iter().fold(whole.text.clone(), |text, call| text + &call.to_string());
+        let tokens = whole
+            .tokens
+            .unwrap_or_else(|| Tokens { prompt: generation.prompt_tokens, completion: estimated_tokens(&said()) });
         self.count(|usage| usage.neurons += generation.price.neurons(tokens));
         if read.is_none() {
             return Err(Failure::transient("Workers AI: the answer holds no text"));
         }
-        sink.accept(&text).await;
-        Ok(tokens)
+        sink.accept(&whole.text).await;
+        Ok(Generated { tokens, calls: whole.calls })
     }
 
     /// What `work` comes to, unless it hears nothing for as long as a model may be silent (`longest`).

@@ -51,8 +51,10 @@ use pipeline::{
     chat::{
         catalogue::{Catalogue, Route},
         channel::{Channel, TurnEvent, Update},
+        client::ClientAsk,
         generation::PromptMessage,
         profile::Profile,
+        tools::{CalledFunction, OfferedTools, ToolCall},
         turn::{Detail, Routed, Spent, TurnAnswer, TurnResult, Unanswered},
     },
     failure::{Failure, FailureKind},
@@ -158,6 +160,7 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route, reach: u6
     });
     let history: Vec<PromptMessage> = context.earlier.iter().map(|earlier| earlier.message.clone()).collect();
     let is_by_guest = context.turn.request.is_by_guest();
+    let tools = context.turn.request.client.as_ref().and_then(|client| client.tools.as_ref()).map(OfferedTools::text);
     let about = context.tenant.profile.as_deref().filter(|_| !is_by_guest).and_then(Profile::about);
     // The owner may write what they like; a guest may not speak for the product.
     let question = if is_by_guest { Cow::from(quote::defuse(&context.question)) } else { Cow::from(&context.question) };
@@ -169,6 +172,8 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route, reach: u6
         summary: context.summary.as_deref(),
         history: &history,
         question: &question,
+        following: context.turn.request.following(),
+        tools: tools.as_deref(),
         client,
     };
     prompt::build(&parts, room(route.window), &tokens::beginning)
@@ -182,6 +187,7 @@ const NOTHING_OPEN: &str = "I found nothing about this in what is open to guests
 /// An answer before what is kept beside it is put together.
 struct Composed {
     cited: Cited,
+    calls: Vec<CalledFunction>,
     model: Option<String>,
     usage: Spent,
     degraded: Option<String>,
@@ -200,8 +206,10 @@ fn compose(
     let grounded = !findings.sources.is_empty() || !prompt.memories.is_empty();
     let composed = match written {
         Ok(written) => cite(context, findings, prompt, grounded, written),
-        Err(failed) => answer_without_model(findings, &failed),
+        Err(failed) => answer_without_model(context, findings, &failed),
     };
+    let turn = &context.turn.turn_id;
+    let calls = composed.calls.into_iter().enumerate();
     let detail = Detail {
         citations: composed.cited.citations,
         route: Routed { name: choice.route, model: composed.model, why: choice.why.clone() },
@@ -211,6 +219,7 @@ fn compose(
         memories: prompt.memories.clone(),
         proposals: Vec::new(),
         finish: composed.finish.to_owned(),
+        tool_calls: calls.map(|(place, function)| ToolCall::of_turn(turn, place, function)).collect(),
         unanswered: composed.unanswered,
     };
     TurnAnswer { answer: composed.cited.text, detail }
@@ -222,13 +231,14 @@ fn cite(context: &Context, findings: &Findings, prompt: &Prompt, grounded: bool,
     let cited = match &context.turn.request.client {
         None => cite_for_people(context, sources, grounded, &written.text),
         // It is the client's program that reads it: code and JSON stay as they are.
-        Some(client) if client.is_plain || client.format.is_some() => {
+        Some(client) if client.is_plain || client.format.is_some() || !written.calls.is_empty() => {
             Cited { text: written.text, citations: Vec::new() }
         }
         Some(_) => citations::cite_at_end(&written.text, sources),
     };
     Composed {
         cited,
+        calls: written.calls,
         model: Some(written.model),
         usage: written.spent,
         degraded: findings.degraded.clone(),
@@ -249,15 +259,18 @@ fn cite_for_people(context: &Context, sources: &[Source], grounded: bool, text: 
 }
 
 /// What was found, where no model answers.
-fn answer_without_model(findings: &Findings, failed: &Failed) -> Composed {
+fn answer_without_model(context: &Context, findings: &Findings, failed: &Failed) -> Composed {
     let why = fallback::reason(&failed.failure);
+    let must_call = context.turn.request.client.as_ref().is_some_and(ClientAsk::must_call);
     let unanswered = match failed.failure.kind {
         FailureKind::Exhausted => Unanswered::Exhausted,
+        _ if failed.spent.prompt_tokens > 0 && must_call => Unanswered::Uncalled,
         _ if failed.spent.prompt_tokens > 0 => Unanswered::Empty,
         _ => Unanswered::Unavailable,
     };
     Composed {
         cited: fallback::answer(&findings.sources, why),
+        calls: Vec::new(),
         model: None,
         usage: failed.spent,
         unanswered: Some(unanswered),

@@ -36,6 +36,7 @@ use pipeline::{
     problem::Code,
     scope::Scope,
     store::{self, chunks::write::NewChunk, documents::publish::LatestRevision},
+    unspaced,
 };
 
 use self::{extract::Extracted, split::Structure};
@@ -147,12 +148,24 @@ fn split_document(
             end: cursor.text + range.end,
             text,
             scope: scope.terms(),
-            title: if is_code { symbols::indexed_title(title, text) } else { title.to_owned() },
-            ident: if is_code { identifiers::camel_case_parts(text) } else { String::new() },
+            title: indexed_title(title, text, is_code),
+            ident: indexed_parts(text, is_code),
         })?;
         place += 1;
     }
     Ok(place)
+}
+
+/// A chunk's title as it is searched: what words it consists of stands beside them.
+fn indexed_title(title: &str, text: &str, is_code: bool) -> String {
+    unspaced::with_indexed(if is_code { symbols::indexed_title(title, text) } else { title.to_owned() })
+}
+
+/// What is searched beside a chunk's text: parts of its words, where they are names in code or sentences without
+/// spaces.
+fn indexed_parts(text: &str, is_code: bool) -> String {
+    let parts = [if is_code { identifiers::camel_case_parts(text) } else { String::new() }, unspaced::indexed(text)];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn failure(packed: &PackedDocument, code: Code, detail: &str) -> DocumentFailure {

@@ -31,7 +31,7 @@ use pipeline::{
     vectors,
 };
 
-use retrieval::windows::{self, Window};
+use retrieval::windows::{self, Payer, Window};
 
 /// Runs the stage. See the module for its steps.
 pub async fn embed<P>(ports: &P, claim: &Claim) -> Result<Outcome, Failure>
@@ -56,7 +56,7 @@ where
     cut_to_neurons(&mut plan, left.min(allowances.user_neurons()));
     ledger::reserve(ports, Purpose::Ingest, &claim.user, neurons(plan.iter().flatten())).await?;
     // Billed again if what follows fails: the work of at most one message.
-    let embedded = run_model(ports, &chunks, &plan).await?;
+    let embedded = run_model(ports, claim, &chunks, &plan).await?;
     let last = embedded.last().map_or(cursor.next, |(row, _)| *row);
     // The upsert stage reads only slices of claims that were completed; the schedule removes others.
     let key = object_keys::vectors(&claim.user, claim.item, &claim.token);
@@ -111,13 +111,18 @@ fn cut_to_neurons(plan: &mut Vec<Vec<Window>>, left: f64) {
 }
 
 /// Embeds the planned windows and pools them, one vector per chunk.
-async fn run_model<P: Embedder>(
+async fn run_model<P>(
     ports: &P,
+    claim: &Claim,
     chunks: &[ChunkToEmbed],
     plan: &[Vec<Window>],
-) -> Result<Vec<(ChunkRow, Vec<f32>)>, Failure> {
+) -> Result<Vec<(ChunkRow, Vec<f32>)>, Failure>
+where
+    P: Embedder + Database + KeyValue + Deployment + Meter + Clock,
+{
     let windows: Vec<&Window> = plan.iter().flatten().collect();
-    let vectors = windows::embed(ports, &windows).await?;
+    let payer = Payer { purpose: Purpose::Ingest, user: &claim.user };
+    let vectors = windows::embed(ports, &windows, payer).await?;
     let mut rest = vectors.as_slice();
     Ok(chunks
         .iter()
@@ -135,8 +140,12 @@ async fn run_model<P: Embedder>(
 mod tests {
     use super::*;
     use crate::fixture::Index;
-    use pipeline::{constants, ids::ItemId};
-    use test_platform::{InMemory, ready};
+    use pipeline::{
+        constants,
+        ids::{ItemId, UserId},
+        platform::ports::Random as _,
+    };
+    use test_platform::{Fate, InMemory, ready};
 
     /// Rows that the first embed message of so many documents of a chunk reads, and the vectors it makes.
     fn first_message(documents: usize) -> (u64, usize) {
@@ -172,10 +181,30 @@ mod tests {
         memory.set_longest_call(30 * 1_000);
         let windows: Vec<Window> = (0..130).map(|_| Window { text: "x".repeat(1_000), pieces: 250 }).collect();
         let windows: Vec<&Window> = windows.iter().collect();
-        let vectors = ready(windows::embed(&memory, &windows)).unwrap();
+        let user = UserId::new(memory.now(), memory.bytes());
+        let payer = Payer { purpose: Purpose::Ingest, user: &user };
+        let vectors = ready(windows::embed(&memory, &windows, payer)).unwrap();
         assert_eq!((vectors.len(), memory.embedded()), (130, 130));
         memory.set_longest_call(1_000);
-        assert!(ready(windows::embed(&memory, &windows)).is_err(), "a model that is out is not asked for ever");
+        assert!(ready(windows::embed(&memory, &windows, payer)).is_err(), "a model that is out is not asked for ever");
+    }
+
+    #[test]
+    fn a_call_whose_answer_is_lost_and_that_is_made_again_is_paid_for_twice() {
+        let memory = InMemory::default();
+        let user = UserId::new(memory.now(), memory.bytes());
+        let windows: Vec<Window> = (0..40).map(|_| Window { text: "x".repeat(1_000), pieces: 250 }).collect();
+        let windows: Vec<&Window> = windows.iter().collect();
+        ready(ledger::reserve(&memory, Purpose::Ingest, &user, neurons(windows.iter().copied()))).unwrap();
+        let mut calls = 0;
+        memory.set_fates(move || {
+            calls += 1;
+            if calls == 1 { Fate::AnswerLost } else { Fate::Works }
+        });
+        let payer = Payer { purpose: Purpose::Ingest, user: &user };
+        assert_eq!(ready(windows::embed(&memory, &windows, payer)).unwrap().len(), 40);
+        let reserved = memory.look("SELECT total(neurons) AS neurons FROM reservations")[0]["neurons"].clone();
+        assert!(reserved.as_f64().unwrap() + 1e-9 >= memory.billed_after_reserving(), "{reserved}");
     }
 
     #[test]

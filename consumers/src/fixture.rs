@@ -189,8 +189,8 @@ impl Index {
         let (document, now) = (self.document(external_id), self.memory.now());
         let mut transaction = Transaction::default();
         transaction.write(superseded::by_delete(&self.user, &document, Cause::Owner, now));
+        transaction.write(delete::tombstones(&self.user, Cause::Owner, now));
         let job = self.schedule_purge(&mut transaction, JobKind::Delete);
-        transaction.write(delete::tombstone(&self.user, &document, Cause::Owner, now));
         ready(transaction.commit(&self.memory)).unwrap();
         job
     }

@@ -34,12 +34,46 @@ function inLine(work) {
   return turn;
 }
 
+// What was called stands with its result in what the model said.
 function history(messages) {
-  const item = ({ role, content }) => {
-    if (role === "assistant") return { type: "model", response: [content] };
+  const result = (id) => messages.find(({ tool_call_id }) => tool_call_id === id)?.content;
+  const called = ({ id, function: { name, arguments: text } }) => {
+    return { type: "functionCall", name, params: JSON.parse(text), result: result(id) };
+  };
+  const item = ({ role, content, tool_calls: calls = [] }) => {
+    if (role === "assistant") return { type: "model", response: [content, ...calls.map(called)].filter(Boolean) };
     return { type: role === "system" ? "system" : "user", text: content };
   };
-  return [...messages.map(item), { type: "model", response: [] }];
+  const items = messages.filter(({ role }) => role !== "tool").map(item);
+  return items.at(-1).type === "model" ? items : [...items, { type: "model", response: [] }];
+}
+
+// What the model may call: a grammar of calls where it must, functions where it decides itself.
+async function toolsOf({ tools, tool_choice: choice }) {
+  if (!tools?.length) return {};
+  const offered = tools.map((tool) => tool.function);
+  if (!choice || choice === "auto") {
+    const functions = offered.map(({ name, description, parameters }) => [name, { description, params: parameters }]);
+    return { functions: Object.fromEntries(functions), documentFunctionParams: true };
+  }
+  const wanted = offered.filter(({ name }) => choice === "required" || choice.function.name === name);
+  const call = ({ name, parameters }) => {
+    return { type: "object", properties: { name: { const: name }, arguments: parameters } };
+  };
+  return { grammar: await llama.createGrammarForJsonSchema({ oneOf: wanted.map(call) }), isForced: true };
+}
+
+function toolCall({ name, arguments: value }, place) {
+  return { id: `call_${place}`, type: "function", function: { name, arguments: JSON.stringify(value ?? {}) } };
+}
+
+// What a model that must call has written, unless it was cut off in it.
+function forcedCalls(response) {
+  try {
+    return [toolCall(JSON.parse(response), 0)];
+  } catch {
+    return [];
+  }
 }
 
 // What holds an answer to JSON, or to a schema of it; nothing for text.
@@ -51,14 +85,17 @@ async function grammarOf(format) {
 
 async function generate(input, signal, onText) {
   const { messages, max_tokens: maxTokens = 256, temperature = 0, top_p: topP, seed } = input;
-  const grammar = await grammarOf(input.response_format);
+  const { isForced, functions, documentFunctionParams, ...offered } = await toolsOf(input);
+  const grammar = offered.grammar ?? (await grammarOf(input.response_format));
   const meter = chat.sequence.tokenMeter.getState();
-  const { response, metadata } = await chat.generateResponse(history(messages), {
+  const { response, functionCalls, metadata } = await chat.generateResponse(history(messages), {
     maxTokens,
     temperature,
     topP,
     seed,
     grammar,
+    functions,
+    documentFunctionParams,
     repeatPenalty: { penalty: 1.15, lastTokens: 96 },
     signal,
     stopOnAbortSignal: true,
@@ -66,8 +103,10 @@ async function generate(input, signal, onText) {
   });
   const used = chat.sequence.tokenMeter.diff(meter);
   const prompt = messages.reduce((sum, { content }) => sum + model.tokenize(content).length + 4, 0);
+  const called = functionCalls?.map(({ functionName, params }) => ({ name: functionName, arguments: params })) ?? [];
   return {
-    response,
+    response: isForced ? null : response,
+    calls: isForced ? forcedCalls(response) : called.map(toolCall),
     finish: metadata.stopReason === "maxTokens" ? "length" : "stop",
     usage: { prompt_tokens: prompt, completion_tokens: used.usedOutputTokens },
   };
@@ -95,7 +134,9 @@ async function complete(request, response) {
   response.on("close", () => abort.abort());
   if (!input.stream) {
     const answer = await inLine(() => generate(input, abort.signal));
-    const choice = { index: 0, message: { role: "assistant", content: answer.response }, finish_reason: answer.finish };
+    const calls = answer.calls.length > 0 ? { tool_calls: answer.calls } : {};
+    const message = { role: "assistant", content: answer.response, ...calls };
+    const choice = { index: 0, message, finish_reason: answer.finish };
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify({ object: "chat.completion", choices: [choice], usage: answer.usage }));
     return;

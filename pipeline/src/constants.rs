@@ -143,8 +143,8 @@ pub const INFLATED_BYTES: usize = UPLOAD_BYTES;
 pub const UPLOAD_TIME: Span = Span::hours(1);
 /// How long an upload that could not be unpacked is kept, so that its owner can try again.
 pub const FAILED_UPLOAD_KEPT: Span = Span::days(1);
-/// Largest body that is neither an upload nor a history: the longest text a field takes, six times over because JSON may
-/// escape every byte of it, and room for the fields beside it.
+/// Largest body that is neither an upload nor a history: the longest text a field takes, six times over because JSON
+/// may escape every byte of it, and room for the fields beside it.
 pub const JSON_BYTES: usize = 8 * CHAT_MESSAGE_BYTES;
 /// Largest body of a chat whose client keeps the history and sends all of it along each time. What of it a model
 /// reads is held to its window in tokens, 32,000 of them or about 130 KB of prose; in other scripts, and with what
@@ -154,6 +154,8 @@ pub const HISTORY_BODY_BYTES: usize = 1024 * 1024;
 pub const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 /// Most documents in one request that is read at once: keeps its transaction and its answer small.
 pub const DOCUMENTS_PER_REQUEST: usize = 1_000;
+/// Most documents that one request deletes, in one transaction: it writes four rows of D1 for each, at most.
+pub const DOCUMENTS_PER_DELETE: usize = 1_000;
 /// Longest title and external id, in bytes.
 pub const TITLE_BYTES: usize = 1_024;
 /// Most tags of one document.

@@ -30,4 +30,5 @@ pub mod store;
 pub mod strict_json;
 pub mod tenant;
 pub mod time;
+pub mod unspaced;
 pub mod vectors;

@@ -22,7 +22,7 @@ use pipeline::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::request::Search;
+use crate::{request::Search, score::Best};
 
 /// The share of a day's KV writes that caches may spend; the rest is for configuration, and for
 /// banning callers who hammer.
@@ -30,12 +30,21 @@ const WRITES_SHARE: f64 = 0.5;
 const EMBEDDING_KEPT: Span = Span::days(7);
 const RANKING_KEPT: Span = HOUR;
 
+/// A ranking as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankedHits {
+    /// The hits, best first.
+    pub hits: Vec<Ranked>,
+    /// What their scores are measured by.
+    pub best: Best<ChunkRow>,
+}
+
 /// One hit of a ranking.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranked {
     /// The chunk.
     pub row: ChunkRow,
-    /// Its score.
+    /// Its score as a share of the best one's.
     pub score: f64,
     /// Cosine to the query, if it was found by meaning.
     pub cosine: Option<f64>,
@@ -64,7 +73,7 @@ pub async fn embedding<P: KeyValue>(ports: &P, key: &str) -> Option<Vec<f32>> {
 }
 
 /// A cached ranking; a KV that fails has none.
-pub async fn ranking<P: KeyValue>(ports: &P, key: &str) -> Option<Vec<Ranked>> {
+pub async fn ranking<P: KeyValue>(ports: &P, key: &str) -> Option<RankedHits> {
     serde_json::from_slice(&ports.get_value(key).await.ok()??).ok()
 }
 
@@ -74,7 +83,7 @@ pub struct NewEntries {
     /// A new embedding and its name.
     pub embedding: Option<(String, Vec<f32>)>,
     /// A new ranking and its name.
-    pub ranking: Option<(String, Vec<Ranked>)>,
+    pub ranking: Option<(String, RankedHits)>,
 }
 
 /// Writes what is new, if the day's writes allow. A failure costs nothing but the cache.

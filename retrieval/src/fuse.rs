@@ -43,6 +43,12 @@ pub const PARAMETERS: Parameters = Parameters {
     relevant: 0.2,
 };
 
+/// Cosine from which a chunk is about what was asked, by the scale of the model that made the vectors. A model that was
+/// not measured has none: what has nothing in common may lie as near there as what is about the same does here.
+pub fn relevant(model: &str) -> Option<f64> {
+    (model == PARAMETERS.model).then_some(PARAMETERS.relevant)
+}
+
 /// A hit of one retriever.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate<Id> {
@@ -78,7 +84,8 @@ pub fn fuse<Id: Copy + Eq + Hash + Ord>(
     let by_keyword: HashMap<Id, &Candidate<Id>> = keyword.iter().map(|hit| (hit.id, hit)).collect();
     let by_vector: HashMap<Id, &Candidate<Id>> = dense.iter().map(|hit| (hit.id, hit)).collect();
     let best = keyword.first().map_or(0.0, |hit| hit.score);
-    let gate = gate(keyword, documents).powf(parameters.gate_exponent);
+    // Without vectors there is nothing to decide between.
+    let gate = if dense.is_empty() { 1.0 } else { gate(keyword, documents).powf(parameters.gate_exponent) };
     let identifier = spells_identifier(query);
     let missing_keyword = missing(keyword);
     let missing_dense = missing(dense);
@@ -163,6 +170,7 @@ mod tests {
     fn without_keyword_hits_the_dense_order_stays() {
         assert_eq!(order("q", &[], &[(2, 0.5), (1, 0.4)]), [2, 1]);
         assert_eq!(order("q", &[(2, 5.0), (1, 4.0)], &[]), [2, 1]);
+        assert_eq!(order("q", &[(4, 5.0), (3, 5.0), (2, 5.0), (5, 5.0), (6, 5.0), (1, 4.0)], &[])[5], 1);
     }
 
     #[test]
@@ -172,6 +180,12 @@ mod tests {
         let fused = fuse(&PARAMETERS, "plain words", &keyword, &hits(&[(1, 0.6)]), 100);
         assert!((fused[0].score - (0.24 + 0.6 * 0.75f64.powf(1.5))).abs() < 1e-12);
         assert!(fused[0].cosine.is_some() && fused[0].by_keyword && fused[1].cosine.is_none());
+    }
+
+    #[test]
+    fn a_model_that_was_not_measured_has_no_threshold() {
+        assert_eq!(relevant("all-MiniLM-L6-v2"), Some(0.2));
+        assert_eq!(relevant(pipeline::model::EMBEDDING.name), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod keyword;
 pub mod memories;
 pub mod request;
 pub mod retrievers;
+pub mod score;
 pub mod windows;
 pub mod word_pieces;
 
@@ -33,8 +34,9 @@ use pipeline::{
 pub use pipeline::store::chunks::search::FoundChunk;
 
 use self::{
-    cache::{NewEntries, Ranked},
+    cache::{NewEntries, Ranked, RankedHits},
     fuse::{Candidate, Fused, PARAMETERS},
+    score::Best,
 };
 pub use self::{
     request::{Filters, GroupBy, Mode, Search, SearchRequest},
@@ -54,7 +56,7 @@ pub struct Found {
 
 /// A ranking and how it came about.
 struct Ranking {
-    hits: Vec<Ranked>,
+    ranked: RankedHits,
     mode: Mode,
     cached: bool,
     new_entries: NewEntries,
@@ -69,7 +71,7 @@ where
     P: Database + KeyValue + Embedder + VectorIndex + Clock,
 {
     let ranking = rank(ports, tenant, search, budget).await?;
-    let hits = hits(ports, tenant, search, &ranking.hits).await?;
+    let hits = hits(ports, tenant, search, &ranking.ranked).await?;
     cache::remember(ports, ranking.new_entries, budget).await;
     if budget.may_cache() {
         retrievers::note_hits(ports, tenant, &hits).await;
@@ -78,7 +80,7 @@ where
 }
 
 /// The same with an embedding the caller has, and nothing cached: for answers, which are cached
-/// themselves. Without a vector words alone decide.
+/// themselves, and decide themselves what is about the question. Without a vector words alone decide.
 pub async fn search_with<P>(
     ports: &P,
     tenant: &Tenant,
@@ -90,8 +92,8 @@ where
     P: Database + VectorIndex + Clock,
 {
     let vector = vector.map(|vector| (vector, NewEntries::default())).ok_or_else(|| Failure::transient("no embedding"));
-    let ranking = both_arms(ports, tenant, search, std::future::ready(vector)).await?;
-    let hits = hits(ports, tenant, search, &ranking.hits).await?;
+    let ranking = both_arms(ports, tenant, search, std::future::ready(vector), None).await?;
+    let hits = hits(ports, tenant, search, &ranking.ranked).await?;
     if budget.may_cache() {
         retrievers::note_hits(ports, tenant, &hits).await;
     }
@@ -109,21 +111,24 @@ where
     let is_kept = is_settled && search.after.is_none();
     let key = if is_kept { Some(cache::ranking_key(tenant, search)?) } else { None };
     if let Some(key) = &key
-        && let Some(hits) = cache::ranking(ports, key).await
+        && let Some(ranked) = cache::ranking(ports, key).await
     {
-        return Ok(Ranking { hits, mode, cached: true, new_entries: NewEntries::default() });
+        return Ok(Ranking { ranked, mode, cached: true, new_entries: NewEntries::default() });
     }
-    let both = both_arms(ports, tenant, search, embed_query(ports, &search.request.query, budget)).await?;
-    let ranking = key.filter(|_| both.mode == mode).map(|key| (key, both.hits.clone()));
+    let vector = embed_query(ports, &search.request.query, budget);
+    let both = both_arms(ports, tenant, search, vector, fuse::relevant(&ports.embedding_model())).await?;
+    let ranking = key.filter(|_| both.mode == mode).map(|key| (key, both.ranked.clone()));
     Ok(Ranking { new_entries: NewEntries { ranking, ..both.new_entries }, ..both })
 }
 
-/// Words and meaning at once, fused; words alone if the query's vector or Vectorize fails.
+/// Words and meaning at once, fused; words alone if the query's vector or Vectorize fails. What was found by meaning
+/// alone, with a cosine below `relevant`, is nothing that was sought.
 async fn both_arms<P>(
     ports: &P,
     tenant: &Tenant,
     search: &Search,
     vector: impl Future<Output = Result<(Vec<f32>, NewEntries), Failure>>,
+    relevant: Option<f64>,
 ) -> Result<Ranking, Failure>
 where
     P: Database + VectorIndex,
@@ -150,8 +155,15 @@ where
         }
         (Vec::new(), NewEntries::default(), Mode::Keyword)
     };
-    let hits = combine(search, mode, &words, &dense, tenant);
-    Ok(Ranking { hits, mode, cached: false, new_entries })
+    let mut fused = combine(search, mode, &words, &dense, tenant);
+    fused.retain(|hit| hit.by_keyword || relevant.is_none_or(|least| hit.cosine.is_some_and(|cosine| cosine >= least)));
+    let best = match mode {
+        Mode::Keyword => Best::of(&words, &[]),
+        Mode::Vector => Best::of(&[], &dense),
+        Mode::Hybrid => Best::of(&words, &dense),
+    };
+    let ranked = RankedHits { hits: ranked(search, fused), best };
+    Ok(Ranking { ranked, mode, cached: false, new_entries })
 }
 
 /// A query's embedding, from KV if it is there; otherwise with what of it is worth keeping.
@@ -191,23 +203,27 @@ fn combine(
     words: &[Candidate<ChunkRow>],
     dense: &[Candidate<ChunkRow>],
     tenant: &Tenant,
-) -> Vec<Ranked> {
+) -> Vec<Fused<ChunkRow>> {
     let single = |hits: &[Candidate<ChunkRow>], by_vector: bool| -> Vec<Fused<ChunkRow>> {
         let cosine = |hit: &Candidate<ChunkRow>| by_vector.then_some(hit.score);
         let fused =
             hits.iter().map(|hit| Fused { id: hit.id, score: hit.score, cosine: cosine(hit), by_keyword: !by_vector });
         fused.collect()
     };
-    let fused = match mode {
+    match mode {
         Mode::Keyword => single(words, false),
         Mode::Vector => single(dense, true),
         Mode::Hybrid => {
             let documents = usize::try_from(tenant.document_count).unwrap_or(0);
             fuse::fuse(&PARAMETERS, &search.request.query, words, dense, documents)
         }
-    };
+    }
+}
+
+/// As many as are asked for.
+fn ranked(search: &Search, fused: Vec<Fused<ChunkRow>>) -> Vec<Ranked> {
     let wanted = if search.request.group_by.is_some() { search.top_k * GROUPED_FACTOR } else { search.top_k };
-    fused
+    score::relative(fused)
         .into_iter()
         .take(wanted)
         .map(|hit| Ranked { row: hit.id, score: hit.score, cosine: hit.cosine, by_keyword: hit.by_keyword })
@@ -218,11 +234,15 @@ async fn hits<P: Database>(
     ports: &P,
     tenant: &Tenant,
     search: &Search,
-    ranked: &[Ranked],
+    ranked: &RankedHits,
 ) -> Result<Vec<Hit>, Failure> {
-    let rows: Vec<ChunkRow> = ranked.iter().map(|hit| hit.row).collect();
+    let RankedHits { hits: ranked, best } = ranked;
+    let mut rows: Vec<ChunkRow> = ranked.iter().map(|hit| hit.row).collect();
+    rows.extend(best.by_words.filter(|row| !rows.contains(row)));
     let chunks = retrievers::read_chunks(ports, tenant, search, &rows).await?;
     let mut by_row: HashMap<ChunkRow, FoundChunk> = chunks.into_iter().map(|chunk| (chunk.id, chunk)).collect();
+    let best = best_score(search, best, &by_row);
+    let least = search.request.min_score.unwrap_or(0.0);
     let mut documents = HashSet::new();
     let grouped = search.request.group_by == Some(GroupBy::Document);
     let hits = ranked.iter().filter_map(|hit| {
@@ -233,10 +253,16 @@ async fn hits<P: Database>(
         let found_by = [(hit.cosine.is_some(), "vector"), (hit.by_keyword, "keyword")];
         Some(Hit {
             chunk,
-            score: hit.score,
+            score: hit.score * best,
             similarity: hit.cosine,
             found_by: found_by.into_iter().filter(|(found, _)| *found).map(|(_, name)| name).collect(),
         })
     });
-    Ok(hits.take(search.top_k).collect())
+    Ok(hits.filter(|hit| hit.score >= least).take(search.top_k).collect())
+}
+
+fn best_score(search: &Search, best: &Best<ChunkRow>, chunks: &HashMap<ChunkRow, FoundChunk>) -> f64 {
+    let chunk = best.by_words.and_then(|row| chunks.get(&row));
+    let text = chunk.map(|chunk| format!("{}\n{}", chunk.title.as_deref().unwrap_or_default(), chunk.text));
+    best.score(&search.request.query, text.as_deref())
 }

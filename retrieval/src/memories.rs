@@ -25,6 +25,7 @@ use crate::{
     embedding_text::Direction,
     fuse::{self, Candidate, Fused, PARAMETERS},
     keyword,
+    score::{self, Best},
 };
 
 /// A memory that fits what was asked.
@@ -33,7 +34,8 @@ pub struct Recalled {
     /// The memory.
     #[serde(flatten)]
     pub memory: MemoryRow,
-    /// How well it fits.
+    /// How well it fits, from 0 to 1, as of a search's hits.
+    #[schemars(range(min = 0, max = 1))]
     pub score: f64,
     /// Cosine to what was asked.
     pub similarity: Option<f64>,
@@ -68,24 +70,40 @@ pub async fn recall<P: Database>(
     let done = transaction.commit(ports).await?;
     let embeddings = done.first(embeddings)?.unwrap_or_default();
     let known = embeddings.memories().filter(|memory| memory.is_active).collect();
-    let mut ranked = rank(query, known, &done.all(matches)?, vector);
+    let (mut ranked, best) = rank(query, known, &done.all(matches)?, vector);
     ranked.truncate(most);
-    read(ports, tenant, &ranked).await
+    read(ports, tenant, query, &ranked, best).await
 }
 
 /// Those that are still active when they are read, in their order.
-async fn read<P: Database>(ports: &P, tenant: &Tenant, ranked: &[Ranked]) -> Result<Vec<Recalled>, Failure> {
+async fn read<P: Database>(
+    ports: &P,
+    tenant: &Tenant,
+    query: &str,
+    ranked: &[Ranked],
+    best: Best<i64>,
+) -> Result<Vec<Recalled>, Failure> {
     if ranked.is_empty() {
         return Ok(Vec::new());
     }
-    let numbers: Vec<i64> = ranked.iter().map(|memory| memory.number).collect();
+    let mut numbers: Vec<i64> = ranked.iter().map(|memory| memory.number).collect();
+    numbers.extend(best.by_words.filter(|number| !numbers.contains(number)));
     let rows = recall::numbered(&tenant.user, &numbers)?.all(ports).await?;
     let active = rows.into_iter().filter(|row| row.memory.state == "active");
     let mut memories: HashMap<i64, MemoryRow> = active.map(|row| (row.number, row.memory)).collect();
-    Ok(ranked.iter().filter_map(|ranked| Some(recalled(memories.remove(&ranked.number)?, ranked.hit))).collect())
+    let found = best.by_words.and_then(|number| memories.get(&number));
+    let best = best.score(query, found.map(|memory| memory.text.as_str()));
+    let recall = |ranked: &Ranked| Some(recalled(memories.remove(&ranked.number)?, ranked.hit, best));
+    Ok(ranked.iter().filter_map(recall).collect())
 }
 
-fn rank(query: &str, known: Vec<ComparedMemory<'_>>, matches: &[WordMatch], vector: Option<&[f32]>) -> Vec<Ranked> {
+/// All that is recalled, and what its scores are measured by.
+fn rank(
+    query: &str,
+    known: Vec<ComparedMemory<'_>>,
+    matches: &[WordMatch],
+    vector: Option<&[f32]>,
+) -> (Vec<Ranked>, Best<i64>) {
     let pinned: HashMap<i64, bool> = known.iter().map(|memory| (memory.number, memory.is_pinned)).collect();
     let candidate = |id: i64, score: f64| Candidate { id, score, is_code: false };
     let words: Vec<Candidate<i64>> = matches
@@ -101,7 +119,7 @@ fn rank(query: &str, known: Vec<ComparedMemory<'_>>, matches: &[WordMatch], vect
         .filter(|found| found.score >= RELATED)
         .collect();
     dense.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
-    let fused = fuse::fuse(&PARAMETERS, query, &words, &dense, known.len());
+    let fused = score::relative(fuse::fuse(&PARAMETERS, query, &words, &dense, known.len()));
     let hits: HashMap<i64, Fused<i64>> = fused.into_iter().map(|hit| (hit.id, hit)).collect();
     let ranked = known.into_iter().map(|memory| Ranked {
         number: memory.number,
@@ -114,11 +132,11 @@ fn rank(query: &str, known: Vec<ComparedMemory<'_>>, matches: &[WordMatch], vect
         let by_pin = other.is_pinned.cmp(&one.is_pinned);
         by_pin.then(score(other).total_cmp(&score(one))).then(one.number.cmp(&other.number))
     });
-    ranked
+    (ranked, Best::of(&words, &dense))
 }
 
-/// A memory that was found, or is recalled whatever is asked.
-fn recalled(memory: MemoryRow, hit: Option<Fused<i64>>) -> Recalled {
+/// A memory that was found, or is recalled whatever is asked. `best` is the score of the best that was found.
+fn recalled(memory: MemoryRow, hit: Option<Fused<i64>>, best: f64) -> Recalled {
     let similarity = hit.and_then(|hit| hit.cosine);
     let found_by = [
         (memory.pinned, "pinned"),
@@ -126,7 +144,7 @@ fn recalled(memory: MemoryRow, hit: Option<Fused<i64>>) -> Recalled {
         (hit.is_some_and(|hit| hit.by_keyword), "keyword"),
     ];
     Recalled {
-        score: hit.map_or(0.0, |hit| hit.score),
+        score: hit.map_or(0.0, |hit| hit.score * best),
         similarity,
         found_by: found_by.into_iter().filter(|(found, _)| *found).map(|(_, name)| name).collect(),
         memory,
@@ -195,7 +213,7 @@ mod tests {
             is_pinned: number == 3,
             embedding: embedding.into(),
         });
-        rank("q", known.collect(), matches, vector).into_iter().map(|memory| memory.number).collect()
+        rank("q", known.collect(), matches, vector).0.into_iter().map(|memory| memory.number).collect()
     }
 
     #[test]

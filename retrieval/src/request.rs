@@ -43,6 +43,9 @@ pub struct SearchRequest {
     /// How they are looked for.
     #[serde(default)]
     pub mode: Mode,
+    /// The least score of a hit, on the scale that all modes share; nothing: 0.
+    #[schemars(range(min = 0, max = 1))]
+    pub min_score: Option<f64>,
     /// What they are grouped by, if anything.
     pub group_by: Option<GroupBy>,
     /// A consistency token: what its job has written is found.

@@ -3,7 +3,7 @@
 //! Both end in the condition of visibility of [`store::chunks::search`]: what Vectorize or a cache says of a chunk is
 //! nothing until D1 confirms it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use pipeline::{
     constants,
@@ -12,6 +12,7 @@ use pipeline::{
     platform::{
         ports::{Clock, Database, VectorIndex},
         statement::json,
+        transaction::Transaction,
     },
     scope::Scope,
     store::{
@@ -26,7 +27,7 @@ use serde::Serialize;
 
 use crate::{
     fuse::{CANDIDATES, Candidate},
-    keyword,
+    keyword::{self, Beginnings},
     request::{Filters, Search},
 };
 
@@ -41,7 +42,8 @@ fn sought<'a>(tenant: &'a Tenant, search: &'a Search) -> Sought<'a> {
     Sought { user: &tenant.user, filters: &search.request.filters, after: search.after.as_ref() }
 }
 
-/// Chunks that hold the query's words, best first.
+/// Chunks that hold the query's words, best first; of a name in code that no chunk holds those before all others that
+/// hold what begins as it does.
 pub async fn by_keyword<P: Database>(
     ports: &P,
     tenant: &Tenant,
@@ -52,14 +54,37 @@ pub async fn by_keyword<P: Database>(
         Scope::of_user(tenant.number).kind(filters.kind.as_deref()).language(filters.language.as_deref()),
         |scope, tag| scope.tag(tag),
     );
-    let Some(expression) = keyword::expression(&scope, "title body ident", &search.request.query) else {
-        return Ok(Vec::new());
-    };
+    let query = &search.request.query;
+    let Some(expression) = keyword::expression(&scope, COLUMNS, query) else { return Ok(Vec::new()) };
     let ranked = if is_narrow(filters) { RANKED * 5 } else { RANKED };
-    let found = store::chunks::search::by_words(sought(tenant, search), expression, ranked, i64::from(CANDIDATES))?
-        .all(ports)
-        .await?;
-    Ok(found.into_iter().map(candidate).collect())
+    let (sought, limit) = (sought(tenant, search), i64::from(CANDIDATES));
+    let words = store::chunks::search::by_words(sought, expression, ranked, limit)?;
+    let Some(Beginnings { whole, beginnings }) = keyword::part_of_name(scope, COLUMNS, query) else {
+        return Ok(words.all(ports).await?.into_iter().map(candidate).collect());
+    };
+    // One request for both.
+    let mut transaction = Transaction::default();
+    let words = transaction.query(words);
+    let beginnings =
+        transaction.query(store::chunks::search::by_words_unless(sought, whole, beginnings, ranked, limit)?);
+    let done = transaction.commit(ports).await?;
+    let candidates = |found: Vec<ScoredChunk>| found.into_iter().map(candidate).collect();
+    Ok(beginnings_first(candidates(done.all(beginnings)?), candidates(done.all(words)?)))
+}
+
+/// The columns that hold words.
+const COLUMNS: &str = "title body ident";
+
+/// One ranking of chunks that hold what begins as a name and all its parts do, and then of those that hold some part.
+fn beginnings_first(beginnings: Vec<Candidate<ChunkRow>>, words: Vec<Candidate<ChunkRow>>) -> Vec<Candidate<ChunkRow>> {
+    let (Some(last), Some(best)) = (beginnings.last(), words.first()) else {
+        return if beginnings.is_empty() { words } else { beginnings };
+    };
+    let factor = (last.score / best.score).min(1.0);
+    let seen: HashSet<ChunkRow> = beginnings.iter().map(|hit| hit.id).collect();
+    let rest = words.into_iter().filter(|hit| !seen.contains(&hit.id));
+    let rest = rest.map(|hit| Candidate { score: hit.score * factor, ..hit });
+    beginnings.into_iter().chain(rest).take(CANDIDATES as usize).collect()
 }
 
 /// True for filters that the full-text scope cannot express, so that more must be ranked.
@@ -139,7 +164,8 @@ pub struct Hit {
     /// What was found.
     #[serde(flatten)]
     pub chunk: FoundChunk,
-    /// Its score, comparable within one answer.
+    /// How well it fits, from 0 to 1; docs/retrieval.md says what it is made of.
+    #[schemars(range(min = 0, max = 1))]
     pub score: f64,
     /// Cosine to the query, if it was found by meaning.
     pub similarity: Option<f64>,

@@ -5,10 +5,12 @@
 //! mean of its windows' weighted by their length, normalised. So has a text of a client of `/v1/embeddings`.
 
 use pipeline::{
+    budget::{ledger, purpose::Purpose},
     constants,
     failure::{Failure, FailureKind},
+    ids::UserId,
     model::{EMBEDDING, EmbeddingModel},
-    platform::ports::Embedder,
+    platform::ports::{Clock, Database, Deployment, Embedder, KeyValue, Meter},
 };
 
 use crate::word_pieces::{self, Word};
@@ -102,9 +104,25 @@ fn norm(vector: &[f32]) -> f32 {
 /// Texts of a call that is not made again with fewer when it fails.
 const FEWEST_TEXTS: usize = 12;
 
-/// The windows' vectors. The model takes 100 texts a call, but was seen to fail on fewer long ones: a call that
-/// fails is made again with half of its texts, and so are those after it.
-pub async fn embed<P: Embedder>(ports: &P, windows: &[&Window]) -> Result<Vec<Vec<f32>>, Failure> {
+/// Who pays for calls of the model.
+#[derive(Clone, Copy, Debug)]
+pub struct Payer<'a> {
+    /// What for.
+    pub purpose: Purpose,
+    /// Whose share of the day it is.
+    pub user: &'a UserId,
+}
+
+/// The windows' vectors, for one reading of which the caller has set neurons aside. The model takes 100 texts a call,
+/// but was seen to fail on fewer long ones: a call that fails is made again with half of its texts, and so are those
+/// after it. A call without an answer may have been billed, so that neurons are set aside anew before the next.
+///
+/// # Errors
+/// What the model fails with, or [`FailureKind::Exhausted`] if the day has no neurons for another call.
+pub async fn embed<P>(ports: &P, windows: &[&Window], payer: Payer<'_>) -> Result<Vec<Vec<f32>>, Failure>
+where
+    P: Embedder + Database + KeyValue + Deployment + Meter + Clock,
+{
     let mut vectors = Vec::with_capacity(windows.len());
     let mut most = constants::TEXTS_PER_EMBEDDING_CALL;
     let mut rest = windows;
@@ -118,17 +136,23 @@ pub async fn embed<P: Embedder>(ports: &P, windows: &[&Window]) -> Result<Vec<Ve
             Err(failure) if failure.kind == FailureKind::Exhausted || call.len() <= FEWEST_TEXTS => {
                 return Err(failure);
             }
-            Err(_) => most = call.len().div_ceil(2),
+            Err(_) => {
+                ledger::reserve(ports, payer.purpose, payer.user, EMBEDDING.neurons(pieces(call))).await?;
+                most = call.len().div_ceil(2);
+            }
         }
     }
     Ok(vectors)
 }
 
+fn pieces(call: &[&Window]) -> u64 {
+    call.iter().map(|window| window.pieces as u64).sum()
+}
+
 /// One call.
 async fn embed_texts<P: Embedder>(ports: &P, call: &[&Window]) -> Result<Vec<Vec<f32>>, Failure> {
     let texts: Vec<String> = call.iter().map(|window| window.text.clone()).collect();
-    let pieces: usize = call.iter().map(|window| window.pieces).sum();
-    let answer = ports.embed(&EMBEDDING, &texts, pieces as u64).await?;
+    let answer = ports.embed(&EMBEDDING, &texts, pieces(call)).await?;
     if answer.len() != texts.len() || answer.iter().any(|vector| vector.len() != EMBEDDING.dimensions) {
         return Err(Failure::transient("the model's answer has the wrong shape"));
     }

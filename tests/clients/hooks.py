@@ -61,6 +61,10 @@ BEYOND_SCHEMAS = [
     # Of several messages the last is the question.
     "the last message must be the user's",
     "the text is empty: write at least one character that is not white space",
+    # What came of a call follows that call, and only where tools are taken.
+    'the role \\"tool\\" is none of',
+    "tool_call_id",
+    "has no result: a message of the role tool",
     # Two fields or parameters that go together, or do not.
     "what fits a query is one page of active memories",
     "stream_options is there, and must be left out where stream is not true",

@@ -10,6 +10,7 @@ pub mod scripted_model;
 pub mod simulation;
 pub mod socket;
 pub mod stored;
+pub mod unspaced;
 
 use std::{cell::Cell, panic, sync::Once};
 

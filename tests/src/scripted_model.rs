@@ -11,7 +11,7 @@ use std::{
 };
 
 use local_dev::language_model::LanguageModel;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// What stands in a source, and what is said when it does: of Freedonia, and of what a smoke test uploads.
 const KNOWN: [(&str, &str); 2] = [
@@ -20,6 +20,8 @@ const KNOWN: [(&str, &str); 2] = [
 ];
 /// What is said where JSON is asked for.
 const OBJECT: &str = r#"{"capital":"Glorp","river":"Blem"}"#;
+/// What is said before a tool's result.
+const RESULT: &str = "The tool says ";
 /// A question that holds this word is answered with a story in parts, whatever its sources are; see
 /// [`ScriptedModel::go_on`].
 const IN_PARTS: &str = "whale";
@@ -89,6 +91,15 @@ impl Gate {
 
 fn answer(mut stream: TcpStream, gate: &Gate) -> io::Result<()> {
     let request = read_body(&stream)?;
+    if request["tools"].is_array() {
+        let message = message_with_tools(&request).to_string();
+        let length = message.len();
+        return write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+             connection: close\r\n\r\n{message}"
+        );
+    }
     write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")?;
     let (text, is_in_parts) = script(&request);
     let limit = request["max_tokens"].as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
@@ -118,6 +129,26 @@ fn script(request: &Value) -> (&'static str, bool) {
     }
     let known = KNOWN.iter().find(|(fact, _)| messages.iter().any(|message| said(message).contains(fact)));
     (known.map_or(STORY, |(_, answer)| answer), false)
+}
+
+/// What is answered where tools are offered: a call of the one that is asked for, or of the first; and when its result
+/// is there, what it is.
+fn message_with_tools(request: &Value) -> Value {
+    let last = request["messages"].as_array().and_then(|messages| messages.last()).cloned().unwrap_or_default();
+    let message = if last["role"] == "tool" {
+        json!({"role": "assistant", "content": format!("{RESULT}{}.", last["content"].as_str().unwrap_or_default())})
+    } else {
+        let asked = &request["tool_choice"]["function"]["name"];
+        let mut functions = request["tools"].as_array().into_iter().flatten().map(|tool| &tool["function"]);
+        let function = functions.find(|function| asked.is_null() || function["name"] == *asked).unwrap();
+        let mut arguments: Map<String, Value> = serde_json::from_str(OBJECT).unwrap();
+        arguments.retain(|name, _| !function["parameters"]["properties"][name].is_null());
+        let function = json!({"name": function["name"], "arguments": json!(arguments).to_string()});
+        let call = json!({"id": "x", "type": "function", "function": function});
+        json!({"role": "assistant", "content": null, "tool_calls": [call]})
+    };
+    let usage = json!({"prompt_tokens": 60, "completion_tokens": 12});
+    json!({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage})
 }
 
 fn read_body(stream: &TcpStream) -> io::Result<Value> {

@@ -95,7 +95,7 @@ impl TurnRows {
 }
 
 fn numbered(row: PromptMessageRow) -> Numbered {
-    Numbered { number: row.number, message: PromptMessage { role: row.role, content: row.content } }
+    Numbered { number: row.number, message: PromptMessage::new(row.role, row.content) }
 }
 
 /// What is looked for: the question, with the one before it if it says little by itself.

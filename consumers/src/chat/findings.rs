@@ -67,6 +67,14 @@ where
 }
 
 fn search(filters: Filters, query: String) -> Search {
-    let request = SearchRequest { query, top_k: SOURCES, mode: Mode::Hybrid, group_by: None, after: None, filters };
+    let request = SearchRequest {
+        query,
+        top_k: SOURCES,
+        mode: Mode::Hybrid,
+        min_score: None,
+        group_by: None,
+        after: None,
+        filters,
+    };
     Search { request, top_k: usize::try_from(SOURCES).unwrap_or(8), after: None }
 }

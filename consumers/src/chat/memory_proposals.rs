@@ -80,7 +80,8 @@ pub async fn insert<P: Embedder + Clock>(
         };
         work.write(proposals::insert(claim, new));
         if accepted {
-            work.write(proposals::index(claim, &proposal.id, &Scope::of_user(context.tenant.number)));
+            let scope = Scope::of_user(context.tenant.number);
+            work.write(proposals::index(claim, &proposal.id, &proposal.text, &scope));
         }
     }
     if accepted {

@@ -23,33 +23,15 @@ pub struct Source {
 
 /// The hits that are about the question, best first.
 pub fn relevant(question: &str, hits: Vec<Hit>) -> Vec<Source> {
-    let terms: HashSet<String> = keyword::terms(question).into_iter().collect();
+    let terms = keyword::terms(question);
     hits.into_iter().filter(|hit| is_relevant(&terms, hit)).map(source).collect()
 }
 
-fn is_relevant(terms: &HashSet<String>, hit: &Hit) -> bool {
+fn is_relevant(terms: &[String], hit: &Hit) -> bool {
     if hit.similarity.is_some_and(|similarity| similarity >= PARAMETERS.relevant) {
         return true;
     }
-    hit.found_by.contains(&"keyword") && covered(terms, &hit.chunk.text) >= COVERED
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of words")]
-fn covered(terms: &HashSet<String>, text: &str) -> f64 {
-    if terms.is_empty() {
-        return 0.0;
-    }
-    let mut missing: Vec<&str> = terms.iter().map(String::as_str).collect();
-    for word in keyword::terms_of_text(text) {
-        missing.retain(|term| !is_word_of(term, &word));
-    }
-    (terms.len() - missing.len()) as f64 / terms.len() as f64
-}
-
-/// A stem's worth of a word is the word: "queues" holds "queue".
-fn is_word_of(term: &str, word: &str) -> bool {
-    let is_stem = |stem: &str, word: &str| stem.len() > 3 && word.starts_with(stem);
-    term == word || is_stem(term, word) || is_stem(word, term)
+    hit.found_by.contains(&"keyword") && keyword::share_held(terms, &hit.chunk.text) >= COVERED
 }
 
 fn source(hit: Hit) -> Source {

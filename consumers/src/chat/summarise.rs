@@ -85,6 +85,7 @@ where
             prompt_tokens: messages.iter().map(|message| estimated_tokens(&message.content)).sum(),
             sampling: Sampling::default(),
             format: None,
+            tools: None,
         };
         if ledger::reserve(ports, Purpose::Interactive, &claim.user, generation.most_neurons()).await.is_err() {
             continue;

@@ -5,7 +5,8 @@ use pipeline::{
     chat::{
         catalogue::{Catalogue, Route},
         channel::{Channel, TurnEvent},
-        generation::{Generation, Tokens, estimated_tokens},
+        generation::{Collect, Generation, Sink as _, Tokens, estimated_tokens},
+        tools::CalledFunction,
         turn::{Ask, Spent},
     },
     failure::{Failure, FailureKind},
@@ -29,9 +30,11 @@ pub struct Written {
     pub text: String,
     /// The model.
     pub model: String,
+    /// What it calls.
+    pub calls: Vec<CalledFunction>,
     /// What it took.
     pub spent: Spent,
-    /// Why it ended: `stop` or `length`.
+    /// Why it ended: `stop`, `length` or `tool_calls`.
     pub finish: &'static str,
 }
 
@@ -140,10 +143,12 @@ fn models<'a>(routed: &'a RoutedTurn<'_>, prompt: &Prompt) -> impl Iterator<Item
     let ask = &routed.context.turn.request;
     let client = ask.client.as_ref();
     let is_formatted = client.is_some_and(|client| client.format.is_some());
+    let is_about_tools = ask.is_about_tools();
     let needs = prompt.tokens as u64 + u64::from(max_tokens(ask, routed.route));
     routed.route.models.iter().filter(move |model| {
         (client.is_none() || needs <= routed.catalogue.context(model))
             && (!is_formatted || routed.catalogue.knows_json(model))
+            && (!is_about_tools || routed.catalogue.knows_tools(model))
     })
 }
 
@@ -157,6 +162,7 @@ fn generation(routed: &RoutedTurn<'_>, prompt: &Prompt, model: &str) -> Generati
         prompt_tokens: prompt.tokens as u64,
         sampling: ask.client.as_ref().map(|client| client.sampling).unwrap_or_default(),
         format: ask.client.as_ref().and_then(|client| client.format.clone()),
+        tools: ask.client.as_ref().and_then(|client| client.tools.clone()),
     }
 }
 
@@ -181,21 +187,44 @@ where
     let filter = AnswerFilter::new(&turn.request, prompt.sources);
     let announced = (Attempt::Model(place), started);
     let mut publisher = StreamPublisher::new(ports, claim, routed.channel, announced, filter);
-    let generated = ports.generate(generation, &mut publisher).await;
+    let generated = generate(ports, generation, &mut publisher).await;
     if publisher.unwanted {
         return Err(Unwritten::Unwanted);
     }
-    let tokens = generated?;
+    let (tokens, calls) = generated?;
     publisher.finish().await;
     if publisher.unwanted {
         return Err(Unwritten::Unwanted);
     }
-    let written = written(&publisher.text, tokens, prompt, generation);
-    if !is_answer(&written.text, turn.request.client.is_some()) {
+    let written = written(&publisher.text, calls, tokens, prompt, generation);
+    if written.calls.is_empty() && !is_answer(&written.text, turn.request.client.is_some()) {
         let failure = Failure::transient(format!("{} answered nothing", generation.model));
         return Err(Unwritten::Failed(Failed { failure, spent: written.spent }));
     }
     Ok(written)
+}
+
+/// Passes an answer on; what it took, and what it calls. Of a model that must call, what it says instead is no answer,
+/// and not passed on: a client could not take it back.
+async fn generate<P>(
+    ports: &P,
+    generation: &Generation,
+    publisher: &mut StreamPublisher<'_, P>,
+) -> Result<(Tokens, Vec<CalledFunction>), Failure>
+where
+    P: Database + Generator + Channels + Meter + Clock,
+{
+    let Some(tools) = &generation.tools else {
+        let generated = ports.generate(generation, publisher).await?;
+        return Ok((generated.tokens, Vec::new()));
+    };
+    let mut said = Collect::default();
+    let generated = ports.generate(generation, &mut said).await?;
+    let calls = tools.calls(&generated.calls);
+    if !calls.is_empty() || !tools.choice.is_forced() {
+        publisher.accept(&said.0).await;
+    }
+    Ok((generated.tokens, calls))
 }
 
 /// The share of characters that nobody can read from which on a text is no answer.
@@ -211,7 +240,13 @@ fn is_answer(answer: &str, is_for_client: bool) -> bool {
         && (unreadable.count() as f64) < answer.chars().count() as f64 * UNREADABLE_SHARE
 }
 
-fn written(text: &str, tokens: Tokens, prompt: &Prompt, generation: &Generation) -> Written {
+fn written(
+    text: &str,
+    calls: Vec<CalledFunction>,
+    tokens: Tokens,
+    prompt: &Prompt,
+    generation: &Generation,
+) -> Written {
     let counted = Tokens {
         prompt: if tokens.prompt > 0 { tokens.prompt } else { prompt.tokens as u64 },
         completion: if tokens.completion > 0 { tokens.completion } else { estimated_tokens(text) },
@@ -222,8 +257,13 @@ fn written(text: &str, tokens: Tokens, prompt: &Prompt, generation: &Generation)
             completion_tokens: counted.completion,
             neurons: generation.price.neurons(counted),
         },
-        finish: if counted.completion >= u64::from(generation.max_tokens) { "length" } else { "stop" },
+        finish: match calls[..] {
+            [] if counted.completion >= u64::from(generation.max_tokens) => "length",
+            [] => "stop",
+            _ => "tool_calls",
+        },
         model: generation.model.clone(),
+        calls,
         text: thinking::without_thoughts(text).to_owned(),
     }
 }

@@ -79,6 +79,13 @@ impl Profile {
         Ok(Self { plan, limits, allowed_origins, ..Self::default() })
     }
 
+    /// The model that makes its vectors, where it is the one that comes with the product: of what another says, or of
+    /// hashes of words, nobody has measured what it means.
+    fn embedding_stand_in(&self) -> &'static str {
+        let is_another = std::env::var("EMBEDDING_MODEL").is_ok_and(|path| !path.is_empty());
+        if is_another || self.hashes_words { "" } else { "all-MiniLM-L6-v2" }
+    }
+
     /// The same, as strict as production in all that can be had here: what `make dev` starts. Whoever measures, shows
     /// or tests something else has no use for what that costs in time.
     #[must_use]
@@ -216,6 +223,7 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
         // What production refuses an invocation is refused here, too.
         ("STRICT".to_owned(), Value::from("true")),
         ("OUTAGES".to_owned(), Value::from(profile.outages.as_str())),
+        ("EMBEDDING_STAND_IN".to_owned(), Value::from(profile.embedding_stand_in())),
         ("ALLOWED_ORIGINS".to_owned(), Value::from(profile.allowed_origins.as_str())),
         ("D1_BYTES".to_owned(), Value::from(profile.database_bytes.as_str())),
         ("CLOCK_SHIFT_SECONDS".to_owned(), Value::from(profile.clock_shift.as_secs().to_string())),

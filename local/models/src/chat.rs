@@ -16,12 +16,13 @@ use pipeline::chat::{
     catalogue::Catalogue,
     client::{AnswerFormat, LARGEST_SEED, Sampling},
     generation::{EventReader, PromptMessage, Tokens, estimated_tokens},
+    tools::{Tool, ToolChoice},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::{faults::Faults, stand_ins::StandIns};
+use crate::{faults::Faults, stand_ins::StandIns, tools};
 
 /// Input of a language model.
 #[derive(Debug, Deserialize)]
@@ -39,6 +40,10 @@ pub struct ChatInput {
     pub sampling: Sampling,
     /// What the answer must be, if it is no text.
     pub response_format: Option<AnswerFormat>,
+    /// The functions that it may call.
+    pub tools: Option<Vec<Tool>>,
+    /// Which calls there may be.
+    pub tool_choice: Option<ToolChoice>,
 }
 
 const fn default_max_tokens() -> u32 {
@@ -49,7 +54,7 @@ const fn default_max_tokens() -> u32 {
 const GARBAGE: &str = "\u{fffd}\u{fffd}\u{1}\u{2}\u{fffd}\u{fffd}";
 
 /// What models that think say before they answer.
-const THOUGHT: &str = "The user asks something. Let me think about the sources first.";
+pub(crate) const THOUGHT: &str = "The user asks something. Let me think about the sources first.";
 
 /// Checks what the platform checks before it runs a model; the error is its words.
 fn check(stand_ins: &StandIns, model: &str, input: &ChatInput) -> Result<(), String> {
@@ -64,7 +69,10 @@ fn check(stand_ins: &StandIns, model: &str, input: &ChatInput) -> Result<(), Str
     if input.response_format.is_some() && (input.stream || !known.json) {
         return Err("5025: This model doesn't support JSON Schema, or not in a stream".to_owned());
     }
-    let prompt: u64 = input.messages.iter().map(|message| estimated_tokens(&message.content)).sum();
+    if let Some(problem) = tools::refused(input, known.tools) {
+        return Err(format!("5006: Error: oneOf at '/' not met, 0 matches: {problem}"));
+    }
+    let prompt = tools::prompt_tokens(input);
     if prompt + u64::from(input.max_tokens) > known.context {
         return Err(format!("5021: The estimated number of tokens ({prompt}) exceeded the model's context window"));
     }
@@ -109,11 +117,14 @@ pub async fn run(
     answer_lost: bool,
 ) -> Result<Response, String> {
     check(&stand_ins, &model, &input)?;
+    if input.tools.is_some() {
+        return tools::run(&stand_ins, &model, &input, answer_lost).await;
+    }
     let mut faults = stand_ins.injector.faults();
     if answer_lost {
         faults.llm_breaks_after = Some(1);
     }
-    let upstream = ask(&stand_ins, &input).await?;
+    let upstream = ask(&stand_ins, &input, true).await?;
     let (sender, receiver) = mpsc::channel::<Bytes>(64);
     let relayed = tokio::spawn(relay(stand_ins, model, faults, upstream, sender));
     if input.stream {
@@ -132,18 +143,26 @@ pub async fn run(
     Ok(axum::Json(json!({ "response": text, "usage": events.tokens() })).into_response())
 }
 
-async fn ask(stand_ins: &StandIns, input: &ChatInput) -> Result<reqwest::Response, String> {
+pub(crate) async fn ask(stand_ins: &StandIns, input: &ChatInput, stream: bool) -> Result<reqwest::Response, String> {
     let language_model = &stand_ins.language_model;
     let url = format!("{}/chat/completions", language_model.url.as_deref().unwrap_or_default());
     let mut body = json!({
-        "model": language_model.model, "messages": input.messages, "max_tokens": input.max_tokens, "stream": true,
-        "stream_options": { "include_usage": true },
+        "model": language_model.model, "messages": input.messages, "max_tokens": input.max_tokens, "stream": stream,
     });
+    if stream {
+        body["stream_options"] = json!({ "include_usage": true });
+    }
     if let (Ok(Value::Object(sampling)), Value::Object(body)) = (serde_json::to_value(input.sampling), &mut body) {
         body.extend(sampling);
     }
     if let Some(format) = &input.response_format {
         body["response_format"] = openai_format(format);
+    }
+    if let Some(offered) = &input.tools {
+        body["tools"] = json!(offered);
+    }
+    if let Some(choice) = &input.tool_choice {
+        body["tool_choice"] = json!(choice);
     }
     let mut request = stand_ins.client.post(url).json(&body);
     if let Some(key) = &language_model.key {
@@ -162,7 +181,7 @@ async fn ask(stand_ins: &StandIns, input: &ChatInput) -> Result<reqwest::Respons
 }
 
 /// True for a model that thinks without being asked to.
-fn thinks(catalogue: &Catalogue, model: &str) -> bool {
+pub(crate) fn thinks(catalogue: &Catalogue, model: &str) -> bool {
     catalogue.models.get(model).is_some_and(|model| model.thinks)
 }
 

@@ -10,4 +10,5 @@ pub mod faults;
 pub mod index;
 pub mod server;
 pub mod stand_ins;
+mod tools;
 pub mod vector_cache;

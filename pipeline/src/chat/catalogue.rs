@@ -70,6 +70,9 @@ pub struct Model {
     /// Whether it answers in JSON where it is asked to.
     #[serde(default)]
     pub json: bool,
+    /// Whether it calls functions that it is told of.
+    #[serde(default)]
+    pub tools: bool,
     /// What it costs.
     #[serde(flatten)]
     pub price: Price,
@@ -104,7 +107,7 @@ const GPT_OSS_20B: &str = "@cf/openai/gpt-oss-20b";
 
 impl Default for Catalogue {
     /// Models that the Free plan runs, each route's cheapest fit first. Prices and windows:
-    /// <https://developers.cloudflare.com/workers-ai/platform/pricing>/, what thinks, and what takes a
+    /// <https://developers.cloudflare.com/workers-ai/platform/pricing>/, what thinks, calls functions, and takes a
     /// `response_format`: <https://developers.cloudflare.com/workers-ai/models>/
     fn default() -> Self {
         let route = |models: [&str; 3], window, max_tokens| Route {
@@ -112,10 +115,13 @@ impl Default for Catalogue {
             window,
             max_tokens,
         };
-        let model =
-            |context, input, output| Model { context, thinks: false, json: false, price: Price { input, output } };
+        let model = |context, input, output| {
+            let price = Price { input, output };
+            Model { context, thinks: false, json: false, tools: false, price }
+        };
         let thinking = |model| Model { thinks: true, ..model };
         let json = |model| Model { json: true, ..model };
+        let calling = |model| Model { tools: true, ..model };
         Self {
             routes: BTreeMap::from([
                 (RouteName::Simple, route([GRANITE, LLAMA_1B, LLAMA_8B], 4_096, 384)),
@@ -125,11 +131,11 @@ impl Default for Catalogue {
             ]),
             models: BTreeMap::from(
                 [
-                    (GRANITE, json(model(131_000, 1_542.0, 10_158.0))),
+                    (GRANITE, calling(json(model(131_000, 1_542.0, 10_158.0)))),
                     (LLAMA_1B, model(60_000, 2_457.0, 18_252.0)),
                     (LLAMA_8B, json(model(32_000, 4_119.0, 34_868.0))),
-                    (QWEN_30B, json(thinking(model(32_768, 4_625.0, 30_475.0)))),
-                    (GPT_OSS_20B, thinking(model(128_000, 18_182.0, 27_273.0))),
+                    (QWEN_30B, calling(json(thinking(model(32_768, 4_625.0, 30_475.0))))),
+                    (GPT_OSS_20B, calling(thinking(model(128_000, 18_182.0, 27_273.0)))),
                 ]
                 .map(|(name, model)| (name.to_owned(), model)),
             ),
@@ -219,13 +225,27 @@ impl Catalogue {
 
     /// Whether a route has a model that answers in JSON; without a route, whether each has one.
     pub fn answers_json(&self, name: Option<RouteName>) -> bool {
+        self.each_has(name, |model| model.json)
+    }
+
+    /// The same for a model that calls functions.
+    pub fn calls_tools(&self, name: Option<RouteName>) -> bool {
+        self.each_has(name, |model| model.tools)
+    }
+
+    fn each_has(&self, name: Option<RouteName>, is_able: impl Fn(&Model) -> bool) -> bool {
         let mut routes = self.routes.iter().filter(|(route, _)| name.is_none_or(|name| name == **route));
-        routes.all(|(_, route)| route.models.iter().any(|model| self.knows_json(model)))
+        routes.all(|(_, route)| route.models.iter().filter_map(|model| self.models.get(model)).any(&is_able))
     }
 
     /// Whether a model answers in JSON.
     pub fn knows_json(&self, model: &str) -> bool {
         self.models.get(model).is_some_and(|model| model.json)
+    }
+
+    /// Whether a model calls functions.
+    pub fn knows_tools(&self, model: &str) -> bool {
+        self.models.get(model).is_some_and(|model| model.tools)
     }
 
     /// Tokens that a model reads and writes together.
@@ -260,6 +280,7 @@ mod tests {
         assert_eq!(catalogue.reach(Some(RouteName::Code)), 32_768);
         assert_eq!((catalogue.reach(Some(RouteName::Simple)), catalogue.reach(None)), (32_000, 32_000));
         assert!(catalogue.answers_json(None) && !catalogue.knows_json(GPT_OSS_20B));
+        assert!(catalogue.calls_tools(None) && catalogue.knows_tools(GPT_OSS_20B) && !catalogue.knows_tools(LLAMA_8B));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::chat::{generation::PromptMessage, tools::OfferedTools};
+
 /// The wishes of a client that keeps its history itself. All it says is read, or its request is refused: nothing of
 /// it is cut. Its answer is the model's: nothing is put before it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +23,19 @@ pub struct ClientAsk {
     /// What the answer must be, if it is no text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<AnswerFormat>,
+    /// What the model may call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<OfferedTools>,
+    /// What followed the question so far: calls, and what came of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub following: Vec<PromptMessage>,
+}
+
+impl ClientAsk {
+    /// True if an answer without a call is none.
+    pub fn must_call(&self) -> bool {
+        self.tools.as_ref().is_some_and(|tools| tools.choice.is_forced())
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

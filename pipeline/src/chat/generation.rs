@@ -1,10 +1,16 @@
 //! Asking a language model: what goes in, what comes out.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    chat::client::{AnswerFormat, Sampling},
+    chat::{
+        client::{AnswerFormat, Sampling},
+        tools::{OfferedTools, ToolCall},
+    },
+    platform::statement::json,
     time::Span,
 };
 
@@ -18,6 +24,8 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// What came of a call of the model's.
+    Tool,
 }
 
 /// One message of a prompt.
@@ -27,6 +35,32 @@ pub struct PromptMessage {
     pub role: Role,
     /// What it says.
     pub content: String,
+    /// What the model called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Which call it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+}
+
+impl PromptMessage {
+    /// A message that is text.
+    pub const fn new(role: Role, content: String) -> Self {
+        Self { role, content, tool_calls: Vec::new(), tool_call_id: None }
+    }
+
+    /// All that a model reads of it: what its tokens are counted of.
+    pub fn text(&self) -> Cow<'_, str> {
+        if self.tool_calls.is_empty() {
+            return Cow::from(&self.content);
+        }
+        Cow::from(format!("{}{}", self.content, json(&self.tool_calls).unwrap_or_default()))
+    }
+
+    /// True if it is a call, or what came of one.
+    pub fn is_about_tools(&self) -> bool {
+        self.role == Role::Tool || !self.tool_calls.is_empty()
+    }
 }
 
 /// A prompt and how it is to be answered.
@@ -46,6 +80,8 @@ pub struct Generation {
     pub sampling: Sampling,
     /// What the answer must be, if it is no text. Such an answer comes whole: Workers AI does not stream it.
     pub format: Option<AnswerFormat>,
+    /// What it may call. Such an answer comes whole, too: what it calls is known at its end.
+    pub tools: Option<OfferedTools>,
 }
 
 /// Bytes of a prompt that make a token at least, for what a call may cost at most; prose has more.
@@ -54,9 +90,15 @@ const FEWEST_BYTES_PER_TOKEN: usize = 3;
 impl Generation {
     /// The most neurons the call may cost: what is reserved for it.
     pub fn most_neurons(&self) -> f64 {
-        let bytes: usize = self.messages.iter().map(|message| message.content.len()).sum();
+        let said: usize = self.messages.iter().map(|message| message.text().len()).sum();
+        let bytes = said + self.tools.as_ref().map_or(0, |tools| tools.text().len());
         let prompt = bytes.div_ceil(FEWEST_BYTES_PER_TOKEN) as u64;
         self.price.neurons(Tokens { prompt, completion: u64::from(self.max_tokens) })
+    }
+
+    /// True if its answer is not streamed.
+    pub const fn comes_whole(&self) -> bool {
+        self.format.is_some() || self.tools.is_some()
     }
 }
 
@@ -86,6 +128,21 @@ pub struct Tokens {
     /// Of the answer.
     #[serde(rename = "completion_tokens", default)]
     pub completion: u64,
+}
+
+/// What a generation came to, beside the text that was passed on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Generated {
+    /// What it took.
+    pub tokens: Tokens,
+    /// What the model calls, as it says it: [`OfferedTools::calls`] reads it.
+    pub calls: Vec<Value>,
+}
+
+impl From<Tokens> for Generated {
+    fn from(tokens: Tokens) -> Self {
+        Self { tokens, calls: Vec::new() }
+    }
 }
 
 /// Whether a generation should go on.
@@ -186,30 +243,53 @@ impl EventReader {
     }
 }
 
-/// An answer that came whole, as Workers AI gives it: `response` with text or, of JSON, what it holds; or as its
-/// OpenAI-shaped models do.
+/// An answer that came whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WholeAnswer {
+    /// Its text.
+    pub text: String,
+    /// Its calls, as the model says them.
+    pub calls: Vec<Value>,
+    /// Its tokens, if the model said.
+    pub tokens: Option<Tokens>,
+}
+
+/// The same as Workers AI gives it: `response` with text or, of JSON, what it holds, and `tool_calls`; or both in a
+/// message, as its OpenAI-shaped models do.
 #[derive(Deserialize)]
-struct WholeAnswer {
+struct SentAnswer {
     response: Option<Value>,
+    tool_calls: Option<Vec<Value>>,
     #[serde(default)]
-    choices: Vec<WholeChoice>,
+    choices: Vec<SentChoice>,
     usage: Option<Tokens>,
 }
 
 #[derive(Deserialize)]
-struct WholeChoice {
-    message: Delta,
+struct SentChoice {
+    message: SentMessage,
 }
 
-/// Reads an answer that came whole: its text, and its tokens if the model said. `None` for what is no answer.
-pub fn read_whole(answer: &str) -> Option<(String, Option<Tokens>)> {
-    let answer: WholeAnswer = serde_json::from_str(answer).ok()?;
+#[derive(Deserialize)]
+struct SentMessage {
+    content: Option<String>,
+    tool_calls: Option<Vec<Value>>,
+}
+
+/// Reads an answer that came whole. `None` for what is no answer: neither text nor a call.
+pub fn read_whole(answer: &str) -> Option<WholeAnswer> {
+    let answer: SentAnswer = serde_json::from_str(answer).ok()?;
+    let message = answer.choices.into_iter().next().map(|choice| choice.message);
+    let (content, message_calls) = message.map_or((None, None), |message| (message.content, message.tool_calls));
+    let calls = answer.tool_calls.filter(|calls| !calls.is_empty()).or(message_calls).unwrap_or_default();
     let text = match answer.response {
-        Some(Value::String(text)) => text,
-        Some(Value::Null) | None => answer.choices.into_iter().next()?.message.content?,
-        Some(object) => object.to_string(),
+        Some(Value::String(text)) => Some(text),
+        Some(Value::Null) | None => content,
+        Some(object) => Some(object.to_string()),
     };
-    Some((text, answer.usage.filter(|tokens| *tokens != Tokens::default())))
+    let tokens = answer.usage.filter(|tokens| *tokens != Tokens::default());
+    let text = if calls.is_empty() { text? } else { text.unwrap_or_default() };
+    Some(WholeAnswer { text, calls, tokens })
 }
 
 /// Tokens of a text when the model did not count them: cl100k's, which come near those of the models asked.
@@ -272,10 +352,52 @@ mod tests {
             r#"{"response":{"a":1},"usage":{"prompt_tokens":7,"completion_tokens":2}}"#,
             r#"{"choices":[{"message":{"content":"{\"a\":1}"}}],"usage":{"prompt_tokens":7,"completion_tokens":2}}"#,
         ] {
-            assert_eq!(read_whole(answer), Some((r#"{"a":1}"#.to_owned(), counted)), "{answer}");
+            let whole = WholeAnswer { text: r#"{"a":1}"#.to_owned(), calls: Vec::new(), tokens: counted };
+            assert_eq!(read_whole(answer), Some(whole), "{answer}");
         }
-        assert_eq!(read_whole(r#"{"response":"x","usage":{"prompt_tokens":0}}"#), Some(("x".to_owned(), None)));
+        let uncounted = WholeAnswer { text: "x".to_owned(), ..WholeAnswer::default() };
+        assert_eq!(read_whole(r#"{"response":"x","usage":{"prompt_tokens":0}}"#), Some(uncounted));
         assert_eq!([read_whole("[]"), read_whole("{}"), read_whole("nothing")], [None, None, None]);
+    }
+
+    #[test]
+    fn calls_are_an_answer_without_text_in_either_shape() {
+        for answer in [
+            r#"{"response":null,"tool_calls":[{"name":"look","arguments":{}}]}"#,
+            r#"{"response":"","tool_calls":[{"name":"look","arguments":{}}]}"#,
+            r#"{"choices":[{"message":{"content":null,"tool_calls":[{"name":"look","arguments":{}}]}}]}"#,
+        ] {
+            let calls = vec![serde_json::json!({"name": "look", "arguments": {}})];
+            assert_eq!(read_whole(answer), Some(WholeAnswer { calls, ..WholeAnswer::default() }), "{answer}");
+        }
+        let text = read_whole(r#"{"choices":[{"message":{"content":"Hi","tool_calls":[]}}]}"#).unwrap();
+        assert_eq!((text.text.as_str(), text.calls.len()), ("Hi", 0));
+        assert_eq!(read_whole(r#"{"response":null,"tool_calls":[]}"#), None);
+    }
+
+    #[test]
+    fn what_is_called_and_offered_is_paid_for() {
+        let call = r#"{"id":"c","type":"function","function":{"name":"look","arguments":"{}"}}"#;
+        let message = |calls: &str| {
+            let message = format!(r#"{{"role":"assistant","content":"","tool_calls":[{calls}]}}"#);
+            serde_json::from_str::<PromptMessage>(&message).unwrap()
+        };
+        let generation = |message: PromptMessage, tools: Option<OfferedTools>| Generation {
+            model: String::new(),
+            messages: vec![message],
+            max_tokens: 1,
+            price: Price { input: 1.0, output: 1.0 },
+            prompt_tokens: 0,
+            sampling: Sampling::default(),
+            format: None,
+            tools,
+        };
+        let offered = r#"{"tools":[{"type":"function","function":{"name":"look","description":"","parameters":{}}}],
+                          "choice":"auto","is_single":false}"#;
+        let silent = generation(message(""), None).most_neurons();
+        let calling = generation(message(call), None).most_neurons();
+        let offering = generation(message(""), serde_json::from_str(offered).unwrap()).most_neurons();
+        assert!(calling > silent && offering > silent);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chat::{catalogue::RouteName, client::ClientAsk, generation::PromptMessage, guests::GuestScope},
+    chat::{catalogue::RouteName, client::ClientAsk, generation::PromptMessage, guests::GuestScope, tools::ToolCall},
     failure::Failure,
     filters::Filters,
     ids::{ConversationId, DocumentId, JobId, MemoryId, SessionId, TurnId},
@@ -74,6 +74,17 @@ impl Ask {
     /// True if it is to be answered from what its client says alone.
     pub fn is_plain(&self) -> bool {
         self.client.as_ref().is_some_and(|client| client.is_plain)
+    }
+
+    /// What followed the question so far: calls, and what came of them.
+    pub fn following(&self) -> &[PromptMessage] {
+        self.client.as_ref().map_or(&[], |client| &client.following)
+    }
+
+    /// True if only a model that calls functions can answer it.
+    pub fn is_about_tools(&self) -> bool {
+        let offers = self.client.as_ref().is_some_and(|client| client.tools.is_some());
+        offers || self.history.iter().chain(self.following()).any(PromptMessage::is_about_tools)
     }
 
     /// True if memories may be recalled for it, and proposed.
@@ -169,9 +180,12 @@ pub struct Detail {
     /// What it proposes to remember.
     #[serde(default, rename = "offered")]
     pub proposals: Vec<MemoryProposal>,
-    /// Why the model stopped: `stop`, or `length` at its token limit.
+    /// Why the model stopped: `stop`, `length` at its token limit, or `tool_calls`.
     #[serde(default)]
     pub finish: String,
+    /// What the model calls: functions of a client of `/v1`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
     /// Why there is no model's answer, if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unanswered: Option<Unanswered>,
@@ -185,6 +199,8 @@ pub enum Unanswered {
     Exhausted,
     /// A model was asked, and wrote nothing that can be read.
     Empty,
+    /// A model was asked, and called nothing, although the question demands it.
+    Uncalled,
     /// No model of the route answers.
     Unavailable,
 }

@@ -10,11 +10,11 @@ use crate::{
     budget::usage::Usage,
     chat::{
         channel::{Channel, Update},
-        generation::{Generation, Sink, Tokens},
+        generation::{Generated, Generation, Sink},
     },
     failure::Failure,
     job::message::Message,
-    model::EmbeddingModel,
+    model::{EMBEDDING, EmbeddingModel},
     plan::Plan,
     platform::{
         asked::Asked,
@@ -133,6 +133,11 @@ pub trait KeyValue {
 
 /// Workers AI, as far as it makes vectors of texts.
 pub trait Embedder {
+    /// Returns the name of the model that makes them: production's, or the one that stands in for it on one machine.
+    /// What a cosine says depends on it.
+    fn embedding_model(&self) -> String {
+        EMBEDDING.name.to_owned()
+    }
     /// Makes a vector of each text, in order. At most [`crate::constants::TEXTS_PER_EMBEDDING_CALL`]
     /// texts, which are `word_pieces` long together: what the call costs.
     ///
@@ -146,13 +151,13 @@ pub trait Embedder {
 /// Workers AI, as far as it answers prompts.
 pub trait Generator {
     /// Streams the answer into `sink` until it ends or the sink wants no more. Answers with the tokens
-    /// that it took.
+    /// that it took, and what the model calls.
     ///
     /// # Errors
     ///
     /// The model says nothing for [`crate::chat::generation::STALL`], says nothing at all, or
     /// breaks off. What the sink has got by then does not count.
-    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure>;
+    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Generated, Failure>;
 }
 
 /// Durable Objects, each a channel in which turns are published while they are written.

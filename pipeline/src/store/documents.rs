@@ -8,6 +8,7 @@
 pub mod delete;
 pub(in crate::store) mod description;
 pub mod eviction;
+pub mod filter;
 pub mod order;
 pub mod publish;
 pub mod read;

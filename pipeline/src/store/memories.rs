@@ -23,6 +23,7 @@ use crate::{
     scope::Scope,
     store::{columns::flag, conditions::HELD, retention::past_retention},
     time::{DAY, Timestamp},
+    unspaced,
 };
 
 /// Something remembered.
@@ -76,17 +77,19 @@ pub fn list(user: &UserId, state: Option<String>, cursor: Option<&MemoryId>, lim
 }
 
 /// Puts the active memory of this hash into the full-text index; again changes nothing.
-pub fn index(user: &UserId, hash: &str, scope: &Scope) -> Write {
+pub fn index(user: &UserId, hash: &str, text: &str, scope: &Scope) -> Write {
     index_found(formatcp!("{INDEX} user_id = ?1 AND hash = ?2 AND state = 'active'"), user, hash, scope)
+        .bind(unspaced::indexed(text))
 }
 
 /// The same for a memory that is named.
-pub fn index_named(user: &UserId, memory: &MemoryId, scope: &Scope) -> Write {
+pub fn index_named(user: &UserId, memory: &MemoryId, text: &str, scope: &Scope) -> Write {
     index_found(formatcp!("{INDEX} user_id = ?1 AND id = ?2 AND state = 'active'"), user, memory.as_str(), scope)
+        .bind(unspaced::indexed(text))
 }
 
-const INDEX: &str =
-    "INSERT OR REPLACE INTO memories_fts (rowid, scope, body) SELECT number, ?3, text FROM memories WHERE";
+const INDEX: &str = "INSERT OR REPLACE INTO memories_fts (rowid, scope, body)
+     SELECT number, ?3, text || ' ' || ?4 FROM memories WHERE";
 
 fn index_found(sql: &'static str, user: &UserId, found_by: &str, scope: &Scope) -> Write {
     Write::new(sql).bind(user).bind(found_by).bind(scope.terms())

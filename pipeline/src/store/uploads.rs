@@ -188,6 +188,25 @@ pub fn result_count(user: &UserId, job: &JobId) -> Query<ResultCount> {
     .bind(user)
 }
 
+/// The job of an upload.
+#[derive(Clone, Debug, Deserialize)]
+pub struct UploadJob {
+    /// The job.
+    pub job_id: JobId,
+}
+
+/// Reads which uploads of a user may still bring documents that nobody knows so far.
+pub fn unpacking(user: &UserId) -> Query<UploadJob> {
+    Query::new(
+        "SELECT u.job_id
+         FROM uploads u INDEXED BY uncleared_uploads
+         CROSS JOIN jobs j ON j.id = u.job_id CROSS JOIN job_items i ON i.id = j.first_item
+         WHERE u.cleared_at IS NULL AND u.user_id = ?1 AND i.state NOT IN ('done', 'cancelled')
+         ORDER BY u.job_id",
+    )
+    .bind(user)
+}
+
 /// An upload that was unpacked, given up or cancelled, and what may be left of it in R2.
 #[derive(Clone, Debug, Deserialize)]
 pub struct EndedUpload {
@@ -218,13 +237,6 @@ pub fn ended(now: Timestamp) -> Query<EndedUpload> {
 /// Notes that nothing of an upload is left in R2 but its packs.
 pub fn clear(job: &JobId, now: Timestamp) -> Write {
     Write::new("UPDATE uploads SET cleared_at = ?2 WHERE job_id = ?1").bind(job).bind(now)
-}
-
-/// The job of an upload.
-#[derive(Clone, Debug, Deserialize)]
-pub struct UploadJob {
-    /// The job.
-    pub job_id: JobId,
 }
 
 /// Reads which of these jobs are those that have an upload.

@@ -8,7 +8,10 @@ use crate::{
     ids::{JobId, UserId},
     job::item::Claim,
     platform::transaction::{Query, Write},
-    store::{conditions::HELD, memories::PAST_RETENTION},
+    store::{
+        conditions::{HELD, NEXT_ITEM},
+        memories::PAST_RETENTION,
+    },
     tenant::Tenant,
     time::{DAY, MINUTE, Timestamp},
 };
@@ -109,15 +112,23 @@ pub fn change_profile(user: &UserId, change: &str) -> Write {
 
 /// Moves the version on, and counts the user's documents anew.
 pub fn bump(user: &UserId) -> Write {
-    Write::new(formatcp!(
-        "{MOVE_VERSION_ON},
+    Write::new(BUMP).bind(user).bind(COUNTED_DOCUMENTS)
+}
+
+/// The same, if this transaction noted revisions as superseded: before the purge item takes the number they are noted
+/// under. A delete of nothing reads and writes nothing.
+pub fn bump_if_noted(user: &UserId) -> Write {
+    Write::new(formatcp!("{BUMP} AND EXISTS (SELECT 1 FROM garbage WHERE retire_item = {NEXT_ITEM})"))
+        .bind(user)
+        .bind(COUNTED_DOCUMENTS)
+}
+
+const BUMP: &str = formatcp!(
+    "{MOVE_VERSION_ON},
              document_count = (SELECT count(*) FROM (
                  SELECT 1 FROM documents WHERE user_id = ?1 AND deleted_at IS NULL LIMIT ?2))
          WHERE id = ?1"
-    ))
-    .bind(user)
-    .bind(COUNTED_DOCUMENTS)
-}
+);
 
 /// Returns does the same for a stage that holds a claim, which only adds to what there is: documents are counted where
 /// none were.

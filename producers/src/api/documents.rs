@@ -1,4 +1,6 @@
-//! Documents: what a user has, reading one, its original bytes, deleting it.
+//! Documents: what a user has, reading one, its original bytes, deleting it; deleting several is in [`matching`].
+
+pub mod matching;
 
 use http::{HeaderName, StatusCode, header};
 use pipeline::{
@@ -15,7 +17,8 @@ use pipeline::{
         chunks::read::{self as chunks, ChunkSpan},
         documents::{
             delete::Cause,
-            read::{self, DocumentFilter, DocumentRow},
+            filter::DocumentFilter,
+            read::{self, DocumentRow},
         },
     },
     time::{Span, Timestamp},
@@ -94,21 +97,25 @@ fn not_found() -> Problem {
 /// What a document may be, as far as it has come.
 pub const STATUSES: [&str; 4] = ["indexing", "indexed", "failed", "cancelled"];
 
-/// `GET /api/documents`: the one that was uploaded last first.
-pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let (limit, behind) = paging::page(call, behind)?;
-    let filter = DocumentFilter {
-        behind,
+/// What documents must be, as the parameters of a request say.
+fn filter(call: &Call<'_>) -> Result<DocumentFilter, Problem> {
+    Ok(DocumentFilter {
+        external_id: call.parameter("external_id"),
         kind: paging::one_of(call, "type", &DOCUMENT_TYPES)?,
         language: call.parameter("language"),
         tag: call.parameter("tag"),
-        external_id: call.parameter("external_id"),
         prefix: call.parameter("prefix"),
-        status: paging::one_of(call, "status", &STATUSES)?,
         created_after: paging::time(call, "created_after")?,
         created_before: paging::time(call, "created_before")?,
-    };
-    let rows = read::list(&call.tenant.user, filter, limit + 1).all(ports).await?;
+        status: paging::one_of(call, "status", &STATUSES)?,
+        until: None,
+    })
+}
+
+/// `GET /api/documents`: the one that was uploaded last first.
+pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
+    let (limit, behind) = paging::page(call, behind)?;
+    let rows = read::list(&call.tenant.user, &filter(call)?, behind, limit + 1).all(ports).await?;
     let views: Vec<DocumentView> = rows.into_iter().map(DocumentView::from).collect();
     Ok(paging::page_reply(views, limit, |view| Behind::cursor(view.uploaded_at, &view.id)))
 }

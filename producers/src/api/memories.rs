@@ -82,7 +82,8 @@ pub struct Listed {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
 struct Fit {
-    /// How well it fits, comparable within one answer.
+    /// How well it fits, from 0 to 1, as of a search's hits.
+    #[schemars(range(min = 0, max = 1))]
     score: f64,
     /// Cosine to what was asked, if it was found by meaning.
     similarity: Option<f64>,
@@ -276,7 +277,7 @@ where
     let scope = Scope::of_user(call.tenant.number);
     let mut transaction = Transaction::default();
     transaction.write(store::memories::activate(user, &memory.id, embedding.as_deref()));
-    transaction.write(store::memories::index_named(user, &memory.id, &scope));
+    transaction.write(store::memories::index_named(user, &memory.id, &memory.text, &scope));
     transaction.write(users::bump(user));
     let activated = transaction.query(store::memories::memory(user, &memory.id));
     Ok(transaction.commit(ports).await?.first(activated)?.ok_or_else(not_found)?)

@@ -17,7 +17,9 @@ mod progress;
 mod request;
 mod response;
 pub mod responses;
+mod tools;
 mod unanswered;
+mod window;
 
 use std::future::{Ready, ready};
 
@@ -34,8 +36,9 @@ pub use self::{completion::ChatCompletion, request::CompletionRequest, response:
 use self::{
     completion::{Completion, CompletionWriter},
     join::Joined,
-    request::{hold_to_models, parse},
+    request::parse,
     unanswered::Unanswerable,
+    window::hold_to_models,
 };
 use crate::{
     api::jobs::{TurnState, turn_state, wait_for_end},
@@ -56,6 +59,7 @@ pub async fn complete<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     hold_to_models("messages", &parsed.checked, &Catalogue::load(ports).await.catalogue)?;
     let joined = join::begin(ports, call, parsed.checked).await?;
     let completion = Completion::new(&joined.begun.job, ports.now(), &parsed.model, parsed.include_usage);
+    let completion = completion.that_may_call(parsed.may_call);
     if parsed.stream {
         return Ok(match joined.begun.result.clone() {
             Some(result) => at_once(event_stream_of(&joined.begun.job), completion.at_once(result)),
@@ -136,7 +140,7 @@ mod tests {
             (r#"{"model":"gpt-9","messages":[{"role":"user","content":"x"}]}"#, 404, "model", "model_not_found"),
             (r#"{"model":"friend","messages":[]}"#, 400, "messages", "invalid"),
             (r#"{"model":"friend","messages":[{"role":"assistant","content":"x"}]}"#, 400, "messages", "invalid"),
-            (r#"{"model":"friend","messages":[{"role":"tool","content":"x"}]}"#, 400, "messages.0.role", "invalid"),
+            (r#"{"model":"friend","messages":[{"role":"robot","content":"x"}]}"#, 400, "messages.0.role", "invalid"),
             (
                 r#"{"model":"friend","messages":[{"role":"user","content":[{"type":"image_url"}]}]}"#,
                 400,

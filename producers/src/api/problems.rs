@@ -64,8 +64,8 @@ const fn explanation(code: Code) -> (&'static str, &'static str) {
         Code::Forbidden => (
             "Whoever asks is known and may not do this: a page of an origin that the deployment does not allow, a user \
              who names another one, a viewer of a session who writes in it.",
-            "Whoever runs the deployment can add a page's origin to ALLOWED_ORIGINS; a program that is no page sends no \
-             Origin and is not asked. Leave out another user's id. A session's owner can invite as an editor.",
+            "Whoever runs the deployment can add a page's origin to ALLOWED_ORIGINS; a program that is no page sends \
+             no Origin and is not asked. Leave out another user's id. A session's owner can invite as an editor.",
         ),
         Code::NotFound => (
             "There is nothing at this path or under this id. What belongs to another user is answered like what does \
@@ -93,9 +93,9 @@ const fn explanation(code: Code) -> (&'static str, &'static str) {
              write the archive to a file first.",
         ),
         Code::TooLarge => (
-            "Something is over a limit of size, in bytes or in number: the body, a document, a text, a key, or how many \
-             documents, tags, ids or memories there are. Limits of text are counted in bytes of UTF-8, of which many \
-             letters take two to four. A number that is outside of its range is invalid instead.",
+            "Something is over a limit of size, in bytes or in number: the body, a document, a text, a key, or how \
+             many documents, tags, ids or memories there are. Limits of text are counted in bytes of UTF-8, of which \
+             many letters take two to four. A number that is outside of its range is invalid instead.",
             "The detail says how large it was and what the limit is. Send less at once, or split it.",
         ),
         Code::UnsupportedType => (

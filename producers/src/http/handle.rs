@@ -226,7 +226,8 @@ async fn admit_key<P: RequestPorts>(
     rate_limit::hold_to_share(budget, ports.now())
 }
 
-/// Reads the body that the operation takes, after a look at its parameters; one that takes none is sent none. A body that is to be streamed is left where it is, and its length is handed on.
+/// Reads the body that the operation takes, after a look at its parameters; one that takes none is sent none. A body
+/// that is to be streamed is left where it is, and its length is handed on.
 async fn read<P>(
     operation: &Operation<P>,
     request: Request<impl RequestBody>,

@@ -68,6 +68,15 @@ pub const DRY_RUN: Parameter = Parameter::query::<Flag>(
     "dry_run",
     "Whether to estimate only what indexing would cost: nothing is stored, no job is made. Up to 256 KB.",
 );
+/// Of a delete of several documents.
+pub const DRY_RUN_OF_DELETE: Parameter =
+    Parameter::query::<Flag>("dry_run", "Whether only to count and show what would be deleted: nothing is.");
+/// Where a delete of several documents goes on.
+pub const CURSOR_OF_DELETE: Parameter = Parameter::query::<String>(
+    "cursor",
+    "`next_cursor` of the answer before: the delete goes on, and what was uploaded since it began stays. Without one \
+     it begins.",
+);
 /// Of an upload.
 pub const ALLOW_SECRETS: Parameter = Parameter::query::<Flag>(
     "allow_secrets",

@@ -22,9 +22,10 @@ use crate::{
     http::{
         call::RequestPorts,
         known_parameters::{
-            ALLOW_SECRETS, CREATED_AFTER, CREATED_BEFORE, CURSOR, DOCUMENT_STATUS, DOCUMENT_TYPE, DRY_RUN, EXTERNAL_ID,
-            FORCE, IDEMPOTENCY_KEY, IF_NONE_MATCH, ITEM_STATUS, JOB_KIND, JOB_STATUS, LANGUAGE, LAST_EVENT_ID, LIMIT,
-            MEMORY_STATE, MONTH, PREFER, PREFIX, PROTOCOL, QUERY, SINCE, SINCE_EVENT, TAG, TEXT, TITLE,
+            ALLOW_SECRETS, CREATED_AFTER, CREATED_BEFORE, CURSOR, CURSOR_OF_DELETE, DOCUMENT_STATUS, DOCUMENT_TYPE,
+            DRY_RUN, DRY_RUN_OF_DELETE, EXTERNAL_ID, FORCE, IDEMPOTENCY_KEY, IF_NONE_MATCH, ITEM_STATUS, JOB_KIND,
+            JOB_STATUS, LANGUAGE, LAST_EVENT_ID, LIMIT, MEMORY_STATE, MONTH, PREFER, PREFIX, PROTOCOL, QUERY, SINCE,
+            SINCE_EVENT, TAG, TEXT, TITLE,
         },
         operation::{Handler, Named, Operation, operation},
         paging::Page,
@@ -169,6 +170,28 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                     CREATED_BEFORE,
                 ])
                 .answers::<Page<documents::DocumentView>>(OK),
+            operation(
+                DELETE,
+                "/api/documents",
+                key!(documents::matching::delete_matching),
+                "Delete the documents that are listed with the same parameters; ?dry_run=true shows them only",
+            )
+            .takes(&[
+                DRY_RUN_OF_DELETE,
+                CURSOR_OF_DELETE,
+                DOCUMENT_TYPE,
+                LANGUAGE,
+                TAG,
+                EXTERNAL_ID,
+                PREFIX,
+                DOCUMENT_STATUS,
+                CREATED_AFTER,
+                CREATED_BEFORE,
+                PREFER,
+            ])
+            .answers::<jobs::WithJob<documents::matching::DeletedDocuments<'_>>>(ACCEPTED)
+            .or_answers::<jobs::WithJob<documents::matching::DeletedDocuments<'_>>>(OK)
+            .sends(OF_JOB),
             operation(
                 GET,
                 "/api/documents/{id}",

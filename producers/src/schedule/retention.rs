@@ -92,9 +92,9 @@ mod tests {
         memory.change("INSERT INTO users (id, name, created_at) VALUES ('usr_00000000000000000000000000', 'Ada', 0)");
         memory.change(
             "INSERT INTO documents (user_id, id, type, media_type, tags, created_at, uploaded_at, bytes, latest,
-                                    current, current_item)
+                                    latest_item, current, current_item)
              VALUES ('usr_00000000000000000000000000', 'doc_000000000000000000000001', 'doc', 'text/plain', '[]', 0, 0,
-                     1, 1, 1, 1)",
+                     1, 1, 1, 1, 1)",
         );
         memory.change(
             "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number,

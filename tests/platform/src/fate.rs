@@ -24,6 +24,8 @@ pub enum Fate {
 pub enum Script {
     /// Says this, word by word.
     Says(&'static str),
+    /// Calls this, JSON in the shape that a model gives it, beside this text.
+    Calls(&'static str, &'static str),
     /// Fails at once.
     Fails(Failure),
     /// Says this and then breaks off.

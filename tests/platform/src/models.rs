@@ -3,10 +3,10 @@
 use serde_json::{Map, Value as Json};
 
 use pipeline::{
-    chat::generation::{Flow, Generation, Sink, Tokens, estimated_tokens},
+    chat::generation::{Flow, Generated, Generation, Sink, Tokens, estimated_tokens},
     constants,
     failure::Failure,
-    model::EmbeddingModel,
+    model::{EMBEDDING, EmbeddingModel},
     platform::{
         errors,
         ports::{Embedder, Generator, VectorIndex, VectorMatch, VectorRecord},
@@ -36,9 +36,18 @@ impl InMemory {
     pub fn set_answer_tokens(&self, tokens: u64) {
         self.answer_tokens.set(tokens);
     }
+
+    /// Lets vectors be compared as those of this model are.
+    pub fn set_embedding_model(&self, name: &'static str) {
+        self.embedding_model.set(Some(name));
+    }
 }
 
 impl Embedder for InMemory {
+    fn embedding_model(&self) -> String {
+        self.embedding_model.get().unwrap_or(EMBEDDING.name).to_owned()
+    }
+
     async fn embed(
         &self,
         model: &EmbeddingModel,
@@ -57,7 +66,7 @@ impl Embedder for InMemory {
 }
 
 impl Generator for InMemory {
-    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Tokens, Failure> {
+    async fn generate<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Generated, Failure> {
         self.call(Service::Models, || {
             self.generations.borrow_mut().push(generation.clone());
             self.take_neurons(generation.most_neurons())
@@ -65,12 +74,14 @@ impl Generator for InMemory {
         .await?;
         let script = self.scripts.borrow_mut().pop_front();
         let last = generation.messages.last().map(|message| message.content.clone()).unwrap_or_default();
-        let (text, broken) = match script {
+        let (text, calls, broken) = match script {
             Some(Script::Fails(failure)) => return Err(failure),
-            Some(Script::Says(text)) => (text.to_owned(), false),
-            Some(Script::BreaksOff(text)) => (text.to_owned(), true),
-            None => (last.lines().last().unwrap_or_default().to_owned(), false),
+            Some(Script::Says(text)) => (text.to_owned(), "[]", false),
+            Some(Script::Calls(calls, text)) => (text.to_owned(), calls, false),
+            Some(Script::BreaksOff(text)) => (text.to_owned(), "[]", true),
+            None => (last.lines().last().unwrap_or_default().to_owned(), "[]", false),
         };
+        let calls = serde_json::from_str(calls).map_err(|error| Failure::bug(format!("a script: {error}")))?;
         let mut words = 0;
         for word in text.split_inclusive(' ') {
             self.advance(Span::milliseconds(50));
@@ -82,12 +93,12 @@ impl Generator for InMemory {
         let tokens = match self.answer_tokens.get() {
             0 => Tokens { prompt: 100, completion: words },
             completion => {
-                let prompt = generation.messages.iter().map(|message| estimated_tokens(&message.content)).sum();
+                let prompt = generation.messages.iter().map(|message| estimated_tokens(&message.text())).sum();
                 Tokens { prompt, completion }
             }
         };
         self.bill(generation.price.neurons(tokens));
-        if broken { Err(Failure::transient("AI: broke off")) } else { Ok(tokens) }
+        if broken { Err(Failure::transient("AI: broke off")) } else { Ok(Generated { tokens, calls }) }
     }
 }
 

@@ -48,9 +48,18 @@ fn the_official_python_package_gets_what_it_asks_for_or_is_refused_by_name() {
     assert_eq!((&seen["streamed"], &seen["whole"]), (&json!(ANSWER), &json!(ANSWER)), "{seen}");
     assert_eq!(seen["streamed_citations"][0]["external_id"], "freedonia.md", "{seen}");
     assert_eq!((seen["plain"][1].as_array().unwrap().len(), &seen["json"]["capital"]), (0, &json!("Glorp")), "{seen}");
+    // Models of either shape: some call as Workers AI has it, some as OpenAI.
+    for told in seen["tools"].as_array().unwrap() {
+        assert_eq!(told.as_array().unwrap()[..3], [json!("tool_calls"), Value::Null, json!("look")], "{told}");
+        assert!(told[3].as_str().unwrap().starts_with("The tool says Glorp."), "{told}");
+    }
+    assert_eq!(seen["parsed"], "Glorp");
+    assert_eq!(seen["tools_streamed"], json!([true, "assistant", null, "tool_calls", "Glorp"]), "{seen}");
     let refused = &seen["refused"];
     for (what, expected) in [
-        ("tools", json!(["BadRequestError", "unsupported_parameter", "tools"])),
+        ("tools", json!(["BadRequestError", "unsupported_parameter", "tools.0.type"])),
+        ("alone", json!(["BadRequestError", "invalid_value", "messages.1.tool_call_id"])),
+        ("choice", json!(["BadRequestError", "invalid_value", "tool_choice"])),
         ("logprobs", json!(["BadRequestError", "unsupported_parameter", "logprobs"])),
         ("temperature", json!(["BadRequestError", "invalid_value", "temperature"])),
         ("hot", json!(["BadRequestError", "invalid_value", "temperature"])),
@@ -99,7 +108,10 @@ fn the_official_npm_package_gets_what_it_asks_for() {
     let (_, seen) = run("the npm package", &mut node, &[]);
     assert_eq!((&seen["stopped"], &seen["streamed"]), (&json!(STOPPED), &json!(ANSWER)), "{seen}");
     assert_eq!(seen["citations"][0]["external_id"], "freedonia.md", "{seen}");
-    assert_eq!(seen["tools"], json!([400, "unsupported_parameter", "tools"]));
+    assert_eq!(seen["refused"], json!([400, "missing_required_parameter", "tools.0.function"]));
+    for told in ["tools", "streamed_tools"] {
+        assert_eq!(seen[told], "The tool says Glorp, sunny.", "{told}");
+    }
     assert_eq!((&seen["embeddings"], &seen["model"]), (&json!([2, 384]), &json!("friend-code")));
     assert_eq!(seen["response"], ANSWER);
 }
@@ -114,9 +126,11 @@ fn tools_that_speak_openais_api_work_as_they_are() {
     let litellm = &seen["litellm"];
     assert_eq!((&litellm["whole"], &litellm["streamed"]), (&json!(STOPPED), &json!(ANSWER)), "{litellm}");
     assert_eq!((&litellm["refused"], &litellm["dimensions"]), (&json!(true), &json!(384)), "{litellm}");
+    assert_eq!(litellm["called"], "look");
     assert_eq!(litellm["too_long"], "ContextWindowExceededError", "by which it falls back to other models");
     let langchain = &seen["langchain"];
     assert_eq!((&langchain["whole"], &langchain["streamed"]), (&json!(ANSWER), &json!(ANSWER)), "{langchain}");
     assert_eq!((&langchain["structured"], &langchain["dimensions"]), (&json!("Glorp"), &json!([384, 384])));
-    assert_eq!(seen["instructor"], json!({"json": "Glorp", "schema": "Glorp"}));
+    assert_eq!(langchain["called"], "Glorp");
+    assert_eq!(seen["instructor"], json!({"json": "Glorp", "schema": "Glorp", "tools": "Glorp"}));
 }

@@ -58,6 +58,29 @@ macro_rules! is_within {
     };
 }
 
+/// The statement of [`by_words`], if a condition holds that has nothing to do with a row.
+macro_rules! by_words {
+    ($condition:literal) => {
+        // Ordered by `rank`, FTS5 sorts by itself and hands out what is wanted; ordered by `bm25()`, every
+        // chunk that holds one of the words would be a row read.
+        formatcp!(
+            "SELECT f.rowid AS id, f.score, d.type = 'code' AS is_code
+             FROM (SELECT rowid, -rank AS score FROM chunks_fts
+                   WHERE chunks_fts MATCH ?1 AND rank MATCH 'bm25(0.0, 3.0, 1.0, 1.0)' {CONDITION}
+                   ORDER BY rank LIMIT ?2) f
+             CROSS JOIN chunks c ON c.id = f.rowid
+             CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
+             LEFT JOIN job_items p ON p.id = d.latest_item
+             WHERE c.user_id = ?3 AND {IS_VISIBLE}
+               AND {IS_WITHIN}
+             ORDER BY f.score DESC LIMIT ?8",
+            CONDITION = $condition,
+            IS_VISIBLE = is_visible!("?4"),
+            IS_WITHIN = is_within!("?5", "?6", "?7"),
+        )
+    };
+}
+
 /// Whose chunks are looked for, and what they must be.
 #[derive(Clone, Copy, Debug)]
 pub struct Sought<'a> {
@@ -99,29 +122,41 @@ pub fn by_words(
     ranked: i64,
     limit: i64,
 ) -> Result<Query<ScoredChunk>, Failure> {
-    // Ordered by `rank`, FTS5 sorts by itself and hands out what is wanted; ordered by `bm25()`, every
-    // chunk that holds one of the words would be a row read.
-    Ok(Query::new(formatcp!(
-        "SELECT f.rowid AS id, f.score, d.type = 'code' AS is_code
-         FROM (SELECT rowid, -rank AS score FROM chunks_fts
-               WHERE chunks_fts MATCH ?1 AND rank MATCH 'bm25(0.0, 3.0, 1.0, 1.0)' ORDER BY rank LIMIT ?2) f
-         CROSS JOIN chunks c ON c.id = f.rowid
-         CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
-         LEFT JOIN job_items p ON p.id = d.latest_item
-         WHERE c.user_id = ?3 AND {IS_VISIBLE}
-           AND {IS_WITHIN}
-         ORDER BY f.score DESC LIMIT ?8",
-        IS_VISIBLE = is_visible!("?4"),
-        IS_WITHIN = is_within!("?5", "?6", "?7"),
-    ))
-    .bind(expression)
-    .bind(ranked)
-    .bind(sought.user)
-    .bind(sought.after)
-    .bind(sought.filters.created_after)
-    .bind(sought.filters.created_before)
-    .bind(sought.document_ids()?)
-    .bind(limit))
+    ranked_by_words(by_words!(""), sought, expression, ranked, limit)
+}
+
+/// The same for an expression that is of use only where nothing matches another: `unless`, which the user's chunks
+/// are asked first.
+///
+/// # Errors
+/// A bug if the filters cannot be written as JSON.
+pub fn by_words_unless(
+    sought: Sought<'_>,
+    unless: String,
+    expression: String,
+    ranked: i64,
+    limit: i64,
+) -> Result<Query<ScoredChunk>, Failure> {
+    let sql = by_words!("AND NOT EXISTS (SELECT 1 FROM chunks_fts WHERE chunks_fts MATCH ?9)");
+    Ok(ranked_by_words(sql, sought, expression, ranked, limit)?.bind(unless))
+}
+
+fn ranked_by_words(
+    sql: &'static str,
+    sought: Sought<'_>,
+    expression: String,
+    ranked: i64,
+    limit: i64,
+) -> Result<Query<ScoredChunk>, Failure> {
+    Ok(Query::new(sql)
+        .bind(expression)
+        .bind(ranked)
+        .bind(sought.user)
+        .bind(sought.after)
+        .bind(sought.filters.created_after)
+        .bind(sought.filters.created_before)
+        .bind(sought.document_ids()?)
+        .bind(limit))
 }
 
 /// A vector that was found: its document, the document's revision, the chunk's place in it, the score.

@@ -29,9 +29,9 @@ pub struct NewChunk<'a> {
     pub text: &'a str,
     /// The terms that cut a query down to what it may and should see.
     pub scope: String,
-    /// Its document's title, and the symbols it defines.
+    /// Its document's title, and the symbols it defines, with their parts.
     pub title: String,
-    /// The parts of its identifiers.
+    /// The parts of its words: of identifiers, and of sentences without spaces.
     pub ident: String,
 }
 

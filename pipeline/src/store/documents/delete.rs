@@ -6,11 +6,11 @@ use crate::{
     ids::{DocumentId, UserId},
     platform::transaction::{Query, Write},
     store::{
-        conditions::LAST_ITEM,
+        conditions::NEXT_ITEM,
         documents::description::latest,
         retention::{self, Old, past_retention},
     },
-    time::{DAY, Timestamp},
+    time::Timestamp,
 };
 
 /// On whose word a document goes.
@@ -37,23 +37,23 @@ macro_rules! old_documents {
 pub(super) const MAY_GO: &str =
     formatcp!("(NOT ?4 OR EXISTS (SELECT 1 {OLD} AND u.id = ?1 AND old.id = ?2))", OLD = old_documents!("?3", "?5"));
 
-/// Makes a document a tombstone without content. No pack is its latest any more, and its revision moves on
-/// (`latest + 1`), so that nothing in flight can publish.
-pub fn tombstone(user: &UserId, document: &DocumentId, cause: Cause, now: Timestamp) -> Write {
+/// Makes tombstones without content of the documents that this transaction noted as deleted
+/// ([`by_delete`](super::superseded::by_delete)). No pack is their latest any more, and their revisions move on
+/// (`latest + 1`), so that nothing in flight can publish. Before the purge item takes the number they are noted under:
+/// they are decided with it.
+pub fn tombstones(user: &UserId, cause: Cause, now: Timestamp) -> Write {
     Write::new(formatcp!(
         "UPDATE documents SET
-             deleted_at = ?3, latest = latest + 1, latest_item = NULL, latest_hash = NULL, pending = NULL,
+             deleted_at = ?2, latest = latest + 1, latest_item = NULL, latest_hash = NULL, pending = NULL,
              current = NULL, current_item = NULL, current_first = NULL, chunk_count = NULL, content_hash = NULL,
              external_id = NULL, title = NULL, language = NULL, tags = '[]', metadata = NULL, bytes = 0,
              evicted_at = NULL, evicting = NULL, superseded_item = NULL,
-             decided = CASE WHEN ?4 THEN coalesce(decided, latest_item) ELSE {LAST_ITEM} END
-         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND {MAY_GO}"
+             decided = CASE WHEN ?3 THEN coalesce(decided, latest_item) ELSE {NEXT_ITEM} END
+         WHERE user_id = ?1 AND id IN (SELECT document_id FROM garbage WHERE retire_item = {NEXT_ITEM})"
     ))
     .bind(user)
-    .bind(document)
     .bind(now)
     .bind(cause == Cause::Retention)
-    .bind(DAY)
 }
 
 /// Takes back the revisions that this transaction noted as superseded by a cancel: what is current is the

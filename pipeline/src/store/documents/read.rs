@@ -1,8 +1,9 @@
 //! Documents as their owners see them.
 
-use const_format::formatcp;
+use const_format::{concatcp, formatcp};
 use serde::Deserialize;
 
+use super::filter::{DocumentFilter, STATUS, over};
 use crate::{
     ids::{DocumentId, ItemId, UserId},
     platform::transaction::Query,
@@ -49,67 +50,44 @@ pub struct DocumentRow {
     pub status: String,
 }
 
-/// Which of a user's documents are listed; all if nothing is set.
-#[derive(Clone, Debug, Default)]
-pub struct DocumentFilter {
-    /// Those that were uploaded before this one: when it was, and its id.
-    pub behind: Option<(Timestamp, DocumentId)>,
-    /// Those of this type.
-    pub kind: Option<String>,
-    /// Those in this language.
-    pub language: Option<String>,
-    /// Those with this tag.
-    pub tag: Option<String>,
-    /// The one that its client calls so.
-    pub external_id: Option<String>,
-    /// Those whose client's names begin so.
-    pub prefix: Option<String>,
-    /// Those that are so far.
-    pub status: Option<String>,
-    /// Those whose own date is not before this.
-    pub created_after: Option<Timestamp>,
-    /// Those whose own date is before this.
-    pub created_before: Option<Timestamp>,
+/// A document `d`, as it is shown.
+const DOCUMENT: &str = formatcp!(
+    "SELECT d.id, d.external_id, d.title, d.type, d.language, d.media_type, d.tags, d.metadata,
+                d.created_at, d.uploaded_at, d.bytes, d.latest_item, d.current, d.current_item, d.chunk_count,
+                d.evicted_at, {STATUS} AS status
+         FROM documents d"
+);
+
+/// Reads a user's documents, the one that was uploaded last first: those behind the one that was uploaded then and
+/// has this id, or the first.
+pub fn list(
+    user: &UserId,
+    filter: &DocumentFilter,
+    behind: Option<(Timestamp, DocumentId)>,
+    limit: i64,
+) -> Query<DocumentRow> {
+    const BEGINNING: &str = concatcp!(DOCUMENT, " WHERE (?11 IS NULL OR (d.uploaded_at, d.id) < (?11, ?12)) AND ");
+    let (behind, id) = behind.unzip();
+    over(user, filter, over!(filter, BEGINNING, " ORDER BY d.uploaded_at DESC, d.id DESC LIMIT ?13"))
+        .bind(behind)
+        .bind(id.as_ref())
+        .bind(limit)
 }
 
-/// A document `d` with the pack `p` of its latest revision and that one's batch `b`, whose states say how far it is.
-const DOCUMENT: &str = "SELECT d.id, d.external_id, d.title, d.type, d.language, d.media_type, d.tags, d.metadata,
-                d.created_at, d.uploaded_at, d.bytes, d.latest_item, d.current, d.current_item, d.chunk_count,
-                d.evicted_at,
-                CASE WHEN d.latest_item IS d.current_item THEN 'indexed'
-                     WHEN p.state = 'failed' OR b.state IN ('failed', 'done') THEN 'failed'
-                     WHEN p.state = 'cancelled' OR b.state = 'cancelled' THEN 'cancelled'
-                     ELSE 'indexing' END AS status
-         FROM documents d LEFT JOIN job_items p ON p.id = d.latest_item LEFT JOIN job_items b ON b.id = p.batch";
+/// How many documents there are.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct DocumentCount {
+    /// So many.
+    pub documents: u64,
+}
 
-/// Reads a user's documents, the one that was uploaded last first, without those that were deleted.
-pub fn list(user: &UserId, filter: DocumentFilter, limit: i64) -> Query<DocumentRow> {
-    // A filter that is absent is NULL and lets everything through.
-    let (behind, id) = filter.behind.unzip();
-    Query::new(formatcp!(
-        "SELECT * FROM ({DOCUMENT}
-             WHERE d.user_id = ?1 AND d.deleted_at IS NULL
-               AND (?2 IS NULL OR (d.uploaded_at, d.id) < (?2, ?3))
-               AND (?4 IS NULL OR d.type = ?4) AND (?5 IS NULL OR d.language = ?5)
-               AND (?6 IS NULL OR EXISTS (SELECT 1 FROM json_each(d.tags) WHERE value = ?6))
-               AND (?7 IS NULL OR d.external_id = ?7)
-               AND (?8 IS NULL OR substr(d.external_id, 1, length(?8)) = ?8)
-               AND (?9 IS NULL OR d.created_at >= ?9) AND (?10 IS NULL OR d.created_at < ?10)
-             ORDER BY d.uploaded_at DESC, d.id DESC)
-         WHERE ?11 IS NULL OR status = ?11 LIMIT ?12"
-    ))
-    .bind(user)
-    .bind(behind)
-    .bind(id.as_ref())
-    .bind(filter.kind)
-    .bind(filter.language)
-    .bind(filter.tag)
-    .bind(filter.external_id)
-    .bind(filter.prefix)
-    .bind(filter.created_after)
-    .bind(filter.created_before)
-    .bind(filter.status)
-    .bind(limit)
+/// Counts the documents of a user that a filter means.
+pub fn count(user: &UserId, filter: &DocumentFilter) -> Query<DocumentCount> {
+    over(user, filter, over!(filter, "SELECT count(*) AS documents FROM documents d WHERE ", ""))
+}
+
+fn over<Row>(user: &UserId, filter: &DocumentFilter, sql: &'static str) -> Query<Row> {
+    filter.values(user).into_iter().fold(Query::new(sql), Query::bind)
 }
 
 /// Reads a user's document, unless it was deleted.

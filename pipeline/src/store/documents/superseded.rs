@@ -4,11 +4,12 @@
 //! ([`NEXT_ITEM`]): the purge item that the same transaction makes of them
 //! ([`crate::job::purge::schedule`]). The purge stage works them off.
 
-use const_format::formatcp;
+use const_format::{concatcp, formatcp};
 use serde::{Deserialize, Serialize};
 
 use super::{
     delete::{Cause, MAY_GO},
+    filter::{DocumentFilter, over},
     upload::{BROUGHT, Upload},
 };
 use crate::{
@@ -76,25 +77,41 @@ pub fn by_publishing(claim: &Claim, (first, last): (ItemId, ItemId)) -> Write {
         .bind(ChunkRow::PER_ITEM)
 }
 
-/// Notes both revisions of a document that is about to be deleted: the latest and the current one. Before
-/// [`tombstone`](super::delete::tombstone), which forgets them.
+/// Of the documents `d` that are about to be deleted.
+const GONE: &str = concatcp!(
+    NOTE,
+    "
+         WITH gone AS MATERIALIZED (
+             SELECT d.user_id, d.id, d.latest, d.latest_item, d.current, d.current_item FROM documents d
+             WHERE d.latest_item IS NOT NULL AND "
+);
+
+/// Both their revisions: the latest and the current one. After a cancel the latest pack is the current one, though
+/// the number given out was another.
+const BOTH: &str = formatcp!(
+    ")
+         SELECT {NEXT_ITEM}, id, CASE WHEN latest_item = current_item THEN current ELSE latest END, latest_item, user_id
+         FROM gone
+         UNION ALL
+         SELECT {NEXT_ITEM}, id, current, current_item, user_id FROM gone WHERE current_item <> latest_item"
+);
+
+/// Notes both revisions of a document that is about to be deleted. Before
+/// [`tombstones`](super::delete::tombstones), which forget them.
 pub fn by_delete(user: &UserId, document: &DocumentId, cause: Cause, now: Timestamp) -> Write {
-    // After a cancel the latest pack is the current one, though the number given out was another.
-    Write::new(formatcp!(
-        "{NOTE}
-         SELECT {NEXT_ITEM}, id,
-                CASE WHEN latest_item = current_item THEN current ELSE latest END, latest_item, user_id FROM documents
-         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND latest_item IS NOT NULL AND {MAY_GO}
-         UNION
-         SELECT {NEXT_ITEM}, id, current, current_item, user_id FROM documents
-         WHERE user_id = ?1 AND id = ?2 AND deleted_at IS NULL AND current IS NOT NULL AND current_item <> latest_item
-           AND {MAY_GO}"
-    ))
-    .bind(user)
-    .bind(document)
-    .bind(now)
-    .bind(cause == Cause::Retention)
-    .bind(DAY)
+    Write::new(formatcp!("{GONE}d.user_id = ?1 AND d.id = ?2 AND d.deleted_at IS NULL AND {MAY_GO}{BOTH}"))
+        .bind(user)
+        .bind(document)
+        .bind(now)
+        .bind(cause == Cause::Retention)
+        .bind(DAY)
+}
+
+/// Notes both revisions of each document that a filter means, of `most` at most: of those that were uploaded last.
+/// Before [`tombstones`](super::delete::tombstones).
+pub fn by_delete_of(user: &UserId, filter: &DocumentFilter, most: i64) -> Write {
+    const NEWEST: &str = concatcp!(" ORDER BY d.uploaded_at DESC, d.id DESC LIMIT ?11", BOTH);
+    filter.values(user).into_iter().fold(Write::new(over!(filter, GONE, NEWEST)), Write::bind).bind(most)
 }
 
 /// Notes the revisions that a job has not published, since it is about to be cancelled: it works on them, or would
@@ -165,7 +182,8 @@ pub struct PackRow {
     pub wanted: i64,
 }
 
-/// Reads these packs, with how many of their documents are wanted.
+/// Reads these packs, with how many of their documents are wanted. Not those that are gone: a receipt counts each once,
+/// however many messages it takes to purge what was in it.
 ///
 /// # Errors
 /// A bug if the packs cannot be written as JSON.
@@ -175,7 +193,8 @@ pub fn packs(user: &UserId, packs: &[ItemId]) -> Result<Query<PackRow>, Failure>
                 (SELECT count(*) FROM json_each(p.documents) packed
                  CROSS JOIN documents d ON d.user_id = p.user_id AND d.id = packed.value ->> 'id'
                  WHERE d.deleted_at IS NULL AND (d.latest_item = p.id OR d.current_item = p.id)) AS wanted
-         FROM json_each(?1) purged JOIN job_items p ON p.id = purged.value AND p.user_id = ?2",
+         FROM json_each(?1) purged JOIN job_items p ON p.id = purged.value AND p.user_id = ?2
+         WHERE p.documents <> '[]'",
     )
     .bind(json(&packs)?)
     .bind(user))

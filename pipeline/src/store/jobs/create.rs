@@ -126,7 +126,8 @@ pub fn turn_job(new: NewTurnJob<'_>) -> Write {
 pub fn purge_job(job: &JobId, user: &UserId, kind: JobKind, now: Timestamp) -> Write {
     Write::new(
         "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
-         SELECT ?1, ?2, ?3, ?4, ?4, value + 1, value + 1, (SELECT count(*) FROM garbage WHERE retire_item = value + 1)
+         SELECT ?1, ?2, ?3, ?4, ?4, value + 1, value + 1,
+                (SELECT count(DISTINCT document_id) FROM garbage WHERE retire_item = value + 1)
          FROM counters WHERE name = 'item' AND EXISTS (SELECT 1 FROM garbage WHERE retire_item = value + 1)",
     )
     .bind(job)

@@ -15,6 +15,7 @@ use crate::{
     scope::Scope,
     store::conditions::HELD,
     time::Timestamp,
+    unspaced,
 };
 
 /// What is known of a user's memories before others are proposed.
@@ -85,13 +86,14 @@ pub fn insert(claim: &Claim, new: NewProposal<'_>) -> Write {
 }
 
 /// Puts a proposal that is active at once into the full-text index; again changes nothing.
-pub fn index(claim: &Claim, memory: &MemoryId, scope: &Scope) -> Write {
+pub fn index(claim: &Claim, memory: &MemoryId, text: &str, scope: &Scope) -> Write {
     claim
         .fenced(formatcp!(
             "INSERT OR REPLACE INTO memories_fts (rowid, scope, body)
-             SELECT number, ?4, text FROM memories WHERE id = ?3 AND state = 'active'
+             SELECT number, ?4, text || ' ' || ?5 FROM memories WHERE id = ?3 AND state = 'active'
                AND {HELD}"
         ))
         .bind(memory)
         .bind(scope.terms())
+        .bind(unspaced::indexed(text))
 }

@@ -238,7 +238,7 @@ fn transaction(tenant: &Tenant, row: &NewMemoryRow<'_>, known: Option<&MemoryRow
     let before = work.query(rows::of_hash(user, hash));
     work.write_all(rows::correct(row));
     let inserted = work.write(rows::insert(row));
-    work.write(store::memories::index(user, hash, &Scope::of_user(tenant.number)));
+    work.write(store::memories::index(user, hash, row.text, &Scope::of_user(tenant.number)));
     if row.supersedes.is_some() || known.is_some() {
         work.write(rows::delete_oldest_superseded(user));
     }

@@ -3,6 +3,7 @@
 use pipeline::{
     chat::{
         channel::TurnEvent,
+        tools::ToolCall,
         turn::{Citation, Routed, TurnResult},
     },
     ids::JobId,
@@ -46,7 +47,10 @@ struct Choice {
 #[schemars(inline)]
 struct Said {
     role: &'static str,
-    content: String,
+    /// Nothing where there are calls alone.
+    content: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<ToolCall>,
     /// Never given: what cannot be answered is a problem.
     refusal: (),
 }
@@ -66,18 +70,27 @@ pub struct Completion {
     created: i64,
     model: String,
     include_usage: bool,
+    /// The answer may be calls: whether it has content is known at its end.
+    may_call: bool,
 }
 
 impl Completion {
     pub(super) fn new(job: &JobId, now: Timestamp, model: &str, include_usage: bool) -> Self {
         let id = format!("chatcmpl-{}", job.as_str().trim_start_matches(JobId::PREFIX));
-        Self { id, created: now.seconds(), model: model.to_owned(), include_usage }
+        Self { id, created: now.seconds(), model: model.to_owned(), include_usage, may_call: false }
+    }
+
+    /// The same for a question that offers tools, or does not.
+    pub(super) fn that_may_call(self, may_call: bool) -> Self {
+        Self { may_call, ..self }
     }
 
     /// The answer in one piece.
     pub(super) fn whole(self, result: TurnResult) -> ChatCompletion {
         let (finish_reason, usage) = (finish(&result), usage(&result));
-        let message = Said { role: "assistant", content: result.answer, refusal: () };
+        let tool_calls = result.detail.tool_calls;
+        let content = Some(result.answer).filter(|answer| tool_calls.is_empty() || !answer.is_empty());
+        let message = Said { role: "assistant", content, tool_calls, refusal: () };
         ChatCompletion {
             id: self.id,
             object: "chat.completion",
@@ -136,7 +149,11 @@ fn failed(unanswerable: &Unanswerable) -> String {
 }
 
 fn finish(result: &TurnResult) -> &'static str {
-    if result.detail.finish == "length" { "length" } else { "stop" }
+    match result.detail.finish.as_str() {
+        "length" => "length",
+        "tool_calls" => "tool_calls",
+        _ => "stop",
+    }
 }
 
 fn usage(result: &TurnResult) -> TokenUsage {
@@ -153,11 +170,13 @@ fn usage(result: &TurnResult) -> TokenUsage {
 pub struct CompletionWriter {
     completion: Completion,
     progress: Progress,
+    /// Clients add each delta to what they have: whose it is, is said once.
+    has_role: bool,
 }
 
 impl CompletionWriter {
     pub(super) fn new(completion: Completion) -> Self {
-        Self { completion, progress: Progress::default() }
+        Self { completion, progress: Progress::default(), has_role: false }
     }
 
     /// What has been sent of the answer.
@@ -166,21 +185,39 @@ impl CompletionWriter {
         self.progress.sent()
     }
 
-    fn step(&self, step: Step) -> String {
+    fn step(&mut self, step: Step) -> String {
         match step {
             Step::Nothing => String::new(),
-            Step::Begin => self.completion.chunk(&json!({ "role": "assistant", "content": "" })),
-            Step::Text(text) => self.completion.chunk(&json!({ "content": text })),
+            Step::Begin if self.completion.may_call => self.delta(json!({ "content": null })),
+            Step::Begin => self.delta(json!({ "content": "" })),
+            Step::Text(text) => self.delta(json!({ "content": text })),
             Step::End { rest, result } => {
-                let rest = if rest.is_empty() {
-                    String::new()
-                } else {
-                    self.completion.chunk(&json!({ "role": "assistant", "content": rest }))
-                };
-                rest + &self.completion.end(&result)
+                let rest = if rest.is_empty() { String::new() } else { self.delta(json!({ "content": rest })) };
+                rest + &self.calls(&result.detail.tool_calls) + &self.completion.end(&result)
             }
             Step::Fail(unanswerable) => failed(&unanswerable),
         }
+    }
+
+    fn delta(&mut self, mut delta: Value) -> String {
+        if !std::mem::replace(&mut self.has_role, true) {
+            delta["role"] = json!("assistant");
+        }
+        self.completion.chunk(&delta)
+    }
+
+    /// All calls in one piece: they are known when the answer is.
+    fn calls(&mut self, calls: &[ToolCall]) -> String {
+        if calls.is_empty() {
+            return String::new();
+        }
+        let numbered = calls.iter().enumerate().map(|(index, call)| {
+            let mut call = json!(call);
+            call["index"] = json!(index);
+            call
+        });
+        let numbered: Vec<Value> = numbered.collect();
+        self.delta(json!({ "tool_calls": numbered }))
     }
 }
 

@@ -11,7 +11,7 @@ use pipeline::{
     problem::{Code, Problem},
     schema,
 };
-use retrieval::windows::{self, Window};
+use retrieval::windows::{self, Payer, Window};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -141,10 +141,11 @@ async fn reserved<P: RequestPorts>(
     windows: &[&Window],
 ) -> Result<Vec<Vec<f32>>, Refusal> {
     let neurons = EMBEDDING.neurons(pieces);
+    let payer = Payer { purpose: Purpose::Interactive, user: &call.tenant.user };
     if neurons >= RESERVED_FROM || call.budget.is_without_neurons() {
-        ledger::reserve(ports, Purpose::Interactive, &call.tenant.user, neurons).await?;
+        ledger::reserve(ports, payer.purpose, payer.user, neurons).await?;
     }
-    Ok(windows::embed(ports, windows).await?)
+    Ok(windows::embed(ports, windows, payer).await?)
 }
 
 impl EncodingFormat {

@@ -83,7 +83,8 @@ impl<'a> Fields<'a> {
 
 /// The answer to a parameter that is not there and must be.
 pub(super) fn missing(name: &str) -> Problem {
-    let mut problem = Problem::field(Code::Invalid, format!("/{name}"), format!("{name} is missing"));
+    let path = name.replace('.', "/");
+    let mut problem = Problem::field(Code::Invalid, format!("/{path}"), format!("{name} is missing"));
     "missing_required_parameter".clone_into(&mut problem.code);
     problem
 }

@@ -3,14 +3,20 @@
 use std::borrow::Cow;
 
 use pipeline::{
-    chat::generation::{PromptMessage, Role},
+    chat::{
+        generation::{PromptMessage, Role},
+        tools::ToolCall,
+    },
     problem::{Code, Problem, excerpt},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::fields::unsupported;
+use super::{
+    fields::{missing, unsupported, wrong},
+    tools,
+};
 use crate::http::body::EMPTY_TEXT;
 
 /// A message as clients send it.
@@ -18,16 +24,19 @@ use crate::http::body::EMPTY_TEXT;
 #[schemars(rename = "ChatCompletionMessage")]
 pub(super) struct Message<'a> {
     #[serde(borrow)]
-    #[schemars(extend("enum" = ["system", "developer", "user", "assistant"]))]
+    #[schemars(extend("enum" = ["system", "developer", "user", "assistant", "tool"]))]
     role: Cow<'a, str>,
     #[schemars(with = "Option<Content>")]
     content: Option<Content>,
     /// A name for whoever speaks; no model is told.
     #[serde(rename = "name")]
     _name: Option<String>,
+    /// Of an assistant: what it called.
     #[serde(borrow)]
-    #[schemars(skip)]
+    #[schemars(with = "Option<Vec<ToolCall>>")]
     tool_calls: Option<&'a RawValue>,
+    /// Of a tool: the call that it answers.
+    tool_call_id: Option<String>,
     #[serde(borrow)]
     #[schemars(skip)]
     function_call: Option<&'a RawValue>,
@@ -61,10 +70,12 @@ pub(super) struct Said {
     pub(super) history: Vec<PromptMessage>,
     /// The question.
     pub(super) question: String,
+    /// What followed it so far: calls, and what came of them.
+    pub(super) following: Vec<PromptMessage>,
 }
 
-/// Reads the messages under a parameter's name.
-pub(super) fn read(name: &str, raw: &RawValue) -> Result<Said, Problem> {
+/// Reads the messages under a parameter's name; calls and what came of them only if it `takes_tools`.
+pub(super) fn read(name: &str, raw: &RawValue, takes_tools: bool) -> Result<Said, Problem> {
     let messages: Vec<Message<'_>> = serde_json::from_str(raw.get()).map_err(|error| {
         let detail = format!(
             "{name} must be an array of messages, each with a role and a content that is text or an array of parts \
@@ -73,44 +84,106 @@ pub(super) fn read(name: &str, raw: &RawValue) -> Result<Said, Problem> {
         );
         Problem::field(Code::Invalid, format!("/{name}"), detail)
     })?;
-    let mut instructions = Vec::new();
-    let mut said: Vec<PromptMessage> = Vec::new();
+    let mut conversation = Conversation::default();
     for (place, message) in messages.into_iter().enumerate() {
-        let (role, content) = read_message(message, &format!("{name}.{place}"))?;
-        match said.last_mut().filter(|last| last.role == role) {
-            _ if role == Role::System => instructions.push(content),
-            Some(last) => last.content.push_str(&format!("\n\n{content}")),
-            None => said.push(PromptMessage { role, content }),
-        }
+        let name = format!("{name}.{place}");
+        conversation.add(read_message(message, &name, takes_tools)?, &name)?;
     }
-    let question = said
-        .pop()
-        .filter(|message| message.role == Role::User)
-        .ok_or_else(|| Problem::field(Code::Invalid, format!("/{name}"), "the last message must be the user's"))?;
-    if question.content.trim().is_empty() {
-        return Err(Problem::field(Code::Invalid, format!("/{name}"), EMPTY_TEXT));
-    }
-    let instructions = instructions.join("\n");
-    let instructions = (!instructions.is_empty()).then_some(instructions);
-    Ok(Said { instructions, history: said, question: question.content })
+    conversation.said(name)
 }
 
-fn read_message(message: Message<'_>, name: &str) -> Result<(Role, String), Problem> {
-    let role = match &*message.role {
-        "system" | "developer" => Role::System,
-        "user" => Role::User,
-        "assistant" => Role::Assistant,
-        other => {
-            let detail = format!("the role {:?} is none of system, developer, user, assistant", excerpt(other));
-            return Err(Problem::field(Code::Invalid, format!("/{}/role", name.replace('.', "/")), detail));
+/// The messages so far.
+#[derive(Default)]
+struct Conversation {
+    instructions: Vec<String>,
+    said: Vec<PromptMessage>,
+    /// Calls that have no result.
+    open: Vec<String>,
+}
+
+impl Conversation {
+    fn add(&mut self, message: PromptMessage, name: &str) -> Result<(), Problem> {
+        if let Some(call) = &message.tool_call_id {
+            let place = self.open.iter().position(|open| open == call);
+            let expected = "the id of a call of the assistant's message before it that has no result so far";
+            self.open.remove(place.ok_or_else(|| wrong(&format!("{name}.tool_call_id"), call, expected))?);
+        } else {
+            self.check_results(name)?;
         }
+        let is_text = !message.is_about_tools();
+        self.open.extend(message.tool_calls.iter().map(|call| call.id.clone()));
+        match self.said.last_mut().filter(|last| is_text && last.role == message.role && !last.is_about_tools()) {
+            _ if message.role == Role::System => self.instructions.push(message.content),
+            Some(last) => last.content.push_str(&format!("\n\n{}", message.content)),
+            None => self.said.push(message),
+        }
+        Ok(())
+    }
+
+    /// Whatever was called has a result before anything else is said.
+    fn check_results(&self, name: &str) -> Result<(), Problem> {
+        let Some(call) = self.open.first() else { return Ok(()) };
+        let detail = format!(
+            "the call {:?} has no result: a message of the role tool with its id as tool_call_id must follow it, \
+             before anything else is said",
+            excerpt(call)
+        );
+        Err(Problem::field(Code::Invalid, format!("/{}", name.replace('.', "/")), detail))
+    }
+
+    fn said(mut self, name: &str) -> Result<Said, Problem> {
+        self.check_results(name)?;
+        let refused = |detail: &str| Problem::field(Code::Invalid, format!("/{name}"), detail);
+        let question = self.said.iter().rposition(|message| message.role == Role::User);
+        let following = self.said.split_off(question.map_or(0, |question| question + 1));
+        let question = self.said.pop().filter(|_| following.last().is_none_or(|last| last.role == Role::Tool));
+        let question = question.ok_or_else(|| {
+            refused("the last message must be the user's, or what came of a call that was made after the user's")
+        })?;
+        if question.content.trim().is_empty() {
+            return Err(refused(EMPTY_TEXT));
+        }
+        let instructions = self.instructions.join("\n");
+        let instructions = (!instructions.is_empty()).then_some(instructions);
+        Ok(Said { instructions, history: self.said, question: question.content, following })
+    }
+}
+
+fn read_message(message: Message<'_>, name: &str, takes_tools: bool) -> Result<PromptMessage, Problem> {
+    let role = read_role(&message.role, name, takes_tools)?;
+    if message.function_call.is_some() {
+        return Err(unsupported(&format!("{name}.function_call"), "it is not done here: send tool_calls".to_owned()));
+    }
+    let tool_calls = match message.tool_calls.filter(|calls| calls.get() != "[]") {
+        None => Vec::new(),
+        Some(_) if !takes_tools => {
+            return Err(unsupported(&format!("{name}.tool_calls"), "tools are not done here: leave it out".to_owned()));
+        }
+        Some(calls) => tools::read_calls(&format!("{name}.tool_calls"), calls)?,
     };
-    for (field, value) in [("tool_calls", message.tool_calls), ("function_call", message.function_call)] {
-        if value.is_some_and(|value| !["null", "[]"].contains(&value.get())) {
-            return Err(unsupported(&format!("{name}.{field}"), "tools are not done here: leave it out".to_owned()));
+    if !tool_calls.is_empty() && role != Role::Assistant {
+        return Err(wrong(&format!("{name}.tool_calls"), "there", "left out: only the assistant calls"));
+    }
+    let call = message.tool_call_id.filter(|_| role == Role::Tool);
+    if role == Role::Tool && call.is_none() {
+        return Err(missing(&format!("{name}.tool_call_id")));
+    }
+    let content = text(message.content, name)?;
+    Ok(PromptMessage { tool_calls, tool_call_id: call, ..PromptMessage::new(role, content) })
+}
+
+fn read_role(role: &str, name: &str, takes_tools: bool) -> Result<Role, Problem> {
+    match role {
+        "system" | "developer" => Ok(Role::System),
+        "user" => Ok(Role::User),
+        "assistant" => Ok(Role::Assistant),
+        "tool" if takes_tools => Ok(Role::Tool),
+        other => {
+            let tool = if takes_tools { ", tool" } else { "" };
+            let detail = format!("the role {:?} is none of system, developer, user, assistant{tool}", excerpt(other));
+            Err(Problem::field(Code::Invalid, format!("/{}/role", name.replace('.', "/")), detail))
         }
     }
-    Ok((role, text(message.content, name)?))
 }
 
 /// What a message says.
@@ -126,4 +199,73 @@ fn text(content: Option<Content>, name: &str) -> Result<String, Problem> {
         return Err(Problem::field(Code::Invalid, pointer, "only text is understood"));
     }
     Ok(parts.into_iter().filter_map(|part| part.text).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parsed(messages: &Value, takes_tools: bool) -> Result<Said, Problem> {
+        let raw = RawValue::from_string(messages.to_string()).unwrap();
+        read("messages", &raw, takes_tools)
+    }
+
+    fn calls(ids: &[&str]) -> Value {
+        let call =
+            |id: &&str| json!({"id": id, "type": "function", "function": {"name": "look", "arguments": "{\"a\":1}"}});
+        json!({"role": "assistant", "content": null, "tool_calls": ids.iter().map(call).collect::<Vec<_>>()})
+    }
+
+    fn result(id: &str) -> Value {
+        json!({"role": "tool", "tool_call_id": id, "content": [{"type": "text", "text": "42"}]})
+    }
+
+    const HI: &str = r#"{"role": "user", "content": "Hi"}"#;
+
+    fn hi() -> Value {
+        serde_json::from_str(HI).unwrap()
+    }
+
+    #[test]
+    fn what_was_called_before_the_question_is_history_and_after_it_follows() {
+        let messages = json!([hi(), calls(&["a", "b"]), result("b"), result("a"), hi(), calls(&["c"]), result("c")]);
+        let said = parsed(&messages, true).unwrap();
+        assert_eq!((said.history.len(), said.question.as_str(), said.following.len()), (4, "Hi", 2));
+        assert_eq!(said.following[0].tool_calls[0].function.arguments, "{\"a\":1}");
+        assert_eq!((said.following[1].content.as_str(), said.following[1].tool_call_id.as_deref()), ("42", Some("c")));
+        let spoken = json!([hi(), calls(&["a"]), result("a"), {"role": "assistant", "content": "It is 42."}, hi()]);
+        assert_eq!(parsed(&spoken, true).unwrap().history.len(), 4);
+    }
+
+    #[test]
+    fn calls_and_results_that_do_not_belong_together_are_refused_by_name() {
+        let bad = |function: Value| {
+            let call = json!({"id": "a", "type": "function", "function": function});
+            json!([hi(), {"role": "assistant", "tool_calls": [call]}, result("a")])
+        };
+        for (messages, pointer) in [
+            (json!([hi(), calls(&["a"])]), "/messages"),
+            (json!([hi(), calls(&["a", "b"]), result("a"), hi()]), "/messages/3"),
+            (json!([hi(), calls(&["a"]), result("b")]), "/messages/2/tool_call_id"),
+            (json!([hi(), calls(&["a"]), result("a"), result("a")]), "/messages/3/tool_call_id"),
+            (json!([hi(), calls(&["a"]), {"role": "tool", "content": "x"}]), "/messages/2/tool_call_id"),
+            (json!([calls(&["a"]), result("a")]), "/messages"),
+            (json!([hi(), {"role": "user", "tool_calls": calls(&["a"])["tool_calls"]}]), "/messages/1/tool_calls"),
+            (json!([hi(), {"role": "assistant", "tool_calls": [1]}]), "/messages/1/tool_calls"),
+            (bad(json!({"name": "look", "arguments": "[]"})), "/messages/1/tool_calls/0/function/arguments"),
+            (bad(json!({"name": "look at", "arguments": "{}"})), "/messages/1/tool_calls/0/function/name"),
+            (json!([hi(), {"role": "assistant", "function_call": {}}, hi()]), "/messages/1/function_call"),
+            (json!([hi(), {"role": "function", "content": "x"}]), "/messages/1/role"),
+        ] {
+            let problem = parsed(&messages, true).unwrap_err();
+            assert_eq!(problem.errors[0].pointer, pointer, "{messages}: {}", problem.detail);
+        }
+        for (message, pointer) in [(result("a"), "/messages/1/role"), (calls(&["a"]), "/messages/1/tool_calls")] {
+            let problem = parsed(&json!([hi(), message, hi()]), false).unwrap_err();
+            assert_eq!(problem.errors[0].pointer, pointer);
+        }
+        assert!(parsed(&bad(json!({"name": "look", "arguments": ""})), true).is_ok(), "no arguments");
+    }
 }

@@ -35,12 +35,12 @@ pub(super) struct AnsweringModel {
 
 impl AnsweringModel {
     /// Every one there is.
-    fn all() -> impl Iterator<Item = Self> {
+    pub(super) fn all() -> impl Iterator<Item = Self> {
         let routes = || std::iter::once(None).chain(RouteName::ALL.into_iter().map(Some));
         [false, true].into_iter().flat_map(move |is_plain| routes().map(move |route| Self { route, is_plain }))
     }
 
-    fn name(self) -> String {
+    pub(super) fn name(self) -> String {
         let route = self.route.map(|route| format!("{ROUTE}{}", route.name())).unwrap_or_default();
         format!("{MODEL}{route}{}", if self.is_plain { PLAIN } else { "" })
     }

@@ -2,12 +2,11 @@
 
 use pipeline::{
     chat::{
-        catalogue::{Catalogue, RouteName},
+        catalogue::RouteName,
         client::{AnswerFormat, ClientAsk, LARGEST_SEED, Sampling},
-        generation::tokens_up_to,
         turn::Ask,
     },
-    problem::{Code, Problem},
+    problem::Problem,
 };
 use schemars::JsonSchema;
 use serde_json::{Value, value::RawValue};
@@ -18,6 +17,7 @@ use super::{
     messages::{self, Message, Said},
     models::AnsweringModel,
     parameters::CHAT,
+    tools::{self, SentTool},
 };
 use crate::api::chat::Checked;
 
@@ -29,6 +29,12 @@ pub struct CompletionRequest<'a> {
     model: String,
     #[schemars(length(min = 1))]
     messages: Vec<Message<'a>>,
+    /// The functions that the model may call.
+    tools: Option<Vec<SentTool>>,
+    /// `none`, `auto`, `required`, or the one function that is to be called.
+    tool_choice: Option<Value>,
+    /// False: at most one call an answer.
+    parallel_tool_calls: Option<bool>,
     /// Most tokens of the answer, within what the route gives.
     #[schemars(range(min = 1, max = MOST_TOKENS))]
     max_completion_tokens: Option<i64>,
@@ -67,21 +73,26 @@ pub(super) struct ParsedCompletion {
     pub(super) model: String,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
+    /// Its answer may be calls.
+    pub(super) may_call: bool,
 }
 
 /// Reads and checks a request.
 pub(super) fn parse(text: &[u8]) -> Result<ParsedCompletion, Problem> {
     let fields = Fields::read(text, CHAT)?;
-    let said = messages::read("messages", fields.get("messages").ok_or_else(|| missing("messages"))?)?;
+    let said = messages::read("messages", fields.get("messages").ok_or_else(|| missing("messages"))?, true)?;
     let (model, mut asked) = asked(&fields)?;
     let client = ClientAsk {
         stop: stop(&fields)?,
         format: fields.get("response_format").map(format_of_chat).transpose()?.flatten(),
+        tools: tools::read(&fields)?,
         ..asked.client
     };
     asked = Asked { client, max_tokens: max_tokens(&fields, &["max_completion_tokens", "max_tokens"])?, ..asked };
     let stream = fields.flag("stream")?.unwrap_or_default();
-    Ok(ParsedCompletion { checked: asked.checked(said), model, stream, include_usage: include_usage(&fields, stream)? })
+    let may_call = asked.client.tools.is_some();
+    let include_usage = include_usage(&fields, stream)?;
+    Ok(ParsedCompletion { checked: asked.checked(said), model, stream, include_usage, may_call })
 }
 
 /// How a question is to be answered, whichever operation asks.
@@ -95,14 +106,14 @@ pub(super) struct Asked {
 impl Asked {
     /// With what is said.
     pub(super) fn checked(self, said: Said) -> Checked {
-        let Said { instructions, history, question } = said;
+        let Said { instructions, history, question, following } = said;
         let ask = Ask {
             route: self.route,
             max_tokens: self.max_tokens,
             use_memory: !self.client.is_plain,
             history,
             instructions,
-            client: Some(self.client),
+            client: Some(ClientAsk { following, ..self.client }),
             ..Ask::default()
         };
         Checked { message: question, conversation: None, session: None, ask }
@@ -191,72 +202,6 @@ pub(super) fn format(
     }
 }
 
-/// Tokens that are kept for our own rules beside a client's words.
-const RULES_TOKENS: u64 = 256;
-/// Tokens that a chat template spends on a message beyond its text.
-const TOKENS_PER_MESSAGE: u64 = 8;
-
-/// Refuses what the models cannot do, and more words than they read, under the parameter's name.
-pub(super) fn hold_to_models(name: &str, checked: &Checked, catalogue: &Catalogue) -> Result<(), Problem> {
-    let ask = &checked.ask;
-    let is_formatted = ask.client.as_ref().is_some_and(|client| client.format.is_some());
-    if is_formatted && !catalogue.answers_json(ask.route) {
-        let detail = "no model behind this name answers in JSON: choose another, or ask for text".to_owned();
-        return Err(unsupported("response_format", detail));
-    }
-    let history = ask.history.iter().map(|message| message.content.as_str());
-    let mut left = room(ask, catalogue);
-    if fixed(checked).chain(history).all(|text| take(&mut left, text)) {
-        return Ok(());
-    }
-    Err(too_long(name, checked, catalogue))
-}
-
-/// Leaves the oldest messages of the history out until the rest fits.
-pub(super) fn leave_out_oldest(checked: &mut Checked, catalogue: &Catalogue) {
-    let mut left = room(&checked.ask, catalogue);
-    if !fixed(checked).all(|text| take(&mut left, text)) {
-        return;
-    }
-    let history = &mut checked.ask.history;
-    let kept = history.iter().rev().take_while(|message| take(&mut left, &message.content)).count();
-    history.drain(..history.len() - kept);
-}
-
-/// Tokens that a client's words may have.
-fn room(ask: &Ask, catalogue: &Catalogue) -> u64 {
-    let answer = catalogue.most_tokens(ask.route).min(ask.max_tokens.unwrap_or(u32::MAX));
-    catalogue.reach(ask.route).saturating_sub(u64::from(answer) + RULES_TOKENS)
-}
-
-/// What must be read whatever else is.
-fn fixed(checked: &Checked) -> impl Iterator<Item = &str> {
-    checked.ask.instructions.as_deref().into_iter().chain([checked.message.as_str()])
-}
-
-/// Takes a message's tokens off those that are left; false if there are not so many.
-fn take(left: &mut u64, text: &str) -> bool {
-    let tokens = left.checked_sub(TOKENS_PER_MESSAGE).and_then(|left| tokens_up_to(text, left));
-    *left -= tokens.map_or(0, |tokens| tokens + TOKENS_PER_MESSAGE);
-    tokens.is_some()
-}
-
-fn too_long(name: &str, checked: &Checked, catalogue: &Catalogue) -> Problem {
-    let ask = &checked.ask;
-    let (reach, room) = (catalogue.reach(ask.route), room(ask, catalogue));
-    let system = ask.instructions.as_ref().map_or(0, String::len);
-    let earlier: usize = ask.history.iter().map(|message| message.content.len()).sum();
-    let last = checked.message.len();
-    let detail = format!(
-        "the messages have more than {room} tokens ({system} bytes of system messages, {earlier} of earlier ones, \
-         {last} of the last): this model's maximum context length is {reach} tokens, the answer's among them; \
-         shorten them"
-    );
-    let mut problem = Problem::field(Code::Invalid, format!("/{name}"), detail);
-    "context_length_exceeded".clone_into(&mut problem.code);
-    problem
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -326,8 +271,8 @@ mod tests {
             (json!({"response_format": {"type": "yaml"}}), "/response_format"),
             (json!({"response_format": {"type": "json_schema"}}), "/response_format"),
             (json!({"stream_options": {"include_usage": true}}), "/stream_options"),
-            (json!({"tools": [{"type": "function"}]}), "/tools"),
-            (json!({"messages": [{"role": "tool", "content": "x"}]}), "/messages/0/role"),
+            (json!({"tools": [{"type": "function"}]}), "/tools/0/function"),
+            (json!({"messages": [{"role": "robot", "content": "x"}]}), "/messages/0/role"),
             (json!({"messages": [{"role": "assistant", "content": "x", "tool_calls": [1]}]}), "/messages/0/tool_calls"),
             (json!({"messages": "Hi"}), "/messages"),
             (json!({"messages": null}), "/messages"),
@@ -345,24 +290,5 @@ mod tests {
             schema.get("properties").unwrap().as_object().unwrap().keys().map(String::as_str).collect();
         let read = CHAT.iter().filter(|row| row.treatment != Treatment::Refused(&[])).map(|row| row.name).collect();
         assert_eq!(described, read);
-    }
-
-    #[test]
-    fn the_window_is_used_and_what_is_beyond_it_refused() {
-        let catalogue = Catalogue::default();
-        let held = |model: &str, words: usize| {
-            let messages = json!([{"role": "system", "content": "word ".repeat(words / 2)},
-                                  {"role": "user", "content": "word ".repeat(words / 2)}]);
-            let parsed = parse(&body(&json!({"model": model, "messages": messages}))).unwrap();
-            hold_to_models("messages", &parsed.checked, &catalogue)
-        };
-        assert!(held("friend", 30_000).is_ok());
-        let refused = held("friend", 32_000).unwrap_err();
-        assert_eq!(
-            (refused.code.as_str(), refused.errors[0].pointer.as_str()),
-            ("context_length_exceeded", "/messages")
-        );
-        assert!(refused.detail.contains("maximum context length is 32000 tokens"), "{}", refused.detail);
-        assert!(held("friend-code", 31_000).is_ok());
     }
 }

@@ -11,6 +11,7 @@ use pipeline::{
         catalogue::Catalogue,
         client::{AnswerFormat, ClientAsk},
         generation::{PromptMessage, Role},
+        turn::Turn,
     },
     ids::{JobId, UserId},
     platform::ports::{Clock, Database},
@@ -29,9 +30,10 @@ use super::{
     join, messages as sent,
     messages::Said,
     parameters::RESPONSES,
-    request::{MOST_TOKENS, asked, format, hold_to_models, leave_out_oldest, max_tokens},
+    request::{MOST_TOKENS, asked, format, max_tokens},
     response::{Response, ResponseWriter},
     result, stream,
+    window::{hold_to_models, leave_out_oldest},
 };
 use crate::{
     api::{
@@ -157,7 +159,7 @@ fn input(raw: &RawValue) -> Result<Said, Problem> {
     match serde_json::from_str::<String>(raw.get()) {
         Ok(text) if text.trim().is_empty() => Err(wrong("input", raw.get(), "a text that is not empty")),
         Ok(question) => Ok(Said { question, ..Said::default() }),
-        Err(_) => sent::read("input", raw),
+        Err(_) => sent::read("input", raw, false),
     }
 }
 
@@ -207,16 +209,17 @@ fn no_such_response() -> Problem {
 
 /// What was said until a response had ended, itself included.
 async fn said_until<P: Database + Clock>(ports: &P, user: &UserId, job: &JobId) -> Result<Vec<PromptMessage>, Refusal> {
-    let turn = turn_of(ports, user, job).await?.filter(|turn| turn.request.client.is_some());
-    let turn = turn.ok_or_else(no_such_response)?;
+    // One with tools is a chat completion, which no response goes on after.
+    let is_response = |turn: &Turn| turn.request.client.is_some() && !turn.request.is_about_tools();
+    let turn = turn_of(ports, user, job).await?.filter(is_response).ok_or_else(no_such_response)?;
     let TurnState::Answered(result) = turn_state(ports, user, job).await? else {
         return Err(unsupported("previous_response_id", "that response has not ended with an answer".to_owned()).into());
     };
     let question = messages::after(user, &turn.conversation_id, turn.number - 1, 1).first(ports).await?;
     let question = question.ok_or_else(no_such_response)?;
     let mut history = turn.request.history;
-    history.push(PromptMessage { role: Role::User, content: question.content });
-    history.push(PromptMessage { role: Role::Assistant, content: result.answer });
+    history.push(PromptMessage::new(Role::User, question.content));
+    history.push(PromptMessage::new(Role::Assistant, result.answer));
     Ok(history)
 }
 

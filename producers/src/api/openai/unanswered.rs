@@ -109,6 +109,15 @@ pub(super) fn of(result: &TurnResult) -> Option<Unanswerable> {
             );
             Unanswerable::new(StatusCode::BAD_GATEWAY, "empty_completion", words)
         }
+        Unanswered::Uncalled => {
+            let words = format!(
+                "the models called none of the tools with arguments that are a JSON object, as tool_choice demands: \
+                 {} tokens of prompts and {} of answers were spent on it ({:.2} neurons). Describe the tool and its \
+                 parameters, allow more max_completion_tokens, choose another model, or leave tool_choice out",
+                detail.usage.prompt_tokens, detail.usage.completion_tokens, detail.usage.neurons
+            );
+            Unanswerable::new(StatusCode::BAD_GATEWAY, "no_tool_call", words)
+        }
         Unanswered::Unavailable => {
             let words = format!("there is no answer: {}", cause(why));
             Unanswerable { may_retry: true, ..Unanswerable::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", words) }

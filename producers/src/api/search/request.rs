@@ -20,6 +20,9 @@ pub fn parse(body: &[u8]) -> Result<Search, Problem> {
     let top_k = top_k.ok_or_else(|| {
         invalid("/top_k", format!("expected a whole number from 1 to {}, not {}", constants::TOP_K, request.top_k))
     })?;
+    if let Some(least) = request.min_score.filter(|least| !(0.0..=1.0).contains(least)) {
+        return Err(invalid("/min_score", format!("expected a number from 0 to 1, not {least}")));
+    }
     check_filters(&request.filters)?;
     let after = match request.after.as_deref() {
         None => None,
@@ -78,6 +81,9 @@ mod tests {
             (r#"{"query":"a","top_k":101}"#, 422, "/top_k"),
             (r#"{"query":"a","top_k":"9"}"#, 422, "/top_k"),
             (r#"{"query":"a","mode":"magic"}"#, 422, "/mode"),
+            (r#"{"query":"a","min_score":1.01}"#, 422, "/min_score"),
+            (r#"{"query":"a","min_score":-0.1}"#, 422, "/min_score"),
+            (r#"{"query":"a","min_score":"high"}"#, 422, "/min_score"),
             (r#"{"query":"a","filters":{"type":"poem"}}"#, 422, "/filters/type"),
             (r#"{"query":"a","filters":{"created_after":"soon"}}"#, 422, "/filters/created_after"),
             (r#"{"query":"a","filters":{"tags":[1]}}"#, 422, "/filters/tags/0"),

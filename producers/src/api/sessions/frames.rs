@@ -214,7 +214,7 @@ mod tests {
             (r#"{"type":["say"]}"#, "invalid", None, Some("/type")),
             (r#"{"type":"ping","type":"say"}"#, "invalid", None, Some("/type")),
             (r#"{"type":"ping","id":7}"#, "invalid", Some("ping"), Some("/id")),
-            (long_id.as_str(), "invalid", Some("ping"), Some("/id")),
+            (long_id.as_str(), "too_large", Some("ping"), Some("/id")),
             (r#"{"type":"scratch","since":3}"#, "invalid", Some("scratch"), Some("/since")),
             (r#"{"type":"say","text":" "}"#, "invalid", Some("say"), Some("/text")),
             (r#"{"type":"say","text":"\ud83d"}"#, "invalid", Some("say"), Some("/text")),

@@ -28,6 +28,7 @@ const REQUESTS: &[Example] = &[
         r#"{"query": "answer", "mode": "keyword", "top_k": 3, "group_by": "document",
             "filters": {"type": "code", "tags": ["demo"]}}"#,
     ),
+    ("search", "only what fits well", r#"{"query": "what does the fox jump over?", "min_score": 0.5}"#),
     ("chat", "a question", r#"{"message": "What does the fox jump over?"}"#),
     (
         "chat",
@@ -75,12 +76,29 @@ const ANSWERS: &[(&str, u16, &str)] = &[
                        "status": "queued", "error": null}]}"#,
     ),
     (
+        "documents_delete_matching",
+        202,
+        r#"{"job_id": "job_06h0bd71tkw4avsrgz3077bsxr", "status": "queued", "deleted": 1000,
+            "deleted_at": "2026-11-23T09:30:00.000Z", "remaining": 342, "next_cursor": "48151", "unpacking": []}"#,
+    ),
+    (
+        "documents_delete_matching",
+        200,
+        r#"{"job_id": null, "status": "dry_run", "deleted": 0, "deleted_at": null, "remaining": 1, "next_cursor": null,
+            "unpacking": [],
+            "documents": [{"id": "doc_wzqzsxyrpy7677dz97vxjyc3", "external_id": "notes/fox.md", "title": "fox.md",
+                           "type": "doc", "language": null, "media_type": "text/markdown", "tags": [], "metadata": null,
+                           "created_at": "2026-11-23T09:30:00.000Z", "uploaded_at": "2026-11-23T09:30:00.000Z",
+                           "bytes": 56, "revision": 1, "status": "indexed", "chunk_count": 1,
+                           "keyword_only": false}]}"#,
+    ),
+    (
         "search",
         200,
         r##"{"hits": [{"document_id": "doc_wzqzsxyrpy7677dz97vxjyc3", "external_id": "notes/fox.md",
                       "title": "fox.md", "chunk_index": 0, "start": 0, "end": 56,
                       "text": "# The fox\n\nThe quick brown fox jumps over the lazy dog.",
-                      "score": 0.65, "similarity": 0.71, "found_by": ["vector", "keyword"]}],
+                      "score": 1.0, "similarity": 0.71, "found_by": ["vector", "keyword"]}],
             "mode": "hybrid", "freshness": "complete", "cached": false, "took_ms": 58}"##,
     ),
     (

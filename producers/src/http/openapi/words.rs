@@ -33,7 +33,7 @@ pub(super) const TAGS: [(&str, &str); 16] = [
 ];
 
 /// What operations do beyond their summaries.
-pub(super) const DESCRIPTIONS: [(&str, &str); 9] = [
+pub(super) const DESCRIPTIONS: [(&str, &str); 10] = [
     ("index", INDEX),
     ("jobs_events", JOB_EVENTS),
     (
@@ -46,6 +46,7 @@ pub(super) const DESCRIPTIONS: [(&str, &str); 9] = [
         "documents_delete",
         "It is hidden at once, and removed from every store by a job whose receipt says what was removed where.",
     ),
+    ("documents_delete_matching", DELETE_MATCHING),
     ("documents_original", "Always as a download: what strangers uploaded is never shown as a page."),
     (
         "search",
@@ -64,6 +65,14 @@ pub(super) fn description(id: &str) -> Option<&'static str> {
 const CHAT: &str = "\
 202 with a job, or, with `Prefer: wait=N`, 200 with the turn if it was answered by then. `GET /api/jobs/{id}/events` \
 streams it meanwhile. A `conversation_id` goes on with that conversation.";
+
+const DELETE_MATCHING: &str = "\
+What `GET` lists with the same parameters is hidden at once, by one transaction, and removed from every store by one \
+job. At least one condition has to be given, and none may be empty. A request deletes up to 1,000, those first that \
+were uploaded last: while `remaining` is above zero, the same request with `cursor` goes on, and what was uploaded \
+since the first stays. Sent again without it, it begins anew; where nothing is meant any more, nothing happens. \
+Uploads in `unpacking` were accepted before and may still bring documents that are not known yet: those are not \
+deleted.";
 
 const JOIN: &str = "\
 Frames are JSON objects with a `type`: `say`, `edit`, `scratch`, `events` in; `welcome`, `joined`, `left`, `message`, \

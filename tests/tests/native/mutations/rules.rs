@@ -7,7 +7,7 @@ const fn without(name: &'static str, rule: &'static str, instead: &'static str) 
 }
 
 /// The fences and rules of the protocol, each with what is left without it.
-pub(super) const RULES: [Mutation; 48] = [
+pub(super) const RULES: [Mutation; 49] = [
     without(
         "a claim excludes others",
         "AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ?3))",
@@ -32,8 +32,8 @@ pub(super) const RULES: [Mutation; 48] = [
     ),
     without(
         "a delete moves the fence",
-        "deleted_at = ?3, latest = latest + 1, latest_item = NULL",
-        "deleted_at = ?3, latest_item = latest_item",
+        "deleted_at = ?2, latest = latest + 1, latest_item = NULL",
+        "deleted_at = ?2, latest_item = latest_item",
     ),
     without("what is replaced becomes superseded", "AND d.current_item <> p.id", "AND 0"),
     without("superseded revisions are visited a second time", "WHERE NOT r.value ->> 'is_final'", "WHERE 0"),
@@ -141,7 +141,12 @@ pub(super) const RULES: [Mutation; 48] = [
         "(SELECT value FROM counters WHERE name = 'item')",
     ),
     without("an upload decides", "deleted_at = NULL, decided = excluded.decided", "deleted_at = NULL"),
-    without("a delete decides", "decided = CASE WHEN ?4 THEN", "decided = CASE WHEN 1 OR ?4 THEN"),
+    without("a delete decides", "decided = CASE WHEN ?3 THEN", "decided = CASE WHEN 1 OR ?3 THEN"),
+    without(
+        "what was decided since a delete began stays",
+        "max(d.latest_item, coalesce(d.decided, d.latest_item)) <= ?10",
+        "?10 = ?10",
+    ),
     without(
         "what is uploaded once more is decided again",
         "AND coalesce(d.decided, d.latest_item) < late.number",

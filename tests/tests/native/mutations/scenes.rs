@@ -22,7 +22,7 @@ use tests::{
 };
 
 use crate::{
-    cancels, late, order, retention,
+    cancels, deletes, late, order, retention,
     streamed::{LINES, items, upload},
     superseded,
 };
@@ -47,7 +47,7 @@ impl Scene {
 }
 
 /// All scenes.
-pub(super) const SCENES: [Scene; 33] = [
+pub(super) const SCENES: [Scene; 34] = [
     Scene { name: "late", play: who_lost_a_claim_ends_nothing },
     Scene { name: "batch", play: a_batch_waits_for_all_its_packs },
     Scene { name: "receipt", play: a_receipt_counts_once },
@@ -74,6 +74,7 @@ pub(super) const SCENES: [Scene; 33] = [
     Scene { name: "yielded", play: superseded::what_yielded_is_told },
     Scene { name: "outdated", play: retention::what_was_uploaded_today_is_not_old },
     Scene { name: "retention", play: retention::what_is_uploaded_while_retention_looks_stays },
+    Scene { name: "delete", play: deletes::what_is_uploaded_since_a_delete_began_stays },
     Scene { name: "noted", play: late::a_range_is_noted_once },
     Scene { name: "chunked", play: late::a_pack_is_chunked_once },
     Scene { name: "archived", play: late::a_conversation_is_archived_once },
