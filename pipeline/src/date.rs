@@ -27,7 +27,12 @@ pub fn parse(text: &str) -> Option<Timestamp> {
 pub fn schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "anyOf": [
         { "type": "string", "format": "date-time" },
-        { "type": "integer", "description": "Milliseconds since 1970." },
+        {
+            "type": "integer",
+            "description": "Milliseconds since 1970.",
+            "minimum": Timestamp::EARLIEST.milliseconds(),
+            "maximum": Timestamp::LATEST.milliseconds(),
+        },
         { "type": "null" },
     ] })
 }

@@ -31,7 +31,7 @@ pub struct Filters {
     #[serde(default, deserialize_with = "date::optional")]
     #[schemars(schema_with = "date::schema")]
     pub created_after: Option<Timestamp>,
-    /// Dated before this.
+    /// Dated before this, in the same way.
     #[serde(default, deserialize_with = "date::optional")]
     #[schemars(schema_with = "date::schema")]
     pub created_before: Option<Timestamp>,

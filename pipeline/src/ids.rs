@@ -196,8 +196,8 @@ fn sortable(prefix: &str, now: Timestamp, random: [u8; RANDOM_BYTES]) -> String 
 /// Fewest and most characters after a prefix.
 const CHARACTERS: RangeInclusive<usize> = 16..=40;
 
-/// What [`well_formed`] checks, as a regular expression.
-fn pattern(prefix: &str) -> String {
+/// What ids with a prefix are, as a regular expression.
+pub fn pattern(prefix: &str) -> String {
     format!("^{prefix}[0-9a-z]{{{},{}}}$", CHARACTERS.start(), CHARACTERS.end())
 }
 

@@ -16,6 +16,7 @@ use serde::{
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
+pub use self::objects::whole;
 use self::{objects::Objects, pointer::pointer, words::Schemas};
 use crate::{
     nearest,
@@ -274,6 +275,13 @@ mod tests {
             "]".repeat(200)
         );
         assert_eq!(refused(&deep).2, "it is nested too deeply: at most 128 lists and objects inside of each other");
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_fraction_of_zeros() {
+        let read = |most: &str| read::<Outer>(format!(r#"{{"query": "fox", "most": {most}}}"#).as_bytes());
+        assert_eq!([read("30.0").unwrap().most, read("3e1").unwrap().most, read("-0.0").unwrap().most], [30, 30, 0]);
+        assert!([read("1.5"), read("-1.0"), read("1e10"), read("1e300")].iter().all(Result::is_err));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! What a search asks for.
 
 pub use pipeline::filters::Filters;
-use pipeline::{constants, ids::JobId};
+use pipeline::{
+    constants,
+    ids::{JobId, pattern},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,11 +49,15 @@ pub struct SearchRequest {
     /// What they are grouped by, if anything.
     pub group_by: Option<GroupBy>,
     /// A consistency token: what its job has written is found.
+    #[schemars(extend("pattern" = pattern(CONSISTENCY_TOKEN)))]
     pub after: Option<String>,
     /// What hits must be.
     #[serde(default)]
     pub filters: Filters,
 }
+
+/// What consistency tokens begin with; the rest is a job's.
+pub const CONSISTENCY_TOKEN: &str = "ct_";
 
 fn default_top_k() -> i64 {
     10

@@ -77,6 +77,13 @@ pub fn by_name(path: &str) -> Media {
     }
 }
 
+/// What [`by_media_type`] takes, as a regular expression; it takes the same in capital letters.
+pub fn pattern() -> String {
+    let mut media_types: Vec<&str> = DOCUMENTS.iter().map(|(media_type, _)| *media_type).collect();
+    media_types.push(SOURCE);
+    format!(r"^\s*({})\s*(;.*)?$", media_types.join("|"))
+}
+
 /// A media type that a client named, if it is one that is indexed.
 pub fn by_media_type(given: &str) -> Option<&'static str> {
     let essence = given.split(';').next().unwrap_or_default().trim().to_lowercase();

@@ -8,6 +8,7 @@ use crate::{
     filters::{DOCUMENT_IDS, Filters},
     ids::DocumentId,
     merge_patch::{Change, without_defaults},
+    schema,
 };
 
 /// What the questions of a session's guests are answered from: documents that carry every one of the tags
@@ -18,7 +19,10 @@ use crate::{
 #[schemars(inline)]
 pub struct GuestScope {
     /// Every one of these tags.
-    #[schemars(length(max = constants::TAGS))]
+    #[schemars(
+        length(max = constants::TAGS),
+        inner(length(min = 1, max = constants::TAG_BYTES), regex(pattern = schema::TAG))
+    )]
     pub tags: Vec<String>,
     /// One of these documents.
     #[schemars(length(max = DOCUMENT_IDS))]
@@ -32,7 +36,10 @@ pub struct GuestScope {
 pub struct GuestPatch {
     /// Every one of these tags.
     #[serde(skip_serializing_if = "Change::is_none")]
-    #[schemars(length(max = constants::TAGS))]
+    #[schemars(
+        length(max = constants::TAGS),
+        inner(length(min = 1, max = constants::TAG_BYTES), regex(pattern = schema::TAG))
+    )]
     pub tags: Change<Vec<String>>,
     /// One of these documents.
     #[serde(skip_serializing_if = "Change::is_none")]

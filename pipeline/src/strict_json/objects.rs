@@ -10,6 +10,15 @@ use serde::{
 /// The deserializer, a visitor, or an access to what is inside, each of which hands its own on to what is deeper.
 pub struct Objects<T>(pub T);
 
+/// Reads each kind of whole number as [`WholeNumber`] does.
+macro_rules! whole_numbers {
+    ($($function:ident)*) => {
+        $(fn $function<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.0.deserialize_any(WholeNumber(visitor))
+        })*
+    };
+}
+
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
     type Error = D::Error;
 
@@ -47,10 +56,54 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
         self.0.deserialize_ignored_any(visitor)
     }
 
+    whole_numbers!(
+        deserialize_i8
+        deserialize_i16
+        deserialize_i32
+        deserialize_i64
+        deserialize_u8
+        deserialize_u16
+        deserialize_u32
+        deserialize_u64
+    );
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        bool f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct map identifier
     }
+}
+
+/// A visitor that wants a whole number. 10.0 is one: JSON knows a single kind of number, and so do schemas.
+struct WholeNumber<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for WholeNumber<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.expecting(formatter)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<V::Value, E> {
+        self.0.visit_i64(value)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<V::Value, E> {
+        self.0.visit_u64(value)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<V::Value, E> {
+        match whole(value) {
+            Some(number) => self.0.visit_i64(number),
+            None => self.0.visit_f64(value),
+        }
+    }
+}
+
+/// A number without a fraction, as far as such numbers are exact.
+#[expect(clippy::cast_possible_truncation, reason = "whole, and at most 2^53")]
+pub fn whole(number: f64) -> Option<i64> {
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    (number.fract() == 0.0 && number.abs() <= MOST).then_some(number as i64)
 }
 
 /// Hands on values that have nothing inside.

@@ -65,7 +65,7 @@ pub struct ChatRequest {
     #[serde(default = "yes")]
     pub use_memory: bool,
     /// Most tokens of the answer.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = u32::MAX))]
     pub max_tokens: Option<i64>,
 }
 
@@ -138,7 +138,8 @@ fn route(name: &str) -> Result<RouteName, Problem> {
 /// Checks a limit of tokens; a route's own limit cuts it down later.
 pub fn max_tokens(wanted: i64) -> Result<u32, Problem> {
     u32::try_from(wanted).ok().filter(|tokens| *tokens > 0).ok_or_else(|| {
-        Problem::field(Code::Invalid, "/max_tokens", format!("{wanted} is not a number of tokens from 1"))
+        let most = u32::MAX;
+        Problem::field(Code::Invalid, "/max_tokens", format!("{wanted} is not a number of tokens from 1 to {most}"))
     })
 }
 

@@ -8,6 +8,7 @@ use pipeline::{
         transaction::Transaction,
     },
     problem::{Code, Problem, excerpt},
+    schema,
     store::{
         keys::{self, NewApiKey},
         users,
@@ -28,7 +29,7 @@ use crate::http::{
 /// What a new key is called.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct NewKey {
-    #[schemars(length(max = NAME_BYTES))]
+    #[schemars(length(min = 1, max = NAME_BYTES), regex(pattern = schema::NAME))]
     name: Option<String>,
     /// Whose key it is: of the administrator alone, for a user whom there is already; without it a new user.
     #[schemars(with = "Option<UserId>")]

@@ -46,6 +46,7 @@ pub fn get<P>(_: &P, call: &Call<'_>) -> Ready<Answer> {
 #[schemars(extend("required" = ["about", "preferences", "retention"]))]
 pub struct WholeProfile {
     /// The caller's; another's is refused.
+    #[schemars(with = "Option<UserId>")]
     user_id: Option<String>,
     /// In their own words: who they are, what they work on.
     about: String,
@@ -115,7 +116,7 @@ fn whole(text: &[u8], user: &UserId) -> Result<Profile, Refusal> {
     Ok(whole.into())
 }
 
-/// Names the fields of `all` that are not given, each by its pointer.
+/// Names the fields of `all` that are not given, each by its pointer; null gives what may be null.
 fn name_missing(given: &Value, all: &Value, pointer: &str, errors: &mut Vec<FieldError>) {
     let Value::Object(fields) = all else { return };
     for (name, field) in fields {

@@ -188,7 +188,7 @@ pub async fn forget<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 pub struct MemoryPatch {
     #[schemars(extend("enum" = schema::one_of_or_null(&KINDS)))]
     kind: Change<String>,
-    #[schemars(length(max = SOURCE_BYTES))]
+    #[schemars(length(min = 1, max = SOURCE_BYTES), regex(pattern = schema::TEXT_WITHOUT_NUL))]
     source: Change<String>,
     #[schemars(range(min = 0, max = 1))]
     confidence: Change<f64>,

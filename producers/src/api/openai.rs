@@ -6,6 +6,7 @@
 //! <https://platform.openai.com/docs/api-reference/chat>
 
 mod completion;
+mod described;
 pub mod embeddings;
 mod fields;
 pub mod join;

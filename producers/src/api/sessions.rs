@@ -34,6 +34,7 @@ use pipeline::{
         transaction::Transaction,
     },
     problem::{Code, Problem},
+    schema,
     store::{
         conversations::{self, NewConversation},
         sessions::{
@@ -105,7 +106,7 @@ impl From<SessionRow> for SessionView {
 /// A session to open.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct NewSession {
-    #[schemars(length(min = 1, max = NAME_BYTES), extend("pattern" = "\\S"))]
+    #[schemars(length(min = 1, max = NAME_BYTES), regex(pattern = schema::NAME))]
     title: Option<String>,
     /// What its guests may ask about; nothing unless it is said.
     #[serde(default)]
@@ -154,7 +155,7 @@ pub async fn create<P: Database + Clock + Random>(ports: &P, call: &Call<'_>) ->
 #[serde(default)]
 #[schemars(transform = without_defaults)]
 pub struct SessionPatch {
-    #[schemars(length(min = 1, max = NAME_BYTES), extend("pattern" = "\\S"))]
+    #[schemars(length(min = 1, max = NAME_BYTES), regex(pattern = schema::NAME))]
     title: Change<String>,
     /// What its guests may ask about from now on.
     guests: Change<GuestPatch>,
@@ -235,7 +236,7 @@ pub async fn close<P: Database + Clock>(ports: &P, call: &Call<'_>) -> Answer {
 /// Whom a ticket is for.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub struct NewTicket {
-    #[schemars(length(min = 1, max = NAME_BYTES), extend("pattern" = "\\S"))]
+    #[schemars(length(min = 1, max = NAME_BYTES), regex(pattern = schema::NAME))]
     name: Option<String>,
     role: Option<ParticipantRole>,
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pipeline::{constants, filters::DOCUMENT_TYPES};
+use pipeline::{constants, filters::DOCUMENT_TYPES, time::Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::{
@@ -160,7 +160,14 @@ macro_rules! inline_schema {
 inline_schema!(Flag, json_schema!({ "type": "boolean", "default": false }), "On or off; off without it.");
 inline_schema!(
     Date,
-    json_schema!({ "anyOf": [{ "type": "string", "format": "date-time" }, { "type": "integer" }] }),
+    json_schema!({ "anyOf": [
+        { "type": "string", "format": "date-time" },
+        {
+            "type": "integer",
+            "minimum": Timestamp::EARLIEST.milliseconds(),
+            "maximum": Timestamp::LATEST.milliseconds(),
+        },
+    ] }),
     "A date as a request may write it: RFC 3339, or milliseconds since 1970."
 );
 inline_schema!(
@@ -180,7 +187,7 @@ inline_schema!(
     }),
     "A name for a request."
 );
-inline_schema!(Month, json_schema!({ "type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$" }), "A month.");
+inline_schema!(Month, json_schema!({ "type": "string", "pattern": "^[1-9][0-9]{3}-(0[1-9]|1[0-2])$" }), "A month.");
 inline_schema!(DocumentType, json_schema!({ "type": "string", "enum": DOCUMENT_TYPES }), "A document's type.");
 inline_schema!(ItemStatus, json_schema!({ "type": "string", "enum": items::STATUSES }), "What became of a document.");
 inline_schema!(JobKind, json_schema!({ "type": "string", "enum": jobs::KINDS }), "What a job does.");

@@ -15,26 +15,46 @@ mod tests;
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
-use http::{Method, StatusCode};
-use pipeline::problem::{Code, Problem};
+use http::{HeaderMap, Method, StatusCode, header};
+use pipeline::{
+    fingerprint,
+    problem::{Code, Problem},
+};
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use crate::http::{
     openai_problem::{self, ErrorAnswer},
     operation::{Access, Operation, Parameter, Place, RequestContent, SchemaOf, Success},
-    reply::Reply,
+    reply::{Body, Reply},
 };
 
-/// The description as an answer.
-pub fn reply<P>(operations: &[Operation<P>]) -> Reply {
-    Reply::bytes(StatusCode::OK, "application/json", description(operations).to_vec())
+/// The description as an answer; nothing but its tag for whoever has it already.
+pub fn reply<P>(operations: &[Operation<P>], request: &HeaderMap) -> Reply {
+    let Text { bytes, etag } = description(operations);
+    let reply = Reply::bytes(StatusCode::NOT_MODIFIED, "application/json", Vec::new())
+        .with(header::ETAG, etag)
+        .with(header::CACHE_CONTROL, "no-cache");
+    if reply.is_known_to(request) {
+        return reply;
+    }
+    Reply { status: StatusCode::OK, body: Body::Bytes(bytes.clone()), ..reply }
+}
+
+/// The description as text, and what distinguishes it from that of another version.
+struct Text {
+    bytes: Vec<u8>,
+    etag: String,
 }
 
 /// The description as text; made once, for the operations are the same on every platform and at every request.
-fn description<P>(operations: &[Operation<P>]) -> &'static [u8] {
-    static DESCRIPTION: OnceLock<Vec<u8>> = OnceLock::new();
-    DESCRIPTION.get_or_init(|| describe(operations).to_string().into_bytes())
+fn description<P>(operations: &[Operation<P>]) -> &'static Text {
+    static DESCRIPTION: OnceLock<Text> = OnceLock::new();
+    DESCRIPTION.get_or_init(|| {
+        let bytes = describe(operations).to_string().into_bytes();
+        let etag = format!("\"{}\"", &fingerprint::of(&[&bytes])[..32]);
+        Text { bytes, etag }
+    })
 }
 
 /// The description of these operations.

@@ -105,7 +105,10 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .answers::<health::Health>(OK)
                 .or_answers::<health::Health>(StatusCode::SERVICE_UNAVAILABLE),
             operation(GET, "/openapi.json", public!(openapi::describe), "This description")
-                .answers::<serde_json::Map<String, serde_json::Value>>(OK),
+                .takes(&[IF_NONE_MATCH])
+                .answers::<serde_json::Map<String, serde_json::Value>>(OK)
+                .or_answers_nothing(StatusCode::NOT_MODIFIED)
+                .sends(&["ETag", "Cache-Control"]),
             operation(GET, "/problems/{id}", public!(problems::explain), "What a kind of problem means")
                 .answers_bytes(&["text/html"])
                 .sends(&["Cache-Control", "X-Content-Type-Options"]),
@@ -357,7 +360,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .refuses(&[Code::NotFound, Code::Conflict])
                 .sends(&["X-Job-Id", "Cache-Control"]),
             operation(POST, "/v1/responses", key!(openai::responses::respond), "The same as OpenAI's responses")
-                .reads::<openai::responses::ResponseRequest>(HISTORY_BODY_BYTES)
+                .reads::<openai::responses::ResponseRequest<'_>>(HISTORY_BODY_BYTES)
                 .answers::<openai::ResponseObject>(OK)
                 .or_answers_bytes(EVENTS)
                 .refuses(&[Code::NotFound, Code::Conflict])
@@ -387,8 +390,8 @@ mod openapi {
     };
 
     /// `GET /openapi.json`
-    pub(super) fn describe<P: RequestPorts>(_: &P, _: &PublicCall<'_>) -> Ready<Answer> {
-        ready(Ok(openapi::reply(super::operations::<P>())))
+    pub(super) fn describe<P: RequestPorts>(_: &P, call: &PublicCall<'_>) -> Ready<Answer> {
+        ready(Ok(openapi::reply(super::operations::<P>(), call.request.headers())))
     }
 }
 

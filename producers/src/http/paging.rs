@@ -60,7 +60,7 @@ pub fn page<C>(call: &Call<'_>, parse: impl Fn(&str) -> Option<C>) -> Result<(i6
     let most = i64::try_from(constants::PAGE).unwrap_or(i64::MAX);
     let limit = match call.parameter("limit") {
         None => most,
-        Some(text) => text.parse().ok().filter(|limit| (1..=most).contains(limit)).ok_or_else(|| {
+        Some(text) => whole_number(&text).filter(|limit| (1..=most).contains(limit)).ok_or_else(|| {
             Problem::field(Code::Invalid, "limit", format!("expected a whole number from 1 to {most}"))
         })?,
     };
@@ -69,6 +69,11 @@ pub fn page<C>(call: &Call<'_>, parse: impl Fn(&str) -> Option<C>) -> Result<(i6
         parse(&cursor).ok_or_else(|| Problem::field(Code::Invalid, "cursor", detail))
     });
     Ok((limit, cursor.transpose()?))
+}
+
+/// A number of digits alone: `+3` is none.
+fn whole_number(text: &str) -> Option<i64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 /// Reads a cursor that is the number of an entry.

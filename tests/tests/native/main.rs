@@ -1,5 +1,6 @@
 //! The product over ports in memory. One program, so that there is one to link.
 
+mod allowed;
 mod asked;
 mod budget;
 mod cancels;

@@ -8,31 +8,41 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::Map;
 
+use crate::media;
+
 /// A document as a client sends it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[schemars(rename = "Document")]
 pub struct DocumentInput {
     /// The client's name for it: a path, a URL, a key. Uploading it again makes a new revision.
-    #[schemars(length(max = constants::TITLE_BYTES))]
+    #[schemars(length(max = constants::TITLE_BYTES), regex(pattern = schema::LINE))]
     pub external_id: Option<String>,
     /// Defaults to the last part of the external id.
-    #[schemars(length(max = constants::TITLE_BYTES))]
+    #[schemars(length(max = constants::TITLE_BYTES), regex(pattern = schema::LINE))]
     pub title: Option<String>,
     /// The text.
-    #[schemars(with = "String", length(max = constants::DOCUMENT_BYTES))]
+    #[schemars(
+        with = "String",
+        length(min = 1, max = constants::DOCUMENT_BYTES),
+        regex(pattern = schema::TEXT_WITHOUT_NUL)
+    )]
     pub content: Content,
     /// `code`, `doc` or `conversation`; by default what the name's ending says.
     #[serde(rename = "type")]
     #[schemars(extend("enum" = schema::one_of_or_null(&DOCUMENT_TYPES)))]
     pub kind: Option<String>,
     /// Programming or natural language; by default what the name's ending says.
-    #[schemars(length(max = constants::TAG_BYTES))]
+    #[schemars(length(max = constants::TAG_BYTES), regex(pattern = schema::LINE))]
     pub language: Option<String>,
     /// Media type of the content; by default what the name's ending says.
+    #[schemars(extend("pattern" = media::pattern()))]
     pub media_type: Option<String>,
     /// Free words to filter by.
     #[serde(default)]
-    #[schemars(length(max = constants::TAGS), inner(length(max = constants::TAG_BYTES)))]
+    #[schemars(
+        length(max = constants::TAGS),
+        inner(length(min = 1, max = constants::TAG_BYTES), regex(pattern = schema::TAG))
+    )]
     pub tags: Vec<String>,
     /// Anything the client wants back with the document.
     pub metadata: Option<Map<String, serde_json::Value>>,
@@ -65,7 +75,8 @@ impl JsonSchema for Documents {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let document = generator.subschema_for::<DocumentInput>();
-        let many = json_schema!({ "type": "array", "maxItems": constants::DOCUMENTS_PER_REQUEST, "items": document });
+        let most = constants::DOCUMENTS_PER_REQUEST;
+        let many = json_schema!({ "type": "array", "minItems": 1, "maxItems": most, "items": document });
         json_schema!({ "oneOf": [
             document,
             many,

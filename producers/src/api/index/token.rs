@@ -1,11 +1,9 @@
 //! Consistency tokens: what lets a search see what an upload has written.
 
 use pipeline::ids::JobId;
+use retrieval::request::CONSISTENCY_TOKEN as PREFIX;
 
-/// A consistency token is the job's id in another coat; searches pass it as `after`.
-const PREFIX: &str = "ct_";
-
-/// The token that lets a search see what this job has written.
+/// The token that lets a search see what this job has written: the job's id in another coat.
 pub fn consistency_token(job: &JobId) -> String {
     format!("{PREFIX}{}", job.as_str().trim_start_matches(JobId::PREFIX))
 }

@@ -46,11 +46,11 @@ use crate::http::{
 /// Something to remember.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct NewMemory {
-    #[schemars(length(max = constants::MEMORY_BYTES))]
+    #[schemars(length(min = 1, max = constants::MEMORY_BYTES), regex(pattern = schema::TEXT_WITHOUT_NUL))]
     text: String,
     #[schemars(extend("enum" = schema::one_of_or_null(&KINDS), "default" = DEFAULT_KIND))]
     kind: Option<String>,
-    #[schemars(length(max = SOURCE_BYTES))]
+    #[schemars(length(min = 1, max = SOURCE_BYTES), regex(pattern = schema::TEXT_WITHOUT_NUL))]
     source: Option<String>,
     #[schemars(range(min = 0, max = 1), extend("default" = 1))]
     confidence: Option<f64>,

@@ -9,6 +9,7 @@ use pipeline::{
     failure::FailureKind,
     model::EMBEDDING,
     problem::{Code, Problem},
+    schema,
 };
 use retrieval::windows::{self, Payer, Window};
 use schemars::JsonSchema;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
+    described::complete,
     fields::{Fields, missing, unsupported, wrong},
     models::{EMBEDDING_MODEL, no_such_model},
     parameters::EMBEDDINGS,
@@ -28,6 +30,7 @@ use crate::http::{
 
 /// A request as `OpenAI`'s clients send it: the parameters that are done.
 #[derive(Debug, JsonSchema)]
+#[schemars(transform = complete(EMBEDDINGS))]
 #[expect(dead_code, reason = "it is described; read is each field by its rules")]
 pub struct EmbeddingRequest {
     model: String,
@@ -42,8 +45,14 @@ pub struct EmbeddingRequest {
 #[serde(untagged)]
 #[expect(dead_code, reason = "it is described")]
 enum EmbeddingInput {
-    One(String),
-    Several(Vec<String>),
+    One(#[schemars(length(min = 1), regex(pattern = schema::TEXT))] String),
+    Several(
+        #[schemars(
+            length(min = 1, max = constants::TEXTS_PER_EMBEDDING_CALL),
+            inner(length(min = 1), regex(pattern = schema::TEXT))
+        )]
+        Vec<String>,
+    ),
 }
 
 /// How the numbers of a vector are written.

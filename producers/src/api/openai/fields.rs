@@ -56,7 +56,8 @@ impl<'a> Fields<'a> {
                 format!("a whole number from {} to {}", range.start(), range.end())
             }
         };
-        self.value(name, expected, |value| value.as_i64().filter(|number| range.contains(number)))
+        let number = |value: &Value| value.as_i64().or_else(|| strict_json::whole(value.as_f64()?));
+        self.value(name, expected, |value| number(value).filter(|number| range.contains(number)))
     }
 
     /// True or false.

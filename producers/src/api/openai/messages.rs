@@ -24,6 +24,7 @@ use crate::http::body::EMPTY_TEXT;
 #[schemars(rename = "ChatCompletionMessage")]
 pub(super) struct Message<'a> {
     #[serde(borrow)]
+    #[schemars(extend("enum" = ["system", "developer", "user", "assistant", "tool"]))]
     role: Cow<'a, str>,
     #[serde(borrow)]
     #[schemars(with = "Option<Content>")]
@@ -57,6 +58,7 @@ pub(super) enum Content {
 #[schemars(rename = "ChatCompletionPart")]
 pub(super) struct Part {
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["text", "input_text", "output_text"]))]
     kind: String,
     text: Option<String>,
 }

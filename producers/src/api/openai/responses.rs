@@ -3,6 +3,8 @@
 //! Each response is a conversation of its own, like each completion. One that goes on after another takes along what
 //! was said in it and before it, so that several may go on after the same one.
 
+use std::collections::BTreeMap;
+
 use http::StatusCode;
 use pipeline::{
     chat::{
@@ -14,18 +16,21 @@ use pipeline::{
     ids::{JobId, UserId},
     platform::ports::{Clock, Database},
     problem::{Code, Problem, excerpt},
+    schema,
     store::conversations::messages,
 };
 use schemars::JsonSchema;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    JOB, at_once, event_stream_of,
+    JOB, at_once,
+    described::{ResponseText, Truncation, complete},
+    event_stream_of,
     fields::{Fields, missing, refused, unsupported, wrong},
     join, messages as sent,
     messages::Said,
     parameters::RESPONSES,
-    request::{asked, format, max_tokens},
+    request::{MOST_TOKENS, asked, format, max_tokens},
     response::{Response, ResponseWriter},
     result, stream,
     window::{hold_to_models, leave_out_oldest},
@@ -43,16 +48,17 @@ use crate::{
 
 /// A request as `OpenAI`'s clients send it: the parameters that are done.
 #[derive(Debug, JsonSchema)]
+#[schemars(transform = complete(RESPONSES))]
 #[expect(dead_code, reason = "it is described; read is each field by its rules")]
-pub struct ResponseRequest {
+pub struct ResponseRequest<'a> {
     model: String,
     /// A text, or messages of text.
-    input: Value,
+    input: Input<'a>,
     instructions: Option<String>,
     /// Most tokens of the answer, within what the route gives.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = MOST_TOKENS))]
     max_output_tokens: Option<i64>,
-    metadata: Option<Map<String, Value>>,
+    metadata: Option<BTreeMap<String, String>>,
     /// The response that it goes on after.
     previous_response_id: Option<String>,
     /// False: the answer is made of the messages alone.
@@ -61,11 +67,20 @@ pub struct ResponseRequest {
     #[schemars(range(min = 0, max = 2))]
     temperature: Option<f64>,
     /// `format`: `text`, `json_object`, or `json_schema` with a schema.
-    text: Option<Value>,
+    text: Option<ResponseText>,
     #[schemars(range(min = 0, max = 1))]
     top_p: Option<f64>,
     /// `disabled`, or `auto`: the oldest messages are left out until the rest fits.
-    truncation: Option<String>,
+    truncation: Option<Truncation>,
+}
+
+#[derive(Debug, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "it is described")]
+enum Input<'a> {
+    Text(#[schemars(length(min = 1), regex(pattern = schema::TEXT))] String),
+    Messages(#[schemars(length(min = 1))] Vec<sent::Message<'a>>),
 }
 
 /// What a request asks for.
@@ -215,12 +230,13 @@ mod tests {
     use super::{super::parameters::Treatment, *};
 
     #[test]
-    fn what_is_described_is_what_is_done() {
-        let schema = schemars::schema_for!(ResponseRequest);
+    fn what_is_described_is_what_is_read() {
+        let schema = schemars::schema_for!(ResponseRequest<'_>);
         let described: BTreeSet<&str> =
             schema.get("properties").unwrap().as_object().unwrap().keys().map(String::as_str).collect();
-        let done = RESPONSES.iter().filter(|row| row.treatment == Treatment::Done).map(|row| row.name).collect();
-        assert_eq!(described, done);
+        let is_read = |treatment| treatment != Treatment::Refused(&[]);
+        let read = RESPONSES.iter().filter(|row| is_read(row.treatment)).map(|row| row.name).collect();
+        assert_eq!(described, read);
     }
 
     #[test]

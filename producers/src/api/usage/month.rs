@@ -58,7 +58,8 @@ struct Archived {
 /// # Errors
 /// [`Code::Invalid`] for what is no month.
 pub fn days_of(month: &str) -> Result<Vec<Timestamp>, Problem> {
-    let first = Timestamp::parse(&format!("{month}-01T00:00:00Z")).filter(|first| first.month() == month);
+    let first = Timestamp::parse(&format!("{month}-01T00:00:00Z"));
+    let first = first.filter(|first| first.month() == month && !month.starts_with('0'));
     let first =
         first.ok_or_else(|| Problem::field(Code::Invalid, "month", "expected a month such as 2026-11, in UTC"))?;
     Ok((0..31).map(|day| first.plus(day * DAY)).filter(|day| day.month() == month).collect())
@@ -108,7 +109,7 @@ mod tests {
     fn a_month_has_its_days_and_nothing_else_is_one() {
         assert_eq!(days_of("2026-11").unwrap().len(), 30);
         assert_eq!(days_of("2024-02").unwrap().last().unwrap().date(), "2024-02-29");
-        for nothing in ["2026-13", "2026-11-01", "november", "", "2026-1", "0x26-11"] {
+        for nothing in ["2026-13", "2026-11-01", "november", "", "2026-1", "0x26-11", "0026-11", "0000-01"] {
             assert_eq!(days_of(nothing).unwrap_err().status, 422, "{nothing}");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use pipeline::{constants, filters::DOCUMENT_TYPES, schema};
 use schemars::{
     Schema, SchemaGenerator,
     generate::{Contract, SchemaSettings},
@@ -31,12 +32,20 @@ pub(super) fn of_answers() -> SchemaGenerator {
 
 /// For bodies in which every field is known, or refused, and null is what leaving a field out is.
 pub(super) fn of_strict_requests() -> SchemaGenerator {
-    settings(Contract::Deserialize).with_transform(RecursiveTransform(close)).into_generator()
+    let settings = settings(Contract::Deserialize).with_transform(RecursiveTransform(bound));
+    settings.with_transform(RecursiveTransform(close)).into_generator()
 }
 
 /// For bodies whose clients send more than is known here.
 pub(super) fn of_open_requests() -> SchemaGenerator {
     settings(Contract::Deserialize).into_generator()
+}
+
+/// Says how large numbers may be whose type does: of formats beyond those of JSON Schema few tools know anything.
+fn bound(schema: &mut Schema) {
+    if schema.get("format").is_some_and(|format| format == "uint32") && schema.get("maximum").is_none() {
+        schema.insert("maximum".to_owned(), Value::from(u32::MAX));
+    }
 }
 
 /// Has no other fields; those that may be left out may be null.
@@ -127,30 +136,54 @@ pub(super) fn of_bytes(media_type: &str) -> Value {
 
 /// An upload that is not JSON.
 pub(super) fn of_upload(media_type: &str) -> Value {
-    let text = |description: &str| json!({ "type": "string", "description": description });
     let schema = match media_type {
-        "multipart/form-data" => json!({
-            "type": "object",
-            "required": ["files"],
-            "additionalProperties": false,
-            "properties": {
-                "files": {
-                    "type": "array",
-                    "minItems": 1,
-                    "description": "The documents; each is called by its file name. Parts of any name may hold files.",
-                    "items": { "type": "string", "format": "binary" },
-                },
-                "tags": text("Tags of all files, with commas between them or as a JSON array."),
-                "type": text("The type of all files."),
-                "language": text("The language of all files."),
-                "created_at": text("The date of all files."),
-                "metadata": text("What is to be given back with each file: an object, as JSON."),
-                "title": text("The title, of a single file."),
-                "external_id": text("What a single file is called instead of by its name."),
-            },
-        }),
-        "application/x-ndjson" => text("A document in each line, as JSON."),
+        "multipart/form-data" => of_form(),
+        "application/x-ndjson" => json!({ "type": "string", "description": "A document in each line, as JSON." }),
         _ => json!({ "type": "string", "format": "binary", "description": "The files of a folder." }),
     };
     json!({ "schema": schema })
 }
+
+/// Files of a form, and what is said of all of them.
+fn of_form() -> Value {
+    json!({
+        "type": "object",
+        "required": ["files"],
+        "additionalProperties": false,
+        "properties": {
+            "files": {
+                "type": "array",
+                "minItems": 1,
+                "description": "The documents; each is called by its file name. Parts of any name may hold files.",
+                "items": { "type": "string", "format": "binary" },
+            },
+            "tags": {
+                "type": ["array", "string"],
+                "description": "Tags of all files, each in a part of this name or with commas between them.",
+                "items": { "type": "string", "minLength": 1, "maxLength": constants::TAG_BYTES, "pattern": FORM_TAG },
+                "maxItems": constants::TAGS,
+                "pattern": FORM_TAGS,
+            },
+            "type": { "type": "string", "enum": DOCUMENT_TYPES, "description": "The type of all files." },
+            "language": of_line(constants::TAG_BYTES, "The language of all files."),
+            "created_at": { "type": "string", "format": "date-time", "description": "The date of all files." },
+            "metadata": {
+                "type": "object",
+                "additionalProperties": true,
+                "description": "What is to be given back with each file, as JSON.",
+            },
+            "title": of_line(constants::TITLE_BYTES, "The title, of a single file."),
+            "external_id": of_line(constants::TITLE_BYTES, "What a single file is called instead of by its name."),
+        },
+    })
+}
+
+/// A line of a form, of so many bytes at most.
+fn of_line(most: usize, description: &str) -> Value {
+    json!({ "type": "string", "maxLength": most, "pattern": schema::LINE, "description": description })
+}
+
+/// A tag in a part of its own: what begins with a bracket is read as a JSON array of tags.
+const FORM_TAG: &str = r"^[^\s\[,\u0000-\u001f\u007f-\u009f][^,\u0000-\u001f\u007f-\u009f]*$";
+/// Tags with commas between them.
+const FORM_TAGS: &str = r"^([^\s\[\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*)?$";

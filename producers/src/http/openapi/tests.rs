@@ -86,7 +86,17 @@ fn what_is_said_of_an_operation_is_said_of_one_that_there_is() {
 fn the_description_is_made_once() {
     let [one, other] = [(); 2].map(|()| description(operations::<InMemory>()));
     assert!(std::ptr::eq(one, other));
-    assert_eq!(one, describe(operations::<InMemory>()).to_string().as_bytes());
+    assert_eq!(one.bytes, describe(operations::<InMemory>()).to_string().as_bytes());
+}
+
+#[test]
+fn whoever_has_the_description_is_told_so() {
+    let mut request = HeaderMap::new();
+    let whole = reply(operations::<InMemory>(), &request);
+    request.insert(header::IF_NONE_MATCH, whole.headers[header::ETAG].clone());
+    let known = reply(operations::<InMemory>(), &request);
+    assert_eq!((whole.status, known.status), (StatusCode::OK, StatusCode::NOT_MODIFIED));
+    assert!(matches!(known.body, Body::Bytes(bytes) if bytes.is_empty()));
 }
 
 #[test]
@@ -161,7 +171,7 @@ fn what_is_read_has_no_other_fields_unless_its_clients_are_not_ours() {
     for name in ["Search", "Chat", "Document", "NewMemory", "MemoryPatch", "NewSession", "Filters"] {
         assert_eq!(schemas[name]["additionalProperties"], false, "{name}");
     }
-    assert!(schemas["ChatCompletionRequest"]["additionalProperties"].is_null());
+    assert!(schemas["ChatCompletionMessage"]["additionalProperties"].is_null());
     assert_eq!(schemas["Search"]["properties"]["top_k"]["type"], serde_json::json!(["integer", "null"]));
     assert!(schemas["Search"]["properties"]["filters"].get("default").is_none());
 }
