@@ -7,5 +7,6 @@ pub mod client;
 pub mod generation;
 pub mod guests;
 pub mod profile;
+pub mod prompt;
 pub mod tools;
 pub mod turn;

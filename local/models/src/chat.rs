@@ -14,47 +14,21 @@ use axum::{
 };
 use pipeline::chat::{
     catalogue::Catalogue,
-    client::{AnswerFormat, LARGEST_SEED, Sampling},
-    generation::{EventReader, PromptMessage, Tokens, estimated_tokens},
-    tools::{Tool, ToolChoice},
+    client::{LARGEST_SEED, Sampling},
+    generation::{EventReader, Tokens, estimated_tokens},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::{faults::Faults, stand_ins::StandIns, tools};
-
-/// Input of a language model.
-#[derive(Debug, Deserialize)]
-pub struct ChatInput {
-    /// The prompt.
-    pub messages: Vec<PromptMessage>,
-    /// Whether the answer is streamed.
-    #[serde(default)]
-    pub stream: bool,
-    /// Most tokens of the answer. <https://developers.cloudflare.com/workers-ai/models/>
-    #[serde(default = "default_max_tokens")]
-    pub max_tokens: u32,
-    /// How the model is to choose its words.
-    #[serde(flatten)]
-    pub sampling: Sampling,
-    /// What the answer must be, if it is no text.
-    pub response_format: Option<AnswerFormat>,
-    /// The functions that it may call.
-    pub tools: Option<Vec<Tool>>,
-    /// Which calls there may be.
-    pub tool_choice: Option<ToolChoice>,
-}
-
-const fn default_max_tokens() -> u32 {
-    256
-}
+use crate::{
+    faults::Faults,
+    language_model::{ChatInput, THOUGHT, ask, thinks},
+    stand_ins::StandIns,
+    tools,
+};
 
 /// Text that says nothing, for the fault of that name.
 const GARBAGE: &str = "\u{fffd}\u{fffd}\u{1}\u{2}\u{fffd}\u{fffd}";
-
-/// What models that think say before they answer.
-pub(crate) const THOUGHT: &str = "The user asks something. Let me think about the sources first.";
 
 /// Checks what the platform checks before it runs a model; the error is its words.
 fn check(stand_ins: &StandIns, model: &str, input: &ChatInput) -> Result<(), String> {
@@ -98,16 +72,6 @@ fn refused_sampling(sampling: Sampling) -> Option<&'static str> {
     seed.filter(|seed| !(1..=LARGEST_SEED).contains(seed)).map(|_| "seed is from 1 to 9999999999")
 }
 
-/// The wish for JSON as OpenAI-compatible servers read it.
-fn openai_format(format: &AnswerFormat) -> Value {
-    match format {
-        AnswerFormat::JsonObject => json!({ "type": "json_object" }),
-        AnswerFormat::JsonSchema { json_schema } => {
-            json!({ "type": "json_schema", "json_schema": { "name": "answer", "schema": json_schema } })
-        }
-    }
-}
-
 /// Runs a model. Answers a stream of server-sent events as Workers AI does, or its whole answer.
 /// An answer that is lost breaks off after its first piece.
 pub async fn run(
@@ -141,48 +105,6 @@ pub async fn run(
     }
     let _ = relayed.await;
     Ok(axum::Json(json!({ "response": text, "usage": events.tokens() })).into_response())
-}
-
-pub(crate) async fn ask(stand_ins: &StandIns, input: &ChatInput, stream: bool) -> Result<reqwest::Response, String> {
-    let language_model = &stand_ins.language_model;
-    let url = format!("{}/chat/completions", language_model.url.as_deref().unwrap_or_default());
-    let mut body = json!({
-        "model": language_model.model, "messages": input.messages, "max_tokens": input.max_tokens, "stream": stream,
-    });
-    if stream {
-        body["stream_options"] = json!({ "include_usage": true });
-    }
-    if let (Ok(Value::Object(sampling)), Value::Object(body)) = (serde_json::to_value(input.sampling), &mut body) {
-        body.extend(sampling);
-    }
-    if let Some(format) = &input.response_format {
-        body["response_format"] = openai_format(format);
-    }
-    if let Some(offered) = &input.tools {
-        body["tools"] = json!(offered);
-    }
-    if let Some(choice) = &input.tool_choice {
-        body["tool_choice"] = json!(choice);
-    }
-    let mut request = stand_ins.client.post(url).json(&body);
-    if let Some(key) = &language_model.key {
-        request = request.bearer_auth(key);
-    }
-    let response =
-        request.send().await.map_err(|error| format!("1031: the language model is not answering: {error}"))?;
-    if !response.status().is_success() {
-        let status = response.status();
-        return Err(format!(
-            "1031: the language model answered {status}: {}",
-            response.text().await.unwrap_or_default()
-        ));
-    }
-    Ok(response)
-}
-
-/// True for a model that thinks without being asked to.
-pub(crate) fn thinks(catalogue: &Catalogue, model: &str) -> bool {
-    catalogue.models.get(model).is_some_and(|model| model.thinks)
 }
 
 /// A thought, as models send it that think before they answer: beside the answer, which is empty so far.
@@ -260,18 +182,4 @@ async fn pass_on(
         }
     }
     events.is_done().then(|| events.tokens().unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn models_think_that_do_so_in_production() {
-        let catalogue = Catalogue::default();
-        let thinking: Vec<&str> =
-            catalogue.models.keys().map(String::as_str).filter(|model| thinks(&catalogue, model)).collect();
-        assert_eq!(thinking, ["@cf/openai/gpt-oss-20b", "@cf/qwen/qwen3-30b-a3b-fp8"]);
-        assert!(!thinks(&catalogue, "gpt-9"));
-    }
 }

@@ -8,6 +8,7 @@ pub mod chat;
 pub mod embedding;
 pub mod faults;
 pub mod index;
+pub mod language_model;
 pub mod server;
 pub mod stand_ins;
 mod tools;

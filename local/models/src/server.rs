@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ai::{self, Ai, Embeddings},
-    chat::{self, ChatInput},
+    chat,
     faults::{Fate, Faults},
     index::{Index, NewVector, Query},
+    language_model::ChatInput,
     stand_ins::StandIns,
 };
 

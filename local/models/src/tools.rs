@@ -12,7 +12,7 @@ use pipeline::chat::{
 use serde_json::{Value, json};
 
 use crate::{
-    chat::{ChatInput, THOUGHT, ask, thinks},
+    language_model::{ChatInput, THOUGHT, ask, thinks},
     stand_ins::StandIns,
 };
 

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::chat::{generation::PromptMessage, tools::OfferedTools};
+use crate::chat::{prompt::PromptMessage, tools::OfferedTools};
 
 /// The wishes of a client that keeps its history itself. All it says is read, or its request is refused: nothing of
 /// it is cut. Its answer is the model's: nothing is put before it.

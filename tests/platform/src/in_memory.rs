@@ -36,7 +36,7 @@ pub struct InMemory {
     usage: Cell<Usage>,
     pub(crate) asked: Cell<Asked>,
     pub(crate) invocation: RefCell<String>,
-    reserved: Cell<bool>,
+    pub(crate) reserved: Cell<bool>,
     pub(crate) crashed: Cell<bool>,
 }
 
@@ -247,25 +247,6 @@ impl InMemory {
     fn count_channel(&self, is_known: bool, events: usize) {
         let rows = events as u64 + if is_known { 0 } else { ROWS_OF_NEW_CHANNEL };
         self.count(|usage| usage.object_rows_written += rows);
-    }
-
-    /// Neurons the models have worked for, whatever became of their answers.
-    pub fn billed(&self) -> f64 {
-        self.billed.get()
-    }
-
-    /// Of them those for which neurons had been set aside: what the ledger may never miss.
-    pub fn billed_after_reserving(&self) -> f64 {
-        self.billed_after_reserving.get()
-    }
-
-    /// Works and is counted, whether the answer arrives or not.
-    pub(crate) fn bill(&self, neurons: f64) {
-        self.billed.set(self.billed.get() + neurons);
-        if self.reserved.get() {
-            self.billed_after_reserving.set(self.billed_after_reserving.get() + neurons);
-        }
-        self.count(|usage| usage.neurons += neurons);
     }
 
     /// Lets time pass.

@@ -16,6 +16,27 @@ use pipeline::{
 
 use crate::{fate::Script, in_memory::InMemory, service::Service};
 
+impl InMemory {
+    /// Neurons the models have worked for, whatever became of their answers.
+    pub fn billed(&self) -> f64 {
+        self.billed.get()
+    }
+
+    /// Of them those for which neurons had been set aside: what the ledger may never miss.
+    pub fn billed_after_reserving(&self) -> f64 {
+        self.billed_after_reserving.get()
+    }
+
+    /// Works and is counted, whether the answer arrives or not.
+    pub(crate) fn bill(&self, neurons: f64) {
+        self.billed.set(self.billed.get() + neurons);
+        if self.reserved.get() {
+            self.billed_after_reserving.set(self.billed_after_reserving.get() + neurons);
+        }
+        self.count(|usage| usage.neurons += neurons);
+    }
+}
+
 /// A bag of hashed words: texts that share words are near each other.
 fn bag_of_words(dimensions: usize, text: &str) -> Vec<f32> {
     let mut vector = vec![1e-3; dimensions];
