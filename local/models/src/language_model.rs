@@ -50,7 +50,7 @@ fn openai_format(format: &AnswerFormat) -> Value {
     }
 }
 
-/// Asks the model, which any server of OpenAI's API provides.
+/// Asks the model, which any server of `OpenAI`'s API provides.
 pub(crate) async fn ask(stand_ins: &StandIns, input: &ChatInput, stream: bool) -> Result<reqwest::Response, String> {
     let language_model = &stand_ins.language_model;
     let url = format!("{}/chat/completions", language_model.url.as_deref().unwrap_or_default());

@@ -139,7 +139,6 @@ pub(super) fn asked(fields: &Fields<'_>) -> Result<(String, Asked), Problem> {
 const SMALLEST_TOP_P: f64 = 0.001;
 
 /// The largest limit of tokens there is.
-#[expect(clippy::cast_lossless, reason = "a constant")]
 pub(super) const MOST_TOKENS: i64 = u32::MAX as i64;
 
 /// The limit of tokens under one of some names.
