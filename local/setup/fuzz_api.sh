@@ -22,7 +22,7 @@ for seed in ${SEEDS:-1 2}; do
         python3 -c 'from schemathesis.cli import schemathesis; schemathesis()' \
         --config-file "$configuration" \
         run "$URL/openapi.json" --header "Authorization: Bearer $KEY" \
-        --checks all --exclude-checks max_response_time --suppress-health-check all \
+        --checks all --suppress-health-check all \
         --phases "${PHASES:-examples,coverage,fuzzing,stateful}" --max-examples "${EXAMPLES:-500}" --seed "$seed" \
         --workers "${WORKERS:-1}" --continue-on-failure --generation-database none "$@" || status=1
 done

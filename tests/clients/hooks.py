@@ -69,6 +69,8 @@ BEYOND_SCHEMAS = [
     "what fits a query is one page of active memories",
     "stream_options is there, and must be left out where stream is not true",
     "max_completion_tokens and max_tokens say the same",
+    # Of several parameters one at least.
+    "say which documents are to be deleted",
     "whoever has a name of their own is a guest",
     # A text that is longer as windows of the model than as a text.
     "one request takes",

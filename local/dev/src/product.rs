@@ -83,6 +83,9 @@ pub struct Product {
     pub model_server: String,
 }
 
+/// How often a new user is asked for again, and the pause before it.
+const NEW_USER_RETRIES: u32 = 5;
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 const SECRETS_FILE: &str = "secrets.env";
 /// What wrangler persists to, in the state folder.
 const PERSISTED: &str = "wrangler";
@@ -138,9 +141,17 @@ impl Product {
         Ok(client)
     }
 
-    /// A client of a new user.
+    /// A client of a new user. Whoever reads D1's file beside the Workers locks it for a moment, which they answer
+    /// with 503: it is sent again, as any client does.
     pub fn new_user(&self, name: &str) -> Result<Client, Error> {
-        Client::create_user(&self.url(), &self.secrets.admin_token, name)
+        let create = || Client::create_user(&self.url(), &self.secrets.admin_token, name);
+        for _ in 0..NEW_USER_RETRIES {
+            if let Ok(client) = create() {
+                return Ok(client);
+            }
+            thread::sleep(RETRY_PAUSE);
+        }
+        create()
     }
 
     /// Kills the Workers in the middle of whatever they do: what their queues held is lost.
