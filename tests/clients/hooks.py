@@ -56,6 +56,7 @@ BEYOND_SCHEMAS = [
     "this path answers to WebSocket requests",
     # A page's place in its list is what the page before it said.
     "this is no cursor of this list",
+    "this is no cursor of a delete",
     # Whose key it is stands in no schema.
     ", and remain so",
     # Of several messages the last is the question.
