@@ -102,13 +102,13 @@ pub fn failed_item(user: &UserId, id: &str) -> Query<FailedItem> {
     .bind(user)
 }
 
-/// Notes that a user's dead letter is tried again, if its item can be: it is there, and its job was not cancelled.
-/// In the transaction that queues the item.
+/// Notes that a user's dead letter is tried again, if its item can be: it has failed, and its job was not cancelled.
+/// In the transaction that queues the item, before that: afterwards it has not failed any more.
 pub fn replay(user: &UserId, id: &str, now: Timestamp) -> Write {
     Write::new(
         "UPDATE dead_letters SET replayed_at = ?3 WHERE id = ?1 AND user_id = ?2
            AND EXISTS (SELECT 1 FROM job_items i JOIN jobs j ON j.id = i.job_id
-                       WHERE i.id = dead_letters.item_id AND j.cancelled_at IS NULL)",
+                       WHERE i.id = dead_letters.item_id AND i.state = 'failed' AND j.cancelled_at IS NULL)",
     )
     .bind(id)
     .bind(user)

@@ -176,12 +176,12 @@ pub async fn requeue<P: Database + Queue + Channels + Clock>(
     let mut transaction = Transaction::default();
     let end = transaction.query(store::jobs::read::end(user, job));
     let failed = transaction.query(store::jobs::retry::failed_turn(user, job));
-    transaction.write(store::jobs::retry::reopen_batches(user, job, only, now));
-    transaction.announce(store::jobs::retry::requeue(user, job, only, now));
-    transaction.write(store::jobs::retry::reopen_job(user, job));
     if let Some(letter) = letter {
         transaction.write(store::dead_letters::replay(user, letter.id, now));
     }
+    transaction.write(store::jobs::retry::reopen_batches(user, job, only, now));
+    transaction.announce(store::jobs::retry::requeue(user, job, only, now));
+    transaction.write(store::jobs::retry::reopen_job(user, job));
     let done = transaction.commit(ports).await?;
     if done.first(end)?.ok_or_else(not_found)?.cancelled_at.is_some() {
         return Err(cancelled().into());
