@@ -205,14 +205,15 @@ pub(super) fn format(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeSet;
 
     use serde_json::json;
 
     use super::{super::parameters::Treatment, *};
 
-    fn body(fields: &Value) -> Vec<u8> {
+    /// A request that asks something, with these parameters.
+    pub(in super::super) fn body(fields: &Value) -> Vec<u8> {
         let mut body = json!({"model": "friend", "messages": [{"role": "user", "content": "Hi"}]});
         for (name, value) in fields.as_object().unwrap() {
             body[name] = value.clone();

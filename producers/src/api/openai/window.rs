@@ -121,15 +121,10 @@ fn too_long(name: &str, checked: &Checked, catalogue: &Catalogue) -> Problem {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{super::request::parse, *};
-
-    fn body(fields: &Value) -> Vec<u8> {
-        let mut body = json!({"model": "friend", "messages": [{"role": "user", "content": "Hi"}]});
-        for (name, value) in fields.as_object().unwrap() {
-            body[name] = value.clone();
-        }
-        body.to_string().into_bytes()
-    }
+    use super::{
+        super::request::{parse, tests::body},
+        *,
+    };
 
     fn tool(description: &str) -> Value {
         json!({"type": "function", "function": {"name": "look", "description": description}})
