@@ -138,8 +138,8 @@ impl Failed {
     }
 }
 
-/// The models of the route that can read the prompt, and answer as the question wants it. What is beyond the smallest of
-/// them is read by none: what a client may say does not hang on which of them is well.
+/// The models of the route that can read the prompt, and answer as the question wants it. What is beyond the smallest
+/// of them is read by none: what a client may say does not hang on which of them is well.
 fn models<'a>(routed: &'a RoutedTurn<'_>, prompt: &Prompt) -> impl Iterator<Item = &'a String> {
     let ask = &routed.context.turn.request;
     let client = ask.client.as_ref();

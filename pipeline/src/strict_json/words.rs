@@ -83,9 +83,9 @@ fn beginning(text: &str) -> String {
     format!("{}{rest}", Value::from(excerpt))
 }
 
-/// What of the schemas of clients' types errors are worded with, by the names of the types. Reading it is cheap, and what
-/// makes it from the types is half a megabyte of wasm: `PUBLISH=1 cargo test -p tests --test native published` writes
-/// it, and a test holds it to the types.
+/// What of the schemas of clients' types errors are worded with, by the names of the types. Reading it is cheap, and
+/// what makes it from the types is half a megabyte of wasm: `PUBLISH=1 cargo test -p tests --test native published`
+/// writes it, and a test holds it to the types.
 const SCHEMAS: &str = include_str!("schemas.json");
 
 /// The schema of a type, to look up what it allows.
