@@ -45,8 +45,10 @@ pub const fn fingerprint(hash: u64) -> u64 {
 }
 
 /// The upper part of an entry, which distinguishes its own key from most others: the key's length less one (7 bits),
-/// the fingerprint (5). Below it are where the key's bytes begin (19) and the rank (17). An entry of zeros, which no token
-/// has, could be that of a single byte: each of those is a token, and has an entry of its own.
+/// the fingerprint (5). Below it are where the key's bytes begin (19) and the rank (17).
+///
+/// An entry of zeros, which no token has, could be that of a single byte: each of those is a token, and has an entry of
+/// its own.
 #[inline]
 pub const fn signature(length: usize, hash: u64) -> u64 {
     (length as u64).wrapping_sub(1) | fingerprint(hash) << 7

@@ -154,6 +154,9 @@ fn build_for_client(parts: &Parts<'_>, client: ClientParts, token_budget: usize,
     if client.leaves_out_oldest {
         let kept = newest_of(&sizes, client.reach.saturating_sub(fixed));
         history.drain(..history.len() - kept);
+        // An answer to nothing is no beginning.
+        let begins = history.iter().position(|message| message.role == Role::User).unwrap_or(history.len());
+        history.drain(..begins);
     }
     fixed += sizes.iter().rev().take(history.len()).sum::<usize>();
     let token_budget = token_budget.max((fixed + token_budget / 2).min(client.reach));
@@ -386,14 +389,19 @@ mod tests {
 
     #[test]
     fn what_the_models_do_not_read_is_said_or_left_out_as_the_client_wishes() {
-        let history = [said(Role::User, &"old ".repeat(500)), said(Role::Assistant, &"new ".repeat(300))];
+        let history = [
+            said(Role::User, &"old ".repeat(500)),
+            said(Role::Assistant, "Yes."),
+            said(Role::User, &"new ".repeat(300)),
+            said(Role::Assistant, "No."),
+        ];
         let client = ClientParts { reach: 600, is_plain: true, ..ClientParts::default() };
         let parts = Parts { history: &history, question: "Q?", client: Some(client), ..Parts::default() };
         let whole = build(&parts, 400, &words);
-        assert_eq!((whole.history, whole.unread), (2, whole.tokens - 600));
+        assert_eq!((whole.history, whole.unread), (4, whole.tokens - 600));
         let client = ClientParts { leaves_out_oldest: true, ..client };
         let cut = build(&Parts { client: Some(client), ..parts }, 400, &words);
-        assert_eq!((cut.history, cut.unread), (1, 0));
+        assert_eq!((cut.history, cut.unread), (2, 0));
         assert!(cut.messages[0].content.starts_with("new"), "{}", cut.messages[0].content);
     }
 
