@@ -194,7 +194,15 @@ async fn standings<P: Database>(
         return Ok(HashMap::new());
     }
     let wanted: Vec<_> = documents.iter().map(|(_, prepared)| (&prepared.id, prepared.fingerprint.as_str())).collect();
-    let known = order::standings(claim, &wanted)?.all(ports).await?;
+    let mut known = order::standings(claim, &wanted)?.all(ports).await?;
+    let changed = known.iter().filter(|known| known.standing == Standing::Older).map(|known| &known.id);
+    let changed: Vec<&DocumentId> = changed.collect();
+    if !changed.is_empty() {
+        let above = rows::left_as_they_are(claim, &changed)?.all(ports).await?;
+        for known in known.iter_mut().filter(|known| above.iter().any(|above| above.id == known.id)) {
+            known.standing = Standing::Repeated;
+        }
+    }
     Ok(known.into_iter().map(|known| (known.id.clone(), known)).collect())
 }
 

@@ -48,7 +48,8 @@ struct Metadata<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    language: Option<&'a str>,
+    /// In lower case, as filters ask for it.
+    language: Option<String>,
     tags: Vec<String>,
     /// Milliseconds since 1970: Vectorize compares numbers.
     created_at: i64,
@@ -113,7 +114,7 @@ fn record(chunk: &DescribedChunk, namespace: &Namespace, values: Vec<f32>) -> Re
         title: chunk.title.as_deref().unwrap_or_default(),
         chunk_index: chunk.chunk_index,
         kind: &chunk.kind,
-        language: chunk.language.as_deref(),
+        language: chunk.language.as_deref().map(str::to_lowercase),
         tags: serde_json::from_str(&chunk.tags).unwrap_or_default(),
         created_at: chunk.created_at.milliseconds(),
         user_id: namespace.owner(),

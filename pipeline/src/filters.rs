@@ -17,13 +17,13 @@ pub struct Filters {
     #[serde(rename = "type")]
     #[schemars(extend("enum" = schema::one_of_or_null(&DOCUMENT_TYPES)))]
     pub kind: Option<String>,
-    /// A language.
+    /// A language, whatever its case.
     pub language: Option<String>,
-    /// Every one of these tags.
+    /// Every one of these tags, whatever their case; an empty list is no condition.
     #[serde(default)]
     #[schemars(length(max = constants::TAGS))]
     pub tags: Vec<String>,
-    /// One of these documents.
+    /// One of these documents; an empty list is no condition.
     #[serde(default)]
     #[schemars(length(max = DOCUMENT_IDS))]
     pub document_ids: Vec<DocumentId>,

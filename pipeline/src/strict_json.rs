@@ -75,6 +75,10 @@ fn read_without_nulls<T: DeserializeOwned>(text: &[u8], nulls: usize) -> Result<
     let error = match (read, unknown) {
         (Ok(value), None) => return Ok(value),
         (Ok(_), Some(path)) => return Err(Error::Unknown { path }),
+        // Of what is missing and what is not known one is the other, misspelt.
+        (Err(Error::Unfit { error, .. }), Some(path)) if error.starts_with("missing field") => {
+            return Err(Error::Unknown { path });
+        }
         (Err(error), _) => error,
     };
     match without_null(text, &error).filter(|_| nulls > 0) {
@@ -217,6 +221,9 @@ mod tests {
         assert_eq!(detail, "there is no field \"tag\"; did you mean \"tags\"? Known are metadata, tags");
         assert_eq!(refused(r#"{"query": "fox", "entries": [{}, {"tgas": []}]}"#).1, "/entries/1/tgas");
         assert_eq!(refused(r#"{"query": "fox", "a/b~c": 1}"#).1, "/a~1b~0c");
+        let (_, pointer, detail) = refused(r#"{"qeury": "fox"}"#);
+        assert_eq!(pointer, "/qeury");
+        assert!(detail.starts_with("there is no field \"qeury\"; did you mean \"query\"?"), "{detail}");
     }
 
     #[test]

@@ -124,7 +124,7 @@ fn vector_filter(filters: &Filters, owner: Option<&UserId>) -> Result<Option<Str
         #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
         kind: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        language: Option<&'a str>,
+        language: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         doc_id: Option<OneOf<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,7 +150,7 @@ fn vector_filter(filters: &Filters, owner: Option<&UserId>) -> Result<Option<Str
     };
     let filter = Filter {
         kind: filters.kind.as_deref(),
-        language: filters.language.as_deref(),
+        language: filters.language.as_deref().map(str::to_lowercase),
         doc_id: (!filters.document_ids.is_empty()).then_some(OneOf { values: &filters.document_ids }),
         created_at: (range != Range::default()).then_some(range),
         user_id: owner,

@@ -90,6 +90,10 @@ fn check_fields(input: &DocumentInput) -> Result<(), (String, Code, String)> {
     ] {
         check_line(value.as_deref(), most).or_else(|(code, detail)| wrong(field, code, detail))?;
     }
+    if input.external_id.as_deref() == Some("") {
+        let detail = "it is empty: give the document a name, or leave it out".to_owned();
+        return wrong("external_id", Code::Invalid, detail);
+    }
     check_tags(&input.tags).or_else(|(index, (code, detail))| wrong(&format!("tags{index}"), code, detail))?;
     if let Some(kind) = input.kind.as_deref().filter(|kind| !DOCUMENT_TYPES.contains(kind)) {
         let detail = format!("{:?} is none of {}", excerpt(kind), DOCUMENT_TYPES.join(", "));

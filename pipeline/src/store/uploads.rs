@@ -109,6 +109,29 @@ pub fn record(claim: &Claim, unpacked: Unpacked<'_>) -> Vec<Write> {
     std::iter::once(counted).chain(unpacked.results.placed().map(insert)).collect()
 }
 
+/// A document that was left as it is.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LeftAsItIs {
+    /// The document.
+    pub id: DocumentId,
+}
+
+/// Which of these documents stand further up in the upload of a claim and were left as they are: nothing of the
+/// documents themselves says so. It reads a row for each range before this one.
+///
+/// # Errors
+/// A bug if the documents cannot be written as JSON.
+pub fn left_as_they_are(claim: &Claim, documents: &[&DocumentId]) -> Result<Query<LeftAsItIs>, Failure> {
+    Ok(Query::new(
+        "SELECT DISTINCT e.value ->> 'document_id' AS id
+         FROM upload_results r CROSS JOIN json_each(r.results) e
+         WHERE r.job_id = ?1 AND e.value ->> 'status' IN ('duplicate', 'in_progress')
+           AND e.value ->> 'document_id' IN (SELECT value FROM json_each(?2))",
+    )
+    .bind(&claim.job)
+    .bind(json(&documents)?))
+}
+
 /// What became of a document of an upload.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ResultRow {

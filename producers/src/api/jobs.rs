@@ -131,7 +131,7 @@ pub const STATUSES: [&str; 7] = ["queued", "running", "parked", "succeeded", "pa
 
 /// `GET /api/jobs`: the newest first.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let (limit, cursor) = paging::page(call, JobId::parse)?;
+    let (limit, cursor) = paging::page(call, |cursor| paging::id(cursor, JobId::parse))?;
     let wanted = WantedJobs {
         cursor,
         kind: paging::one_of(call, "kind", &KINDS)?,

@@ -131,7 +131,7 @@ where
     P: Database + KeyValue + Embedder + Clock,
 {
     let state = one_of(call, "state", &STATES)?;
-    let (limit, cursor) = page(call, MemoryId::parse)?;
+    let (limit, cursor) = page(call, |cursor| crate::http::paging::id(cursor, MemoryId::parse))?;
     if let Some(query) = call.parameter("query") {
         for name in ["cursor", "state"] {
             if call.parameter(name).is_some() {

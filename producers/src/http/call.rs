@@ -101,7 +101,11 @@ impl Call<'_> {
         let preferences = self.request.headers().get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         preferences
             .flat_map(|value| value.split([',', ';']))
-            .find_map(|preference| seconds(preference.trim().strip_prefix("wait=")?.trim()))
+            .find_map(|preference| {
+                let (name, value) = preference.split_once('=')?;
+                let is_wait = name.trim().eq_ignore_ascii_case("wait");
+                seconds(value.trim().trim_matches('"')).filter(|_| is_wait)
+            })
             .map_or(Span::ZERO, |seconds| Span::seconds(i64::from(seconds)).min(constants::WAIT))
     }
 

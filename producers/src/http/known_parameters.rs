@@ -57,10 +57,12 @@ pub const CREATED_BEFORE: Parameter = Parameter::query::<Date>("created_before",
 /// Of documents.
 pub const DOCUMENT_TYPE: Parameter = Parameter::query::<DocumentType>("type", "Only documents of this type.");
 /// Of documents.
-pub const LANGUAGE: Parameter =
-    Parameter::query::<String>("language", "Only documents in this language, such as `rust` or `german`.");
+pub const LANGUAGE: Parameter = Parameter::query::<String>(
+    "language",
+    "Only documents in this language, such as `rust` or `german`, whatever its case.",
+);
 /// Of documents.
-pub const TAG: Parameter = Parameter::query::<String>("tag", "Only documents that carry this tag.");
+pub const TAG: Parameter = Parameter::query::<String>("tag", "Only documents that carry this tag, whatever its case.");
 /// Of documents.
 pub const EXTERNAL_ID: Parameter =
     Parameter::query::<String>("external_id", "Only the document that its owner calls so.");

@@ -147,7 +147,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             )
             .takes(&[LIMIT, CURSOR, ITEM_STATUS])
             .answers::<Page<jobs::items::ItemView>>(OK)
-            .refuses(&[Code::Gone]),
+            .refuses(&[Code::Gone, Code::Conflict]),
             operation(POST, "/api/jobs/{id}/cancel", key!(jobs::cancel::cancel), "Stop a job")
                 .answers::<jobs::JobView>(OK)
                 .refuses(&[Code::Conflict])

@@ -43,7 +43,7 @@ impl Behind {
     /// Reads a cursor; `None` if it is none.
     pub fn parse(cursor: &str) -> Option<Self> {
         let (time, id) = cursor.split_once('.')?;
-        Some(Self { time: Timestamp::from_milliseconds(time.parse().ok()?), id: id.to_owned() })
+        Some(Self { time: Timestamp::from_milliseconds(number(time)?), id: id.to_owned() })
     }
 
     /// Writes the cursor of an entry.
@@ -78,8 +78,17 @@ fn whole_number(text: &str) -> Option<i64> {
 
 /// Reads a cursor that is the number of an entry.
 pub fn number(cursor: &str) -> Option<i64> {
-    cursor.parse().ok().filter(|number| *number >= 0)
+    whole_number(cursor).filter(|number| number.to_string() == cursor)
 }
+
+/// Reads a cursor that is the id of an entry: one that was cut off, or has something behind it, is none.
+pub fn id<T>(cursor: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    let (_, suffix) = cursor.split_once('_')?;
+    parse(cursor).filter(|_| ID_LENGTHS.contains(&suffix.len()))
+}
+
+/// Characters of an id behind its prefix: of one that is made of a hash, and of one that is made of a time.
+const ID_LENGTHS: [usize; 2] = [24, 26];
 
 /// A parameter that is one of these names, or absent.
 ///

@@ -131,6 +131,58 @@ fn a_key_stands_for_a_request_with_its_parameters() {
 }
 
 #[test]
+fn filters_mean_the_same_in_every_mode_and_list_whatever_the_case() {
+    let rig = Rig::new(1);
+    rig.upload(&json!([{"external_id": "a.md", "content": "The fox.", "language": "Rust", "tags": ["Den"]}]));
+    rig.drain();
+    rig.memory.advance(pipeline::constants::VECTORS_VISIBLE_AFTER);
+    for (language, tag) in [("rust", "den"), ("RUST", "DEN"), ("Rust", "Den")] {
+        for mode in ["keyword", "vector", "hybrid"] {
+            let query = json!({"query": "fox", "mode": mode, "filters": {"language": language, "tags": [tag]}});
+            assert_eq!(rig.search(&query), ["a.md"], "{mode} {language} {tag}");
+        }
+        let listed = get(&rig, &format!("/api/documents?language={language}&tag={tag}"));
+        assert_eq!(listed.body["items"].as_array().unwrap().len(), 1, "{language} {tag}");
+    }
+}
+
+#[test]
+fn a_cursor_that_was_changed_is_none() {
+    let rig = Rig::new(1);
+    let documents: Vec<Value> =
+        (0..3).map(|n| json!({"external_id": format!("{n}.md"), "content": format!("{n}")})).collect();
+    rig.upload(&json!(documents));
+    post(&rig, "/api/memory", &json!({"text": "I drink tea"}));
+    post(&rig, "/api/memory", &json!({"text": "I drink coffee"}));
+    for list in ["/api/documents", "/api/memory"] {
+        let cursor = get(&rig, &format!("{list}?limit=1")).body["next_cursor"].as_str().unwrap().to_owned();
+        assert_eq!(get(&rig, &format!("{list}?limit=1&cursor={cursor}")).status, 200);
+        for changed in [format!("{cursor}z"), cursor[..cursor.len() - 2].to_owned(), format!("-{cursor}")] {
+            assert_eq!(
+                refusal(&get(&rig, &format!("{list}?cursor={changed}"))),
+                (422, "cursor".to_owned()),
+                "{changed}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_job_without_a_list_of_documents_says_so() {
+    let rig = Rig::new(1);
+    let job = post(&rig, "/api/index", &json!({"content": "The fox."})).body["job_id"].as_str().unwrap().to_owned();
+    let refused = get(&rig, &format!("/api/jobs/{job}/items"));
+    assert_eq!((refused.status, &refused.body["code"]), (409, &json!("conflict")), "{}", refused.body);
+}
+
+#[test]
+fn a_name_of_no_characters_is_none() {
+    let rig = Rig::new(1);
+    let upload = post(&rig, "/api/index", &json!([{"external_id": "", "content": "The fox."}]));
+    assert_eq!(upload.body["items"][0]["error"]["errors"][0]["pointer"], "/0/external_id", "{}", upload.body);
+}
+
+#[test]
 fn a_key_that_is_none_is_refused_by_an_estimate_too() {
     let rig = Rig::new(1);
     let body = json!({"content": "The fox."});

@@ -165,6 +165,23 @@ fn a_document_longer_than_a_range_is_indexed_and_one_longer_than_any_is_not() {
 }
 
 #[test]
+fn two_documents_of_one_name_are_told_apart_however_often_they_are_sent() {
+    let rig = Rig::new(1);
+    let far = |content: &str| json!({"external_id": "far", "content": content}).to_string();
+    let between = json!({"external_id": "between", "content": "a long one ".repeat(30_000)}).to_string();
+    let text = [far("FIRST of the two"), between, far("SECOND of the two")].join("\n");
+    for time in 1..=3 {
+        let job = upload(&rig, LINES, text.as_bytes());
+        rig.drain();
+        let became = items(&rig, &job, "");
+        assert_eq!(became[2]["status"], "rejected", "sent {time} times: {became:?}");
+        assert_eq!(became[2]["error"]["code"], "duplicate_in_request");
+        let document = rig.request("GET", "/api/documents?external_id=far", &Value::Null);
+        assert_eq!(document.body["items"][0]["revision"], 1, "sent {time} times");
+    }
+}
+
+#[test]
 fn a_form_and_an_archive_are_unpacked_as_they_are_read_at_once() {
     let files: Vec<(String, String)> = (0..150)
         .map(|index| (format!("src/file{index}.rs"), format!("fn number{index}() {{}}\n").repeat(120)))

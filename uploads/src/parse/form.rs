@@ -78,7 +78,7 @@ fn file(file_name: &str, media_type: Option<String>, bytes: Bytes) -> DocumentIn
     let media_type =
         media_type.filter(|given| crate::media::by_media_type(given).is_some_and(|known| known != "text/plain"));
     // Browsers and curl write a quotation mark so: it would end the name.
-    let external_id = Some(file_name.replace("%22", "\""));
+    let external_id = Some(file_name.replace("%22", "\"")).filter(|name| !name.is_empty());
     DocumentInput { external_id, content: Content(bytes), media_type, ..DocumentInput::default() }
 }
 

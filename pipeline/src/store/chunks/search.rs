@@ -184,7 +184,7 @@ pub fn by_vectors(sought: Sought<'_>, found: &[FoundVector]) -> Result<Query<Sco
            AND (?7 IS NULL OR NOT EXISTS (
                 SELECT 1 FROM json_each(?7) wanted
                 WHERE lower(wanted.value) NOT IN (SELECT lower(value) FROM json_each(d.tags))))
-           AND (?8 IS NULL OR d.type = ?8) AND (?9 IS NULL OR d.language = ?9)
+           AND (?8 IS NULL OR d.type = ?8) AND (?9 IS NULL OR lower(d.language) = lower(?9))
          ORDER BY m.value ->> 3 DESC",
         IS_WITHIN = is_within!("?4", "?5", "?6"),
     ))

@@ -62,8 +62,8 @@ pub(super) const STATUS: &str = "CASE WHEN d.latest_item IS d.current_item THEN 
 /// The document `d` is meant, whatever its client calls it. What is not said is NULL and lets everything through.
 pub(super) const ANY_NAME: &str = formatcp!(
     "d.user_id = ?1 AND d.deleted_at IS NULL
-               AND (?3 IS NULL OR d.type = ?3) AND (?4 IS NULL OR d.language = ?4)
-               AND (?5 IS NULL OR EXISTS (SELECT 1 FROM json_each(d.tags) WHERE value = ?5))
+               AND (?3 IS NULL OR d.type = ?3) AND (?4 IS NULL OR lower(d.language) = lower(?4))
+               AND (?5 IS NULL OR EXISTS (SELECT 1 FROM json_each(d.tags) WHERE lower(value) = lower(?5)))
                AND (?6 IS NULL OR substr(d.external_id, 1, length(?6)) = ?6)
                AND (?7 IS NULL OR d.created_at >= ?7) AND (?8 IS NULL OR d.created_at < ?8)
                AND (?9 IS NULL OR {STATUS} = ?9)

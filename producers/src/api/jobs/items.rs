@@ -71,6 +71,9 @@ pub async fn items<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let done = transaction.commit(ports).await?;
     done.first(known)?.ok_or_else(not_found)?;
     let count = done.first(count)?;
+    if count.is_none() {
+        return Err(answered_at_once().into());
+    }
     if count.is_some_and(|count| count.found > 0 && count.end.is_none()) {
         return Err(expired().into());
     }
@@ -79,6 +82,12 @@ pub async fn items<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let end = count.and_then(|count| count.end).unwrap_or(0);
     let more = (end > last.saturating_add(1)).then(|| last.to_string());
     Ok(paging::page_reply_before(views, limit, |view| view.index.to_string(), more))
+}
+
+fn answered_at_once() -> Problem {
+    let detail = "this job has no list: what became of each document of an upload of up to 256 KB stands in the answer to \
+                  it, which the same Idempotency-Key brings again; GET /api/documents lists what is there";
+    Problem::new(Code::Conflict, detail)
 }
 
 fn expired() -> Problem {

@@ -50,7 +50,11 @@ impl<'a> Fields<'a> {
     /// A whole number within a range.
     pub(super) fn integer(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, Problem> {
         let expected = || {
-            if *range.end() == i64::MAX {
+            if range.start() == range.end() {
+                range.start().to_string()
+            } else if [*range.start(), *range.end()] == [i64::MIN, i64::MAX] {
+                "a whole number".to_owned()
+            } else if *range.end() == i64::MAX {
                 format!("a whole number from {}", range.start())
             } else {
                 format!("a whole number from {} to {}", range.start(), range.end())
