@@ -97,6 +97,7 @@ const ANSWERS: &[(&str, u16, &str)] = &[
         200,
         r##"{"hits": [{"document_id": "doc_wzqzsxyrpy7677dz97vxjyc3", "external_id": "notes/fox.md",
                       "title": "fox.md", "chunk_index": 0, "start": 0, "end": 56,
+                      "start_line": 1, "end_line": 3,
                       "text": "# The fox\n\nThe quick brown fox jumps over the lazy dog.",
                       "score": 1.0, "similarity": 0.71, "found_by": ["vector", "keyword"]}],
             "mode": "hybrid", "freshness": "complete", "cached": false, "took_ms": 58}"##,
