@@ -230,8 +230,8 @@ mod tests {
             index.consume(Stage::Chunk, pack);
         }
         for chunk in index.memory.look("SELECT start, \"end\", start_line, end_line FROM chunks") {
-            let [start, end, first, last] =
-                ["start", "end", "start_line", "end_line"].map(|name| chunk[name].as_u64().unwrap() as usize);
+            let [start, end, first, last] = ["start", "end", "start_line", "end_line"]
+                .map(|name| chunk[name].as_u64().unwrap().try_into().unwrap());
             let line_of = |byte: usize| content[..byte].matches('\n').count() + 1;
             assert_eq!((first, last), (line_of(start), line_of(end - 1)), "{chunk}");
         }

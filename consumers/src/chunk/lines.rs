@@ -60,7 +60,7 @@ mod tests {
             bounds.push(text.len());
             let mut lines = Lines::after(Some(0), &text);
             for pair in bounds.windows(2) {
-                let line_of = |byte: usize| text[..byte].split('\n').count() as i64;
+                let line_of = |byte: usize| i64::try_from(text[..byte].split('\n').count()).unwrap();
                 let expected = (line_of(pair[0]), line_of(pair[1] - 1));
                 prop_assert_eq!(lines.of(&(pair[0]..pair[1])), Some(expected));
             }

@@ -135,7 +135,7 @@ pub fn spans(user: &UserId, document: &DocumentId, with_text: bool) -> Query<Chu
 /// Which chunks of a document are read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Within {
-    /// From the one on that holds this line.
+    /// From the one on that holds this line; whose lines are not known, it may hold any.
     pub from_line: Option<i64>,
     /// As far as the one that holds this line.
     pub to_line: Option<i64>,
@@ -151,7 +151,7 @@ pub fn within(user: &UserId, document: &DocumentId, within: Within) -> Query<Chu
         "SELECT c.chunk_index, c.start, c.\"end\", c.start_line, c.end_line, c.text
          FROM documents d JOIN chunks c ON c.id >= d.current_first AND c.id < d.current_first + d.chunk_count
          WHERE d.user_id = ?1 AND d.id = ?2 AND d.deleted_at IS NULL
-           AND (?3 IS NULL OR c.end_line >= ?3) AND (?4 IS NULL OR c.start_line <= ?4)
+           AND (?3 IS NULL OR coalesce(c.end_line, ?3) >= ?3) AND (?4 IS NULL OR coalesce(c.start_line, ?4) <= ?4)
            AND (?5 IS NULL OR c.\"end\" > ?5)
          ORDER BY c.id LIMIT ?6",
     )

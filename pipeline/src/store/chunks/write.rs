@@ -59,8 +59,8 @@ const INSERT_WORDS: &str = formatcp!(
 );
 
 const INSERT_CHUNKS: &str = formatcp!(
-    "INSERT OR IGNORE INTO chunks (id, user_id, document_id, revision, chunk_index, start, \"end\", start_line, end_line,
-                                   text)
+    "INSERT OR IGNORE INTO chunks (id, user_id, document_id, revision, chunk_index, start, \"end\",
+                                   start_line, end_line, text)
              SELECT r.value ->> 'id', d.user_id, d.id, d.latest, r.value ->> 'index', r.value ->> 'start',
                     r.value ->> 'end', r.value ->> 'start_line', r.value ->> 'end_line', r.value ->> 'text'
              FROM {LATEST_OF_PACK} AND {HELD}"

@@ -59,6 +59,19 @@ impl Status {
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Partial | Self::Failed | Self::Cancelled)
     }
+
+    /// Its name in answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Parked => "parked",
+            Self::Succeeded => "succeeded",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// One stage of a job.

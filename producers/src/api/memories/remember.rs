@@ -47,16 +47,22 @@ use crate::http::{
 /// Something to remember.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct NewMemory {
+    /// What is remembered: a sentence that says it by itself.
     #[schemars(length(min = 1, max = constants::MEMORY_BYTES), regex(pattern = schema::TEXT_WITHOUT_NUL))]
     text: String,
+    /// What it is.
     #[schemars(extend("enum" = schema::one_of_or_null(&KINDS), "default" = DEFAULT_KIND))]
     kind: Option<String>,
+    /// Where it comes from.
     #[schemars(length(min = 1, max = SOURCE_BYTES), regex(pattern = schema::TEXT_WITHOUT_NUL))]
     source: Option<String>,
+    /// How sure it is, from 0 to 1.
     #[schemars(range(min = 0, max = 1), extend("default" = 1))]
     confidence: Option<f64>,
+    /// The id of a memory that this one corrects.
     #[schemars(with = "Option<MemoryId>")]
     supersedes: Option<String>,
+    /// Whether it is in every prompt.
     #[schemars(extend("default" = false))]
     pinned: Option<bool>,
 }

@@ -50,6 +50,18 @@ const REQUESTS: &[Example] = &[
             "retention": {"document_days": null, "conversation_days": 90, "memory_days": null}}"#,
     ),
     ("me_change", "one of it", r#"{"retention": {"conversation_days": 90}}"#),
+    (
+        "mcp",
+        "a version is agreed on, before 2026-07-28",
+        r#"{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25",
+            "capabilities": {}, "clientInfo": {"name": "example", "version": "1"}}}"#,
+    ),
+    (
+        "mcp",
+        "a tool is called",
+        r#"{"jsonrpc": "2.0", "id": 2, "method": "tools/call",
+            "params": {"name": "friend_search", "arguments": {"query": "what does the fox jump over?"}}}"#,
+    ),
     ("keys_create", "a key for a script", r#"{"name": "nightly upload"}"#),
     ("sessions_create", "a session whose guests may ask", r#"{"title": "Review", "guests": {"tags": ["public"]}}"#),
     ("sessions_change", "another title", r#"{"title": "Review, continued"}"#),
