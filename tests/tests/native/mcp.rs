@@ -255,3 +255,19 @@ fn tools_are_listed_in_the_same_order_with_all_that_clients_ask_for() {
         }
     }
 }
+
+#[test]
+fn the_documentation_has_every_tool_and_version_and_no_other() {
+    let rig = Rig::new(1);
+    let agent = Agent::new(&rig, Speaks::Modern);
+    let documentation = include_str!("../../../docs/mcp.md");
+    let tools = agent.result("tools/list", json!({}))["tools"].take();
+    let listed: Vec<String> =
+        tools.as_array().unwrap().iter().map(|tool| format!("| `{}` |", tool["name"].as_str().unwrap())).collect();
+    let documented = documentation.lines().filter(|line| line.starts_with("| `friend_"));
+    let documented: Vec<&str> = documented.map(|line| &line[..line[2..].find('|').unwrap() + 3]).collect();
+    assert_eq!(documented, listed);
+    for version in agent.result("server/discover", json!({}))["supportedVersions"].as_array().unwrap() {
+        assert!(documentation.contains(version.as_str().unwrap()), "{version}");
+    }
+}
