@@ -317,7 +317,7 @@ fn prompts_bring_what_is_known_and_ask_before_anything_is_remembered() {
 }
 
 #[test]
-fn nobody_reads_anothers() {
+fn nobody_reads_what_another_has() {
     let rig = Rig::new(1);
     indexed(&rig);
     let agent = Agent::new(&rig, Speaks::Legacy);
