@@ -33,13 +33,13 @@ use crate::http::{
 
 /// A JSON-RPC message, or up to five in an array before 2025-06-18; docs/mcp.md says which methods there are.
 #[derive(Debug, JsonSchema)]
-#[schemars(rename = "McpMessage")]
+#[schemars(rename = "McpMessage", extend("additionalProperties" = true))]
 pub struct McpMessage {
     /// `2.0`.
     #[schemars(extend("const" = "2.0"))]
     pub jsonrpc: String,
     /// What the answer is known by: a text or a whole number. A notification has none.
-    #[schemars(extend("type" = ["string", "integer"]))]
+    #[schemars(extend("type" = ["string", "integer"], "minimum" = i64::MIN, "maximum" = u64::MAX))]
     pub id: Option<Value>,
     /// Such as `tools/call`.
     pub method: String,
@@ -95,6 +95,7 @@ async fn one<P: RequestPorts>(ports: &P, call: &Call<'_>, request: &Request<'_>)
 async fn batch<P: RequestPorts>(ports: &P, call: &Call<'_>, messages: Vec<Result<Message<'_>, RpcError>>) -> Reply {
     let mut answers = Vec::new();
     let mut failure: Option<Failure> = None;
+    let has_message = messages.iter().any(Result::is_ok);
     for message in messages {
         match message {
             Ok(Message::Note) => {}
@@ -114,5 +115,9 @@ async fn batch<P: RequestPorts>(ports: &P, call: &Call<'_>, messages: Vec<Result
             Err(error) => answers.push(error.answer(None)),
         }
     }
-    if answers.is_empty() { Reply::accepted() } else { Reply::json(StatusCode::OK, &answers).after(failure) }
+    if answers.is_empty() {
+        return Reply::accepted();
+    }
+    let status = if has_message { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    Reply::json(status, &answers).after(failure)
 }

@@ -206,6 +206,8 @@ fn the_oldest_version_alone_takes_batches() {
         assert_eq!((&answers[1]["id"], &answers[1]["error"]["code"]), (&json!("two"), &json!(-32601)));
         assert_eq!(answers[2]["error"]["code"], -32600);
     }
+    let none = post(&rig, &[], "[0, {}]");
+    assert_eq!((none.status, none.body.as_array().unwrap().len()), (400, 2), "no message at all");
     let notes = format!("[{0},{0}]", r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
     assert_eq!(post(&rig, &[], &notes).status, 202);
     for version in ["2025-06-18", "2025-11-25", "2026-07-28"] {
