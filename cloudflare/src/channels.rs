@@ -2,9 +2,10 @@
 
 use pipeline::{
     budget::channel_usage::ChannelUsage,
-    chat::channel::{AddressedUpdate, Channel, Update},
+    chat::channel::{AddressedUpdate, Channel, EventPage, Saying, Update},
     failure::Failure,
     platform::{ports::Channels, statement::json},
+    problem::Problem,
 };
 use wasm_bindgen::prelude::*;
 use worker::{Response, js_sys::Promise, wasm_bindgen_futures::JsFuture};
@@ -29,6 +30,10 @@ pub const CHANNEL_USAGE_HEADER: &str = "x-friend-channel-usage";
 /// Where a channel takes what is published. Its first name: consumers are deployed before the gateway, and what
 /// they publish is for the channels of the version before as well.
 pub const PUBLISH_PATH: &str = "/tell";
+/// Where a channel takes what is said by who has no connection to it.
+pub const SAY_PATH: &str = "/say";
+/// Where a channel answers a page of its events, those after `?since=`.
+pub const EVENTS_PATH: &str = "/events";
 /// Channels know no host; a request needs one.
 const HOST: &str = "http://channel";
 
@@ -77,10 +82,31 @@ impl Channels for Workers {
             wanted: bool,
         }
         let update = json(&AddressedUpdate::new(channel, update))?;
-        let mut response = self.ask_channel(channel, PUBLISH_PATH, Some(&update)).await?;
-        let text = response.text().await.map_err(|error| Failure::transient(format!("channel: {error}")))?;
-        let answer: Answer =
-            serde_json::from_str(&text).map_err(|_| Failure::transient("channel: it answered something else"))?;
+        let answer: Answer = read(self.ask_channel(channel, PUBLISH_PATH, Some(&update)).await?).await?;
         Ok(answer.wanted)
     }
+
+    async fn events_after(&self, channel: &Channel, since: i64) -> Result<EventPage, Failure> {
+        read(self.ask_channel(channel, &format!("{EVENTS_PATH}?since={since}"), None).await?).await
+    }
+
+    async fn say(&self, saying: &Saying) -> Result<Result<i64, Problem>, Failure> {
+        #[derive(serde::Deserialize)]
+        #[serde(untagged)]
+        enum Answer {
+            Said { number: i64 },
+            Refused(Box<Problem>),
+        }
+        let response = self.ask_channel(&saying.channel(), SAY_PATH, Some(&json(saying)?)).await?;
+        Ok(match read(response).await? {
+            Answer::Said { number } => Ok(number),
+            Answer::Refused(problem) => Err(*problem),
+        })
+    }
+}
+
+/// What a channel answers.
+async fn read<T: serde::de::DeserializeOwned>(mut response: Response) -> Result<T, Failure> {
+    let text = response.text().await.map_err(|error| Failure::transient(format!("channel: {error}")))?;
+    serde_json::from_str(&text).map_err(|_| Failure::transient("channel: it answered something else"))
 }

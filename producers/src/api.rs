@@ -8,6 +8,7 @@ pub mod health;
 pub mod index;
 pub mod jobs;
 pub mod keys;
+pub mod mcp;
 pub mod me;
 pub mod memories;
 pub mod openai;

@@ -83,6 +83,10 @@ BEYOND_SCHEMAS = [
     "whoever has a name of their own is a guest",
     # A text that is longer as windows of the model than as a text.
     "one request takes",
+    # What an agent says of its version in headers and in its message must agree, and be spoken here.
+    "Unsupported protocol version",
+    "Header mismatch",
+    "params._meta[",
     # A name in which nothing is seen: schemas know of white space, but not of characters without width.
     "nothing but characters without width",
 ]

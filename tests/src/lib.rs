@@ -1,5 +1,6 @@
 //! What the tests share: the whole product over ports in memory, and checks of what is stored.
 
+pub mod agent;
 pub mod compatibility;
 pub mod corpus;
 pub mod described;

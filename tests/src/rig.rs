@@ -338,7 +338,8 @@ impl Rig {
                         pending
                  FROM documents ORDER BY id"),
             "chunks": self.memory.look(
-                "SELECT document_id, revision, chunk_index, start, \"end\", text FROM chunks
+                "SELECT document_id, revision, chunk_index, start, \"end\", start_line, end_line, text
+                 FROM chunks
                  ORDER BY document_id, revision, chunk_index"),
             "full_text": self.memory.look("SELECT count(*) AS rows FROM chunks_fts"),
             "garbage": self.memory.look("SELECT document_id, revision FROM garbage ORDER BY 1, 2"),

@@ -6,16 +6,16 @@
 
 use std::{cell::RefCell, collections::HashMap};
 
-use cloudflare::{CHANNEL_USAGE_HEADER, PUBLISH_PATH};
+use cloudflare::{CHANNEL_USAGE_HEADER, EVENTS_PATH, PUBLISH_PATH, SAY_PATH};
 use pipeline::{
-    chat::channel::AddressedUpdate,
+    chat::channel::{AddressedUpdate, EventPage, Saying},
     constants,
     ids::{SessionId, UserId},
     platform::ports::Clock as _,
     problem::{Code, Problem},
 };
 use producers::api::sessions::{
-    Participant,
+    Participant, ParticipantRole,
     ask::{self, Asker},
     events::Event,
     frames::{self, After, Frame, Revise, Say},
@@ -51,6 +51,8 @@ pub struct Session {
     rates: RefCell<HashMap<String, Rate>>,
 }
 
+/// The id of who speaks without a connection: those of participants are numbers of eight digits.
+const UNCONNECTED: &str = "api";
 /// The answer to participants who may not write any more.
 const SPENT: &str = "the day's rows, or the owner's share of the day, are spent; sessions go on at 00:00 UTC";
 
@@ -146,6 +148,11 @@ impl Session {
                 self.channel.streams.listen(&self.channel.log, &parameter("job").unwrap_or_default(), since)
             }
             "/state" => Response::from_json(&self.snapshot()?),
+            EVENTS_PATH => {
+                let since = parameter("since").and_then(|since| since.parse().ok()).unwrap_or(0);
+                Response::from_json(&self.page(since)?)
+            }
+            SAY_PATH => self.say(serde_json::from_str(&request.text().await?)?).await,
             "/close" => self.close().await,
             path => Err(Error::RustError(format!("a channel has no {path}"))),
         }
@@ -168,6 +175,34 @@ impl Session {
                 .await?;
         }
         Ok(wanted)
+    }
+
+    /// A page of the events after a number, for who has no connection.
+    fn page(&self, since: i64) -> Result<EventPage> {
+        let page = self.channel.log.next(since)?;
+        let more = page.last().is_some_and(|entry| entry.number < self.channel.log.last());
+        let events: serde_json::Result<Vec<Value>> =
+            page.into_iter().map(|entry| serde_json::from_str(&entry.text)).collect();
+        Ok(EventPage { events: events?, more })
+    }
+
+    /// Says something on the owner's account for who has no connection.
+    async fn say(&self, saying: Saying) -> Result<Response> {
+        let Saying { owner, session, name, text } = saying;
+        if !self.channel.become_channel_of(&owner, &session).await? {
+            return refuse(Code::Conflict, "the session was closed just now".to_owned());
+        }
+        self.channel.look_after_waking(&owner).await;
+        if !self.channel.may_write() {
+            return refuse(Code::Unavailable, SPENT.to_owned());
+        }
+        let from = Sender { id: UNCONNECTED.to_owned(), name, role: ParticipantRole::Owner };
+        self.announce(&Event::Message { from, text })?;
+        // Where somebody is, leaving sets it.
+        if self.channel.state.get_websockets().is_empty() && self.channel.state.storage().get_alarm().await?.is_none() {
+            self.channel.wake_in(constants::SESSION_IDLE).await?;
+        }
+        Response::from_json(&json!({ "number": self.channel.log.last() }))
     }
 
     async fn join(&self, request: &Request) -> Result<Response> {

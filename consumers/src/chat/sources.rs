@@ -50,6 +50,8 @@ fn source(hit: Hit) -> Source {
             chunk_index: hit.chunk_index,
             start: hit.start,
             end: hit.end,
+            start_line: hit.start_line,
+            end_line: hit.end_line,
         },
     }
 }
@@ -82,6 +84,8 @@ pub(super) mod tests {
                 chunk_index: 0,
                 start: 0,
                 end: 1,
+                start_line: Some(1),
+                end_line: Some(1),
                 text: text.to_owned(),
                 hit_at: None,
                 evicted_at: None,

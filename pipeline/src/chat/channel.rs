@@ -91,6 +91,35 @@ impl TurnEvent {
     }
 }
 
+/// A page of what has happened in a session.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct EventPage {
+    /// The events, as participants are sent them, each with its `sequence`.
+    pub events: Vec<Value>,
+    /// There are more after these.
+    pub more: bool,
+}
+
+/// Something that is said in a session by who has no connection to it, on its owner's account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Saying {
+    /// The session's owner.
+    pub owner: UserId,
+    /// The session.
+    pub session: SessionId,
+    /// What the others see as who says it.
+    pub name: String,
+    /// What is said.
+    pub text: String,
+}
+
+impl Saying {
+    /// Where it is said.
+    pub fn channel(&self) -> Channel {
+        Channel::Session(self.owner.clone(), self.session.clone())
+    }
+}
+
 /// What one attempt at a turn publishes on a channel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Update {

@@ -123,6 +123,10 @@ pub struct Citation {
     pub start: i64,
     /// One past the last.
     pub end: i64,
+    /// The line of the first byte, from 1; nothing in what was indexed before lines were counted.
+    pub start_line: Option<i64>,
+    /// The line of the last one.
+    pub end_line: Option<i64>,
 }
 
 /// Which model answered, and why that one.

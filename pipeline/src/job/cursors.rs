@@ -199,8 +199,18 @@ pub struct ChunkCursor {
     pub text: usize,
     /// Index of the next chunk.
     pub index: i64,
+    /// Line ends in the extracted text so far; nothing in what was written before they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<i64>,
     /// What the extractor was inside of.
     pub html: HtmlState,
+}
+
+impl ChunkCursor {
+    /// The line ends before the slice; nothing if nobody counted them.
+    pub fn lines_before(&self) -> Option<i64> {
+        if self.text == 0 { Some(0) } else { self.lines }
+    }
 }
 
 /// Which elements a slice of HTML begins inside of.

@@ -9,7 +9,7 @@
 use crate::{
     budget::usage::Usage,
     chat::{
-        channel::{Channel, Update},
+        channel::{Channel, EventPage, Saying, Update},
         generation::{Generated, Generation, Sink},
     },
     failure::Failure,
@@ -21,6 +21,7 @@ use crate::{
         isolate::IsolateMemory,
         statement::{Answers, Statement},
     },
+    problem::Problem,
     time::{Span, Timestamp},
 };
 
@@ -168,6 +169,18 @@ pub trait Channels {
     ///
     /// The channel is not answering; it may have the update.
     async fn publish(&self, channel: &Channel, update: Update) -> Result<bool, Failure>;
+    /// Reads a page of what has happened in a session's channel after an event.
+    ///
+    /// # Errors
+    ///
+    /// The channel is not answering.
+    async fn events_after(&self, channel: &Channel, since: i64) -> Result<EventPage, Failure>;
+    /// Says something in a session: the number of the event, or why it may not be said.
+    ///
+    /// # Errors
+    ///
+    /// The channel is not answering; it may have been said.
+    async fn say(&self, saying: &Saying) -> Result<Result<i64, Problem>, Failure>;
 }
 
 /// A vector as it is stored.

@@ -106,7 +106,11 @@ impl<'a> ChatAnswer<'a> {
 
 /// Reads and checks a question.
 pub fn parse(text: &[u8]) -> Result<Checked, Problem> {
-    let request: ChatRequest = strict_json::read(text)?;
+    check(strict_json::read(text)?)
+}
+
+/// Checks a question that was read.
+pub fn check(request: ChatRequest) -> Result<Checked, Problem> {
     let message = body::text("/message", &request.message, constants::CHAT_MESSAGE_BYTES)?;
     check_filters(&request.filters)?;
     let conversation =
@@ -283,7 +287,7 @@ async fn replayed<P: RequestPorts>(ports: &P, call: &Call<'_>, replay: Replay) -
 
 /// Waits for a turn's answer; `None` if it is not there by then. A turn that ended without one is a
 /// problem.
-async fn wait_for_result<P: RequestPorts>(
+pub async fn wait_for_result<P: RequestPorts>(
     ports: &P,
     user: &UserId,
     job: &JobId,

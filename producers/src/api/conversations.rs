@@ -30,11 +30,11 @@ use crate::{
 
 /// One message of a conversation.
 #[derive(Debug, Serialize, JsonSchema)]
-struct ConversationMessage {
+pub(crate) struct ConversationMessage {
     turn_id: TurnId,
     number: i64,
-    role: String,
-    content: String,
+    pub(crate) role: String,
+    pub(crate) content: String,
     created_at: Timestamp,
     /// Of an answer: citations, route, usage.
     #[serde(flatten)]
@@ -46,11 +46,11 @@ struct ConversationMessage {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Conversation {
     #[serde(flatten)]
-    entry: ConversationEntry,
+    pub(crate) entry: ConversationEntry,
     summary: Option<String>,
-    messages: Vec<ConversationMessage>,
+    pub(crate) messages: Vec<ConversationMessage>,
     /// Where the next page of messages begins; nothing on the last.
-    next_cursor: Option<String>,
+    pub(crate) next_cursor: Option<String>,
     /// How many messages it has at most.
     limit: usize,
 }
@@ -77,11 +77,21 @@ fn not_found() -> Problem {
 pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) -> Answer {
     let id = id_of(call)?;
     let (limit, cursor) = page(call, number)?;
-    let after = cursor.unwrap_or(0);
-    let user = &call.tenant.user;
-    let (mut conversation, mut rows) = read(ports, user, &id, after, limit).await?;
-    if conversation.entry.archived && restore::restore(ports, user, &id).await? {
-        (conversation, rows) = read(ports, user, &id, after, limit).await?;
+    let whole = whole(ports, &call.tenant.user, &id, cursor.unwrap_or(0), limit).await?;
+    Ok(Reply::json(StatusCode::OK, &whole))
+}
+
+/// A conversation and its messages after a number, so many at most.
+pub async fn whole<P: Database + ObjectStore + Clock>(
+    ports: &P,
+    user: &UserId,
+    id: &ConversationId,
+    after: i64,
+    limit: i64,
+) -> Result<Conversation, Refusal> {
+    let (mut conversation, mut rows) = read(ports, user, id, after, limit).await?;
+    if conversation.entry.archived && restore::restore(ports, user, id).await? {
+        (conversation, rows) = read(ports, user, id, after, limit).await?;
     }
     let wanted = usize::try_from(limit).unwrap_or(0);
     let more = rows.len() > wanted;
@@ -89,7 +99,7 @@ pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) 
     let next_cursor = rows.last().filter(|_| more).map(|row| row.number.to_string());
     let messages = rows.into_iter().map(ConversationMessage::from).collect();
     let ConversationRow { summary, entry } = conversation;
-    Ok(Reply::json(StatusCode::OK, &Conversation { entry, summary, messages, next_cursor, limit: wanted }))
+    Ok(Conversation { entry, summary, messages, next_cursor, limit: wanted })
 }
 
 impl From<MessageRow> for ConversationMessage {

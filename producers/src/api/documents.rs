@@ -90,7 +90,7 @@ fn id_of(call: &Call<'_>) -> Result<DocumentId, Problem> {
     DocumentId::parse(call.id).ok_or_else(not_found)
 }
 
-fn not_found() -> Problem {
+pub(crate) fn not_found() -> Problem {
     Problem::new(Code::NotFound, "there is no such document; GET /api/documents lists yours")
 }
 

@@ -45,7 +45,7 @@ use self::{
 use crate::http::{
     call::{Call, RequestPorts},
     idempotency::{self, Begun, Key},
-    reply::{Answer, Reply},
+    reply::{Answer, Refusal, Reply},
 };
 
 /// Answers the route. See the module for its steps.
@@ -71,10 +71,47 @@ pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     if is_estimate {
         return Ok(Reply::json(StatusCode::OK, &plan.answer("dry_run", None)));
     }
-    if plan.documents.is_empty() {
-        return nothing_queued(&plan);
+    let uploaded = commit(ports, &call.tenant, plan, key.as_ref()).await?;
+    let answer = uploaded.answer();
+    match &uploaded.job {
+        None => Ok(Reply::json(StatusCode::OK, &answer)),
+        Some(job) => accepted(ports, call, job, &answer).await,
     }
-    commit(ports, call, &plan, key.as_ref()).await
+}
+
+/// Uploads documents that were read already, but for those whose names say that they hold secrets.
+pub async fn upload<P: RequestPorts>(ports: &P, tenant: &Tenant, mut items: Vec<Item>) -> Result<Uploaded, Refusal> {
+    uploads::withhold(&mut items);
+    let plan = plan(ports, tenant, items, false).await?;
+    commit(ports, tenant, plan, None).await
+}
+
+/// An upload that was accepted, or of which everything was there already.
+pub struct Uploaded {
+    plan: Plan,
+    status: &'static str,
+    job: Option<JobId>,
+}
+
+impl Uploaded {
+    fn answer(&self) -> IndexAnswer<'_> {
+        self.plan.answer(self.status, self.job.as_ref())
+    }
+
+    /// The job that brings what was not there.
+    pub const fn job(&self) -> Option<&JobId> {
+        self.job.as_ref()
+    }
+
+    /// How it is.
+    pub const fn status(&self) -> &'static str {
+        self.status
+    }
+
+    /// What became of each document.
+    pub fn items(&self) -> &[ItemAnswer] {
+        &self.plan.answers
+    }
 }
 
 /// An upload that was looked through.
@@ -120,13 +157,22 @@ fn text(prepared: &PreparedDocument) -> Text<'_> {
     Text { bytes: document.content.as_ref(), is_html: document.description.media_type == "text/html" }
 }
 
-/// Step 4.
-async fn commit<P: RequestPorts>(ports: &P, call: &Call<'_>, plan: &Plan, key: Option<&Key>) -> Answer {
+/// Step 4, if there is anything to do.
+async fn commit<P: RequestPorts>(
+    ports: &P,
+    tenant: &Tenant,
+    plan: Plan,
+    key: Option<&Key>,
+) -> Result<Uploaded, Refusal> {
+    if plan.documents.is_empty() {
+        let status = nothing_queued(&plan)?;
+        return Ok(Uploaded { plan, status, job: None });
+    }
     let job = JobId::new(ports.now(), ports.bytes());
     let answer = plan.answer("queued", Some(&job));
     let planned = PlannedUpload {
         job: &job,
-        tenant: &call.tenant,
+        tenant,
         documents: &plan.documents,
         batches: &plan.batches,
         key,
@@ -134,7 +180,7 @@ async fn commit<P: RequestPorts>(ports: &P, call: &Call<'_>, plan: &Plan, key: O
         rejected: plan.answers.iter().filter(|answer| answer.status == "rejected").count(),
     };
     accept::accept(ports, planned).await?;
-    accepted(ports, call, &job, &answer).await
+    Ok(Uploaded { plan, status: "queued", job: Some(job) })
 }
 
 /// Longest answer that is kept whole, to be replayed: its row has room for a key and a hash beside it.
@@ -152,8 +198,8 @@ fn kept(answer: &IndexAnswer<'_>) -> Result<String, Failure> {
     json(&IndexAnswer { items: &items, ..answer.clone() })
 }
 
-/// Nothing to do is no job: 200 if any was there already, or is on its way, else the problem.
-fn nothing_queued(plan: &Plan) -> Answer {
+/// Nothing to do is no job: how that went if any was there already, or is on its way, else the problem.
+fn nothing_queued(plan: &Plan) -> Result<&'static str, Problem> {
     let answers = &plan.answers;
     let has = |status: &str| answers.iter().any(|answer| answer.status == status);
     if has("duplicate") || has("in_progress") {
@@ -164,15 +210,15 @@ fn nothing_queued(plan: &Plan) -> Answer {
         } else {
             "succeeded"
         };
-        return Ok(Reply::json(StatusCode::OK, &plan.answer(status, None)));
+        return Ok(status);
     }
     if let [ItemAnswer { error: Some(problem), .. }] = answers.as_slice() {
-        return Err(problem.clone().into());
+        return Err(problem.clone());
     }
     let mut problem = Problem::new(Code::Invalid, format!("none of the {} documents can be indexed", answers.len()));
     let errors = answers.iter().filter_map(|answer| answer.error.as_ref());
     problem.errors = errors.flat_map(|error| error.errors.clone()).take(100).collect();
-    Err(problem.into())
+    Err(problem)
 }
 
 /// The documents whose latest revision has this fingerprint and is published, or on its way by a job. In the same

@@ -62,8 +62,7 @@ pub async fn get<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>) 
     }
     let reply = reply(StatusCode::OK, &view)?;
     if reply.is_known_to(call.request.headers()) {
-        let headers = reply.headers;
-        return Ok(Reply { status: StatusCode::NOT_MODIFIED, headers, body: Body::Bytes(Vec::new()) });
+        return Ok(Reply { status: StatusCode::NOT_MODIFIED, body: Body::Bytes(Vec::new()), ..reply });
     }
     Ok(reply)
 }

@@ -4,9 +4,10 @@ pub mod remember;
 
 use http::{HeaderName, StatusCode};
 use pipeline::{
+    budget::day::Budget,
     constants,
     failure::Failure,
-    ids::MemoryId,
+    ids::{MemoryId, UserId},
     merge_patch::{Change, without_defaults},
     normal_form::is_seen,
     platform::{
@@ -22,8 +23,12 @@ use pipeline::{
         users,
     },
     strict_json,
+    tenant::Tenant,
 };
-use retrieval::{embedding_text, memories};
+use retrieval::{
+    embedding_text,
+    memories::{self, Recalled},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -110,8 +115,8 @@ fn superseded(id: &MemoryId, first: &MemoryRow) -> String {
 const X_DEGRADED: HeaderName = HeaderName::from_static("x-degraded");
 
 /// Why the embedding model did not take part, and what was done without it.
-fn without_model(call: &Call<'_>, done: &str) -> String {
-    let why = if call.budget.is_without_neurons() { "today's neurons are spent" } else { "the model is not answering" };
+fn without_model(budget: &Budget, done: &str) -> String {
+    let why = if budget.is_without_neurons() { "today's neurons are spent" } else { "the model is not answering" };
     format!("{why}; {done}")
 }
 
@@ -121,7 +126,7 @@ fn id_of(call: &Call<'_>) -> Result<MemoryId, Problem> {
     MemoryId::parse(call.id).ok_or_else(not_found)
 }
 
-fn not_found() -> Problem {
+pub(crate) fn not_found() -> Problem {
     Problem::new(Code::NotFound, NO_SUCH_MEMORY)
 }
 
@@ -149,15 +154,32 @@ async fn recall<P>(ports: &P, call: &Call<'_>, query: &str, limit: i64) -> Answe
 where
     P: Database + KeyValue + Embedder + Clock,
 {
-    let query = body::text("query", query, constants::QUERY_BYTES)?;
     let limit = usize::try_from(limit).unwrap_or(RECALLED).min(RECALLED);
-    // Nothing is cached: what a write to KV costs of the day is many times what the embedding does.
-    let embedded = retrieval::embed_query(ports, &query, call.budget).await.ok();
-    let vector = embedded.as_ref().map(|(vector, _)| vector.as_slice());
-    let recalled = memories::recall(ports, &call.tenant, &query, vector, limit).await?;
-    let degraded = vector.is_none();
+    let (recalled, degraded) = fitting(ports, &call.tenant, call.budget, query, limit).await?;
     let reply = Reply::json(StatusCode::OK, &Page { items: recalled, next_cursor: None, limit });
-    Ok(if degraded { reply.with(X_DEGRADED, &without_model(call, "recalled by words alone")) } else { reply })
+    Ok(match degraded {
+        Some(why) => reply.with(X_DEGRADED, &why),
+        None => reply,
+    })
+}
+
+/// The memories that fit a query, so many at most, and why meaning did not take part.
+pub async fn fitting<P>(
+    ports: &P,
+    tenant: &Tenant,
+    budget: &Budget,
+    query: &str,
+    most: usize,
+) -> Result<(Vec<Recalled>, Option<String>), Refusal>
+where
+    P: Database + KeyValue + Embedder + Clock,
+{
+    let query = body::text("query", query, constants::QUERY_BYTES)?;
+    // Nothing is cached: what a write to KV costs of the day is many times what the embedding does.
+    let embedded = retrieval::embed_query(ports, &query, budget).await.ok();
+    let vector = embedded.as_ref().map(|(vector, _)| vector.as_slice());
+    let recalled = memories::recall(ports, tenant, &query, vector, most.min(RECALLED)).await?;
+    Ok((recalled, vector.is_none().then(|| without_model(budget, "recalled by words alone"))))
 }
 
 /// `GET /api/memory/{id}`
@@ -169,16 +191,20 @@ pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 /// `DELETE /api/memory/{id}` forgets at once, everywhere: text, embedding and full-text entry go in one
 /// transaction, and cached answers are out of reach.
 pub async fn forget<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let id = id_of(call)?;
-    let user = &call.tenant.user;
+    forget_one(ports, &call.tenant.user, &id_of(call)?).await?;
+    Ok(Reply::bytes(StatusCode::NO_CONTENT, "application/json", Vec::new()))
+}
+
+/// Forgets a memory of a user, if there is such a one.
+pub async fn forget_one<P: Database>(ports: &P, user: &UserId, id: &MemoryId) -> Result<(), Refusal> {
     let mut transaction = Transaction::default();
-    transaction.write(store::memories::unindex(user, &id));
-    let deleted = transaction.write(store::memories::delete(user, &id));
+    transaction.write(store::memories::unindex(user, id));
+    let deleted = transaction.write(store::memories::delete(user, id));
     transaction.write(users::bump(user));
     if transaction.commit(ports).await?.changes(deleted) == 0 {
         return Err(not_found().into());
     }
-    Ok(Reply::bytes(StatusCode::NO_CONTENT, "application/json", Vec::new()))
+    Ok(())
 }
 
 /// What is changed of a memory, as RFC 7396 merges it: `null` gives a field its default again.

@@ -4,6 +4,7 @@ pub mod request;
 
 use http::{HeaderName, StatusCode};
 use pipeline::{
+    budget::day::Budget,
     constants,
     failure::Failure,
     platform::ports::{Clock, Database, Deployment, Embedder, KeyValue, Meter, VectorIndex},
@@ -28,11 +29,20 @@ use crate::{
 /// `partial` for a job that is not known: nobody can say what it brings.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct SearchAnswer {
-    hits: Vec<Hit>,
-    mode: Mode,
-    freshness: &'static str,
+    pub(crate) hits: Vec<Hit>,
+    pub(crate) mode: Mode,
+    pub(crate) freshness: &'static str,
     cached: bool,
     took_ms: i64,
+}
+
+/// What a search found.
+#[derive(Debug)]
+pub struct Searched {
+    /// As the route answers it.
+    pub answer: SearchAnswer,
+    /// Why it was not looked for as it was to be.
+    pub degraded: Option<&'static str>,
 }
 
 /// Answers the route.
@@ -45,24 +55,36 @@ where
     if let Some(job) = search.after.as_ref().filter(|_| waited > Span::ZERO) {
         jobs::wait_for_end(ports, &call.tenant.user, job, waited).await?;
     }
+    let Searched { answer, degraded } = find(ports, &call.tenant, call.budget, &search).await?;
+    let reply = Reply::json(StatusCode::OK, &answer);
+    let reply = if search.after.is_some() { reply.after_wait(waited) } else { reply };
+    Ok(match degraded {
+        Some(why) => reply.with(HeaderName::from_static("x-degraded"), why),
+        None => reply,
+    })
+}
+
+/// Searches, and says what is to be said of what was found.
+pub async fn find<P>(ports: &P, tenant: &Tenant, budget: &Budget, search: &Search) -> Result<Searched, Failure>
+where
+    P: Database + KeyValue + Embedder + VectorIndex + Clock,
+{
     let started = ports.now();
     // Before the search: a job that ends during it may have come too late.
-    let arrival = arrival(ports, &call.tenant, &search).await?;
-    let found = retrieval::search(ports, &call.tenant, &search, call.budget).await?;
+    let arrival = arrival(ports, tenant, search).await?;
+    let found = retrieval::search(ports, tenant, search, budget).await?;
     let has_arrived = || arrival.is_some_and(|arrival| has_arrived(arrival, found.mode, started));
     let is_complete = search.after.is_none() || has_arrived();
     let freshness = if is_complete { "complete" } else { "partial" };
-    let degraded = found.mode != search.request.mode;
+    let is_degraded = found.mode != search.request.mode;
     let took_ms = ports.now().since(started).as_milliseconds();
     let answer = SearchAnswer { hits: found.hits, mode: found.mode, freshness, cached: found.cached, took_ms };
-    let reply = Reply::json(StatusCode::OK, &answer);
-    let reply = if search.after.is_some() { reply.after_wait(waited) } else { reply };
-    let why = if call.budget.is_without_neurons() {
+    let why = if budget.is_without_neurons() {
         "today's neurons are spent; found by keyword"
     } else {
         "vector search is not available; found by keyword"
     };
-    Ok(if degraded { reply.with(HeaderName::from_static("x-degraded"), why) } else { reply })
+    Ok(Searched { answer, degraded: is_degraded.then_some(why) })
 }
 
 /// How far the job behind the search's token is; nothing of nobody's job, or of another's.

@@ -16,9 +16,8 @@ pub mod rest;
 pub mod scratch;
 mod units;
 
-use bytes::Bytes;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use pipeline::{
     chat::{
         channel::Channel,
@@ -55,7 +54,8 @@ use crate::{
     api::search::request::check_filters,
     http::{
         authenticate, body,
-        call::{Call, PublicCall, Settings, since},
+        call::{Call, PublicCall, since},
+        cors,
         paging::{page, page_reply},
         reply::{Answer, Body, Joining, Refusal, Reply},
     },
@@ -297,7 +297,8 @@ pub async fn join<P: Database + Clock + Random + Sha256>(ports: &P, call: &Publi
     if !headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket")) {
         return Err(Problem::field(Code::Invalid, "Upgrade", "this path answers to WebSocket requests").into());
     }
-    check_origin(settings, request)?;
+    // A page of somebody else's may not ride on a ticket.
+    cors::check_origin(settings, request)?;
     let session = id_of(id)?;
     let offered = protocols(headers);
     let protocol = offered.iter().any(|offered| offered == PROTOCOL).then(|| PROTOCOL.to_owned());
@@ -331,27 +332,6 @@ pub async fn join<P: Database + Clock + Random + Sha256>(ports: &P, call: &Publi
 fn protocols(headers: &HeaderMap) -> Vec<String> {
     let values = headers.get_all("sec-websocket-protocol").iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(|protocol| protocol.trim().to_owned()).collect()
-}
-
-/// A browser says where its page comes from; a page of somebody else's may not ride on a ticket.
-fn check_origin(settings: &Settings, request: &Request<Bytes>) -> Result<(), Problem> {
-    let Some(origin) = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok()) else {
-        return Ok(());
-    };
-    let own = request
-        .uri()
-        .authority()
-        .map(|authority| format!("{}://{authority}", request.uri().scheme_str().unwrap_or("https")));
-    let allowed = own.as_deref() == Some(origin) || settings.allows_origin(origin);
-    if allowed {
-        Ok(())
-    } else {
-        Err(Problem::field(
-            Code::Forbidden,
-            "Origin",
-            "this page may not open sessions; its origin must be in ALLOWED_ORIGINS of the deployment",
-        ))
-    }
 }
 
 /// Compare-and-set: of two that come with the same ticket one gets in.

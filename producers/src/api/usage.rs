@@ -11,17 +11,19 @@ use http::StatusCode;
 use pipeline::{
     budget::{
         allowances::{Allowances, Resource},
-        day::Level,
+        day::{Budget, Level},
         usage::Usage,
     },
+    failure::Failure,
     platform::{
         ports::{Clock, Database, ObjectStore},
         transaction::Transaction,
     },
     store::{
         counters,
-        usage::{alerts, budget, sums},
+        usage::{alerts, budget as store_budget, sums},
     },
+    tenant::Tenant,
     time::{DAY, MILLISECOND, Span, Timestamp},
 };
 use schemars::JsonSchema;
@@ -37,14 +39,14 @@ use crate::http::{
 /// One resource of the plan, as used today by everybody of this deployment.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "ResourceUsage")]
-struct ResourceView {
-    name: &'static str,
-    used: f64,
-    allowance: f64,
-    share: f64,
-    level: Level,
+pub(crate) struct ResourceView {
+    pub(crate) name: &'static str,
+    pub(crate) used: f64,
+    pub(crate) allowance: f64,
+    pub(crate) share: f64,
+    pub(crate) level: Level,
     /// When it runs out at today's pace, if that is today; of what is stored nobody knows.
-    runs_out_at: Option<Timestamp>,
+    pub(crate) runs_out_at: Option<Timestamp>,
 }
 
 /// The day so far.
@@ -52,11 +54,11 @@ struct ResourceView {
 #[schemars(rename = "UsageOfDay")]
 pub struct UsageView {
     since: Timestamp,
-    until: Timestamp,
+    pub(crate) until: Timestamp,
     /// When all but the neurons was last counted, every five minutes; `null` until it is for the first time today.
     measured_at: Option<Timestamp>,
     invocations: u64,
-    resources: Vec<ResourceView>,
+    pub(crate) resources: Vec<ResourceView>,
     /// The resource nearest to its end.
     first_to_run_out: &'static str,
     /// The part of the neurons that indexing may use, and has used or reserved.
@@ -66,7 +68,7 @@ pub struct UsageView {
     /// What is stored in the index, as last counted, of what it holds.
     vectors: Vectors,
     /// What is given up at present.
-    degraded: Vec<String>,
+    pub(crate) degraded: Vec<String>,
     /// Thresholds passed today.
     #[schemars(with = "Vec<Map<String, Value>>")]
     alerts: Vec<Box<RawValue>>,
@@ -107,23 +109,29 @@ pub async fn usage<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>
         let view = month::read(ports, &call.tenant.user, name, &days).await?;
         return Ok(Reply::json(StatusCode::OK, &UsageAnswer::Month(view)));
     }
+    let view = today(ports, &call.tenant, call.budget).await?;
+    Ok(Reply::json(StatusCode::OK, &UsageAnswer::Day(Box::new(view))))
+}
+
+/// The day so far.
+pub async fn today<P: Database + Clock>(ports: &P, tenant: &Tenant, budget: &Budget) -> Result<UsageView, Failure> {
     let now = ports.now();
     let since = now.start_of_day();
     let mut transaction = Transaction::default();
-    let own = transaction.query(sums::of_user(&call.tenant.user, since));
-    let day = transaction.query(budget::day(now));
+    let own = transaction.query(sums::of_user(&tenant.user, since));
+    let day = transaction.query(store_budget::day(now));
     let alerts = transaction.query(alerts::since(since));
     let stored = transaction.query(counters::stored());
     let done = transaction.commit(ports).await?;
     let own = done.first(own)?.unwrap_or_default();
     let day = done.first(day)?.unwrap_or_default();
     let stored = done.first(stored)?.unwrap_or_default();
-    let allowances = &call.budget.allowances;
+    let allowances = &budget.allowances;
     let used = day.used();
     let resources = resources(&used, allowances, since, now);
     let first =
         resources.iter().max_by(|one, other| one.share.total_cmp(&other.share)).map_or("", |resource| resource.name);
-    let view = UsageView {
+    Ok(UsageView {
         since,
         until: now.next_day(),
         measured_at: day.counted_at,
@@ -132,12 +140,11 @@ pub async fn usage<P: Database + ObjectStore + Clock>(ports: &P, call: &Call<'_>
         resources,
         ingest: Share { neurons: day.ingest_neurons, allowance: allowances.ingest_neurons() },
         vectors: Vectors { stored: stored.vectors, allowance: allowances.vectors_stored },
-        degraded: call.budget.degradations(),
+        degraded: budget.degradations(),
         alerts: done.all(alerts)?.into_iter().filter_map(|alert| RawValue::from_string(alert.body).ok()).collect(),
         share: Share { neurons: own.usage.neurons, allowance: allowances.user_neurons() },
         own: own.usage,
-    };
-    Ok(Reply::json(StatusCode::OK, &UsageAnswer::Day(Box::new(view))))
+    })
 }
 
 /// Requests, as last counted.

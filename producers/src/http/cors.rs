@@ -5,8 +5,11 @@
 //! `Authorization`, never a cookie: credentials are not allowed, and there is no wildcard.
 //! <https://fetch.spec.whatwg.org/#http-cors-protocol>
 
-use http::{HeaderMap, HeaderName, StatusCode, header};
-use pipeline::time::{HOUR, Span};
+use http::{HeaderMap, HeaderName, Request, StatusCode, header};
+use pipeline::{
+    problem::{Code, Problem},
+    time::{HOUR, Span},
+};
 
 use crate::http::{call::Settings, openapi::headers, reply::Reply};
 
@@ -18,6 +21,29 @@ pub fn allowed_origin(settings: &Settings, headers: &HeaderMap) -> Option<String
     let origin = headers.get(header::ORIGIN)?.to_str().ok()?;
     settings.allows_origin(origin).then(|| origin.to_owned())
 }
+
+/// Refuses a request of a page of somebody else's: its browser says where it comes from. The deployment's own pages
+/// are those of its host, unless the host is a name that anybody could have given to this machine: a page whose name
+/// was pointed here would be of that host, too (DNS rebinding).
+///
+/// # Errors
+/// [`Code::Forbidden`].
+pub fn check_origin<B>(settings: &Settings, request: &Request<B>) -> Result<(), Problem> {
+    let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let (uri, scheme) = (request.uri(), request.uri().scheme_str().unwrap_or("https"));
+    let own = uri.authority().map(|authority| format!("{scheme}://{authority}"));
+    let is_named_by_itself = scheme == "https" || uri.host().is_some_and(|host| LOOPBACK.contains(&host));
+    let is_allowed = is_named_by_itself && own.as_deref() == Some(origin) || settings.allows_origin(origin);
+    if is_allowed {
+        return Ok(());
+    }
+    let detail = "a page of this origin may not do this; it must be in ALLOWED_ORIGINS of the deployment";
+    Err(Problem::field(Code::Forbidden, "Origin", detail))
+}
+
+/// Names of the machine itself, which nobody else can have.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// The answer to `OPTIONS`: the methods of the path, and for a page that may call it what it may send.
 pub fn options(allowed: &str, headers: &HeaderMap, origin: Option<&str>) -> Reply {
@@ -92,6 +118,34 @@ mod tests {
         assert_eq!(refused.headers[header::VARY], "Origin, Access-Control-Request-Headers");
         let none = mark(options("GET", &HeaderMap::new(), None), &Settings::default(), None);
         assert!(!none.headers.contains_key(header::VARY));
+    }
+
+    #[test]
+    fn a_page_is_the_deployments_own_where_nobody_else_can_have_its_name() {
+        let settings = settings(&["https://a.example"]);
+        let is_allowed = |url: &str, origin: &str| {
+            let request = Request::post(url).header(header::ORIGIN, origin).body(()).unwrap();
+            check_origin(&settings, &request).is_ok()
+        };
+        for (url, origin) in [
+            ("https://friend.example/mcp", "https://friend.example"),
+            ("https://friend.example/mcp", "https://a.example"),
+            ("http://localhost:8787/mcp", "http://localhost:8787"),
+            ("http://127.0.0.1:8787/mcp", "http://127.0.0.1:8787"),
+        ] {
+            assert!(is_allowed(url, origin), "{url} {origin}");
+        }
+        for (url, origin) in [
+            ("https://friend.example/mcp", "https://evil.example"),
+            ("https://friend.example/mcp", "null"),
+            ("https://friend.example/mcp", ""),
+            ("https://friend.example/mcp", "http://friend.example"),
+            ("http://localhost:8787/mcp", "http://localhost:9999"),
+            ("http://evil.example:8787/mcp", "http://evil.example:8787"),
+        ] {
+            assert!(!is_allowed(url, origin), "{url} {origin}");
+        }
+        assert!(check_origin(&settings, &Request::post("http://evil.example/mcp").body(()).unwrap()).is_ok());
     }
 
     #[test]

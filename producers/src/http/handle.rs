@@ -27,6 +27,9 @@ use crate::http::{
     routing,
 };
 
+/// Where agents call: never for a page that the deployment does not name, whatever key it has got hold of.
+const MCP_PATH: &str = "/mcp";
+
 /// What the log says of a request, beside what the edge measures.
 #[derive(Clone, Debug)]
 pub struct Summary {
@@ -116,6 +119,9 @@ impl<P: RequestPorts> Exchange<'_, P> {
         if *request.method() == Method::OPTIONS {
             return Ok(cors::options(&found.allowed(), request.headers(), self.origin));
         }
+        if found.path == MCP_PATH {
+            cors::check_origin(self.settings, &request)?;
+        }
         let operation = found.operation(request.method());
         let Some(operation) = operation else {
             let allowed = found.allowed();
@@ -177,8 +183,9 @@ impl<P: RequestPorts> Exchange<'_, P> {
                 };
                 handler(ports, &call).await
             };
-            let answer = answer.await;
-            answer.unwrap_or_else(|refusal| self.refuse(refusal))
+            let mut reply = answer.await.unwrap_or_else(|refusal| self.refuse(refusal));
+            self.summary.failure = self.summary.failure.take().or(reply.failure.take());
+            reply
         };
         let reply = rate_limit::announce(reply, &budget, used, ports.now());
         Ok(match budget.degradations() {

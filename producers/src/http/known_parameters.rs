@@ -141,6 +141,19 @@ pub const SINCE_EVENT: Parameter = Parameter::query::<String>(
     "since",
     "The `id` of the last event that is known: what comes after it follows. Without it all does.",
 );
+/// Of an agent's message.
+pub const OF_MCP: &[Parameter] = &[MCP_PROTOCOL_VERSION, MCP_METHOD, MCP_NAME];
+const MCP_PROTOCOL_VERSION: Parameter = Parameter::header::<String>(
+    "MCP-Protocol-Version",
+    "The version of MCP that is spoken. From 2026-07-28 on it says what the message's `_meta` says; without it the \
+     message is one of 2025-03-26.",
+);
+const MCP_METHOD: Parameter = Parameter::header::<String>("Mcp-Method", "From 2026-07-28 on: the message's `method`.");
+const MCP_NAME: Parameter = Parameter::header::<String>(
+    "Mcp-Name",
+    "From 2026-07-28 on, of `tools/call`, `prompts/get` and `resources/read`: the `name` or `uri` of its params, as \
+     it is or as `=?base64?…?=`.",
+);
 /// How a browser shows its ticket.
 pub const PROTOCOL: Parameter = Parameter::header::<String>(
     "Sec-WebSocket-Protocol",

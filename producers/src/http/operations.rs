@@ -16,7 +16,7 @@ use retrieval::SearchRequest;
 
 use crate::{
     api::{
-        chat, conversations, dead_letters, documents, health, index, jobs, keys, me, memories, openai, problems,
+        chat, conversations, dead_letters, documents, health, index, jobs, keys, mcp, me, memories, openai, problems,
         search, sessions, usage,
     },
     http::{
@@ -25,7 +25,8 @@ use crate::{
             ALLOW_SECRETS, CREATED_AFTER, CREATED_BEFORE, CURSOR, CURSOR_OF_DELETE, DOCUMENT_STATUS, DOCUMENT_TYPE,
             DRY_RUN, DRY_RUN_OF_DELETE, EXTERNAL_ID, EXTERNAL_ID_OF_DELETE, FORCE, IDEMPOTENCY_KEY, IF_NONE_MATCH,
             ITEM_STATUS, JOB_KIND, JOB_STATUS, LANGUAGE, LANGUAGE_OF_DELETE, LAST_EVENT_ID, LIMIT, MEMORY_STATE, MONTH,
-            PREFER, PREFIX, PREFIX_OF_DELETE, PROTOCOL, QUERY, SINCE, SINCE_EVENT, TAG, TAG_OF_DELETE, TEXT, TITLE,
+            OF_MCP, PREFER, PREFIX, PREFIX_OF_DELETE, PROTOCOL, QUERY, SINCE, SINCE_EVENT, TAG, TAG_OF_DELETE, TEXT,
+            TITLE,
         },
         operation::{Handler, Named, Operation, operation},
         paging::Page,
@@ -225,14 +226,9 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .may_read::<keys::NewKey>(JSON_BYTES)
             .answers::<keys::Issued<'_>>(CREATED)
             .refuses(&[Code::Forbidden, Code::NotFound, Code::Conflict]),
-            operation(
-                DELETE,
-                "/api/keys/{id}",
-                key!(keys::revoke),
-                "Revoke an API key; the last one only with ?force=true",
-            )
-            .takes(&[FORCE])
-            .refuses(&[Code::Conflict]),
+            operation(DELETE, "/api/keys/{id}", key!(keys::revoke), "Revoke a key; the last one only with ?force=true")
+                .takes(&[FORCE])
+                .refuses(&[Code::Conflict]),
             operation(
                 GET,
                 "/api/usage",
@@ -353,6 +349,11 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .takes(&[SINCE, PROTOCOL])
             .answers_nothing(StatusCode::SWITCHING_PROTOCOLS)
             .refuses(&[Code::Forbidden, Code::Conflict]),
+            operation(POST, "/mcp", key!(mcp::mcp), "The Model Context Protocol, for agents such as Claude Code")
+                .takes(OF_MCP)
+                .reads::<mcp::McpMessage>(READ_AT_ONCE_BYTES)
+                .answers::<mcp::McpAnswer>(OK)
+                .or_answers_nothing(ACCEPTED),
             operation(POST, "/v1/chat/completions", key!(openai::complete), "Chat in the words of OpenAI's API")
                 .reads::<openai::CompletionRequest<'_>>(HISTORY_BODY_BYTES)
                 .answers::<openai::ChatCompletion>(OK)

@@ -92,6 +92,8 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Body,
+    /// What failed and is told in the answer's own words: for the log.
+    pub failure: Option<Failure>,
 }
 
 impl Reply {
@@ -105,7 +107,19 @@ impl Reply {
 
     /// Bytes with a content type.
     pub fn bytes(status: StatusCode, content_type: &str, bytes: Vec<u8>) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Body::Bytes(bytes) }.with(header::CONTENT_TYPE, content_type)
+        Self { status, headers: HeaderMap::new(), body: Body::Bytes(bytes), failure: None }
+            .with(header::CONTENT_TYPE, content_type)
+    }
+
+    /// Nothing but that what was said is heard.
+    pub fn accepted() -> Self {
+        Self::bytes(StatusCode::ACCEPTED, "application/json", Vec::new())
+    }
+
+    /// The same after something failed that the answer tells.
+    #[must_use]
+    pub fn after(self, failure: Option<Failure>) -> Self {
+        Self { failure, ..self }
     }
 
     /// The same with one more header; a value that cannot be one is left out.

@@ -10,7 +10,7 @@ use std::{
 use pipeline::{
     budget::usage::Usage,
     chat::{
-        channel::{self, Channel, StreamState, TurnEvent, Update},
+        channel::{Channel, StreamState, TurnEvent},
         generation::Generation,
     },
     failure::Failure,
@@ -18,10 +18,11 @@ use pipeline::{
     platform::{
         asked::Asked,
         isolate::IsolateMemory,
-        ports::{Burst, Channels, Clock, Deployment as _, Meter, Random, Sha256, VectorRecord, Webhook},
+        ports::{Burst, Clock, Deployment as _, Meter, Random, Sha256, VectorRecord, Webhook},
     },
     time::{Span, Timestamp},
 };
+use serde_json::Value;
 
 use crate::{
     connection::Borrowed,
@@ -73,6 +74,8 @@ pub struct Shared {
     pub(crate) generations: RefCell<Vec<Generation>>,
     pub(crate) scripts: RefCell<VecDeque<Script>>,
     pub(crate) channels: RefCell<BTreeMap<String, Vec<TurnEvent>>>,
+    /// What was said in sessions, by the names of their channels.
+    pub(crate) said: RefCell<BTreeMap<String, Vec<Value>>>,
     pub(crate) streams: RefCell<BTreeMap<String, StreamState>>,
     pub(crate) limits: RefCell<Option<Vec<u8>>>,
     pub(crate) plan: RefCell<String>,
@@ -159,6 +162,7 @@ impl InMemory {
             generations: RefCell::default(),
             scripts: RefCell::default(),
             channels: RefCell::default(),
+            said: RefCell::default(),
             streams: RefCell::default(),
             limits: RefCell::default(),
             plan: RefCell::default(),
@@ -244,7 +248,7 @@ impl InMemory {
     }
 
     /// Counts what a channel does: a row for each event, and for a new channel its tables and its alarm.
-    fn count_channel(&self, is_known: bool, events: usize) {
+    pub(crate) fn count_channel(&self, is_known: bool, events: usize) {
         let rows = events as u64 + if is_known { 0 } else { ROWS_OF_NEW_CHANNEL };
         self.count(|usage| usage.object_rows_written += rows);
     }
@@ -333,21 +337,6 @@ impl Meter for InMemory {
 
     fn note_reservation(&self) {
         self.reserved.set(true);
-    }
-}
-
-impl Channels for InMemory {
-    async fn publish(&self, channel: &Channel, update: Update) -> Result<bool, Failure> {
-        self.count(|usage| usage.object_requests += 1);
-        self.call(Service::Channels, || {
-            let job = update.job.to_string();
-            let admission = channel::admit(self.streams.borrow().get(&job), update);
-            self.count_channel(self.streams.borrow().contains_key(&job), admission.events.len());
-            self.streams.borrow_mut().insert(job, admission.state);
-            self.channels.borrow_mut().entry(channel.name()).or_default().extend(admission.events);
-            Ok(admission.wanted)
-        })
-        .await
     }
 }
 

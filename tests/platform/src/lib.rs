@@ -2,6 +2,7 @@
 //! both kinds at every call.
 
 mod call;
+mod channels;
 mod connection;
 mod database;
 mod fate;

@@ -6,6 +6,7 @@ mod chat_under_fire;
 mod description;
 mod documents;
 mod kills;
+mod mcp;
 mod memories;
 mod openai;
 mod outages;

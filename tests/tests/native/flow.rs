@@ -80,9 +80,13 @@ fn chunks_know_their_place_and_join_to_the_original() {
     assert!(chunks.len() > 20, "a document of several slices: {} chunks", chunks.len());
     let mut end = 0;
     let mut joined = String::new();
+    let line_of = |byte: u64| content[..usize::try_from(byte).unwrap()].matches('\n').count() as u64 + 1;
     for (index, chunk) in chunks.iter().enumerate() {
         assert_eq!((chunk["chunk_index"].as_u64(), chunk["start"].as_u64()), (Some(index as u64), Some(end)));
+        let first_line = line_of(end);
         end = chunk["end"].as_u64().unwrap();
+        let lines = (chunk["start_line"].as_u64(), chunk["end_line"].as_u64());
+        assert_eq!(lines, (Some(first_line), Some(line_of(end - 1))));
         joined.push_str(chunk["text"].as_str().unwrap());
     }
     assert_eq!(joined, content);

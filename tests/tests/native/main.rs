@@ -24,6 +24,8 @@ mod large;
 mod late;
 mod lint;
 mod lists;
+mod mcp;
+mod mcp_tools;
 mod memories;
 mod mutations;
 mod namespaces;

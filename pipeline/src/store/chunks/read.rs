@@ -111,6 +111,10 @@ pub struct ChunkSpan {
     pub start: i64,
     /// One past the last.
     pub end: i64,
+    /// The line of the first byte, from 1; nothing in what was indexed before lines were counted.
+    pub start_line: Option<i64>,
+    /// The line of the last one.
+    pub end_line: Option<i64>,
     /// The text, if it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -119,11 +123,42 @@ pub struct ChunkSpan {
 /// Reads the chunks of the current revision of a user's document, in order.
 pub fn spans(user: &UserId, document: &DocumentId, with_text: bool) -> Query<ChunkSpan> {
     Query::new(
-        "SELECT c.chunk_index, c.start, c.\"end\", CASE WHEN ?3 THEN c.text END AS text
+        "SELECT c.chunk_index, c.start, c.\"end\", c.start_line, c.end_line, CASE WHEN ?3 THEN c.text END AS text
          FROM documents d JOIN chunks c ON c.id >= d.current_first AND c.id < d.current_first + d.chunk_count
          WHERE d.user_id = ?1 AND d.id = ?2 AND d.deleted_at IS NULL ORDER BY c.id",
     )
     .bind(user)
     .bind(document)
     .bind(with_text)
+}
+
+/// Which chunks of a document are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Within {
+    /// From the one on that holds this line; whose lines are not known, it may hold any.
+    pub from_line: Option<i64>,
+    /// As far as the one that holds this line.
+    pub to_line: Option<i64>,
+    /// From the one on that holds this byte.
+    pub from_byte: Option<i64>,
+    /// So many at most.
+    pub limit: i64,
+}
+
+/// Reads chunks of the current revision of a user's document with their text, in order and without a gap.
+pub fn within(user: &UserId, document: &DocumentId, within: Within) -> Query<ChunkSpan> {
+    Query::new(
+        "SELECT c.chunk_index, c.start, c.\"end\", c.start_line, c.end_line, c.text
+         FROM documents d JOIN chunks c ON c.id >= d.current_first AND c.id < d.current_first + d.chunk_count
+         WHERE d.user_id = ?1 AND d.id = ?2 AND d.deleted_at IS NULL
+           AND (?3 IS NULL OR coalesce(c.end_line, ?3) >= ?3) AND (?4 IS NULL OR coalesce(c.start_line, ?4) <= ?4)
+           AND (?5 IS NULL OR c.\"end\" > ?5)
+         ORDER BY c.id LIMIT ?6",
+    )
+    .bind(user)
+    .bind(document)
+    .bind(within.from_line)
+    .bind(within.to_line)
+    .bind(within.from_byte)
+    .bind(within.limit)
 }

@@ -222,6 +222,10 @@ pub struct FoundChunk {
     pub start: i64,
     /// One past the last.
     pub end: i64,
+    /// The line of the first byte, from 1; nothing in what was indexed before lines were counted.
+    pub start_line: Option<i64>,
+    /// The line of the last one.
+    pub end_line: Option<i64>,
     /// The text.
     pub text: String,
     /// When its document was last noted as found ([`crate::store::documents::eviction::note_hits`]).
@@ -242,7 +246,7 @@ pub struct FoundChunk {
 pub fn hits(user: &UserId, after: Option<&JobId>, rows: &[ChunkRow]) -> Result<Query<FoundChunk>, Failure> {
     Ok(Query::new(formatcp!(
         "SELECT c.id, d.id AS document_id, d.external_id, d.title, d.type, c.chunk_index, c.start, c.\"end\",
-                c.text, d.hit_at, d.evicted_at
+                c.start_line, c.end_line, c.text, d.hit_at, d.evicted_at
          FROM json_each(?1) wanted CROSS JOIN chunks c ON c.id = wanted.value AND c.user_id = ?2
          CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          LEFT JOIN job_items p ON p.id = d.latest_item

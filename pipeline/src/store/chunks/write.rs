@@ -25,6 +25,10 @@ pub struct NewChunk<'a> {
     pub start: usize,
     /// One past the last.
     pub end: usize,
+    /// The line of the first byte, from 1.
+    pub start_line: Option<i64>,
+    /// The line of the last one.
+    pub end_line: Option<i64>,
     /// The text.
     pub text: &'a str,
     /// The terms that cut a query down to what it may and should see.
@@ -55,9 +59,10 @@ const INSERT_WORDS: &str = formatcp!(
 );
 
 const INSERT_CHUNKS: &str = formatcp!(
-    "INSERT OR IGNORE INTO chunks (id, user_id, document_id, revision, chunk_index, start, \"end\", text)
+    "INSERT OR IGNORE INTO chunks (id, user_id, document_id, revision, chunk_index, start, \"end\",
+                                   start_line, end_line, text)
              SELECT r.value ->> 'id', d.user_id, d.id, d.latest, r.value ->> 'index', r.value ->> 'start',
-                    r.value ->> 'end', r.value ->> 'text'
+                    r.value ->> 'end', r.value ->> 'start_line', r.value ->> 'end_line', r.value ->> 'text'
              FROM {LATEST_OF_PACK} AND {HELD}"
 );
 

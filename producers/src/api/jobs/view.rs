@@ -15,7 +15,7 @@ use serde_json::{Map, Value, value::RawValue};
 use super::overview::{ERRORS, Items};
 
 /// What is answered about a job that is not there, or another's.
-pub(super) fn not_found() -> Problem {
+pub(crate) fn not_found() -> Problem {
     Problem::new(Code::NotFound, "there is no such job; GET /api/jobs lists yours")
 }
 
@@ -59,18 +59,31 @@ impl Status {
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Partial | Self::Failed | Self::Cancelled)
     }
+
+    /// Its name in answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Parked => "parked",
+            Self::Succeeded => "succeeded",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// One stage of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "StageProgress")]
 pub struct StageView {
-    name: Stage,
-    state: ItemState,
+    pub(crate) name: Stage,
+    pub(crate) state: ItemState,
     /// Bytes (unpack), documents (chunk) or chunks (embed, upsert) done.
-    done: i64,
+    pub(crate) done: i64,
     /// Of so many known so far.
-    total: i64,
+    pub(crate) total: i64,
     /// Most attempts any item of the stage needs at present.
     attempts: i64,
     /// Why the last failed attempt failed.
@@ -135,18 +148,18 @@ impl UploadView {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Job")]
 pub struct JobView {
-    pub(super) id: JobId,
+    pub(crate) id: JobId,
     #[schemars(with = "String")]
-    pub(super) kind: JobKind,
+    pub(crate) kind: JobKind,
     pub(super) status: Status,
-    created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     updated_at: Timestamp,
-    finished_at: Option<Timestamp>,
-    parked_until: Option<Timestamp>,
-    parked_why: Option<String>,
-    stages: Vec<StageView>,
-    items: Counts,
-    pub(super) errors: Vec<Problem>,
+    pub(crate) finished_at: Option<Timestamp>,
+    pub(crate) parked_until: Option<Timestamp>,
+    pub(crate) parked_why: Option<String>,
+    pub(crate) stages: Vec<StageView>,
+    pub(crate) items: Counts,
+    pub(crate) errors: Vec<Problem>,
     /// Of a streamed upload: how far it is unpacked.
     #[serde(skip_serializing_if = "Option::is_none")]
     upload: Option<UploadView>,
@@ -157,7 +170,7 @@ pub struct JobView {
     receipt: Option<Box<RawValue>>,
     /// Of a chat that was answered: the turn.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) result: Option<TurnResult>,
+    pub(crate) result: Option<TurnResult>,
     /// If it is later than now: all that is left is parked until then.
     #[serde(skip)]
     pub(super) due_at: Timestamp,

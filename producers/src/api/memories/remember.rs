@@ -2,6 +2,7 @@
 
 use http::{StatusCode, header};
 use pipeline::{
+    budget::day::Budget,
     constants,
     failure::Failure,
     fingerprint,
@@ -46,22 +47,29 @@ use crate::http::{
 /// Something to remember.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub struct NewMemory {
+    /// What is remembered: a sentence that says it by itself.
     #[schemars(length(min = 1, max = constants::MEMORY_BYTES), regex(pattern = schema::TEXT_WITHOUT_NUL))]
     text: String,
+    /// What it is.
     #[schemars(extend("enum" = schema::one_of_or_null(&KINDS), "default" = DEFAULT_KIND))]
     kind: Option<String>,
+    /// Where it comes from.
     #[schemars(length(min = 1, max = SOURCE_BYTES), regex(pattern = schema::TEXT_WITHOUT_NUL))]
     source: Option<String>,
+    /// How sure it is, from 0 to 1.
     #[schemars(range(min = 0, max = 1), extend("default" = 1))]
     confidence: Option<f64>,
+    /// The id of a memory that this one corrects.
     #[schemars(with = "Option<MemoryId>")]
     supersedes: Option<String>,
+    /// Whether it is in every prompt.
     #[schemars(extend("default" = false))]
     pinned: Option<bool>,
 }
 
 /// A memory that was sent, within its limits; what is not said of one that is known stays as it is.
-struct Checked {
+#[derive(Debug)]
+pub struct Checked {
     text: String,
     hash: String,
     kind: Option<String>,
@@ -119,15 +127,19 @@ pub enum Remembering {
 /// What is remembered now, and whether it was before.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Remembered {
-    outcome: Remembering,
+    pub(crate) outcome: Remembering,
     #[serde(flatten)]
-    memory: MemoryRow,
+    pub(crate) memory: MemoryRow,
     /// What else is remembered that may be about the same, the nearest first: to be corrected with `supersedes`, or
     /// left as it is.
-    similar_to: Vec<Similar>,
+    pub(crate) similar_to: Vec<Similar>,
 }
 
-fn parse(text: &[u8]) -> Result<Checked, Problem> {
+/// What was remembered, and why it was not compared with what else is.
+pub type Kept = (Remembered, Option<String>);
+
+/// Reads and checks something to remember.
+pub fn parse(text: &[u8]) -> Result<Checked, Problem> {
     let new: NewMemory = strict_json::read(text)?;
     let text = seen("/text", &new.text, constants::MEMORY_BYTES)?;
     let supersedes = new.supersedes.map(|id| MemoryId::parse(&id).ok_or_else(nothing_to_supersede)).transpose()?;
@@ -155,18 +167,30 @@ pub async fn remember<P>(ports: &P, call: &Call<'_>) -> Answer
 where
     P: Database + Embedder + Clock + Random,
 {
-    let new = parse(call.request.body())?;
-    let known = known(ports, call, &new).await?;
+    let (remembered, degraded) = keep(ports, &call.tenant, call.budget, parse(call.request.body())?).await?;
+    let reply = reply(&remembered);
+    Ok(match degraded {
+        Some(why) => reply.with(X_DEGRADED, &why),
+        None => reply,
+    })
+}
+
+/// Remembers something; see [`remember`].
+pub async fn keep<P>(ports: &P, tenant: &Tenant, budget: &Budget, new: Checked) -> Result<Kept, Refusal>
+where
+    P: Database + Embedder + Clock + Random,
+{
+    let known = known(ports, tenant, &new).await?;
     let is_active = known.as_ref().is_some_and(|memory| memory.state == "active");
     if let Some(memory) = known.clone().filter(|_| is_active && new.is_text_alone()) {
-        return Ok(reply(&Remembered { outcome: Remembering::Duplicate, memory, similar_to: Vec::new() }));
+        return Ok((Remembered { outcome: Remembering::Duplicate, memory, similar_to: Vec::new() }, None));
     }
     // Without a model it is remembered all the same, and found by its words.
-    let vector = if is_active { None } else { retrieval::embed_text(ports, &new.text, call.budget).await.ok() };
+    let vector = if is_active { None } else { retrieval::embed_text(ports, &new.text, budget).await.ok() };
     let id = MemoryId::new(ports.now(), ports.bytes());
     let embedding = vector.as_deref().map(embedding_text::encode);
-    let row = new.row(&call.tenant, &id, embedding.as_deref(), ports.now());
-    let (transaction, places) = transaction(&call.tenant, &row, known.as_ref());
+    let row = new.row(tenant, &id, embedding.as_deref(), ports.now());
+    let (transaction, places) = transaction(tenant, &row, known.as_ref());
     let done = transaction.commit(ports).await?;
     if done.changes(places.inserted) == 0 {
         return Err(refusal(&done, &places, &new)?.into());
@@ -175,15 +199,14 @@ where
     let similar_to = match (&vector, places.embeddings) {
         (Some(vector), Some(embeddings)) => {
             let embeddings = done.first(embeddings)?.unwrap_or_default();
-            similar(ports, &call.tenant, found.number, vector, &embeddings).await?
+            similar(ports, tenant, found.number, vector, &embeddings).await?
         }
         _ => Vec::new(),
     };
     let outcome = outcome(done.first(places.before)?);
-    let reply = reply(&Remembered { outcome, memory: found.memory, similar_to });
     let is_compared = vector.is_some() || is_active;
-    let degraded = || without_model(call, "what is like it was not looked for");
-    Ok(if is_compared { reply } else { reply.with(X_DEGRADED, &degraded()) })
+    let degraded = (!is_compared).then(|| without_model(budget, "what is like it was not looked for"));
+    Ok((Remembered { outcome, memory: found.memory, similar_to }, degraded))
 }
 
 fn outcome(before: Option<NumberedMemory>) -> Remembering {
@@ -203,8 +226,8 @@ fn reply(remembered: &Remembered) -> Reply {
 }
 
 /// The memory that says the same, if there is one. What is to be corrected must be there.
-async fn known<P: Database>(ports: &P, call: &Call<'_>, new: &Checked) -> Result<Option<MemoryRow>, Refusal> {
-    let user = &call.tenant.user;
+async fn known<P: Database>(ports: &P, tenant: &Tenant, new: &Checked) -> Result<Option<MemoryRow>, Refusal> {
+    let user = &tenant.user;
     let mut transaction = Transaction::default();
     let known = transaction.query(rows::of_hashes(user, &new.hash, &fingerprint::of_words(&new.text)));
     let corrected = new.supersedes.as_ref().map(|id| transaction.query(store::memories::memory(user, id)));

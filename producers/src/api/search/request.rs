@@ -13,8 +13,12 @@ use crate::{api::index::token::job_of_token, http::body};
 
 /// Reads and checks a search.
 pub fn parse(body: &[u8]) -> Result<Search, Problem> {
+    check(strict_json::read(body)?)
+}
+
+/// Checks a search that was read.
+pub fn check(mut request: SearchRequest) -> Result<Search, Problem> {
     let invalid = |pointer: &str, detail: String| Problem::field(Code::Invalid, pointer, detail);
-    let mut request: SearchRequest = strict_json::read(body)?;
     request.query = body::text("/query", &request.query, constants::QUERY_BYTES)?;
     let top_k = usize::try_from(request.top_k).ok().filter(|top_k| (1..=constants::TOP_K).contains(top_k));
     let top_k = top_k.ok_or_else(|| {

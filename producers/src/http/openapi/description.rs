@@ -24,7 +24,7 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::sessions::frames,
+    api::{mcp::McpAnswer, sessions::frames},
     http::{
         openai_problem::{self, ErrorAnswer},
         operation::{Access, Operation, Parameter, Place, RequestContent, SchemaOf, Success},
@@ -175,6 +175,10 @@ impl Description {
             let reference = self.unanswered();
             responses.extend(refusals::UNANSWERED.map(|status| (status.to_string(), reference.clone())));
         }
+        if refusals::speaks_rpc(operation) {
+            let reference = self.in_rpc();
+            responses.extend(refusals::IN_RPC.map(|status| (status.to_string(), reference.clone())));
+        }
         for (status, codes) in refusals::of(operation) {
             let reference = self.problem(operation.path, status, &codes);
             // What is answered as well is described above.
@@ -210,6 +214,15 @@ impl Description {
         let schema = json!(self.answers.subschema_for::<ErrorAnswer>());
         let name = "openai_unanswered";
         self.problems.entry(name.to_owned()).or_insert_with(|| refusals::unanswered(&schema));
+        json!({ "$ref": format!("#/components/responses/{name}") })
+    }
+
+    /// A reference to what is said of a message that is refused.
+    fn in_rpc(&mut self) -> Value {
+        let answer = json!(self.answers.subschema_for::<McpAnswer>());
+        let problem = json!(self.answers.subschema_for::<Problem>());
+        let name = "mcp_refused";
+        self.problems.entry(name.to_owned()).or_insert_with(|| refusals::in_rpc(&answer, &problem));
         json!({ "$ref": format!("#/components/responses/{name}") })
     }
 

@@ -28,6 +28,10 @@ pub(super) fn of<P>(operation: &Operation<P>) -> BTreeMap<u16, Vec<Code>> {
         // What is compressed is so by gzip.
         codes.extend([Code::TooLarge, Code::UnsupportedType]);
     }
+    if speaks_rpc(operation) {
+        // To a page of another origin.
+        codes.push(Code::Forbidden);
+    }
     codes.extend_from_slice(operation.refuses);
     codes.sort_by_key(|code| *code as usize);
     codes.dedup();
@@ -68,6 +72,23 @@ pub(super) const UNANSWERED: [u16; 2] = [424, 502];
 /// True for an operation whose answer a model may leave out, of the API whose clients wait for it.
 pub(super) fn may_be_unanswered<P>(operation: &Operation<P>) -> bool {
     openai_problem::is_spoken_at(operation.path) && operation.sends.contains(&"X-Job-Id")
+}
+
+/// The statuses of `/mcp` for a message that is refused in the words of JSON-RPC.
+pub(super) const IN_RPC: [u16; 2] = [400, 404];
+
+/// True for an operation whose answers, refusals included, are JSON-RPC's.
+pub(super) fn speaks_rpc<P>(operation: &Operation<P>) -> bool {
+    operation.path == "/mcp"
+}
+
+/// What is said of a message that is refused: what is no message at all may be refused as elsewhere.
+pub(super) fn in_rpc(answer: &Value, problem: &Value) -> Value {
+    json!({
+        "description": "The message is refused: `error` says why, in the words of JSON-RPC.",
+        "headers": headers::of_problem(IN_RPC[0]),
+        "content": { "application/json": { "schema": answer }, "application/problem+json": { "schema": problem } },
+    })
 }
 
 /// What is said of an answer that is not there.

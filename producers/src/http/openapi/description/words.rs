@@ -13,7 +13,7 @@ a problem (RFC 9457) with a `code`, the fields at fault as JSON Pointers, and a 
 Lists have pages: send `next_cursor` as `cursor` until it is null. Lengths are counted in bytes of UTF-8.";
 
 /// Every group of operations and what it is about, in the order in which they are best read.
-pub(super) const TAGS: [(&str, &str); 16] = [
+pub(super) const TAGS: [(&str, &str); 17] = [
     ("index", "Documents in, a job out."),
     ("jobs", "How far an upload or an answer is; following, stopping and trying it again."),
     ("search", "Chunks by words and by meaning."),
@@ -23,6 +23,7 @@ pub(super) const TAGS: [(&str, &str); 16] = [
     ("memories", "What is remembered across conversations."),
     ("me", "Who the caller is, and how they want answers and their data."),
     ("sessions", "Live sessions of people and agents, over WebSockets."),
+    ("mcp", "Tools, resources and prompts for agents, by the Model Context Protocol."),
     ("openai", "The same chat for clients of OpenAI's API, with its bodies and its errors."),
     ("keys", "API keys: issued, listed, revoked."),
     ("usage", "Today against every allowance of the plan."),

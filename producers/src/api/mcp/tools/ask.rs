@@ -1,0 +1,154 @@
+//! `friend_ask`: an answer with its sources.
+
+use pipeline::{
+    chat::turn::{Citation, TurnResult},
+    constants,
+    filters::Filters,
+    ids::{ConversationId, JobId},
+    time::Span,
+};
+use serde::{Deserialize, Serialize};
+
+use super::super::{
+    links,
+    tool::{Told, ToolAnswer},
+};
+use super::index::LONGEST_WAIT;
+use crate::{
+    api::chat::{self, ChatRequest},
+    http::call::{Call, RequestPorts},
+};
+
+/// What is asked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Arguments {
+    /// The question, in whole sentences.
+    question: String,
+    /// A conversation from an earlier answer, to go on with it.
+    conversation_id: Option<String>,
+    /// `simple`, `general`, `code` or `complex`; without it the question decides.
+    #[cfg_attr(test, schemars(with = "Option<pipeline::chat::catalogue::RouteName>"))]
+    route: Option<String>,
+    /// Only sources of this type: `code`, `doc` or `conversation`.
+    #[serde(rename = "type")]
+    #[cfg_attr(test, schemars(extend("enum" = pipeline::filters::DOCUMENT_TYPES)))]
+    kind: Option<String>,
+    /// Only sources that carry all of these tags.
+    tags: Option<Vec<String>>,
+    /// Seconds to wait for the answer, 0 to 50; 30 without it.
+    #[cfg_attr(test, schemars(range(min = 0, max = LONGEST_WAIT)))]
+    wait_seconds: Option<u32>,
+}
+
+/// An answer, or where it will be.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Answer {
+    /// `succeeded`, or `running` while there is none.
+    status: &'static str,
+    /// The answer; null while there is none.
+    answer: Option<String>,
+    /// What its numbers in brackets stand for.
+    citations: Vec<Cited>,
+    /// False if nothing about the question was found in documents and memories.
+    grounded: Option<bool>,
+    /// What is less than it could be, and why.
+    degraded: Option<String>,
+    /// To go on with.
+    conversation_id: ConversationId,
+    /// For `friend_status`, which has the answer once it is there.
+    job_id: JobId,
+}
+
+/// A source of an answer.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Cited {
+    /// The number in brackets.
+    n: usize,
+    /// The document's name; of a memory there is none.
+    file: Option<String>,
+    /// The first line of it.
+    start_line: Option<i64>,
+    /// The last line of it.
+    end_line: Option<i64>,
+    /// Leads to these lines.
+    link: Option<String>,
+}
+
+/// Answers the tool.
+pub async fn ask<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Arguments) -> Told {
+    let wait = asked.wait_seconds.unwrap_or(30).min(LONGEST_WAIT);
+    let checked = chat::check(ChatRequest {
+        message: asked.question,
+        conversation_id: asked.conversation_id,
+        session_id: None,
+        route: asked.route,
+        filters: Filters { kind: asked.kind, tags: asked.tags.unwrap_or_default(), ..Filters::default() },
+        use_memory: true,
+        max_tokens: None,
+    })?;
+    let begun = chat::begin(ports, &call.tenant, checked, None, "chat").await?;
+    let longest = Span::seconds(i64::from(wait)).min(constants::WAIT);
+    let result = match begun.result {
+        Some(result) => Some(result),
+        None => chat::wait_for_result(ports, &call.tenant.user, &begun.job, longest).await?,
+    };
+    let answer = answer(begun.job, begun.turn.conversation_id, result);
+    Ok(ToolAnswer::new(in_words(&answer), &answer)?)
+}
+
+fn answer(job_id: JobId, conversation_id: ConversationId, result: Option<TurnResult>) -> Answer {
+    let Some(TurnResult { answer, detail, .. }) = result else {
+        let citations = Vec::new();
+        let (answer, grounded, degraded) = (None, None, None);
+        return Answer { status: "running", answer, citations, grounded, degraded, conversation_id, job_id };
+    };
+    Answer {
+        status: "succeeded",
+        answer: Some(answer),
+        citations: detail.citations.into_iter().map(cited).collect(),
+        grounded: Some(detail.grounded),
+        degraded: detail.degraded,
+        conversation_id,
+        job_id,
+    }
+}
+
+fn cited(citation: Citation) -> Cited {
+    let lines = citation.start_line.zip(citation.end_line);
+    Cited {
+        n: citation.n,
+        link: citation.document_id.map(|id| links::document(&id, lines)),
+        file: citation.external_id.or(citation.title),
+        start_line: citation.start_line,
+        end_line: citation.end_line,
+    }
+}
+
+fn in_words(answer: &Answer) -> String {
+    let Some(said) = &answer.answer else {
+        return format!(
+            "There is no answer so far. friend_status with job_id {} has it once it is there; do something else \
+             meanwhile.",
+            answer.job_id
+        );
+    };
+    let mut text = said.clone();
+    for cited in &answer.citations {
+        let file = cited.file.as_deref().unwrap_or("a memory");
+        let lines = cited.start_line.zip(cited.end_line).map(|(first, last)| format!(":{first}-{last}"));
+        let link = cited.link.as_deref().map(|link| format!(" ({link})"));
+        text.push_str(&format!("\n[{}] {file}{}{}", cited.n, lines.unwrap_or_default(), link.unwrap_or_default()));
+    }
+    if answer.grounded == Some(false) {
+        text.push_str("\nNothing about this was found in documents and memories.");
+    }
+    if let Some(why) = &answer.degraded {
+        text.push_str(&format!("\nNote: {why}."));
+    }
+    text.push_str(&format!("\nTo go on: conversation_id {}.", answer.conversation_id));
+    text
+}

@@ -1,0 +1,123 @@
+//! `friend_index`: documents to be found from now on.
+
+use http::{HeaderMap, HeaderValue, header};
+use pipeline::{
+    constants,
+    ids::{DocumentId, JobId},
+    platform::ports::{Clock, Database, Deployment, Meter},
+    time::Span,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uploads::parse;
+
+use super::super::tool::{Told, ToolAnswer};
+use crate::{
+    api::{
+        index::{self, Uploaded, token::consistency_token},
+        jobs,
+    },
+    http::call::{Call, RequestPorts},
+};
+
+/// What is indexed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Arguments {
+    /// The documents, up to 256 KB together. The same `external_id` again replaces what was indexed under it; the same
+    /// content again costs nothing.
+    #[cfg_attr(test, schemars(with = "Vec<uploads::parse::DocumentInput>", length(min = 1)))]
+    documents: Box<RawValue>,
+    /// Seconds to wait until they can be found, 0 to 50; 0 without it.
+    #[cfg_attr(test, schemars(range(min = 0, max = LONGEST_WAIT)))]
+    wait_seconds: Option<u32>,
+}
+
+/// What became of the documents.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Answer {
+    /// The job that indexes them, for `friend_status`; null if there was nothing to do.
+    job_id: Option<JobId>,
+    /// How it is: `queued`, `running`, `succeeded`, `partial`, `in_progress`, ….
+    status: String,
+    /// For `after` of `friend_search`.
+    consistency_token: Option<String>,
+    /// What became of each document.
+    documents: Vec<Indexed>,
+}
+
+/// What became of a document.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Indexed {
+    /// Its name.
+    file: Option<String>,
+    /// Its id.
+    document_id: Option<DocumentId>,
+    /// `queued`, `duplicate` (nothing has changed), `in_progress` or `rejected`.
+    status: &'static str,
+    /// Why it was rejected.
+    error: Option<String>,
+}
+
+/// Longest wait: clients give a tool a minute.
+pub const LONGEST_WAIT: u32 = 50;
+
+/// Answers the tool.
+pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Arguments) -> Told {
+    let json = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    let wait = asked.wait_seconds.unwrap_or(0).min(LONGEST_WAIT);
+    let items = parse::parse(&json, &Box::<str>::from(asked.documents).into_boxed_bytes().into_vec().into()).await?;
+    let uploaded = index::upload(ports, &call.tenant, items).await?;
+    let status = match uploaded.job() {
+        Some(job) if wait > 0 => waited(ports, call, job, wait).await?,
+        _ => uploaded.status().to_owned(),
+    };
+    let answer = answer(&uploaded, status);
+    Ok(ToolAnswer::new(in_words(&answer), &answer)?)
+}
+
+/// How a job is after a wait.
+async fn waited<P>(ports: &P, call: &Call<'_>, job: &JobId, seconds: u32) -> Result<String, pipeline::failure::Failure>
+where
+    P: Database + Deployment + Meter + Clock,
+{
+    let user = &call.tenant.user;
+    let longest = Span::seconds(i64::from(seconds)).min(constants::WAIT);
+    jobs::wait_for_end(ports, user, job, longest).await?;
+    let view = jobs::read(ports, user, job).await?;
+    Ok(view.map_or("queued", |view| view.status().name()).to_owned())
+}
+
+fn answer(uploaded: &Uploaded, status: String) -> Answer {
+    let documents = uploaded.items().iter().map(|item| Indexed {
+        file: item.external_id.clone(),
+        document_id: item.document_id.clone(),
+        status: item.status,
+        error: item.error.as_ref().map(|problem| problem.detail.clone()),
+    });
+    Answer {
+        job_id: uploaded.job().cloned(),
+        consistency_token: uploaded.job().map(consistency_token),
+        documents: documents.collect(),
+        status,
+    }
+}
+
+fn in_words(answer: &Answer) -> String {
+    let mut text = match &answer.job_id {
+        Some(job) => format!("{} documents, job {job}: {}.", answer.documents.len(), answer.status),
+        None => format!("{} documents, nothing to do: {}.", answer.documents.len(), answer.status),
+    };
+    for document in &answer.documents {
+        let file = document.file.as_deref().unwrap_or("(without a name)");
+        let error = document.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+        text.push_str(&format!("\n{file}: {}{error}", document.status));
+    }
+    if answer.job_id.is_some() && answer.status == "queued" {
+        text.push_str("\nThey are found within seconds to minutes; friend_status says how far they are.");
+    }
+    text
+}
