@@ -193,6 +193,14 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .or_answers::<jobs::WithJob<documents::matching::DeletedDocuments<'_>>>(OK)
             .sends(OF_JOB),
             operation(
+                POST,
+                "/api/documents/manifest",
+                key!(documents::manifest::compare),
+                "Which files of a folder are not there as they are, by git's hash of their bytes",
+            )
+            .reads::<documents::manifest::Manifest>(READ_AT_ONCE_BYTES)
+            .answers::<documents::manifest::Compared<'_>>(OK),
+            operation(
                 GET,
                 "/api/documents/{id}",
                 key!(documents::get),

@@ -13,7 +13,7 @@ use rusqlite::{Connection, limits::Limit};
 /// More than the product has.
 const STATEMENTS: usize = 1_000;
 
-const MIGRATIONS: [&str; 21] = [
+const MIGRATIONS: [&str; 22] = [
     include_str!("../../../migrations/0001_users_and_keys.sql"),
     include_str!("../../../migrations/0002_jobs_and_documents.sql"),
     include_str!("../../../migrations/0003_chunks.sql"),
@@ -35,6 +35,7 @@ const MIGRATIONS: [&str; 21] = [
     include_str!("../../../migrations/0020_corrected_memories.sql"),
     include_str!("../../../migrations/0022_rejected_documents.sql"),
     include_str!("../../../migrations/0023_documents_by_time.sql"),
+    include_str!("../../../migrations/0026_blobs.sql"),
 ];
 
 thread_local! {
