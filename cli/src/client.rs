@@ -18,7 +18,7 @@ use serde_json::Value;
 use ureq::{
     Agent, Body,
     http::{HeaderMap, Request as HttpRequest, Response},
-    tls::{RootCerts, TlsConfig},
+    tls::{Certificate, RootCerts, TlsConfig},
 };
 
 use self::retry::{Attempts, Verdict};
@@ -28,6 +28,8 @@ use crate::failure::{Exit, Failure};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long it may take to begin to answer: longer than it waits where it is asked to (`Prefer: wait`).
 const ANSWER: Duration = Duration::from_secs(90);
+/// How long a body may take, in either direction. A stream of events is taken up again after it.
+const BODY: Duration = Duration::from_mins(10);
 /// Longest answer that is read: documents have 4 MB, lists less.
 const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
 
@@ -119,6 +121,19 @@ impl Reply {
     }
 }
 
+/// How what is sent to a URL is encrypted. Certificates are read only where there is something to verify.
+fn encryption(url: &str) -> TlsConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let encryption = TlsConfig::builder().unversioned_rustls_crypto_provider(provider);
+    if !url.starts_with("https") {
+        return encryption.build();
+    }
+    // What cannot be read verifies nothing: a connection fails then, and says so.
+    let trusted = rustls_native_certs::load_native_certs().certs;
+    let trusted = trusted.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
+    encryption.root_certs(RootCerts::from(trusted)).build()
+}
+
 /// A key for a request that is to be done once.
 pub fn idempotency_key() -> String {
     let mut bytes = [0u8; 16];
@@ -132,16 +147,13 @@ pub fn idempotency_key() -> String {
 impl Client {
     /// For a deployment and a key.
     pub fn new(url: &str, key: &str) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::PlatformVerifier)
-            .unversioned_rustls_crypto_provider(provider)
-            .build();
         let agent = Agent::config_builder()
             .http_status_as_error(false)
-            .tls_config(tls)
+            .tls_config(encryption(url))
             .timeout_connect(Some(CONNECT))
             .timeout_recv_response(Some(ANSWER))
+            .timeout_send_body(Some(BODY))
+            .timeout_recv_body(Some(BODY))
             .user_agent(concat!("friend/", env!("CARGO_PKG_VERSION")))
             .max_redirects(0)
             .max_redirects_will_error(false)

@@ -19,6 +19,11 @@ pub fn text_of(rfc3339: &str) -> String {
     OffsetDateTime::parse(rfc3339, &Rfc3339).map_or_else(|_| rfc3339.to_owned(), text)
 }
 
+/// True for a time that nobody waits for with a program open.
+pub fn is_far(rfc3339: &str) -> bool {
+    OffsetDateTime::parse(rfc3339, &Rfc3339).is_ok_and(|at| at - now() > Duration::from_mins(2))
+}
+
 /// How long ago that was.
 pub fn ago(rfc3339: &str) -> String {
     let Ok(at) = OffsetDateTime::parse(rfc3339, &Rfc3339) else { return rfc3339.to_owned() };
@@ -53,5 +58,6 @@ mod tests {
         assert_eq!(said, ["0 ms", "90 s", "2 min", "2 h", "10 days"]);
         assert_eq!(text_of("2026-11-26T21:15:00.000Z"), "2026-11-26 21:15 UTC");
         assert_eq!(text_of("soon"), "soon");
+        assert!(is_far("9999-01-01T00:00:00Z") && !is_far("2020-01-01T00:00:00Z") && !is_far("soon"));
     }
 }

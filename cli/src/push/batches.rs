@@ -18,8 +18,8 @@ const SMALL: u64 = 200_000;
 const LARGE: u64 = 8_000_000;
 /// Documents of a small batch.
 const SMALL_FILES: usize = 500;
-/// Documents of a large batch.
-const LARGE_FILES: usize = 5_000;
+/// Documents of a large batch: one of short files may be small enough to be read at once, which has no more.
+const LARGE_FILES: usize = constants::DOCUMENTS_PER_REQUEST;
 
 /// The files in batches, in their order.
 pub fn plan<'a>(files: impl Iterator<Item = &'a File>, bytes: u64) -> Vec<Vec<File>> {

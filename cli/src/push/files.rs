@@ -41,6 +41,16 @@ pub struct Skipped {
     pub why: String,
 }
 
+/// How it is said that something could not be read, whatever the reason.
+const UNREADABLE: &str = "cannot be read";
+
+impl Skipped {
+    /// True if it may be there, and nobody knows.
+    pub fn is_unreadable(&self) -> bool {
+        self.why.starts_with(UNREADABLE)
+    }
+}
+
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -83,7 +93,7 @@ pub fn candidates(
     for entry in walker(project, paths, all, notes)?.build() {
         match entry {
             Ok(entry) => candidates.extend(candidate(project, &entry, all, notes)),
-            Err(error) => note(notes, "", &format!("cannot be read: {error}")),
+            Err(error) => note(notes, "", &format!("{UNREADABLE}: {error}")),
         }
     }
     // Paths may overlap: a folder, and a file in it.
@@ -232,8 +242,8 @@ fn file(name: &str, path: &Path, bytes: &[u8]) -> File {
 pub fn read(path: &Path, all: bool) -> Result<Vec<u8>, String> {
     let unreadable = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => "gone while it was read".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "no permission to read it".to_owned(),
-        _ => format!("cannot be read: {error}"),
+        std::io::ErrorKind::PermissionDenied => format!("{UNREADABLE}: no permission"),
+        _ => format!("{UNREADABLE}: {error}"),
     };
     let limit = constants::DOCUMENT_BYTES as u64;
     if fs::symlink_metadata(path).map_err(unreadable)?.len() > limit {

@@ -9,7 +9,7 @@ use super::{
     files::Skipped,
     report::{Report, rejected},
 };
-use crate::{client::pages, context::Context, failure::Failure, output::Output, project::Project};
+use crate::{client::pages, clock, context::Context, failure::Failure, output::Output, project::Project};
 
 /// Jobs looked at in one turn: a key has a hundred requests in ten seconds.
 const JOBS_PER_TURN: usize = 8;
@@ -34,10 +34,15 @@ fn has_ended(view: &Value) -> bool {
     matches!(view["status"].as_str(), Some("succeeded" | "partial" | "failed" | "cancelled"))
 }
 
+/// All that is left of a job waits, and not for a moment: what failed once waits less before it is tried again.
+fn is_parked(view: &Value) -> bool {
+    view["status"] == "parked" && view["parked_until"].as_str().is_some_and(clock::is_far)
+}
+
 impl Followed {
     /// True if nothing more will happen to any of them today.
     pub fn has_ended(&self, jobs: &[(String, Option<String>)]) -> bool {
-        let ended = |job: &str| self.views.get(job).is_some_and(|view| has_ended(view) || view["status"] == "parked");
+        let ended = |job: &str| self.views.get(job).is_some_and(|view| has_ended(view) || is_parked(view));
         jobs.iter().all(|(job, _)| ended(job))
     }
 
@@ -93,7 +98,7 @@ impl Followed {
                 report.fail(entries.iter().filter_map(|item| rejected(item, project, &[])).collect());
             }
             report.fail(failures(view, project, context));
-            if view["status"] == "parked" {
+            if is_parked(view) {
                 report.parked = view["parked_until"].as_str().map(str::to_owned);
                 report.parked_why = view["parked_why"].as_str().map(str::to_owned);
             }

@@ -25,6 +25,8 @@ pub struct Compared {
     pub changed: Vec<File>,
     /// As it is here, or on its way.
     pub unchanged: usize,
+    /// Of these, on their way.
+    pub in_progress: usize,
 }
 
 impl Compared {
@@ -94,6 +96,8 @@ fn ask(project: &Project, files: &[File], context: &Context) -> Result<Value, Fa
 }
 
 fn add(compared: &mut Compared, project: &Project, files: &[File], answer: &Value) {
+    let on_their_way = answer["in_progress"].as_u64().unwrap_or(0);
+    compared.in_progress += usize::try_from(on_their_way).unwrap_or(0);
     let named = |state: &str| -> HashSet<&str> {
         answer[state].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
     };

@@ -7,7 +7,7 @@ use crate::{
     arguments::Push,
     client::{Request, pages},
     context::Context,
-    failure::Failure,
+    failure::{Exit, Failure},
     output,
     project::Project,
 };
@@ -28,6 +28,10 @@ pub fn prune(
     arguments: &Push,
     context: &Context,
 ) -> Result<Vec<String>, Failure> {
+    if let Some(unknown) = found.skipped.iter().find(|skipped| skipped.is_unreadable()) {
+        let said = format!("nothing is removed: {} {}, so nobody knows what is gone", unknown.name, unknown.why);
+        return Err(Failure::new(Exit::Partial, said).advise("all else is done; mend that and push again"));
+    }
     let gone = gone(project, paths, found, context)?;
     if gone.is_empty() {
         return Ok(Vec::new());

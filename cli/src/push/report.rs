@@ -30,6 +30,7 @@ pub struct Report {
     added: Vec<String>,
     changed: Vec<String>,
     unchanged: usize,
+    in_progress: usize,
     /// What was left out, and why.
     pub skipped: Vec<Skipped>,
     failed: Vec<Skipped>,
@@ -67,6 +68,7 @@ impl Report {
             added: names(&compared.added),
             changed: names(&compared.changed),
             unchanged: compared.unchanged,
+            in_progress: compared.in_progress,
             skipped: found.skipped.clone(),
             bytes: compared.bytes(),
             ..Self::default()
@@ -123,6 +125,7 @@ impl Report {
         };
         json!({
             "project": self.project, "added": self.added, "changed": self.changed, "unchanged": self.unchanged,
+            "in_progress": self.in_progress,
             "skipped": named(&self.skipped), "failed": named(&self.failed), "pruned": self.pruned,
             "bytes": self.bytes, "requests": requests, "seconds": took.as_secs_f64(), "jobs": self.jobs,
             "chunks": self.chunks, "parked_until": self.parked,
@@ -162,6 +165,7 @@ impl Report {
         count("added", GOOD, self.added.len());
         count("changed", GOOD, self.changed.len());
         count("unchanged", DIM, self.unchanged);
+        count("on its way", DIM, self.in_progress);
         count("removed", WARNING, self.pruned.len());
         reasons("skipped", DIM, &self.skipped);
         reasons("failed", BAD, &self.failed);
