@@ -327,6 +327,45 @@ fn what_is_gone_is_removed_when_somebody_says_so_and_what_was_uploaded_otherwise
 }
 
 #[test]
+fn without_git_the_nearest_repository_is_the_root_and_names_the_project() {
+    let folder = Folder::new("gitless");
+    folder.write("shop/.git/config", "");
+    folder.write("shop/src/new.md", "some text");
+    folder.write("other.md", "not part of it");
+    let server = deployment(&[]);
+    let within = folder.0.join("shop/src");
+    let ran = run(friend(&server.url, &within, &["--json", "push"]).env("PATH", ""));
+    let report = ran.json();
+    assert_eq!((&report["project"], &report["added"]), (&json!("shop"), &json!(["src/new.md"])), "{ran:?}");
+}
+
+#[test]
+fn a_worktree_is_the_project_that_it_is_a_tree_of() {
+    let folder = Folder::new("worktree");
+    folder.write("main/new.md", "some text");
+    let git = |folder: &str, arguments: &[&str]| {
+        let identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"];
+        let ran = std::process::Command::new("git").arg("-C").arg(folder).args(identity).args(arguments).output();
+        assert!(ran.is_ok_and(|ran| ran.status.success()), "{arguments:?}");
+    };
+    let main = folder.0.join("main").display().to_string();
+    git(&main, &["init", "--quiet"]);
+    git(&main, &["remote", "add", "origin", "https://ada:secret@Example.com:8443/owner/shop.git"]);
+    git(&main, &["add", "new.md"]);
+    git(&main, &["commit", "--quiet", "--message", "first"]);
+    git(&main, &["worktree", "add", "--quiet", "--detach", "../tree"]);
+    let server = deployment(&[]);
+    let ran = run(&mut friend(&server.url, &folder.0.join("tree"), &["--json", "push"]));
+    let report = ran.json();
+    assert_eq!(
+        (&report["project"], &report["added"]),
+        (&json!("example.com/owner/shop"), &json!(["new.md"])),
+        "{ran:?}"
+    );
+    assert!(server.asked().iter().all(|asked| !String::from_utf8_lossy(&asked.body).contains("secret")));
+}
+
+#[test]
 fn a_deployment_without_a_manifest_gets_everything() {
     let folder = Folder::new("older");
     folder.write("new.md", "some text");
