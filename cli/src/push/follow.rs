@@ -1,6 +1,9 @@
 //! Jobs followed to their ends, and bars that show how far all of them are together.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
@@ -13,9 +16,11 @@ use crate::{client::pages, clock, context::Context, failure::Failure, output::Ou
 
 /// Jobs looked at in one turn: a key has a hundred requests in ten seconds.
 const JOBS_PER_TURN: usize = 8;
-/// The pause between turns, longer while nothing changes.
+/// The pause between turns: a part of how long it has taken so far, for who waits long does not count seconds, and a
+/// look at a large job reads thousands of rows.
 const SHORTEST: Duration = Duration::from_millis(250);
-const LONGEST: Duration = Duration::from_secs(3);
+const LONGEST: Duration = Duration::from_secs(10);
+const PART: u32 = 20;
 /// Documents that are named when they cannot be indexed.
 const NAMED: usize = 1_000;
 
@@ -23,11 +28,11 @@ const NAMED: usize = 1_000;
 const STAGES: [(&str, &str); 3] = [("chunk", "chunked"), ("embed", "embedded"), ("upsert", "searchable")];
 
 /// What is known of the jobs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Followed {
     views: HashMap<String, Value>,
     next: usize,
-    pause: Duration,
+    began: Instant,
 }
 
 fn has_ended(view: &Value) -> bool {
@@ -40,6 +45,11 @@ fn is_parked(view: &Value) -> bool {
 }
 
 impl Followed {
+    /// Nothing is known so far.
+    pub fn new() -> Self {
+        Self { views: HashMap::new(), next: 0, began: Instant::now() }
+    }
+
     /// True if nothing more will happen to any of them today.
     pub fn has_ended(&self, jobs: &[(String, Option<String>)]) -> bool {
         let ended = |job: &str| self.views.get(job).is_some_and(|view| has_ended(view) || is_parked(view));
@@ -53,21 +63,18 @@ impl Followed {
     pub fn look(&mut self, jobs: &[(String, Option<String>)], context: &Context) -> Result<(), Failure> {
         let open: Vec<&String> =
             jobs.iter().map(|(job, _)| job).filter(|job| !self.views.get(*job).is_some_and(has_ended)).collect();
-        let mut is_new = false;
         for place in 0..open.len().min(JOBS_PER_TURN) {
             let Some(job) = open.get((self.next + place) % open.len()) else { continue };
             let view = context.client.get(&format!("/api/jobs/{job}"))?;
-            is_new |= self.views.get(*job).is_none_or(|before| before["stages"] != view["stages"]);
             self.views.insert((*job).clone(), view);
         }
         self.next = self.next.wrapping_add(JOBS_PER_TURN);
-        self.pause = if is_new { SHORTEST } else { (self.pause * 3 / 2).clamp(SHORTEST, LONGEST) };
         Ok(())
     }
 
     /// Waits for the next turn.
     pub fn pause(&self) {
-        std::thread::sleep(self.pause.max(SHORTEST));
+        std::thread::sleep((self.began.elapsed() / PART).clamp(SHORTEST, LONGEST));
     }
 
     /// How much the stage of this name has done of how much, over all jobs.

@@ -150,6 +150,9 @@ impl Report {
                 size(wire)
             );
             output::line(&styled(DIM, &sent));
+            if self.in_progress > 0 {
+                output::line(&styled(DIM, "`friend status --watch` follows what an earlier push has on its way"));
+            }
             if let Some(price) = self.price {
                 output::line(&price_text(price));
             }

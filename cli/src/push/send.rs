@@ -62,7 +62,7 @@ pub fn send(
     }
     let shared = Mutex::new(Shared { waiting, ..Shared::default() });
     let bars = Bars::new(context.output, bytes);
-    let mut followed = Followed::default();
+    let mut followed = Followed::new();
     let result = std::thread::scope(|scope| {
         for _ in 0..IN_FLIGHT {
             scope.spawn(|| work(project, arguments, context, &shared));
