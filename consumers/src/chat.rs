@@ -157,6 +157,7 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route, reach: u6
         is_plain: client.is_plain,
         is_formatted: client.format.is_some(),
         reach: room(reach),
+        leaves_out_oldest: client.leaves_out_oldest,
     });
     let history: Vec<PromptMessage> = context.earlier.iter().map(|earlier| earlier.message.clone()).collect();
     let is_by_guest = context.turn.request.is_by_guest();
@@ -206,7 +207,7 @@ fn compose(
     let grounded = !findings.sources.is_empty() || !prompt.memories.is_empty();
     let composed = match written {
         Ok(written) => cite(context, findings, prompt, grounded, written),
-        Err(failed) => answer_without_model(context, findings, &failed),
+        Err(failed) => answer_without_model(context, findings, prompt, &failed),
     };
     let turn = &context.turn.turn_id;
     let calls = composed.calls.into_iter().enumerate();
@@ -259,10 +260,12 @@ fn cite_for_people(context: &Context, sources: &[Source], grounded: bool, text: 
 }
 
 /// What was found, where no model answers.
-fn answer_without_model(context: &Context, findings: &Findings, failed: &Failed) -> Composed {
-    let why = fallback::reason(&failed.failure);
+fn answer_without_model(context: &Context, findings: &Findings, prompt: &Prompt, failed: &Failed) -> Composed {
+    let too_long = (prompt.unread > 0).then(|| fallback::too_long(prompt));
+    let why = too_long.as_deref().unwrap_or_else(|| fallback::reason(&failed.failure));
     let must_call = context.turn.request.client.as_ref().is_some_and(ClientAsk::must_call);
     let unanswered = match failed.failure.kind {
+        _ if too_long.is_some() => Unanswered::TooLong,
         FailureKind::Exhausted => Unanswered::Exhausted,
         _ if failed.spent.prompt_tokens > 0 && must_call => Unanswered::Uncalled,
         _ if failed.spent.prompt_tokens > 0 => Unanswered::Empty,

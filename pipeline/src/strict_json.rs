@@ -16,8 +16,8 @@ use serde::{
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-pub use self::objects::whole;
 use self::{objects::Objects, pointer::pointer, words::Schemas};
+pub use self::{objects::whole, words::abridged};
 use crate::{
     nearest,
     problem::{Code, Problem, shortened},

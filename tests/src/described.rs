@@ -3,20 +3,15 @@
 
 use std::{collections::HashMap, sync::OnceLock};
 
-use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Method, StatusCode};
 use jsonschema::Validator;
-use pipeline::{
-    ids::RequestId,
-    platform::ports::{Clock as _, Random as _},
-};
 use producers::http::{
-    call::Settings,
-    handle::handle,
+    openapi::description::{describe, what_is_read},
+    operations::operations,
     reply::{Body, Reply},
 };
 use serde_json::{Value, json};
-use test_platform::{InMemory, ready};
+use test_platform::InMemory;
 
 /// An operation's answer: its method in lower case, its path, its status.
 type Answered = (String, String, u16);
@@ -28,17 +23,15 @@ struct Described {
     json: Option<Validator>,
 }
 
-/// The description as the product answers it.
+/// The description as the table and the types make it.
 pub fn description() -> &'static Value {
     static DESCRIPTION: OnceLock<Value> = OnceLock::new();
-    DESCRIPTION.get_or_init(|| {
-        let memory = InMemory::default();
-        let request = Request::builder().uri("http://test/openapi.json").body(Bytes::new()).unwrap();
-        let request_id = RequestId::new(memory.now(), memory.bytes());
-        let (reply, _) = ready(handle(&memory, &Settings::default(), request, request_id));
-        let Body::Bytes(bytes) = reply.body else { panic!("the description is no stream") };
-        serde_json::from_slice(&bytes).unwrap()
-    })
+    DESCRIPTION.get_or_init(|| describe(operations::<InMemory>()))
+}
+
+/// The schemas that errors are worded with, as the types make them.
+pub fn strict_schemas() -> Value {
+    what_is_read(operations::<InMemory>())
 }
 
 /// Fails for an answer that the description does not have.

@@ -36,17 +36,20 @@ pub const fn slot(hash: u64, displacement: u16) -> usize {
 }
 
 /// Bytes of an entry.
-pub const ENTRY_BYTES: usize = 7;
+pub const ENTRY_BYTES: usize = 6;
 
-/// What an entry keeps of its key's hash: most strings that are no token are known by it.
+/// What an entry keeps of its key's hash: most strings that are no token are known by it and their length.
 #[inline]
 pub const fn fingerprint(hash: u64) -> u64 {
-    hash & 0xFFF
+    hash & 0x1F
 }
 
-/// The upper part of an entry, which distinguishes its own key from most others: the key's length (8 bits), the
-/// fingerprint (12). Below it are where the key's bytes begin (19) and the rank (17).
+/// The upper part of an entry, which distinguishes its own key from most others: the key's length less one (7 bits),
+/// the fingerprint (5). Below it are where the key's bytes begin (19) and the rank (17).
+///
+/// An entry of zeros, which no token has, could be that of a single byte: each of those is a token, and has an entry of
+/// its own.
 #[inline]
 pub const fn signature(length: usize, hash: u64) -> u64 {
-    length as u64 | fingerprint(hash) << 8
+    (length as u64).wrapping_sub(1) | fingerprint(hash) << 7
 }

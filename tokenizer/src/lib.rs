@@ -38,6 +38,19 @@ fn visit_word(text: &[u8], start: usize, visit: &mut impl FnMut(usize)) -> usize
     end
 }
 
+/// Tokens that a text has at least: one for each word, more for a word that is longer than any token. What counts so
+/// needs no vocabulary, which is a megabyte.
+pub fn least(text: &str) -> usize {
+    let text = text.as_bytes();
+    let (mut start, mut least) = (0, 0);
+    while start < text.len() {
+        let end = words::word_end(text, start);
+        least += (end - start).div_ceil(vocabulary::MAX_BYTES);
+        start = end;
+    }
+    least
+}
+
 /// The beginning of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Beginning {

@@ -4,8 +4,8 @@
 
 use crate::hash;
 
-/// More than any token has.
-const MAX_BYTES: usize = 128;
+/// As many as the longest token has.
+pub const MAX_BYTES: usize = 128;
 
 static BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bytes.bin"));
 static ENTRIES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/entries.bin"));
@@ -15,7 +15,7 @@ static DISPLACEMENTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/displace
 #[inline]
 pub fn rank(text: &[u8], start: usize, end: usize) -> Option<u32> {
     let length = end - start;
-    if length > MAX_BYTES {
+    if length == 0 || length > MAX_BYTES {
         return None;
     }
     let first = eight(text, start, length);
@@ -40,9 +40,9 @@ fn entry(hash: u64) -> u64 {
     let bucket = hash::bucket(hash);
     let displacement = DISPLACEMENTS.as_chunks().0.get(bucket).map_or(0, |bytes| u16::from_le_bytes(*bytes));
     let slot = hash::slot(hash, displacement);
-    // Of the eight bytes the last is the next entry's.
+    // Of the eight bytes the last two are the next entry's.
     let bytes = ENTRIES.get(slot * hash::ENTRY_BYTES..).and_then(<[u8]>::first_chunk);
-    bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes) & (u64::MAX >> 8))
+    bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes) & (u64::MAX >> 16))
 }
 
 /// The eight bytes at `at` as a number; those beyond `length` are zeros.

@@ -30,6 +30,7 @@ fn check(name: &str, text: &str) {
     let (expected, actual) = (expected(text), actual(text));
     if expected == actual {
         assert_eq!(tokenizer::count(text), actual.len());
+        assert!(tokenizer::least(text) <= actual.len(), "{name}: at least {}", tokenizer::least(text));
         return;
     }
     let place = expected.iter().zip(&actual).take_while(|(left, right)| left == right).count();

@@ -5,7 +5,7 @@ use pipeline::{
     failure::{Failure, FailureKind},
 };
 
-use super::{citations::Cited, history::beginning, sources::Source};
+use super::{citations::Cited, history::beginning, prompt::Prompt, sources::Source};
 
 /// Sources that are quoted.
 const QUOTED: usize = 3;
@@ -19,6 +19,15 @@ pub fn reason(failure: &Failure) -> &'static str {
         FailureKind::Transient => "the language models are not answering",
         FailureKind::Input | FailureKind::Bug => "no language model is available",
     }
+}
+
+/// The same of a client's words, of which there are more than the models read.
+pub fn too_long(prompt: &Prompt) -> String {
+    let (tokens, most) = (prompt.tokens, prompt.tokens - prompt.unread);
+    format!(
+        "the messages have {tokens} tokens, and this model's maximum context length leaves {most} beside the answer: \
+         shorten them, or ask for a shorter answer"
+    )
 }
 
 /// Quotes the best sources.

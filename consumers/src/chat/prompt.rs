@@ -50,6 +50,8 @@ pub struct ClientParts {
     pub is_formatted: bool,
     /// Tokens that the models read, if what the client says needs more than its route's window.
     pub reach: usize,
+    /// The oldest messages are left out until the rest fits.
+    pub leaves_out_oldest: bool,
 }
 
 /// A prompt, and what of its parts is in it.
@@ -65,6 +67,8 @@ pub struct Prompt {
     pub history: usize,
     /// Its size in tokens.
     pub tokens: usize,
+    /// Tokens of it that the models do not read: of a client's own words, of which none are cut.
+    pub unread: usize,
 }
 
 /// Tokens a chat template spends on a message beyond its text.
@@ -127,7 +131,7 @@ pub fn build(parts: &Parts<'_>, token_budget: usize, measure: Measure<'_>) -> Pr
     }
     let messages = messages(system, history, format!("{memories}{sources}{question}"));
     let tokens = token_budget.saturating_sub(left);
-    Prompt { messages, sources: source_count, memories: ids, history: history_count, tokens }
+    Prompt { messages, sources: source_count, memories: ids, history: history_count, tokens, unread: 0 }
 }
 
 fn messages(system: String, history: Vec<PromptMessage>, question: String) -> Vec<PromptMessage> {
@@ -140,11 +144,21 @@ fn messages(system: String, history: Vec<PromptMessage>, question: String) -> Ve
 fn build_for_client(parts: &Parts<'_>, client: ClientParts, token_budget: usize, measure: Measure<'_>) -> Prompt {
     let system = system_message(parts, usize::MAX, measure);
     let as_read = |said: &PromptMessage| if client.is_plain { said.clone() } else { harmless(said) };
-    let history: Vec<PromptMessage> = parts.history.iter().map(as_read).collect();
+    let mut history: Vec<PromptMessage> = parts.history.iter().map(as_read).collect();
     let following: Vec<PromptMessage> = parts.following.iter().map(as_read).collect();
-    let said = history.iter().chain(&following).map(PromptMessage::text);
+    let size = |text: &str| measure(text, usize::MAX).tokens + PER_MESSAGE;
+    let said = following.iter().map(PromptMessage::text);
     let said = said.chain([system.as_str(), parts.question].map(Cow::from)).chain(parts.tools.map(Cow::from));
-    let fixed: usize = said.map(|text| measure(&text, usize::MAX).tokens + PER_MESSAGE).sum();
+    let mut fixed: usize = said.map(|text| size(&text)).sum();
+    let sizes: Vec<usize> = history.iter().map(|message| size(&message.text())).collect();
+    if client.leaves_out_oldest {
+        let kept = newest_of(&sizes, client.reach.saturating_sub(fixed));
+        history.drain(..history.len() - kept);
+        // An answer to nothing is no beginning.
+        let begins = history.iter().position(|message| message.role == Role::User).unwrap_or(history.len());
+        history.drain(..begins);
+    }
+    fixed += sizes.iter().rev().take(history.len()).sum::<usize>();
     let token_budget = token_budget.max((fixed + token_budget / 2).min(client.reach));
     let mut left = token_budget.saturating_sub(fixed);
     let (memories, ids, used) = quote_memories(parts.memories, share(left, MEMORY_SHARE), measure);
@@ -155,7 +169,18 @@ fn build_for_client(parts: &Parts<'_>, client: ClientParts, token_budget: usize,
     let history_count = history.len();
     let mut messages = messages(system, history, format!("{memories}{sources}{}", parts.question));
     messages.extend(following);
-    Prompt { messages, sources: source_count, memories: ids, history: history_count, tokens }
+    let unread = fixed.saturating_sub(client.reach);
+    Prompt { messages, sources: source_count, memories: ids, history: history_count, tokens, unread }
+}
+
+/// How many of the last of these sizes fit together.
+fn newest_of(sizes: &[usize], room: usize) -> usize {
+    let mut left = Some(room);
+    let fits = |size: &&usize| {
+        left = left.and_then(|left| left.checked_sub(**size));
+        left.is_some()
+    };
+    sizes.iter().rev().take_while(fits).count()
 }
 
 /// A message whose words cannot pass for anybody else's; nor can what is called, or what came of it.
@@ -360,6 +385,24 @@ mod tests {
         assert_eq!(prompt.messages[3].content, question);
         let silent = Parts { instructions: None, ..plain };
         assert_eq!(build(&silent, 1_000, &words).messages[0].role, Role::User);
+    }
+
+    #[test]
+    fn what_the_models_do_not_read_is_said_or_left_out_as_the_client_wishes() {
+        let history = [
+            said(Role::User, &"old ".repeat(500)),
+            said(Role::Assistant, "Yes."),
+            said(Role::User, &"new ".repeat(300)),
+            said(Role::Assistant, "No."),
+        ];
+        let client = ClientParts { reach: 600, is_plain: true, ..ClientParts::default() };
+        let parts = Parts { history: &history, question: "Q?", client: Some(client), ..Parts::default() };
+        let whole = build(&parts, 400, &words);
+        assert_eq!((whole.history, whole.unread), (4, whole.tokens - 600));
+        let client = ClientParts { leaves_out_oldest: true, ..client };
+        let cut = build(&Parts { client: Some(client), ..parts }, 400, &words);
+        assert_eq!((cut.history, cut.unread), (2, 0));
+        assert!(cut.messages[0].content.starts_with("new"), "{}", cut.messages[0].content);
     }
 
     #[test]

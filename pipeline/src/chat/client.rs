@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::chat::{prompt::PromptMessage, tools::OfferedTools};
 
 /// The wishes of a client that keeps its history itself. All it says is read, or its request is refused: nothing of
-/// it is cut. Its answer is the model's: nothing is put before it.
+/// it is cut, unless it asks for that. Its answer is the model's: nothing is put before it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientAsk {
@@ -29,6 +29,9 @@ pub struct ClientAsk {
     /// What followed the question so far: calls, and what came of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub following: Vec<PromptMessage>,
+    /// The oldest messages are left out until the rest fits; otherwise what does not fit is refused.
+    #[serde(skip_serializing_if = "is_false")]
+    pub leaves_out_oldest: bool,
 }
 
 impl ClientAsk {

@@ -247,10 +247,9 @@ pub fn estimated_tokens(text: &str) -> u64 {
     tokenizer::count(text) as u64
 }
 
-/// The tokens of a text, if it has at most so many; no more of it is looked at.
-pub fn tokens_up_to(text: &str, most: u64) -> Option<u64> {
-    let beginning = tokenizer::beginning(text, usize::try_from(most).unwrap_or(usize::MAX));
-    (beginning.bytes == text.len()).then_some(beginning.tokens as u64)
+/// Tokens that a text has at least: see [`tokenizer::least`].
+pub fn least_tokens(text: &str) -> u64 {
+    tokenizer::least(text) as u64
 }
 
 #[cfg(test)]

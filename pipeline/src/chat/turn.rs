@@ -201,6 +201,8 @@ pub enum Unanswered {
     Empty,
     /// A model was asked, and called nothing, although the question demands it.
     Uncalled,
+    /// What the client says is more than the models read.
+    TooLong,
     /// No model of the route answers.
     Unavailable,
 }

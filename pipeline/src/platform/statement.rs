@@ -1,6 +1,10 @@
 //! SQL as data: what a port sends to D1 and what comes back.
 
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserializer,
+    de::{DeserializeOwned, Visitor},
+    forward_to_deserialize_any,
+};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -92,8 +96,42 @@ impl Rows {
 }
 
 fn read<T: DeserializeOwned>(row: &RawValue) -> Result<T, Failure> {
-    serde_json::from_str(row.get())
+    T::deserialize(Row(&mut serde_json::Deserializer::from_str(row.get())))
         .map_err(|error| Failure::bug(format!("a row of D1 is not what the code expects: {error}")))
+}
+
+/// A row, which is an object: that serde's structures could be read from lists as well is a twentieth of a Worker.
+struct Row<D>(D);
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Row<D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_any(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.0.deserialize_map(visitor)
+    }
+
+    // Also how serde_json passes on what it leaves as it is.
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_newtype_struct(name, visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_map(visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        seq tuple tuple_struct enum identifier ignored_any
+    }
 }
 
 /// The answers of a transaction, by the statement's place in it.

@@ -1,6 +1,6 @@
 //! What is wrong with a value, said in words of JSON: of what was sent, and of what the schema allows.
 
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde_json::Value;
 
 use super::pointer::pointer;
@@ -9,6 +9,8 @@ use crate::{
     problem::{excerpt, shortened},
 };
 
+/// Where schemas lie that others refer to, as JSON Schema names it.
+const DEFINITIONS: &str = "$defs";
 /// How serde begins what it says of values that do not fit. Whatever begins otherwise is said by a type of ours.
 const SAID_BY_SERDE: [&str; 7] = [
     "invalid type",
@@ -81,13 +83,35 @@ fn beginning(text: &str) -> String {
     format!("{}{rest}", Value::from(excerpt))
 }
 
+/// What of the schemas of clients' types errors are worded with, by the names of the types. Reading it is cheap, and
+/// what makes it from the types is half a megabyte of wasm: `PUBLISH=1 cargo test -p tests --test native published`
+/// writes it, and a test holds it to the types.
+const SCHEMAS: &str = include_str!("schemas.json");
+
 /// The schema of a type, to look up what it allows.
-pub struct Schemas(Value);
+pub struct Schemas {
+    all: Value,
+    root: Value,
+}
 
 impl Schemas {
     /// The schema of this type.
     pub fn of<T: JsonSchema>() -> Self {
-        Self(SchemaGenerator::default().into_root_schema_for::<T>().to_value())
+        Self::written::<T>(serde_json::from_str(SCHEMAS).unwrap_or_default())
+    }
+
+    #[cfg(not(test))]
+    fn written<T: JsonSchema>(all: Value) -> Self {
+        let root = all[DEFINITIONS].get(T::schema_name().as_ref()).cloned();
+        debug_assert!(root.is_some(), "schemas.json has no {}: see strict_json/words.rs", T::schema_name());
+        Self { root: root.unwrap_or_default(), all }
+    }
+
+    /// Types of tests are written nowhere.
+    #[cfg(test)]
+    fn written<T: JsonSchema>(_: Value) -> Self {
+        let all = schemars::SchemaGenerator::default().into_root_schema_for::<T>().to_value();
+        Self { root: all.clone(), all }
     }
 
     /// The fields that objects have at that place.
@@ -153,7 +177,7 @@ impl Schemas {
 
     /// All schemas that a value at that place may have.
     fn places(&self, path: &[String]) -> Vec<&Value> {
-        let mut places = self.alternatives(&self.0);
+        let mut places = self.alternatives(&self.root);
         for part in path {
             let inner: Vec<&Value> = places.into_iter().filter_map(|place| inside(place, part)).collect();
             places = inner.into_iter().flat_map(|place| self.alternatives(place)).collect();
@@ -164,7 +188,7 @@ impl Schemas {
     /// A schema, what it refers to, and each of what it may be instead.
     fn alternatives<'a>(&'a self, schema: &'a Value) -> Vec<&'a Value> {
         let referred = schema.get("$ref").and_then(Value::as_str);
-        let referred = referred.and_then(|to| self.0.pointer(to.strip_prefix('#')?));
+        let referred = referred.and_then(|to| self.all.pointer(to.strip_prefix('#')?));
         let others = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|name| schema.get(name)?.as_array()).flatten();
         let deeper = others.chain(referred).flat_map(|other| self.alternatives(other));
         std::iter::once(schema).chain(deeper).collect()
@@ -177,4 +201,31 @@ fn inside<'a>(schema: &'a Value, part: &str) -> Option<&'a Value> {
         return schema.get("items");
     }
     schema.get("properties")?.get(part)
+}
+
+/// What [`Schemas`] looks at of some schemas: their names, and of each what is allowed, without a description.
+pub fn abridged(definitions: &serde_json::Map<String, Value>) -> Value {
+    let definitions = definitions.iter().map(|(name, schema)| (name.clone(), abridge(schema)));
+    serde_json::json!({ DEFINITIONS: definitions.collect::<serde_json::Map<_, _>>() })
+}
+
+fn abridge(schema: &Value) -> Value {
+    const LOOKED_AT: [&str; 11] =
+        ["$ref", "allOf", "anyOf", "const", "enum", "format", "items", "maximum", "minimum", "oneOf", "type"];
+    let all = |schemas: &Value| match schemas {
+        Value::Array(schemas) => schemas.iter().map(abridge).collect(),
+        one => abridge(one),
+    };
+    let Some(schema) = schema.as_object() else { return schema.clone() };
+    let kept = schema.iter().filter_map(|(name, value)| {
+        let value = match (name.as_str(), value) {
+            ("items" | "allOf" | "anyOf" | "oneOf", schemas) => all(schemas),
+            ("properties", Value::Object(fields)) => {
+                fields.iter().map(|(name, schema)| (name.clone(), abridge(schema))).collect()
+            }
+            (name, value) => LOOKED_AT.contains(&name).then(|| value.clone())?,
+        };
+        Some((name.clone(), value))
+    });
+    kept.collect()
 }

@@ -1,258 +1,67 @@
 //! `GET /openapi.json`: the API as its table of operations describes it, in `OpenAPI` 3.1.
 //!
-//! Schemas come from the types that requests are parsed into and answers are made of, with the limits that
-//! the code checks against. What follows from a row is said for every row ([`refusals`], [`headers`]); sentences are in
-//! [`words`], examples in [`examples`]. <https://spec.openapis.org/oas/v3.1.0>
+//! What is answered is `producers/openapi.json`, which the feature `description` writes from the table and the types
+//! ([`description`]); a test of the whole product holds one to the other, and `PUBLISH=1 cargo test -p tests --test
+//! native published` writes it again.
 
-mod examples;
+#[cfg(feature = "description")]
+pub mod description;
 pub mod headers;
-mod refusals;
-mod schemas;
-mod words;
 
-#[cfg(test)]
-mod tests;
+use std::sync::LazyLock;
 
-use std::{collections::BTreeMap, sync::OnceLock};
-
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use pipeline::{
     fingerprint,
     problem::{Code, Problem},
 };
-use schemars::SchemaGenerator;
-use serde_json::{Map, Value, json};
+use uploads::inflate;
 
-use crate::http::{
-    openai_problem::{self, ErrorAnswer},
-    operation::{Access, Operation, Parameter, Place, RequestContent, SchemaOf, Success},
-    reply::{Body, Reply},
-};
+use crate::http::reply::{Body, Refusal, Reply};
+
+/// The description, compressed when this crate is built.
+static COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"));
+/// More than it has bytes.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// What distinguishes the description from that of another version.
+static ETAG: LazyLock<String> = LazyLock::new(|| format!("\"{}\"", &fingerprint::of(&[COMPRESSED])[..32]));
+
+/// The description; made once in an isolate.
+static TEXT: LazyLock<Option<Vec<u8>>> = LazyLock::new(|| inflate::whole(COMPRESSED, MOST_BYTES).ok().flatten());
 
 /// The description as an answer; nothing but its tag for whoever has it already.
-pub fn reply<P>(operations: &[Operation<P>], request: &HeaderMap) -> Reply {
-    let Text { bytes, etag } = description(operations);
+///
+/// # Errors
+/// [`Code::Internal`] for what was not built as it should be.
+pub fn reply(request: &HeaderMap) -> Result<Reply, Refusal> {
     let reply = Reply::bytes(StatusCode::NOT_MODIFIED, "application/json", Vec::new())
-        .with(header::ETAG, etag)
+        .with(header::ETAG, &ETAG)
         .with(header::CACHE_CONTROL, "no-cache");
     if reply.is_known_to(request) {
-        return reply;
+        return Ok(reply);
     }
-    Reply { status: StatusCode::OK, body: Body::Bytes(bytes.clone()), ..reply }
+    let text = TEXT.clone().ok_or_else(|| Problem::new(Code::Internal, "the description cannot be read"))?;
+    Ok(Reply { status: StatusCode::OK, body: Body::Bytes(text), ..reply })
 }
 
-/// The description as text, and what distinguishes it from that of another version.
-struct Text {
-    bytes: Vec<u8>,
-    etag: String,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The description as text; made once, for the operations are the same on every platform and at every request.
-fn description<P>(operations: &[Operation<P>]) -> &'static Text {
-    static DESCRIPTION: OnceLock<Text> = OnceLock::new();
-    DESCRIPTION.get_or_init(|| {
-        let bytes = describe(operations).to_string().into_bytes();
-        let etag = format!("\"{}\"", &fingerprint::of(&[&bytes])[..32]);
-        Text { bytes, etag }
-    })
-}
-
-/// The description of these operations.
-fn describe<P>(operations: &[Operation<P>]) -> Value {
-    let mut description = Description::new();
-    let mut paths = Map::new();
-    for operation in operations {
-        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-        path[method(&operation.method)] = description.operation(operation);
-    }
-    let tags = words::TAGS.map(|(name, description)| json!({ "name": name, "description": description }));
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Claude's Friend",
-            "version": env!("CARGO_PKG_VERSION"),
-            "description": words::INTRODUCTION,
-            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
-        },
-        "servers": [{ "url": "/", "description": "This deployment." }],
-        "security": [{ "key": [] }],
-        "tags": tags,
-        "paths": paths,
-        "components": description.components(),
-    })
-}
-
-fn method(method: &Method) -> String {
-    method.as_str().to_lowercase()
-}
-
-fn security_schemes() -> Value {
-    json!({
-        "key": { "type": "http", "scheme": "bearer", "description": "An API key, `cf_…`." },
-        "administrator": { "type": "http", "scheme": "bearer", "description": "The administration token." },
-        "ticket": {
-            "type": "apiKey", "in": "header", "name": "Sec-WebSocket-Protocol",
-            "description": "A ticket of a live session, `claudes-friend, ticket.…`.",
-        },
-    })
-}
-
-/// What requests may be and what answers are, as far as operations were described.
-struct Description {
-    requests: SchemaGenerator,
-    /// Bodies in which unknown fields are passed over.
-    open_requests: SchemaGenerator,
-    answers: SchemaGenerator,
-    /// What several operations refuse alike.
-    problems: BTreeMap<String, Value>,
-}
-
-impl Description {
-    fn new() -> Self {
-        Self {
-            requests: schemas::of_strict_requests(),
-            open_requests: schemas::of_open_requests(),
-            answers: schemas::of_answers(),
-            problems: BTreeMap::new(),
-        }
+    #[test]
+    fn the_description_is_answered_as_it_was_written() {
+        let Body::Bytes(answered) = reply(&HeaderMap::new()).unwrap().body else { panic!("it is no stream") };
+        assert_eq!(answered, include_bytes!("../../openapi.json"));
     }
 
-    fn operation<P>(&mut self, operation: &Operation<P>) -> Value {
-        let id = operation.id();
-        let mut described = json!({
-            "operationId": id,
-            "summary": operation.summary,
-            "tags": [operation.named.module],
-            "responses": self.responses(operation),
-        });
-        if let Some(description) = words::description(&id) {
-            described["description"] = json!(description);
-        }
-        let parameters = self.parameters(operation);
-        if !parameters.is_empty() {
-            described["parameters"] = Value::Array(parameters);
-        }
-        if let Some(content) = &operation.request {
-            described["requestBody"] = self.request_body(&id, operation.path, content);
-        }
-        if let Some(security) = security(operation.named.handler.access()) {
-            described["security"] = security;
-        }
-        described
-    }
-
-    fn parameters<P>(&mut self, operation: &Operation<P>) -> Vec<Value> {
-        let id = |described: &str| {
-            let schema = json!({ "type": "string", "minLength": 1 });
-            json!({ "name": "id", "in": "path", "required": true, "description": described, "schema": schema })
-        };
-        let in_path = operation.path.contains("{id}").then(|| id(words::id(operation.path)));
-        let mut described: Vec<Value> = in_path.into_iter().collect();
-        for Parameter { name, place, schema, description } in operation.parameters {
-            let place = match place {
-                Place::Query => "query",
-                Place::Header => "header",
-            };
-            let schema = schema(&mut self.requests);
-            described.push(json!({ "name": name, "in": place, "description": description, "schema": schema }));
-        }
-        described
-    }
-
-    fn request_body(&mut self, id: &str, path: &str, content: &RequestContent) -> Value {
-        let mut media_types = Map::new();
-        let is_open = openai_problem::is_spoken_at(path);
-        let schemas = if is_open { &mut self.open_requests } else { &mut self.requests };
-        let mut in_json = json!({ "schema": (content.schema)(schemas) });
-        if let Some(examples) = examples::of_request(id) {
-            in_json["examples"] = examples;
-        }
-        media_types.insert("application/json".to_owned(), in_json);
-        let others = content.other_media_types.iter();
-        media_types.extend(others.map(|media_type| ((*media_type).to_owned(), schemas::of_upload(media_type))));
-        let description = words::body(content.limit, content.streamed);
-        json!({ "required": !content.optional, "description": description, "content": media_types })
-    }
-
-    fn responses<P>(&mut self, operation: &Operation<P>) -> Value {
-        let mut responses = Map::new();
-        for success in [Some(operation.success), operation.other_success].into_iter().flatten() {
-            let status = success.status;
-            let response = responses.entry(status.as_str()).or_insert_with(|| {
-                let headers = headers::of_success(operation);
-                json!({ "description": words::success(status), "headers": headers })
-            });
-            for media_type in success.media_types {
-                response["content"][media_type] = self.content(media_type, &operation.id(), success);
-            }
-        }
-        if refusals::may_be_unanswered(operation) {
-            let reference = self.unanswered();
-            responses.extend(refusals::UNANSWERED.map(|status| (status.to_string(), reference.clone())));
-        }
-        for (status, codes) in refusals::of(operation) {
-            let reference = self.problem(operation.path, status, &codes);
-            // What is answered as well is described above.
-            responses.entry(status.to_string()).or_insert(reference);
-        }
-        Value::Object(responses)
-    }
-
-    /// What comes under a media type.
-    fn content(&mut self, media_type: &str, id: &str, success: Success) -> Value {
-        let Some(schema) = success.schema else { return schemas::of_bytes(media_type) };
-        let mut content = json!({ "schema": schema(&mut self.answers) });
-        if let Some(example) = examples::of_answer(id, success.status.as_u16()) {
-            content["example"] = example;
-        }
-        content
-    }
-
-    /// A reference to what is said about these kinds of problem.
-    fn problem(&mut self, path: &str, status: u16, codes: &[Code]) -> Value {
-        let speaks_openai = openai_problem::is_spoken_at(path);
-        let name = refusals::name(codes, speaks_openai);
-        if !self.problems.contains_key(&name) {
-            let schema: SchemaOf = if speaks_openai {
-                SchemaGenerator::subschema_for::<ErrorAnswer>
-            } else {
-                SchemaGenerator::subschema_for::<Problem>
-            };
-            let schema = json!(schema(&mut self.answers));
-            self.problems.insert(name.clone(), refusals::component(status, codes, &schema, speaks_openai));
-        }
-        json!({ "$ref": format!("#/components/responses/{name}") })
-    }
-
-    /// A reference to what is said of an answer that is not there.
-    fn unanswered(&mut self) -> Value {
-        let schema = json!(self.answers.subschema_for::<ErrorAnswer>());
-        let name = "openai_unanswered";
-        self.problems.entry(name.to_owned()).or_insert_with(|| refusals::unanswered(&schema));
-        json!({ "$ref": format!("#/components/responses/{name}") })
-    }
-
-    /// What operations share. A type that reads and writes alike is one.
-    fn components(mut self) -> Value {
-        let mut schemas = self.open_requests.take_definitions(true);
-        schemas.extend(self.answers.take_definitions(true));
-        // Those that answers have as well are as strict there.
-        schemas.extend(self.requests.take_definitions(true));
-        json!({
-            "securitySchemes": security_schemes(),
-            "headers": headers::components(),
-            "responses": self.problems,
-            "schemas": schemas,
-        })
-    }
-}
-
-/// What an operation demands beside, or instead of, an API key.
-fn security(access: Access) -> Option<Value> {
-    match access {
-        Access::Key => None,
-        Access::Public => Some(json!([])),
-        Access::KeyOrAdministrator => Some(json!([{ "key": [] }, { "administrator": [] }])),
-        Access::Ticket => Some(json!([{ "ticket": [] }, { "key": [] }])),
+    #[test]
+    fn whoever_has_the_description_is_told_so() {
+        let mut request = HeaderMap::new();
+        let whole = reply(&request).unwrap();
+        request.insert(header::IF_NONE_MATCH, whole.headers[header::ETAG].clone());
+        let known = reply(&request).unwrap();
+        assert_eq!((whole.status, known.status), (StatusCode::OK, StatusCode::NOT_MODIFIED));
+        assert!(matches!(known.body, Body::Bytes(bytes) if bytes.is_empty()));
     }
 }

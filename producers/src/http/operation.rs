@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use http::{Method, StatusCode};
 use pipeline::problem::Code;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 
 use crate::http::{
     call::{Call, PublicCall},
@@ -17,8 +17,32 @@ pub type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
 pub type PublicHandler<P> = for<'a> fn(&'a P, &'a PublicCall<'a>) -> Answering<'a>;
 /// Answers a user.
 pub type KeyedHandler<P> = for<'a> fn(&'a P, &'a Call<'a>) -> Answering<'a>;
+
 /// How a type is described; a schema that others share becomes a component of the description.
-pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+///
+/// Only what writes the description asks (feature `description`). A Worker answers what was written: what makes schemas
+/// of types would be an eighth of it.
+#[derive(Clone, Copy, Debug)]
+pub struct SchemaOf {
+    #[cfg(feature = "description")]
+    describe: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+}
+
+impl SchemaOf {
+    /// Of this type.
+    pub const fn new<T: JsonSchema>() -> Self {
+        Self {
+            #[cfg(feature = "description")]
+            describe: schemars::SchemaGenerator::subschema_for::<T>,
+        }
+    }
+
+    /// The schema, or a reference to it among the generator's definitions.
+    #[cfg(feature = "description")]
+    pub fn describe(self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        (self.describe)(generator)
+    }
+}
 
 /// Who may call an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,12 +145,12 @@ pub struct Parameter {
 impl Parameter {
     /// A parameter of the query string.
     pub const fn query<T: JsonSchema>(name: &'static str, description: &'static str) -> Self {
-        Self { name, place: Place::Query, schema: SchemaGenerator::subschema_for::<T>, description }
+        Self { name, place: Place::Query, schema: SchemaOf::new::<T>(), description }
     }
 
     /// A header.
     pub const fn header<T: JsonSchema>(name: &'static str, description: &'static str) -> Self {
-        Self { name, place: Place::Header, schema: SchemaGenerator::subschema_for::<T>, description }
+        Self { name, place: Place::Header, schema: SchemaOf::new::<T>(), description }
     }
 }
 
@@ -181,7 +205,7 @@ impl<P> Operation<P> {
     /// Reads a JSON body of at most so many bytes.
     #[must_use]
     pub const fn reads<T: JsonSchema>(mut self, limit: usize) -> Self {
-        let schema = SchemaGenerator::subschema_for::<T>;
+        let schema = SchemaOf::new::<T>();
         self.request = Some(RequestContent { schema, other_media_types: &[], optional: false, limit, streamed: None });
         self
     }
@@ -287,7 +311,7 @@ impl<P> Operation<P> {
 const JSON: &[&str] = &["application/json"];
 
 const fn json<T: JsonSchema>(status: StatusCode) -> Success {
-    Success { status, media_types: JSON, schema: Some(SchemaGenerator::subschema_for::<T>) }
+    Success { status, media_types: JSON, schema: Some(SchemaOf::new::<T>()) }
 }
 
 const fn nothing(status: StatusCode) -> Success {

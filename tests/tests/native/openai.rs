@@ -162,6 +162,50 @@ fn a_whole_window_is_read_and_more_is_refused_by_name() {
     assert_eq!(refused.body["error"]["param"], "messages");
 }
 
+/// So many words of several tokens each, which only the vocabulary tells.
+fn dense(words: usize) -> String {
+    "zqxjv ".repeat(words)
+}
+
+#[test]
+fn what_only_the_vocabulary_shows_to_be_too_long_is_refused_before_a_model_is_asked() {
+    let rig = Rig::new(2);
+    let fields = json!({"messages": [{"role": "user", "content": dense(20_000)}]});
+    let refused = complete(&rig, "", &fields);
+    let error = &refused.body["error"];
+    assert_eq!(
+        (refused.status, &error["code"], &error["type"]),
+        (400, &json!("context_length_exceeded"), &json!("invalid_request_error"))
+    );
+    assert!(error["message"].as_str().unwrap().contains("maximum context length leaves"), "{error}");
+    assert_eq!(error["usage"]["completion_tokens"], 0);
+    assert!(rig.memory.generations().is_empty());
+}
+
+#[test]
+fn the_oldest_messages_are_left_out_where_a_client_asks_for_that() {
+    let rig = Rig::new(2);
+    let history: Vec<Value> = ["One.", "Two.", "Three."]
+        .into_iter()
+        .flat_map(|name| {
+            let said = json!({"role": "user", "content": format!("{name} {}", dense(5_000))});
+            [said, json!({"role": "assistant", "content": "Noted."})]
+        })
+        .chain([json!({"role": "user", "content": "Which was the last?"})])
+        .collect();
+    let fields = |truncation: &str| json!({"model": "friend-plain", "input": history, "truncation": truncation});
+    let refused = rig.request("POST", "/v1/responses", &fields("disabled"));
+    assert_eq!(refused.status, 424, "{}", refused.body);
+    rig.drain();
+    let refused = rig.request("POST", "/v1/responses", &fields("disabled"));
+    assert_eq!((refused.status, &refused.body["error"]["code"]), (400, &json!("context_length_exceeded")));
+    rig.memory.script([Script::Says("Three.")]);
+    let response = respond(&rig, &fields("auto"));
+    assert_eq!(response["output"][0]["content"][0]["text"], "Three.");
+    let read = rig.memory.generations().pop().unwrap().messages;
+    assert!(read[0].content.starts_with("Three.") && read.len() == 3, "{} messages", read.len());
+}
+
 #[test]
 fn an_answer_without_words_is_an_error_with_what_it_cost() {
     let rig = with_documents();
@@ -334,7 +378,8 @@ fn what_is_not_embedded_is_refused_by_name() {
 
 /// Asks twice, as [`complete`].
 fn respond(rig: &Rig, body: &Value) -> Value {
-    assert_eq!(rig.request("POST", "/v1/responses", body).status, 424);
+    let begun = rig.request("POST", "/v1/responses", body);
+    assert_eq!(begun.status, 424, "{}", begun.body);
     rig.drain();
     let answer = rig.request("POST", "/v1/responses", body);
     assert_eq!(answer.status, 200, "{}", answer.body);

@@ -33,7 +33,7 @@ use super::{
     request::{MOST_TOKENS, asked, format, max_tokens},
     response::{Response, ResponseWriter},
     result, stream,
-    window::{hold_to_models, leave_out_oldest},
+    window::{hold_to_models, leave_out_unreadable},
 };
 use crate::{
     api::{
@@ -83,18 +83,22 @@ enum Input<'a> {
     Messages(#[schemars(length(min = 1))] Vec<sent::Message<'a>>),
 }
 
+/// The oldest messages are left out until the rest fits.
+const AUTO: &str = "auto";
+/// What does not fit is refused.
+const DISABLED: &str = "disabled";
+
 /// What a request asks for.
 struct Parsed {
     checked: Checked,
     response: Response,
     previous: Option<JobId>,
     is_streamed: bool,
-    leaves_out: bool,
 }
 
 /// `POST /v1/responses`
 pub async fn respond<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
-    let Parsed { mut checked, mut response, previous, is_streamed, leaves_out } = parse(call.request.body())?;
+    let Parsed { mut checked, mut response, previous, is_streamed } = parse(call.request.body())?;
     let user = &call.tenant.user;
     if let Some(previous) = previous {
         let mut history = said_until(ports, user, &previous).await?;
@@ -102,8 +106,8 @@ pub async fn respond<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
         checked.ask.history = history;
     }
     let catalogue = Catalogue::load(ports).await.catalogue;
-    if leaves_out {
-        leave_out_oldest(&mut checked, &catalogue);
+    if response.truncation == AUTO {
+        leave_out_unreadable(&mut checked.ask.history, &catalogue);
     }
     hold_to_models("input", &checked, &catalogue)?;
     let joined = join::begin(ports, call, checked).await?;
@@ -133,7 +137,7 @@ fn parse(body: &[u8]) -> Result<Parsed, Problem> {
     asked.client = ClientAsk { format: answer_format, ..asked.client };
     asked.max_tokens = max_tokens(&fields, &["max_output_tokens"])?;
     let previous = fields.text("previous_response_id")?;
-    let truncation = truncation(&fields)?;
+    asked.client.leaves_out_oldest = truncation(&fields)?;
     let response = Response {
         model,
         instructions,
@@ -142,7 +146,7 @@ fn parse(body: &[u8]) -> Result<Parsed, Problem> {
         previous: previous.clone(),
         sampling: asked.client.sampling,
         format: asked.client.format.clone(),
-        truncation: if truncation { "auto" } else { "disabled" },
+        truncation: if asked.client.leaves_out_oldest { AUTO } else { DISABLED },
         ..Response::default()
     };
     Ok(Parsed {
@@ -150,7 +154,6 @@ fn parse(body: &[u8]) -> Result<Parsed, Problem> {
         checked: asked.checked(said),
         response,
         is_streamed: fields.flag("stream")?.unwrap_or_default(),
-        leaves_out: truncation,
     })
 }
 
@@ -179,8 +182,8 @@ fn text_format(raw: &RawValue) -> Result<Option<AnswerFormat>, Problem> {
 fn truncation(fields: &Fields<'_>) -> Result<bool, Problem> {
     let expected = || "\"auto\" or \"disabled\"".to_owned();
     let leaves_out = fields.value("truncation", expected, |value| match value.as_str()? {
-        "auto" => Some(true),
-        "disabled" => Some(false),
+        AUTO => Some(true),
+        DISABLED => Some(false),
         _ => None,
     })?;
     Ok(leaves_out.unwrap_or_default())
@@ -245,7 +248,7 @@ mod tests {
         let text = parsed(r#""input":"Hi","instructions":"Be brief.","max_output_tokens":9,"temperature":0"#).unwrap();
         let ask = &text.checked.ask;
         assert_eq!((text.checked.message.as_str(), ask.instructions.as_deref()), ("Hi", Some("Be brief.")));
-        assert_eq!((ask.max_tokens, text.leaves_out), (Some(9), false));
+        assert_eq!((ask.max_tokens, text.response.truncation), (Some(9), DISABLED));
         let format = r#""text":{"format":{"type":"json_schema","name":"x","schema":{"type":"object"}}}"#;
         let formatted = parsed(&format!(r#""input":[{{"role":"user","content":"Hi"}}],{format}"#)).unwrap();
         assert!(formatted.checked.ask.client.unwrap().format.is_some());

@@ -119,6 +119,7 @@ pub(super) fn of(result: &TurnResult) -> Option<Unanswerable> {
             );
             Unanswerable::new(StatusCode::BAD_GATEWAY, "no_tool_call", words)
         }
+        Unanswered::TooLong => Unanswerable::new(StatusCode::BAD_REQUEST, "context_length_exceeded", cause(why)),
         Unanswered::Unavailable => {
             let words = format!("there is no answer: {}", cause(why));
             Unanswerable { may_retry: true, ..Unanswerable::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", words) }

@@ -1,11 +1,15 @@
 //! What the models behind a name can do, and read.
+//!
+//! What is plainly more than they read is refused here, before it becomes a turn: by the tokens that it has at least.
+//! Counted exactly it is where the prompt is made, in the Worker that has the vocabulary (`consumers/src/chat.rs`);
+//! what is too long there ends as [`Unanswered::TooLong`](pipeline::chat::turn::Unanswered), with the same code.
 
 use std::borrow::Cow;
 
 use pipeline::{
     chat::{
         catalogue::{Catalogue, RouteName},
-        generation::{PromptMessage, tokens_up_to},
+        generation::{PromptMessage, least_tokens},
         tools::OfferedTools,
         turn::Ask,
     },
@@ -19,15 +23,19 @@ use crate::api::chat::Checked;
 const RULES_TOKENS: u64 = 256;
 /// Tokens that a chat template spends on a message beyond its text.
 const TOKENS_PER_MESSAGE: u64 = 8;
+/// Bytes that no language needs for a token: English has 4 of them on average, Thai 6 (measured with cl100k).
+const BYTES_PER_TOKEN: usize = 16;
 
 /// Refuses what the models cannot do, and more words than they read, under the parameter's name.
 pub(super) fn hold_to_models(name: &str, checked: &Checked, catalogue: &Catalogue) -> Result<(), Problem> {
     hold_to_abilities(name, &checked.ask, catalogue)?;
-    let mut left = room(&checked.ask, catalogue);
-    if fixed(checked).chain(history(&checked.ask)).all(|text| take(&mut left, &text)) {
-        return Ok(());
-    }
-    Err(too_long(name, checked, catalogue))
+    let history = history(&checked.ask).filter(|_| !leaves_out_oldest(&checked.ask));
+    let least: u64 = fixed(checked).chain(history).map(|text| least_tokens(&text) + TOKENS_PER_MESSAGE).sum();
+    if least > room(&checked.ask, catalogue) { Err(too_long(name, checked, catalogue)) } else { Ok(()) }
+}
+
+fn leaves_out_oldest(ask: &Ask) -> bool {
+    ask.client.as_ref().is_some_and(|client| client.leaves_out_oldest)
 }
 
 fn hold_to_abilities(name: &str, ask: &Ask, catalogue: &Catalogue) -> Result<(), Problem> {
@@ -63,14 +71,17 @@ fn able(name: &str, ask: &Ask, does: &str, is_able: impl Fn(Option<RouteName>) -
     Err(unsupported(name, format!("{name} needs a model that {does}, and this name may lead to none; {instead}")))
 }
 
-/// Leaves the oldest messages of the history out until the rest fits.
-pub(super) fn leave_out_oldest(checked: &mut Checked, catalogue: &Catalogue) {
-    let mut left = room(&checked.ask, catalogue);
-    if !fixed(checked).all(|text| take(&mut left, &text)) {
-        return;
-    }
-    let kept = history(&checked.ask).rev().take_while(|text| take(&mut left, text)).count();
-    let history = &mut checked.ask.history;
+/// Leaves the oldest messages of a history out that none of the models could read beside the newer ones: those beyond
+/// so many bytes. Which of the rest fit is seen where tokens are counted.
+pub(super) fn leave_out_unreadable(history: &mut Vec<PromptMessage>, catalogue: &Catalogue) {
+    let mut left = usize::try_from(catalogue.reach(None)).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN);
+    let fits = |message: &&PromptMessage| {
+        let bytes = message.text().len();
+        let fits = bytes <= left;
+        left = left.saturating_sub(bytes);
+        fits
+    };
+    let kept = history.iter().rev().take_while(fits).count();
     history.drain(..history.len() - kept);
 }
 
@@ -91,13 +102,6 @@ fn fixed(checked: &Checked) -> impl Iterator<Item = Cow<'_, str>> {
 
 fn history(ask: &Ask) -> impl DoubleEndedIterator<Item = Cow<'_, str>> {
     ask.history.iter().map(PromptMessage::text)
-}
-
-/// Takes a message's tokens off those that are left; false if there are not so many.
-fn take(left: &mut u64, text: &str) -> bool {
-    let tokens = left.checked_sub(TOKENS_PER_MESSAGE).and_then(|left| tokens_up_to(text, left));
-    *left -= tokens.map_or(0, |tokens| tokens + TOKENS_PER_MESSAGE);
-    tokens.is_some()
 }
 
 fn too_long(name: &str, checked: &Checked, catalogue: &Catalogue) -> Problem {

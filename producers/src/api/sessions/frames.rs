@@ -19,6 +19,8 @@ use super::{
     live::{About, Sender},
 };
 use crate::http::body::EMPTY_TEXT;
+#[cfg(feature = "description")]
+use crate::http::operation::SchemaOf;
 
 /// The types of frames there are.
 pub const TYPES: [&str; 5] = ["say", "edit", "scratch", "events", "ping"];
@@ -95,6 +97,16 @@ struct Head {
     #[serde(default)]
     id: Value,
 }
+
+/// What each frame is read as.
+#[cfg(feature = "description")]
+pub(crate) const SCHEMAS: [SchemaOf; 5] = [
+    SchemaOf::new::<Head>(),
+    SchemaOf::new::<Say>(),
+    SchemaOf::new::<Revise>(),
+    SchemaOf::new::<After>(),
+    SchemaOf::new::<Bare>(),
+];
 
 impl Frame {
     /// True for what changes nothing.

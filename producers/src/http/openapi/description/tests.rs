@@ -43,7 +43,7 @@ fn the_operations() {
             refusals(&described["responses"]),
         )
     });
-    insta::with_settings!({ snapshot_path => "../snapshots" }, {
+    insta::with_settings!({ snapshot_path => "../../snapshots" }, {
         insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
     });
 }
@@ -80,23 +80,6 @@ fn what_is_said_of_an_operation_is_said_of_one_that_there_is() {
     for (id, _) in words::DESCRIPTIONS {
         assert!(operations::<InMemory>().iter().any(|operation| operation.id() == id), "{id}");
     }
-}
-
-#[test]
-fn the_description_is_made_once() {
-    let [one, other] = [(); 2].map(|()| description(operations::<InMemory>()));
-    assert!(std::ptr::eq(one, other));
-    assert_eq!(one.bytes, describe(operations::<InMemory>()).to_string().as_bytes());
-}
-
-#[test]
-fn whoever_has_the_description_is_told_so() {
-    let mut request = HeaderMap::new();
-    let whole = reply(operations::<InMemory>(), &request);
-    request.insert(header::IF_NONE_MATCH, whole.headers[header::ETAG].clone());
-    let known = reply(operations::<InMemory>(), &request);
-    assert_eq!((whole.status, known.status), (StatusCode::OK, StatusCode::NOT_MODIFIED));
-    assert!(matches!(known.body, Body::Bytes(bytes) if bytes.is_empty()));
 }
 
 #[test]
