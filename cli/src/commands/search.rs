@@ -81,7 +81,7 @@ fn snippet(text: &str, query: &str) -> Vec<String> {
         .filter(|word| word.chars().count() > 2)
         .map(str::to_lowercase)
         .collect();
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<&str> = text.lines().skip_while(|line| line.trim().is_empty()).collect();
     let weight = |line: &str| {
         let line = line.to_lowercase();
         words.iter().filter(|word| line.contains(word.as_str())).count()

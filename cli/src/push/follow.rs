@@ -143,14 +143,14 @@ pub struct Bars {
 /// Bars on a terminal.
 struct Shown {
     upload: ProgressBar,
-    stages: [(&'static str, ProgressBar); STAGES.len()],
+    stages: Vec<(&'static str, ProgressBar)>,
     /// What draws them beneath each other.
     _several: MultiProgress,
 }
 
 impl Bars {
-    /// For so many bytes. Where no terminal is, nothing is shown.
-    pub fn new(output: Output, bytes: u64) -> Self {
+    /// For so many bytes; without the stages, where nobody follows them. Where no terminal is, nothing is shown.
+    pub fn new(output: Output, bytes: u64, follows: bool) -> Self {
         if !output.is_live() {
             return Self { shown: None };
         }
@@ -161,7 +161,8 @@ impl Bars {
             several.add(ProgressBar::new(total).with_style(style.progress_chars("█▉▊▋▌▍▎▏░")).with_prefix(name))
         };
         let upload = bar("uploaded", bytes, "{bytes}/{total_bytes}");
-        let stages = STAGES.map(|(stage, name)| (stage, bar(name, 0, "{pos}/{len}")));
+        let stages =
+            STAGES.into_iter().filter(|_| follows).map(|(stage, name)| (stage, bar(name, 0, "{pos}/{len}"))).collect();
         Self { shown: Some(Shown { upload, stages, _several: several }) }
     }
 

@@ -61,7 +61,7 @@ pub fn send(
         return Ok(());
     }
     let shared = Mutex::new(Shared { waiting, ..Shared::default() });
-    let bars = Bars::new(context.output, bytes);
+    let bars = Bars::new(context.output, bytes, !arguments.no_wait);
     let mut followed = Followed::new();
     let result = std::thread::scope(|scope| {
         for _ in 0..IN_FLIGHT {
