@@ -1,6 +1,7 @@
 //! The API over HTTP: every request with its key, its patience and its way of being tried again.
 
 pub mod events;
+mod pace;
 pub mod pages;
 mod retry;
 
@@ -21,7 +22,10 @@ use ureq::{
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
-use self::retry::{Attempts, Verdict};
+use self::{
+    pace::Pace,
+    retry::{Attempts, Verdict},
+};
 use crate::failure::{Exit, Failure};
 
 /// How long a server may take to let itself be spoken to.
@@ -40,6 +44,7 @@ pub struct Client {
     url: String,
     key: String,
     counted: Arc<Counted>,
+    pace: Arc<Pace>,
 }
 
 /// What went over the wire so far.
@@ -159,7 +164,7 @@ impl Client {
             .max_redirects_will_error(false)
             .build()
             .into();
-        Self { agent, url: url.to_owned(), key: key.to_owned(), counted: Arc::default() }
+        Self { agent, url: url.to_owned(), key: key.to_owned(), counted: Arc::default(), pace: Arc::default() }
     }
 
     /// The deployment.
@@ -236,6 +241,7 @@ impl Client {
 
     fn attempt(&self, request: &Request<'_>) -> Result<Response<Body>, ureq::Error> {
         let bytes = request.body.map_or(&[][..], |(_, bytes)| bytes);
+        self.pace.wait();
         self.counted.requests.fetch_add(1, Ordering::Relaxed);
         self.counted.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let mut http = HttpRequest::builder().method(request.method).uri(format!("{}{}", self.url, request.path));

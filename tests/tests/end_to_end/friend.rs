@@ -1,9 +1,10 @@
 //! The command line as people use it: the real program, a real repository, the real workerd.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::{
     collections::BTreeSet,
     fs,
+    io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
@@ -201,6 +202,25 @@ fn what_is_asked_remembered_and_listed_comes_from_the_deployment() {
     assert_eq!(exported["documents"], 1, "what the doctor sent is gone: {exported}");
     let wrong = repository.command(&["usage"]).env("FRIEND_KEY", "cf_local_wrong").output().unwrap();
     assert_eq!(wrong.status.code(), Some(3), "{wrong:?}");
+}
+
+#[test]
+fn a_room_in_the_terminal_says_what_is_typed_and_shows_what_is_said() {
+    let client = shared().product.new_user("a room").unwrap();
+    let repository = Repository::new("room", &client);
+    let mut command = repository.command(&["session", "open", "Review"]);
+    let mut room = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut typed = room.stdin.take().unwrap();
+    let mut shown = BufReader::new(room.stdout.take().unwrap()).lines();
+    let mut wait_for = |text: &str| while !shown.next().expect("the room has closed").unwrap().contains(text) {};
+    wait_for("here:");
+    writeln!(typed, "hello from here").unwrap();
+    wait_for("hello from here");
+    let session = repository.json(&["session", "ls"])[0].clone();
+    assert_eq!((&session["title"], &session["state"]), (&json!("Review"), &json!("open")), "{session}");
+    writeln!(typed, "/quit").unwrap();
+    assert_eq!(room.wait().unwrap().code(), Some(0));
+    assert_eq!(repository.run(&["session", "join", "ses_00000000000000000000000000"]).0, 4);
 }
 
 /// `PUSHED=folder` (by default this repository) pushed three ways, with what each took. A branch `other` of it, if there
