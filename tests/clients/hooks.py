@@ -59,13 +59,21 @@ BEYOND_SCHEMAS = [
     "this is no cursor of a delete",
     # Whose key it is stands in no schema.
     ", and remain so",
+    # What was done before: another request with this key, another memory with this text.
+    "this key came with another body before",
+    "this memory says the same already",
+    # The ids of a job's events are of its kind.
+    "expected the id of an event",
+    # What a file is, its bytes say.
+    "only text is indexed",
     # Of several messages the last is the question.
     "the last message must be the user's",
     "the text is empty: write at least one character that is not white space",
     # What came of a call follows that call, and only where tools are taken.
-    'the role \\"tool\\" is none of',
-    "tool_call_id",
     "has no result: a message of the role tool",
+    "the id of a call of the assistant's message before it",
+    "tool_call_id is missing",
+    "and must be \\"none\\", \\"auto\\", or with tools",
     # Two fields or parameters that go together, or do not.
     "what fits a query is one page of active memories",
     "stream_options is there, and must be left out where stream is not true",

@@ -54,8 +54,8 @@ pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
         return stream::index(ports, call, bytes).await;
     }
     let is_estimate = call.flag("dry_run")?;
-    // An estimate does nothing that a key could name.
-    let begun = if is_estimate { Begun::New(None) } else { idempotency::begin(ports, call).await? };
+    // An estimate does nothing that a key could name; one that is none is refused all the same.
+    let begun = if is_estimate { idempotency::pass_over(call)? } else { idempotency::begin(ports, call).await? };
     let key = match begun {
         Begun::Answered(replay) => return answer::replayed(ports, call, replay).await,
         Begun::New(key) => key,

@@ -74,6 +74,11 @@ pub async fn begin<P: Database + Sha256 + Clock>(ports: &P, call: &Call<'_>) -> 
     Ok(answered.map_or(Begun::New(Some(key)), Begun::Answered))
 }
 
+/// Begins a request that does nothing to be repeated: its key is read, and not used.
+pub fn pass_over(call: &Call<'_>) -> Result<Begun, Problem> {
+    key(call).map(|_| Begun::New(None))
+}
+
 /// Begins a request whose body is streamed: it is known by what R2 says of its content, once it is there. A key
 /// that came with a body that was read at once, or that is being worked on, is refused before.
 pub async fn begin_unread<P: Database>(ports: &P, call: &Call<'_>) -> Result<Option<String>, Refusal> {

@@ -11,7 +11,10 @@ use crate::{
         jobs::{self, items},
         memories,
     },
-    http::{operation::Parameter, paging::Limit},
+    http::{
+        operation::{Parameter, SchemaOf},
+        paging::Limit,
+    },
 };
 
 /// How many entries a page of a list has.
@@ -71,6 +74,18 @@ pub const DRY_RUN: Parameter = Parameter::query::<Flag>(
 /// Of a delete of several documents.
 pub const DRY_RUN_OF_DELETE: Parameter =
     Parameter::query::<Flag>("dry_run", "Whether only to count and show what would be deleted: nothing is.");
+/// A parameter of a delete of several documents: an empty one would say nothing of what is to be deleted.
+const fn filled(parameter: Parameter) -> Parameter {
+    Parameter { schema: SchemaOf::new::<Filled>(), ..parameter }
+}
+/// Of documents that are to be deleted.
+pub const PREFIX_OF_DELETE: Parameter = filled(PREFIX);
+/// Of documents that are to be deleted.
+pub const LANGUAGE_OF_DELETE: Parameter = filled(LANGUAGE);
+/// Of documents that are to be deleted.
+pub const TAG_OF_DELETE: Parameter = filled(TAG);
+/// Of documents that are to be deleted.
+pub const EXTERNAL_ID_OF_DELETE: Parameter = filled(EXTERNAL_ID);
 /// Where a delete of several documents goes on.
 pub const CURSOR_OF_DELETE: Parameter = Parameter::query::<String>(
     "cursor",
@@ -110,7 +125,7 @@ pub const IF_NONE_MATCH: Parameter = Parameter::header::<String>(
     "`ETag` of an earlier answer: while nothing has changed since, 304 is answered, without a body.",
 );
 /// Where a stream of events goes on.
-pub const SINCE: Parameter = Parameter::query::<u64>(
+pub const SINCE: Parameter = Parameter::query::<EventNumber>(
     "since",
     "The number of the last event that is known: those after it follow. Without it all of them do.",
 );
@@ -157,6 +172,12 @@ macro_rules! inline_schema {
     };
 }
 
+inline_schema!(
+    EventNumber,
+    json_schema!({ "type": "integer", "minimum": 0, "maximum": i64::MAX }),
+    "The number of an event."
+);
+inline_schema!(Filled, json_schema!({ "type": "string", "minLength": 1 }), "A text that is not empty.");
 inline_schema!(Flag, json_schema!({ "type": "boolean", "default": false }), "On or off; off without it.");
 inline_schema!(
     Date,

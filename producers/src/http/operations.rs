@@ -23,9 +23,9 @@ use crate::{
         call::RequestPorts,
         known_parameters::{
             ALLOW_SECRETS, CREATED_AFTER, CREATED_BEFORE, CURSOR, CURSOR_OF_DELETE, DOCUMENT_STATUS, DOCUMENT_TYPE,
-            DRY_RUN, DRY_RUN_OF_DELETE, EXTERNAL_ID, FORCE, IDEMPOTENCY_KEY, IF_NONE_MATCH, ITEM_STATUS, JOB_KIND,
-            JOB_STATUS, LANGUAGE, LAST_EVENT_ID, LIMIT, MEMORY_STATE, MONTH, PREFER, PREFIX, PROTOCOL, QUERY, SINCE,
-            SINCE_EVENT, TAG, TEXT, TITLE,
+            DRY_RUN, DRY_RUN_OF_DELETE, EXTERNAL_ID, EXTERNAL_ID_OF_DELETE, FORCE, IDEMPOTENCY_KEY, IF_NONE_MATCH,
+            ITEM_STATUS, JOB_KIND, JOB_STATUS, LANGUAGE, LANGUAGE_OF_DELETE, LAST_EVENT_ID, LIMIT, MEMORY_STATE, MONTH,
+            PREFER, PREFIX, PREFIX_OF_DELETE, PROTOCOL, QUERY, SINCE, SINCE_EVENT, TAG, TAG_OF_DELETE, TEXT, TITLE,
         },
         operation::{Handler, Named, Operation, operation},
         paging::Page,
@@ -180,10 +180,10 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 DRY_RUN_OF_DELETE,
                 CURSOR_OF_DELETE,
                 DOCUMENT_TYPE,
-                LANGUAGE,
-                TAG,
-                EXTERNAL_ID,
-                PREFIX,
+                LANGUAGE_OF_DELETE,
+                TAG_OF_DELETE,
+                EXTERNAL_ID_OF_DELETE,
+                PREFIX_OF_DELETE,
                 DOCUMENT_STATUS,
                 CREATED_AFTER,
                 CREATED_BEFORE,
@@ -368,7 +368,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .refuses(&[Code::NotFound, Code::Conflict])
                 .sends(&["X-Job-Id", "Cache-Control"]),
             operation(POST, "/v1/responses", key!(openai::responses::respond), "The same as OpenAI's responses")
-                .reads::<openai::responses::ResponseRequest<'_>>(HISTORY_BODY_BYTES)
+                .reads::<openai::responses::ResponseRequest>(HISTORY_BODY_BYTES)
                 .answers::<openai::ResponseObject>(OK)
                 .or_answers_bytes(EVENTS)
                 .refuses(&[Code::NotFound, Code::Conflict])

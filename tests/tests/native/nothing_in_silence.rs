@@ -131,6 +131,18 @@ fn a_key_stands_for_a_request_with_its_parameters() {
 }
 
 #[test]
+fn a_key_that_is_none_is_refused_by_an_estimate_too() {
+    let rig = Rig::new(1);
+    let body = json!({"content": "The fox."}).to_string();
+    let estimate = |key: &str| {
+        let headers = [("idempotency-key", key), ("content-type", "application/json")];
+        rig.request_as(&rig.key, "POST", "/api/index?dry_run=true", &headers, body.as_bytes())
+    };
+    assert_eq!(estimate("mine").status, 200);
+    assert_eq!(refusal(&estimate("\u{fc}")), (422, "Idempotency-Key".to_owned()));
+}
+
+#[test]
 fn a_delete_goes_on_and_a_second_replay_says_that_nothing_failed() {
     let rig = Rig::new(1);
     rig.upload(&json!([{"external_id": "a.md", "content": "apples"}]));

@@ -1,10 +1,14 @@
 //! How requests of `/v1` are described beyond their fields: what a few of these may hold, and what is read beside them.
 #![expect(dead_code, reason = "it is described; read is each field by its rules")]
 
+use pipeline::chat::tools::ToolKind;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use super::parameters::{RequestParameter, Treatment};
+use super::{
+    messages::Content,
+    parameters::{RequestParameter, Treatment},
+};
 
 /// How an answer of `/v1/chat/completions` is to be written.
 #[derive(Debug, JsonSchema)]
@@ -46,6 +50,44 @@ enum ResponseTextFormat {
 #[schemars(inline)]
 enum Verbosity {
     Medium,
+}
+
+/// Whether a model is to call functions, or which.
+#[derive(Debug, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum ToolWish {
+    Mode(ToolWishMode),
+    One {
+        #[serde(rename = "type")]
+        kind: ToolKind,
+        function: NamedFunction,
+    },
+}
+
+#[derive(Debug, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum ToolWishMode {
+    None,
+    Auto,
+    Required,
+}
+
+/// A function by its name.
+#[derive(Debug, JsonSchema)]
+#[schemars(inline)]
+pub(super) struct NamedFunction {
+    name: String,
+}
+
+/// A message of `/v1/responses`, which takes no functions.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "ResponseInputMessage")]
+pub(super) struct ResponseMessage {
+    #[schemars(extend("enum" = ["system", "developer", "user", "assistant"]))]
+    role: String,
+    content: Content,
 }
 
 /// What becomes of messages that are too long together.

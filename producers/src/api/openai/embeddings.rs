@@ -46,9 +46,10 @@ pub struct EmbeddingRequest {
 #[expect(dead_code, reason = "it is described")]
 enum EmbeddingInput {
     One(#[schemars(length(min = 1), regex(pattern = schema::TEXT))] String),
+    /// On Workers Paid up to 100.
     Several(
         #[schemars(
-            length(min = 1, max = constants::TEXTS_PER_EMBEDDING_CALL),
+            length(min = 1, max = constants::WINDOWS_PER_MESSAGE),
             inner(length(min = 1), regex(pattern = schema::TEXT))
         )]
         Vec<String>,

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    described::{ResponseFormat, Stop, complete},
+    described::{ResponseFormat, Stop, ToolWish, complete},
     fields::{Fields, missing, unsupported, wrong},
     messages::{self, Message, Said},
     models::AnsweringModel,
@@ -32,7 +32,7 @@ pub struct CompletionRequest<'a> {
     /// The functions that the model may call.
     tools: Option<Vec<SentTool>>,
     /// `none`, `auto`, `required`, or the one function that is to be called.
-    tool_choice: Option<Value>,
+    tool_choice: Option<ToolWish>,
     /// False: at most one call an answer.
     parallel_tool_calls: Option<bool>,
     /// Most tokens of the answer, within what the route gives.

@@ -24,7 +24,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     JOB, at_once,
-    described::{ResponseText, Truncation, complete},
+    described::{ResponseMessage, ResponseText, Truncation, complete},
     event_stream_of,
     fields::{Fields, missing, refused, unsupported, wrong},
     join, messages as sent,
@@ -50,10 +50,10 @@ use crate::{
 #[derive(Debug, JsonSchema)]
 #[schemars(transform = complete(RESPONSES))]
 #[expect(dead_code, reason = "it is described; read is each field by its rules")]
-pub struct ResponseRequest<'a> {
+pub struct ResponseRequest {
     model: String,
     /// A text, or messages of text.
-    input: Input<'a>,
+    input: Input,
     instructions: Option<String>,
     /// Most tokens of the answer, within what the route gives.
     #[schemars(range(min = 1, max = MOST_TOKENS))]
@@ -78,9 +78,9 @@ pub struct ResponseRequest<'a> {
 #[serde(untagged)]
 #[schemars(inline)]
 #[expect(dead_code, reason = "it is described")]
-enum Input<'a> {
+enum Input {
     Text(#[schemars(length(min = 1), regex(pattern = schema::TEXT))] String),
-    Messages(#[schemars(length(min = 1))] Vec<sent::Message<'a>>),
+    Messages(#[schemars(length(min = 1))] Vec<ResponseMessage>),
 }
 
 /// The oldest messages are left out until the rest fits.
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_described_is_what_is_read() {
-        let schema = schemars::schema_for!(ResponseRequest<'_>);
+        let schema = schemars::schema_for!(ResponseRequest);
         let described: BTreeSet<&str> =
             schema.get("properties").unwrap().as_object().unwrap().keys().map(String::as_str).collect();
         let is_read = |treatment| treatment != Treatment::Refused(&[]);
