@@ -1,7 +1,7 @@
 -- Who pushes a folder knows its files by git's hash of their bytes: what is there already is not even sent.
 
--- Git's hash (40 or 64 hexadecimal digits) of the bytes that the current revision was uploaded as, in the sender's word;
--- NULL where it was uploaded without.
+-- Git's hash (40 or 64 hexadecimal digits) of the bytes that the current revision was uploaded as, in the sender's
+-- word; NULL where it was uploaded without.
 ALTER TABLE documents ADD COLUMN blob TEXT;
 
 -- Vectors of such documents as they were embedded, so that a revision that comes back, the unchanged part of one that

@@ -41,7 +41,8 @@ pub fn export(arguments: &Export, context: &Context) -> Result<(), Failure> {
     write_lines(folder, "conversations.jsonl", &conversations)?;
     write_lines(folder, "profile.json", &[client.get("/api/me")?])?;
     let counted = json!({
-        "folder": folder, "documents": documents.len(), "memories": memories.len(), "conversations": conversations.len(),
+        "folder": folder, "documents": documents.len(), "memories": memories.len(),
+        "conversations": conversations.len(),
     });
     context.output.data(&counted, || {
         output::line(&format!(

@@ -223,8 +223,8 @@ fn a_room_in_the_terminal_says_what_is_typed_and_shows_what_is_said() {
     assert_eq!(repository.run(&["session", "join", "ses_00000000000000000000000000"]).0, 4);
 }
 
-/// `PUSHED=folder` (by default this repository) pushed three ways, with what each took. A branch `other` of it, if there
-/// is one, is changed to and back.
+/// `PUSHED=folder` (by default this repository) pushed several times, with what each took. A branch `other` of it, if
+/// there is one, is changed to and back.
 #[test]
 #[ignore = "it measures"]
 fn a_folder_is_pushed_and_measured() {
