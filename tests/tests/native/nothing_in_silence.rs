@@ -136,7 +136,7 @@ fn a_key_that_is_none_is_refused_by_an_estimate_too() {
     let body = json!({"content": "The fox."}).to_string();
     let estimate = |key: &str| {
         let headers = [("idempotency-key", key), ("content-type", "application/json")];
-        rig.request_as(&rig.key, "POST", "/api/index?dry_run=true", &headers, body.as_bytes())
+        rig.request_with_headers("POST", "/api/index?dry_run=true", &headers, body.as_bytes())
     };
     assert_eq!(estimate("mine").status, 200);
     assert_eq!(refusal(&estimate("\u{fc}")), (422, "Idempotency-Key".to_owned()));
