@@ -46,7 +46,9 @@ pub fn decode(kept: &str, dimensions: usize) -> Option<Vec<f32>> {
     let steps = kept.bytes().map(|character| (i32::from(character) - i32::from(NOTHING)) as f32);
     let mut vector: Vec<f32> = steps.collect();
     let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    vector.iter_mut().for_each(|value| *value /= length);
+    for value in &mut vector {
+        *value /= length;
+    }
     Some(vector)
 }
 
