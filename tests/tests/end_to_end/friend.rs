@@ -1,5 +1,5 @@
 //! The command line as people use it: the real program, a real repository, the real workerd.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     collections::BTreeSet,
