@@ -115,7 +115,7 @@ where
     if let Some(outcome) = summarise::summarise(ports, claim, &context, &catalogue, &route).await? {
         return Ok(outcome);
     }
-    let reach = catalogue.reach(Some(choice.route));
+    let reach = [Some(choice.route), context.turn.request.route].map(|route| catalogue.reach(route));
     let prompt = build_prompt(&context, &findings, &route, reach);
     let channel = Channel::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
     let routed =
@@ -150,13 +150,14 @@ fn may_recover(context: &Context, failed: &Failed, claim: &Claim) -> bool {
     failed.failure.kind == FailureKind::Transient && claim.attempts < MODEL_ATTEMPTS && !is_paid_by_client
 }
 
-fn build_prompt(context: &Context, findings: &Findings, route: &Route, reach: u64) -> Prompt {
+fn build_prompt(context: &Context, findings: &Findings, route: &Route, [reach, most]: [u64; 2]) -> Prompt {
     let answer = u64::from(write::max_tokens(&context.turn.request, route));
     let room = |tokens: u64| prompt::tokens(tokens.saturating_sub(answer));
     let client = context.turn.request.client.as_ref().map(|client| ClientParts {
         is_plain: client.is_plain,
         is_formatted: client.format.is_some(),
         reach: room(reach),
+        most: room(most),
         leaves_out_oldest: client.leaves_out_oldest,
     });
     let history: Vec<PromptMessage> = context.earlier.iter().map(|earlier| earlier.message.clone()).collect();
@@ -261,7 +262,7 @@ fn cite_for_people(context: &Context, sources: &[Source], grounded: bool, text: 
 
 /// What was found, where no model answers.
 fn answer_without_model(context: &Context, findings: &Findings, prompt: &Prompt, failed: &Failed) -> Composed {
-    let too_long = (prompt.unread > 0).then(|| fallback::too_long(prompt));
+    let too_long = prompt.too_long.map(fallback::too_long);
     let why = too_long.as_deref().unwrap_or_else(|| fallback::reason(&failed.failure));
     let must_call = context.turn.request.client.as_ref().is_some_and(ClientAsk::must_call);
     let unanswered = match failed.failure.kind {
@@ -294,7 +295,9 @@ async fn finish<P>(
 where
     P: Database + KeyValue + Embedder + Channels + Queue + Clock + Random,
 {
-    let proposals = memory_proposals::find(ports, context).await?;
+    // A question that was refused leaves nothing.
+    let is_refused = answer.detail.unanswered == Some(Unanswered::TooLong);
+    let proposals = if is_refused { Vec::new() } else { memory_proposals::find(ports, context).await? };
     let mut work = Transaction::default();
     memory_proposals::insert(ports, claim, context, &proposals, &mut work).await;
     if !answer.detail.memories.is_empty() {

@@ -31,6 +31,7 @@ say 'as wasm: what must hold where usize has 32 bits and memory ends'
     CARGO_TARGET_DIR=target/wasm cargo build --quiet --locked --profile quick --target wasm32-unknown-unknown \
         -p gateway -p consumers-worker -p wasm-tests
 )
+node_modules/node/bin/node --test --test-timeout=60000 --test-reporter=dot tests/wasm/wasm.test.js tests/wasm/ot.test.js
 
 # Those that are deployed take minutes to build. These are larger, by a factor that is each Worker's own (measured in
 # November 2026: 1.75 and 1.49): what makes one outgrow the 4 MB of local/setup/size.sh is seen here, within a few
@@ -39,8 +40,6 @@ say 'how large the Workers are'
 size() { local/setup/size.sh "the $1 Worker, built in a hurry" cloudflare/"$1"/build/{bindings_bg.wasm,index.js} "$2"; }
 size gateway 6900000
 size consumers 5900000
-
-node_modules/node/bin/node --test --test-timeout=60000 --test-reporter=dot tests/wasm/wasm.test.js tests/wasm/ot.test.js
 
 say 'the deployed configuration: wrangler deploy --dry-run'
 for environment in '' staging; do

@@ -5,7 +5,7 @@ use pipeline::{
     failure::{Failure, FailureKind},
 };
 
-use super::{citations::Cited, history::beginning, prompt::Prompt, sources::Source};
+use super::{citations::Cited, history::beginning, sources::Source};
 
 /// Sources that are quoted.
 const QUOTED: usize = 3;
@@ -21,12 +21,11 @@ pub fn reason(failure: &Failure) -> &'static str {
     }
 }
 
-/// The same of a client's words, of which there are more than the models read.
-pub fn too_long(prompt: &Prompt) -> String {
-    let (tokens, most) = (prompt.tokens, prompt.tokens - prompt.unread);
+/// The same of a client's words, which are more than so many tokens.
+pub fn too_long(most: usize) -> String {
     format!(
-        "the messages have {tokens} tokens, and this model's maximum context length leaves {most} beside the answer: \
-         shorten them, or ask for a shorter answer"
+        "the messages have more than {most} tokens, which is what this model's maximum context length leaves beside \
+         the answer: shorten them, or ask for a shorter answer"
     )
 }
 

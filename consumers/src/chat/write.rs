@@ -138,8 +138,8 @@ impl Failed {
     }
 }
 
-/// The models of the route that can read the prompt, and answer as the question wants it. What is beyond the smallest
-/// of them is read by none: what a client may say does not hang on which of them is well.
+/// The models of the route that can read the prompt, and answer as the question wants it. Words of a client that are
+/// too long are read by none: what it may say does not hang on which of them is well.
 fn models<'a>(routed: &'a RoutedTurn<'_>, prompt: &Prompt) -> impl Iterator<Item = &'a String> {
     let ask = &routed.context.turn.request;
     let client = ask.client.as_ref();
@@ -147,7 +147,8 @@ fn models<'a>(routed: &'a RoutedTurn<'_>, prompt: &Prompt) -> impl Iterator<Item
     let is_about_tools = ask.is_about_tools();
     let needs = prompt.tokens as u64 + u64::from(max_tokens(ask, routed.route));
     routed.route.models.iter().filter(move |model| {
-        (client.is_none() || prompt.unread == 0 && needs <= routed.catalogue.context(model))
+        prompt.too_long.is_none()
+            && (client.is_none() || needs <= routed.catalogue.context(model))
             && (!is_formatted || routed.catalogue.knows_json(model))
             && (!is_about_tools || routed.catalogue.knows_tools(model))
     })

@@ -201,7 +201,7 @@ pub enum Unanswered {
     Empty,
     /// A model was asked, and called nothing, although the question demands it.
     Uncalled,
-    /// What the client says is more than the models read.
+    /// What a client of `/v1` says is more than the models read.
     TooLong,
     /// No model of the route answers.
     Unavailable,

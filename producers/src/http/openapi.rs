@@ -1,7 +1,7 @@
 //! `GET /openapi.json`: the API as its table of operations describes it, in `OpenAPI` 3.1.
 //!
 //! What is answered is `producers/openapi.json`, which the feature `description` writes from the table and the types
-//! ([`description`]); a test of the whole product holds one to the other, and `PUBLISH=1 cargo test -p tests --test
+//! ([`description`]); a test of the whole product holds one to the other, and `DESCRIBE=1 cargo test -p tests --test
 //! native published` writes it again.
 
 #[cfg(feature = "description")]

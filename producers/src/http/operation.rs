@@ -280,14 +280,14 @@ impl<P> Operation<P> {
         self
     }
 
-    /// Refuses for these reasons beside those that its row implies: see `openapi/refusals.rs`.
+    /// Refuses for these reasons beside those that its row implies: see `openapi/description/refusals.rs`.
     #[must_use]
     pub const fn refuses(mut self, codes: &'static [Code]) -> Self {
         self.refuses = codes;
         self
     }
 
-    /// Sends these headers beside those of every answer: see `openapi/headers.rs`.
+    /// Sends these headers beside those of every answer: see `openapi/headers.rs` and `description/headers.rs`.
     #[must_use]
     pub const fn sends(mut self, headers: &'static [&'static str]) -> Self {
         self.sends = headers;

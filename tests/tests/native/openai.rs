@@ -199,6 +199,10 @@ fn the_oldest_messages_are_left_out_where_a_client_asks_for_that() {
     rig.drain();
     let refused = rig.request("POST", "/v1/responses", &fields("disabled"));
     assert_eq!((refused.status, &refused.body["error"]["code"]), (400, &json!("context_length_exceeded")));
+    let job = rig.memory.look("SELECT id FROM jobs WHERE kind = 'chat'")[0]["id"].as_str().unwrap().to_owned();
+    let after = json!({"model": "friend", "input": "And?", "previous_response_id": job.replace("job_", "resp_")});
+    let answer = rig.request("POST", "/v1/responses", &after);
+    assert_eq!((answer.status, &answer.body["error"]["param"]), (400, &json!("previous_response_id")));
     rig.memory.script([Script::Says("Three.")]);
     let response = respond(&rig, &fields("auto"));
     assert_eq!(response["output"][0]["content"][0]["text"], "Three.");

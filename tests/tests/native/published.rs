@@ -1,7 +1,9 @@
 //! What was published of the API stays: `tests/published_api.json` is the description as clients know it, without its
 //! words. What is added may be added to it by `PUBLISH=1 cargo test -p tests --test native published`; so may what
-//! breaks clients, once it is decided and stands in the changelog. The same command writes what Workers hold of the
-//! description: `producers/openapi.json`, which they answer, and `pipeline/src/strict_json/schemas.json`, by which
+//! breaks clients, once it is decided and stands in the changelog.
+//!
+//! What Workers hold of the description is written by `DESCRIBE=1` and the same command, after every change of the
+//! table or a type: `producers/openapi.json`, which they answer, and `pipeline/src/strict_json/schemas.json`, by which
 //! they say what is wrong.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -19,9 +21,9 @@ fn file(path: &str) -> PathBuf {
     root().join(path)
 }
 
-/// The text of a file, or with `PUBLISH` what is written into it now.
-fn written(path: &str, now: impl FnOnce() -> String) -> String {
-    if env::var("PUBLISH").is_ok() {
+/// The text of a file, or with this variable what is written into it now.
+fn written(path: &str, variable: &str, now: impl FnOnce() -> String) -> String {
+    if env::var(variable).is_ok() {
         fs::write(file(path), now()).unwrap();
     }
     fs::read_to_string(file(path)).unwrap()
@@ -31,7 +33,7 @@ fn written(path: &str, now: impl FnOnce() -> String) -> String {
 fn published() -> &'static Value {
     static PUBLISHED: OnceLock<Value> = OnceLock::new();
     PUBLISHED.get_or_init(|| {
-        let text = written("tests/published_api.json", || lines(&compact(described::description())));
+        let text = written("tests/published_api.json", "PUBLISH", || lines(&compact(described::description())));
         serde_json::from_str(&text).unwrap()
     })
 }
@@ -52,9 +54,9 @@ fn by_lines(value: &Value) -> String {
 
 #[track_caller]
 fn holds_to(path: &str, now: &Value) {
-    let text = written(path, || by_lines(now));
+    let text = written(path, "DESCRIBE", || by_lines(now));
     let held: Value = serde_json::from_str(&text).unwrap();
-    assert!(held == *now, "{path} is not what the types make: PUBLISH=1 cargo test -p tests --test native published");
+    assert!(held == *now, "{path} is not what the types make: DESCRIBE=1 cargo test -p tests --test native published");
 }
 
 #[test]

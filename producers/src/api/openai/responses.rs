@@ -107,7 +107,7 @@ pub async fn respond<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     }
     let catalogue = Catalogue::load(ports).await.catalogue;
     if response.truncation == AUTO {
-        leave_out_unreadable(&mut checked.ask.history, &catalogue);
+        leave_out_unreadable(&mut checked.ask, &catalogue);
     }
     hold_to_models("input", &checked, &catalogue)?;
     let joined = join::begin(ports, call, checked).await?;
@@ -215,9 +215,11 @@ async fn said_until<P: Database + Clock>(ports: &P, user: &UserId, job: &JobId) 
     // One with tools is a chat completion, which no response goes on after.
     let is_response = |turn: &Turn| turn.request.client.is_some() && !turn.request.is_about_tools();
     let turn = turn_of(ports, user, job).await?.filter(is_response).ok_or_else(no_such_response)?;
-    let TurnState::Answered(result) = turn_state(ports, user, job).await? else {
-        return Err(refused("previous_response_id", "that response has not ended with an answer").into());
-    };
+    let unanswered = || refused("previous_response_id", "that response has not ended with an answer");
+    let TurnState::Answered(result) = turn_state(ports, user, job).await? else { return Err(unanswered().into()) };
+    if result.detail.unanswered.is_some() {
+        return Err(unanswered().into());
+    }
     let question = messages::after(user, &turn.conversation_id, turn.number - 1, 1).first(ports).await?;
     let question = question.ok_or_else(no_such_response)?;
     let mut history = turn.request.history;

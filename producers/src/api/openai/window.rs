@@ -1,8 +1,9 @@
 //! What the models behind a name can do, and read.
 //!
-//! What is plainly more than they read is refused here, before it becomes a turn: by the tokens that it has at least.
-//! Counted exactly it is where the prompt is made, in the Worker that has the vocabulary (`consumers/src/chat.rs`);
-//! what is too long there ends as [`Unanswered::TooLong`](pipeline::chat::turn::Unanswered), with the same code.
+//! What is plainly more than they read is refused here, before it becomes a turn: by the tokens that it has at least,
+//! and by its bytes. Counted exactly it is where the prompt is made, in the Worker that has the vocabulary
+//! (`consumers/src/chat.rs`); what is too long there ends as
+//! [`Unanswered::TooLong`](pipeline::chat::turn::Unanswered), with the same code.
 
 use std::borrow::Cow;
 
@@ -13,6 +14,7 @@ use pipeline::{
         tools::OfferedTools,
         turn::Ask,
     },
+    constants,
     problem::{Code, Problem},
 };
 
@@ -23,15 +25,21 @@ use crate::api::chat::Checked;
 const RULES_TOKENS: u64 = 256;
 /// Tokens that a chat template spends on a message beyond its text.
 const TOKENS_PER_MESSAGE: u64 = 8;
-/// Bytes that no language needs for a token: English has 4 of them on average, Thai 6 (measured with cl100k).
+/// More bytes than any language has in a token on average: English has 4, Thai 6 (measured with cl100k).
 const BYTES_PER_TOKEN: usize = 16;
+/// Half of what D1 holds in a value, less a tenth: what JSON escapes is longer there.
+const MOST_BYTES: usize = constants::D1_VALUE_BYTES / 2 - constants::D1_VALUE_BYTES / 20;
 
 /// Refuses what the models cannot do, and more words than they read, under the parameter's name.
 pub(super) fn hold_to_models(name: &str, checked: &Checked, catalogue: &Catalogue) -> Result<(), Problem> {
     hold_to_abilities(name, &checked.ask, catalogue)?;
-    let history = history(&checked.ask).filter(|_| !leaves_out_oldest(&checked.ask));
-    let least: u64 = fixed(checked).chain(history).map(|text| least_tokens(&text) + TOKENS_PER_MESSAGE).sum();
-    if least > room(&checked.ask, catalogue) { Err(too_long(name, checked, catalogue)) } else { Ok(()) }
+    let history = || history(&checked.ask).filter(|_| !leaves_out_oldest(&checked.ask));
+    let bytes: usize = fixed(checked).chain(history()).map(|text| text.len()).sum();
+    let is_too_long = bytes > most_bytes(&checked.ask, catalogue) || {
+        let least: u64 = fixed(checked).chain(history()).map(|text| least_tokens(&text) + TOKENS_PER_MESSAGE).sum();
+        least > room(&checked.ask, catalogue)
+    };
+    if is_too_long { Err(too_long(name, checked, catalogue)) } else { Ok(()) }
 }
 
 fn leaves_out_oldest(ask: &Ask) -> bool {
@@ -71,18 +79,23 @@ fn able(name: &str, ask: &Ask, does: &str, is_able: impl Fn(Option<RouteName>) -
     Err(unsupported(name, format!("{name} needs a model that {does}, and this name may lead to none; {instead}")))
 }
 
-/// Leaves the oldest messages of a history out that none of the models could read beside the newer ones: those beyond
-/// so many bytes. Which of the rest fit is seen where tokens are counted.
-pub(super) fn leave_out_unreadable(history: &mut Vec<PromptMessage>, catalogue: &Catalogue) {
-    let mut left = usize::try_from(catalogue.reach(None)).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN);
-    let fits = |message: &&PromptMessage| {
-        let bytes = message.text().len();
-        let fits = bytes <= left;
-        left = left.saturating_sub(bytes);
+/// Leaves the oldest messages of a history out that could not be kept beside the newer ones, or not be read: those
+/// beyond so many bytes. Which of the rest fit is seen where tokens are counted.
+pub(super) fn leave_out_unreadable(ask: &mut Ask, catalogue: &Catalogue) {
+    let mut left = most_bytes(ask, catalogue);
+    let fits = |text: &Cow<'_, str>| {
+        let fits = text.len() <= left;
+        left = left.saturating_sub(text.len());
         fits
     };
-    let kept = history.iter().rev().take_while(fits).count();
-    history.drain(..history.len() - kept);
+    let kept = history(ask).rev().take_while(fits).count();
+    ask.history.drain(..ask.history.len() - kept);
+}
+
+/// Bytes that a client's words may have: more than is read of any language, and less than a turn's row holds.
+fn most_bytes(ask: &Ask, catalogue: &Catalogue) -> usize {
+    let reach = usize::try_from(catalogue.reach(ask.route)).unwrap_or(usize::MAX);
+    reach.saturating_mul(BYTES_PER_TOKEN).min(MOST_BYTES)
 }
 
 /// Tokens that a client's words may have.
@@ -170,6 +183,21 @@ mod tests {
         assert!(held(&catalogue, &json!({"tools": tools})).2.contains("no name does"));
         let both = json!({"tools": tools, "response_format": {"type": "json_object"}});
         assert_eq!(held(&Catalogue::default(), &both).0, "/response_format");
+    }
+
+    #[test]
+    fn what_could_not_be_kept_is_refused_or_left_out() {
+        let catalogue = Catalogue::default();
+        let word = "x".repeat(200_000);
+        let said = |role: &str| json!({"role": role, "content": word});
+        let messages = json!([said("user"), said("assistant"), said("user"), said("assistant"), said("user")]);
+        let mut parsed = parse(&body(&json!({"messages": messages}))).unwrap();
+        assert_eq!(
+            hold_to_models("messages", &parsed.checked, &catalogue).unwrap_err().code,
+            "context_length_exceeded"
+        );
+        leave_out_unreadable(&mut parsed.checked.ask, &catalogue);
+        assert_eq!(parsed.checked.ask.history.len(), 2, "512,000 bytes at most");
     }
 
     #[test]

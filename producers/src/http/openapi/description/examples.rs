@@ -170,7 +170,11 @@ mod tests {
     #[test]
     fn every_operation_that_reads_json_shows_some() {
         for operation in operations::<InMemory>().iter().filter(|operation| operation.request.is_some()) {
-            assert!(of_request(&operation.id()).is_some(), "{} has no example in openapi/examples.rs", operation.id());
+            assert!(
+                of_request(&operation.id()).is_some(),
+                "{} has no example in description/examples.rs",
+                operation.id()
+            );
         }
     }
 }

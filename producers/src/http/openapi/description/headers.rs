@@ -35,12 +35,13 @@ pub(super) fn of_success<P>(operation: &Operation<P>) -> Value {
 }
 
 /// What is sent beside a problem of this status; what a key has left only where one was good.
-pub(super) fn of_problem(status: u16) -> Value {
+pub(super) fn of_problem(status: u16, speaks_openai: bool) -> Value {
     let further: &[&str] = match status {
         401 => &["WWW-Authenticate"],
         429 => &["Retry-After", "X-Should-Retry", "X-Job-Id"],
         // What is too long for the models is seen when its turn has begun.
-        400 | 424 | 500..=599 => &["X-Should-Retry", "X-Job-Id"],
+        400 if speaks_openai => &["X-Should-Retry", "X-Job-Id"],
+        424 | 500..=599 => &["X-Should-Retry", "X-Job-Id"],
         _ => &[],
     };
     references(["X-Request-Id", "RateLimit-Policy", "RateLimit", "X-Budget"].iter().chain(further).copied())

@@ -57,7 +57,7 @@ pub(super) fn component(status: u16, codes: &[Code], schema: &Value, speaks_open
         codes.iter().map(|code| (code.name().to_owned(), json!({ "value": example(*code, speaks_openai) }))).collect();
     json!({
         "description": lines.join(" "),
-        "headers": headers::of_problem(status),
+        "headers": headers::of_problem(status, speaks_openai),
         "content": { media_type: { "schema": schema, "examples": examples } },
     })
 }
@@ -74,7 +74,7 @@ pub(super) fn may_be_unanswered<P>(operation: &Operation<P>) -> bool {
 pub(super) fn unanswered(schema: &Value) -> Value {
     json!({
         "description": "There is no answer, or none so far: `code` and `message` say why, and how to go on.",
-        "headers": headers::of_problem(UNANSWERED[0]),
+        "headers": headers::of_problem(UNANSWERED[0], true),
         "content": { "application/json": { "schema": schema } },
     })
 }
