@@ -3,11 +3,14 @@
 //! In: a batch (job item) whose packs are all chunked.
 //! Does, per message:
 //! 1. reads the next chunks of the batch that are still wanted, no more than a message can embed;
-//! 2. cuts them into windows the model can read whole, as many as the day's neurons allow;
+//! 2. takes the vectors that were made of the same texts before ([`kept`]), and cuts the other chunks into windows the
+//!    model can read whole, as many as the day's neurons allow;
 //! 3. reserves the neurons, calls the model, and pools the windows' vectors;
-//! 4. puts the vectors into R2 and moves the item on.
+//! 4. puts the vectors into R2, keeps those that may come back, and moves the item on.
 //!
 //! Sends on: embed again while chunks are left, then upsert.
+
+mod kept;
 
 use pipeline::{
     budget::{allowances::Allowances, ledger, purpose::Purpose},
@@ -31,6 +34,7 @@ use pipeline::{
     vectors,
 };
 
+use self::kept::Kept;
 use retrieval::windows::{self, Payer, Window};
 
 /// Runs the stage. See the module for its steps.
@@ -49,14 +53,13 @@ where
         let next = if cursor.slices.is_empty() { Move::Finish } else { to_upsert(cursor.slices)? };
         return complete(ports, claim, Transaction::default(), &Progress::default(), next).await;
     }
-    let mut plan = plan(&chunks, most);
+    let kept = Kept::find(ports, claim, &chunks).await?;
+    let mut plan = plan(&chunks, most, &kept);
     let allowances = Allowances::load(ports).await.allowances;
     let left = allowances.ingest_neurons() - claim.day.ingest_neurons;
     // One message never needs more than a user's share, or it would wait for ever.
     cut_to_neurons(&mut plan, left.min(allowances.user_neurons()));
-    ledger::reserve(ports, Purpose::Ingest, &claim.user, neurons(plan.iter().flatten())).await?;
-    // Billed again if what follows fails: the work of at most one message.
-    let embedded = run_model(ports, claim, &chunks, &plan).await?;
+    let embedded = run_model(ports, claim, &chunks, &plan, &kept).await?;
     let last = embedded.last().map_or(cursor.next, |(row, _)| *row);
     // The upsert stage reads only slices of claims that were completed; the schedule removes others.
     let key = object_keys::vectors(&claim.user, claim.item, &claim.token);
@@ -70,18 +73,25 @@ where
     };
     let passed = i64::try_from(embedded.len()).unwrap_or(0);
     let progress = Progress { chunks_passed: passed, ..Progress::default() };
-    complete(ports, claim, Transaction::default(), &progress, next).await
+    let mut work = Transaction::default();
+    work.write_all(kept.keep(claim, &chunks, &embedded, ports.now())?);
+    complete(ports, claim, work, &progress, next).await
 }
 
 fn to_upsert(slices: Vec<ClaimToken>) -> Result<Move, Failure> {
     Ok(Move::To(Stage::Upsert, json(&UpsertCursor { slice: 0, slices })?))
 }
 
-/// The windows, at most so many, of as many chunks as one message embeds; at least one chunk.
-fn plan(chunks: &[ChunkToEmbed], most: usize) -> Vec<Vec<Window>> {
+/// The windows, at most so many, of as many chunks as one message embeds; at least one chunk. One whose vector is kept
+/// has none.
+fn plan(chunks: &[ChunkToEmbed], most: usize, kept: &Kept) -> Vec<Vec<Window>> {
     let mut plan = Vec::new();
     let mut total = 0;
     for chunk in chunks.iter().take(most) {
+        if kept.vector(chunk.id).is_some() {
+            plan.push(Vec::new());
+            continue;
+        }
         let windows = windows::windows(&EMBEDDING, chunk.title.as_deref().unwrap_or_default(), &chunk.text);
         total += windows.len();
         if total > most && !plan.is_empty() {
@@ -110,24 +120,33 @@ fn cut_to_neurons(plan: &mut Vec<Vec<Window>>, left: f64) {
     plan.truncate(fits);
 }
 
-/// Embeds the planned windows and pools them, one vector per chunk.
+/// Embeds the planned windows and pools them, one vector per chunk. Where all are kept, no model is asked.
 async fn run_model<P>(
     ports: &P,
     claim: &Claim,
     chunks: &[ChunkToEmbed],
     plan: &[Vec<Window>],
+    kept: &Kept,
 ) -> Result<Vec<(ChunkRow, Vec<f32>)>, Failure>
 where
     P: Embedder + Database + KeyValue + Deployment + Meter + Clock,
 {
     let windows: Vec<&Window> = plan.iter().flatten().collect();
-    let payer = Payer { purpose: Purpose::Ingest, user: &claim.user };
-    let vectors = windows::embed(ports, &windows, payer).await?;
+    let mut vectors = Vec::new();
+    if !windows.is_empty() {
+        ledger::reserve(ports, Purpose::Ingest, &claim.user, neurons(windows.iter().copied())).await?;
+        let payer = Payer { purpose: Purpose::Ingest, user: &claim.user };
+        // Billed again if what follows fails: the work of at most one message.
+        vectors = windows::embed(ports, &windows, payer).await?;
+    }
     let mut rest = vectors.as_slice();
     Ok(chunks
         .iter()
         .zip(plan)
         .map(|(chunk, windows)| {
+            if let Some(vector) = kept.vector(chunk.id) {
+                return (chunk.id, vector.clone());
+            }
             let (own, others) = rest.split_at(windows.len().min(rest.len()));
             rest = others;
             let pieces: Vec<usize> = windows.iter().map(|window| window.pieces).collect();

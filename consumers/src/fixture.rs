@@ -3,6 +3,7 @@
 use pipeline::{
     chat::turn::{Ask, Turn},
     constants::LEASE,
+    fingerprint,
     ids::{ConversationId, DocumentId, ItemId, JobId, TurnId, UserId},
     job::{
         cursors::{Inside, UnpackCursor},
@@ -61,12 +62,22 @@ impl Index {
     /// Accepts an upload of these documents (external id and text), in one pack of one batch. Its pack is
     /// the item that is returned, its batch the one after it.
     pub fn upload(&self, documents: &[(&str, &str)]) -> ItemId {
+        self.upload_with(documents, |_| None)
+    }
+
+    /// The same of files that are known by a hash of their bytes.
+    pub fn push(&self, documents: &[(&str, &str)]) -> ItemId {
+        self.upload_with(documents, |text| Some(fingerprint::of(&[text.as_bytes()])))
+    }
+
+    fn upload_with(&self, documents: &[(&str, &str)], blob: impl Fn(&str) -> Option<String>) -> ItemId {
         let ids: Vec<DocumentId> = documents.iter().map(|(external_id, _)| self.document(external_id)).collect();
         let bytes: Vec<u8> = documents.iter().flat_map(|(_, text)| text.bytes()).collect();
         let job = JobId::new(self.memory.now(), self.memory.bytes());
         let pack = ready(self.insert_uploading(&job, packed(&ids, documents)));
         assert!(ready(self.memory.put(&object_keys::pack(&self.user, pack), bytes, PutIf::Absent)).unwrap());
-        ready(self.accept(&job, pack, &ids, documents));
+        let blobs: Vec<Option<String>> = documents.iter().map(|(_, text)| blob(text)).collect();
+        ready(self.accept(&job, pack, &ids, documents, &blobs));
         pack
     }
 
@@ -147,12 +158,20 @@ impl Index {
         ready(transaction.commit(&self.memory)).unwrap().first(item).unwrap().unwrap().id
     }
 
-    async fn accept(&self, job: &JobId, pack: ItemId, ids: &[DocumentId], documents: &[(&str, &str)]) {
+    async fn accept(
+        &self,
+        job: &JobId,
+        pack: ItemId,
+        ids: &[DocumentId],
+        documents: &[(&str, &str)],
+        blobs: &[Option<String>],
+    ) {
         let now = self.memory.now();
         let revisions: Vec<NewRevision<'_>> = ids
             .iter()
             .zip(documents)
-            .map(|(id, (external_id, text))| NewRevision {
+            .zip(blobs)
+            .map(|((id, (external_id, text)), blob)| NewRevision {
                 id,
                 pack,
                 hash: text,
@@ -165,6 +184,7 @@ impl Index {
                 media_type: "text/plain",
                 tags: &[],
                 metadata: None,
+                blob: blob.as_deref(),
             })
             .collect();
         let upload = Upload::new(&self.user, job, &revisions, now).unwrap();

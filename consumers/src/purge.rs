@@ -206,6 +206,7 @@ fn remove_rows<P: Clock + Random>(
     for write in store::chunks::write::purge(claim, &purged) {
         work.write(write);
     }
+    work.write(store::kept_vectors::purge(claim, &purged));
     work.write(superseded::remove(claim, &purged));
     Ok(())
 }

@@ -9,7 +9,7 @@ source local/setup/steps.sh
 source local/setup/install.sh
 profile=${PROFILE:-quick}
 
-kit() { cargo build --locked -p local-models -p local-dev -p local-bindgen "$@"; }
+kit() { cargo build --locked -p local-models -p local-dev -p local-bindgen -p friend "$@"; }
 
 # What the Workers are built from.
 sources() {

@@ -18,6 +18,7 @@ pub mod dead_letters;
 pub mod documents;
 pub mod idempotency;
 pub mod jobs;
+pub mod kept_vectors;
 pub mod keys;
 pub mod listings;
 pub mod memories;

@@ -37,6 +37,21 @@ fn steps(vector: &[f32], most: f32) -> impl Iterator<Item = i32> {
     vector.iter().map(move |value| (value * scale).round() as i32)
 }
 
+/// What a text says of a vector: where it points, in length one. `None` for what is no embedding of as many dimensions.
+#[expect(clippy::cast_precision_loss, reason = "from -28 to 28")]
+pub fn decode(kept: &str, dimensions: usize) -> Option<Vec<f32>> {
+    if kept.len() != dimensions {
+        return None;
+    }
+    let steps = kept.bytes().map(|character| (i32::from(character) - i32::from(NOTHING)) as f32);
+    let mut vector: Vec<f32> = steps.collect();
+    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    for value in &mut vector {
+        *value /= length;
+    }
+    Some(vector)
+}
+
 /// Where a vector points: what others are compared with.
 #[derive(Clone, Debug)]
 pub struct Direction {
@@ -141,6 +156,18 @@ mod tests {
                 assert!((by_numbers - by_text).abs() < 0.01, "{by_numbers} {by_text}");
             }
         }
+    }
+
+    #[test]
+    fn a_vector_that_is_read_back_points_where_it_did() {
+        let mut seed = 3;
+        for _ in 0..200 {
+            let vector = vector(&mut seed);
+            let read = decode(&encode(&vector), DIMENSIONS).unwrap();
+            assert!(exact(&vector, &read) > 0.999, "{}", exact(&vector, &read));
+            assert!((exact(&read, &read).sqrt() - 1.0).abs() < 1e-6);
+        }
+        assert_eq!((decode("##", 3), decode("", 0)), (None, Some(Vec::new())));
     }
 
     #[test]

@@ -19,4 +19,4 @@ pub mod withheld;
 pub use format::{Announced, Format};
 pub use parse::{Documents, Item};
 pub use prepare::{ItemAnswer, Prepared, PreparedDocument, named_twice_in_upload, prepare};
-pub use withheld::withhold;
+pub use withheld::{is_withheld, withhold};

@@ -106,5 +106,6 @@ fn revision(prepared: &PreparedDocument, pack: ItemId, now: Timestamp) -> NewRev
         media_type: &description.media_type,
         tags: &description.tags,
         metadata: description.metadata.as_ref(),
+        blob: description.blob.as_deref(),
     }
 }

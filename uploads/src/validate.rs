@@ -6,6 +6,7 @@ use pipeline::{
     filters::DOCUMENT_TYPES,
     ids::{DocumentId, UserId},
     problem::{Code, Problem, excerpt, one_line},
+    schema::is_blob,
     time::Timestamp,
 };
 use serde::Serialize;
@@ -37,6 +38,9 @@ pub struct Description {
     /// The document's own date, if the client gave one.
     #[serde(skip)]
     pub created_at: Option<Timestamp>,
+    /// Git's hash of its bytes, in the client's word. What was uploaded without keeps its fingerprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blob: Option<String>,
 }
 
 /// A document within every limit.
@@ -76,6 +80,7 @@ pub fn validate(pointer: &str, input: DocumentInput) -> Result<Valid, Problem> {
         tags: input.tags,
         metadata: input.metadata,
         created_at: input.created_at,
+        blob: input.blob,
     };
     Ok(Valid { description, content })
 }
@@ -98,6 +103,10 @@ fn check_fields(input: &DocumentInput) -> Result<(), (String, Code, String)> {
     if let Some(kind) = input.kind.as_deref().filter(|kind| !DOCUMENT_TYPES.contains(kind)) {
         let detail = format!("{:?} is none of {}", excerpt(kind), DOCUMENT_TYPES.join(", "));
         return wrong("type", Code::Invalid, detail);
+    }
+    if input.blob.as_deref().is_some_and(|blob| !is_blob(blob)) {
+        let detail = "expected what `git hash-object` says: 40 or 64 hexadecimal digits in lower case";
+        return wrong("blob", Code::Invalid, detail.to_owned());
     }
     let metadata_bytes =
         input.metadata.as_ref().map_or(0, |metadata| serde_json::to_string(metadata).map_or(0, |text| text.len()));
@@ -211,6 +220,7 @@ mod tests {
         assert_eq!(pointer(DocumentInput { tags: vec!["x".into(); 33], ..input("a") }), "/3/tags");
         assert_eq!(pointer(DocumentInput { kind: Some("poem".into()), ..input("a") }), "/3/type");
         assert_eq!(pointer(DocumentInput { media_type: Some("image/png".into()), ..input("a") }), "/3/media_type");
+        assert_eq!(pointer(DocumentInput { blob: Some("ABC".into()), ..input("a") }), "/3/blob");
         assert_eq!(pointer(input("")), "/3/content");
         assert_eq!(pointer(input(&"x".repeat(constants::DOCUMENT_BYTES + 1))), "/3/content");
     }

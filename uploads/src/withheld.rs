@@ -41,7 +41,8 @@ pub fn withhold(items: &mut [Item]) {
     }
 }
 
-fn is_withheld(name: &str) -> bool {
+/// True for what is called like one of those: `friend push` does not even read it.
+pub fn is_withheld(name: &str) -> bool {
     let name = name.to_lowercase().replace('\\', "/");
     let mut parts = name.split('/').rev();
     let file = parts.next().unwrap_or_default();

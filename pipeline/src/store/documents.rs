@@ -9,6 +9,7 @@ pub mod delete;
 pub(in crate::store) mod description;
 pub mod eviction;
 pub mod filter;
+pub mod manifest;
 pub mod order;
 pub mod publish;
 pub mod read;

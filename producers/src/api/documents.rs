@@ -1,5 +1,7 @@
-//! Documents: what a user has, reading one, its original bytes, deleting it; deleting several is in [`matching`].
+//! Documents: what a user has, reading one, its original bytes, deleting it; deleting several is in [`matching`], what
+//! of a folder is not there yet in [`manifest`].
 
+pub mod manifest;
 pub mod matching;
 
 use http::{HeaderName, StatusCode, header};
@@ -54,6 +56,8 @@ pub struct DocumentView {
     created_at: Timestamp,
     uploaded_at: Timestamp,
     bytes: i64,
+    /// Git's hash of the bytes, as it came with them.
+    blob: Option<String>,
     /// The revision that searches see; null before the first is published.
     revision: Option<i64>,
     /// `indexing`, `indexed`, `failed`, `cancelled`: of the latest revision.
@@ -80,6 +84,7 @@ impl From<DocumentRow> for DocumentView {
             created_at: row.created_at,
             uploaded_at: row.uploaded_at,
             bytes: row.bytes,
+            blob: row.blob,
             chunk_count: row.chunk_count,
             keyword_only: row.evicted_at.is_some(),
         }

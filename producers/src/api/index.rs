@@ -154,7 +154,9 @@ async fn plan<P: RequestPorts>(
 
 fn text(prepared: &PreparedDocument) -> Text<'_> {
     let document = &prepared.document;
-    Text { bytes: document.content.as_ref(), is_html: document.description.media_type == "text/html" }
+    let description = &document.description;
+    let (is_html, is_kept) = (description.media_type == "text/html", description.blob.is_some());
+    Text { bytes: document.content.as_ref(), is_html, is_kept }
 }
 
 /// Step 4, if there is anything to do.

@@ -193,6 +193,9 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .answers::<jobs::WithJob<documents::matching::DeletedDocuments<'_>>>(ACCEPTED)
             .or_answers::<jobs::WithJob<documents::matching::DeletedDocuments<'_>>>(OK)
             .sends(OF_JOB),
+            operation(POST, "/api/documents/manifest", key!(documents::manifest::compare), "What is there of a folder")
+                .reads::<documents::manifest::Manifest>(READ_AT_ONCE_BYTES)
+                .answers::<documents::manifest::Compared<'_>>(OK),
             operation(
                 GET,
                 "/api/documents/{id}",

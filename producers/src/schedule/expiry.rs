@@ -6,7 +6,7 @@ use pipeline::{
         ports::{Clock, Database},
         transaction::{Transaction, Write},
     },
-    store::{conversations, dead_letters, documents, idempotency, jobs, sessions, uploads, usage},
+    store::{conversations, dead_letters, documents, idempotency, jobs, kept_vectors, sessions, uploads, usage},
     time::{Span, Timestamp},
 };
 
@@ -37,6 +37,7 @@ fn old(now: Timestamp) -> Vec<Write> {
         sessions::tickets::expire(before(REQUESTS_KEPT)),
         dead_letters::expire(before(RECORDS_KEPT)),
         usage::alerts::expire(before(RECORDS_KEPT)),
+        kept_vectors::expire(before(RECORDS_KEPT)),
         usage::budget::expire(before(BUDGETS_KEPT)),
     ];
     writes.extend(conversations::expire(before(RECORDS_KEPT)));

@@ -133,7 +133,7 @@ fn whatever_the_description_allows_is_answered_as_it_says() {
 }
 
 /// What a day does not hold: requests by the ten thousand, each with its question or upload.
-const ABUNDANCE: &str = r#"{"neurons": 1e9, "requests": 1e9, "queue_operations": 1e9, "d1_rows_read": 1e12,
+pub(crate) const ABUNDANCE: &str = r#"{"neurons": 1e9, "requests": 1e9, "queue_operations": 1e9, "d1_rows_read": 1e12,
     "d1_rows_written": 1e12, "kv_reads": 1e9, "kv_writes": 1e9, "r2_class_a": 1e9, "r2_class_b": 1e9,
     "object_requests": 1e9, "object_rows_read": 1e9, "object_rows_written": 1e9, "object_gb_seconds": 1e9,
     "vectors_queried": 1e9, "vectors_stored": 1e9, "requests_per_key": 1000000000}"#;

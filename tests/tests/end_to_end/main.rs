@@ -5,6 +5,7 @@ mod chat;
 mod chat_under_fire;
 mod description;
 mod documents;
+mod friend;
 mod kills;
 mod mcp;
 mod memories;

@@ -24,6 +24,7 @@ mod large;
 mod late;
 mod lint;
 mod lists;
+mod manifest;
 mod mcp;
 mod mcp_tools;
 mod memories;

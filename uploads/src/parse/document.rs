@@ -50,6 +50,10 @@ pub struct DocumentInput {
     #[serde(default, deserialize_with = "date::optional")]
     #[schemars(schema_with = "date::schema")]
     pub created_at: Option<Timestamp>,
+    /// Git's hash of the file's bytes, 40 or 64 hexadecimal digits in lower case: by it
+    /// `POST /api/documents/manifest` tells what need not be sent again.
+    #[schemars(regex(pattern = schema::BLOB))]
+    pub blob: Option<String>,
 }
 
 /// Content as bytes: a JSON string's or a file's.

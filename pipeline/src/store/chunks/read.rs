@@ -21,8 +21,14 @@ use crate::{
 pub struct ChunkToEmbed {
     /// Its number.
     pub id: ChunkRow,
+    /// Its document.
+    pub document_id: DocumentId,
+    /// Its place in the document.
+    pub chunk_index: i64,
     /// Its document's title.
     pub title: Option<String>,
+    /// Git's hash of its document's bytes, if that came with them.
+    pub blob: Option<String>,
     /// The text.
     pub text: String,
 }
@@ -33,7 +39,7 @@ pub fn to_embed(claim: &Claim, (_, last): (ItemId, ItemId), next: ChunkRow, limi
     // Chunks of the documents' latest revisions alone: what was uploaded over or deleted since has another pack.
     // A job that restores an evicted document embeds no other of the same pack.
     Query::new(formatcp!(
-        "SELECT c.id, c.text, {TITLE}
+        "SELECT c.id, c.document_id, c.chunk_index, c.text, {TITLE}, {BLOB}
          FROM chunks c
          JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          WHERE c.id >= ?1 AND c.id < ?2 AND c.user_id = ?3
@@ -42,6 +48,7 @@ pub fn to_embed(claim: &Claim, (_, last): (ItemId, ItemId), next: ChunkRow, limi
          ORDER BY c.id LIMIT ?4",
         PACK = pack_of!("c"),
         TITLE = next!("title"),
+        BLOB = next!("blob"),
         EMBEDDED = embeds!("d.", "?5"),
     ))
     .bind(next)

@@ -47,7 +47,7 @@ pub fn tombstones(user: &UserId, cause: Cause, now: Timestamp) -> Write {
              deleted_at = ?2, latest = latest + 1, latest_item = NULL, latest_hash = NULL, pending = NULL,
              current = NULL, current_item = NULL, current_first = NULL, chunk_count = NULL, content_hash = NULL,
              external_id = NULL, title = NULL, language = NULL, tags = '[]', metadata = NULL, bytes = 0,
-             evicted_at = NULL, evicting = NULL, superseded_item = NULL,
+             blob = NULL, evicted_at = NULL, evicting = NULL, superseded_item = NULL,
              decided = CASE WHEN ?3 THEN coalesce(decided, latest_item) ELSE {NEXT_ITEM} END
          WHERE user_id = ?1 AND id IN (SELECT document_id FROM garbage WHERE retire_item = {NEXT_ITEM})"
     ))

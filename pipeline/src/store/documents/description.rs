@@ -52,7 +52,9 @@ macro_rules! every_field {
             ", ",
             $each!("uploaded_at"),
             ", ",
-            $each!("bytes")
+            $each!("bytes"),
+            ", ",
+            $each!("blob")
         )
     };
 }

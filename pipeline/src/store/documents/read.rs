@@ -36,6 +36,8 @@ pub struct DocumentRow {
     pub uploaded_at: Timestamp,
     /// How long its content is.
     pub bytes: i64,
+    /// Git's hash of it, in its sender's word.
+    pub blob: Option<String>,
     /// The pack that holds the latest revision.
     pub latest_item: Option<ItemId>,
     /// The revision that searches see.
@@ -53,7 +55,7 @@ pub struct DocumentRow {
 /// A document `d`, as it is shown.
 const DOCUMENT: &str = formatcp!(
     "SELECT d.id, d.external_id, d.title, d.type, d.language, d.media_type, d.tags, d.metadata,
-                d.created_at, d.uploaded_at, d.bytes, d.latest_item, d.current, d.current_item, d.chunk_count,
+                d.created_at, d.uploaded_at, d.bytes, d.blob, d.latest_item, d.current, d.current_item, d.chunk_count,
                 d.evicted_at, {STATUS} AS status
          FROM documents d"
 );

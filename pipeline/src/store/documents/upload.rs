@@ -85,6 +85,8 @@ pub struct NewRevision<'a> {
     pub tags: &'a [String],
     /// The client's own.
     pub metadata: Option<&'a serde_json::Map<String, serde_json::Value>>,
+    /// Git's hash of its bytes.
+    pub blob: Option<&'a str>,
 }
 
 /// The revisions that an upload brings: in the transaction that accepts its job, or, where it is unpacked range
@@ -156,10 +158,11 @@ pub fn take_revisions(upload: &Upload<'_>) -> Vec<Write> {
     // transaction goes without what was decided since (`jobs::items::plan_again`).
     upload.writes(formatcp!(
         "INSERT INTO documents (user_id, id, external_id, title, type, language, media_type, tags, metadata, created_at,
-                                uploaded_at, bytes, latest, latest_item, latest_hash, decided)
+                                uploaded_at, bytes, blob, latest, latest_item, latest_hash, decided)
          SELECT ?2, r.value ->> 'id', r.value ->> 'external_id', r.value ->> 'title', r.value ->> 'type',
                 r.value ->> 'language', r.value ->> 'media_type', r.value ->> 'tags', r.value ->> 'metadata',
-                r.value ->> 'created_at', ?4, r.value ->> 'bytes', 1, r.value ->> 'pack', r.value ->> 'hash',
+                r.value ->> 'created_at', ?4, r.value ->> 'bytes', r.value ->> 'blob', 1, r.value ->> 'pack',
+                r.value ->> 'hash',
                 coalesce(?5, {LAST_ITEM})
          FROM json_each(?1) r WHERE {BROUGHT}
          ON CONFLICT (user_id, id) DO UPDATE SET
@@ -176,4 +179,5 @@ const PENDING: &str = "json_object(
                  'external_id', excluded.external_id, 'title', excluded.title, 'type', excluded.type,
                  'language', excluded.language, 'media_type', excluded.media_type,
                  'tags', json(excluded.tags), 'metadata', json(excluded.metadata),
-                 'created_at', excluded.created_at, 'uploaded_at', excluded.uploaded_at, 'bytes', excluded.bytes)";
+                 'created_at', excluded.created_at, 'uploaded_at', excluded.uploaded_at, 'bytes', excluded.bytes,
+                 'blob', excluded.blob)";

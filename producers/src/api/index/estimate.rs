@@ -24,6 +24,8 @@ pub struct Estimate {
 
 /// Rows of a document: its own and its place in the list by time, when it is accepted and when it is published.
 const ROWS_PER_DOCUMENT: u64 = 4;
+/// Rows of a document whose vectors are kept: they, and their place among those of the same bytes.
+const ROWS_KEPT: u64 = 2;
 /// Rows of a chunk: its own and its full text's.
 const ROWS_PER_CHUNK: u64 = 2;
 /// Rows of a message: claim, settlement, the index version, reservation, usage.
@@ -43,6 +45,8 @@ pub struct Text<'a> {
     pub bytes: &'a [u8],
     /// Its tags and scripts are not indexed.
     pub is_html: bool,
+    /// Its vectors are kept: it is known by git's hash of its bytes.
+    pub is_kept: bool,
 }
 
 /// What one text comes to.
@@ -64,6 +68,7 @@ pub fn estimate(texts: &[Text<'_>], batches: &[Batch], units: &Units) -> Estimat
         neurons: (EMBEDDING.neurons(tokens) * 100.0).round() / 100.0,
         queue_operations: messages * constants::OPERATIONS_PER_MESSAGE,
         d1_rows_written: texts.len() as u64 * ROWS_PER_DOCUMENT
+            + texts.iter().filter(|text| text.is_kept).count() as u64 * ROWS_KEPT
             + chunks * ROWS_PER_CHUNK
             + messages * ROWS_PER_MESSAGE
             + ROWS_PER_JOB,
@@ -163,10 +168,13 @@ mod tests {
     #[test]
     fn operations_grow_with_text_and_not_with_files() {
         let text = vec![b'x'; 2_048];
-        let texts = vec![Text { bytes: &text, is_html: false }; 1_000];
+        let texts = vec![Text { bytes: &text, is_html: false, is_kept: false }; 1_000];
         let units = Plan::Free.units();
         let estimate = estimate(&texts, &pack::plan(&[2_048; 1_000], &units), &units);
         assert_eq!(estimate.chunks, 1_000);
         assert_eq!(estimate.queue_operations, 420, "84 packs, 28 batches");
+        let kept = vec![Text { bytes: &text, is_html: false, is_kept: true }; 1_000];
+        let kept = super::estimate(&kept, &pack::plan(&[2_048; 1_000], &units), &units);
+        assert_eq!(kept.d1_rows_written - estimate.d1_rows_written, 2_000);
     }
 }

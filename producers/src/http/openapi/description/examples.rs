@@ -21,6 +21,13 @@ const REQUESTS: &[Example] = &[
             {"external_id": "talk.txt", "type": "conversation", "language": "english", "content": "Ada: hello.",
              "metadata": {"room": 7}, "created_at": "2026-11-23T09:30:00Z"}]}"#,
     ),
+    (
+        "documents_compare",
+        "two files of a repository",
+        r#"{"project": "github.com/owner/name", "entries": [
+            {"external_id": "github.com/owner/name/README.md", "blob": "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"},
+            {"external_id": "github.com/owner/name/src/lib.rs", "blob": "ce013625030ba8dba906f756967f9e9ca394464a"}]}"#,
+    ),
     ("search", "words and meaning", r#"{"query": "what does the fox jump over?"}"#),
     (
         "search",
@@ -101,7 +108,7 @@ const ANSWERS: &[(&str, u16, &str)] = &[
             "documents": [{"id": "doc_wzqzsxyrpy7677dz97vxjyc3", "external_id": "notes/fox.md", "title": "fox.md",
                            "type": "doc", "language": null, "media_type": "text/markdown", "tags": [], "metadata": null,
                            "created_at": "2026-11-23T09:30:00.000Z", "uploaded_at": "2026-11-23T09:30:00.000Z",
-                           "bytes": 56, "revision": 1, "status": "indexed", "chunk_count": 1,
+                           "bytes": 56, "blob": null, "revision": 1, "status": "indexed", "chunk_count": 1,
                            "keyword_only": false}]}"#,
     ),
     (

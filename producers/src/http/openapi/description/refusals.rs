@@ -86,7 +86,7 @@ pub(super) fn speaks_rpc<P>(operation: &Operation<P>) -> bool {
 pub(super) fn in_rpc(answer: &Value, problem: &Value) -> Value {
     json!({
         "description": "The message is refused: `error` says why, in the words of JSON-RPC.",
-        "headers": headers::of_problem(IN_RPC[0]),
+        "headers": headers::of_problem(IN_RPC[0], false),
         "content": { "application/json": { "schema": answer }, "application/problem+json": { "schema": problem } },
     })
 }

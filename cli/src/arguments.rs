@@ -1,0 +1,349 @@
+//! What the program is asked for on its command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Claude's Friend on the command line: pushes a repository, searches it, asks, remembers.
+#[derive(Debug, Parser)]
+#[command(name = "friend", version, about, arg_required_else_help = true, after_help = AFTER_HELP)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 no valid key, 4 not found, 5 quota spent, \
+                          6 partly done, 130 interrupted.\nEnvironment: FRIEND_URL, FRIEND_KEY, HTTPS_PROXY, NO_COLOR.";
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// The deployment; else as `friend login` kept it.
+    #[arg(long, global = true, env = "FRIEND_URL", value_name = "URL", hide_env_values = true)]
+    pub url: Option<String>,
+    /// Data as JSON on standard output, errors as JSON on standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Show no progress.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Keep a deployment's address and key.
+    Login(Login),
+    /// Forget the key.
+    Logout,
+    /// Bring a repository or a folder to the friend: what is new and what has changed.
+    Push(Box<Push>),
+    /// Find code and text by words and by meaning.
+    Search(Search),
+    /// Ask a question; the answer names its sources.
+    Ask(Ask),
+    /// How the deployment is, and what is under way.
+    Status(Status),
+    /// Jobs: what was asked for and how far it is.
+    #[command(subcommand)]
+    Jobs(Jobs),
+    /// Documents: what the friend has.
+    #[command(subcommand)]
+    Docs(Docs),
+    /// Remember something.
+    Remember(Remember),
+    /// What is remembered about something.
+    Recall(Recall),
+    /// Forget a memory.
+    Forget {
+        /// Its id (mem_…).
+        id: String,
+    },
+    /// Memories: list them, look through what is proposed.
+    #[command(subcommand)]
+    Memory(Memory),
+    /// Live sessions: a room for people and agents.
+    #[command(subcommand)]
+    Session(Session),
+    /// What today's allowances have left.
+    Usage,
+    /// API keys.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// What Claude Code's hooks run; never fails.
+    #[command(subcommand)]
+    Hook(Hook),
+    /// Write everything that is yours into a folder.
+    Export(Export),
+    /// Look whether everything is as it should be.
+    Doctor,
+    /// Measure this deployment with what it holds: speed of searches, recall against grep.
+    Bench(Bench),
+    /// Completions for a shell.
+    Completions {
+        /// Which one.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Login {
+    /// The deployment, such as <https://friend.example.workers.dev>.
+    pub url: String,
+    /// Read the key from standard input.
+    #[arg(long)]
+    pub key_stdin: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct Push {
+    /// Files and folders; by default the whole repository.
+    pub paths: Vec<PathBuf>,
+    /// What the project is called; by default its git remote, such as github.com/owner/name.
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// A tag for every document; may be given several times.
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Only say what would be sent, and what that would cost.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Go on: push whatever changes.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub watch: bool,
+    /// Remove there what is gone here; asks first.
+    #[arg(long)]
+    pub prune: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Do not wait until everything is searchable.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Send everything, also what the server has; what is identical costs nothing there.
+    #[arg(long)]
+    pub force: bool,
+    /// Take generated and vendored files as well.
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Mode {
+    Hybrid,
+    Vector,
+    Keyword,
+}
+
+impl Mode {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hybrid => "hybrid",
+            Self::Vector => "vector",
+            Self::Keyword => "keyword",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Search {
+    /// What is sought.
+    #[arg(required = true)]
+    pub query: Vec<String>,
+    /// At most so many hits.
+    #[arg(long, short = 'n', default_value_t = 10)]
+    pub top: u32,
+    /// By meaning, by words, or both.
+    #[arg(long, value_enum, default_value = "hybrid")]
+    pub mode: Mode,
+    /// Only documents with this tag; may be given several times.
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Only code, doc or conversation.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// Only in this language, such as rust.
+    #[arg(long)]
+    pub language: Option<String>,
+    /// Open the first hit in $EDITOR.
+    #[arg(long)]
+    pub open: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Ask {
+    /// The question.
+    #[arg(required = true)]
+    pub question: Vec<String>,
+    /// Go on with the last conversation.
+    #[arg(long = "continue", short = 'c')]
+    pub go_on: bool,
+    /// Go on with this conversation (con_…).
+    #[arg(long, conflicts_with = "go_on")]
+    pub conversation: Option<String>,
+    /// Answer from documents with this tag alone; may be given several times.
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Look again every two seconds until nothing is under way.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Jobs {
+    /// List jobs, the newest first.
+    Ls {
+        /// At most so many.
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: usize,
+    },
+    /// How far a job is.
+    Show {
+        /// Its id (job_…).
+        id: String,
+    },
+    /// Try again what failed of it.
+    Retry {
+        /// Its id (job_…).
+        id: String,
+    },
+    /// Stop it.
+    Cancel {
+        /// Its id (job_…).
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Docs {
+    /// List documents, the one that was uploaded last first.
+    Ls {
+        /// Only those whose name begins so.
+        prefix: Option<String>,
+        /// At most so many.
+        #[arg(long, short = 'n', default_value_t = 50)]
+        limit: usize,
+    },
+    /// Show a document's text.
+    Show {
+        /// Its id (doc_…) or its name.
+        name: String,
+    },
+    /// Delete documents.
+    Rm {
+        /// Their ids (doc_…) or names.
+        #[arg(required_unless_present = "prefix")]
+        names: Vec<String>,
+        /// Those whose name begins so; asks first.
+        #[arg(long, conflicts_with = "names")]
+        prefix: Option<String>,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Remember {
+    /// What to remember.
+    #[arg(required = true)]
+    pub text: Vec<String>,
+    /// fact, preference, decision, instruction or note.
+    #[arg(long, default_value = "fact")]
+    pub kind: String,
+    /// Always recall it.
+    #[arg(long)]
+    pub pin: bool,
+    /// Where it comes from.
+    #[arg(long)]
+    pub source: Option<String>,
+    /// The memory that this one corrects (mem_…).
+    #[arg(long, value_name = "ID")]
+    pub supersedes: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Recall {
+    /// About what.
+    #[arg(required = true)]
+    pub query: Vec<String>,
+    /// At most so many.
+    #[arg(long, short = 'n', default_value_t = 10)]
+    pub limit: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Memory {
+    /// List everything remembered.
+    Ls {
+        /// Only proposed, active or superseded ones.
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// Look through what was proposed: accept, edit, reject.
+    Review,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Session {
+    /// Open a session and join it.
+    Open {
+        /// What it is called.
+        title: Option<String>,
+    },
+    /// Join a session.
+    Join {
+        /// Its id (ses_…).
+        id: String,
+        /// A guest's ticket, instead of a key.
+        #[arg(long)]
+        ticket: Option<String>,
+    },
+    /// List sessions.
+    Ls,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// List keys.
+    Ls,
+    /// Issue a key; it is shown once.
+    New {
+        /// What it is called.
+        name: String,
+    },
+    /// Revoke a key.
+    Revoke {
+        /// Its id.
+        id: String,
+        /// Though it is the last one.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Hook {
+    /// What is known for a session of Claude Code that begins.
+    SessionStart,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The folder; it is made.
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Searches to measure.
+    #[arg(long, short = 'n', default_value_t = 20)]
+    pub searches: usize,
+}

@@ -1,0 +1,105 @@
+//! `friend docs`: list, show, delete.
+
+use serde_json::{Value, json};
+
+use crate::{
+    arguments::Docs,
+    client::{Client, Request, pages},
+    clock,
+    context::Context,
+    failure::{Exit, Failure},
+    output,
+};
+
+/// Does one of them.
+///
+/// # Errors
+/// There is no such document, or it cannot be done.
+pub fn documents(command: &Docs, context: &Context) -> Result<(), Failure> {
+    match command {
+        Docs::Ls { prefix, limit } => list(prefix.as_deref(), *limit, context),
+        Docs::Show { name } => show(name, context),
+        Docs::Rm { prefix: Some(prefix), yes, .. } => remove_matching(prefix, *yes, context),
+        Docs::Rm { names, .. } => remove(names, context),
+    }
+}
+
+fn list(prefix: Option<&str>, limit: usize, context: &Context) -> Result<(), Failure> {
+    let prefix = prefix.map(|prefix| format!("?prefix={}", pages::encoded(prefix))).unwrap_or_default();
+    let documents = pages::list(&context.client, &format!("/api/documents{prefix}"), limit)?;
+    context.output.data(&Value::Array(documents.clone()), || {
+        let row = |document: &Value| {
+            let name = document["external_id"].as_str().or_else(|| document["id"].as_str()).unwrap_or_default();
+            let uploaded = clock::ago(document["uploaded_at"].as_str().unwrap_or_default());
+            let fields = ["type", "status", "bytes", "chunk_count"].map(|field| output::text(&document[field]));
+            std::iter::once(name.to_owned()).chain(fields).chain([uploaded]).collect()
+        };
+        let rows = documents.iter().map(row).collect();
+        output::table(&["name", "type", "status", "bytes", "chunks", "uploaded"], rows);
+    });
+    Ok(())
+}
+
+/// The id of the document that is called so.
+fn id_of(client: &Client, name: &str) -> Result<String, Failure> {
+    if name.starts_with("doc_") && !name.contains('/') {
+        return Ok(name.to_owned());
+    }
+    let page = client.get(&format!("/api/documents?external_id={}", pages::encoded(name)))?;
+    page["items"][0]["id"].as_str().map(str::to_owned).ok_or_else(|| {
+        Failure::new(Exit::NotFound, format!("there is no document {name:?}"))
+            .advise("`friend docs ls` lists them, with a prefix those of a folder")
+    })
+}
+
+fn show(name: &str, context: &Context) -> Result<(), Failure> {
+    let id = id_of(&context.client, name)?;
+    if context.output.json {
+        let whole = context.client.get(&format!("/api/documents/{id}?text=true"))?;
+        context.output.data(&whole, || {});
+        return Ok(());
+    }
+    let path = format!("/api/documents/{id}/original");
+    let original = context.client.send(&Request::new("GET", &path))?;
+    output::part(&String::from_utf8_lossy(&original.body));
+    Ok(())
+}
+
+fn remove(names: &[String], context: &Context) -> Result<(), Failure> {
+    let mut deleted = Vec::new();
+    for name in names {
+        let id = id_of(&context.client, name)?;
+        let path = format!("/api/documents/{id}");
+        deleted.push(context.client.send(&Request::new("DELETE", &path))?.json()?);
+        if !context.output.json {
+            output::line(&format!("deleted {name}"));
+        }
+    }
+    context.output.data(&Value::Array(deleted), || {});
+    Ok(())
+}
+
+fn remove_matching(prefix: &str, yes: bool, context: &Context) -> Result<(), Failure> {
+    let path = format!("/api/documents?prefix={}", pages::encoded(prefix));
+    let shown = context.client.send(&Request::new("DELETE", &format!("{path}&dry_run=true")))?.json()?;
+    let count = |answer: &Value| answer["deleted"].as_u64().unwrap_or(0) + answer["remaining"].as_u64().unwrap_or(0);
+    let all = count(&shown);
+    if all == 0 {
+        return Err(Failure::new(Exit::NotFound, format!("no document's name begins with {prefix:?}")));
+    }
+    if !yes && !output::confirm(&format!("Delete {all} documents whose names begin with {prefix:?}?"), "--yes")? {
+        return Ok(());
+    }
+    let mut deleted = 0;
+    let mut cursor = String::new();
+    loop {
+        let answer = context.client.send(&Request::new("DELETE", &format!("{path}{cursor}")))?.json()?;
+        deleted += answer["deleted"].as_u64().unwrap_or(0);
+        if answer["remaining"].as_u64().unwrap_or(0) == 0 {
+            break;
+        }
+        cursor = format!("&cursor={}", pages::encoded(answer["next_cursor"].as_str().unwrap_or_default()));
+    }
+    context.output.data(&json!({ "deleted": deleted }), || output::line(&format!("deleted {deleted} documents")));
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! `friend hook`: what Claude Code runs where it cannot call the deployment itself. Nothing here may stand in anybody's
+//! way: whatever goes wrong, it answers `{}` and succeeds.
+
+use std::{io::Read as _, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    arguments::{Global, Hook},
+    client::{Client, Request},
+    configuration, output,
+};
+
+/// Longer than this nobody waits for a session to begin.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Longest input that is looked at.
+const LONGEST: u64 = 8 * 1024 * 1024;
+/// Which hook speaks.
+const EVENT: &str = "hook_event_name";
+
+/// Passes a hook on to the deployment, and its answer to Claude Code.
+pub fn run(hook: &Hook, global: &Global) {
+    let Hook::SessionStart = hook;
+    let answer = session_start(global).unwrap_or_else(|| "{}".to_owned());
+    output::part(&answer);
+}
+
+fn session_start(global: &Global) -> Option<String> {
+    let mut text = String::new();
+    std::io::stdin().take(LONGEST).read_to_string(&mut text).ok()?;
+    let mut input: Value = serde_json::from_str(&text).ok()?;
+    let name = input.as_object()?.get(EVENT).and_then(Value::as_str).unwrap_or("SessionStart");
+    input[EVENT] = Value::String(name.to_owned());
+    let url = configuration::url(global.url.as_deref()).ok()?;
+    let client = Client::new(&url, &configuration::key(&url).ok()?);
+    let body = input.to_string();
+    let request = Request {
+        body: Some(("application/json", body.as_bytes())),
+        impatient: Some(PATIENCE),
+        ..Request::new("POST", "/hooks/claude-code")
+    };
+    let answer = client.send(&request).ok()?.json().ok()?;
+    answer.is_object().then(|| answer.to_string())
+}

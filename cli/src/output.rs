@@ -1,0 +1,172 @@
+//! What is shown: data on standard output, everything else on standard error, colours where a terminal is.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table, presets};
+use console::Term;
+use serde_json::Value;
+
+use crate::failure::{Exit, Failure};
+
+/// What stands out.
+pub const BOLD: Style = Style::new().bold();
+/// What is there for completeness.
+pub const DIM: Style = Style::new().dimmed();
+/// What went well.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// What deserves a look.
+pub const WARNING: Style = AnsiColor::Yellow.on_default();
+/// What went wrong.
+pub const BAD: Style = AnsiColor::Red.on_default();
+
+/// Narrowest screen that anything is arranged for.
+const NARROWEST: usize = 40;
+/// Where there is no terminal.
+const WIDTH: usize = 100;
+
+/// How a command shows what it found.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// Programs read it.
+    pub json: bool,
+    /// What is on its way is not shown.
+    pub quiet: bool,
+}
+
+impl Output {
+    /// Shows data as JSON, if that is wanted; else does what shows it to people.
+    pub fn data(self, value: &Value, people: impl FnOnce()) {
+        if self.json {
+            // Whoever does not read any more does not need the rest.
+            let _ = writeln!(anstream::stdout(), "{value}");
+        } else {
+            people();
+        }
+    }
+
+    /// Says what happens, to people.
+    pub fn say(self, text: &str) {
+        if !self.quiet && !self.json {
+            anstream::eprintln!("{text}");
+        }
+    }
+
+    /// True where bars may move.
+    pub fn is_live(self) -> bool {
+        !self.quiet && !self.json && std::io::stderr().is_terminal()
+    }
+}
+
+/// A line of data. A reader that has gone is no fault of ours: the program ends as others do then.
+pub fn line(text: &str) {
+    if writeln!(anstream::stdout(), "{text}").is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// A part of a line of data, at once.
+pub fn part(text: &str) {
+    let mut stdout = anstream::stdout();
+    if write!(stdout, "{text}").and_then(|()| stdout.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// A text in a style.
+pub fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// How wide the screen is.
+pub fn width() -> usize {
+    let (_, columns) = Term::stdout().size_checked().unwrap_or((0, 0));
+    match usize::from(columns) {
+        0 => WIDTH,
+        columns => columns.max(NARROWEST),
+    }
+}
+
+/// Rows under their names. On a narrow screen texts wrap in their column.
+pub fn table(names: &[&str], rows: Vec<Vec<String>>) {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(width()).unwrap_or(u16::MAX));
+    table.set_header(names.iter().map(|name| name.to_uppercase()));
+    table.add_rows(rows);
+    for text in table.to_string().lines() {
+        line(text.trim_end());
+    }
+}
+
+/// A field of an answer as text: nothing for what is null.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The beginning of a text, in one line and in so many columns.
+pub fn excerpt(text: &str, columns: usize) -> String {
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    console::truncate_str(&flat, columns, "…").into_owned()
+}
+
+/// A part of a whole, as a bar.
+pub fn bar(share: f64, columns: usize) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "columns")]
+    let full = (share.clamp(0.0, 1.0) * columns as f64).round() as usize;
+    let style = if share >= 1.0 {
+        BAD
+    } else if share >= 0.8 {
+        WARNING
+    } else {
+        GOOD
+    };
+    format!("{}{}", styled(style, &"█".repeat(full)), styled(DIM, &"░".repeat(columns - full)))
+}
+
+/// Asks for a yes, where somebody can give it.
+///
+/// # Errors
+/// Nobody can.
+pub fn confirm(question: &str, flag: &str) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::new(Exit::Usage, format!("{question} Nobody is here to answer"))
+            .advise(format!("say so with {flag}")));
+    }
+    Ok(matches!(ask(&format!("{question} [y/N] "))?.to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Asks for a line.
+///
+/// # Errors
+/// There is none.
+pub fn ask(question: &str) -> Result<String, Failure> {
+    anstream::eprint!("{question}");
+    let mut answer = String::new();
+    match std::io::stdin().read_line(&mut answer) {
+        Ok(0) | Err(_) => Err(Failure::new(Exit::Usage, "nothing was answered")),
+        Ok(_) => Ok(answer.trim().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_shown_in_one_line_and_no_wider_than_the_screen() {
+        assert_eq!(excerpt("one\n  two\tthree", 80), "one two three");
+        assert_eq!(excerpt("ships sail the sea", 8), "ships s…");
+    }
+
+    #[test]
+    fn a_bar_is_as_wide_as_it_is_said_to_be_whatever_the_share() {
+        for share in [-1.0, 0.0, 0.5, 1.0, 7.0] {
+            assert_eq!(console::measure_text_width(&bar(share, 20)), 20, "{share}");
+        }
+    }
+}

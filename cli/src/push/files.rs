@@ -1,0 +1,336 @@
+//! The files of a project that are to be there: found, looked at, and named by what they hold.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use ignore::{DirEntry, WalkBuilder};
+use pipeline::constants;
+
+use super::{blob, rules};
+use crate::{
+    failure::{Exit, Failure},
+    project::Project,
+};
+
+/// What stands in for `.gitignore` where only the friend shall not see something.
+const IGNORE_FILE: &str = ".friendignore";
+const NOT_UTF8: &str = "its name is not UTF-8";
+
+/// A file that is to be there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct File {
+    /// Its path from the project's root, with forward slashes.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// How long it is.
+    pub bytes: u64,
+    /// Git's hash of what it holds.
+    pub blob: String,
+}
+
+/// A file that is not, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Skipped {
+    /// Its path from the project's root, as far as it can be written.
+    pub name: String,
+    /// Why it is left out.
+    pub why: String,
+}
+
+/// How it is said that something could not be read, whatever the reason.
+const UNREADABLE: &str = "cannot be read";
+
+impl Skipped {
+    /// True if it may be there, and nobody knows.
+    pub fn is_unreadable(&self) -> bool {
+        self.why.starts_with(UNREADABLE)
+    }
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What is to be there.
+    pub files: Vec<File>,
+    /// What is not.
+    pub skipped: Vec<Skipped>,
+}
+
+/// What is left out, noted from wherever it is noticed.
+type Notes = Arc<Mutex<Vec<Skipped>>>;
+
+/// For who does not want to know.
+pub fn no_notes() -> Notes {
+    Notes::default()
+}
+
+/// Walks the project, or these parts of it.
+///
+/// # Errors
+/// A path is not of this project.
+pub fn find(project: &Project, paths: &[PathBuf], all: bool) -> Result<Found, Failure> {
+    let notes = Notes::default();
+    let candidates = candidates(project, paths, all, &notes)?;
+    let mut found = look(&candidates, all);
+    found.skipped.append(&mut notes.lock().unwrap_or_else(PoisonError::into_inner));
+    found.files.sort();
+    found.skipped.sort();
+    Ok(found)
+}
+
+/// The files that are neither ignored nor left out by their name: their names and paths.
+pub fn candidates(
+    project: &Project,
+    paths: &[PathBuf],
+    all: bool,
+    notes: &Notes,
+) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let mut candidates = Vec::new();
+    for entry in walker(project, paths, all, notes)?.build() {
+        match entry {
+            Ok(entry) => candidates.extend(candidate(project, &entry, all, notes)),
+            Err(error) => note(notes, "", &format!("{UNREADABLE}: {error}")),
+        }
+    }
+    // Paths may overlap: a folder, and a file in it.
+    candidates.sort();
+    candidates.dedup();
+    Ok(candidates)
+}
+
+fn walker(project: &Project, paths: &[PathBuf], all: bool, notes: &Notes) -> Result<WalkBuilder, Failure> {
+    if let Some(outside) = paths.iter().find(|path| !path.starts_with(&project.root)) {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{} is not part of {}", outside.display(), project.root.display()),
+        )
+        .advise("push each repository by itself"));
+    }
+    let mut roots = paths.iter();
+    let mut walker = WalkBuilder::new(roots.next().unwrap_or(&project.root));
+    roots.for_each(|path| {
+        walker.add(path);
+    });
+    let (project, notes) = (project.clone(), Arc::clone(notes));
+    walker
+        .hidden(false)
+        .require_git(false)
+        .follow_links(false)
+        .add_custom_ignore_filename(IGNORE_FILE)
+        .filter_entry(move |entry| enters(&project, entry, all, &notes));
+    Ok(walker)
+}
+
+/// False for folders that are passed by whole.
+fn enters(project: &Project, entry: &DirEntry, all: bool, notes: &Notes) -> bool {
+    if !entry.file_type().is_some_and(|kind| kind.is_dir()) || entry.path() == project.root {
+        return true;
+    }
+    let folder = entry.file_name().to_string_lossy();
+    let why = if entry.path().join(".git").exists() {
+        Some("a repository of its own: push it by itself")
+    } else if uploads::is_withheld(&format!("{folder}/x")) {
+        // What version control and others keep for themselves is nobody's document: not even worth a note.
+        return false;
+    } else if all {
+        None
+    } else {
+        rules::of_folder(&folder)
+    };
+    if let Some(why) = why {
+        note(notes, &format!("{}/", shown(project, entry.path())), why);
+    }
+    why.is_none()
+}
+
+fn candidate(project: &Project, entry: &DirEntry, all: bool, notes: &Notes) -> Option<(String, PathBuf)> {
+    let kind = entry.file_type()?;
+    // In a worktree or a submodule `.git` is a file that says where the rest of it lies.
+    if kind.is_dir() || entry.file_name() == ".git" {
+        return None;
+    }
+    let shown = shown(project, entry.path());
+    let name = match name(project, entry.path()) {
+        Ok(name) => name,
+        Err(why) => {
+            note(notes, &shown, why);
+            return None;
+        }
+    };
+    let why = if kind.is_symlink() {
+        Some("a symbolic link: what it names is taken where it lies")
+    } else if !kind.is_file() {
+        Some("neither a file nor a folder")
+    } else if uploads::is_withheld(&name) {
+        Some("it looks like passwords or keys")
+    } else if all {
+        None
+    } else {
+        rules::of_name(&name)
+    };
+    match why {
+        Some(why) => note(notes, &shown, why),
+        None => return Some((name, entry.path().to_owned())),
+    }
+    None
+}
+
+/// A file's path from the root as the server keeps it, or why it cannot.
+fn name(project: &Project, path: &Path) -> Result<String, &'static str> {
+    let below = path.strip_prefix(&project.root).map_err(|_| "it lies outside of the project")?;
+    let parts: Option<Vec<&str>> = below.components().map(|part| part.as_os_str().to_str()).collect();
+    let name = parts.ok_or(NOT_UTF8)?.join("/");
+    if name.chars().any(char::is_control) {
+        return Err("its name has characters that no line has");
+    }
+    if project.name.len() + 1 + name.len() > constants::TITLE_BYTES {
+        return Err("its name is too long");
+    }
+    Ok(name)
+}
+
+fn shown(project: &Project, path: &Path) -> String {
+    path.strip_prefix(&project.root).unwrap_or(path).display().to_string()
+}
+
+fn note(notes: &Notes, name: &str, why: &str) {
+    let skipped = Skipped { name: name.to_owned(), why: why.to_owned() };
+    notes.lock().unwrap_or_else(PoisonError::into_inner).push(skipped);
+}
+
+/// Looks into every file, on all processors.
+fn look(candidates: &[(String, PathBuf)], all: bool) -> Found {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = candidates.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = candidates
+            .chunks(share)
+            .map(|part| {
+                scope.spawn(move || {
+                    let mut found = Found::default();
+                    for (name, path) in part {
+                        match read(path, all) {
+                            Ok(bytes) => found.files.push(file(name, path, &bytes)),
+                            Err(why) => found.skipped.push(Skipped { name: name.clone(), why }),
+                        }
+                    }
+                    found
+                })
+            })
+            .collect();
+        let mut whole = Found::default();
+        for mut part in parts.into_iter().filter_map(|part| part.join().ok()) {
+            whole.files.append(&mut part.files);
+            whole.skipped.append(&mut part.skipped);
+        }
+        whole
+    })
+}
+
+fn file(name: &str, path: &Path, bytes: &[u8]) -> File {
+    File { name: name.to_owned(), path: path.to_owned(), bytes: bytes.len() as u64, blob: blob::hash(bytes) }
+}
+
+/// What a file holds, or why it is left out.
+///
+/// # Errors
+/// Why.
+pub fn read(path: &Path, all: bool) -> Result<Vec<u8>, String> {
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => "gone while it was read".to_owned(),
+        std::io::ErrorKind::PermissionDenied => format!("{UNREADABLE}: no permission"),
+        _ => format!("{UNREADABLE}: {error}"),
+    };
+    let limit = constants::DOCUMENT_BYTES as u64;
+    if fs::symlink_metadata(path).map_err(unreadable)?.len() > limit {
+        return Err("longer than 4 MB".to_owned());
+    }
+    let bytes = fs::read(path).map_err(unreadable)?;
+    let why = if bytes.len() as u64 > limit { Some("longer than 4 MB") } else { rules::of_bytes(&bytes) };
+    let why = why.or_else(|| if all { None } else { rules::of_text(&bytes) });
+    why.map_or(Ok(bytes), |why| Err(why.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder that is removed with the test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("friend-files-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(&folder).unwrap();
+            Self(folder.canonicalize().unwrap())
+        }
+
+        fn write(&self, name: &str, text: &[u8]) {
+            let file = self.0.join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+
+        fn find(&self) -> Found {
+            let project = Project { name: "p".into(), root: self.0.clone() };
+            find(&project, &[], false).unwrap()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn names(found: &Found) -> Vec<&str> {
+        found.files.iter().map(|file| file.name.as_str()).collect()
+    }
+
+    #[test]
+    fn what_is_ignored_vendored_generated_or_secret_is_left_out_and_all_else_is_taken() {
+        let folder = Folder::new("rules");
+        folder.write(".gitignore", b"out/\n");
+        folder.write(".friendignore", b"private.md\n");
+        folder.write("src/main.rs", b"fn main() {}\n");
+        folder.write(".github/ci.yml", b"on: push\n");
+        for name in ["out/a.txt", "private.md", "node_modules/a/b.js", ".env", ".git", "Cargo.lock"] {
+            folder.write(name, b"text\n");
+        }
+        folder.write("image.png", b"\x89PNG\0");
+        folder.write("latin.txt", b"caf\xe9");
+        folder.write("sub/.git", b"gitdir: elsewhere\n");
+        folder.write("tree/.git/config", b"text\n");
+        folder.write("tree/b.rs", b"fn b() {}\n");
+        folder.write("sub/a.rs", b"fn a() {}\n");
+        let found = folder.find();
+        assert_eq!(names(&found), [".friendignore", ".github/ci.yml", ".gitignore", "src/main.rs"]);
+        let skipped: Vec<&str> = found.skipped.iter().map(|skipped| skipped.name.as_str()).collect();
+        assert_eq!(skipped, [".env", "Cargo.lock", "image.png", "latin.txt", "node_modules/", "sub/", "tree/"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_in_circles_and_names_that_are_no_text_do_no_harm() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let folder = Folder::new("odd");
+        folder.write("a.md", b"text\n");
+        std::os::unix::fs::symlink(&folder.0, folder.0.join("loop")).unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.0.join("dangling")).unwrap();
+        fs::write(folder.0.join(std::ffi::OsStr::from_bytes(b"caf\xe9.md")), "text").unwrap();
+        folder.write("two\nlines.md", b"text\n");
+        let found = folder.find();
+        assert_eq!(names(&found), ["a.md"]);
+        assert_eq!(found.skipped.len(), 4, "{:?}", found.skipped);
+    }
+
+    #[test]
+    fn a_file_that_goes_while_it_is_read_is_said_to_be_gone() {
+        assert_eq!(read(Path::new("/nowhere/at/all"), false).unwrap_err(), "gone while it was read");
+    }
+}

@@ -1,0 +1,138 @@
+//! What the server has: names and hashes go there, and the names of those come back that it does not have so.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use super::files::File;
+use crate::{client::Request, context::Context, failure::Failure, project::Project};
+
+/// Files in one request: as many as the server takes.
+const ENTRIES: usize = 1_000;
+/// Bytes of names in one request: far below what a body may have.
+const BYTES: usize = 180 * 1024;
+/// Bytes of an entry beside its name.
+const BESIDE: usize = 80;
+/// Requests at once.
+const AT_ONCE: usize = 4;
+
+/// What is to be sent, and how much is not.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// Not there.
+    pub added: Vec<File>,
+    /// There with another content, or could not be indexed the last time.
+    pub changed: Vec<File>,
+    /// As it is here, or on its way.
+    pub unchanged: usize,
+    /// Of these, on their way.
+    pub in_progress: usize,
+}
+
+impl Compared {
+    /// As if the server had nothing.
+    pub fn all_missing(files: &[File]) -> Self {
+        Self { added: files.to_vec(), ..Self::default() }
+    }
+
+    /// All that is to be sent.
+    pub fn to_send(&self) -> impl Iterator<Item = &File> {
+        self.added.iter().chain(&self.changed)
+    }
+
+    /// How much that is.
+    pub fn bytes(&self) -> u64 {
+        self.to_send().map(|file| file.bytes).sum()
+    }
+}
+
+/// A document's name on the server.
+pub fn external_id(project: &Project, name: &str) -> String {
+    format!("{}/{name}", project.name)
+}
+
+/// Asks, a few requests at once.
+///
+/// # Errors
+/// The server refuses, or is not reached.
+pub fn compare(project: &Project, files: &[File], context: &Context) -> Result<Compared, Failure> {
+    let mut compared = Compared::default();
+    let parts = parts(project, files);
+    for several in parts.chunks(AT_ONCE) {
+        let answers: Vec<Result<Value, Failure>> = std::thread::scope(|scope| {
+            let asked: Vec<_> = several.iter().map(|part| scope.spawn(move || ask(project, part, context))).collect();
+            asked.into_iter().filter_map(|asked| asked.join().ok()).collect()
+        });
+        for (part, answer) in several.iter().zip(answers) {
+            add(&mut compared, project, part, &answer?);
+        }
+    }
+    Ok(compared)
+}
+
+/// The files in as many parts as there are requests.
+fn parts<'a>(project: &Project, files: &'a [File]) -> Vec<&'a [File]> {
+    let mut parts = Vec::new();
+    let mut rest = files;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = rest.iter().take(ENTRIES).take_while(|file| {
+            // As JSON may write it: a quotation mark takes two.
+            bytes += 2 * (project.name.len() + file.name.len()) + BESIDE;
+            bytes <= BYTES
+        });
+        let (part, others) = rest.split_at(fits.count().clamp(1, rest.len()));
+        parts.push(part);
+        rest = others;
+    }
+    parts
+}
+
+fn ask(project: &Project, files: &[File], context: &Context) -> Result<Value, Failure> {
+    let entry = |file: &File| json!({ "external_id": external_id(project, &file.name), "blob": file.blob });
+    let entries: Vec<Value> = files.iter().map(entry).collect();
+    let request = Request::new("POST", "/api/documents/manifest").repeatable();
+    context.client.json(request, &json!({ "project": project.name, "entries": entries }))
+}
+
+fn add(compared: &mut Compared, project: &Project, files: &[File], answer: &Value) {
+    let on_their_way = answer["in_progress"].as_u64().unwrap_or(0);
+    compared.in_progress += usize::try_from(on_their_way).unwrap_or(0);
+    let named = |state: &str| -> HashSet<&str> {
+        answer[state].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    };
+    let (missing, changed, failed) = (named("missing"), named("changed"), named("failed"));
+    for file in files {
+        let name = external_id(project, &file.name);
+        if missing.contains(name.as_str()) {
+            compared.added.push(file.clone());
+        } else if changed.contains(name.as_str()) || failed.contains(name.as_str()) {
+            compared.changed.push(file.clone());
+        } else {
+            compared.unchanged += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn file(name: &str) -> File {
+        File { name: name.into(), path: PathBuf::new(), bytes: 1, blob: "0".repeat(40) }
+    }
+
+    #[test]
+    fn a_request_never_holds_more_than_the_server_takes_and_no_file_is_left_out() {
+        let project = Project { name: "github.com/owner/name".into(), root: PathBuf::new() };
+        let files: Vec<File> =
+            (0..5_000).map(|number| file(&format!("{number}/{}", "x".repeat(number % 700)))).collect();
+        let parts = parts(&project, &files);
+        assert_eq!(parts.concat(), files);
+        for part in parts {
+            let bytes: usize = part.iter().map(|file| project.name.len() + file.name.len() + BESIDE).sum();
+            assert!(part.len() <= ENTRIES && bytes < 256 * 1024, "{} files, {bytes} bytes", part.len());
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! One push.
+
+use std::{path::PathBuf, time::Instant};
+
+use super::{
+    files::{self, Found},
+    manifest::{self, Compared},
+    prune,
+    report::Report,
+    send,
+};
+use crate::{
+    arguments::Push,
+    context::Context,
+    failure::{Exit, Failure},
+    project::Project,
+};
+
+/// From the files to the table.
+///
+/// # Errors
+/// It cannot be pushed, or only in part.
+pub fn push(project: &Project, paths: &[PathBuf], arguments: &Push, context: &Context) -> Result<(), Failure> {
+    let began = Instant::now();
+    let found = files::find(project, paths, arguments.all)?;
+    let compared = compare(project, &found, arguments, context)?;
+    let mut report = Report::new(project, &found, &compared);
+    if arguments.dry_run {
+        report.price(context)?;
+        report.show(arguments, context, began.elapsed());
+        return Ok(());
+    }
+    let sent = send::send(project, &compared, arguments, context, &mut report);
+    if arguments.prune && sent.is_ok() {
+        report.pruned = prune::prune(project, paths, &found, arguments, context)?;
+    }
+    report.show(arguments, context, began.elapsed());
+    sent.and(report.outcome())
+}
+
+/// What the server does not have as it is here. A server that knows no manifest gets everything, and knows itself
+/// what of it is there.
+fn compare(project: &Project, found: &Found, arguments: &Push, context: &Context) -> Result<Compared, Failure> {
+    if arguments.force {
+        return Ok(Compared::all_missing(&found.files));
+    }
+    match manifest::compare(project, &found.files, context) {
+        Err(Failure { exit: Exit::NotFound, .. }) => {
+            context.output.say("this deployment is older and knows no manifest: everything is sent");
+            Ok(Compared::all_missing(&found.files))
+        }
+        compared => compared,
+    }
+}

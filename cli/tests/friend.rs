@@ -1,0 +1,409 @@
+//! The program against a server that does what servers do: answer, refuse, fail, and go silent in the middle.
+
+mod scripted;
+
+use serde_json::{Value, json};
+
+use scripted::{Answer, Folder, Server, friend, json_answer, problem, run, run_with_input};
+
+fn hits() -> Value {
+    let hit = json!({
+        "document_id": "doc_a", "external_id": "github.com/owner/name/src/fence.rs", "title": "fence.rs",
+        "chunk_index": 0, "start": 0, "end": 20, "start_line": 12, "end_line": 30, "score": 0.71,
+        "text": "/// A claim is fenced.\nfn fence() {}\n", "found_by": ["vector", "keyword"],
+    });
+    json!({ "hits": [hit], "mode": "hybrid", "freshness": "complete", "cached": false, "took_ms": 3 })
+}
+
+#[test]
+fn a_hit_is_shown_as_file_and_line_and_as_json_as_it_came() {
+    let folder = Folder::new("search");
+    let server = Server::start(|_, _| json_answer(200, hits()));
+    let shown = run(&mut friend(&server.url, &folder.0, &["search", "fence", "claim"]));
+    assert_eq!(shown.code, 0, "{shown:?}");
+    assert!(shown.stdout.contains("src/fence.rs:12") && shown.stdout.contains("fn fence() {}"), "{shown:?}");
+    assert!(!shown.stdout.contains('\u{1b}'), "no colours where no terminal is: {shown:?}");
+    let read = run(&mut friend(&server.url, &folder.0, &["--json", "search", "fence"]));
+    assert_eq!(read.json(), hits());
+    let asked = server.asked();
+    assert_eq!(asked[0].json()["query"], "fence claim");
+    assert_eq!(asked[0].header("authorization"), Some("Bearer cf_test_key"));
+}
+
+#[test]
+fn exit_codes_tell_what_went_wrong_and_the_sentence_what_to_do() {
+    let folder = Folder::new("codes");
+    for (status, code, exit) in
+        [(401, "unauthorized", 3), (403, "forbidden", 3), (404, "not_found", 4), (410, "gone", 4)]
+    {
+        let server = Server::start(move |_, _| json_answer(status, problem(status, code, "it is so")));
+        let ran = run(&mut friend(&server.url, &folder.0, &["jobs", "show", "job_x"]));
+        assert_eq!((ran.code, ran.stderr.contains("it is so")), (exit, true), "{ran:?}");
+    }
+    let server = Server::start(|_, _| json_answer(200, json!({ "hits": [], "mode": "hybrid" })));
+    assert_eq!(run(&mut friend(&server.url, &folder.0, &["search", "nothing"])).code, 4);
+    assert_eq!(run(&mut friend(&server.url, &folder.0, &["search"])).code, 2);
+    assert_eq!(run(friend(&server.url, &folder.0, &["usage"]).env_remove("FRIEND_KEY")).code, 3);
+    assert_eq!(run(&mut friend("http://friend.example", &folder.0, &["usage"])).code, 2, "unencrypted");
+    let refused = Server::start(|_, _| json_answer(401, problem(401, "unauthorized", "no such key")));
+    let ran = run(&mut friend(&refused.url, &folder.0, &["--json", "usage"]));
+    let said: Value = serde_json::from_str(&ran.stderr).unwrap();
+    assert_eq!((said["error"]["exit"].as_u64(), said["error"]["code"].as_str()), (Some(3), Some("unauthorized")));
+}
+
+#[test]
+fn who_is_asked_to_wait_waits_and_who_is_asked_to_wait_until_tomorrow_says_so() {
+    let folder = Folder::new("patience");
+    let server = Server::start(|_, before| {
+        if before < 2 {
+            let limited = problem(429, "rate_limited", "too many at once");
+            return Answer::Json(429, limited, vec![("retry-after", "0".to_owned())]);
+        }
+        json_answer(200, hits())
+    });
+    assert_eq!(run(&mut friend(&server.url, &folder.0, &["search", "fence"])).code, 0);
+    assert_eq!(server.asked().len(), 3);
+    let spent = Server::start(|_, _| {
+        let limited = problem(429, "rate_limited", "today's requests are spent");
+        Answer::Json(429, limited, vec![("retry-after", "7300".to_owned())])
+    });
+    let ran = run(&mut friend(&spent.url, &folder.0, &["search", "fence"]));
+    assert_eq!((ran.code, spent.asked().len()), (5, 1));
+    assert!(ran.stderr.contains("2 h from now"), "{ran:?}");
+}
+
+#[test]
+fn a_server_that_fails_is_tried_again_only_where_that_does_nothing_twice() {
+    let folder = Folder::new("repeats");
+    let failing = || problem(500, "internal", "our fault");
+    let server =
+        Server::start(move |_, before| if before < 2 { json_answer(500, failing()) } else { json_answer(200, hits()) });
+    assert_eq!(run(&mut friend(&server.url, &folder.0, &["search", "fence"])).code, 0);
+    let keys = Server::start(move |_, _| json_answer(500, failing()));
+    assert_eq!(run(&mut friend(&keys.url, &folder.0, &["keys", "new", "laptop"])).code, 1);
+    assert_eq!(keys.asked().len(), 1, "a key that nobody saw would be good for ever");
+}
+
+#[test]
+fn garbage_silence_and_nobody_at_all_are_said_in_a_sentence() {
+    let folder = Folder::new("garbage");
+    let page = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 15\r\n\r\n<html>hi</html>";
+    let garbage = Server::start(move |_, _| Answer::Raw(page));
+    let ran = run(&mut friend(&garbage.url, &folder.0, &["usage"]));
+    assert!(ran.code == 1 && ran.stderr.contains("not JSON"), "{ran:?}");
+    let noise = Server::start(|_, _| Answer::Raw("what?\r\n\r\n"));
+    let ran = run(&mut friend(&noise.url, &folder.0, &["usage"]));
+    assert!(ran.code == 1 && ran.stderr.contains("is not reached"), "{ran:?}");
+    let silent = Server::start(|_, _| Answer::HangUp);
+    let ran = run(&mut friend(&silent.url, &folder.0, &["usage"]));
+    assert!(ran.code == 1 && ran.stderr.contains("friend doctor"), "{ran:?}");
+    let ran = run(&mut friend("http://127.0.0.1:9", &folder.0, &["usage"]));
+    assert!(ran.code == 1 && ran.stderr.contains("is not reached"), "{ran:?}");
+}
+
+#[test]
+fn an_answer_goes_on_where_its_stream_broke_and_is_shown_once() {
+    let folder = Folder::new("ask");
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+    let first: &'static str = format!(
+        "{head}id: 1\nevent: started\ndata: {{}}\n\n\
+         id: 2\nevent: delta\ndata: {{\"text\":\"A whale \"}}\n\nid: 3\nevent: de"
+    )
+    .leak();
+    let second: &'static str = format!(
+        "{head}id: 3\nevent: delta\ndata: {{\"text\":\"is a mammal.\"}}\n\nid: 4-done\nevent: done\ndata: {{}}\n\n"
+    )
+    .leak();
+    let server = Server::start(move |asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("POST", "/api/chat") => json_answer(202, json!({ "job_id": "job_a", "conversation_id": "con_a" })),
+        ("GET", "/api/jobs/job_a/events") if asked.header("last-event-id") == Some("2") => Answer::Raw(second),
+        ("GET", "/api/jobs/job_a/events") => Answer::Raw(first),
+        _ => json_answer(
+            200,
+            json!({ "status": "succeeded", "result": {
+            "answer": "A whale is a mammal.", "conversation_id": "con_a",
+            "citations": [{ "n": 1, "external_id": "whales.md", "start_line": 3, "end_line": 4 }],
+        } }),
+        ),
+    });
+    let ran = run(&mut friend(&server.url, &folder.0, &["ask", "What", "is", "a", "whale?"]));
+    assert_eq!(ran.stdout, "A whale is a mammal.\n[1] whales.md:3\n", "{ran:?}");
+    run(&mut friend(&server.url, &folder.0, &["ask", "--continue", "And a shark?"]));
+    let asked = server.asked_for("/api/chat");
+    assert_eq!(asked[1].json()["conversation_id"], "con_a");
+    assert_ne!(asked[0].header("idempotency-key"), asked[1].header("idempotency-key"));
+}
+
+#[test]
+fn a_hook_never_stands_in_the_way() {
+    let folder = Folder::new("hook");
+    let hook = ["hook", "session-start"];
+    let nobody = run_with_input(&mut friend("http://127.0.0.1:9", &folder.0, &hook), "{\"session_id\":\"s\"}");
+    assert_eq!((nobody.code, nobody.stdout.as_str(), nobody.stderr.as_str()), (0, "{}", ""));
+    let server =
+        Server::start(|_, _| json_answer(200, json!({ "hookSpecificOutput": { "additionalContext": "known" } })));
+    let ran = run_with_input(&mut friend(&server.url, &folder.0, &hook), "{\"session_id\":\"s\",\"new_field\":[1]}");
+    assert!(ran.code == 0 && ran.stdout.contains("known"), "{ran:?}");
+    let asked = server.asked_for("/hooks/claude-code")[0].json();
+    assert_eq!((asked["hook_event_name"].as_str(), asked["new_field"][0].as_u64()), (Some("SessionStart"), Some(1)));
+    for input in ["", "no json", "[]"] {
+        let ran = run_with_input(&mut friend(&server.url, &folder.0, &hook), input);
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "{}"), "{input:?}");
+    }
+    let failing = Server::start(|_, _| json_answer(500, Value::Null));
+    assert_eq!(run_with_input(&mut friend(&failing.url, &folder.0, &hook), "{}").stdout, "{}");
+    assert_eq!(failing.asked().len(), 1, "nobody waits for a second attempt");
+}
+
+#[test]
+fn a_key_is_kept_where_its_owner_alone_reads_it_and_forgotten_again() {
+    let folder = Folder::new("login");
+    let server = Server::start(|_, _| json_answer(200, json!({ "user_id": "usr_a", "items": [], "resources": [] })));
+    let kept = |arguments: &[&str]| {
+        let mut command = friend(&server.url, &folder.0, arguments);
+        command.env_remove("FRIEND_KEY").env_remove("FRIEND_URL");
+        command
+    };
+    let ran = run_with_input(&mut kept(&["login", &server.url, "--key-stdin"]), "cf_kept_key\n");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!format!("{ran:?}").contains("cf_kept_key"), "{ran:?}");
+    let file = folder.0.join(".config/friend/credentials.toml");
+    assert!(std::fs::read_to_string(&file).unwrap().contains("cf_kept_key"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(run(&mut kept(&["usage"])).code, 0);
+    assert_eq!(server.asked().last().unwrap().header("authorization"), Some("Bearer cf_kept_key"));
+    assert_eq!(run(&mut kept(&["logout"])).code, 0);
+    assert_eq!(run(&mut kept(&["usage"])).code, 3);
+}
+
+/// A deployment that takes uploads: its manifest knows `known`, and each upload succeeds at once.
+fn deployment(known: &'static [&'static str]) -> Server {
+    Server::start(move |asked, _| match (asked.method.as_str(), asked.path.split('?').next().unwrap_or_default()) {
+        ("POST", "/api/documents/manifest") => {
+            let entries = asked.json()["entries"].as_array().cloned().unwrap_or_default();
+            let missing: Vec<&Value> = entries
+                .iter()
+                .map(|entry| &entry["external_id"])
+                .filter(|id| !known.iter().any(|name| id.as_str().is_some_and(|id| id.ends_with(name))))
+                .collect();
+            json_answer(
+                200,
+                json!({ "missing": missing, "changed": [], "failed": [], "unchanged": 0, "in_progress": 0 }),
+            )
+        }
+        ("POST", "/api/index") => json_answer(202, json!({ "job_id": "job_a", "status": "queued", "items": [] })),
+        ("GET", "/api/jobs/job_a") => json_answer(
+            200,
+            json!({
+                "id": "job_a", "status": "succeeded", "items": { "done": 1, "failed": 0, "rejected": 0 }, "errors": [],
+                "stages": [{ "name": "chunk", "done": 1, "total": 1 }, { "name": "embed", "done": 2, "total": 2 }],
+            }),
+        ),
+        ("GET", "/api/documents") => json_answer(
+            200,
+            json!({ "items": [
+            { "id": "doc_gone", "external_id": "shop/gone.md", "blob": "x" },
+            { "id": "doc_here", "external_id": "shop/new.md", "blob": "x" },
+            { "id": "doc_other", "external_id": "shop/by-hand.md", "blob": null },
+        ], "next_cursor": null }),
+        ),
+        ("DELETE", _) => json_answer(202, json!({ "job_id": "job_b", "status": "queued" })),
+        _ => json_answer(404, problem(404, "not_found", "there is nothing here")),
+    })
+}
+
+#[test]
+fn only_what_the_server_does_not_have_is_sent_and_secrets_never_are() {
+    let folder = Folder::new("push");
+    folder.write("known.md", "the server has this");
+    folder.write("new.md", "and not this\n");
+    folder.write(".env", "PASSWORD=hunter2");
+    let server = deployment(&["known.md"]);
+    let ran = run(&mut friend(&server.url, &folder.0, &["--json", "push", "--project", "shop", "--tag", "a"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let report = ran.json();
+    assert_eq!((&report["added"], &report["unchanged"], &report["chunks"]), (&json!(["new.md"]), &json!(1), &json!(2)));
+    assert_eq!(report["skipped"][0]["path"], ".env");
+    let mut sent = server.asked_for("/api/index")[0].documents();
+    // As `git hash-object` says it.
+    let blob = json!("29d9963a222e8156cc53d31883d3d39721ed1d74");
+    let expected = json!({ "external_id": "shop/new.md", "content": "and not this\n", "tags": ["a"], "blob": blob });
+    assert_eq!(sent.pop(), Some(expected));
+    assert!(sent.is_empty());
+    for asked in server.asked() {
+        assert!(!String::from_utf8_lossy(&asked.body).contains("hunter2"));
+    }
+}
+
+#[test]
+fn a_dry_run_sends_names_and_hashes_and_nothing_else() {
+    let folder = Folder::new("dry");
+    folder.write("new.md", "some text");
+    let server = Server::start(|asked, _| match asked.path.as_str() {
+        "/api/usage" => json_answer(200, json!({ "ingest": { "neurons": 100.0, "allowance": 7000.0 } })),
+        "/api/documents/manifest" => json_answer(200, json!({ "missing": ["shop/new.md"] })),
+        _ => json_answer(500, Value::Null),
+    });
+    let ran = run(&mut friend(&server.url, &folder.0, &["push", "--project", "shop", "--dry-run"]));
+    assert!(ran.code == 0 && ran.stdout.contains("neurons") && ran.stdout.contains("added"), "{ran:?}");
+    assert!(server.asked().iter().all(|asked| !String::from_utf8_lossy(&asked.body).contains("some text")));
+}
+
+#[test]
+fn an_upload_that_dies_in_the_middle_arrives_once() {
+    let folder = Folder::new("dies");
+    folder.write("new.md", "some text");
+    let server = Server::start(|asked, before| match asked.path.as_str() {
+        "/api/documents/manifest" => json_answer(200, json!({ "missing": ["shop/new.md"] })),
+        "/api/index" if before < 3 => Answer::HangUp,
+        "/api/index" => json_answer(202, json!({ "job_id": "job_a", "items": [] })),
+        _ => json_answer(200, json!({ "id": "job_a", "status": "succeeded", "items": {}, "stages": [], "errors": [] })),
+    });
+    let ran = run(&mut friend(&server.url, &folder.0, &["--json", "push", "--project", "shop"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let keys: Vec<Option<String>> =
+        server.asked_for("/api/index").iter().map(|asked| asked.header("idempotency-key").map(str::to_owned)).collect();
+    assert!(keys.len() > 1 && keys[0].is_some() && keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+}
+
+#[test]
+fn a_push_that_is_refused_in_part_names_the_files_and_ends_with_its_own_code() {
+    let folder = Folder::new("partial");
+    folder.write("good.md", "some text");
+    folder.write("bad.md", "other text");
+    let server = Server::start(|asked, _| match asked.path.as_str() {
+        "/api/documents/manifest" => json_answer(200, json!({ "missing": ["shop/good.md", "shop/bad.md"] })),
+        "/api/index" => json_answer(
+            202,
+            json!({ "job_id": "job_a", "items": [
+            { "index": 0, "external_id": "shop/bad.md", "status": "rejected", "error": { "detail": "it has no text" } },
+            { "index": 1, "external_id": "shop/good.md", "status": "queued" },
+        ] }),
+        ),
+        _ => json_answer(200, json!({ "id": "job_a", "status": "succeeded", "items": {}, "stages": [], "errors": [] })),
+    });
+    let ran = run(&mut friend(&server.url, &folder.0, &["--json", "push", "--project", "shop"]));
+    assert_eq!(ran.code, 6, "{ran:?}");
+    let report = ran.json();
+    assert_eq!(report["added"], json!(["good.md"]));
+    assert_eq!(report["failed"], json!([{ "path": "bad.md", "why": "it has no text" }]));
+}
+
+#[test]
+fn a_push_whose_neurons_are_spent_says_until_when_the_rest_waits() {
+    let folder = Folder::new("parked");
+    folder.write("new.md", "some text");
+    let server = Server::start(|asked, _| match asked.path.as_str() {
+        "/api/documents/manifest" => json_answer(200, json!({ "missing": ["shop/new.md"] })),
+        "/api/index" => json_answer(202, json!({ "job_id": "job_a", "items": [] })),
+        _ => json_answer(
+            200,
+            json!({
+                "id": "job_a", "status": "parked", "items": {}, "stages": [], "errors": [],
+                "parked_until": "9998-11-27T00:00:00.000Z", "parked_why": "today's neurons are spent",
+            }),
+        ),
+    });
+    let ran = run(&mut friend(&server.url, &folder.0, &["push", "--project", "shop"]));
+    assert!(ran.code == 5 && ran.stderr.contains("9998-11-27 00:00"), "{ran:?}");
+}
+
+#[test]
+fn what_is_gone_is_removed_when_somebody_says_so_and_what_was_uploaded_otherwise_stays() {
+    let folder = Folder::new("prune");
+    folder.write("new.md", "some text");
+    let server = deployment(&["new.md"]);
+    let asked = run(&mut friend(&server.url, &folder.0, &["push", "--project", "shop", "--prune"]));
+    assert_eq!(asked.code, 2, "nobody is there to be asked: {asked:?}");
+    let ran = run(&mut friend(&server.url, &folder.0, &["--json", "push", "--project", "shop", "--prune", "--yes"]));
+    assert_eq!(ran.json()["pruned"], json!(["gone.md"]));
+    let deleted: Vec<String> =
+        server.asked().into_iter().filter(|asked| asked.method == "DELETE").map(|asked| asked.path).collect();
+    assert_eq!(deleted, ["/api/documents/doc_gone"]);
+}
+
+#[test]
+fn without_git_the_nearest_repository_is_the_root_and_names_the_project() {
+    let folder = Folder::new("gitless");
+    folder.write("shop/.git/config", "");
+    folder.write("shop/src/new.md", "some text");
+    folder.write("other.md", "not part of it");
+    let server = deployment(&[]);
+    let within = folder.0.join("shop/src");
+    let ran = run(friend(&server.url, &within, &["--json", "push"]).env("PATH", ""));
+    let report = ran.json();
+    assert_eq!((&report["project"], &report["added"]), (&json!("shop"), &json!(["src/new.md"])), "{ran:?}");
+}
+
+#[test]
+fn a_worktree_is_the_project_that_it_is_a_tree_of() {
+    let folder = Folder::new("worktree");
+    folder.write("main/new.md", "some text");
+    let git = |folder: &str, arguments: &[&str]| {
+        let identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"];
+        let ran = std::process::Command::new("git").arg("-C").arg(folder).args(identity).args(arguments).output();
+        assert!(ran.is_ok_and(|ran| ran.status.success()), "{arguments:?}");
+    };
+    let main = folder.0.join("main").display().to_string();
+    git(&main, &["init", "--quiet"]);
+    git(&main, &["remote", "add", "origin", "https://ada:secret@Example.com:8443/owner/shop.git"]);
+    git(&main, &["add", "new.md"]);
+    git(&main, &["commit", "--quiet", "--message", "first"]);
+    git(&main, &["worktree", "add", "--quiet", "--detach", "../tree"]);
+    let server = deployment(&[]);
+    let ran = run(&mut friend(&server.url, &folder.0.join("tree"), &["--json", "push"]));
+    let report = ran.json();
+    assert_eq!(
+        (&report["project"], &report["added"]),
+        (&json!("example.com/owner/shop"), &json!(["new.md"])),
+        "{ran:?}"
+    );
+    assert!(server.asked().iter().all(|asked| !String::from_utf8_lossy(&asked.body).contains("secret")));
+}
+
+#[test]
+fn a_deployment_without_a_manifest_gets_everything() {
+    let folder = Folder::new("older");
+    folder.write("new.md", "some text");
+    let server = Server::start(|asked, _| match asked.path.as_str() {
+        "/api/documents/manifest" => json_answer(404, problem(404, "not_found", "there is no such path")),
+        "/api/index" => json_answer(
+            200,
+            json!({ "job_id": null, "status": "succeeded", "items": [
+            { "index": 0, "external_id": "shop/new.md", "status": "duplicate" },
+        ] }),
+        ),
+        _ => json_answer(500, Value::Null),
+    });
+    assert_eq!(run(&mut friend(&server.url, &folder.0, &["push", "--project", "shop"])).code, 0);
+    assert_eq!(server.asked_for("/api/index").len(), 1);
+}
+
+#[test]
+fn documents_are_deleted_by_prefix_only_where_somebody_says_so() {
+    let folder = Folder::new("docs");
+    let server = Server::start(|asked, _| {
+        let is_dry = asked.path.contains("dry_run=true");
+        let (deleted, remaining) = if is_dry { (2, 1) } else { (3, 0) };
+        json_answer(
+            200,
+            json!({ "deleted": deleted, "remaining": remaining, "next_cursor": null, "status": "succeeded" }),
+        )
+    });
+    assert_eq!(run(&mut friend(&server.url, &folder.0, &["docs", "rm", "--prefix", "notes/"])).code, 2);
+    let ran = run(&mut friend(&server.url, &folder.0, &["--json", "docs", "rm", "--prefix", "notes/", "--yes"]));
+    assert_eq!(ran.json(), json!({ "deleted": 3 }));
+}
+
+#[test]
+fn completions_are_written_for_every_shell_without_a_deployment() {
+    let folder = Folder::new("completions");
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = run(friend("", &folder.0, &["completions", shell]).env_remove("FRIEND_URL"));
+        assert!(ran.code == 0 && ran.stdout.contains("push"), "{shell}");
+    }
+}
