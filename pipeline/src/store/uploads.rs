@@ -193,8 +193,8 @@ pub fn results(user: &UserId, job: &JobId, wanted: &Wanted<'_>) -> Query<ResultR
 /// How many documents of an upload have a result.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub struct ResultCount {
-    /// How many were found.
-    pub found: i64,
+    /// How many were found; `None` for a job that is no such upload.
+    pub found: Option<i64>,
     /// One past the index of the last that has a result; `None` if none has: not yet, or not any more.
     pub end: Option<i64>,
 }
@@ -202,7 +202,7 @@ pub struct ResultCount {
 /// Reads how many documents of a user's upload have a result: one row of them, the last.
 pub fn result_count(user: &UserId, job: &JobId) -> Query<ResultCount> {
     Query::new(
-        "SELECT coalesce(u.queued + u.duplicates + u.superseded + u.rejected, 0) AS found,
+        "SELECT u.queued + u.duplicates + u.superseded + u.rejected AS found,
                 (SELECT r.first + json_array_length(r.results) FROM upload_results r WHERE r.job_id = j.id
                  ORDER BY r.first DESC LIMIT 1) AS \"end\"
          FROM jobs j LEFT JOIN uploads u ON u.job_id = j.id WHERE j.id = ?1 AND j.user_id = ?2",

@@ -127,7 +127,7 @@ pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 
 fn behind(cursor: &str) -> Option<(Timestamp, DocumentId)> {
     let Behind { time, id } = Behind::parse(cursor)?;
-    Some((time, DocumentId::parse(&id)?))
+    Some((time, paging::id(&id, DocumentId::parse)?))
 }
 
 /// A document with its chunks.

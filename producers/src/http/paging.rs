@@ -83,12 +83,11 @@ pub fn number(cursor: &str) -> Option<i64> {
 
 /// Reads a cursor that is the id of an entry: one that was cut off, or has something behind it, is none.
 pub fn id<T>(cursor: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-    let (_, suffix) = cursor.split_once('_')?;
-    parse(cursor).filter(|_| ID_LENGTHS.contains(&suffix.len()))
+    let (prefix, suffix) = cursor.split_once('_')?;
+    // A document's is made of a hash, the others of a time.
+    let length = if prefix == "doc" { 24 } else { 26 };
+    parse(cursor).filter(|_| suffix.len() == length)
 }
-
-/// Characters of an id behind its prefix: of one that is made of a hash, and of one that is made of a time.
-const ID_LENGTHS: [usize; 2] = [24, 26];
 
 /// A parameter that is one of these names, or absent.
 ///

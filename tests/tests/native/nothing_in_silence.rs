@@ -179,7 +179,7 @@ fn a_job_without_a_list_of_documents_says_so() {
 fn a_name_of_no_characters_is_none() {
     let rig = Rig::new(1);
     let upload = post(&rig, "/api/index", &json!([{"external_id": "", "content": "The fox."}]));
-    assert_eq!(upload.body["items"][0]["error"]["errors"][0]["pointer"], "/0/external_id", "{}", upload.body);
+    assert_eq!(refusal(&upload), (422, "/0/external_id".to_owned()));
 }
 
 #[test]

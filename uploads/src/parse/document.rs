@@ -15,7 +15,7 @@ use crate::media;
 #[schemars(rename = "Document")]
 pub struct DocumentInput {
     /// The client's name for it: a path, a URL, a key. Uploading it again makes a new revision.
-    #[schemars(length(max = constants::TITLE_BYTES), regex(pattern = schema::LINE))]
+    #[schemars(length(min = 1, max = constants::TITLE_BYTES), regex(pattern = schema::TAG))]
     pub external_id: Option<String>,
     /// Defaults to the last part of the external id.
     #[schemars(length(max = constants::TITLE_BYTES), regex(pattern = schema::LINE))]

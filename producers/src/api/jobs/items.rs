@@ -70,16 +70,14 @@ pub async fn items<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
     let count = transaction.query(uploads::result_count(user, &job));
     let done = transaction.commit(ports).await?;
     done.first(known)?.ok_or_else(not_found)?;
-    let count = done.first(count)?;
-    if count.is_none() {
-        return Err(answered_at_once().into());
-    }
-    if count.is_some_and(|count| count.found > 0 && count.end.is_none()) {
+    let count = done.first(count)?.ok_or_else(not_found)?;
+    let found = count.found.ok_or_else(answered_at_once)?;
+    if found > 0 && count.end.is_none() {
         return Err(expired().into());
     }
     let views: Vec<ItemView> = done.all(rows)?.into_iter().map(view).collect();
     let last = after.saturating_add(window);
-    let end = count.and_then(|count| count.end).unwrap_or(0);
+    let end = count.end.unwrap_or(0);
     let more = (end > last.saturating_add(1)).then(|| last.to_string());
     Ok(paging::page_reply_before(views, limit, |view| view.index.to_string(), more))
 }
