@@ -46,7 +46,6 @@ const ACCEPTED: StatusCode = StatusCode::ACCEPTED;
 // What documents are stored as. Of those that are JSON it is not said: generated clients would read them.
 const ORIGINALS: &[&str] = &["text/plain", "text/markdown", "text/html", "text/csv", "text/x-source", "*/*"];
 const EVENTS: &[&str] = &["text/event-stream"];
-
 // What answers about jobs, and those that are not whole, say beside it.
 const OF_JOB: &[&str] = &["Location", "Retry-After"];
 const OF_STATE: &[&str] = &["ETag", "Cache-Control", "Retry-After"];

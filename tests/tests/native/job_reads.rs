@@ -241,9 +241,18 @@ fn a_stream_about_a_small_job_tells_each_state_at_once() {
     assert_eq!((stream.states, stream.took <= 3 * SECOND), (6, true), "{:?}", stream.took);
 }
 
+/// Makes a job one of an upload that was streamed.
+fn stream(rig: &Rig, id: &JobId) {
+    rig.memory.run_script(&format!(
+        "INSERT INTO uploads (job_id, user_id, media_type, bytes)
+         SELECT id, user_id, 'application/x-ndjson', 1 FROM jobs WHERE id = '{id}'"
+    ));
+}
+
 /// A job of an upload of so many documents, of which the last alone failed.
 fn uploaded(rig: &Rig, documents: usize) -> JobId {
     let id = job(rig, 1, ItemState::Done);
+    stream(rig, &id);
     let range: Vec<Value> = repeat_n(json!({"external_id": "tides.md", "status": "rejected"}), 100).collect();
     rig.memory.run_script(&format!(
         "INSERT INTO upload_results (job_id, first, results)
@@ -289,10 +298,7 @@ fn a_list_of_results_does_not_read_the_items_of_its_job() {
     let read = |batches: usize| {
         let rig = Rig::new(1);
         let id = job(&rig, batches, ItemState::Queued);
-        rig.memory.run_script(&format!(
-            "INSERT INTO uploads (job_id, user_id, media_type, bytes)
-             SELECT id, user_id, 'application/x-ndjson', 1 FROM jobs WHERE id = '{id}'"
-        ));
+        stream(&rig, &id);
         rows_of(&rig, "GET", &format!("/api/jobs/{id}/items"), &Value::Null).0
     };
     assert_eq!(read(1), read(1_500));

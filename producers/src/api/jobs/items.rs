@@ -83,8 +83,8 @@ pub async fn items<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 }
 
 fn answered_at_once() -> Problem {
-    let detail = "this job has no list: what became of each document of an upload of up to 256 KB stands in the answer to \
-                  it, which the same Idempotency-Key brings again; GET /api/documents lists what is there";
+    let detail = "this job has no list: what became of each document of an upload of up to 256 KB stands in the answer \
+                  to it, which the same Idempotency-Key brings again; GET /api/documents lists what is there";
     Problem::new(Code::Conflict, detail)
 }
 
