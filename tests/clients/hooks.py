@@ -73,7 +73,7 @@ BEYOND_SCHEMAS = [
     "has no result: a message of the role tool",
     "the id of a call of the assistant's message before it",
     "tool_call_id is missing",
-    "and must be \\"none\\", \\"auto\\", or with tools",
+    'and must be \\"none\\", \\"auto\\", or with tools',
     # Two fields or parameters that go together, or do not.
     "what fits a query is one page of active memories",
     "stream_options is there, and must be left out where stream is not true",
