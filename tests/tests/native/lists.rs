@@ -67,11 +67,14 @@ const OWN: u64 = 120;
 /// Strangers cost nothing, or there would be alerts.
 const ROWS: &str = "
     UPDATE jobs SET finished_at = 1795309200000;
+    INSERT INTO uploads (job_id, user_id, media_type, bytes, cleared_at)
+    SELECT 'job_' || id, user, 'application/x-ndjson', 1, 1 FROM owners;
     INSERT INTO upload_results (job_id, first, results)
     SELECT 'job_' || id, 0, '[{\"external_id\": \"tides.md\", \"status\": \"rejected\"}]' FROM owners;
     INSERT INTO documents (user_id, id, external_id, type, language, media_type, tags, created_at, uploaded_at, bytes,
                            latest, latest_item)
-    SELECT user, 'doc_' || id, 'tides.md', 'doc', 'en', 'text/plain', '[\"tides\"]', 1, 1, 1, 1,
+    SELECT user, 'doc_' || substr(id, 1, 1) || substr(id, 4), 'tides.md', 'doc', 'en', 'text/plain', '[\"tides\"]', 1,
+           1, 1, 1,
            (SELECT first_item FROM jobs j WHERE j.id = 'job_' || owners.id) FROM owners;
     INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number, summarised_through)
     SELECT user, 'con_' || id, 'A conversation', 'chat', 1, 1795309200000, 0, 0 FROM owners;
