@@ -19,6 +19,9 @@ const RECORDS_KEPT: Span = Span::days(30);
 /// How long a day's row of the budget stays.
 const BUDGETS_KEPT: Span = Span::days(40);
 
+/// D1 queries of all of it; a test counts them.
+pub(super) const QUERIES: u64 = 15;
+
 /// Removes what is old. Returns how many rows went.
 ///
 /// # Errors
@@ -103,6 +106,11 @@ mod tests {
         }
         insert_jobs(&memory);
         memory
+    }
+
+    #[test]
+    fn as_much_is_asked_as_is_left_for_it() {
+        assert_eq!(old(InMemory::new(1).now()).len() as u64, QUERIES);
     }
 
     #[test]

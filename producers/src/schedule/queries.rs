@@ -10,7 +10,7 @@ const MEASURE: u64 = 15;
 /// Alerts.
 const ALERTS: u64 = 6;
 /// The largest step of those that nobody waits for, with its notes.
-const STEPS: u64 = 15;
+const STEPS: u64 = super::expiry::QUERIES + 1;
 
 /// What the sweep and orphans, for which nobody waits while there is something to sweep, leave to those after them.
 const AFTER_ORPHANS: u64 = MEASURE + ALERTS + STEPS;

@@ -76,7 +76,7 @@ impl Step {
             Self::Aggregate | Self::ArchiveUsage | Self::ArchiveConversations => 4,
             Self::Retention => 11,
             Self::RetryPurges => sweep::QUERIES_TO_RETRY_PURGES,
-            Self::Expire => 12,
+            Self::Expire => expiry::QUERIES,
             Self::Evict | Self::CountAndEvict => eviction::QUERIES,
         }
     }
