@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::{
     http::{
         call::Call,
-        paging::{number, page, page_reply},
+        paging::{self, number, page, page_reply},
         reply::{Answer, Refusal, Reply},
     },
     remove,
@@ -58,7 +58,7 @@ pub struct Conversation {
 /// `GET /api/conversations?title=&limit=&cursor=`: the newest first. Those of `/v1` clients, who keep
 /// them, are not listed.
 pub async fn list<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    let (limit, cursor) = page(call, |cursor| crate::http::paging::id(cursor, ConversationId::parse))?;
+    let (limit, cursor) = page(call, |cursor| paging::id(cursor, ConversationId::parse))?;
     let title = call.parameter("title");
     let entries = conversations::list(&call.tenant.user, title, cursor.as_ref(), limit + 1).all(ports).await?;
     Ok(page_reply(entries, limit, |entry| entry.id.to_string()))

@@ -16,6 +16,8 @@ mod resources;
 mod tool;
 mod tools;
 
+#[cfg(feature = "description")]
+pub(crate) use self::tools::ARGUMENTS;
 use http::StatusCode;
 use pipeline::failure::Failure;
 use schemars::JsonSchema;

@@ -36,7 +36,7 @@ use serde_json::Value;
 use crate::http::{
     body,
     call::Call,
-    paging::{Page, one_of, page, page_reply},
+    paging::{self, Page, one_of, page, page_reply},
     reply::{Answer, Refusal, Reply},
 };
 
@@ -136,7 +136,7 @@ where
     P: Database + KeyValue + Embedder + Clock,
 {
     let state = one_of(call, "state", &STATES)?;
-    let (limit, cursor) = page(call, |cursor| crate::http::paging::id(cursor, MemoryId::parse))?;
+    let (limit, cursor) = page(call, |cursor| paging::id(cursor, MemoryId::parse))?;
     if let Some(query) = call.parameter("query") {
         for name in ["cursor", "state"] {
             if call.parameter(name).is_some() {

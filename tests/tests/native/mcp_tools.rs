@@ -244,17 +244,17 @@ fn what_a_tool_cannot_do_is_told_to_the_model_with_what_to_do_next() {
     let rig = Rig::new(1);
     let agent = Agent::new(&rig, Speaks::Legacy);
     for (tool, arguments, says) in [
-        ("friend_search", json!({}), "missing field `query`"),
+        ("friend_search", json!({}), "query: it is missing; expected a text"),
         ("friend_search", json!({ "query": " " }), "empty"),
         ("friend_search", json!({ "query": "a", "limit": 51 }), "from 1 to 50"),
         ("friend_search", json!({ "query": "a", "limit": "ten" }), "limit: "),
-        ("friend_search", json!({ "query": "a", "topk": 1 }), "unknown field `topk`"),
+        ("friend_search", json!({ "query": "a", "topk": 1 }), "there is no field \"topk\""),
         ("friend_search", json!({ "query": "a", "type": "poem" }), "none of"),
         ("friend_search", json!({ "query": "a", "max_tokens": 99_999 }), "100 to 25000"),
         ("friend_search", json!({ "query": "x".repeat(9_000) }), "the limit is"),
         ("friend_status", json!({ "job_id": "job_0" }), "no such job"),
         ("friend_remember", json!({ "text": "a", "kind": "poem" }), "none of"),
-        ("friend_usage", json!({ "month": "2026-11" }), "unknown field `month`"),
+        ("friend_usage", json!({ "month": "2026-11" }), "there is no field \"month\""),
     ] {
         let why = agent.refused(tool, arguments.clone());
         assert!(why.contains(says), "{tool} {arguments}: {why}");

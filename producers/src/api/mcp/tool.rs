@@ -4,10 +4,10 @@ use pipeline::{
     failure::Failure,
     problem::{Code, Problem},
 };
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json, value::RawValue};
+use serde::Serialize;
+use serde_json::{Value, json};
 
-use crate::http::reply::Refusal;
+use crate::http::{paging, reply::Refusal};
 
 /// Bytes of an answer whose caller does not say how long it may be.
 pub const DEFAULT_BYTES: usize = 8 * 1024;
@@ -70,21 +70,6 @@ pub fn refusal(problem: &Problem) -> Value {
     json!({ "content": [{ "type": "text", "text": text }], "isError": true })
 }
 
-/// Reads a tool's arguments.
-///
-/// # Errors
-/// [`Code::Invalid`], which names the argument.
-pub fn arguments<T: DeserializeOwned>(raw: &RawValue) -> Result<T, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string().replace(['.', '['], "/").replace(']', "");
-        let pointer = format!("/{}", path.trim_start_matches('/'));
-        let why = error.into_inner().to_string();
-        let why = why.split(" at line ").next().unwrap_or_default().to_owned();
-        Problem::field(Code::Invalid, pointer.trim_end_matches('/'), why)
-    })
-}
-
 /// How many bytes an answer may have.
 ///
 /// # Errors
@@ -119,9 +104,7 @@ pub fn limit(asked: Option<u32>, usual: u32, most: u32) -> Result<usize, Problem
 /// [`Code::Invalid`] for what no answer gave.
 pub fn place(cursor: Option<&str>) -> Result<i64, Problem> {
     let Some(cursor) = cursor else { return Ok(0) };
-    let is_number = !cursor.is_empty() && cursor.bytes().all(|byte| byte.is_ascii_digit());
-    let place = is_number.then(|| cursor.parse().ok()).flatten();
-    place.ok_or_else(|| Problem::field(Code::Invalid, "/cursor", NO_CURSOR))
+    paging::number(cursor).ok_or_else(|| Problem::field(Code::Invalid, "/cursor", NO_CURSOR))
 }
 
 /// What is said of a cursor that no answer gave.
@@ -147,36 +130,7 @@ pub fn fitting<T: Serialize>(items: Vec<T>, bytes: usize) -> Result<Vec<T>, Fail
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Some2 {
-        #[serde(rename = "query")]
-        _query: String,
-        #[serde(rename = "tags")]
-        _tags: Option<Vec<String>>,
-    }
-
-    #[test]
-    fn a_wrong_argument_is_named() {
-        for (text, pointer, says) in [
-            (r#"{"query": 1}"#, "/query", "expected a string"),
-            (r#"{"query": "a", "tags": ["b", 3]}"#, "/tags/1", "expected a string"),
-            (r#"{"query": "a", "topk": 3}"#, "/topk", "unknown field `topk`, expected `query` or `tags`"),
-            ("{}", "", "missing field `query`"),
-        ] {
-            let raw: &RawValue = serde_json::from_str(text).unwrap();
-            let problem = arguments::<Some2>(raw).unwrap_err();
-            assert_eq!(problem.errors[0].pointer, pointer, "{text}");
-            assert!(problem.detail.contains(says), "{text}: {}", problem.detail);
-            let told = refusal(&problem);
-            assert_eq!(told["isError"], true);
-            assert!(told["content"][0]["text"].as_str().unwrap().ends_with("call again."));
-        }
-    }
 
     #[test]
     fn an_answer_is_as_long_as_was_asked_for_within_bounds() {

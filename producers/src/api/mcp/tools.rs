@@ -15,13 +15,18 @@ mod described;
 
 use std::sync::OnceLock;
 
+use pipeline::{problem::Problem, strict_json};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
     done::Done,
     jsonrpc::{ErrorCode, Request, RpcError, text},
-    tool::{ToolAnswer, arguments, refusal},
+    tool::{ToolAnswer, refusal},
 };
+#[cfg(feature = "description")]
+use crate::http::operation::SchemaOf;
 use crate::http::{
     call::{Call, RequestPorts},
     reply::Refusal,
@@ -63,6 +68,25 @@ pub async fn call<P: RequestPorts>(ports: &P, call: &Call<'_>, params: Option<&R
     }
 }
 
+/// Reads a tool's arguments, as bodies are read.
+fn arguments<T: DeserializeOwned + JsonSchema>(raw: &RawValue) -> Result<T, Problem> {
+    strict_json::read(raw.get().as_bytes())
+}
+
+/// What arguments are read as; those of `friend_remember` are a body's, too.
+#[cfg(feature = "description")]
+pub(crate) const ARGUMENTS: [SchemaOf; 9] = [
+    SchemaOf::new::<search::Arguments>(),
+    SchemaOf::new::<get::Arguments>(),
+    SchemaOf::new::<index::Arguments>(),
+    SchemaOf::new::<status::Arguments>(),
+    SchemaOf::new::<ask::Arguments>(),
+    SchemaOf::new::<memories::Recall>(),
+    SchemaOf::new::<memories::Forget>(),
+    SchemaOf::new::<sessions::Arguments>(),
+    SchemaOf::new::<usage::Arguments>(),
+];
+
 /// What a tool says; `None` if there is none of this name.
 async fn told<P: RequestPorts>(
     ports: &P,
@@ -89,4 +113,27 @@ async fn told<P: RequestPorts>(
 /// What a search finds, in words: for a prompt.
 pub async fn found<P: RequestPorts>(ports: &P, call: &Call<'_>, query: &str) -> Result<String, Refusal> {
     Ok(search::search(ports, call, search::Arguments::of(query)).await?.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_argument_is_named_in_words_of_json() {
+        for (text, pointer, says) in [
+            (r#"{"query": 1}"#, "/query", "expected a text, not a number (1)"),
+            (r#"{"query": "a", "tags": ["b", 3]}"#, "/tags/1", "expected a text, not a number (3)"),
+            (r#"{"query": "a", "limits": 3}"#, "/limits", "there is no field \"limits\"; did you mean \"limit\"?"),
+            ("{}", "/query", "it is missing; expected a text"),
+        ] {
+            let raw: &RawValue = serde_json::from_str(text).unwrap();
+            let problem = arguments::<search::Arguments>(raw).unwrap_err();
+            assert_eq!(problem.errors[0].pointer, pointer, "{text}");
+            assert!(problem.detail.contains(says), "{text}: {}", problem.detail);
+            let told = refusal(&problem);
+            assert_eq!(told["isError"], true);
+            assert!(told["content"][0]["text"].as_str().unwrap().ends_with("call again."));
+        }
+    }
 }

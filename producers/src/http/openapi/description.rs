@@ -24,19 +24,23 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    api::{mcp::McpAnswer, sessions::frames},
+    api::{
+        mcp::{self, McpAnswer},
+        sessions::frames,
+    },
     http::{
         openai_problem::{self, ErrorAnswer},
         operation::{Access, Operation, Parameter, Place, RequestContent, SchemaOf, Success},
     },
 };
 
-/// What errors are worded with of all that [`strict_json`] reads: bodies, and frames of live sessions.
+/// What errors are worded with of all that [`strict_json`] reads: bodies, frames of live sessions, and arguments of
+/// tools.
 pub fn what_is_read<P>(operations: &[Operation<P>]) -> Value {
     let mut generator = SchemaGenerator::default();
     let strict = operations.iter().filter(|operation| !openai_problem::is_spoken_at(operation.path));
-    for schema in strict.filter_map(|operation| operation.request.map(|content| content.schema)).chain(frames::SCHEMAS)
-    {
+    let bodies = strict.filter_map(|operation| operation.request.map(|content| content.schema));
+    for schema in bodies.chain(frames::SCHEMAS).chain(mcp::ARGUMENTS) {
         schema.describe(&mut generator);
     }
     strict_json::abridged(&generator.take_definitions(true))

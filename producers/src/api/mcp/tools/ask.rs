@@ -7,6 +7,7 @@ use pipeline::{
     ids::{ConversationId, JobId},
     time::Span,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{
@@ -20,25 +21,25 @@ use crate::{
 };
 
 /// What is asked.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[schemars(rename = "FriendAsk")]
 pub struct Arguments {
     /// The question, in whole sentences.
     question: String,
     /// A conversation from an earlier answer, to go on with it.
     conversation_id: Option<String>,
     /// `simple`, `general`, `code` or `complex`; without it the question decides.
-    #[cfg_attr(test, schemars(with = "Option<pipeline::chat::catalogue::RouteName>"))]
+    #[schemars(with = "Option<pipeline::chat::catalogue::RouteName>")]
     route: Option<String>,
     /// Only sources of this type: `code`, `doc` or `conversation`.
     #[serde(rename = "type")]
-    #[cfg_attr(test, schemars(extend("enum" = pipeline::filters::DOCUMENT_TYPES)))]
+    #[schemars(extend("enum" = pipeline::filters::DOCUMENT_TYPES))]
     kind: Option<String>,
     /// Only sources that carry all of these tags.
     tags: Option<Vec<String>>,
     /// Seconds to wait for the answer, 0 to 50; 30 without it.
-    #[cfg_attr(test, schemars(range(min = 0, max = LONGEST_WAIT)))]
+    #[schemars(range(min = 0, max = LONGEST_WAIT))]
     wait_seconds: Option<u32>,
 }
 

@@ -4,6 +4,7 @@ use pipeline::{
     ids::{DocumentId, UserId},
     problem::{Code, Problem},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{
@@ -14,21 +15,21 @@ use super::super::{
 use crate::http::call::{Call, RequestPorts};
 
 /// What is read.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[schemars(rename = "FriendGet")]
 pub struct Arguments {
     /// The document: its id (`doc_…`), its name as it was indexed (such as a path), or a link
     /// (`friend://doc/…#L10-L42`), whose lines are read.
     document: String,
     /// The first line, from 1.
-    #[cfg_attr(test, schemars(range(min = 1)))]
+    #[schemars(range(min = 1))]
     start_line: Option<u32>,
     /// The last line.
-    #[cfg_attr(test, schemars(range(min = 1)))]
+    #[schemars(range(min = 1))]
     end_line: Option<u32>,
     /// Longest answer in tokens, 100 to 25000; about 2000 without it.
-    #[cfg_attr(test, schemars(range(min = 100, max = 25_000)))]
+    #[schemars(range(min = 100, max = 25_000))]
     max_tokens: Option<u32>,
     /// `next_cursor` of the answer before, for what follows it.
     cursor: Option<String>,

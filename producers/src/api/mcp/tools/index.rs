@@ -7,6 +7,7 @@ use pipeline::{
     platform::ports::{Clock, Database, Deployment, Meter},
     time::Span,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uploads::parse;
@@ -21,16 +22,16 @@ use crate::{
 };
 
 /// What is indexed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[schemars(rename = "FriendIndex")]
 pub struct Arguments {
     /// The documents, up to 256 KB together. The same `external_id` again replaces what was indexed under it; the same
     /// content again costs nothing.
-    #[cfg_attr(test, schemars(with = "Vec<uploads::parse::DocumentInput>", length(min = 1)))]
+    #[schemars(with = "Vec<uploads::parse::DocumentInput>", length(min = 1))]
     documents: Box<RawValue>,
     /// Seconds to wait until they can be found, 0 to 50; 0 without it.
-    #[cfg_attr(test, schemars(range(min = 0, max = LONGEST_WAIT)))]
+    #[schemars(range(min = 0, max = LONGEST_WAIT))]
     wait_seconds: Option<u32>,
 }
 

@@ -6,6 +6,7 @@ use pipeline::{
     store::memories::{self as store, MemoryRow},
 };
 use retrieval::memories::{Recalled, Similar};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -106,20 +107,20 @@ fn in_words(answer: &Remembered) -> String {
 }
 
 /// What is recalled.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[schemars(rename = "FriendRecall")]
 pub struct Recall {
     /// What memories are to be about. Without it all are listed, the newest first.
     query: Option<String>,
     /// Of the list: only those that are `proposed`, `active` or `superseded`.
-    #[cfg_attr(test, schemars(extend("enum" = STATES)))]
+    #[schemars(extend("enum" = STATES))]
     state: Option<String>,
     /// Most memories: 1 to 20 with a query, 1 to 100 of the list; 10 without it.
-    #[cfg_attr(test, schemars(range(min = 1, max = 100)))]
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
     /// Longest answer in tokens, 100 to 25000; about 2000 without it.
-    #[cfg_attr(test, schemars(range(min = 100, max = 25_000)))]
+    #[schemars(range(min = 100, max = 25_000))]
     max_tokens: Option<u32>,
     /// `next_cursor` of the answer before, for the memories after it.
     cursor: Option<String>,
@@ -200,9 +201,9 @@ fn listed(answer: &Memories) -> String {
 }
 
 /// What is forgotten.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[schemars(rename = "FriendForget")]
 pub struct Forget {
     /// The memory, by the id that `friend_recall` showed.
     memory_id: String,

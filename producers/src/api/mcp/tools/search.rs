@@ -2,6 +2,7 @@
 
 use pipeline::{filters::Filters, ids::DocumentId};
 use retrieval::{Hit, Mode, Search, SearchRequest, keyword};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{
@@ -15,21 +16,21 @@ use crate::{
 };
 
 /// What is looked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[schemars(rename = "FriendSearch")]
 pub struct Arguments {
     /// What is sought: a question, words, or a name in code. The more particular, the better.
     query: String,
     /// Most hits, 1 to 50; 8 without it.
-    #[cfg_attr(test, schemars(range(min = 1, max = LIMIT)))]
+    #[schemars(range(min = 1, max = LIMIT))]
     limit: Option<u32>,
     /// `hybrid` by words and by meaning (the default), `keyword` for names and messages as they are spelt, `vector` by
     /// meaning alone.
     mode: Option<Mode>,
     /// Only documents of this type: `code`, `doc` or `conversation`.
     #[serde(rename = "type")]
-    #[cfg_attr(test, schemars(extend("enum" = pipeline::filters::DOCUMENT_TYPES)))]
+    #[schemars(extend("enum" = pipeline::filters::DOCUMENT_TYPES))]
     kind: Option<String>,
     /// Only documents in this language, such as `rust` or `german`.
     language: Option<String>,
@@ -40,7 +41,7 @@ pub struct Arguments {
     /// A consistency token from `friend_index`: what that upload brings is found even before it is published.
     after: Option<String>,
     /// Longest answer in tokens, 100 to 25000; about 2000 without it.
-    #[cfg_attr(test, schemars(range(min = 100, max = 25_000)))]
+    #[schemars(range(min = 100, max = 25_000))]
     max_tokens: Option<u32>,
     /// `next_cursor` of the answer before, for the hits after it.
     cursor: Option<String>,

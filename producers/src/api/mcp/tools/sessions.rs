@@ -8,6 +8,7 @@ use pipeline::{
     store::sessions as store,
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,9 +23,9 @@ use crate::{
 };
 
 /// What is done.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[schemars(rename = "FriendSessionsAction")]
 enum Action {
     /// List sessions, the newest first.
     #[default]
@@ -36,9 +37,9 @@ enum Action {
 }
 
 /// What is done, and in which session.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[schemars(rename = "FriendSessions")]
 pub struct Arguments {
     /// `list` sessions (the default), `read` what was said in one, or `say` something in one.
     action: Option<Action>,
@@ -51,10 +52,10 @@ pub struct Arguments {
     /// To say: as whom, such as `Claude Code`.
     name: Option<String>,
     /// Of the list: most sessions, 1 to 50; 10 without it.
-    #[cfg_attr(test, schemars(range(min = 1, max = 50)))]
+    #[schemars(range(min = 1, max = 50))]
     limit: Option<u32>,
     /// Longest answer in tokens, 100 to 25000; about 2000 without it.
-    #[cfg_attr(test, schemars(range(min = 100, max = 25_000)))]
+    #[schemars(range(min = 100, max = 25_000))]
     max_tokens: Option<u32>,
     /// `next_cursor` of the answer before.
     cursor: Option<String>,

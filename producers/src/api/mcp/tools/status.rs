@@ -6,6 +6,7 @@ use pipeline::{
     store::jobs::read::{self, JobEntry, WantedJobs},
     time::Timestamp,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::tool::{NO_CURSOR, Told, ToolAnswer, limit};
@@ -18,14 +19,14 @@ use crate::{
 };
 
 /// Which jobs.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[schemars(rename = "FriendStatus")]
 pub struct Arguments {
     /// One job, with its stages, what went wrong, and of a question the answer. Without it the newest jobs are listed.
     job_id: Option<String>,
     /// Most jobs of the list, 1 to 50; 10 without it.
-    #[cfg_attr(test, schemars(range(min = 1, max = 50)))]
+    #[schemars(range(min = 1, max = 50))]
     limit: Option<u32>,
     /// `next_cursor` of the answer before, for the jobs after it.
     cursor: Option<String>,

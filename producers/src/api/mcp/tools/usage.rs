@@ -1,6 +1,7 @@
 //! `friend_usage`: what the day has left.
 
 use pipeline::{budget::day::Level, time::Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::tool::{Told, ToolAnswer};
@@ -10,9 +11,9 @@ use crate::{
 };
 
 /// Nothing is to be said.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[schemars(rename = "FriendUsage")]
 pub struct Arguments {}
 
 /// The day so far.
