@@ -40,7 +40,7 @@ pub fn read<T: DeserializeOwned + JsonSchema>(text: &[u8]) -> Result<T, Problem>
 /// # Errors
 /// As [`read`], but for unknown fields.
 pub fn read_known<'a, T: Deserialize<'a> + JsonSchema>(text: &'a [u8]) -> Result<T, Problem> {
-    read_once(text, |_| {}).map_err(|error| error.problem::<T>(text))
+    read_once(text, &mut None).map_err(|error| error.problem::<T>(text))
 }
 
 /// What is said of a text that is no JSON: where it stops being that.
@@ -69,9 +69,7 @@ enum Error {
 
 fn read_without_nulls<T: DeserializeOwned>(text: &[u8], nulls: usize) -> Result<T, Error> {
     let mut unknown = None;
-    let read = read_once(text, |path| {
-        unknown.get_or_insert(path);
-    });
+    let read = read_once(text, &mut unknown);
     let error = match (read, unknown) {
         (Ok(value), None) => return Ok(value),
         (Ok(_), Some(path)) => return Err(Error::Unknown { path }),
@@ -87,9 +85,10 @@ fn read_without_nulls<T: DeserializeOwned>(text: &[u8], nulls: usize) -> Result<
     }
 }
 
-fn read_once<'a, T: Deserialize<'a>>(text: &'a [u8], mut ignored: impl FnMut(Vec<String>)) -> Result<T, Error> {
+/// Reads a value, and notes the first field that its type does not know.
+fn read_once<'a, T: Deserialize<'a>>(text: &'a [u8], unknown: &mut Option<Vec<String>>) -> Result<T, Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let mut ignored = |path: serde_ignored::Path<'_>| ignored(names(&path));
+    let mut ignored = first(unknown);
     let read = serde_ignored::Deserializer::new(Objects(&mut deserializer), &mut ignored);
     let value = serde_path_to_error::deserialize(read).map_err(|error| {
         let path = segments(error.path());
@@ -100,6 +99,14 @@ fn read_once<'a, T: Deserialize<'a>>(text: &'a [u8], mut ignored: impl FnMut(Vec
     })?;
     deserializer.end().map_err(|_| Error::Trailing)?;
     Ok(value)
+}
+
+/// Notes the first of the fields that are ignored. A closure in a generic function is of another type for every type
+/// that is read, and all that reads is compiled again with it: this one is the same for all.
+fn first(unknown: &mut Option<Vec<String>>) -> impl FnMut(serde_ignored::Path<'_>) {
+    |path| {
+        unknown.get_or_insert_with(|| names(&path));
+    }
 }
 
 /// The text without the field that does not fit, where that is null.

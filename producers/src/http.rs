@@ -8,6 +8,7 @@ pub mod cors;
 pub mod handle;
 pub mod idempotency;
 pub mod known_parameters;
+pub mod named;
 pub mod openai_problem;
 pub mod openapi;
 pub mod operation;

@@ -27,9 +27,6 @@ use crate::http::{
     routing,
 };
 
-/// Where agents call: never for a page that the deployment does not name, whatever key it has got hold of.
-const MCP_PATH: &str = "/mcp";
-
 /// What the log says of a request, beside what the edge measures.
 #[derive(Clone, Debug)]
 pub struct Summary {
@@ -119,7 +116,8 @@ impl<P: RequestPorts> Exchange<'_, P> {
         if *request.method() == Method::OPTIONS {
             return Ok(cors::options(&found.allowed(), request.headers(), self.origin));
         }
-        if found.path == MCP_PATH {
+        // Never for a page that the deployment does not name, whatever key it has got hold of.
+        if found.speaks_json_rpc() {
             cors::check_origin(self.settings, &request)?;
         }
         let operation = found.operation(request.method());

@@ -177,6 +177,10 @@ pub struct Operation<P> {
     pub sends: &'static [&'static str],
     /// What may stand in the query string and the headers.
     pub parameters: &'static [Parameter],
+    /// Its answers, refusals included, are JSON-RPC's, and a page of another origin never calls it: agents do.
+    pub speaks_json_rpc: bool,
+    /// It says what is used, or ends what takes it.
+    pub relieves: bool,
 }
 
 /// A row of the table; answers 204 unless it says otherwise.
@@ -192,14 +196,29 @@ pub const fn operation<P>(method: Method, path: &'static str, named: Named<P>, s
         refuses: &[],
         sends: &[],
         parameters: &[],
+        speaks_json_rpc: false,
+        relieves: false,
     }
 }
 
 impl<P> Operation<P> {
-    /// True if it is answered to users who have had more than their share: it says what is used, or ends or deletes
-    /// what takes it.
+    /// Speaks JSON-RPC.
+    #[must_use]
+    pub const fn speaks_json_rpc(mut self) -> Self {
+        self.speaks_json_rpc = true;
+        self
+    }
+
+    /// Says what is used, or ends what takes it.
+    #[must_use]
+    pub const fn relieves(mut self) -> Self {
+        self.relieves = true;
+        self
+    }
+
+    /// True if it is answered to users who have had more than their share: it relieves, or deletes.
     pub fn is_beyond_shares(&self) -> bool {
-        self.method == Method::DELETE || ["/api/usage", "/api/jobs/{id}/cancel"].contains(&self.path)
+        self.relieves || self.method == Method::DELETE
     }
 
     /// Reads a JSON body of at most so many bytes.

@@ -28,7 +28,8 @@ use crate::{
             OF_MCP, PREFER, PREFIX, PREFIX_OF_DELETE, PROTOCOL, QUERY, SINCE, SINCE_EVENT, TAG, TAG_OF_DELETE, TEXT,
             TITLE,
         },
-        operation::{Handler, Named, Operation, operation},
+        named::{key, key_or_administrator, public, ticket},
+        operation::{Operation, operation},
         paging::Page,
     },
 };
@@ -50,51 +51,6 @@ const EVENTS: &[&str] = &["text/event-stream"];
 const OF_JOB: &[&str] = &["Location", "Retry-After"];
 const OF_STATE: &[&str] = &["ETag", "Cache-Control", "Retry-After"];
 const DEGRADED: &[&str] = &["X-Degraded"];
-
-/// A handler, its module and its own name. A module in several files may keep a handler in one of them.
-macro_rules! named {
-    ($access:ident, $module:ident $(::$file:ident)? => $function:ident $(, $other:path)?) => {
-        Named {
-            module: stringify!($module),
-            function: stringify!($function),
-            handler: Handler::$access(
-                |ports, call| Box::pin($module $(::$file)? ::$function(ports, call)),
-                $(|ports, call| Box::pin($other(ports, call)),)?
-            ),
-        }
-    };
-}
-
-/// Anybody may call it.
-macro_rules! public {
-    ($module:ident::$function:ident) => {
-        named!(Public, $module => $function)
-    };
-}
-
-/// Whoever has an API key may call it.
-macro_rules! key {
-    ($module:ident::$function:ident) => {
-        named!(Key, $module => $function)
-    };
-    ($module:ident::$file:ident::$function:ident) => {
-        named!(Key, $module::$file => $function)
-    };
-}
-
-/// Whoever has an API key may call it, and the administrator, for whom another handler answers.
-macro_rules! key_or_administrator {
-    ($module:ident::$function:ident, $administrators:path) => {
-        named!(KeyOrAdministrator, $module => $function, $administrators)
-    };
-}
-
-/// Whoever has a ticket or an API key may call it; the handler asks for one of them.
-macro_rules! ticket {
-    ($module:ident::$function:ident) => {
-        named!(Ticket, $module => $function)
-    };
-}
 
 /// All operations of the API; a constant, so that no request makes it again.
 #[expect(clippy::too_many_lines, reason = "a table: its length is the number of operations")]
@@ -149,6 +105,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .answers::<Page<jobs::items::ItemView>>(OK)
             .refuses(&[Code::Gone, Code::Conflict]),
             operation(POST, "/api/jobs/{id}/cancel", key!(jobs::cancel::cancel), "Stop a job")
+                .relieves()
                 .answers::<jobs::JobView>(OK)
                 .refuses(&[Code::Conflict])
                 .sends(OF_STATE),
@@ -237,6 +194,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 key!(usage::usage),
                 "Today against every allowance of the Free plan, or a month by its days",
             )
+            .relieves()
             .takes(&[MONTH])
             .answers::<usage::UsageAnswer>(OK),
             operation(GET, "/api/dead-letters", key!(dead_letters::list), "What failed for good, and why")
@@ -352,6 +310,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .answers_nothing(StatusCode::SWITCHING_PROTOCOLS)
             .refuses(&[Code::Forbidden, Code::Conflict]),
             operation(POST, "/mcp", key!(mcp::mcp), "The Model Context Protocol, for agents such as Claude Code")
+                .speaks_json_rpc()
                 .takes(OF_MCP)
                 .reads::<mcp::McpMessage>(READ_AT_ONCE_BYTES)
                 .answers::<mcp::McpAnswer>(OK)

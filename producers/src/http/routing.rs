@@ -31,6 +31,11 @@ impl<P: 'static> Found<'_, P> {
         (!is_head || found.named.handler.access() != Access::Ticket).then_some(found)
     }
 
+    /// True where agents call by JSON-RPC, whichever method is asked for.
+    pub fn speaks_json_rpc(&self) -> bool {
+        self.operations.iter().any(|operation| operation.speaks_json_rpc)
+    }
+
     /// The methods it answers to, as `Allow` lists them.
     pub fn allowed(&self) -> String {
         let mut methods: Vec<&str> = self.operations.iter().map(|operation| operation.method.as_str()).collect();

@@ -179,7 +179,7 @@ impl Description {
             let reference = self.unanswered();
             responses.extend(refusals::UNANSWERED.map(|status| (status.to_string(), reference.clone())));
         }
-        if refusals::speaks_rpc(operation) {
+        if operation.speaks_json_rpc {
             let reference = self.in_rpc();
             responses.extend(refusals::IN_RPC.map(|status| (status.to_string(), reference.clone())));
         }

@@ -28,7 +28,7 @@ pub(super) fn of<P>(operation: &Operation<P>) -> BTreeMap<u16, Vec<Code>> {
         // What is compressed is so by gzip.
         codes.extend([Code::TooLarge, Code::UnsupportedType]);
     }
-    if speaks_rpc(operation) {
+    if operation.speaks_json_rpc {
         // To a page of another origin.
         codes.push(Code::Forbidden);
     }
@@ -74,13 +74,8 @@ pub(super) fn may_be_unanswered<P>(operation: &Operation<P>) -> bool {
     openai_problem::is_spoken_at(operation.path) && operation.sends.contains(&"X-Job-Id")
 }
 
-/// The statuses of `/mcp` for a message that is refused in the words of JSON-RPC.
+/// The statuses for a message that is refused in the words of JSON-RPC.
 pub(super) const IN_RPC: [u16; 2] = [400, 404];
-
-/// True for an operation whose answers, refusals included, are JSON-RPC's.
-pub(super) fn speaks_rpc<P>(operation: &Operation<P>) -> bool {
-    operation.path == "/mcp"
-}
 
 /// What is said of a message that is refused: what is no message at all may be refused as elsewhere.
 pub(super) fn in_rpc(answer: &Value, problem: &Value) -> Value {
