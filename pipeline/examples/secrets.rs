@@ -13,6 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Of so many runs the fastest counts: others were interrupted.
+const RUNS: usize = 7;
+
 fn main() -> io::Result<()> {
     let mut files = Vec::new();
     for folder in std::env::args_os().skip(1) {
@@ -22,9 +25,8 @@ fn main() -> io::Result<()> {
     let (mut texts, mut bytes, mut found, mut took) = (0_u64, 0, 0_u64, Duration::ZERO);
     for file in files {
         let Ok(text) = fs::read_to_string(&file) else { continue };
-        let began = Instant::now();
         let secret = pipeline::secrets::find(&text);
-        took += began.elapsed();
+        took += (0..RUNS).map(|_| run(&text)).min().unwrap_or_default();
         texts += 1;
         bytes += text.len();
         let Some(secret) = secret else { continue };
@@ -36,6 +38,12 @@ fn main() -> io::Result<()> {
     println!("{found} of {texts} texts; {megabytes:.1} MB, {:.0} MB a second", megabytes / took.as_secs_f64());
     println!("{:.3} ms for 256 KB", took.as_secs_f64() * 1e3 * 262_144.0 / bytes as f64);
     Ok(())
+}
+
+fn run(text: &str) -> Duration {
+    let began = Instant::now();
+    std::hint::black_box(pipeline::secrets::find(std::hint::black_box(text)).is_some());
+    began.elapsed()
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -117,15 +117,16 @@ fn is_allowed(bytes: &[u8], secret: &Range<usize>) -> bool {
 
 /// The first secret; of those with a form of their own alone, if that is asked.
 fn search(bytes: &[u8], has_own_form: bool) -> Option<Found> {
-    let mut window = 0;
+    let (mut before, mut thirds) = (0, 0);
     for (place, byte) in bytes.iter().enumerate() {
-        window = rules::shift(window, *byte);
-        if rules::may_begin(window)
+        if rules::is_among(thirds, *byte)
             && let Some(start) = place.checked_sub(2)
             && let Some(found) = at(bytes, start, has_own_form)
         {
             return Some(found);
         }
+        thirds = rules::third(before, *byte);
+        before = *byte;
     }
     None
 }

@@ -67,7 +67,7 @@ fn name_end(bytes: &[u8], end: usize) -> Option<usize> {
         let there = bytes.get(tail..tail + word.len());
         there.is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes())) && ends(tail + word.len())
     };
-    TAILS.iter().find(is_tail).map(|word| tail + word.len())
+    TAILS.iter().find(|word| is_tail(word)).map(|word| tail + word.len())
 }
 
 /// True if what stands before a telling word does not take its meaning away, or gives it one where it has none.

@@ -20,7 +20,7 @@ const SHORTEST_TOKEN: usize = 20;
 
 /// The password in the URL whose authority begins here.
 pub fn in_url(bytes: &[u8], start: usize) -> Option<Range<usize>> {
-    let is_part = |byte: &&u8| byte.is_ascii_graphic() && !b"@/\"'`\\<>{}()[]".contains(*byte);
+    let is_part = |byte: &&u8| byte.is_ascii_graphic() && !b"@/,\"'`\\<>{}()[]".contains(*byte);
     let end = start + bytes.get(start..)?.iter().take(LONGEST).take_while(is_part).count();
     if bytes.get(end) != Some(&b'@') || is_nobodys(bytes.get(end + 1..)?) {
         return None;
@@ -44,7 +44,27 @@ fn password(bytes: &[u8], both: Range<usize>) -> Option<Range<usize>> {
     let range = both.start + colon + 1..both.end;
     let (user, password) = (bytes.get(both.start..both.start + colon)?, bytes.get(range.clone())?);
     let is_variable = password.first().is_some_and(|byte| b"$%*".contains(byte));
-    (!is_variable && randomness::is_password(user, password)).then_some(range)
+    (!is_variable && randomness::is_password(user, &decoded(password))).then_some(range)
+}
+
+/// What a URL says where it writes bytes as `%5B`.
+fn decoded(bytes: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    loop {
+        rest = match rest {
+            [] => return decoded,
+            [b'%', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                let value = |digit: u8| char::from(digit).to_digit(16).map_or(0, |value| value as u8);
+                decoded.push(value(*high) << 4 | value(*low));
+                tail
+            }
+            [byte, tail @ ..] => {
+                decoded.push(*byte);
+                tail
+            }
+        };
+    }
 }
 
 /// True for hosts that everybody has: what opens them opens nothing of anybody's.

@@ -36,8 +36,10 @@ pub fn range(bytes: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
         return None;
     }
     let body = label + DASHES.len();
-    let line = line(bytes, body)?;
-    Some(first..last(bytes, body).unwrap_or(line))
+    let last = last(bytes, body);
+    let within = bytes.get(..last.unwrap_or(bytes.len()))?;
+    let line = line(within, body)?;
+    Some(first..last.unwrap_or(line))
 }
 
 /// Where the first line of a key ends behind these headers. A program that looks for keys has none.

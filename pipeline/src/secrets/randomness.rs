@@ -19,7 +19,7 @@ const LEAST_BITS_OF_PASSWORD: f32 = 2.5;
 const TELLING_PAIRS: usize = 6;
 
 /// What stands in samples, in lower case.
-const SAMPLES: [&str; 40] = [
+const SAMPLES: [&str; 42] = [
     "example",
     "sample",
     "placeholder",
@@ -51,6 +51,8 @@ const SAMPLES: [&str; 40] = [
     "deadbeef",
     "cafebabe",
     "123456",
+    "987654",
+    "...",
     "1b2c3d",
     "lorem",
     "hidden",
@@ -125,7 +127,7 @@ pub fn entropy(bytes: &[u8]) -> f32 {
 
 /// True for a value that nobody would write by hand, or would know: not a word, not a name, not a sample.
 pub fn is_random(value: &[u8]) -> bool {
-    let is_hex = value.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F'));
+    let is_hex = is_hex(value);
     let least = match value.len() {
         SHORTEST_HEX.. if is_hex => LEAST_BITS_OF_HEX,
         SHORTEST.. => LEAST_BITS,
@@ -149,6 +151,11 @@ pub fn is_password(user: &[u8], password: &[u8]) -> bool {
         && !is_sample(password)
 }
 
+/// True for hexadecimal digits, of whose letters most pairs are common ones.
+pub fn is_hex(value: &[u8]) -> bool {
+    value.iter().all(u8::is_ascii_hexdigit)
+}
+
 fn has_letters_and_digits(value: &[u8]) -> bool {
     value.iter().any(u8::is_ascii_digit) && value.iter().any(u8::is_ascii_alphabetic)
 }
@@ -170,7 +177,7 @@ fn is_uuid(value: &[u8]) -> bool {
     value.len() == 36 && value.iter().enumerate().all(is_right)
 }
 
-/// True for what is made of words: three in four of its pairs of letters are common ones.
+/// True for what is made of words: seven in ten of its pairs of letters are common ones.
 pub fn is_words(value: &[u8]) -> bool {
     let (mut pairs, mut common) = (0, 0);
     for pair in value.windows(2) {
@@ -184,7 +191,7 @@ pub fn is_words(value: &[u8]) -> bool {
         pairs += 1;
         common += PAIRS[usize::from(row) % PAIRS.len()] >> bit & 1;
     }
-    pairs >= TELLING_PAIRS && common as usize * 4 >= pairs * 3
+    pairs >= TELLING_PAIRS && common as usize * 10 >= pairs * 7
 }
 
 /// True for what stands in for a secret: it says so, also in `p4ssw0rd`, or counts on as `a1b2c3` does.

@@ -150,7 +150,7 @@ pub const RULES: &[Rule] = &[
     token("age-secret-key", "AGE-SECRET-KEY-1", &[Of(CAPITAL, 58, 58)]),
     token("airtable-personnal-access-token", "pat", &[Of(ALNUM, 14, 14), Is("."), Of(HEX, 64, 64)]),
     token("alibaba-access-key-id", "LTAI", &[Of(ALNUM, 20, 20)]),
-    token("anthropic-api-key", "sk-ant-", &[Of(SAFE, 40, 200)]),
+    token("anthropic-api-key", "sk-ant-", &[Of(SAFE, 80, 200)]),
     token("artifactory-api-key", "AKCp", &[Of(ALNUM, 69, 69)]),
     token("artifactory-reference-token", "cmVmd", &[Of(ALNUM, 59, 59)]),
     token("atlassian-api-token", "ATATT3", &[Of(SAFE | DOT, 186, 186)]),
@@ -235,7 +235,7 @@ pub const RULES: &[Rule] = &[
     token("prefect-api-token", "pnu_", &[Of(ALNUM, 36, 36)]),
     Rule { name: "private-key", begins: "BEGIN", form: Form::PrivateKey },
     token("pulumi-api-token", "pul-", &[Of(HEX, 40, 40)]),
-    token("pypi-upload-token", "pypi-AgEIcHlwaS5vcmc", &[Of(SAFE, 50, 1_000)]),
+    token("pypi-upload-token", "pypi-AgEIcHlwaS5vcmc", &[Of(SAFE, 50, 1_000)]), // gitleaks:allow
     token("readme-api-token", "rdme_", &[Of(LOWER, 70, 70)]),
     token("rubygems-api-token", "rubygems_", &[Of(HEX, 48, 48)]),
     token("scalingo-api-token", "tk-us-", &[Of(SAFE, 48, 48)]),
@@ -308,33 +308,37 @@ impl Rule {
 
 /// Bits of a byte that count in the bitmap: letters are alike in both cases.
 const COUNTED: u8 = 31;
-/// Three bytes of so many bits.
-const WINDOWS: usize = 1 << 15;
+/// So many pairs of such bytes.
+const PAIRS: usize = 1 << 10;
 
-/// The window that ends with the next byte.
-pub const fn shift(window: u32, byte: u8) -> u32 {
-    (window << 5 | (byte & COUNTED) as u32) & (WINDOWS as u32 - 1)
+/// The first two bytes of a rule, as the bitmap counts them.
+const fn pair(first: u8, second: u8) -> usize {
+    ((first & COUNTED) as usize) << 5 | (second & COUNTED) as usize
 }
 
-/// False if no rule begins with these three bytes.
-pub fn may_begin(window: u32) -> bool {
-    // A window has fifteen bits: there is such a word.
-    BEGINNINGS[(window >> 5) as usize % BEGINNINGS.len()] >> (window & 31) & 1 != 0
+/// What stands third where a rule begins with these two: a bit for each byte, as the bitmap counts it.
+#[inline]
+pub fn third(first: u8, second: u8) -> u32 {
+    THIRDS[pair(first, second)]
 }
 
-/// A bit for each three bytes that a rule begins with.
-static BEGINNINGS: [u32; WINDOWS / 32] = {
-    let mut map = [0; WINDOWS / 32];
+/// True if this byte is among those.
+#[inline]
+pub const fn is_among(thirds: u32, byte: u8) -> bool {
+    thirds >> (byte & COUNTED) & 1 != 0
+}
+
+/// For each two bytes that rules begin with, what stands third.
+static THIRDS: [u32; PAIRS] = {
+    let mut map = [0; PAIRS];
     let mut place = 0;
     while place < RULES.len() {
         let begins = RULES[place].begins.as_bytes();
-        let two = shift(shift(0, begins[0]), begins[1]);
         let mut third = 0;
         while third < 128 {
             let is_third = if begins.len() > 2 { begins[2] == third } else { may_follow(&RULES[place].form, third) };
             if is_third {
-                let window = shift(two, third);
-                map[(window >> 5) as usize] |= 1 << (window & 31);
+                map[pair(begins[0], begins[1])] |= 1 << (third & COUNTED);
             }
             third += 1;
         }

@@ -58,7 +58,7 @@ fn each_form_of_the_table_is_found_whole_and_not_where_a_character_is_missing_or
     for Rule { name, begins, form } in RULES {
         let Form::Token { before, parts, holds: "" } = *form else { continue };
         tried += 1;
-        let whole = token(begins, before, parts, |least, _| least.max(10));
+        let whole = token(begins, before, parts, |least, most| least.max(10).min(most));
         let found = find(&whole).map(|secret| (secret.rule, secret.text));
         assert_eq!(found, Some((*name, whole.as_str())), "{begins}");
         let short = token(begins, before, parts, |least, _| least - 1);
@@ -135,7 +135,7 @@ fn the_keys_of_well_known_services_are_found_wherever_they_stand() {
 fn a_key_that_is_cut_in_two_or_stands_inside_of_a_word_is_none() {
     for (name, secret) in known() {
         if !["jwt", "sendgrid-api-token", "discord-api-token"].contains(&name) {
-            let (begin, end) = secret.split_at(secret.len() - 8);
+            let (begin, end) = secret.split_at(secret.len() / 2);
             assert_eq!(rule(&format!("{begin}\n{end}")), None, "{name}");
         }
         let samples = [format!("{}…", &secret[..12]), format!("{}EXAMPLE", &secret[..secret.len() - 7])];
@@ -206,7 +206,7 @@ fn what_is_assigned_to_a_name_that_says_so_is_found_if_it_looks_random() {
         let found = find(&text).unwrap_or_else(|| panic!("not found: {text}"));
         assert_eq!((found.rule, found.text), ("generic-api-key", value.as_str()), "{text}");
     }
-    let marks = format!("{}#m{}!Q", drawn(HEX, 4), drawn(DIGITS, 3));
+    let marks = format!("{}#q7{}!Z", drawn(ALNUM, 4), drawn(ALNUM, 3));
     assert_eq!(rule(&format!("password: '{marks}'")), Some("generic-api-key"), "{marks}");
 }
 
@@ -237,6 +237,13 @@ fn source_code_and_samples_are_not_found() {
         "Basic authentication and bearer tokens are explained below",
         "postgres://user:pass@db.internal/app",
         "postgres://app:$PASSWORD@db.internal/app",
+        "http://user:pass%5B%7F@foo/",
+        "http://ada:123,foo:bar@foo/",
+        "private_key: PKCS7PrivateKeyTypes",
+        "auth_token: sk-9876543210abcdef",
+        "access_token = \"eyJhbGciOiJIUzI1NiIs...\"",
+        "ghp_PersonalAccessToken01245678900000000",
+        "key = \"-----BEGIN RSA PRIVATE KEY-----\n\\\n-----END RSA PRIVATE KEY-----\"; aNameThatIsLongerThanALineOfAKey2IsHere3AndGoesOn",
         "https://ada:secret@github.com/owner/name",
         "docker run -u 1000:1000 image",
         "sort -u :x1y2z3w4v5",

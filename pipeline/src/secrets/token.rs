@@ -11,6 +11,8 @@ use super::{
 const LEAST_BITS: f32 = 2.8;
 /// Bytes of a token that are looked at for that.
 const LOOKED_AT: usize = 400;
+/// Bytes of the shortest that is looked at for words: in a short one they may be there by chance.
+const TELLING_LENGTH: usize = 30;
 
 /// The token whose beginning lies between `start` and `end`, if all of it is there.
 pub fn range(
@@ -28,8 +30,14 @@ pub fn range(
         return None;
     }
     let looked_at = body.get(..LOOKED_AT).unwrap_or(body);
-    let is_one = randomness::entropy(looked_at) >= LEAST_BITS && !randomness::is_sample(looked_at);
+    let is_one = randomness::entropy(looked_at) >= LEAST_BITS && !is_written(looked_at);
     is_one.then_some(first..last)
+}
+
+/// True for what somebody wrote as a sample: `ghp_YourPersonalAccessToken…`.
+fn is_written(body: &[u8]) -> bool {
+    let is_words = body.len() >= TELLING_LENGTH && !randomness::is_hex(body) && randomness::is_words(body);
+    is_words || randomness::is_sample(body)
 }
 
 /// Where a token begins whose known beginning stands behind these bytes.
