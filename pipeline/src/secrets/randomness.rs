@@ -6,7 +6,7 @@ use super::rules::{ANY, is_of};
 const LEAST_BITS: f32 = 3.5;
 /// Of one that is all hexadecimal, of which each has four at most.
 const LEAST_BITS_OF_HEX: f32 = 3.0;
-/// Of a shorter one with four kinds of characters.
+/// Of one with four kinds of characters, which may be shorter.
 const LEAST_BITS_OF_MIXED: f32 = 3.1;
 /// Bytes of the shortest one, of the shortest with four kinds of characters, and of the shortest hexadecimal one.
 const SHORTEST: usize = 12;
@@ -130,8 +130,8 @@ pub fn is_random(value: &[u8]) -> bool {
     let is_hex = is_hex(value);
     let least = match value.len() {
         SHORTEST_HEX.. if is_hex => LEAST_BITS_OF_HEX,
-        SHORTEST.. => LEAST_BITS,
         SHORTEST_MIXED.. if is_mixed(value) => LEAST_BITS_OF_MIXED,
+        SHORTEST.. => LEAST_BITS,
         _ => return false,
     };
     has_letters_and_digits(value)
