@@ -129,6 +129,9 @@ pub struct Push {
     /// Take generated and vendored files as well.
     #[arg(long)]
     pub all: bool,
+    /// Take files as well that are called like, or hold, passwords or keys.
+    #[arg(long)]
+    pub allow_secrets: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -240,6 +240,28 @@ fn only_what_the_server_does_not_have_is_sent_and_secrets_never_are() {
 }
 
 #[test]
+fn a_file_with_a_secret_in_it_stays_here_unless_it_is_meant() {
+    let folder = Folder::new("secret");
+    let secret = format!("glpat-{}", "k3Vq9XzR7bTn2LmW8sYd");
+    folder.write("notes.md", &format!("# Deploying\n\nwith {secret}\n"));
+    folder.write("new.md", "nothing of the kind\n");
+    folder.write(".env", "MODE=fast\n");
+    let server = deployment(&[]);
+    let push = ["--json", "push", "--project", "shop"];
+    let ran = run(&mut friend(&server.url, &folder.0, &push));
+    assert_eq!((ran.code, &ran.json()["added"]), (0, &json!(["new.md"])), "{ran:?}");
+    let skipped = ran.json()["skipped"][1].clone();
+    assert_eq!(skipped["path"], "notes.md", "{ran:?}");
+    let why = skipped["why"].as_str().unwrap();
+    assert!(why.contains("line 3") && why.contains("gitlab-pat") && why.contains("--allow-secrets"), "{why}");
+    assert!(server.asked().iter().all(|asked| !String::from_utf8_lossy(&asked.body).contains(&secret)));
+    assert!(!format!("{ran:?}").contains(&secret), "the table does not show it either");
+    let ran = run(&mut friend(&server.url, &folder.0, &[&push[..], &["--allow-secrets"]].concat()));
+    assert_eq!((ran.code, &ran.json()["added"]), (0, &json!([".env", "new.md", "notes.md"])), "{ran:?}");
+    assert!(server.asked().iter().any(|asked| asked.path == "/api/index?allow_secrets=true"));
+}
+
+#[test]
 fn a_dry_run_sends_names_and_hashes_and_nothing_else() {
     let folder = Folder::new("dry");
     folder.write("new.md", "some text");

@@ -26,6 +26,7 @@ pub mod problem;
 pub mod restore;
 pub mod schema;
 pub mod scope;
+pub mod secrets;
 pub mod store;
 pub mod strict_json;
 pub mod tenant;

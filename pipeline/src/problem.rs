@@ -66,6 +66,8 @@ pub enum Code {
     NotUtf8,
     /// A document that has no text.
     NoText,
+    /// It holds, or is called like what holds, a password or a key.
+    HoldsSecret,
     /// The idempotency key was used with another body.
     KeyReused,
     /// The item stands twice in one request.
@@ -80,7 +82,7 @@ pub enum Code {
 
 impl Code {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Malformed,
         Self::Invalid,
         Self::Unauthorized,
@@ -94,6 +96,7 @@ impl Code {
         Self::UnsupportedType,
         Self::NotUtf8,
         Self::NoText,
+        Self::HoldsSecret,
         Self::KeyReused,
         Self::Duplicate,
         Self::RateLimited,
@@ -137,6 +140,7 @@ impl Code {
             Self::UnsupportedType => (415, "unsupported_type", "The content type is not supported"),
             Self::NotUtf8 => (422, "not_utf8", "The document is not UTF-8 text"),
             Self::NoText => (422, "no_text", "The document holds no text"),
+            Self::HoldsSecret => (422, "holds_secret", "It looks like a password or a key"),
             Self::KeyReused => (422, "idempotency_key_reused", "The idempotency key was used with another body"),
             Self::Duplicate => (422, "duplicate_in_request", "The item stands twice in one request"),
             Self::RateLimited => (429, "rate_limited", "Too many requests"),

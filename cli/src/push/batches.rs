@@ -62,7 +62,7 @@ pub struct Body {
 pub fn body(project: &Project, batch: &[File], arguments: &Push) -> Result<Body, Failure> {
     let mut body = Body::default();
     for file in batch {
-        match files::read(&file.path, arguments.all) {
+        match files::read(&file.path, arguments.into()) {
             Ok(bytes) => {
                 let line = json!({
                     "external_id": external_id(project, &file.name), "content": String::from_utf8_lossy(&bytes),

@@ -7,10 +7,11 @@ use std::{
 };
 
 use ignore::{DirEntry, WalkBuilder};
-use pipeline::constants;
+use pipeline::{constants, secrets};
 
 use super::{blob, rules};
 use crate::{
+    arguments::Push,
     failure::{Exit, Failure},
     project::Project,
 };
@@ -60,6 +61,21 @@ pub struct Found {
     pub skipped: Vec<Skipped>,
 }
 
+/// What is taken though it usually is not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Taken {
+    /// Generated and vendored files.
+    pub generated: bool,
+    /// Files that look like, or hold, passwords or keys.
+    pub secrets: bool,
+}
+
+impl From<&Push> for Taken {
+    fn from(arguments: &Push) -> Self {
+        Self { generated: arguments.all, secrets: arguments.allow_secrets }
+    }
+}
+
 /// What is left out, noted from wherever it is noticed.
 type Notes = Arc<Mutex<Vec<Skipped>>>;
 
@@ -72,10 +88,10 @@ pub fn no_notes() -> Notes {
 ///
 /// # Errors
 /// A path is not of this project.
-pub fn find(project: &Project, paths: &[PathBuf], all: bool) -> Result<Found, Failure> {
+pub fn find(project: &Project, paths: &[PathBuf], taken: Taken) -> Result<Found, Failure> {
     let notes = Notes::default();
-    let candidates = candidates(project, paths, all, &notes)?;
-    let mut found = look(&candidates, all);
+    let candidates = candidates(project, paths, taken, &notes)?;
+    let mut found = look(&candidates, taken);
     found.skipped.append(&mut notes.lock().unwrap_or_else(PoisonError::into_inner));
     found.files.sort();
     found.skipped.sort();
@@ -86,13 +102,13 @@ pub fn find(project: &Project, paths: &[PathBuf], all: bool) -> Result<Found, Fa
 pub fn candidates(
     project: &Project,
     paths: &[PathBuf],
-    all: bool,
+    taken: Taken,
     notes: &Notes,
 ) -> Result<Vec<(String, PathBuf)>, Failure> {
     let mut candidates = Vec::new();
-    for entry in walker(project, paths, all, notes)?.build() {
+    for entry in walker(project, paths, taken, notes)?.build() {
         match entry {
-            Ok(entry) => candidates.extend(candidate(project, &entry, all, notes)),
+            Ok(entry) => candidates.extend(candidate(project, &entry, taken, notes)),
             Err(error) => note(notes, "", &format!("{UNREADABLE}: {error}")),
         }
     }
@@ -102,7 +118,7 @@ pub fn candidates(
     Ok(candidates)
 }
 
-fn walker(project: &Project, paths: &[PathBuf], all: bool, notes: &Notes) -> Result<WalkBuilder, Failure> {
+fn walker(project: &Project, paths: &[PathBuf], taken: Taken, notes: &Notes) -> Result<WalkBuilder, Failure> {
     if let Some(outside) = paths.iter().find(|path| !path.starts_with(&project.root)) {
         return Err(Failure::new(
             Exit::Usage,
@@ -121,12 +137,12 @@ fn walker(project: &Project, paths: &[PathBuf], all: bool, notes: &Notes) -> Res
         .require_git(false)
         .follow_links(false)
         .add_custom_ignore_filename(IGNORE_FILE)
-        .filter_entry(move |entry| enters(&project, entry, all, &notes));
+        .filter_entry(move |entry| enters(&project, entry, taken, &notes));
     Ok(walker)
 }
 
 /// False for folders that are passed by whole.
-fn enters(project: &Project, entry: &DirEntry, all: bool, notes: &Notes) -> bool {
+fn enters(project: &Project, entry: &DirEntry, taken: Taken, notes: &Notes) -> bool {
     if !entry.file_type().is_some_and(|kind| kind.is_dir()) || entry.path() == project.root {
         return true;
     }
@@ -136,7 +152,7 @@ fn enters(project: &Project, entry: &DirEntry, all: bool, notes: &Notes) -> bool
     } else if uploads::is_withheld(&format!("{folder}/x")) {
         // What version control and others keep for themselves is nobody's document: not even worth a note.
         return false;
-    } else if all {
+    } else if taken.generated {
         None
     } else {
         rules::of_folder(&folder)
@@ -147,7 +163,7 @@ fn enters(project: &Project, entry: &DirEntry, all: bool, notes: &Notes) -> bool
     why.is_none()
 }
 
-fn candidate(project: &Project, entry: &DirEntry, all: bool, notes: &Notes) -> Option<(String, PathBuf)> {
+fn candidate(project: &Project, entry: &DirEntry, taken: Taken, notes: &Notes) -> Option<(String, PathBuf)> {
     let kind = entry.file_type()?;
     // In a worktree or a submodule `.git` is a file that says where the rest of it lies.
     if kind.is_dir() || entry.file_name() == ".git" {
@@ -165,9 +181,9 @@ fn candidate(project: &Project, entry: &DirEntry, all: bool, notes: &Notes) -> O
         Some("a symbolic link: what it names is taken where it lies")
     } else if !kind.is_file() {
         Some("neither a file nor a folder")
-    } else if uploads::is_withheld(&name) {
+    } else if !taken.secrets && uploads::is_withheld(&name) {
         Some("it looks like passwords or keys")
-    } else if all {
+    } else if taken.generated {
         None
     } else {
         rules::of_name(&name)
@@ -203,7 +219,7 @@ fn note(notes: &Notes, name: &str, why: &str) {
 }
 
 /// Looks into every file, on all processors.
-fn look(candidates: &[(String, PathBuf)], all: bool) -> Found {
+fn look(candidates: &[(String, PathBuf)], taken: Taken) -> Found {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = candidates.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
@@ -213,7 +229,7 @@ fn look(candidates: &[(String, PathBuf)], all: bool) -> Found {
                 scope.spawn(move || {
                     let mut found = Found::default();
                     for (name, path) in part {
-                        match read(path, all) {
+                        match read(path, taken) {
                             Ok(bytes) => found.files.push(file(name, path, &bytes)),
                             Err(why) => found.skipped.push(Skipped { name: name.clone(), why }),
                         }
@@ -239,7 +255,7 @@ fn file(name: &str, path: &Path, bytes: &[u8]) -> File {
 ///
 /// # Errors
 /// Why.
-pub fn read(path: &Path, all: bool) -> Result<Vec<u8>, String> {
+pub fn read(path: &Path, taken: Taken) -> Result<Vec<u8>, String> {
     let unreadable = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => "gone while it was read".to_owned(),
         std::io::ErrorKind::PermissionDenied => format!("{UNREADABLE}: no permission"),
@@ -251,8 +267,17 @@ pub fn read(path: &Path, all: bool) -> Result<Vec<u8>, String> {
     }
     let bytes = fs::read(path).map_err(unreadable)?;
     let why = if bytes.len() as u64 > limit { Some("longer than 4 MB") } else { rules::of_bytes(&bytes) };
-    let why = why.or_else(|| if all { None } else { rules::of_text(&bytes) });
-    why.map_or(Ok(bytes), |why| Err(why.to_owned()))
+    let why = why.or_else(|| if taken.generated { None } else { rules::of_text(&bytes) });
+    match why.map(str::to_owned).or_else(|| if taken.secrets { None } else { secret(&bytes) }) {
+        Some(why) => Err(why),
+        None => Ok(bytes),
+    }
+}
+
+/// What is said of a text that holds a secret. The server refuses it as well: it is not even sent.
+fn secret(bytes: &[u8]) -> Option<String> {
+    let secret = secrets::find(std::str::from_utf8(bytes).ok()?)?;
+    Some(format!("{}; --allow-secrets takes it", secret.described()))
 }
 
 #[cfg(test)]
@@ -278,7 +303,7 @@ mod tests {
 
         fn find(&self) -> Found {
             let project = Project { name: "p".into(), root: self.0.clone() };
-            find(&project, &[], false).unwrap()
+            find(&project, &[], Taken::default()).unwrap()
         }
     }
 
@@ -331,6 +356,6 @@ mod tests {
 
     #[test]
     fn a_file_that_goes_while_it_is_read_is_said_to_be_gone() {
-        assert_eq!(read(Path::new("/nowhere/at/all"), false).unwrap_err(), "gone while it was read");
+        assert_eq!(read(Path::new("/nowhere/at/all"), Taken::default()).unwrap_err(), "gone while it was read");
     }
 }

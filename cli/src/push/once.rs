@@ -22,7 +22,7 @@ use crate::{
 /// It cannot be pushed, or only in part.
 pub fn push(project: &Project, paths: &[PathBuf], arguments: &Push, context: &Context) -> Result<(), Failure> {
     let began = Instant::now();
-    let found = files::find(project, paths, arguments.all)?;
+    let found = files::find(project, paths, arguments.into())?;
     let compared = compare(project, &found, arguments, context)?;
     let mut report = Report::new(project, &found, &compared);
     if arguments.dry_run {

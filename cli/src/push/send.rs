@@ -117,7 +117,7 @@ fn work(project: &Project, arguments: &Push, context: &Context, shared: &Mutex<S
         let Some(batch) = batch else { return };
         let bytes: u64 = batch.iter().map(|file| file.bytes).sum();
         let done = batches::body(project, &batch, arguments).and_then(|body| {
-            let answer = if body.names.is_empty() { Value::Null } else { post(&body, context)? };
+            let answer = if body.names.is_empty() { Value::Null } else { post(&body, arguments, context)? };
             Ok((body, answer))
         });
         let mut shared = lock(shared);
@@ -129,9 +129,9 @@ fn work(project: &Project, arguments: &Push, context: &Context, shared: &Mutex<S
     }
 }
 
-fn post(body: &Body, context: &Context) -> Result<Value, Failure> {
-    let mut request =
-        Request { body: Some(("application/x-ndjson", &body.bytes)), ..Request::new("POST", "/api/index") };
+fn post(body: &Body, arguments: &Push, context: &Context) -> Result<Value, Failure> {
+    let path = if arguments.allow_secrets { "/api/index?allow_secrets=true" } else { "/api/index" };
+    let mut request = Request { body: Some(("application/x-ndjson", &body.bytes)), ..Request::new("POST", path) };
     if body.is_compressed {
         request = request.with("content-encoding", "gzip");
     }

@@ -60,7 +60,7 @@ fn tolerate(result: Result<(), Failure>, context: &Context) -> Result<(), Failur
 }
 
 fn signature(project: &Project, paths: &[PathBuf], arguments: &Push) -> Result<Signature, Failure> {
-    let candidates = files::candidates(project, paths, arguments.all, &files::no_notes())?;
+    let candidates = files::candidates(project, paths, arguments.into(), &files::no_notes())?;
     let signed = candidates.into_iter().map(|(name, path)| {
         let metadata = fs::metadata(path).ok();
         let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());

@@ -16,6 +16,7 @@ use pipeline::{
         transaction::Transaction,
     },
     scope::Scope,
+    secrets,
     store::{
         memories::proposals::{self, NewProposal},
         users,
@@ -27,7 +28,9 @@ use super::{context::Context, statements};
 
 /// What a question states that is not known yet; nothing where there is no place for more.
 pub async fn find<P: Database + Clock + Random>(ports: &P, context: &Context) -> Result<Vec<MemoryProposal>, Failure> {
-    let statements = statements::statements(&context.question);
+    let mut statements = statements::statements(&context.question);
+    // Whoever says a password says it once; it is not kept.
+    statements.retain(|statement| !secrets::contains(&statement.text));
     if statements.is_empty() || !context.turn.request.may_use_memory() {
         return Ok(Vec::new());
     }

@@ -17,6 +17,7 @@ use pipeline::{
     problem::{Code, Problem, excerpt},
     schema,
     scope::Scope,
+    secrets,
     store::{
         self,
         memories::{MemoryChange, MemoryRow},
@@ -51,7 +52,8 @@ const SOURCE_BYTES: usize = 500;
 /// Most memories one recall answers with.
 const RECALLED: usize = 20;
 
-/// A text within its limit that holds something to be seen, and no NUL: much of what reads texts ends them there.
+/// A text within its limit that holds something to be seen, no secret, and no NUL: much of what reads texts ends them
+/// there.
 fn seen(pointer: &str, text: &str, limit: usize) -> Result<String, Problem> {
     let text = body::text(pointer, text, limit)?;
     if text.contains('\0') {
@@ -61,6 +63,10 @@ fn seen(pointer: &str, text: &str, limit: usize) -> Result<String, Problem> {
     if !is_seen(&text) {
         let detail = "the text holds nothing but characters without width: write at least one that is seen";
         return Err(Problem::field(Code::Invalid, pointer, detail));
+    }
+    if let Some(secret) = secrets::find(&text) {
+        let detail = format!("{}: remember where it is kept in place of what it is", secret.described());
+        return Err(Problem::field(Code::HoldsSecret, pointer, detail));
     }
     Ok(text)
 }

@@ -114,6 +114,15 @@ const fn explanation(code: Code) -> (&'static str, &'static str) {
             "A document holds nothing that could be found: an HTML page without text, or nothing but marks.",
             "Leave it out, or upload the text that belongs to it. The other documents of its upload are indexed.",
         ),
+        Code::HoldsSecret => (
+            "A document, or something to remember, holds what looks like a password, a key or a token, or a document \
+             is called like files that do. What is kept here is searched and read by models, so secrets are left out \
+             before anything is stored. The detail names the rule, as gitleaks calls it, and the line, and never the \
+             secret itself.",
+            "Take it out, and out of what it was taken from: a key that was in a text is better replaced. If it is \
+             none, write gitleaks:allow on its line, or upload with ?allow_secrets=true, which insists on all \
+             documents of that upload. What is remembered says where a secret is kept, not what it is.",
+        ),
         Code::KeyReused => (
             "This Idempotency-Key came with another body before. To answer as then would be wrong for this body, and \
              to do it would be wrong for the key.",

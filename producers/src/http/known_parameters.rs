@@ -97,7 +97,8 @@ pub const CURSOR_OF_DELETE: Parameter = Parameter::query::<String>(
 /// Of an upload.
 pub const ALLOW_SECRETS: Parameter = Parameter::query::<Flag>(
     "allow_secrets",
-    "Whether files are indexed that usually hold secrets, or that nobody reads, such as `.env` and those in `.git/`.",
+    "Whether documents are indexed that hold what looks like a password, a key or a token, files that usually do, and \
+     those that nobody reads, such as `.env` and those in `.git/`.",
 );
 /// Of a key.
 pub const FORCE: Parameter = Parameter::query::<Flag>(

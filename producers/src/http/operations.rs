@@ -80,7 +80,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             .or_streams(UPLOAD_BYTES)
             .answers::<jobs::WithJob<index::IndexAnswer<'_>>>(ACCEPTED)
             .or_answers::<jobs::WithJob<index::IndexAnswer<'_>>>(OK)
-            .refuses(&[Code::Conflict, Code::KeyReused, Code::LengthRequired])
+            .refuses(&[Code::Conflict, Code::HoldsSecret, Code::KeyReused, Code::LengthRequired])
             .sends(&["Location", "Retry-After", "Idempotency-Replayed"]),
             operation(GET, "/api/jobs", key!(jobs::list), "List jobs, the newest first")
                 .takes(&[LIMIT, CURSOR, JOB_KIND, JOB_STATUS])
@@ -238,7 +238,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .reads::<memories::remember::NewMemory>(JSON_BYTES)
                 .answers::<memories::remember::Remembered>(CREATED)
                 .or_answers::<memories::remember::Remembered>(OK)
-                .refuses(&[Code::NotFound, Code::Conflict])
+                .refuses(&[Code::NotFound, Code::Conflict, Code::HoldsSecret])
                 .sends(&["Location", "X-Degraded"]),
             operation(GET, "/api/memory/{id}", key!(memories::get), "Something remembered").answers::<MemoryRow>(OK),
             operation(
@@ -249,7 +249,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
             )
             .reads::<memories::MemoryPatch>(JSON_BYTES)
             .answers::<MemoryRow>(OK)
-            .refuses(&[Code::Conflict]),
+            .refuses(&[Code::Conflict, Code::HoldsSecret]),
             operation(DELETE, "/api/memory/{id}", key!(memories::forget), "Forget at once, everywhere"),
             operation(POST, "/api/memory/{id}/confirm", key!(memories::confirm), "Remember what was proposed")
                 .answers::<MemoryRow>(OK)

