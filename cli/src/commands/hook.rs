@@ -1,7 +1,7 @@
 //! `friend hook`: what Claude Code runs where it cannot call the deployment itself. Nothing here may stand in anybody's
 //! way: whatever goes wrong, it answers `{}` and succeeds.
 
-use std::{io::Read as _, time::Duration};
+use std::{io::Read as _, path::Path, time::Duration};
 
 use serde_json::Value;
 
@@ -9,36 +9,62 @@ use crate::{
     arguments::{Global, Hook},
     client::{Client, Request},
     configuration, output,
+    project::Project,
 };
 
-/// Longer than this nobody waits for a session to begin.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Longer than this nobody waits for a session to begin, and for anything else.
+const PATIENCE_AT_START: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Longest input that is looked at.
 const LONGEST: u64 = 8 * 1024 * 1024;
 /// Which hook speaks.
 const EVENT: &str = "hook_event_name";
+/// Paths of this machine, which stay here.
+const PATHS: [&str; 3] = ["transcript_path", "agent_transcript_path", "scratchpad_dir"];
 
 /// Passes a hook on to the deployment, and its answer to Claude Code.
 pub fn run(hook: &Hook, global: &Global) {
-    let Hook::SessionStart = hook;
-    let answer = session_start(global).unwrap_or_else(|| "{}".to_owned());
+    let answer = answer(event(hook), global).unwrap_or_else(|| "{}".to_owned());
     output::part(&answer);
 }
 
-fn session_start(global: &Global) -> Option<String> {
+/// As Claude Code calls it.
+fn event(hook: &Hook) -> &'static str {
+    match hook {
+        Hook::SessionStart => "SessionStart",
+        Hook::UserPromptSubmit => "UserPromptSubmit",
+        Hook::PreCompact => "PreCompact",
+        Hook::Stop => "Stop",
+        Hook::SessionEnd => "SessionEnd",
+    }
+}
+
+fn answer(event: &str, global: &Global) -> Option<String> {
     let mut text = String::new();
     std::io::stdin().take(LONGEST).read_to_string(&mut text).ok()?;
     let mut input: Value = serde_json::from_str(&text).ok()?;
-    let name = input.as_object()?.get(EVENT).and_then(Value::as_str).unwrap_or("SessionStart");
+    let name = input.as_object()?.get(EVENT).and_then(Value::as_str).unwrap_or(event);
     input[EVENT] = Value::String(name.to_owned());
+    name_project(&mut input);
     let url = configuration::url(global.url.as_deref()).ok()?;
     let client = Client::new(&url, &configuration::key(&url).ok()?);
     let body = input.to_string();
     let request = Request {
         body: Some(("application/json", body.as_bytes())),
-        impatient: Some(PATIENCE),
+        impatient: Some(if event == "SessionStart" { PATIENCE_AT_START } else { PATIENCE }),
         ..Request::new("POST", "/hooks/claude-code")
     };
     let answer = client.send(&request).ok()?.json().ok()?;
     answer.is_object().then(|| answer.to_string())
+}
+
+/// Puts the project's name, as `friend push` calls it, in the place of paths of this machine.
+fn name_project(input: &mut Value) {
+    let Some(fields) = input.as_object_mut() else { return };
+    fields.retain(|name, _| !PATHS.contains(&name.as_str()));
+    let folder = fields.remove("cwd");
+    let folder = folder.as_ref().and_then(Value::as_str).unwrap_or(".");
+    if let Ok(project) = Project::of(Path::new(folder), None) {
+        fields.insert("project".to_owned(), Value::String(project.name));
+    }
 }

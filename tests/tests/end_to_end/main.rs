@@ -3,6 +3,7 @@
 mod budget;
 mod chat;
 mod chat_under_fire;
+mod claude_code;
 mod description;
 mod documents;
 mod friend;
