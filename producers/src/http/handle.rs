@@ -6,7 +6,7 @@
 //! counts it all the same, and so does the isolate, which leaves it to the ledger for one row of many.
 
 use bytes::Bytes;
-use http::{HeaderName, Method, Request, header};
+use http::{HeaderName, Method, Request, StatusCode, header};
 use pipeline::{
     budget::{day::Budget, usage::Usage, user_day},
     failure::Failure,
@@ -29,6 +29,8 @@ use crate::http::{
 
 /// Where agents call: never for a page that the deployment does not name, whatever key it has got hold of.
 const MCP_PATH: &str = "/mcp";
+/// Where hooks call: whatever goes wrong here, nobody at work is to be disturbed by it.
+pub const HOOKS_PATH: &str = "/hooks/claude-code";
 
 /// What the log says of a request, beside what the edge measures.
 #[derive(Clone, Debug)]
@@ -63,6 +65,7 @@ pub async fn handle<P: RequestPorts>(
         Ok(reply) => reply,
         Err(refusal) => exchange.refuse(refusal),
     };
+    let reply = if path == HOOKS_PATH { exchange.undisturbed(reply) } else { reply };
     let reply = cors::mark(reply, settings, origin.as_deref());
     // What would be streamed, or asked of a channel, is not.
     let reply = if is_head { Reply { body: Body::Bytes(Vec::new()), ..reply } } else { reply };
@@ -201,6 +204,18 @@ impl<P: RequestPorts> Exchange<'_, P> {
         self.problem(problem)
     }
 
+    /// The answer to a hook: `{}` in place of what would disturb whoever works there; why stays in the log. A key that
+    /// is missing or wrong is told, which is its owner's to mend.
+    fn undisturbed(&mut self, reply: Reply) -> Reply {
+        let is_told = [StatusCode::UNAUTHORIZED, StatusCode::METHOD_NOT_ALLOWED].contains(&reply.status);
+        if reply.status.is_success() || is_told {
+            return reply;
+        }
+        let why = || Failure::input(format!("a hook that is answered nothing in place of {}", reply.status));
+        self.summary.failure.get_or_insert_with(why);
+        Reply::json(StatusCode::OK, &serde_json::Map::new())
+    }
+
     /// A problem as the answer to this request; in `OpenAI`'s shape for its clients.
     fn problem(&self, mut problem: Problem) -> Reply {
         if openai_problem::is_spoken_at(self.path) {
@@ -294,7 +309,6 @@ mod tests {
     use std::{cell::Cell, rc::Rc};
 
     use futures_util::stream;
-    use http::StatusCode;
     use pipeline::{
         constants::JSON_BYTES,
         platform::ports::{Clock as _, Random as _},
