@@ -18,40 +18,9 @@ pub enum Likeness {
 }
 
 /// What changes nothing about what is meant.
-const FILLER: &[&str] = &[
-    "actually",
-    "again",
-    "agreed",
-    "always",
-    "chose",
-    "code",
-    "codebase",
-    "decided",
-    "everywhere",
-    "forward",
-    "future",
-    "go",
-    "going",
-    "just",
-    "let",
-    "lets",
-    "make",
-    "now",
-    "please",
-    "project",
-    "really",
-    "remember",
-    "repo",
-    "repository",
-    "settled",
-    "stick",
-    "still",
-    "sure",
-    "ll",
-    "re",
-    "ve",
-    "s",
-];
+const FILLER: &str = "\
+    actually again agreed always chose code codebase decided everywhere forward future go going just let lets longer \
+    make now please project really remember repo repository settled stick still sure were weve well";
 const NEGATIONS: &[&str] = &[
     "not", "no", "never", "without", "nor", "dont", "doesnt", "wont", "isnt", "arent", "cannot", "cant", "against",
     "dropping", "dropped", "stopped",
@@ -96,7 +65,7 @@ fn said(text: &str) -> Said {
         }
         if NEGATIONS.contains(&word.as_str()) {
             said.is_denied = !said.is_denied;
-        } else if FILLER.contains(&word.as_str()) {
+        } else if FILLER.split(' ').any(|filler| filler == word) {
             // It changes nothing.
         } else if ORDERED.contains(&word.as_str()) {
             said.is_ordered = true;

@@ -16,7 +16,7 @@ use crate::fixture::Index;
 const SESSION: &str = "one";
 
 /// Hands what a user said over to the stage; its item.
-fn handed_over(index: &Index, said: &[(Speaker, &str)]) -> ItemId {
+fn handed_over(index: &Index, said: &[(Speaker, &str)]) -> Option<ItemId> {
     let (memory, user, now) = (&index.memory, &index.user, index.memory.now());
     let mut work = Transaction::default();
     for (by, text) in said {
@@ -30,12 +30,12 @@ fn handed_over(index: &Index, said: &[(Speaker, &str)]) -> ItemId {
     work.write(create::hand_over_said(&job, user, SESSION));
     work.write(hook_sessions::take_said(&job, user, SESSION, now));
     let item = work.query(create::first_item(&job));
-    ready(work.commit(memory)).unwrap().first(item).unwrap().unwrap().id
+    ready(work.commit(memory)).unwrap().first(item).unwrap().map(|item| item.id)
 }
 
 fn said(index: &Index, texts: &[&str]) {
     let said: Vec<(Speaker, &str)> = texts.iter().map(|text| (Speaker::User, *text)).collect();
-    let item = handed_over(index, &said);
+    let item = handed_over(index, &said).unwrap();
     assert_eq!(index.consume(Stage::Capture, item).outcome, Outcome::Done);
 }
 
@@ -69,7 +69,7 @@ fn a_session_proposes_five_at_most() {
     said(&index, &rules);
     said(&index, &["Always write tests for parsers", "We decided to use Kafka for events", "I prefer short functions"]);
     assert_eq!(texts(&index).len(), 5);
-    said(&index, &["From now on answer in German"]);
+    assert_eq!(handed_over(&index, &[(Speaker::User, "From now on answer in German")]), None, "nothing more is heard");
     assert_eq!((texts(&index).len(), index.number("SELECT proposals AS n FROM hook_sessions")), (5, 5));
 }
 
@@ -106,7 +106,8 @@ fn who_accepts_all_has_it_at_once_but_for_corrections_and_what_claude_said() {
             (Speaker::User, "We use Postgres 15 for the ledger"),
             (Speaker::Assistant, "Decision: keep the legacy parser for old files"),
         ],
-    );
+    )
+    .unwrap();
     assert_eq!(index.consume(Stage::Capture, item).outcome, Outcome::Done);
     let states: Vec<Value> = memories(&index).into_iter().map(|memory| memory["state"].clone()).collect();
     assert_eq!(states, ["active", "proposed", "proposed"]);
@@ -133,7 +134,7 @@ fn what_was_corrected_is_not_proposed_again() {
 #[test]
 fn who_lost_the_claim_proposes_nothing() {
     let index = Index::new();
-    let item = handed_over(&index, &[(Speaker::User, "We decided to use Kafka for all events")]);
+    let item = handed_over(&index, &[(Speaker::User, "We decided to use Kafka for all events")]).unwrap();
     let (late, holder) = index.take_over(Stage::Capture, item);
     assert_eq!(ready(capture(&index.memory, &holder)).unwrap(), Outcome::Done);
     index.memory.change("DELETE FROM memories");
