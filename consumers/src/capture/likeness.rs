@@ -44,6 +44,8 @@ const DAYS: &[&str] = &[
 ];
 /// What makes the order of two things matter.
 const ORDERED: &[&str] = &["over", "rather", "instead", "before", "after", "than"];
+/// Before a word that is known in no other form: a name, a number, an option.
+const EXACT: char = '=';
 /// More words than a statement has.
 const WORDS: usize = 64;
 
@@ -56,10 +58,11 @@ struct Said {
 
 fn said(text: &str) -> Said {
     let mut said = Said { words: Vec::new(), is_denied: false, is_ordered: false };
-    for word in text.split_whitespace().take(WORDS) {
-        // Signs inside and behind say what is meant: "C++", "9:30", "-5", "force-push".
-        let is_around = |letter: char| ".,;:!?()[]{}\"'`*_“”’".contains(letter);
-        let word = word.trim_matches(is_around).to_lowercase().replace(['\'', '’'], "");
+    for (place, word) in text.split_whitespace().take(WORDS).enumerate() {
+        // Signs inside and before say what is meant: "C++", "9:30", "-5", "--force", ".env".
+        let is_around = |letter: char| ",;:!?()[]{}\"'`*_“”’".contains(letter);
+        let written = word.trim_matches(is_around).trim_end_matches(['.', ',']).replace(['\'', '’'], "");
+        let word = written.to_lowercase();
         if word.is_empty() || word == "-" {
             continue;
         }
@@ -71,10 +74,19 @@ fn said(text: &str) -> Said {
             said.is_ordered = true;
             said.words.push(word);
         } else if !keyword::is_stop_word(&word) {
-            said.words.push(word);
+            let is_plain = written.chars().skip(usize::from(place == 0)).all(|letter| letter.is_ascii_lowercase());
+            let is_exact = !is_plain && !DAYS.contains(&word.as_str());
+            said.words.push(if is_exact { format!("{EXACT}{word}") } else { word });
         }
     }
     said
+}
+
+/// True if two words are the same, or forms of one.
+fn is_same_word(one: &str, other: &str) -> bool {
+    let [is_exact, is_other_exact] = [one, other].map(|word| word.starts_with(EXACT));
+    let [one, other] = [one, other].map(|word| word.trim_start_matches(EXACT));
+    one == other || (!is_exact && !is_other_exact && is_form(one, other))
 }
 
 /// How `new` stands to `known`.
@@ -101,7 +113,10 @@ pub fn of(known: &str, new: &str) -> Likeness {
     if known.is_ordered && new.is_ordered && one.0 == other.0 {
         return Likeness::Contrary;
     }
-    let is_value = |word: &str| word.starts_with(|first: char| first.is_ascii_digit()) || DAYS.contains(&word);
+    let is_value = |word: &str| {
+        let word = word.trim_start_matches(EXACT);
+        word.starts_with(|first: char| first.is_ascii_digit()) || DAYS.contains(&word)
+    };
     let is_in_place = one.1 == other.1;
     let is_contrary = is_in_place
         && matter >= 1
@@ -124,7 +139,7 @@ fn compared<'a>(known: &'a [String], new: &'a [String]) -> (Vec<&'a str>, Vec<Pl
     let mut longest = vec![vec![0usize; new.len() + 1]; known.len() + 1];
     for (row, one) in known.iter().enumerate().rev() {
         for (column, other) in new.iter().enumerate().rev() {
-            longest[row][column] = if is_form(one, other) {
+            longest[row][column] = if is_same_word(one, other) {
                 longest[row + 1][column + 1] + 1
             } else {
                 longest[row + 1][column].max(longest[row][column + 1])
@@ -134,7 +149,7 @@ fn compared<'a>(known: &'a [String], new: &'a [String]) -> (Vec<&'a str>, Vec<Pl
     let (mut row, mut column) = (0, 0);
     let (mut shared, mut removed, mut added) = (Vec::new(), Vec::new(), Vec::new());
     while row < known.len() || column < new.len() {
-        let is_shared = row < known.len() && column < new.len() && is_form(&known[row], &new[column]);
+        let is_shared = row < known.len() && column < new.len() && is_same_word(&known[row], &new[column]);
         if is_shared {
             shared.push(known[row].as_str());
             row += 1;

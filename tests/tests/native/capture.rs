@@ -15,7 +15,9 @@ fn hook(rig: &Rig, event: &str, more: &Value) {
     let mut body = json!({"hook_event_name": event, "session_id": SESSION});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let answer = rig.request("POST", "/hooks/claude-code", &body);
-    assert_eq!((answer.status, &answer.body), (200, &json!({})), "{event}");
+    // A prompt may be told what is known.
+    let is_silent = event == "UserPromptSubmit" || answer.body == json!({});
+    assert!(answer.status == 200 && is_silent, "{event}: {}", answer.body);
 }
 
 pub(crate) fn say(rig: &Rig, prompt: &str) {
