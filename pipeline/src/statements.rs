@@ -127,7 +127,8 @@ pub fn statements(by: Speaker, message: &str) -> Vec<Statement> {
     let mut found: Vec<Statement> = Vec::new();
     for sentence in prose::of(message) {
         for clause in prose::clauses(sentence) {
-            if let Some(statement) = statement(by, clause)
+            // Emphasis may stand inside: "**Decision:** …".
+            if let Some(statement) = statement(by, &clause.replace("**", ""))
                 && found.iter().all(|known| known.text != statement.text)
             {
                 found.push(statement);
