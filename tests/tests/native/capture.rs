@@ -1,12 +1,16 @@
 //! What is said in a session of Claude Code, from the hooks to memories that are proposed.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use pipeline::{constants::HOOK_SAID_BYTES, job::message::Message};
+use pipeline::{
+    constants::{HOOK_SAID_BYTES, LEASE},
+    job::message::Message,
+    time::MILLISECOND,
+};
 use serde_json::{Value, json};
 use test_platform::ready;
 use tests::rig::Rig;
 
-use crate::cancels::{New, cancel, fresh};
+use crate::cancels::{New, fresh};
 
 pub(crate) const SESSION: &str = "7b3f0c1e-4a52-4a53-9f3f-0d5c6b7a8e90";
 const PROJECT: &str = "github.com/ada/ledger";
@@ -178,12 +182,14 @@ fn pairs_that_differ_in_what_matters_are_not_merged() {
 }
 
 #[test]
-fn a_cancelled_capture_proposes_nothing() {
-    nothing_is_proposed_by_a_cancelled_job(&fresh);
+fn who_lost_the_claim_of_a_capture_proposes_nothing() {
+    nothing_is_proposed_by_a_late_worker(&fresh);
 }
 
-/// Whichever of its calls its worker stands at when the job is cancelled.
-pub(crate) fn nothing_is_proposed_by_a_cancelled_job(new: New<'_>) {
+/// Whichever of its calls it stood still at: what its owner rejected since does not come back.
+pub(crate) fn nothing_is_proposed_by_a_late_worker(new: New<'_>) {
+    let kept = "SELECT (SELECT count(*) FROM memories WHERE state = 'proposed') AS memories, proposals,
+                       (SELECT max(confirmed_at) FROM memories) AS confirmed_at FROM hook_sessions";
     for call in 1.. {
         let rig = new();
         let message = said(&rig);
@@ -191,16 +197,17 @@ pub(crate) fn nothing_is_proposed_by_a_cancelled_job(new: New<'_>) {
             assert!(call > 3, "{call}");
             return;
         };
-        let job = rig.memory.look("SELECT id FROM jobs WHERE kind = 'capture'")[0]["id"].as_str().unwrap().to_owned();
-        if rig.job(&job)["status"] == "succeeded" {
-            continue;
+        rig.memory.advance(LEASE + MILLISECOND);
+        rig.process(&message);
+        for memory in proposed(&rig) {
+            let path = format!("/api/memory/{}", memory["id"].as_str().unwrap());
+            assert_eq!(rig.request("DELETE", &path, &Value::Null).status, 204);
         }
-        cancel(&rig, &job);
+        let before = rig.memory.look(kept);
+        assert_eq!((&before[0]["memories"], &before[0]["proposals"]), (&json!(0), &json!(1)), "call {call}");
+        rig.memory.advance(MILLISECOND);
         ready(late);
-        let kept = "SELECT (SELECT count(*) FROM memories WHERE state = 'proposed') AS memories, proposals,
-                           (SELECT count(*) FROM memories WHERE confirmed_at IS NOT NULL) AS confirmed
-                    FROM hook_sessions";
-        assert_eq!(rig.memory.look(kept), [json!({"memories": 0, "proposals": 0, "confirmed": 0})], "call {call}");
+        assert_eq!(rig.memory.look(kept), before, "call {call}");
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) const SCENES: [Scene; 36] = [
     Scene { name: "failed-batch", play: late::what_has_failed_is_not_published },
     Scene { name: "cancelled-question", play: late::a_cancelled_question_is_not_answered },
     Scene { name: "cancelled-stream", play: late::what_is_cancelled_yields_to_nothing },
-    Scene { name: "cancelled-capture", play: capture::nothing_is_proposed_by_a_cancelled_job },
+    Scene { name: "late-capture", play: capture::nothing_is_proposed_by_a_late_worker },
     Scene { name: "five", play: capture::a_session_proposes_five },
 ];
 
