@@ -309,9 +309,9 @@ pub struct Said {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Speaker {
-    /// The person.
+    /// The person, whose word is taken.
     User,
-    /// Claude.
+    /// Claude, of whose words decisions alone are taken.
     Assistant,
 }
 

@@ -18,7 +18,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A session.
+/// What decides what a session is told, and how much more is proposed of it.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct HookSession {
     /// The project it works in, if its start said so.

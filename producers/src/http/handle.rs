@@ -18,7 +18,7 @@ use pipeline::{
 use crate::http::{
     authenticate::{self, Caller},
     body::{self, RequestBody, Unread, length_required},
-    call::{Call, PublicCall, RequestPorts, Settings},
+    call::{Call, HOOKS_PATH, PublicCall, RequestPorts, Settings},
     cors, openai_problem,
     operation::{Handler, KeyedHandler, Operation, PublicHandler},
     parameters,
@@ -29,8 +29,6 @@ use crate::http::{
 
 /// Where agents call: never for a page that the deployment does not name, whatever key it has got hold of.
 const MCP_PATH: &str = "/mcp";
-/// Where hooks call: whatever goes wrong here, nobody at work is to be disturbed by it.
-pub const HOOKS_PATH: &str = "/hooks/claude-code";
 
 /// What the log says of a request, beside what the edge measures.
 #[derive(Clone, Debug)]

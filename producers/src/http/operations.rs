@@ -20,8 +20,7 @@ use crate::{
         problems, search, sessions, usage,
     },
     http::{
-        call::RequestPorts,
-        handle::HOOKS_PATH,
+        call::{HOOKS_PATH, RequestPorts},
         known_parameters::{
             ALLOW_SECRETS, CREATED_AFTER, CREATED_BEFORE, CURSOR, CURSOR_OF_DELETE, DOCUMENT_STATUS, DOCUMENT_TYPE,
             DRY_RUN, DRY_RUN_OF_DELETE, EXTERNAL_ID, EXTERNAL_ID_OF_DELETE, FORCE, IDEMPOTENCY_KEY, IF_NONE_MATCH,

@@ -59,10 +59,8 @@ const WATCHES: &str = "
     WHEN new.state IN ('waiting', 'queued', 'running', 'parked')
      AND EXISTS (SELECT 1 FROM jobs WHERE id = new.job_id AND cancelled_at IS NOT NULL)
     BEGIN INSERT INTO revived VALUES (new.id); END;
-    -- What was said and handed over.
     CREATE TABLE handed_over (item INTEGER, said TEXT);
-    CREATE TRIGGER handing_over AFTER UPDATE OF cursor ON job_items
-    WHEN new.stage = 'capture' AND old.cursor IS NULL AND new.cursor IS NOT NULL
+    CREATE TRIGGER handing_over AFTER UPDATE OF cursor ON job_items WHEN new.stage = 'capture' AND old.cursor IS NULL
     BEGIN INSERT INTO handed_over VALUES (new.id, new.cursor); END;
 ";
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::headers;
 use crate::http::{
-    handle::HOOKS_PATH,
+    call::HOOKS_PATH,
     openai_problem,
     operation::{Access, Operation},
 };
