@@ -33,9 +33,9 @@ test: build ## run every test and end with a count
 eval: build ## nDCG@10 and R@10 on the sets of EVAL_DATA=../shared/data (SETS=scifact,cosqa to choose)
 	@target/debug/friend-dev eval
 
-bench: release ## CPU, speed, Free-plan cost (QUICK=1: fewer; CPU=1 ROWS=memories,chat, UPLOADS=1: that alone; JSON=1)
+bench: release ## CPU, speed, Free-plan cost (QUICK=1: fewer; CPU=1 ROWS=chat, UPLOADS=1, HOOKS=1: that alone; JSON=1)
 	@target/debug/friend-dev bench $(if $(QUICK),--quick) $(if $(CPU),--cpu) $(if $(UPLOADS),--uploads) \
-		$(if $(JSON),--json)
+		$(if $(HOOKS),--hooks) $(if $(JSON),--json)
 
 freeplan: build ## a day on the Free plan, simulated: which allowance runs out first
 	@cargo run --quiet --locked -p tests --bin freeplan

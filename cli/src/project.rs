@@ -6,10 +6,9 @@ use std::{
     process::Command,
 };
 
-use crate::failure::{Exit, Failure};
+use pipeline::project;
 
-/// Longest name of a project, in bytes.
-const NAME_BYTES: usize = 200;
+use crate::failure::{Exit, Failure};
 
 /// A folder that is pushed as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +37,7 @@ impl Project {
 
     /// A document's name as a path in this project, if it is one of it.
     pub fn path<'a>(&self, external_id: &'a str) -> Option<&'a str> {
-        external_id.strip_prefix(&self.name)?.strip_prefix('/')
+        project::path_in(&self.name, external_id)
     }
 }
 
@@ -52,7 +51,7 @@ fn root(folder: &Path) -> Option<PathBuf> {
 fn remote(root: &Path) -> Option<String> {
     let url = |name: &str| git(root, ["remote", "get-url", name]);
     let remote = url("origin").or_else(|| url(git(root, ["remote"])?.lines().next()?));
-    normalised(&remote?)
+    project::normalised(&remote?)
 }
 
 /// Asks git. Its answers are paths and URLs: what is not UTF-8 is none.
@@ -63,30 +62,6 @@ fn git<const COUNT: usize>(folder: &Path, arguments: [&str; COUNT]) -> Option<St
     (output.status.success() && !text.is_empty()).then(|| text.to_owned())
 }
 
-/// A git remote as `host/path`: without scheme, user, port, `.git` and a slash at its end, the host in lower case.
-/// `None` for one that is a folder of this machine: nobody else would call it so.
-fn normalised(remote: &str) -> Option<String> {
-    let remote = remote.trim();
-    let (host, path) = match remote.split_once("://") {
-        Some(("file", _)) => return None,
-        Some((_, rest)) => rest.split_once('/')?,
-        // As ssh writes it: user@host:path. A letter before the colon is a drive of Windows.
-        None => remote.split_once(':').filter(|(host, _)| host.len() > 1 && !host.contains('/'))?,
-    };
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    // The last colon parts a port, unless it is inside of an address of IPv6.
-    let host = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let path = path.trim_matches('/');
-    let path = path.strip_suffix(".git").unwrap_or(path).trim_end_matches('/');
-    if host.is_empty() || path.is_empty() {
-        return None;
-    }
-    checked(&format!("{}/{path}", host.to_lowercase())).ok()
-}
-
 fn name_of_folder(root: &Path) -> String {
     let name = root.file_name().and_then(OsStr::to_str).unwrap_or_default();
     checked(name).unwrap_or_else(|_| "project".to_owned())
@@ -94,51 +69,8 @@ fn name_of_folder(root: &Path) -> String {
 
 /// A name that a project can have.
 fn checked(name: &str) -> Result<String, Failure> {
-    let name = name.trim().trim_end_matches('/');
-    let wrong = |why: &str| {
-        Err(Failure::new(Exit::Usage, format!("{name:?} is no name of a project: {why}"))
-            .advise("such as github.com/owner/name, or one word: --project NAME"))
-    };
-    if name.is_empty() {
-        return wrong("it is empty");
-    }
-    if name.len() > NAME_BYTES {
-        return wrong("it has more than 200 bytes");
-    }
-    if name.chars().any(char::is_control) {
-        return wrong("it is more than one line");
-    }
-    if name.starts_with('/') || name.starts_with('~') || name.contains('\\') {
-        return wrong("it is a path of this machine");
-    }
-    Ok(name.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_remote_names_the_same_project_however_it_is_written() {
-        for remote in [
-            "https://github.com/owner/name.git",
-            "https://GitHub.com/owner/name/",
-            "https://ada:secret@github.com/owner/name",
-            "git@github.com:owner/name.git",
-            "ssh://git@github.com:22/owner/name.git",
-            "git://github.com/owner/name",
-        ] {
-            assert_eq!(normalised(remote).as_deref(), Some("github.com/owner/name"), "{remote}");
-        }
-    }
-
-    #[test]
-    fn a_folder_of_this_machine_names_no_project() {
-        for remote in ["/srv/git/name.git", "../name", "file:///srv/name.git", "C:/git/name", "", "https://host"] {
-            assert_eq!(normalised(remote), None, "{remote}");
-        }
-        for name in ["/home/ada/x", "", "a\nb", "~/x", "C:\\x"] {
-            assert!(checked(name).is_err(), "{name:?}");
-        }
-    }
+    project::checked(name).map_err(|why| {
+        Failure::new(Exit::Usage, format!("{name:?} is no name of a project: {why}"))
+            .advise("such as github.com/owner/name, or one word: --project NAME")
+    })
 }

@@ -144,9 +144,13 @@ fn a_hook_never_stands_in_the_way() {
     assert_eq!((nobody.code, nobody.stdout.as_str(), nobody.stderr.as_str()), (0, "{}", ""));
     let server =
         Server::start(|_, _| json_answer(200, json!({ "hookSpecificOutput": { "additionalContext": "known" } })));
-    let ran = run_with_input(&mut friend(&server.url, &folder.0, &hook), "{\"session_id\":\"s\",\"new_field\":[1]}");
+    let ran = run_with_input(
+        &mut friend(&server.url, &folder.0, &hook),
+        "{\"session_id\":\"s\",\"new_field\":[1],\"cwd\":\"/tmp\",\"transcript_path\":\"/tmp/t\"}",
+    );
     assert!(ran.code == 0 && ran.stdout.contains("known"), "{ran:?}");
     let asked = server.asked_for("/hooks/claude-code")[0].json();
+    assert!(asked["project"].is_string() && asked["cwd"].is_null() && asked["transcript_path"].is_null(), "{asked}");
     assert_eq!((asked["hook_event_name"].as_str(), asked["new_field"][0].as_u64()), (Some("SessionStart"), Some(1)));
     for input in ["", "no json", "[]"] {
         let ran = run_with_input(&mut friend(&server.url, &folder.0, &hook), input);

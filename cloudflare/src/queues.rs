@@ -84,6 +84,7 @@ const fn binding(stage: Stage) -> &'static str {
         Stage::Purge => "RETIRE_QUEUE",
         Stage::Chat => "CHAT_QUEUE",
         Stage::Archive => "ARCHIVE_QUEUE",
+        Stage::Capture => "CAPTURE_QUEUE",
     }
 }
 

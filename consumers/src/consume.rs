@@ -20,7 +20,7 @@ use pipeline::{
     time::Span,
 };
 
-use crate::{archive, chat, chunk, dead_letter, embed, purge, unpack, upsert};
+use crate::{archive, capture, chat, chunk, dead_letter, embed, purge, unpack, upsert};
 
 port_set! {
     /// Everything the stages ask of the platform.
@@ -140,7 +140,7 @@ async fn unclaimed<P: Database + Queue + Clock + Random>(ports: &P, message: &Me
 
 /// Indexing gives way when the day is nearly spent, or its user's share of it; nobody waits for it.
 async fn waits_for_tomorrow<P: StagePorts>(ports: &P, claim: &Claim) -> Option<String> {
-    let is_ingest = matches!(claim.stage, Stage::Unpack | Stage::Chunk | Stage::Embed | Stage::Upsert);
+    let is_ingest = matches!(claim.stage, Stage::Unpack | Stage::Chunk | Stage::Embed | Stage::Upsert | Stage::Capture);
     // Without a count there is nothing to judge.
     if !is_ingest || claim.day.used.is_none() {
         return None;
@@ -157,6 +157,7 @@ async fn run<P: StagePorts>(ports: &P, claim: &Claim) -> Result<Outcome, Failure
         Stage::Purge => purge::purge(ports, claim).await,
         Stage::Chat => chat::chat(ports, claim).await,
         Stage::Archive => archive::archive(ports, claim).await,
+        Stage::Capture => capture::capture(ports, claim).await,
     }
 }
 

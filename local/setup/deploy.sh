@@ -56,7 +56,7 @@ namespace=$(wrangler kv namespace list | found id title "claudes-$friend-cache")
 set_id id "$namespace"
 
 try 'R2 bucket' wrangler r2 bucket create "claudes-$friend"
-for queue in unpack chunk embed upsert retire chat archive; do
+for queue in unpack chunk embed upsert retire chat archive capture; do
     try "queue $queue" wrangler queues create "$friend-$queue"
     try "queue $queue-dlq" wrangler queues create "$friend-$queue-dlq"
 done

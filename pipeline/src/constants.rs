@@ -214,6 +214,27 @@ pub const SIMILAR_MEMORIES: usize = 3;
 /// Largest profile, as JSON.
 pub const PROFILE_BYTES: usize = 8 * 1024;
 
+// --- Hooks of Claude Code: our own
+
+/// Tokens of what a session is told when it begins, where nobody says another number.
+pub const HOOK_TOKENS: usize = 1_200;
+/// Most memories, and most places, that a prompt is answered with: a look at each must be worth it.
+pub const HOOK_MEMORIES: usize = 3;
+/// The same of places.
+pub const HOOK_PLACES: usize = 5;
+/// Bytes of the names of what a session was told: some 400, the oldest of which are forgotten.
+pub const HOOK_TOLD_BYTES: usize = 16 * 1024;
+/// Bytes of what was said in a session and is not captured so far: those of one job, too.
+pub const HOOK_SAID_BYTES: usize = 16 * 1024;
+/// Most memories that are proposed of one session: a person looks at each.
+pub const HOOK_PROPOSALS: i64 = 5;
+/// How often what was said in one session is handed to the stage capture.
+pub const HOOK_CAPTURES: i64 = 20;
+/// What was said sooner after that waits for what is said next, unless the session ends.
+pub const HOOK_CAPTURE_PAUSE: Span = Span::minutes(1);
+/// How long a session is known after it was last heard of.
+pub const HOOK_SESSION_KEPT: Span = Span::days(30);
+
 // --- Live sessions: our own
 
 /// Most participants of one session.

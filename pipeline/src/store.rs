@@ -16,6 +16,7 @@ pub mod conversations;
 pub mod counters;
 pub mod dead_letters;
 pub mod documents;
+pub mod hook_sessions;
 pub mod idempotency;
 pub mod jobs;
 pub mod kept_vectors;

@@ -5,6 +5,7 @@ pub mod conversations;
 pub mod dead_letters;
 pub mod documents;
 pub mod health;
+pub mod hooks;
 pub mod index;
 pub mod jobs;
 pub mod keys;

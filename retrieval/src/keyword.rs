@@ -51,6 +51,17 @@ pub fn terms_of_text(text: &str) -> impl Iterator<Item = String> {
     words.chain(unspaced::terms(text).into_iter().map(|term| term.to_lowercase()))
 }
 
+/// True for a word, in lower case, that says nothing about a document.
+pub fn is_stop_word(word: &str) -> bool {
+    STOP_WORDS.contains(&word)
+}
+
+/// The FTS5 expression for texts within a scope that hold one of these words, which are letters, digits and
+/// underscores alone.
+pub fn any_of<'a>(scope: &Scope, columns: &str, words: impl Iterator<Item = &'a str>) -> String {
+    within(scope, columns, &words.map(quoted).collect::<Vec<_>>().join(" OR "))
+}
+
 /// True for most words: what has no parts is not looked at character by character.
 fn is_plain(word: &str) -> bool {
     word.bytes().skip(1).all(|byte| byte.is_ascii_lowercase())

@@ -13,6 +13,7 @@ pub mod embedding_text;
 pub mod fuse;
 pub mod keyword;
 pub mod memories;
+pub mod relevance;
 pub mod request;
 pub mod retrievers;
 pub mod score;
@@ -62,8 +63,11 @@ struct Ranking {
     new_entries: NewEntries,
 }
 
-/// Chunks read beyond what is asked when hits are grouped, so that groups can be filled.
+/// Chunks read beyond what is asked when hits are grouped, so that groups can be filled, or when those of a project
+/// come forward.
 const GROUPED_FACTOR: usize = 5;
+/// What a hit or a memory of the project that is worked in has more of its score.
+pub const OWN_PROJECT: f64 = 1.25;
 
 /// Searches within a user's documents. See the crate for its steps.
 pub async fn search<P>(ports: &P, tenant: &Tenant, search: &Search, budget: &Budget) -> Result<Found, Failure>
@@ -222,7 +226,8 @@ fn combine(
 
 /// As many as are asked for.
 fn ranked(search: &Search, fused: Vec<Fused<ChunkRow>>) -> Vec<Ranked> {
-    let wanted = if search.request.group_by.is_some() { search.top_k * GROUPED_FACTOR } else { search.top_k };
+    let is_more = search.request.group_by.is_some() || search.request.project.is_some();
+    let wanted = if is_more { search.top_k * GROUPED_FACTOR } else { search.top_k };
     score::relative(fused)
         .into_iter()
         .take(wanted)
@@ -243,13 +248,8 @@ async fn hits<P: Database>(
     let mut by_row: HashMap<ChunkRow, FoundChunk> = chunks.into_iter().map(|chunk| (chunk.id, chunk)).collect();
     let best = best_score(search, best, &by_row);
     let least = search.request.min_score.unwrap_or(0.0);
-    let mut documents = HashSet::new();
-    let grouped = search.request.group_by == Some(GroupBy::Document);
     let hits = ranked.iter().filter_map(|hit| {
         let chunk = by_row.remove(&hit.row)?;
-        if grouped && !documents.insert(chunk.document_id.clone()) {
-            return None;
-        }
         let found_by = [(hit.cosine.is_some(), "vector"), (hit.by_keyword, "keyword")];
         Some(Hit {
             chunk,
@@ -258,7 +258,29 @@ async fn hits<P: Database>(
             found_by: found_by.into_iter().filter(|(found, _)| *found).map(|(_, name)| name).collect(),
         })
     });
-    Ok(hits.filter(|hit| hit.score >= least).take(search.top_k).collect())
+    let mut hits: Vec<Hit> = hits.collect();
+    if let Some(project) = &search.request.project {
+        prefer(project, &mut hits);
+    }
+    let mut documents = HashSet::new();
+    let grouped = search.request.group_by == Some(GroupBy::Document);
+    hits.retain(|hit| hit.score >= least && (!grouped || documents.insert(hit.chunk.document_id.clone())));
+    hits.truncate(search.top_k);
+    Ok(hits)
+}
+
+/// Lets the hits in a project's own documents come forward.
+fn prefer(project: &str, hits: &mut [Hit]) {
+    for hit in hits.iter_mut() {
+        let name = hit.chunk.external_id.as_deref().unwrap_or_default();
+        if pipeline::project::path_in(project, name).is_some() {
+            hit.score *= OWN_PROJECT;
+        }
+    }
+    hits.sort_by(|one, other| other.score.total_cmp(&one.score));
+    for hit in hits {
+        hit.score = hit.score.min(1.0);
+    }
 }
 
 fn best_score(search: &Search, best: &Best<ChunkRow>, chunks: &HashMap<ChunkRow, FoundChunk>) -> f64 {

@@ -4,7 +4,7 @@
 //! each, from its embedding, and the keyword score from FTS5, fused as chunks are. Only those that are wanted are read.
 //! Nothing lags behind a write, and what was forgotten is forgotten at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pipeline::{
     constants::SIMILAR_MEMORIES,
@@ -22,6 +22,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
+    OWN_PROJECT,
     embedding_text::Direction,
     fuse::{self, Candidate, Fused, PARAMETERS},
     keyword,
@@ -53,11 +54,12 @@ struct Ranked {
 }
 
 /// The active memories that fit a query, best first, so many at most; the pinned ones before all others, whatever is
-/// asked. `vector` is the query's embedding, without which words alone decide.
+/// asked. `vector` is the query's embedding, without which words alone decide. Those of the project come forward.
 pub async fn recall<P: Database>(
     ports: &P,
     tenant: &Tenant,
     query: &str,
+    project: Option<&str>,
     vector: Option<&[f32]>,
     most: usize,
 ) -> Result<Vec<Recalled>, Failure> {
@@ -67,12 +69,35 @@ pub async fn recall<P: Database>(
     let mut transaction = Transaction::default();
     let embeddings = transaction.query(recall::embeddings(&tenant.user));
     let matches = transaction.query(recall::by_words(&expression, i64::from(fuse::CANDIDATES)));
+    let own = project.map(|project| transaction.query(recall::of_project(&tenant.user, project)));
     let done = transaction.commit(ports).await?;
     let embeddings = done.first(embeddings)?.unwrap_or_default();
     let known = embeddings.memories().filter(|memory| memory.is_active).collect();
     let (mut ranked, best) = rank(query, known, &done.all(matches)?, vector);
+    if let Some(own) = own {
+        prefer(&done.first(own)?.unwrap_or_default().numbers().collect(), &mut ranked);
+    }
     ranked.truncate(most);
     read(ports, tenant, query, &ranked, best).await
+}
+
+/// Lets a project's own memories come forward: of the pinned, and of the others by what their score has more.
+fn prefer(own: &HashSet<i64>, ranked: &mut [Ranked]) {
+    for memory in ranked.iter_mut().filter(|memory| own.contains(&memory.number)) {
+        if let Some(hit) = &mut memory.hit {
+            hit.score *= OWN_PROJECT;
+        }
+    }
+    let score = |memory: &Ranked| memory.hit.map_or(0.0, |hit| hit.score);
+    ranked.sort_by(|one, other| {
+        let by_pin = other.is_pinned.cmp(&one.is_pinned);
+        by_pin
+            .then(score(other).total_cmp(&score(one)))
+            .then_with(|| own.contains(&other.number).cmp(&own.contains(&one.number)))
+    });
+    for hit in ranked.iter_mut().filter_map(|memory| memory.hit.as_mut()) {
+        hit.score = hit.score.min(1.0);
+    }
 }
 
 /// Those that are still active when they are read, in their order.
@@ -221,6 +246,21 @@ mod tests {
         let matches = [WordMatch { number: 4, score: 1.0 }];
         assert_eq!(order(&matches, Some(&[1.0, 0.0])), [3, 4, 2]);
         assert_eq!(order(&matches, None), [3, 4]);
+    }
+
+    #[test]
+    fn a_projects_own_come_forward_by_a_quarter_and_no_further() {
+        let ranked = |scores: [(i64, f64); 3]| {
+            scores.map(|(number, score)| Ranked {
+                number,
+                is_pinned: false,
+                hit: Some(Fused { id: number, score, cosine: None, by_keyword: true }),
+            })
+        };
+        let mut close = ranked([(1, 1.0), (2, 0.9), (3, 0.5)]);
+        prefer(&HashSet::from([2, 3]), &mut close);
+        assert_eq!(close.map(|memory| memory.number), [2, 1, 3]);
+        assert!(close[0].hit.unwrap().score <= 1.0);
     }
 
     #[test]

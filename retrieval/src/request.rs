@@ -48,6 +48,10 @@ pub struct SearchRequest {
     pub min_score: Option<f64>,
     /// What they are grouped by, if anything.
     pub group_by: Option<GroupBy>,
+    /// The project whose own documents are preferred: `github.com/owner/name`, a git remote, or a name. Their hits have
+    /// a quarter more of their score; others are found all the same.
+    #[schemars(length(min = 1, max = pipeline::project::NAME_BYTES))]
+    pub project: Option<String>,
     /// A consistency token: what its job has written is found.
     #[schemars(extend("pattern" = pattern(CONSISTENCY_TOKEN)))]
     pub after: Option<String>,

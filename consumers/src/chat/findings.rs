@@ -49,7 +49,7 @@ where
         if !ask.may_use_memory() {
             return Ok(Vec::new());
         }
-        memories::recall(ports, &context.tenant, &query, vector.as_deref(), MEMORIES).await
+        memories::recall(ports, &context.tenant, &query, None, vector.as_deref(), MEMORIES).await
     };
     let search = filters.map(|filters| search(filters, query.clone()));
     let found = async {
@@ -73,6 +73,7 @@ fn search(filters: Filters, query: String) -> Search {
         mode: Mode::Hybrid,
         min_score: None,
         group_by: None,
+        project: None,
         after: None,
         filters,
     };

@@ -26,6 +26,9 @@ use retrieval::embedding_text;
 
 use super::{context::Context, statements};
 
+/// How sure it is that what somebody states while they ask is worth keeping.
+const CONFIDENCE: f64 = 0.6;
+
 /// What a question states that is not known yet; nothing where there is no place for more.
 pub async fn find<P: Database + Clock + Random>(ports: &P, context: &Context) -> Result<Vec<MemoryProposal>, Failure> {
     let mut statements = statements::statements(&context.question);
@@ -69,14 +72,20 @@ pub async fn insert<P: Embedder + Clock>(
     work: &mut Transaction,
 ) {
     let accepted = context.turn.request.accept_memories && !proposals.is_empty();
-    let embeddings = if accepted { embed(ports, proposals).await } else { Vec::new() };
+    let texts = proposals.iter().filter(|_| accepted).map(|proposal| proposal.text.clone());
+    let embeddings = embedded(ports, texts.collect()).await;
     for (place, proposal) in proposals.iter().enumerate() {
         let new = NewProposal {
             id: &proposal.id,
             kind: &proposal.kind,
             text: &proposal.text,
             hash: &fingerprint::of_memory(&proposal.text),
-            turn: &context.turn.turn_id,
+            source: context.turn.turn_id.as_str(),
+            confidence: CONFIDENCE,
+            project: None,
+            why: None,
+            supersedes: None,
+            session: None,
             state: &proposal.state,
             embedding: embeddings.get(place).map(String::as_str),
             now: ports.now(),
@@ -93,9 +102,11 @@ pub async fn insert<P: Embedder + Clock>(
     }
 }
 
-/// The embeddings as D1 keeps them; none if the model fails.
-async fn embed<P: Embedder>(ports: &P, proposals: &[MemoryProposal]) -> Vec<String> {
-    let texts: Vec<String> = proposals.iter().map(|proposal| proposal.text.clone()).collect();
+/// The embeddings of texts as D1 keeps them; none if the model fails.
+pub(crate) async fn embedded<P: Embedder>(ports: &P, texts: Vec<String>) -> Vec<String> {
+    if texts.is_empty() {
+        return Vec::new();
+    }
     let tokens = texts.iter().map(|text| estimated_tokens(text)).sum();
     let vectors = ports.embed(&EMBEDDING, &texts, tokens).await.unwrap_or_default();
     vectors.iter().map(|vector| embedding_text::encode(vector)).collect()

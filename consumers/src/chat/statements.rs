@@ -1,7 +1,10 @@
 //! What a user states about themselves that may be worth remembering.
 //!
 //! Found by how sentences begin, not by a model: it costs nothing, and the same message always proposes
-//! the same. Proposed memories wait for their owner's yes unless the owner said yes to all.
+//! the same. What is stated in sessions of work, in other words, is found by [`pipeline::statements`]. Proposed
+//! memories wait for their owner's yes unless the owner said yes to all.
+
+use pipeline::statements::sentences;
 
 /// Something a user stated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,23 +109,6 @@ fn statement(sentence: &str) -> Option<UserStatement> {
     };
     let text = stated.unwrap_or(sentence).trim().trim_end_matches(['.', '!']).to_owned();
     (text.len() >= SHORTEST).then_some(UserStatement { kind, text })
-}
-
-/// Cut at line ends and after `.`, `!` and `?` before a space.
-fn sentences(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().flat_map(|line| {
-        let mut rest = line;
-        std::iter::from_fn(move || {
-            if rest.is_empty() {
-                return None;
-            }
-            let end =
-                [". ", "! ", "? "].iter().filter_map(|mark| rest.find(mark)).min().map_or(rest.len(), |at| at + 1);
-            let (sentence, after) = rest.split_at(end);
-            rest = after.trim_start();
-            Some(sentence)
-        })
-    })
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ pub struct Scope {
     /// The largest uploads, and nothing else.
     #[arg(long)]
     uploads: bool,
+    /// What hooks of Claude Code wait for, and nothing else.
+    #[arg(long)]
+    hooks: bool,
     /// The table of CPU once more, as JSON.
     #[arg(long)]
     json: bool,
@@ -47,25 +50,36 @@ pub struct Scope {
 
 /// Runs every measurement and prints it.
 pub fn run(scope: Scope) -> Result<(), Error> {
-    let Scope { quick, cpu, uploads, json, rows, profiles } = scope;
+    let Scope { quick, cpu, uploads, hooks, json, rows, profiles } = scope;
     if uploads {
         return upload_benchmark::run(quick);
     }
-    cpu_benchmark::run(quick, json, &rows, profiles)?;
+    if !hooks {
+        cpu_benchmark::run(quick, json, &rows, profiles)?;
+    }
     if cpu {
         return Ok(());
     }
     let state = std::env::temp_dir().join(format!("friend-bench-{}", std::process::id()));
     let text = source_text()?;
     native_chunking(&text);
-    let product = Product::start(Options {
+    let mut product = Product::start(Options {
         cron_every: Duration::from_mins(10),
         language_model: LanguageModel::None,
         ..Options::for_tests(state.clone())
     })?;
+    let chunks = if quick { 1_000 } else { 10_000 };
+    if hooks {
+        let client = searched(&product, chunks)?;
+        hook_latency(&mut product, &client)?;
+        drop(product);
+        return Ok(fs::remove_dir_all(state)?);
+    }
     embedding(&product)?;
     indexing(&product, if quick { 200 } else { 1_000 })?;
-    search_latency(&product, if quick { 1_000 } else { 10_000 })?;
+    let client = searched(&product, chunks)?;
+    search_latency(&client, chunks)?;
+    hook_latency(&mut product, &client)?;
     drop(product);
     fs::remove_dir_all(state)?;
     chat_benchmark::run()?;
@@ -229,25 +243,37 @@ const RESOURCES: [(&str, f64); 9] = [
     ("vectors_queried", constants::VECTOR_QUERIED_DIMENSIONS_PER_MONTH as f64 / 384.0 / 30.0),
 ];
 
-fn search_latency(product: &Product, chunks: usize) -> Result<(), Error> {
+/// Words that say something.
+fn words() -> Result<Vec<String>, Error> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md"))?;
+    let words = text.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned());
+    Ok(words.filter(|word| word.len() > 3).collect())
+}
+
+fn sentence(words: &[String], number: usize, length: usize) -> String {
+    (0..length)
+        .map(|place| words[(number * 7_919 + place * place * 31 + place * 17) % words.len()].as_str())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A user with so many chunks.
+fn searched(product: &Product, chunks: usize) -> Result<Client, Error> {
     let client = product.new_user("searching")?;
-    let words: Vec<String> = fs::read_to_string(root().join("ARCHITECTURE.md"))?
-        .split_whitespace()
-        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned())
-        .filter(|word| word.len() > 3)
-        .collect();
-    let sentence = |number: usize, length: usize| {
-        (0..length)
-            .map(|place| words[(number * 7_919 + place * place * 31 + place * 17) % words.len()].as_str())
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
+    let words = words()?;
+    let sentence = |number, length| sentence(&words, number, length);
     for start in (0..chunks).step_by(1_000) {
         let documents: Vec<Value> = (start..(start + 1_000).min(chunks))
             .map(|number| json!({"external_id": format!("{number}.txt"), "content": sentence(number, 24)}))
             .collect();
         index(&client, &json!({ "documents": documents }))?;
     }
+    Ok(client)
+}
+
+fn search_latency(client: &Client, chunks: usize) -> Result<(), Error> {
+    let words = words()?;
+    let sentence = |number, length| sentence(&words, number, length);
     for mode in ["keyword", "vector", "hybrid"] {
         let mut times = Vec::new();
         for number in 0..200 {
@@ -264,5 +290,54 @@ fn search_latency(product: &Product, chunks: usize) -> Result<(), Error> {
     let started = Instant::now();
     client.search(&json!({ "query": sentence(3, 5), "mode": "keyword" }))?;
     println!("search answered from the cache: {:.0} ms", milliseconds(started));
+    Ok(())
+}
+
+/// Memories beside the chunks.
+const MEMORIES: usize = 500;
+/// Between two hooks, so that no burst is limited.
+const BETWEEN_HOOKS: Duration = Duration::from_millis(120);
+
+/// What Claude Code waits for: prompts that something may be about, that nothing is about, and sessions that begin.
+fn hook_latency(product: &mut Product, client: &Client) -> Result<(), Error> {
+    let words = words()?;
+    client.post("/api/memory", &json!({"text": "The first of many", "kind": "decision"}))?.success()?;
+    let texts: Vec<String> = (0..MEMORIES).map(|number| sentence(&words, number * 3 + 1, 12)).collect();
+    product.kill_workers();
+    product.fill(&format!(
+        "INSERT INTO memories (id, user_id, kind, text, hash, confidence, state, pinned, embedding, created_at)
+         SELECT 'mem_' || printf('%026d', n.key), m.user_id, m.kind, n.value, hex(randomblob(32)), 1, 'active', 0,
+                m.embedding, m.created_at FROM json_each('{texts}') n, memories m WHERE m.hash <> '';
+         INSERT INTO memories_fts (rowid, scope, body)
+         SELECT m.number, 'u' || u.number, m.text FROM memories m JOIN users u ON u.id = m.user_id
+         WHERE m.text <> 'The first of many'",
+        texts = json!(texts).to_string().replace('\'', "''"),
+    ))?;
+    product.restart_workers()?;
+    let prompt = |number: usize| format!("Why does {} matter?", sentence(&words, number * 13 + 5, 4));
+    let kinds: [(&str, &dyn Fn(usize) -> Value); 3] = [
+        ("UserPromptSubmit, words of the chunks", &|number| {
+            json!({"hook_event_name": "UserPromptSubmit",
+            "session_id": format!("a{number}"), "prompt": prompt(number)})
+        }),
+        ("UserPromptSubmit, nothing to say", &|number| {
+            json!({"hook_event_name": "UserPromptSubmit",
+            "session_id": format!("b{number}"), "prompt": "thanks, run the tests again"})
+        }),
+        ("SessionStart", &|number| json!({"hook_event_name": "SessionStart", "session_id": format!("c{number}")})),
+    ];
+    for (name, body) in kinds {
+        let (mut times, mut told) = (Vec::new(), 0);
+        for number in 0..100 {
+            std::thread::sleep(BETWEEN_HOOKS);
+            let body = body(number);
+            let started = Instant::now();
+            let answer = client.post("/hooks/claude-code", &body)?.success()?;
+            times.push(milliseconds(started));
+            told += usize::from(!answer["hookSpecificOutput"].is_null());
+        }
+        times.sort_by(f64::total_cmp);
+        println!("hook {name}: p50 {:.0} ms, p95 {:.0} ms, told {told} of 100", times[50], times[95]);
+    }
     Ok(())
 }

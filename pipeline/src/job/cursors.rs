@@ -284,6 +284,37 @@ pub struct ArchiveCursor {
     pub number: i64,
 }
 
+/// Capture: what was said, which lies nowhere else from then on. Written by the statement that takes it out of the
+/// session's row ([`crate::store::jobs::create::hand_over_said`]), so there always is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureCursor {
+    /// The session, as Claude Code names it.
+    pub session_id: String,
+    /// The project it works in, if that is known.
+    pub project: Option<String>,
+    /// The messages that state something, in their order.
+    pub said: Vec<Said>,
+}
+
+/// A message of a session, without secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Who said it.
+    pub by: Speaker,
+    /// What was said.
+    pub text: String,
+}
+
+/// Who says something in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speaker {
+    /// The person, whose word is taken.
+    User,
+    /// Claude, of whose words decisions alone are taken.
+    Assistant,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,5 +343,7 @@ mod tests {
         assert_eq!(json(&serde_json::from_str::<PurgeCursor>(purge).unwrap()).unwrap(), purge);
         let archive = r#"{"conversation_id":"con_00000000000000000000000000","number":12}"#;
         assert_eq!(json(&serde_json::from_str::<ArchiveCursor>(archive).unwrap()).unwrap(), archive);
+        let capture = r#"{"session_id":"s","project":"p","said":[{"by":"user","text":"We decided to use Postgres"}]}"#;
+        assert_eq!(json(&serde_json::from_str::<CaptureCursor>(capture).unwrap()).unwrap(), capture);
     }
 }

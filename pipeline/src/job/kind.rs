@@ -21,6 +21,8 @@ pub enum JobKind {
     Chat,
     /// Idle conversations are archived.
     Archive,
+    /// Memories are proposed of what was said in a session of Claude Code.
+    Capture,
 }
 
 impl JobKind {
@@ -33,6 +35,7 @@ impl JobKind {
             Self::Restore => "restore",
             Self::Chat => "chat",
             Self::Archive => "archive",
+            Self::Capture => "capture",
         }
     }
 }
@@ -43,14 +46,14 @@ mod tests {
 
     #[test]
     fn a_kind_is_read_by_the_name_it_is_stored_under() {
-        use JobKind::{Archive, Chat, Delete, Index, Purge, Restore};
-        let names = [Index, Delete, Purge, Restore, Chat, Archive].map(|kind| {
+        use JobKind::{Archive, Capture, Chat, Delete, Index, Purge, Restore};
+        let names = [Index, Delete, Purge, Restore, Chat, Archive, Capture].map(|kind| {
             let json = serde_json::to_string(&kind).unwrap();
             assert_eq!(json, format!("{:?}", kind.name()));
             assert_eq!(serde_json::from_str::<JobKind>(&json).unwrap(), kind);
             kind.name()
         });
         // Rows outlive a release: these are the names of every version so far.
-        assert_eq!(names, ["index", "delete", "retire", "restore", "chat", "archive"]);
+        assert_eq!(names, ["index", "delete", "retire", "restore", "chat", "archive", "capture"]);
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The newest version this code reads. What it writes depends on the stage: see [`Stage::version`].
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// A stage of the pipeline; each has its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -34,12 +34,14 @@ pub enum Stage {
     Chat,
     /// A conversation nobody continued into an archive.
     Archive,
+    /// What was said in a session of Claude Code into memories that are proposed.
+    Capture,
 }
 
 impl Stage {
     /// All stages, in the order of the data path.
-    pub const ALL: [Self; 7] =
-        [Self::Unpack, Self::Chunk, Self::Embed, Self::Upsert, Self::Purge, Self::Chat, Self::Archive];
+    pub const ALL: [Self; 8] =
+        [Self::Unpack, Self::Chunk, Self::Embed, Self::Upsert, Self::Purge, Self::Chat, Self::Archive, Self::Capture];
 
     /// Returns the version its messages are written in: the first whose readers know the stage.
     pub const fn version(self) -> u32 {
@@ -48,6 +50,7 @@ impl Stage {
             Self::Chat => 2,
             Self::Archive => 3,
             Self::Unpack => 4,
+            Self::Capture => 5,
         }
     }
 
@@ -61,14 +64,15 @@ impl Stage {
             Self::Purge => "retire",
             Self::Chat => "chat",
             Self::Archive => "archive",
+            Self::Capture => "capture",
         }
     }
 
     /// Returns what the stage's neurons are for.
     pub const fn purpose(self) -> Purpose {
         match self {
-            Self::Unpack | Self::Chunk | Self::Embed | Self::Upsert | Self::Purge | Self::Archive => Purpose::Ingest,
             Self::Chat => Purpose::Interactive,
+            _ => Purpose::Ingest,
         }
     }
 
@@ -165,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_not_taken_for_a_malformed_one() {
-        assert_eq!(Message::decode(r#"{"v":5,"anything":[]}"#), Decoded::TooNew { version: 5 });
+        assert_eq!(Message::decode(r#"{"v":6,"anything":[]}"#), Decoded::TooNew { version: 6 });
         for malformed in [
             "",
             "null",
@@ -185,7 +189,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_encoded_reads_back(item in 0i64..1 << 39, stage in 0usize..6) {
+        fn what_is_encoded_reads_back(item in 0i64..1 << 39, stage in 0usize..Stage::ALL.len()) {
             let user = UserId::parse("usr_00000000000000000000000000").unwrap();
             let message = Message { stage: Stage::ALL[stage], item: ItemId(item), user };
             prop_assert_eq!(Message::decode(&message.encode()), Decoded::Known(message));

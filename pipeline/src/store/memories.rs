@@ -53,26 +53,60 @@ pub struct MemoryRow {
     pub created_at: Timestamp,
     /// When it was last recalled.
     pub recalled_at: Option<Timestamp>,
+    /// The project that it is about, such as `github.com/owner/name`; nothing: whichever.
+    pub project: Option<String>,
+    /// Of a proposal: why it is one, with what was said.
+    pub why: Option<String>,
+    /// When it was last said again.
+    pub confirmed_at: Option<Timestamp>,
 }
 
 /// The columns of a [`MemoryRow`].
-const MEMORY: &str =
-    "id, kind, text, source, confidence, state, pinned, supersedes, superseded_by, created_at, recalled_at";
+const MEMORY: &str = "id, kind, text, source, confidence, state, pinned, supersedes, superseded_by, created_at,
+                      recalled_at, project, why, confirmed_at";
 
 /// Reads a user's memory.
 pub fn memory(user: &UserId, memory: &MemoryId) -> Query<MemoryRow> {
     Query::new(formatcp!("SELECT {MEMORY} FROM memories WHERE user_id = ?1 AND id = ?2")).bind(user).bind(memory)
 }
 
-/// Reads a user's memories in a state, or in any, the newest first, from the one after `cursor` on.
-pub fn list(user: &UserId, state: Option<String>, cursor: Option<&MemoryId>, limit: i64) -> Query<MemoryRow> {
+/// Which memories are listed.
+#[derive(Clone, Debug, Default)]
+pub struct WantedMemories {
+    /// In this state; nothing: in any.
+    pub state: Option<String>,
+    /// Of this project; nothing: of any, and of none.
+    pub project: Option<String>,
+    /// Those after this one.
+    pub cursor: Option<MemoryId>,
+}
+
+/// Reads a user's memories, the newest first.
+pub fn list(user: &UserId, wanted: &WantedMemories, limit: i64) -> Query<MemoryRow> {
     Query::new(formatcp!(
         "SELECT {MEMORY} FROM memories
-         WHERE user_id = ?1 AND (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3) ORDER BY id DESC LIMIT ?4"
+         WHERE user_id = ?1 AND (?2 IS NULL OR id < ?2) AND (?3 IS NULL OR state = ?3) AND (?5 IS NULL OR project = ?5)
+         ORDER BY id DESC LIMIT ?4"
     ))
     .bind(user)
-    .bind(cursor)
-    .bind(state)
+    .bind(wanted.cursor.as_ref())
+    .bind(wanted.state.as_deref())
+    .bind(limit)
+    .bind(wanted.project.as_deref())
+}
+
+/// Reads what a session is told when it begins: of a user's active memories those that are pinned, and then what was
+/// decided and is to be heeded, the project's own before what is about none; the newest of each first.
+pub fn for_session(user: &UserId, project: Option<&str>, limit: i64) -> Query<MemoryRow> {
+    // What is about another project is none of this one's, unless its owner pinned it.
+    Query::new(formatcp!(
+        "SELECT {MEMORY} FROM memories
+         WHERE user_id = ?1 AND state = 'active'
+           AND (pinned OR (kind IN ('decision', 'instruction') AND (?2 IS NULL OR project IS NULL OR project = ?2)))
+         ORDER BY pinned DESC, project IS ?2 DESC, number DESC LIMIT ?3"
+    ))
+    .bind(user)
+    .bind(project)
     .bind(limit)
 }
 
@@ -106,6 +140,16 @@ pub fn activate(user: &UserId, memory: &MemoryId, embedding: Option<&str>) -> Wr
     .bind(embedding)
 }
 
+/// Lets a memory that was just confirmed take the place of what it was proposed to correct.
+pub fn supersede_confirmed(user: &UserId, memory: &MemoryId) -> [Write; 2] {
+    let supersede = "UPDATE memories SET state = 'superseded', pinned = 0, superseded_by = ?2
+         WHERE user_id = ?1 AND state <> 'superseded' AND id = (
+             SELECT supersedes FROM memories WHERE user_id = ?1 AND id = ?2 AND state = 'active')";
+    let unindex = "DELETE FROM memories_fts WHERE rowid IN (
+             SELECT number FROM memories WHERE user_id = ?1 AND state = 'superseded' AND superseded_by = ?2)";
+    [supersede, unindex].map(|sql| Write::new(sql).bind(user).bind(memory))
+}
+
 /// What is changed of a memory; `None` leaves a part as it is.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryChange<'a> {
@@ -117,13 +161,16 @@ pub struct MemoryChange<'a> {
     pub confidence: Option<f64>,
     /// In every prompt.
     pub pinned: Option<bool>,
+    /// The project that it is about.
+    pub project: Change<&'a str>,
 }
 
 /// Changes what is said of a memory beside its text; one that was corrected stays as it is.
 pub fn change(user: &UserId, memory: &MemoryId, change: &MemoryChange<'_>) -> Write {
     Write::new(
         "UPDATE memories SET kind = coalesce(?3, kind), confidence = coalesce(?4, confidence),
-             pinned = coalesce(?5, pinned), source = CASE WHEN ?6 THEN ?7 ELSE source END
+             pinned = coalesce(?5, pinned), source = CASE WHEN ?6 THEN ?7 ELSE source END,
+             project = CASE WHEN ?8 THEN ?9 ELSE project END
          WHERE user_id = ?1 AND id = ?2 AND state <> 'superseded'",
     )
     .bind(user)
@@ -133,6 +180,8 @@ pub fn change(user: &UserId, memory: &MemoryId, change: &MemoryChange<'_>) -> Wr
     .bind(change.pinned)
     .bind(!change.source.is_none())
     .bind(change.source.value())
+    .bind(!change.project.is_none())
+    .bind(change.project.value())
 }
 
 /// Takes a memory out of the full-text index; to be done before [`delete`] removes its row.

@@ -118,12 +118,13 @@ fn nothing_follows() -> Reply {
 }
 
 /// What jobs are for that their owners see.
-pub const KINDS: [&str; 5] = [
+pub const KINDS: [&str; 6] = [
     JobKind::Index.name(),
     JobKind::Delete.name(),
     JobKind::Restore.name(),
     JobKind::Chat.name(),
     JobKind::Archive.name(),
+    JobKind::Capture.name(),
 ];
 /// What a job may be, as far as it has come.
 pub const STATUSES: [&str; 7] = ["queued", "running", "parked", "succeeded", "partial", "failed", "cancelled"];

@@ -8,7 +8,7 @@ mod done;
 mod eras;
 mod excerpt;
 mod jsonrpc;
-mod links;
+pub(crate) mod links;
 mod methods;
 mod passage;
 mod prompts;

@@ -15,12 +15,12 @@ use pipeline::{
         transaction::Transaction,
     },
     problem::{Code, Problem, excerpt},
-    schema,
+    project, schema,
     scope::Scope,
     secrets,
     store::{
         self,
-        memories::{MemoryChange, MemoryRow},
+        memories::{MemoryChange, MemoryRow, WantedMemories},
         users,
     },
     strict_json,
@@ -143,6 +143,7 @@ where
 {
     let state = one_of(call, "state", &STATES)?;
     let (limit, cursor) = page(call, |cursor| paging::id(cursor, MemoryId::parse))?;
+    let project = call.parameter("project").map(|project| body::project("project", &project)).transpose()?;
     if let Some(query) = call.parameter("query") {
         for name in ["cursor", "state"] {
             if call.parameter(name).is_some() {
@@ -150,18 +151,19 @@ where
                 return Err(Problem::field(Code::Invalid, name, detail).into());
             }
         }
-        return recall(ports, call, &query, limit).await;
+        return recall(ports, call, &query, project.as_deref(), limit).await;
     }
-    let entries = store::memories::list(&call.tenant.user, state, cursor.as_ref(), limit + 1).all(ports).await?;
+    let wanted = WantedMemories { state, project, cursor };
+    let entries = store::memories::list(&call.tenant.user, &wanted, limit + 1).all(ports).await?;
     Ok(page_reply(entries, limit, |memory| memory.id.to_string()))
 }
 
-async fn recall<P>(ports: &P, call: &Call<'_>, query: &str, limit: i64) -> Answer
+async fn recall<P>(ports: &P, call: &Call<'_>, query: &str, project: Option<&str>, limit: i64) -> Answer
 where
     P: Database + KeyValue + Embedder + Clock,
 {
     let limit = usize::try_from(limit).unwrap_or(RECALLED).min(RECALLED);
-    let (recalled, degraded) = fitting(ports, &call.tenant, call.budget, query, limit).await?;
+    let (recalled, degraded) = fitting(ports, &call.tenant, call.budget, query, project, limit).await?;
     let reply = Reply::json(StatusCode::OK, &Page { items: recalled, next_cursor: None, limit });
     Ok(match degraded {
         Some(why) => reply.with(X_DEGRADED, &why),
@@ -169,12 +171,13 @@ where
     })
 }
 
-/// The memories that fit a query, so many at most, and why meaning did not take part.
+/// The memories that fit a query, so many at most, those of the project preferred; and why meaning did not take part.
 pub async fn fitting<P>(
     ports: &P,
     tenant: &Tenant,
     budget: &Budget,
     query: &str,
+    project: Option<&str>,
     most: usize,
 ) -> Result<(Vec<Recalled>, Option<String>), Refusal>
 where
@@ -184,7 +187,7 @@ where
     // Nothing is cached: what a write to KV costs of the day is many times what the embedding does.
     let embedded = retrieval::embed_query(ports, &query, budget).await.ok();
     let vector = embedded.as_ref().map(|(vector, _)| vector.as_slice());
-    let recalled = memories::recall(ports, tenant, &query, vector, most.min(RECALLED)).await?;
+    let recalled = memories::recall(ports, tenant, &query, project, vector, most.min(RECALLED)).await?;
     Ok((recalled, vector.is_none().then(|| without_model(budget, "recalled by words alone"))))
 }
 
@@ -225,6 +228,9 @@ pub struct MemoryPatch {
     #[schemars(range(min = 0, max = 1))]
     confidence: Change<f64>,
     pinned: Change<bool>,
+    /// The project that it is about; `null`: whichever.
+    #[schemars(length(min = 1, max = project::NAME_BYTES))]
+    project: Change<String>,
     /// What a memory says is not changed.
     #[schemars(skip)]
     text: Change<Value>,
@@ -236,6 +242,7 @@ struct Checked {
     source: Change<String>,
     confidence: Option<f64>,
     pinned: Option<bool>,
+    project: Change<String>,
 }
 
 fn parse_change(text: &[u8]) -> Result<Checked, Problem> {
@@ -250,6 +257,7 @@ fn parse_change(text: &[u8]) -> Result<Checked, Problem> {
         source: patch.source.try_map(|source| seen("/source", &source, SOURCE_BYTES))?,
         confidence: patch.confidence.or(DEFAULT_CONFIDENCE).map(checked_confidence).transpose()?,
         pinned: patch.pinned.or(false),
+        project: patch.project.try_map(|project| body::project("/project", &project))?,
     })
 }
 
@@ -262,6 +270,7 @@ pub async fn change<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
         source: change.source.as_deref(),
         confidence: change.confidence,
         pinned: change.pinned,
+        project: change.project.as_deref(),
     };
     let user = &call.tenant.user;
     let mut transaction = Transaction::default();
@@ -310,6 +319,9 @@ where
     let mut transaction = Transaction::default();
     transaction.write(store::memories::activate(user, &memory.id, embedding.as_deref()));
     transaction.write(store::memories::index_named(user, &memory.id, &memory.text, &scope));
+    if memory.supersedes.is_some() {
+        transaction.write_all(store::memories::supersede_confirmed(user, &memory.id));
+    }
     transaction.write(users::bump(user));
     let activated = transaction.query(store::memories::memory(user, &memory.id));
     Ok(transaction.commit(ports).await?.first(activated)?.ok_or_else(not_found)?)
@@ -327,6 +339,7 @@ mod tests {
             (r#"{"confidence":-1}"#, "/confidence"),
             (r#"{"pinned":"yes"}"#, "/pinned"),
             (r#"{"source":"\u200b"}"#, "/source"),
+            (r#"{"project":"~/x"}"#, "/project"),
         ] {
             let problem = parse_change(body.as_bytes()).err().unwrap();
             assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (422, pointer), "{body}");

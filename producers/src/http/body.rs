@@ -8,7 +8,7 @@ use http::{HeaderMap, header::CONTENT_ENCODING};
 use pipeline::{
     constants,
     problem::{Code, Problem, one_line},
-    strict_json,
+    project, strict_json,
 };
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -149,6 +149,14 @@ pub fn text(pointer: &str, value: &str, limit: usize) -> Result<String, Problem>
         return Err(Problem::field(Code::TooLarge, pointer, detail));
     }
     Ok(value.to_owned())
+}
+
+/// A project that is named or given by its git remote, in the form in which it is kept.
+pub fn project(pointer: &str, name: &str) -> Result<String, Problem> {
+    project::checked(name).map_err(|why| {
+        let detail = format!("this is no name of a project: {why}; such as github.com/owner/name, or one word");
+        Problem::field(Code::Invalid, pointer, detail)
+    })
 }
 
 /// A [`text`] that is a name or a title: one line of what can be seen.

@@ -19,6 +19,9 @@ use pipeline::{
 
 use crate::http::query;
 
+/// Where hooks call: whatever goes wrong here, nobody at work is to be disturbed by it.
+pub const HOOKS_PATH: &str = "/hooks/claude-code";
+
 port_set! {
     /// Everything the API asks of the platform. `'static`, so that the table of operations is a constant.
     pub trait RequestPorts:

@@ -6,7 +6,7 @@
 //! counts it all the same, and so does the isolate, which leaves it to the ledger for one row of many.
 
 use bytes::Bytes;
-use http::{HeaderName, Method, Request, header};
+use http::{HeaderName, Method, Request, StatusCode, header};
 use pipeline::{
     budget::{day::Budget, usage::Usage, user_day},
     failure::Failure,
@@ -18,7 +18,7 @@ use pipeline::{
 use crate::http::{
     authenticate::{self, Caller},
     body::{self, RequestBody, Unread, length_required},
-    call::{Call, PublicCall, RequestPorts, Settings},
+    call::{Call, HOOKS_PATH, PublicCall, RequestPorts, Settings},
     cors, openai_problem,
     operation::{Handler, KeyedHandler, Operation, PublicHandler},
     parameters,
@@ -60,6 +60,7 @@ pub async fn handle<P: RequestPorts>(
         Ok(reply) => reply,
         Err(refusal) => exchange.refuse(refusal),
     };
+    let reply = if path == HOOKS_PATH { exchange.undisturbed(reply) } else { reply };
     let reply = cors::mark(reply, settings, origin.as_deref());
     // What would be streamed, or asked of a channel, is not.
     let reply = if is_head { Reply { body: Body::Bytes(Vec::new()), ..reply } } else { reply };
@@ -199,6 +200,18 @@ impl<P: RequestPorts> Exchange<'_, P> {
         self.problem(problem)
     }
 
+    /// The answer to a hook: `{}` in place of what would disturb whoever works there; why stays in the log. A key that
+    /// is missing or wrong is told, which is its owner's to mend.
+    fn undisturbed(&mut self, reply: Reply) -> Reply {
+        let is_told = [StatusCode::UNAUTHORIZED, StatusCode::METHOD_NOT_ALLOWED].contains(&reply.status);
+        if reply.status.is_success() || is_told {
+            return reply;
+        }
+        let why = || Failure::input(format!("a hook that is answered nothing in place of {}", reply.status));
+        self.summary.failure.get_or_insert_with(why);
+        Reply::json(StatusCode::OK, &serde_json::Map::new())
+    }
+
     /// A problem as the answer to this request; in `OpenAI`'s shape for its clients.
     fn problem(&self, mut problem: Problem) -> Reply {
         if openai_problem::is_spoken_at(self.path) {
@@ -292,7 +305,6 @@ mod tests {
     use std::{cell::Cell, rc::Rc};
 
     use futures_util::stream;
-    use http::StatusCode;
     use pipeline::{
         constants::JSON_BYTES,
         platform::ports::{Clock as _, Random as _},
@@ -374,7 +386,12 @@ mod tests {
             let limit = operation.request.map(|content| content.limit);
             assert_eq!(read, limit.map_or(0, |limit| limit + PIECE), "{path}");
             let streams = operation.request.is_some_and(|content| content.streamed.is_some());
-            let refused = if streams { StatusCode::LENGTH_REQUIRED } else { too_large };
+            let refused = match operation.path {
+                // Not even of this a hook hears.
+                HOOKS_PATH => StatusCode::OK,
+                _ if streams => StatusCode::LENGTH_REQUIRED,
+                _ => too_large,
+            };
             assert_eq!(status == refused, limit.is_some(), "{path}");
         }
         let read = JSON_BYTES + PIECE;

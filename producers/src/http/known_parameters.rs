@@ -36,6 +36,12 @@ pub const QUERY: Parameter = Parameter::query::<Text>(
 /// Of memories.
 pub const MEMORY_STATE: Parameter =
     Parameter::query::<MemoryState>("state", "Only memories in this state. Without it those in any are listed.");
+/// Of memories.
+pub const MEMORY_PROJECT: Parameter = Parameter::query::<String>(
+    "project",
+    "A project: `github.com/owner/name`, a git remote, or a name. With `query` its own memories are preferred; of the \
+     list only they are answered.",
+);
 /// Of the documents of an upload.
 pub const ITEM_STATUS: Parameter =
     Parameter::query::<ItemStatus>("status", "Only documents of which this became. Without it all are listed.");

@@ -16,17 +16,17 @@ use retrieval::SearchRequest;
 
 use crate::{
     api::{
-        chat, conversations, dead_letters, documents, health, index, jobs, keys, mcp, me, memories, openai, problems,
-        search, sessions, usage,
+        chat, conversations, dead_letters, documents, health, hooks, index, jobs, keys, mcp, me, memories, openai,
+        problems, search, sessions, usage,
     },
     http::{
-        call::RequestPorts,
+        call::{HOOKS_PATH, RequestPorts},
         known_parameters::{
             ALLOW_SECRETS, CREATED_AFTER, CREATED_BEFORE, CURSOR, CURSOR_OF_DELETE, DOCUMENT_STATUS, DOCUMENT_TYPE,
             DRY_RUN, DRY_RUN_OF_DELETE, EXTERNAL_ID, EXTERNAL_ID_OF_DELETE, FORCE, IDEMPOTENCY_KEY, IF_NONE_MATCH,
-            ITEM_STATUS, JOB_KIND, JOB_STATUS, LANGUAGE, LANGUAGE_OF_DELETE, LAST_EVENT_ID, LIMIT, MEMORY_STATE, MONTH,
-            OF_MCP, PREFER, PREFIX, PREFIX_OF_DELETE, PROTOCOL, QUERY, SINCE, SINCE_EVENT, TAG, TAG_OF_DELETE, TEXT,
-            TITLE,
+            ITEM_STATUS, JOB_KIND, JOB_STATUS, LANGUAGE, LANGUAGE_OF_DELETE, LAST_EVENT_ID, LIMIT, MEMORY_PROJECT,
+            MEMORY_STATE, MONTH, OF_MCP, PREFER, PREFIX, PREFIX_OF_DELETE, PROTOCOL, QUERY, SINCE, SINCE_EVENT, TAG,
+            TAG_OF_DELETE, TEXT, TITLE,
         },
         named::{key, key_or_administrator, public, ticket},
         operation::{Operation, operation},
@@ -230,7 +230,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 key!(memories::list),
                 "Recall what fits ?query=, or list everything remembered",
             )
-            .takes(&[QUERY, MEMORY_STATE, LIMIT, CURSOR])
+            .takes(&[QUERY, MEMORY_STATE, MEMORY_PROJECT, LIMIT, CURSOR])
             .answers::<Page<memories::Listed>>(OK)
             .refuses(&[Code::TooLarge])
             .sends(DEGRADED),
@@ -315,6 +315,14 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .reads::<mcp::McpMessage>(READ_AT_ONCE_BYTES)
                 .answers::<mcp::McpAnswer>(OK)
                 .or_answers_nothing(ACCEPTED),
+            operation(
+                POST,
+                HOOKS_PATH,
+                key!(hooks::claude_code),
+                "Hooks of Claude Code: what is known for a session and for a prompt; never disturbs",
+            )
+            .reads::<hooks::HookInput>(READ_AT_ONCE_BYTES)
+            .answers::<hooks::HookAnswer>(OK),
             operation(POST, "/v1/chat/completions", key!(openai::complete), "Chat in the words of OpenAI's API")
                 .reads::<openai::CompletionRequest<'_>>(HISTORY_BODY_BYTES)
                 .answers::<openai::ChatCompletion>(OK)

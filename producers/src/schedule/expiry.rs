@@ -1,12 +1,16 @@
 //! Expire: rows that have served their purpose.
 
 use pipeline::{
+    constants,
     failure::Failure,
     platform::{
         ports::{Clock, Database},
         transaction::{Transaction, Write},
     },
-    store::{conversations, dead_letters, documents, idempotency, jobs, kept_vectors, sessions, uploads, usage},
+    store::{
+        conversations, dead_letters, documents, hook_sessions, idempotency, jobs, kept_vectors, sessions, uploads,
+        usage,
+    },
     time::{Span, Timestamp},
 };
 
@@ -20,7 +24,7 @@ const RECORDS_KEPT: Span = Span::days(30);
 const BUDGETS_KEPT: Span = Span::days(40);
 
 /// D1 queries of all of it; a test counts them.
-pub(super) const QUERIES: u64 = 15;
+pub(super) const QUERIES: u64 = 16;
 
 /// Removes what is old. Returns how many rows went.
 ///
@@ -41,6 +45,7 @@ fn old(now: Timestamp) -> Vec<Write> {
         dead_letters::expire(before(RECORDS_KEPT)),
         usage::alerts::expire(before(RECORDS_KEPT)),
         kept_vectors::expire(before(RECORDS_KEPT)),
+        hook_sessions::expire(before(constants::HOOK_SESSION_KEPT)),
         usage::budget::expire(before(BUDGETS_KEPT)),
     ];
     writes.extend(conversations::expire(before(RECORDS_KEPT)));
@@ -70,11 +75,13 @@ mod tests {
     };
 
     /// A row of everything that goes beside jobs, from when the platform's time begins.
-    const ROWS: [&str; 8] = [
+    const ROWS: [&str; 9] = [
         "INSERT INTO idempotency_keys (user_id, key, body_hash, job_id, created_at)
          VALUES ('user', 'key', '', 'job', 1795309200000)",
         "INSERT INTO session_tickets VALUES ('digest', 'user', 'session', 'name', 'viewer', 1795309200000, NULL)",
         "INSERT INTO dead_letters (id, stage, why, created_at) VALUES ('one', 'chunk', '', 1795309200000)",
+        "INSERT INTO hook_sessions (user_id, session_id, started_at, used_at, told, said, captures, proposals)
+         VALUES ('user', 'session', 0, 1795309200000, '', '[]', 0, 0)",
         "INSERT INTO alerts (id, body, created_at, attempts) VALUES ('one', '{}', 1795309200000, 0)",
         "INSERT INTO budget (day, neurons, ingest_neurons) VALUES (1795305600000, 0, 0)",
         "INSERT INTO conversations (user_id, id, title, origin, created_at, updated_at, last_number, summarised_through)
@@ -132,8 +139,8 @@ mod tests {
     fn everything_goes_after_its_days_and_not_before() {
         let memory = filled();
         let mut last = 0;
-        // Key and ticket; two jobs with their items; letter, alert, conversation, turn, document; the day.
-        for (days, rows) in [(2, 2), (7, 4), (30, 5), (40, 1)] {
+        // Key and ticket; two jobs with their items; letter, session, alert, conversation, turn, document; the day.
+        for (days, rows) in [(2, 2), (7, 4), (30, 6), (40, 1)] {
             memory.advance((days - last) * DAY);
             last = days;
             // The day's row is an hour older than the rest.

@@ -180,6 +180,25 @@ impl Simulation {
         *self.turns.entry(conversation).or_default() += 1;
     }
 
+    /// A prompt that states something, or the end of a turn or of the session, in one of a few sessions. Whatever goes
+    /// wrong is answered `{}`: nobody knows what was heard.
+    pub(super) fn work_with_claude(&mut self) {
+        let session = format!("session-{}", self.draw.below(2));
+        self.written += 1;
+        let (event, prompt) = match self.draw.below(4) {
+            0 => ("SessionEnd", String::new()),
+            1 => ("Stop", String::new()),
+            _ => {
+                let number = self.written;
+                let word = format!("said{}x{number}", self.seed);
+                ("UserPromptSubmit", format!("We decided to keep {word} in bucket {word}."))
+            }
+        };
+        let body = json!({"hook_event_name": event, "session_id": session, "prompt": prompt});
+        let answer = self.request("POST", "/hooks/claude-code", None, &body);
+        assert_eq!(answer.status, 200, "seed {}: {}", self.seed, answer.body);
+    }
+
     pub(super) fn read(&mut self) {
         if self.is_out() {
             return;

@@ -59,6 +59,9 @@ const WATCHES: &str = "
     WHEN new.state IN ('waiting', 'queued', 'running', 'parked')
      AND EXISTS (SELECT 1 FROM jobs WHERE id = new.job_id AND cancelled_at IS NOT NULL)
     BEGIN INSERT INTO revived VALUES (new.id); END;
+    CREATE TABLE handed_over (item INTEGER, said TEXT);
+    CREATE TRIGGER handing_over AFTER UPDATE OF cursor ON job_items WHEN new.stage = 'capture' AND old.cursor IS NULL
+    BEGIN INSERT INTO handed_over VALUES (new.id, new.cursor); END;
 ";
 
 /// A worker in the middle of a message, or of the schedule.
@@ -224,7 +227,8 @@ impl Simulation {
             0..=13 => self.upload(),
             14..=17 => self.delete(),
             18..=20 => self.cancel()?,
-            21..=27 => self.ask(),
+            21..=25 => self.ask(),
+            26..=27 => self.work_with_claude(),
             28..=30 => self.read(),
             31..=33 => self.search()?,
             34..=62 => self.deliver(),

@@ -154,6 +154,7 @@ impl Simulation {
         self.vectors_come_back()?;
         self.check_leftovers()?;
         self.check_conversations()?;
+        self.check_memories()?;
         // Reading brought back what was archived; that leaves nothing either.
         self.rig.run_cron(Schedule::Frequent).1.map_err(|failure| failure.to_string())?;
         self.check_objects()?;
@@ -227,6 +228,34 @@ impl Simulation {
             "a turn of no conversation",
             "SELECT number FROM turns t
              WHERE NOT EXISTS (SELECT 1 FROM conversations c WHERE c.user_id = t.user_id AND c.id = t.conversation_id)",
+        )
+    }
+
+    /// Of what was said in a session at most five memories are proposed, each once, and none of what was handed over is
+    /// lost before that.
+    fn check_memories(&self) -> Result<(), String> {
+        self.none(
+            "a session proposed too much",
+            "SELECT source, count(*) AS memories FROM memories GROUP BY source HAVING count(*) > 5",
+        )?;
+        self.none(
+            "proposals are counted wrong",
+            "SELECT s.session_id, s.proposals FROM hook_sessions s
+             WHERE s.proposals <> (SELECT count(*) FROM memories m
+                                   WHERE m.source = 'Claude Code, session ' || s.session_id)",
+        )?;
+        self.none(
+            "what was said was handed over twice",
+            "SELECT one.value ->> 'text' AS text FROM handed_over h, json_each(h.said, '$.said') one
+             GROUP BY 1 HAVING count(DISTINCT h.item) > 1",
+        )?;
+        self.none(
+            "what was handed over is lost",
+            "SELECT one.value ->> 'text' AS text
+             FROM handed_over h JOIN job_items i ON i.id = h.item, json_each(h.said, '$.said') one
+             WHERE i.state = 'done'
+               AND rtrim(one.value ->> 'text', '.') NOT IN (SELECT text FROM memories)
+               AND (SELECT proposals FROM hook_sessions WHERE session_id = h.said ->> 'session_id') < 5",
         )
     }
 

@@ -55,12 +55,20 @@ fn version_four_adds_the_unpack_stage() {
 }
 
 #[test]
+fn version_five_adds_the_capture_stage() {
+    let line = include_str!("../../golden/message_v5.jsonl").trim();
+    let Decoded::Known(message) = Message::decode(line) else { panic!("{line} is not read") };
+    assert_eq!((message.stage, message.item), (Stage::Capture, ItemId(13)));
+}
+
+#[test]
 fn what_is_written_now_is_what_was_written_then() {
     let goldens = [
         include_str!("../../golden/message_v1.jsonl"),
         include_str!("../../golden/message_v2.jsonl"),
         include_str!("../../golden/message_v3.jsonl"),
         include_str!("../../golden/message_v4.jsonl"),
+        include_str!("../../golden/message_v5.jsonl"),
     ];
     for golden in goldens {
         let first = golden.lines().next().unwrap();
@@ -276,7 +284,10 @@ const STATES: [ItemState; 8] = [
 /// The other direction: names that are stored are those the last version reads, should it be deployed again.
 #[test]
 fn every_stored_name_is_one_that_the_last_version_reads() {
-    assert_eq!(Stage::ALL.map(Stage::name), ["unpack", "chunk", "embed", "upsert", "retire", "chat", "archive"]);
+    assert_eq!(
+        Stage::ALL.map(Stage::name),
+        ["unpack", "chunk", "embed", "upsert", "retire", "chat", "archive", "capture"]
+    );
     assert_eq!(
         STATES.map(ItemState::name),
         ["uploading", "waiting", "queued", "running", "parked", "done", "failed", "cancelled"]

@@ -55,8 +55,12 @@ fn scenario(rig: &Rig) {
     replace_and_delete(rig);
 }
 
-/// A new revision of one document, and the end of another.
+/// A new revision of one document, and the end of another; and something is decided in a session of Claude Code.
 fn replace_and_delete(rig: &Rig) {
+    for (event, prompt) in [("UserPromptSubmit", "We decided to keep tides in cents."), ("SessionEnd", "")] {
+        let body = json!({"hook_event_name": event, "session_id": "one", "prompt": prompt});
+        assert_eq!(rig.request("POST", "/hooks/claude-code", &body).body, json!({}));
+    }
     rig.upload(&json!([{"external_id": "short.md", "content": "about shorter things"}]));
     assert_eq!(rig.request("DELETE", "/api/documents?prefix=code.", &Value::Null).status, 202);
 }
@@ -64,6 +68,7 @@ fn replace_and_delete(rig: &Rig) {
 /// The state without what legitimately differs: nothing.
 fn comparable(rig: &Rig) -> Value {
     let mut state = rig.state();
+    state["proposed"] = json!(rig.memory.look("SELECT m.text, m.state, s.proposals FROM hook_sessions s, memories m"));
     state["searches"] = json!([
         rig.search(&json!({"query": "shorter", "mode": "keyword"})),
         rig.search(&json!({"query": "tides 7", "group_by": "document"}))

@@ -58,13 +58,13 @@ macro_rules! is_within {
     };
 }
 
-/// The statement of [`by_words`], if a condition holds that has nothing to do with a row.
+/// The best chunks by their words, read as `$read` says, if a condition holds that has nothing to do with a row.
 macro_rules! by_words {
-    ($condition:literal) => {
+    ($read:expr, $condition:literal) => {
         // Ordered by `rank`, FTS5 sorts by itself and hands out what is wanted; ordered by `bm25()`, every
         // chunk that holds one of the words would be a row read.
         formatcp!(
-            "SELECT f.rowid AS id, f.score, d.type = 'code' AS is_code
+            "SELECT {READ}
              FROM (SELECT rowid, -rank AS score FROM chunks_fts
                    WHERE chunks_fts MATCH ?1 AND rank MATCH 'bm25(0.0, 3.0, 1.0, 1.0)' {CONDITION}
                    ORDER BY rank LIMIT ?2) f
@@ -74,12 +74,19 @@ macro_rules! by_words {
              WHERE c.user_id = ?3 AND {IS_VISIBLE}
                AND {IS_WITHIN}
              ORDER BY f.score DESC LIMIT ?8",
+            READ = $read,
             CONDITION = $condition,
             IS_VISIBLE = is_visible!("?4"),
             IS_WITHIN = is_within!("?5", "?6", "?7"),
         )
     };
 }
+
+/// A [`ScoredChunk`].
+const SCORED: &str = "f.rowid AS id, f.score, d.type = 'code' AS is_code";
+/// A [`FoundChunk`].
+const FOUND: &str = "c.id, d.id AS document_id, d.external_id, d.title, d.type, c.chunk_index, c.start, c.\"end\",
+                c.start_line, c.end_line, c.text, d.hit_at, d.evicted_at";
 
 /// Whose chunks are looked for, and what they must be.
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +129,7 @@ pub fn by_words(
     ranked: i64,
     limit: i64,
 ) -> Result<Query<ScoredChunk>, Failure> {
-    ranked_by_words(by_words!(""), sought, expression, ranked, limit)
+    ranked_by_words(by_words!(SCORED, ""), sought, expression, ranked, limit)
 }
 
 /// The same for an expression that is of use only where nothing matches another: `unless`, which the user's chunks
@@ -137,17 +144,50 @@ pub fn by_words_unless(
     ranked: i64,
     limit: i64,
 ) -> Result<Query<ScoredChunk>, Failure> {
-    let sql = by_words!("AND NOT EXISTS (SELECT 1 FROM chunks_fts WHERE chunks_fts MATCH ?9)");
+    let sql = by_words!(SCORED, "AND NOT EXISTS (SELECT 1 FROM chunks_fts WHERE chunks_fts MATCH ?9)");
     Ok(ranked_by_words(sql, sought, expression, ranked, limit)?.bind(unless))
 }
 
-fn ranked_by_words(
+/// The same, read at once: for who ranks them anew by what they say.
+///
+/// # Errors
+/// A bug if the filters cannot be written as JSON.
+pub fn read_by_words(
+    sought: Sought<'_>,
+    expression: String,
+    ranked: i64,
+    limit: i64,
+) -> Result<Query<FoundChunk>, Failure> {
+    ranked_by_words(by_words!(FOUND, ""), sought, expression, ranked, limit)
+}
+
+/// How many chunks match an expression.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct MatchCount {
+    /// As many, counted no further than was asked.
+    pub count: i64,
+}
+
+/// Counts for each of these full-text expressions how many chunks match it, up to `most`; in their order.
+///
+/// # Errors
+/// A bug if the expressions cannot be written as JSON.
+pub fn counts(expressions: &[String], most: i64) -> Result<Query<MatchCount>, Failure> {
+    Ok(Query::new(
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM chunks_fts WHERE chunks_fts MATCH wanted.value LIMIT ?2)) AS count
+         FROM json_each(?1) wanted ORDER BY wanted.key",
+    )
+    .bind(json(&expressions)?)
+    .bind(most))
+}
+
+fn ranked_by_words<Row>(
     sql: &'static str,
     sought: Sought<'_>,
     expression: String,
     ranked: i64,
     limit: i64,
-) -> Result<Query<ScoredChunk>, Failure> {
+) -> Result<Query<Row>, Failure> {
     Ok(Query::new(sql)
         .bind(expression)
         .bind(ranked)
@@ -245,8 +285,7 @@ pub struct FoundChunk {
 /// A bug if the rows cannot be written as JSON.
 pub fn hits(user: &UserId, after: Option<&JobId>, rows: &[ChunkRow]) -> Result<Query<FoundChunk>, Failure> {
     Ok(Query::new(formatcp!(
-        "SELECT c.id, d.id AS document_id, d.external_id, d.title, d.type, c.chunk_index, c.start, c.\"end\",
-                c.start_line, c.end_line, c.text, d.hit_at, d.evicted_at
+        "SELECT {FOUND}
          FROM json_each(?1) wanted CROSS JOIN chunks c ON c.id = wanted.value AND c.user_id = ?2
          CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
          LEFT JOIN job_items p ON p.id = d.latest_item

@@ -99,6 +99,36 @@ pub fn get(user: &UserId, document: &DocumentId) -> Query<DocumentRow> {
         .bind(document)
 }
 
+/// A document that changed.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ChangedDocument {
+    /// The client's name for it.
+    pub external_id: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+}
+
+/// Of so many documents that a user uploaded last, at most, those looked at for [`changed_since`].
+const LOOKED_AT: i64 = 500;
+
+/// Reads the documents that a user uploaded since, the last first; of one project, if it is named: those whose names
+/// begin with it.
+pub fn changed_since(user: &UserId, project: Option<&str>, since: Timestamp, limit: usize) -> Query<ChangedDocument> {
+    // No more rows are read than are looked at, however many others there are.
+    Query::new(
+        "SELECT external_id, title FROM (
+             SELECT external_id, title, uploaded_at FROM documents
+             WHERE user_id = ?1 AND uploaded_at > ?2 AND deleted_at IS NULL ORDER BY uploaded_at DESC LIMIT ?5)
+         WHERE ?3 IS NULL OR substr(external_id, 1, length(?3) + 1) = ?3 || '/'
+         ORDER BY uploaded_at DESC LIMIT ?4",
+    )
+    .bind(user)
+    .bind(since)
+    .bind(project)
+    .bind(limit)
+    .bind(LOOKED_AT)
+}
+
 /// Where a document's bytes lie.
 #[derive(Clone, Debug, Deserialize)]
 pub struct OriginalRow {

@@ -9,6 +9,7 @@ use const_format::formatcp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    constants,
     failure::Failure,
     ids::{ConversationId, ItemId, JobId, UserId},
     job::{
@@ -134,6 +135,54 @@ pub fn purge_job(job: &JobId, user: &UserId, kind: JobKind, now: Timestamp) -> W
     .bind(user)
     .bind(kind.name())
     .bind(now)
+}
+
+/// A job of the stage capture that is to be inserted.
+#[derive(Clone, Copy, Debug)]
+pub struct NewCaptureJob<'a> {
+    /// Its id.
+    pub id: &'a JobId,
+    /// Whose session it is.
+    pub user: &'a UserId,
+    /// The session.
+    pub session: &'a str,
+    /// Nothing follows that could be waited for.
+    pub is_last: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Inserts a job for what was said in a session, if anything was, and unless it was handed over a moment ago or too
+/// often before.
+pub fn capture_job(new: NewCaptureJob<'_>) -> Write {
+    Write::new(
+        "INSERT INTO jobs (id, user_id, kind, accepted_at, created_at, first_item, last_item, documents)
+         SELECT ?1, ?2, 'capture', ?4, ?4, value + 1, value + 1, 0 FROM counters
+         WHERE name = 'item' AND EXISTS (
+             SELECT 1 FROM hook_sessions WHERE user_id = ?2 AND session_id = ?3 AND said <> '[]' AND captures < ?5
+               AND (?6 OR captured_at IS NULL OR captured_at < ?7))",
+    )
+    .bind(new.id)
+    .bind(new.user)
+    .bind(new.session)
+    .bind(new.now)
+    .bind(constants::HOOK_CAPTURES)
+    .bind(new.is_last)
+    .bind(new.now.plus(-constants::HOOK_CAPTURE_PAUSE))
+}
+
+/// Gives the item of such a job what was said: a cursor of the stage
+/// ([`CaptureCursor`](crate::job::cursors::CaptureCursor)).
+pub fn hand_over_said(job: &JobId, user: &UserId, session: &str) -> Write {
+    Write::new(
+        "UPDATE job_items SET cursor = (
+             SELECT json_object('session_id', session_id, 'project', project, 'said', json(said))
+             FROM hook_sessions WHERE user_id = ?2 AND session_id = ?3)
+         WHERE id = (SELECT first_item FROM jobs WHERE id = ?1)",
+    )
+    .bind(job)
+    .bind(user)
+    .bind(session)
 }
 
 /// An item that is to be inserted. Items name each other by their places in the job, counted from 0.

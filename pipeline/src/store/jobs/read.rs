@@ -96,7 +96,7 @@ pub fn mark(user: &UserId, job: &JobId) -> Query<MarkRow> {
 pub struct JobEntry {
     /// Its id.
     pub id: JobId,
-    /// `index`, `delete`, `restore`, `chat` or `archive`.
+    /// `index`, `delete`, `restore`, `chat`, `archive` or `capture`.
     #[schemars(with = "String")]
     pub kind: JobKind,
     /// How it is, in the words of `GET /api/jobs/{id}`.

@@ -89,6 +89,27 @@ fn compared(text: &str) -> Option<ComparedMemory<'_>> {
     })
 }
 
+/// The memories of a project.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ProjectRow {
+    /// Their row numbers with spaces between; nothing if it has none.
+    numbers: Option<String>,
+}
+
+impl ProjectRow {
+    /// Returns the row numbers.
+    pub fn numbers(&self) -> impl Iterator<Item = i64> {
+        self.numbers.iter().flat_map(|numbers| numbers.split(' ')).filter_map(|number| number.parse().ok())
+    }
+}
+
+/// Reads which of a user's memories are about a project: one row, however many they are.
+pub fn of_project(user: &UserId, project: &str) -> Query<ProjectRow> {
+    Query::new("SELECT group_concat(number, ' ') AS numbers FROM memories WHERE user_id = ?1 AND project = ?2")
+        .bind(user)
+        .bind(project)
+}
+
 /// A memory with its row number.
 #[derive(Clone, Debug, Deserialize)]
 pub struct NumberedMemory {
@@ -128,6 +149,20 @@ pub fn by_words(expression: &str, limit: i64) -> Query<WordMatch> {
         "SELECT rowid AS number, -bm25(memories_fts, 0.0, 1.0) AS score FROM memories_fts WHERE memories_fts MATCH ?1
          ORDER BY 2 DESC LIMIT ?2",
     )
+    .bind(expression)
+    .bind(limit)
+}
+
+/// Reads a user's active memories that match a full-text expression, the best first.
+pub fn matching(user: &UserId, expression: String, limit: i64) -> Query<MemoryRow> {
+    Query::new(formatcp!(
+        "SELECT {MEMORY} FROM (
+             SELECT rowid AS row, rank AS place FROM memories_fts
+             WHERE memories_fts MATCH ?2 AND rank MATCH 'bm25(0.0, 1.0)' ORDER BY rank LIMIT ?3) found
+         CROSS JOIN memories ON number = found.row
+         WHERE user_id = ?1 AND state = 'active' ORDER BY found.place"
+    ))
+    .bind(user)
     .bind(expression)
     .bind(limit)
 }

@@ -35,6 +35,8 @@ pub struct NewMemoryRow<'a> {
     pub pinned: Option<bool>,
     /// What it corrects.
     pub supersedes: Option<&'a MemoryId>,
+    /// The project that it is about.
+    pub project: Option<&'a str>,
     /// Its embedding as text.
     pub embedding: Option<&'a str>,
     /// Now.
@@ -139,8 +141,8 @@ pub fn correct(new: &NewMemoryRow<'_>) -> Vec<Write> {
 pub fn insert(new: &NewMemoryRow<'_>) -> Write {
     Write::new(formatcp!(
         "INSERT INTO memories (id, user_id, kind, text, hash, source, confidence, state, pinned, supersedes, embedding,
-                               created_at)
-         SELECT ?4, ?1, coalesce(?5, 'fact'), ?6, ?2, ?7, coalesce(?8, 1), 'active', coalesce(?9, 0), ?3, ?10, ?11
+                               created_at, project)
+         SELECT ?4, ?1, coalesce(?5, 'fact'), ?6, ?2, ?7, coalesce(?8, 1), 'active', coalesce(?9, 0), ?3, ?10, ?11, ?13
          WHERE {ALLOWED}
            AND (EXISTS (SELECT 1 FROM memories WHERE user_id = ?1 AND hash = ?2 AND state <> 'superseded')
                 OR (SELECT count(*) FROM memories WHERE user_id = ?1 AND state <> 'superseded') < ?12)
@@ -148,7 +150,7 @@ pub fn insert(new: &NewMemoryRow<'_>) -> Write {
              created_at = CASE WHEN state = 'superseded' THEN excluded.created_at ELSE created_at END,
              state = 'active', superseded_by = NULL, supersedes = coalesce(?3, supersedes), kind = coalesce(?5, kind),
              source = coalesce(?7, source), confidence = coalesce(?8, confidence), pinned = coalesce(?9, pinned),
-             embedding = coalesce(?10, embedding)"
+             embedding = coalesce(?10, embedding), project = coalesce(?13, project)"
     ))
     .bind(new.user)
     .bind(new.hash)
@@ -162,6 +164,7 @@ pub fn insert(new: &NewMemoryRow<'_>) -> Write {
     .bind(new.embedding)
     .bind(new.now)
     .bind(constants::MEMORIES)
+    .bind(new.project)
 }
 
 /// Reads what corrected a memory, if it was not forgotten.

@@ -208,6 +208,7 @@ pub(super) fn view(job: JobRow, items: &Items) -> JobView {
         JobKind::Index => [Stage::Chunk, Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
         JobKind::Chat => vec![stage_view(Stage::Chat, items)],
         JobKind::Archive => vec![stage_view(Stage::Archive, items)],
+        JobKind::Capture => vec![stage_view(Stage::Capture, items)],
         JobKind::Restore => [Stage::Embed, Stage::Upsert].map(|stage| stage_view(stage, items)).to_vec(),
         JobKind::Delete | JobKind::Purge => vec![stage_view(Stage::Purge, items)],
     };
@@ -312,7 +313,7 @@ fn stage_view(stage: Stage, items: &Items) -> StageView {
         Stage::Unpack => item.stage == Stage::Unpack,
         Stage::Chunk => item.batch.is_some(),
         Stage::Embed | Stage::Upsert | Stage::Purge => item.batch.is_none() && item.stage != Stage::Unpack,
-        Stage::Chat | Stage::Archive => true,
+        Stage::Chat | Stage::Archive | Stage::Capture => true,
     };
     let relevant: Vec<&ItemRow> = items.rows.iter().filter(belongs).collect();
     let at_stage = || relevant.iter().filter(|item| item.stage == stage);
@@ -334,7 +335,7 @@ fn has_passed(stage: Stage, item: &ItemRow) -> bool {
 
 /// How much a stage has done of how much: documents, or chunks where they are what it works on.
 fn progress(stage: Stage, items: &[&ItemRow]) -> (i64, i64) {
-    let of_documents = matches!(stage, Stage::Chunk | Stage::Purge | Stage::Chat | Stage::Archive);
+    let of_documents = matches!(stage, Stage::Chunk | Stage::Purge | Stage::Chat | Stage::Archive | Stage::Capture);
     let each = items.iter().map(|item| match item {
         item if of_documents && item.state == ItemState::Done => (item.document_count, item.document_count),
         item if of_documents => (0, item.document_count),

@@ -1,6 +1,6 @@
 //! Prompts: what a user may begin with, as a command of their client.
 
-use pipeline::store::memories as store;
+use pipeline::{project, store::memories as store};
 use retrieval::memories::Recalled;
 use serde_json::{Value, json, value::RawValue};
 
@@ -81,7 +81,9 @@ async fn context<P: RequestPorts>(
     repository: Option<&str>,
 ) -> Result<String, Refusal> {
     let query = repository.map_or_else(|| task.to_owned(), |repository| format!("{task} {repository}"));
-    let (recalled, _) = memories::fitting(ports, &call.tenant, call.budget, &query, MEMORIES).await?;
+    let project = repository.and_then(|repository| project::checked(repository).ok());
+    let (recalled, _) =
+        memories::fitting(ports, &call.tenant, call.budget, &query, project.as_deref(), MEMORIES).await?;
     let mut text = format!("The task: {task}\n");
     if let Some(repository) = repository {
         text.push_str(&format!("The repository: {repository}\n"));

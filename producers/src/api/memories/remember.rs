@@ -13,7 +13,7 @@ use pipeline::{
         transaction::{Committed, Selected, Transaction, Written},
     },
     problem::{Code, Problem},
-    schema,
+    project, schema,
     scope::Scope,
     store::{
         self,
@@ -40,6 +40,7 @@ use super::{
     without_model,
 };
 use crate::http::{
+    body,
     call::Call,
     reply::{Answer, Refusal, Reply},
 };
@@ -65,6 +66,9 @@ pub struct NewMemory {
     /// Whether it is in every prompt.
     #[schemars(extend("default" = false))]
     pinned: Option<bool>,
+    /// The project that it is about: `github.com/owner/name`, a git remote, or a name. Without it: whichever.
+    #[schemars(length(min = 1, max = project::NAME_BYTES))]
+    project: Option<String>,
 }
 
 /// A memory that was sent, within its limits; what is not said of one that is known stays as it is.
@@ -77,6 +81,7 @@ pub struct Checked {
     confidence: Option<f64>,
     supersedes: Option<MemoryId>,
     pinned: Option<bool>,
+    project: Option<String>,
 }
 
 impl Checked {
@@ -87,6 +92,7 @@ impl Checked {
             && self.confidence.is_none()
             && self.supersedes.is_none()
             && self.pinned.is_none()
+            && self.project.is_none()
     }
 
     fn row<'a>(
@@ -106,6 +112,7 @@ impl Checked {
             confidence: self.confidence,
             pinned: self.pinned,
             supersedes: self.supersedes.as_ref(),
+            project: self.project.as_deref(),
             embedding,
             now,
         }
@@ -151,6 +158,7 @@ pub fn parse(text: &[u8]) -> Result<Checked, Problem> {
         confidence: new.confidence.map(checked_confidence).transpose()?,
         supersedes,
         pinned: new.pinned,
+        project: new.project.map(|project| body::project("/project", &project)).transpose()?,
     })
 }
 
@@ -308,6 +316,7 @@ mod tests {
             (r#"{"text":"a","confidence":2}"#, 422, "/confidence"),
             (r#"{"text":"a","supersedes":"x"}"#, 404, "/supersedes"),
             (r#"{"text":"a","pinned":"yes"}"#, 422, "/pinned"),
+            (r#"{"text":"a","project":"C:\\x"}"#, 422, "/project"),
         ] {
             let problem = parse(body.as_bytes()).err().unwrap();
             assert_eq!((problem.status, problem.errors[0].pointer.as_str()), (status, pointer), "{body:.80}");

@@ -28,6 +28,7 @@ pub fn check(mut request: SearchRequest) -> Result<Search, Problem> {
         return Err(invalid("/min_score", format!("expected a number from 0 to 1, not {least}")));
     }
     check_filters(&request.filters)?;
+    request.project = request.project.map(|project| body::project("/project", &project)).transpose()?;
     let after = match request.after.as_deref() {
         None => None,
         Some(token) => Some(job_of_token(token).ok_or_else(|| {
@@ -94,6 +95,7 @@ mod tests {
             (r#"{"query":"a","filters":{"document_ids":["notes/fox.md"]}}"#, 422, "/filters/document_ids/0"),
             (r#"{"query":"a","after":"x"}"#, 422, "/after"),
             (r#"{"query":"a","topk":3}"#, 422, "/topk"),
+            (r#"{"query":"a","project":"/home/ada/x"}"#, 422, "/project"),
             (r#"{"query":"a","filters":{"tag":"x"}}"#, 422, "/filters/tag"),
         ] {
             let problem = parse(body.as_bytes()).unwrap_err();

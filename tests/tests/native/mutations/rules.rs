@@ -7,7 +7,7 @@ const fn without(name: &'static str, rule: &'static str, instead: &'static str) 
 }
 
 /// The fences and rules of the protocol, each with what is left without it.
-pub(super) const RULES: [Mutation; 49] = [
+pub(super) const RULES: [Mutation; 51] = [
     without(
         "a claim excludes others",
         "AND (state IN ('queued', 'parked') OR (state = 'running' AND lease < ?3))",
@@ -101,6 +101,12 @@ pub(super) const RULES: [Mutation; 49] = [
         "only what is wanted back is counted",
         "AND current_item = ?2 AND hit_at > evicted_at",
         "AND current_item = ?2",
+    ),
+    without("a session proposes no more than some", "AND proposals >= ?18", "AND proposals >= ?18 + 100"),
+    without(
+        "what was said is handed over once",
+        "SET said = '[]', captures = captures + 1",
+        "SET captures = captures + 1",
     ),
     without("guests have a share of a minute", "AND guest_questions_of_minute < ?3 * 10000 + ?5", "AND ?5 = ?5"),
     without("guests have a share of a day", "AND guest_questions_of_day < ?2 * 10000 + ?4", "AND ?4 = ?4"),

@@ -22,7 +22,7 @@ use tests::{
 };
 
 use crate::{
-    cancels, deletes, late, order, retention,
+    cancels, capture, deletes, late, order, retention,
     streamed::{LINES, items, upload},
     superseded,
 };
@@ -47,7 +47,7 @@ impl Scene {
 }
 
 /// All scenes.
-pub(super) const SCENES: [Scene; 34] = [
+pub(super) const SCENES: [Scene; 36] = [
     Scene { name: "late", play: who_lost_a_claim_ends_nothing },
     Scene { name: "batch", play: a_batch_waits_for_all_its_packs },
     Scene { name: "receipt", play: a_receipt_counts_once },
@@ -82,6 +82,8 @@ pub(super) const SCENES: [Scene; 34] = [
     Scene { name: "failed-batch", play: late::what_has_failed_is_not_published },
     Scene { name: "cancelled-question", play: late::a_cancelled_question_is_not_answered },
     Scene { name: "cancelled-stream", play: late::what_is_cancelled_yields_to_nothing },
+    Scene { name: "late-capture", play: capture::nothing_is_proposed_by_a_late_worker },
+    Scene { name: "five", play: capture::a_session_proposes_five },
 ];
 
 #[test]

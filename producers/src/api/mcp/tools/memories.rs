@@ -3,7 +3,7 @@
 use pipeline::{
     ids::MemoryId,
     problem::{Code, Problem, excerpt},
-    store::memories::{self as store, MemoryRow},
+    store::memories::{self as store, MemoryRow, WantedMemories},
 };
 use retrieval::memories::{Recalled, Similar};
 use schemars::JsonSchema;
@@ -17,6 +17,7 @@ use crate::{
         remember::{self, Remembering},
     },
     http::{
+        body,
         call::{Call, RequestPorts},
         reply::Refusal,
     },
@@ -48,6 +49,8 @@ struct Memory {
     text: String,
     /// Where it comes from.
     source: Option<String>,
+    /// The project that it is about; null: whichever.
+    project: Option<String>,
     /// `proposed`, `active` or `superseded`.
     state: String,
     /// It is in every prompt.
@@ -64,8 +67,9 @@ struct Memory {
 
 impl From<MemoryRow> for Memory {
     fn from(row: MemoryRow) -> Self {
-        let MemoryRow { id, kind, text, source, state, pinned, created_at, .. } = row;
-        Self { memory_id: id, kind, text, source, state, pinned, created_at, score: None, found_by: Vec::new() }
+        let MemoryRow { id, kind, text, source, project, state, pinned, created_at, .. } = row;
+        let (score, found_by) = (None, Vec::new());
+        Self { memory_id: id, kind, text, source, project, state, pinned, created_at, score, found_by }
     }
 }
 
@@ -116,6 +120,9 @@ pub struct Recall {
     /// Of the list: only those that are `proposed`, `active` or `superseded`.
     #[schemars(extend("enum" = STATES))]
     state: Option<String>,
+    /// The project that is worked in, such as `github.com/owner/name`: its own memories are preferred, and of a list
+    /// only they are shown.
+    project: Option<String>,
     /// Most memories: 1 to 20 with a query, 1 to 100 of the list; 10 without it.
     #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
@@ -160,7 +167,9 @@ async fn fitting_query<P: RequestPorts>(
         return Err(Problem::field(Code::Invalid, "/query", detail).into());
     }
     let most = limit(asked.limit, 10, 20)?;
-    let (recalled, degraded) = memories::fitting(ports, &call.tenant, call.budget, query, most).await?;
+    let project = asked.project.as_deref().map(|project| body::project("/project", project)).transpose()?;
+    let project = project.as_deref();
+    let (recalled, degraded) = memories::fitting(ports, &call.tenant, call.budget, query, project, most).await?;
     let memories = fitting(recalled.into_iter().map(Memory::from).collect(), bytes)?;
     Ok(Memories { memories, degraded, next_cursor: None })
 }
@@ -174,7 +183,9 @@ async fn list<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Recall, bytes:
     let no_cursor = || Problem::field(Code::Invalid, "/cursor", NO_CURSOR);
     let cursor = asked.cursor.as_deref().map(|id| MemoryId::parse(id).ok_or_else(no_cursor)).transpose()?;
     let more = i64::try_from(most + 1).unwrap_or(i64::MAX);
-    let rows = store::list(&call.tenant.user, asked.state, cursor.as_ref(), more).all(ports).await?;
+    let project = asked.project.as_deref().map(|project| body::project("/project", project)).transpose()?;
+    let wanted = WantedMemories { state: asked.state, project, cursor };
+    let rows = store::list(&call.tenant.user, &wanted, more).all(ports).await?;
     let found = rows.len();
     let memories = fitting(rows.into_iter().take(most).map(Memory::from).collect(), bytes)?;
     let last = memories.last().filter(|_| memories.len() < found);

@@ -38,6 +38,8 @@ pub struct Arguments {
     tags: Option<Vec<String>>,
     /// Only these documents, by their ids.
     document_ids: Option<Vec<DocumentId>>,
+    /// The project that is worked in, such as `github.com/owner/name`: hits in its own documents are preferred.
+    project: Option<String>,
     /// A consistency token from `friend_index`: what that upload brings is found even before it is published.
     after: Option<String>,
     /// Longest answer in tokens, 100 to 25000; about 2000 without it.
@@ -58,6 +60,7 @@ impl Arguments {
             language: None,
             tags: None,
             document_ids: None,
+            project: None,
             after: None,
             max_tokens: None,
             cursor: None,
@@ -142,6 +145,7 @@ fn search_of(asked: Arguments, top_k: usize) -> Result<Search, pipeline::problem
         mode: asked.mode.unwrap_or_default(),
         min_score: None,
         group_by: None,
+        project: asked.project,
         after: asked.after,
         filters: Filters {
             kind: asked.kind,

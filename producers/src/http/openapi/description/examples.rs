@@ -69,6 +69,12 @@ const REQUESTS: &[Example] = &[
         r#"{"jsonrpc": "2.0", "id": 2, "method": "tools/call",
             "params": {"name": "friend_search", "arguments": {"query": "what does the fox jump over?"}}}"#,
     ),
+    (
+        "hooks_claude_code",
+        "a prompt",
+        r#"{"hook_event_name": "UserPromptSubmit", "session_id": "7b3f0c1e-4a52-4a53-9f3f-0d5c6b7a8e90",
+            "prompt": "What does the fox jump over?"}"#,
+    ),
     ("keys_create", "a key for a script", r#"{"name": "nightly upload"}"#),
     ("sessions_create", "a session whose guests may ask", r#"{"title": "Review", "guests": {"tags": ["public"]}}"#),
     ("sessions_change", "another title", r#"{"title": "Review, continued"}"#),
@@ -133,7 +139,8 @@ const ANSWERS: &[(&str, u16, &str)] = &[
         r#"{"outcome": "created", "id": "mem_06h0dx37mptfmydh9zv2vgka6g", "kind": "fact",
             "text": "I am allergic to peanuts", "source": null, "confidence": 1.0, "state": "active",
             "pinned": false, "supersedes": null, "superseded_by": null, "similar_to": [],
-            "created_at": "2026-11-23T09:30:00.000Z", "recalled_at": null}"#,
+            "created_at": "2026-11-23T09:30:00.000Z", "recalled_at": null, "project": null, "why": null,
+            "confirmed_at": null}"#,
     ),
 ];
 

@@ -7,12 +7,17 @@ use serde_json::{Map, Value, json};
 
 use super::headers;
 use crate::http::{
+    call::HOOKS_PATH,
     openai_problem,
     operation::{Access, Operation},
 };
 
 /// The kinds of problem that answer an operation, by status.
 pub(super) fn of<P>(operation: &Operation<P>) -> BTreeMap<u16, Vec<Code>> {
+    if operation.path == HOOKS_PATH {
+        // Whatever else is wrong, nobody is disturbed.
+        return BTreeMap::from([(Code::Unauthorized.status(), vec![Code::Unauthorized])]);
+    }
     let mut codes = vec![Code::RateLimited, Code::Internal];
     let speaks_openai = openai_problem::is_spoken_at(operation.path);
     if !speaks_openai || operation.request.is_some() {

@@ -13,7 +13,7 @@ a problem (RFC 9457) with a `code`, the fields at fault as JSON Pointers, and a 
 Lists have pages: send `next_cursor` as `cursor` until it is null. Lengths are counted in bytes of UTF-8.";
 
 /// Every group of operations and what it is about, in the order in which they are best read.
-pub(super) const TAGS: [(&str, &str); 17] = [
+pub(super) const TAGS: [(&str, &str); 18] = [
     ("index", "Documents in, a job out."),
     ("jobs", "How far an upload or an answer is; following, stopping and trying it again."),
     ("search", "Chunks by words and by meaning."),
@@ -24,6 +24,7 @@ pub(super) const TAGS: [(&str, &str); 17] = [
     ("me", "Who the caller is, and how they want answers and their data."),
     ("sessions", "Live sessions of people and agents, over WebSockets."),
     ("mcp", "Tools, resources and prompts for agents, by the Model Context Protocol."),
+    ("hooks", "Hooks of Claude Code: context in, what was said out."),
     ("openai", "The same chat for clients of OpenAI's API, with its bodies and its errors."),
     ("keys", "API keys: issued, listed, revoked."),
     ("usage", "Today against every allowance of the plan."),
@@ -34,7 +35,7 @@ pub(super) const TAGS: [(&str, &str); 17] = [
 ];
 
 /// What operations do beyond their summaries.
-pub(super) const DESCRIPTIONS: [(&str, &str); 10] = [
+pub(super) const DESCRIPTIONS: [(&str, &str); 11] = [
     ("index", INDEX),
     ("jobs_events", JOB_EVENTS),
     (
@@ -55,6 +56,7 @@ pub(super) const DESCRIPTIONS: [(&str, &str); 10] = [
          `after` takes an upload's consistency token: `freshness` then says whether all of it could be found.",
     ),
     ("chat", CHAT),
+    ("hooks_claude_code", HOOKS),
     ("sessions_join", JOIN),
 ];
 
@@ -66,6 +68,11 @@ pub(super) fn description(id: &str) -> Option<&'static str> {
 const CHAT: &str = "\
 202 with a job, or, with `Prefer: wait=N`, 200 with the turn if it was answered by then. `GET /api/jobs/{id}/events` \
 streams it meanwhile. A `conversation_id` goes on with that conversation.";
+
+const HOOKS: &str = "\
+By `hook_event_name`. `SessionStart` and `UserPromptSubmit` may be answered with text that Claude Code adds to what \
+Claude reads; everything else, and whatever is not understood or fails, is answered `{}`. What is stated in prompts is \
+proposed as memories when the session stops, compacts or ends. No model is asked.";
 
 const DELETE_MATCHING: &str = "\
 What `GET` lists with the same parameters is hidden at once, by one transaction, and removed from every store by one \

@@ -1,0 +1,123 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn stated(message: &str) -> Vec<(&'static str, String)> {
+    statements(Speaker::User, message).into_iter().map(|statement| (statement.kind, statement.text)).collect()
+}
+
+fn one(message: &str) -> (&'static str, String) {
+    let found = stated(message);
+    assert_eq!(found.len(), 1, "{message}: {found:?}");
+    found.into_iter().next().unwrap()
+}
+
+#[test]
+fn what_is_stated_is_found() {
+    for (message, kind, text) in [
+        ("We decided to use Postgres 15 for the ledger.", "decision", "We decided to use Postgres 15 for the ledger"),
+        ("ok, let's go with Redis for sessions", "decision", "let's go with Redis for sessions"),
+        (
+            "Good catch — we'll stick with REST for the public API.",
+            "decision",
+            "we'll stick with REST for the public API",
+        ),
+        ("**Decision:** use UUIDv7 for all primary keys", "decision", "use UUIDv7 for all primary keys"),
+        ("Let's use pnpm instead of npm.", "decision", "Let's use pnpm instead of npm"),
+        ("We're dropping Node 16 support.", "decision", "We're dropping Node 16 support"),
+        ("I prefer small pull requests", "preference", "I prefer small pull requests"),
+        ("I don't like default exports.", "preference", "I don't like default exports"),
+        ("Always run `make check` before you commit.", "instruction", "Always run `make check` before you commit"),
+        ("never force-push to main", "instruction", "never force-push to main"),
+        ("please never mock the database in tests", "instruction", "please never mock the database in tests"),
+        (
+            "From now on write commit messages in English.",
+            "instruction",
+            "From now on write commit messages in English",
+        ),
+        ("Don't touch generated files by hand.", "instruction", "Don't touch generated files by hand"),
+        (
+            "Whenever you change the schema, add a migration.",
+            "instruction",
+            "Whenever you change the schema, add a migration",
+        ),
+        ("Every endpoint must have an integration test", "instruction", "Every endpoint must have an integration test"),
+        ("remember that the deploy key is rotated monthly", "fact", "the deploy key is rotated monthly"),
+        ("Remember: never log request bodies", "instruction", "never log request bodies"),
+        ("We use pnpm, so please remove package-lock.json", "fact", "We use pnpm"),
+        ("Our CI runs on self-hosted ARM machines.", "fact", "Our CI runs on self-hosted ARM machines"),
+        ("This project targets Rust 1.85", "fact", "This project targets Rust 1.85"),
+        ("btw my timezone is Europe/Berlin", "fact", "my timezone is Europe/Berlin"),
+    ] {
+        assert_eq!(one(message), (kind, text.to_owned()), "{message}");
+    }
+}
+
+#[test]
+fn what_is_asked_considered_quoted_or_pasted_states_nothing() {
+    for message in [
+        "Should we use Postgres or MySQL?",
+        "fix the bug in the parser",
+        "add a test for the retry logic",
+        "maybe we decided to use the wrong one",
+        "If we decided to use Kafka, what would change?",
+        "I think we should go with Redis",
+        "let's go with option 2",
+        "ok let's go with that",
+        "let's use a regex here",
+        "Use the second one instead of this",
+        "never mind",
+        "It always fails on CI",
+        "always returns null when the list is empty",
+        "I like it!",
+        "I like your idea",
+        "I hate when this happens",
+        "our tests are failing",
+        "Our CI is broken again",
+        "we use a HashMap here and it panics",
+        "don't worry about the formatting",
+        "don't change the tests yet",
+        "> We decided to use Postgres 15 for the ledger.",
+        "```\nWe decided to use Postgres 15 for the ledger.\n```",
+        "\"We decided to use Postgres 15\" is what the old page says",
+        "<system-reminder>\nAlways use the Read tool before editing.\n</system-reminder>",
+        "2026-11-26T10:00:00 INFO we use cached connection 14 from the pool",
+        "error: we use of moved value",
+        "$ never run this",
+        "can you remember that for me?",
+        "For now we use SQLite in the tests",
+        "he said we decided to use GraphQL",
+        "what if we switched to Bun",
+        "thanks, that works",
+        "yes",
+        "",
+    ] {
+        assert_eq!(stated(message), [], "{message}");
+    }
+}
+
+#[test]
+fn of_what_claude_says_only_decisions_are_taken_and_they_are_less_sure() {
+    let said = |text: &str| statements(Speaker::Assistant, text);
+    let found = said("I ran the tests. Decision: we keep the old parser for legacy files. I prefer tabs over spaces.");
+    assert_eq!((found.len(), found[0].kind), (1, "decision"));
+    assert!(found[0].confidence < 0.5);
+    assert!(said("Always use the new helper. Let's go with Redis for sessions.").is_empty());
+}
+
+#[test]
+fn what_is_about_a_person_is_told_apart() {
+    assert!(statements(Speaker::User, "I prefer tabs over spaces")[0].is_personal);
+    assert!(!statements(Speaker::User, "We decided to use tabs in Go files")[0].is_personal);
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_said_breaks_it(
+        message in "(\\PC{0,30}|we decided to |<a>|</a>|```|\n|\u{130}|always use ){0,12}",
+    ) {
+        for statement in statements(Speaker::User, &message) {
+            prop_assert!(BYTES.contains(&statement.text.len()));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What is said in a session: kept as far as it states something, and handed to the stage capture.
+//!
+//! A hook by HTTP cannot read the transcript, which lies on the user's machine. So what a user says is heard when they
+//! submit it, and what Claude said last comes with `Stop`. Messages that state nothing, which are most, are not kept.
+
+use pipeline::{
+    constants::HOOK_SAID_BYTES,
+    failure::Failure,
+    ids::JobId,
+    job::{
+        cursors::{Said, Speaker},
+        message::Stage,
+    },
+    platform::{
+        ports::{Clock, Database, Queue, Random},
+        transaction::{Transaction, Write},
+    },
+    secrets, statements,
+    store::{
+        counters, hook_sessions,
+        jobs::create::{self, NewCaptureJob, NewItem},
+    },
+};
+
+use super::input::{Event, Input};
+use crate::http::call::Call;
+
+/// Bytes of a message that are kept: four messages at least of what a session may keep.
+const MESSAGE_BYTES: usize = HOOK_SAID_BYTES / 4;
+
+/// Keeps what a prompt states.
+pub(super) async fn hear_prompt<P: Database + Clock>(
+    ports: &P,
+    call: &Call<'_>,
+    input: &Input<'_>,
+) -> Result<(), Failure> {
+    match heard(ports, call, input, Speaker::User, input.prompt)? {
+        Some(write) => write.run(ports).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+/// The write that keeps a message, if it states something and the day has room for what is made of it.
+fn heard<P: Clock>(
+    ports: &P,
+    call: &Call<'_>,
+    input: &Input<'_>,
+    by: Speaker,
+    text: &str,
+) -> Result<Option<Write>, Failure> {
+    let Some(session) = input.session else { return Ok(None) };
+    if statements::statements(by, text).is_empty() || call.budget.parks_ingest().is_some() {
+        return Ok(None);
+    }
+    // Before it is cut: half a secret is not known as one.
+    let text = secrets::withhold(text);
+    let text = text[..text.floor_char_boundary(MESSAGE_BYTES)].to_owned();
+    hook_sessions::hear(&call.tenant.user, session, &Said { by, text }, ports.now()).map(Some)
+}
+
+/// Hands what was said to the stage capture, if anything was: one transaction, after which it is not lost.
+pub(super) async fn hand_over<P>(ports: &P, call: &Call<'_>, input: &Input<'_>) -> Result<(), Failure>
+where
+    P: Database + Queue + Clock + Random,
+{
+    let Some(session) = input.session else { return Ok(()) };
+    let (user, now) = (&call.tenant.user, ports.now());
+    let job = JobId::new(now, ports.bytes());
+    let mut work = Transaction::default();
+    if let Some(write) = heard(ports, call, input, Speaker::Assistant, input.last_message)? {
+        work.write(write);
+    }
+    let is_last = input.event != Event::Stop;
+    // Without anything said there is no job, and everything after it changes nothing.
+    work.write(create::capture_job(NewCaptureJob { id: &job, user, session, is_last, now }));
+    work.write(counters::take_item_numbers(&job, 1));
+    work.query(create::items(
+        &job,
+        &[NewItem { document_count: Some(1), ..NewItem::queued(Stage::Capture, now) }],
+        now,
+    )?);
+    work.write(create::hand_over_said(&job, user, session));
+    work.write(hook_sessions::take_said(&job, user, session, now));
+    work.announce(create::first_item(&job));
+    let messages = work.commit(ports).await?.messages()?;
+    if !messages.is_empty() {
+        // A lost message costs a sweep, not what was said.
+        let _ = ports.send(messages).await;
+    }
+    Ok(())
+}
