@@ -11,6 +11,8 @@ pub const NAME: &str =
 pub const TEXT: &str = r"\S";
 /// The same without the character NUL, which ends texts elsewhere.
 pub const TEXT_WITHOUT_NUL: &str = r"^[^\u0000]*[^\u0000\s][^\u0000]*$";
+/// The name of a function that a model may call, as `OpenAI` has it.
+pub const FUNCTION_NAME: &str = "^[a-zA-Z0-9_-]{1,64}$";
 
 /// What git calls the bytes of a file by, as [`is_blob`] checks it.
 pub const BLOB: &str = "^([0-9a-f]{40}|[0-9a-f]{64})$";

@@ -57,8 +57,7 @@ struct Found {
 /// The first secret of a text.
 pub fn find(text: &str) -> Option<Secret<'_>> {
     let (rule, range) = next(text, 0)?;
-    let before = text.as_bytes().get(..range.start).unwrap_or_default();
-    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+    let line = 1 + text.get(..range.start).unwrap_or_default().matches('\n').count();
     Some(Secret { rule, text: text.get(range.clone()).unwrap_or_default(), line, start: range.start })
 }
 

@@ -211,7 +211,7 @@ fn names_something(rest: &str) -> bool {
 fn holds_first(rest: &str, words: &[&str]) -> bool {
     let rest = rest.trim_start();
     let begins = |word: &&str| rest.strip_prefix(*word).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
-    words.iter().any(|word| begins(&word))
+    words.iter().any(begins)
 }
 
 /// "always …", "never …", "don't ever …": for good, and by a verb that orders.

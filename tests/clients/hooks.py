@@ -75,6 +75,10 @@ BEYOND_SCHEMAS = [
     "tool_call_id is missing",
     'and must be \\"none\\", \\"auto\\", or with tools',
     # Two fields or parameters that go together, or do not.
+    "only the assistant calls",
+    "the text of a JSON object",
+    # A file of a project is called after it.
+    "does not begin with",
     "what fits a query is one page of active memories",
     "stream_options is there, and must be left out where stream is not true",
     "max_completion_tokens and max_tokens say the same",

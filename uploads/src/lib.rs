@@ -2,8 +2,8 @@
 //!
 //! A request that is read at once goes through the same steps in the gateway as one that lies in R2 in the unpack
 //! stage, range by range, once [`split`] has found which documents of the range are whole: [`parse`] reads
-//! documents, [`withhold`] refuses those that hold secrets, [`prepare()`] checks them ([`validate`]) and takes their fingerprints, [`pack`] plans packs and
-//! batches, [`packed`] makes the rows and objects of these.
+//! documents, [`withhold`] refuses those that hold secrets, [`prepare()`] checks them ([`validate`]) and takes their
+//! fingerprints, [`pack`] plans packs and batches, [`packed`] makes the rows and objects of these.
 
 pub mod format;
 pub mod inflate;

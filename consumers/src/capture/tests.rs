@@ -118,7 +118,8 @@ fn who_accepts_all_has_it_at_once_but_for_corrections_and_what_claude_said() {
 #[test]
 fn what_held_a_secret_is_not_proposed() {
     let index = Index::new();
-    said(&index, &["Remember that the staging key is AKIAIOSFODNN7EXAMPLE", "remember that it is [withheld: aws] now"]);
+    let key = concat!("Remember that the staging key is AKIA", "QYLPMN5HFIQ3BZ7W");
+    said(&index, &[key, "remember that it is [withheld: aws] now"]);
     assert!(memories(&index).is_empty());
 }
 

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{chat::arguments, ids::TurnId, platform::statement::json};
+use crate::{chat::arguments, ids::TurnId, platform::statement::json, schema};
 
 /// What a tool is: a function is the only kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -124,6 +124,7 @@ pub struct ToolCall {
 #[schemars(inline)]
 pub struct CalledFunction {
     /// The function's name.
+    #[schemars(regex(pattern = schema::FUNCTION_NAME))]
     pub name: String,
     /// The object that it takes, as JSON.
     pub arguments: String,

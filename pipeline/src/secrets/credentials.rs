@@ -55,8 +55,7 @@ fn decoded(bytes: &[u8]) -> Vec<u8> {
         rest = match rest {
             [] => return decoded,
             [b'%', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                let value = |digit: u8| char::from(digit).to_digit(16).map_or(0, |value| value as u8);
-                decoded.push(value(*high) << 4 | value(*low));
+                decoded.push((hexadecimal(*high) << 4) | hexadecimal(*low));
                 tail
             }
             [byte, tail @ ..] => {
@@ -64,6 +63,14 @@ fn decoded(bytes: &[u8]) -> Vec<u8> {
                 tail
             }
         };
+    }
+}
+
+/// What a hexadecimal digit stands for.
+const fn hexadecimal(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20) - b'a' + 10,
     }
 }
 
@@ -92,6 +99,6 @@ pub fn basic(bytes: &[u8], start: usize) -> Option<Range<usize>> {
     let rest = bytes.get(start..)?;
     let length = rest.iter().take(LONGEST).take_while(|byte| is_of(**byte, rules::BASE64) || **byte == b'=').count();
     let both = BASE64.decode(rest.get(..length)?).ok()?;
-    let is_text = both.iter().all(|byte| byte.is_ascii_graphic());
+    let is_text = both.iter().all(u8::is_ascii_graphic);
     (is_text && password(&both, 0..both.len()).is_some()).then_some(start..start + length)
 }

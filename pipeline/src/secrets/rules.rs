@@ -76,9 +76,9 @@ pub const ANY: u8 = SAFE | PLUS_OR_SLASH | DOT;
 /// Which of those classes each byte is of.
 const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
-    let mut byte = 0;
+    let mut byte = 0_u8;
     while byte < 128 {
-        classes[byte] = match byte as u8 {
+        classes[byte as usize] = match byte {
             b'a'..=b'f' => A_TO_F,
             b'g'..=b'z' => G_TO_Z,
             b'A'..=b'Z' => UPPER,
@@ -363,6 +363,7 @@ static ORDER: [u8; RULES.len()] = order().0;
 /// Where in that order those begin whose first bytes have these bits.
 static STARTS: [u8; COUNTED as usize + 2] = order().1;
 
+#[expect(clippy::cast_possible_truncation, reason = "the assertion holds it below 256")]
 const fn order() -> ([u8; RULES.len()], [u8; COUNTED as usize + 2]) {
     assert!(RULES.len() < 256, "a byte counts them");
     let (mut order, mut starts) = ([0; RULES.len()], [0; COUNTED as usize + 2]);

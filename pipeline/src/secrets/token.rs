@@ -55,9 +55,8 @@ fn first(before: Before, bytes: &[u8]) -> Option<usize> {
 /// True if a word may begin behind these bytes: also behind an escaped line end, as JSON writes it.
 fn is_word_begin(bytes: &[u8]) -> bool {
     match bytes {
-        [.., b'\\', b'n' | b'r' | b't'] => true,
+        [] | [.., b'\\', b'n' | b'r' | b't'] => true,
         [.., last] => !is_of(*last, SAFE),
-        [] => true,
     }
 }
 

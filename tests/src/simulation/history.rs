@@ -388,13 +388,11 @@ impl Simulation {
         let id = format!("poison-{}", self.draw.below(3));
         let fates = chaos(self.draw.next());
         self.put_under(fates);
-        let worker = self.rig.memory.worker(&id);
-        let outcome = ready(consume(&worker, &id, "{\"v\":1,\"stage\":\"dance\"}", 1)).outcome;
+        let outcome = ready(consume(&self.rig.memory.worker(&id), &id, "{\"v\":1,\"stage\":\"dance\"}", 1)).outcome;
         self.rig.memory.heal();
         // Until it is recorded the queue delivers it again.
         if matches!(outcome, Outcome::Retry { .. }) {
-            let worker = self.rig.memory.worker(&id);
-            ready(consume(&worker, &id, "{\"v\":1,\"stage\":\"dance\"}", 2));
+            ready(consume(&self.rig.memory.worker(&id), &id, "{\"v\":1,\"stage\":\"dance\"}", 2));
         }
         self.note("queue", || format!("delivers {id}, which nobody can read: {}", outcome.name()));
         self.poisons.insert(id);

@@ -121,7 +121,7 @@ fn a_session_keeps_no_more_than_it_may() {
 #[test]
 fn no_secret_is_kept_anywhere() {
     let rig = Rig::new(1);
-    let secret = "AKIAIOSFODNN7EXAMPLE";
+    let secret = concat!("AKIA", "QYLPMN5HFIQ3BZ7W");
     say(&rig, &format!("We decided to use the key {secret} for staging. Always rotate keys after a month."));
     hook(&rig, "Stop", &json!({"last_assistant_message": format!("Decision: store {secret} in the vault for good.")}));
     for _ in 0..2 {

@@ -63,7 +63,7 @@ pub(super) async fn context<P: Database + Clock>(
         return Ok(None);
     }
     let names = memories.iter().map(|memory| memory.id.to_string()).chain(places.iter().map(Place::name));
-    let told: String = names.map(|name| format!("\n{name}")).collect();
+    let told = names.fold(String::new(), |told, name| told + "\n" + &name);
     hook_sessions::tell(&call.tenant.user, session, &told, ports.now()).run(ports).await?;
     Ok(Some(in_words(&found.session, &memories, &places)))
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use pipeline::strict_json;
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 
@@ -169,9 +170,14 @@ fn message(raw: &RawValue) -> Result<Message<'_>, RpcError> {
     }
     let Some(id) = fields.get("id") else { return Ok(Message::Note) };
     match serde_json::from_str::<Value>(id.get()) {
-        Ok(id) if id.is_string() || id.is_i64() || id.is_u64() => Ok(Message::Request(Request { id, method, params })),
+        Ok(id) if is_id(&id) => Ok(Message::Request(Request { id, method, params })),
         _ => Err(invalid("\"id\" is a text or a whole number; a notification has none")),
     }
+}
+
+/// True for what an answer is known by: a text or a whole number, which JSON also writes as 7.0.
+fn is_id(id: &Value) -> bool {
+    id.is_string() || id.is_i64() || id.is_u64() || id.as_f64().and_then(strict_json::whole).is_some()
 }
 
 /// A field that is a text.
@@ -185,6 +191,17 @@ mod tests {
 
     fn code(body: &str) -> ErrorCode {
         read(body.as_bytes()).err().unwrap().code
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        for (written, id) in
+            [("-118433.0", json!(-118_433.0)), ("3e2", json!(300.0)), ("7", json!(7)), (r#""7""#, json!("7"))]
+        {
+            let body = format!(r#"{{"jsonrpc":"2.0","id":{written},"method":"ping"}}"#);
+            let read = read(body.as_bytes()).unwrap();
+            assert!(matches!(read, Body::One(Message::Request(request)) if request.id == id), "{written}");
+        }
     }
 
     #[test]

@@ -60,6 +60,7 @@ pub(super) struct Part {
     #[serde(rename = "type")]
     #[schemars(extend("enum" = ["text", "input_text", "output_text"]))]
     kind: String,
+    #[schemars(with = "String")]
     text: Option<String>,
 }
 

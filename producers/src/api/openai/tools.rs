@@ -11,6 +11,7 @@ use pipeline::{
     },
     nearest,
     problem::{Problem, excerpt},
+    schema,
 };
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json, value::RawValue};
@@ -31,7 +32,7 @@ pub(super) struct SentTool {
 #[schemars(inline)]
 #[expect(dead_code, reason = "it is described")]
 struct SentFunction {
-    #[schemars(regex(pattern = "^[a-zA-Z0-9_-]{1,64}$"))]
+    #[schemars(regex(pattern = schema::FUNCTION_NAME))]
     name: String,
     description: Option<String>,
     /// The JSON schema of the object that it takes.

@@ -173,7 +173,13 @@ fn of_form() -> Value {
                 "description": "What is to be given back with each file, as JSON.",
             },
             "title": of_line(constants::TITLE_BYTES, "The title, of a single file."),
-            "external_id": of_line(constants::TITLE_BYTES, "What a single file is called instead of by its name."),
+            "external_id": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": constants::TITLE_BYTES,
+                "pattern": schema::LINE,
+                "description": "What a single file is called instead of by its name.",
+            },
         },
     })
 }
