@@ -110,7 +110,7 @@ pub fn fuse<Id: Copy + Eq + Hash + Ord>(
             }
         })
         .collect();
-    fused.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
+    fused.sort_unstable_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
     fused
 }
 

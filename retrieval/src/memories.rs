@@ -73,31 +73,10 @@ pub async fn recall<P: Database>(
     let done = transaction.commit(ports).await?;
     let embeddings = done.first(embeddings)?.unwrap_or_default();
     let known = embeddings.memories().filter(|memory| memory.is_active).collect();
-    let (mut ranked, best) = rank(query, known, &done.all(matches)?, vector);
-    if let Some(own) = own {
-        prefer(&done.first(own)?.unwrap_or_default().numbers().collect(), &mut ranked);
-    }
+    let own = own.map(|own| done.first(own)).transpose()?.flatten().unwrap_or_default();
+    let (mut ranked, best) = rank(query, known, &done.all(matches)?, vector, &own.numbers().collect());
     ranked.truncate(most);
     read(ports, tenant, query, &ranked, best).await
-}
-
-/// Lets a project's own memories come forward: of the pinned, and of the others by what their score has more.
-fn prefer(own: &HashSet<i64>, ranked: &mut [Ranked]) {
-    for memory in ranked.iter_mut().filter(|memory| own.contains(&memory.number)) {
-        if let Some(hit) = &mut memory.hit {
-            hit.score *= OWN_PROJECT;
-        }
-    }
-    let score = |memory: &Ranked| memory.hit.map_or(0.0, |hit| hit.score);
-    ranked.sort_by(|one, other| {
-        let by_pin = other.is_pinned.cmp(&one.is_pinned);
-        by_pin
-            .then(score(other).total_cmp(&score(one)))
-            .then_with(|| own.contains(&other.number).cmp(&own.contains(&one.number)))
-    });
-    for hit in ranked.iter_mut().filter_map(|memory| memory.hit.as_mut()) {
-        hit.score = hit.score.min(1.0);
-    }
 }
 
 /// Those that are still active when they are read, in their order.
@@ -122,12 +101,13 @@ async fn read<P: Database>(
     Ok(ranked.iter().filter_map(recall).collect())
 }
 
-/// All that is recalled, and what its scores are measured by.
+/// All that is recalled, those in `own` being the project's, and what its scores are measured by.
 fn rank(
     query: &str,
     known: Vec<ComparedMemory<'_>>,
     matches: &[WordMatch],
     vector: Option<&[f32]>,
+    own: &HashSet<i64>,
 ) -> (Vec<Ranked>, Best<i64>) {
     let pinned: HashMap<i64, bool> = known.iter().map(|memory| (memory.number, memory.is_pinned)).collect();
     let candidate = |id: i64, score: f64| Candidate { id, score, is_code: false };
@@ -143,7 +123,7 @@ fn rank(
         .filter_map(|memory| Some(candidate(memory.number, cosine(memory)?)))
         .filter(|found| found.score >= RELATED)
         .collect();
-    dense.sort_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
+    best_first(&mut dense);
     let fused = score::relative(fuse::fuse(&PARAMETERS, query, &words, &dense, known.len()));
     let hits: HashMap<i64, Fused<i64>> = fused.into_iter().map(|hit| (hit.id, hit)).collect();
     let ranked = known.into_iter().map(|memory| Ranked {
@@ -152,12 +132,33 @@ fn rank(
         hit: hits.get(&memory.number).copied(),
     });
     let mut ranked: Vec<Ranked> = ranked.filter(|memory| memory.is_pinned || memory.hit.is_some()).collect();
-    let score = |memory: &Ranked| memory.hit.map_or(0.0, |hit| hit.score);
-    ranked.sort_by(|one, other| {
-        let by_pin = other.is_pinned.cmp(&one.is_pinned);
-        by_pin.then(score(other).total_cmp(&score(one))).then(one.number.cmp(&other.number))
-    });
+    put_in_order(&mut ranked, own);
     (ranked, Best::of(&words, &dense))
+}
+
+/// The pinned first, then the best. Those in `own`, which are the project's, come forward: of the pinned, and of the
+/// others by what their score has more.
+fn put_in_order(ranked: &mut [Ranked], own: &HashSet<i64>) {
+    for memory in ranked.iter_mut().filter(|memory| own.contains(&memory.number)) {
+        if let Some(hit) = &mut memory.hit {
+            hit.score *= OWN_PROJECT;
+        }
+    }
+    let score = |memory: &Ranked| memory.hit.map_or(0.0, |hit| hit.score);
+    ranked.sort_unstable_by(|one, other| {
+        let by_pin = other.is_pinned.cmp(&one.is_pinned);
+        by_pin
+            .then(score(other).total_cmp(&score(one)))
+            .then_with(|| own.contains(&other.number).cmp(&own.contains(&one.number)))
+            .then(one.number.cmp(&other.number))
+    });
+    for hit in ranked.iter_mut().filter_map(|memory| memory.hit.as_mut()) {
+        hit.score = hit.score.min(1.0);
+    }
+}
+
+fn best_first(found: &mut [Candidate<i64>]) {
+    found.sort_unstable_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
 }
 
 /// A memory that was found, or is recalled whatever is asked. `best` is the score of the best that was found.
@@ -205,19 +206,22 @@ pub async fn similar<P: Database>(
 ) -> Result<Vec<Similar>, Failure> {
     let direction = Direction::of(vector);
     let others = embeddings.memories().filter(|memory| memory.number != own);
-    let scored = others.filter_map(|memory| Some((memory.number, direction.cosine(&memory.embedding)?)));
-    let mut near: Vec<(i64, f64)> = scored.filter(|(_, cosine)| *cosine >= SIMILAR).collect();
-    near.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
+    let scored = others.filter_map(|memory| {
+        let score = direction.cosine(&memory.embedding)?;
+        Some(Candidate { id: memory.number, score, is_code: false })
+    });
+    let mut near: Vec<Candidate<i64>> = scored.filter(|found| found.score >= SIMILAR).collect();
+    best_first(&mut near);
     near.truncate(SIMILAR_MEMORIES);
     if near.is_empty() {
         return Ok(Vec::new());
     }
-    let numbers: Vec<i64> = near.iter().map(|(number, _)| *number).collect();
+    let numbers: Vec<i64> = near.iter().map(|found| found.id).collect();
     let rows = recall::numbered(&tenant.user, &numbers)?.all(ports).await?;
     let mut memories: HashMap<i64, MemoryRow> = rows.into_iter().map(|row| (row.number, row.memory)).collect();
-    let similar = near.into_iter().filter_map(|(number, similarity)| {
-        let MemoryRow { id, text, .. } = memories.remove(&number)?;
-        Some(Similar { id, text, similarity })
+    let similar = near.into_iter().filter_map(|found| {
+        let MemoryRow { id, text, .. } = memories.remove(&found.id)?;
+        Some(Similar { id, text, similarity: found.score })
     });
     Ok(similar.collect())
 }
@@ -238,7 +242,7 @@ mod tests {
             is_pinned: number == 3,
             embedding: embedding.into(),
         });
-        rank("q", known.collect(), matches, vector).0.into_iter().map(|memory| memory.number).collect()
+        rank("q", known.collect(), matches, vector, &HashSet::new()).0.into_iter().map(|memory| memory.number).collect()
     }
 
     #[test]
@@ -258,7 +262,7 @@ mod tests {
             })
         };
         let mut close = ranked([(1, 1.0), (2, 0.9), (3, 0.5)]);
-        prefer(&HashSet::from([2, 3]), &mut close);
+        put_in_order(&mut close, &HashSet::from([2, 3]));
         assert_eq!(close.map(|memory| memory.number), [2, 1, 3]);
         assert!(close[0].hit.unwrap().score <= 1.0);
     }

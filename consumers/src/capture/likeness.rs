@@ -127,7 +127,7 @@ pub fn of(known: &str, new: &str) -> Likeness {
 
 fn sorted(words: &[String]) -> Vec<&String> {
     let mut sorted: Vec<&String> = words.iter().collect();
-    sorted.sort();
+    sorted.sort_unstable();
     sorted
 }
 

@@ -122,8 +122,10 @@ pub struct Budget {
 impl Budget {
     /// The day against what it may cost.
     pub fn new(allowances: Allowances, day: &Day) -> Self {
-        let shares =
-            day.used().into_iter().map(|(resource, used)| (resource, used / allowances.of(resource))).collect();
+        let mut shares = day.used();
+        for (resource, used) in &mut shares {
+            *used /= allowances.of(*resource);
+        }
         let ingest = allowances.ingest_neurons();
         let ingest_share = if ingest > 0.0 { day.ingest_neurons / ingest } else { 1.0 };
         Self { allowances, shares, own: BTreeMap::new(), ingest_share }

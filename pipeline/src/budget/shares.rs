@@ -46,8 +46,14 @@ pub fn kept_from(allowances: &Allowances, resource: Resource) -> f64 {
 
 /// What of it is kept of a user.
 pub fn kept(allowances: &Allowances, totals: &Totals) -> BTreeMap<Resource, f64> {
-    let used = |resource: Resource| (resource, resource.used(&totals.usage, totals.invocations));
-    held().map(used).filter(|(resource, used)| *used >= kept_from(allowances, *resource)).collect()
+    let mut kept = BTreeMap::new();
+    for resource in held() {
+        let used = resource.used(&totals.usage, totals.invocations);
+        if used >= kept_from(allowances, resource) {
+            kept.insert(resource, used);
+        }
+    }
+    kept
 }
 
 /// What a user has had of each resource, 1.0 being all of their share; nothing while nobody else is there.
@@ -61,11 +67,12 @@ pub(super) fn of_user(
     let Some(counted) = counted else { return BTreeMap::new() };
     let mut counted: BTreeMap<String, BTreeMap<Resource, f64>> = serde_json::from_str(counted).unwrap_or_default();
     let counted = counted.remove(user.as_str()).unwrap_or_default();
-    let share = |resource: Resource| {
+    let mut shares = BTreeMap::new();
+    for resource in held() {
         let used = counted.get(&resource).copied().unwrap_or(0.0) + resource.used(&since.usage, since.invocations);
-        (resource, used / (allowances.of(resource) * allowances.user_share))
-    };
-    held().map(share).collect()
+        shares.insert(resource, used / (allowances.of(resource) * allowances.user_share));
+    }
+    shares
 }
 
 #[cfg(test)]

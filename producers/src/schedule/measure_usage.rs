@@ -103,11 +103,13 @@ async fn measure_day<P: Database + Meter>(ports: &P, allowances: &Allowances, no
     let stored = sum.query(counters::stored());
     let before = sum.query(budget::day(now));
     let summed = sum.commit(ports).await?;
-    let keys: BTreeMap<String, u64> = summed.all(keys)?.into_iter().map(|row| (row.key_id, row.requests)).collect();
+    let mut requests_by_key: BTreeMap<String, u64> = BTreeMap::new();
+    requests_by_key.extend(summed.all(keys)?.into_iter().map(|row| (row.key_id, row.requests)));
     let users = summed.all(users)?;
     let stored = summed.first(stored)?.unwrap_or_default();
     let used = used(users.first(), &stored, ports.database_bytes());
-    let measured = Measured { used: json(&used)?, requests_by_key: json(&keys)?, users: of_users(&users, allowances)? };
+    let measured =
+        Measured { used: json(&used)?, requests_by_key: json(&requests_by_key)?, users: of_users(&users, allowances)? };
     let mut keep = Transaction::default();
     let before = summed.first(before)?.unwrap_or_default();
     let after = Day { used: Some(measured.used.clone()), users: measured.users.clone(), ..Day::default() };
@@ -138,8 +140,10 @@ fn no_longer_waited_for(allowances: &Allowances, before: &Day, after: &Day) -> V
 #[expect(clippy::cast_precision_loss, reason = "bytes of a database are far below 2^52")]
 fn used(everybody: Option<&UserTotals>, stored: &Stored, database_bytes: u64) -> BTreeMap<Resource, f64> {
     let totals = everybody.map(|row| row.totals).unwrap_or_default();
-    let of_day = |resource: Resource| (resource, resource.used(&totals.usage, totals.invocations));
-    let mut used: BTreeMap<Resource, f64> = Resource::ALL.into_iter().map(of_day).collect();
+    let mut used: BTreeMap<Resource, f64> = BTreeMap::new();
+    for resource in Resource::ALL {
+        used.insert(resource, resource.used(&totals.usage, totals.invocations));
+    }
     used.insert(Resource::D1Bytes, database_bytes as f64);
     used.insert(Resource::R2Bytes, stored.r2_bytes);
     used
@@ -150,8 +154,13 @@ fn of_users(rows: &[UserTotals], allowances: &Allowances) -> Result<Option<Strin
     if rows.first().is_none_or(|everybody| everybody.users < 2) {
         return Ok(None);
     }
-    let of_user = |row: &UserTotals| Some((row.user_id.as_ref()?.to_string(), shares::kept(allowances, &row.totals)));
-    json(&rows.iter().filter_map(of_user).collect::<BTreeMap<_, _>>()).map(Some)
+    let mut kept = BTreeMap::new();
+    for row in rows {
+        if let Some(user) = &row.user_id {
+            kept.insert(user.as_str(), shares::kept(allowances, &row.totals));
+        }
+    }
+    json(&kept).map(Some)
 }
 
 /// A threshold that was passed.

@@ -11,7 +11,7 @@
 //! Of each list a run looks at one page, and notes where the next goes on: what is kept in front, however much of it,
 //! hides nothing behind it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use pipeline::{
     constants,
@@ -24,7 +24,8 @@ use pipeline::{
     store::{
         archives::{self, ArchiveKey},
         jobs::sweep,
-        listings, uploads,
+        listings::{self, Listing},
+        uploads,
     },
 };
 
@@ -40,8 +41,7 @@ pub async fn remove<P: Database + ObjectStore + Meter + Clock>(ports: &P) -> Res
     if !are_left_to_orphans(ports, 1 + QUERIES_OF_PAGE) {
         return Ok(0);
     }
-    let seen = listings::seen().all(ports).await?.into_iter().map(|listing| (listing.prefix, listing.seen_until));
-    let seen: BTreeMap<String, String> = seen.collect();
+    let seen = listings::seen().all(ports).await?;
     let mut removed = remove_uploads(ports, &seen).await?;
     if are_left_to_orphans(ports, QUERIES_OF_PAGE) {
         removed += remove_vectors(ports, &seen).await?;
@@ -62,12 +62,8 @@ struct Page {
 
 impl Page {
     /// Lists what comes after what the run before saw, or begins anew.
-    async fn list<P: ObjectStore>(
-        ports: &P,
-        prefix: &'static str,
-        seen: &BTreeMap<String, String>,
-    ) -> Result<Self, Failure> {
-        let seen_until = seen.get(prefix).cloned();
+    async fn list<P: ObjectStore>(ports: &P, prefix: &'static str, seen: &[Listing]) -> Result<Self, Failure> {
+        let seen_until = seen.iter().find(|listing| listing.prefix == prefix).map(|listing| listing.seen_until.clone());
         Ok(Self { prefix, keys: ports.list(prefix, seen_until.as_deref()).await?, seen_until })
     }
 
@@ -85,10 +81,7 @@ impl Page {
 }
 
 /// Uploads that are no jobs.
-async fn remove_uploads<P: Database + ObjectStore + Clock>(
-    ports: &P,
-    seen: &BTreeMap<String, String>,
-) -> Result<usize, Failure> {
+async fn remove_uploads<P: Database + ObjectStore + Clock>(ports: &P, seen: &[Listing]) -> Result<usize, Failure> {
     let dead = ports.now().plus(-(constants::UPLOAD_TIME + constants::MAX_WRITER_LIFE));
     let oldest_alive = JobId::new(dead, [0; RANDOM_BYTES]);
     let page = Page::list(ports, object_keys::UPLOADS_PREFIX, seen).await?;
@@ -142,10 +135,7 @@ fn names(archives: Vec<ArchiveKey>) -> Vec<String> {
     archives.into_iter().map(|archive| archive.key).collect()
 }
 
-async fn remove_vectors<P: Database + ObjectStore>(
-    ports: &P,
-    seen: &BTreeMap<String, String>,
-) -> Result<usize, Failure> {
+async fn remove_vectors<P: Database + ObjectStore>(ports: &P, seen: &[Listing]) -> Result<usize, Failure> {
     let page = Page::list(ports, object_keys::VECTORS_PREFIX, seen).await?;
     let items: HashSet<ItemId> = page.keys.iter().filter_map(|key| object_keys::vectors_item(key)).collect();
     let mut alive: HashSet<ItemId> = HashSet::new();

@@ -163,6 +163,38 @@ pub(crate) fn what_has_failed_is_not_published(new: New<'_>) {
 }
 
 #[test]
+fn vectors_of_a_late_worker_go_with_their_document() {
+    late_vectors_go(&fresh);
+}
+
+/// A worker writes vectors after the document was deleted and what it had was removed.
+pub(crate) fn late_vectors_go(new: New<'_>) {
+    let begin = |rig: &Rig| {
+        write(rig, "tides.md", "about neaps");
+        for _ in ["chunk", "embed"] {
+            let message = rig.memory.receive().unwrap();
+            rig.process(&message);
+        }
+        ((), rig.memory.receive().unwrap())
+    };
+    let publish_and_delete = |rig: &Rig, (): &(), message: &Message| {
+        rig.memory.advance(LEASE + MILLISECOND);
+        rig.process(message);
+        let listed = rig.request("GET", "/api/documents?external_id=tides.md", &Value::Null).body;
+        let path = format!("/api/documents/{}", listed["items"][0]["id"].as_str().unwrap());
+        assert_eq!(rig.request("DELETE", &path, &Value::Null).status, 202);
+        rig.drain();
+        assert_eq!(rig.memory.vector_ids(), [""; 0]);
+    };
+    let end = |rig: &Rig, (): &()| {
+        rig.memory.advance(2 * MAX_WRITER_LIFE);
+        assert!(rig.converge());
+        assert_eq!(rig.memory.vector_ids(), [""; 0]);
+    };
+    at_each_call(new, begin, publish_and_delete, end);
+}
+
+#[test]
 fn a_cancelled_question_is_not_answered_by_a_late_worker() {
     a_cancelled_question_is_not_answered(&fresh);
 }

@@ -106,14 +106,14 @@ fn on_one_line(statement: &str) -> String {
     statement.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The shortest beginning that no other statement shares.
+/// The shortest beginning that no other statement shares. It ends with no space, which editors take away.
 fn beginning(statement: &str, others: &[String]) -> String {
     let is_enough = |length: &usize| {
         let begins_alike = |other: &String| other != statement && other.starts_with(clip(statement, *length));
         !others.iter().any(begins_alike)
     };
     let length = (BEGINNING..statement.len()).find(is_enough).unwrap_or(statement.len());
-    clip(statement, length).to_owned()
+    clip(statement, length).trim_end().to_owned()
 }
 
 fn clip(text: &str, length: usize) -> &str {

@@ -47,7 +47,7 @@ impl Scene {
 }
 
 /// All scenes.
-pub(super) const SCENES: [Scene; 36] = [
+pub(super) const SCENES: [Scene; 37] = [
     Scene { name: "late", play: who_lost_a_claim_ends_nothing },
     Scene { name: "batch", play: a_batch_waits_for_all_its_packs },
     Scene { name: "receipt", play: a_receipt_counts_once },
@@ -82,6 +82,7 @@ pub(super) const SCENES: [Scene; 36] = [
     Scene { name: "failed-batch", play: late::what_has_failed_is_not_published },
     Scene { name: "cancelled-question", play: late::a_cancelled_question_is_not_answered },
     Scene { name: "cancelled-stream", play: late::what_is_cancelled_yields_to_nothing },
+    Scene { name: "late-vectors", play: late::late_vectors_go },
     Scene { name: "late-capture", play: capture::nothing_is_proposed_by_a_late_worker },
     Scene { name: "five", play: capture::a_session_proposes_five },
 ];
