@@ -171,6 +171,9 @@ pub struct Search {
     /// Only in this language, such as rust.
     #[arg(long)]
     pub language: Option<String>,
+    /// The project whose hits come forward; by default that of this folder.
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
     /// Open the first hit in $EDITOR.
     #[arg(long)]
     pub open: bool,
@@ -270,6 +273,9 @@ pub struct Remember {
     /// The memory that this one corrects (mem_…).
     #[arg(long, value_name = "ID")]
     pub supersedes: Option<String>,
+    /// It is about a project: that of this folder, or the one that is named.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
+    pub project: Option<Option<String>>,
 }
 
 #[derive(Debug, Args)]
@@ -280,6 +286,9 @@ pub struct Recall {
     /// At most so many.
     #[arg(long, short = 'n', default_value_t = 10)]
     pub limit: u32,
+    /// The project whose memories come forward; by default that of this folder.
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -35,6 +35,27 @@ impl Project {
         Ok(Self { name, root })
     }
 
+    /// The project of the current folder; `given` names it otherwise.
+    ///
+    /// # Errors
+    /// The folder is not there any more, or the name is none.
+    pub fn here(given: Option<&str>) -> Result<Self, Failure> {
+        let folder = std::env::current_dir().map_err(|error| Failure::of_file(Path::new("."), &error))?;
+        Self::of(&folder, given)
+    }
+
+    /// The name of the project whose hits come forward: the one that is given, else that of the current folder, if there
+    /// is one.
+    ///
+    /// # Errors
+    /// The name is none.
+    pub fn preferred(given: Option<&str>) -> Result<Option<String>, Failure> {
+        match given {
+            Some(name) => checked(name).map(Some),
+            None => Ok(Self::here(None).ok().map(|project| project.name)),
+        }
+    }
+
     /// A document's name as a path in this project, if it is one of it.
     pub fn path<'a>(&self, external_id: &'a str) -> Option<&'a str> {
         project::path_in(&self.name, external_id)

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use scripted::{Answer, Folder, Server, friend, json_answer, problem, run, run_with_input};
+use scripted::{Answer, Asked, Folder, Server, friend, json_answer, problem, run, run_with_input};
 
 fn hits() -> Value {
     let hit = json!({
@@ -161,13 +161,46 @@ fn a_hook_never_stands_in_the_way() {
     assert_eq!(failing.asked().len(), 1, "nobody waits for a second attempt");
 }
 
-#[test]
-fn each_hook_says_which_it_is_and_of_which_project() {
-    let folder = Folder::new("hooks");
+/// A folder of the project example.com/owner/shop, whose remote has a password in it.
+fn shop(name: &str) -> Folder {
+    let folder = Folder::new(name);
     for arguments in [&["init", "--quiet"][..], &["remote", "add", "origin", "https://a:b@Example.com/owner/shop.git"]]
     {
         assert!(Command::new("git").args(arguments).current_dir(&folder.0).status().unwrap().success());
     }
+    folder
+}
+
+#[test]
+fn what_is_sought_is_of_this_folders_project_first_and_what_is_remembered_where_it_is_said() {
+    let folder = shop("projects");
+    let server = Server::start(|asked, _| match asked.method.as_str() {
+        "GET" => json_answer(200, json!({ "items": [{ "id": "mem_a", "text": "tea" }] })),
+        _ if asked.path == "/api/search" => json_answer(200, hits()),
+        _ => json_answer(201, json!({ "id": "mem_a", "outcome": "remembered" })),
+    });
+    let here = "example.com/owner/shop";
+    let said = |arguments: &[&str]| {
+        let ran = run(&mut friend(&server.url, &folder.0, arguments));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        server.asked().pop().unwrap()
+    };
+    assert_eq!(said(&["search", "fence"]).json()["project"], here);
+    assert_eq!(said(&["search", "fence", "--project", "other"]).json()["project"], "other");
+    let project = |asked: Asked| asked.path.split("&project=").nth(1).unwrap().replace("%2F", "/");
+    assert_eq!(project(said(&["recall", "tea"])), here);
+    assert_eq!(project(said(&["recall", "tea", "--project", "other"])), "other");
+    assert_eq!(said(&["remember", "we", "drink", "tea"]).json()["project"], Value::Null);
+    let remembered = said(&["remember", "--project", "we", "drink", "tea"]).json();
+    assert_eq!((&remembered["project"], &remembered["text"]), (&json!(here), &json!("we drink tea")));
+    assert_eq!(said(&["remember", "--project=other", "tea"]).json()["project"], "other");
+    let refused = run(&mut friend(&server.url, &folder.0, &["search", "--project", "/home/ada/shop", "fence"]));
+    assert_eq!(refused.code, 2, "{refused:?}");
+}
+
+#[test]
+fn each_hook_says_which_it_is_and_of_which_project() {
+    let folder = shop("hooks");
     let server = Server::start(|_, _| json_answer(200, json!({})));
     let input = json!({ "session_id": "s", "cwd": folder.0, "transcript_path": folder.0.join("t.jsonl") }).to_string();
     for (name, event) in [

@@ -25,23 +25,23 @@ const NAME_CHUNKS: i64 = 40;
 
 /// What any prompt to an agent may say, whatever it is about.
 const GENERIC: &str = "\
-    actually add added adding again agent anything app application apply ask asked bad best better bit branch break \
-    bug bugs build call called case change changed changes check class claude clean clear code comment comments \
-    commit commits complete continue convert correct could create current debug default delete describe detail \
-    details different directory doc docs document documentation don done draft easy edit else email end error errors \
-    everything exactly example examples existing explain fail failed failing fails feature figure file files find \
-    fine first fix fixed folder following format found function functions get getting git give go goes going good \
-    got great happen happens hello help here hey idea implement implementation implemented implementing improve \
-    instead issue issues keep kind know last latest let lets like line lines list little ll long look looks lot make \
-    makes many may mean means merge method methods might missing module more most move much must name named need \
-    needed needs never new next nice note now number ok okay old one ones open option other package part perfect \
-    place plan please possible problem project proper properly pull push put question quick quickly re read really \
-    reason refactor remember remove rename repo repository request result return returns review rewrite right run \
-    running runs same save say says script second see seem seems set short shorter should show simple simplify small \
-    something start still stop stuff sure take tell test tested testing tests thank thanks that thing things think \
-    third three time today together tool tools top true try trying two type typo understand undo update updated use \
-    used user uses using value values variable variables ve version via wait want wants way well work working works \
-    write writing written wrong yes yet";
+    actually add added adding again agent anything app application apply ask asked away back bad best better bit \
+    branch break bug bugs build call called case change changed changes check class claude clean clear code comment \
+    comments commit commits complete continue convert correct could create current debug default delete describe \
+    detail details different directory doc docs document documentation don done down draft easy edit else email end \
+    error errors everything exactly example examples existing explain fail failed failing fails feature figure file \
+    files find fine first fix fixed folder following format found function functions get getting git give go goes \
+    going good got great happen happens hello help here hey idea implement implementation implemented implementing \
+    improve instead issue issues keep kind know last latest let lets like line lines list little ll long look looks \
+    lot make makes many may mean means merge method methods might missing module more most move much must name named \
+    need needed needs never new next nice note now number off ok okay old one ones open option other over package \
+    part perfect place plan please possible problem project proper properly pull push put question quick quickly re \
+    read really reason refactor remember remove rename repo repository request result return returns review rewrite \
+    right run running runs same save say says script second see seem seems set short shorter should show simple \
+    simplify small something start still stop stuff sure take tell test tested testing tests thank thanks that thing \
+    things think third three time today together tool tools top true try trying two type typo understand undo update \
+    updated use used user uses using value values variable variables ve version via wait want wants way well work \
+    working works write writing written wrong yes yet";
 
 /// One of the things that a prompt is about.
 #[derive(Clone, Debug, PartialEq)]

@@ -107,6 +107,9 @@ def filter_failure(context, failure, case, response):
         # Of several documents each is taken or refused alone, and the answer says which.
         case "ST201" if case.operation.label == "POST /api/index":
             return '"status":"rejected"' not in text
+        # Whatever a hook sends, nobody who works there is disturbed.
+        case "ST201" if case.operation.label == "POST /hooks/claude-code":
+            return False
         case "ST202":
             return not any(said in text for said in BEYOND_SCHEMAS)
     return True

@@ -10,6 +10,7 @@ use crate::{
     context::Context,
     failure::{Exit, Failure},
     output::{self, BOLD, DIM, GOOD, styled},
+    project::Project,
 };
 
 /// As many as anybody has.
@@ -29,6 +30,9 @@ pub fn remember(arguments: &Remember, context: &Context) -> Result<(), Failure> 
             body[name] = json!(value);
         }
     }
+    if let Some(project) = &arguments.project {
+        body["project"] = json!(Project::here(project.as_deref())?.name);
+    }
     let may_repeat = arguments.supersedes.is_none();
     let request = Request { may_repeat, ..Request::new("POST", "/api/memory") };
     let memory = context.client.json(request, &body)?;
@@ -47,8 +51,11 @@ pub fn remember(arguments: &Remember, context: &Context) -> Result<(), Failure> 
 /// It cannot be looked for, or nothing is.
 pub fn recall(arguments: &Recall, context: &Context) -> Result<(), Failure> {
     let query = arguments.query.join(" ");
-    let page =
-        context.client.get(&format!("/api/memory?query={}&limit={}", pages::encoded(&query), arguments.limit))?;
+    let mut path = format!("/api/memory?query={}&limit={}", pages::encoded(&query), arguments.limit);
+    if let Some(own) = Project::preferred(arguments.project.as_deref())? {
+        path.push_str(&format!("&project={}", pages::encoded(&own)));
+    }
+    let page = context.client.get(&path)?;
     let memories = page["items"].as_array().cloned().unwrap_or_default();
     context.output.data(&Value::Array(memories.clone()), || memories.iter().for_each(show));
     if memories.is_empty() {
@@ -62,8 +69,14 @@ fn show(memory: &Value) {
     let pinned = if memory["pinned"] == true { " pinned" } else { "" };
     let source = memory["source"].as_str().map(|source| format!(", from {source}")).unwrap_or_default();
     output::line(&output::text(&memory["text"]));
-    let about = format!("  {score}{} {}{pinned}{source}", output::text(&memory["id"]), output::text(&memory["kind"]));
-    output::line(&styled(DIM, &about));
+    let project = memory["project"].as_str().map(|project| format!(", about {project}")).unwrap_or_default();
+    let (id, kind) = (output::text(&memory["id"]), output::text(&memory["kind"]));
+    output::line(&styled(DIM, &format!("  {score}{id} {kind}{pinned}{source}{project}")));
+    for (says, field) in [("why", "why"), ("takes the place of", "supersedes")] {
+        if let Some(value) = memory[field].as_str() {
+            output::line(&styled(DIM, &format!("  {says}: {value}")));
+        }
+    }
 }
 
 /// Forgets a memory.
@@ -132,7 +145,13 @@ fn edit(memory: &Value, context: &Context) -> Result<(), Failure> {
     if text.is_empty() {
         return Ok(());
     }
-    let body = json!({ "text": text, "kind": memory["kind"], "source": memory["source"] });
-    context.client.json(Request::new("POST", "/api/memory").repeatable(), &body)?;
+    let mut body = json!({ "text": text });
+    for field in ["kind", "source", "project", "supersedes"] {
+        if !memory[field].is_null() {
+            body[field] = memory[field].clone();
+        }
+    }
+    let may_repeat = body["supersedes"].is_null();
+    context.client.json(Request { may_repeat, ..Request::new("POST", "/api/memory") }, &body)?;
     forget(&output::text(&memory["id"]), context)
 }

@@ -26,10 +26,13 @@ pub fn search(arguments: &Search, context: &Context) -> Result<(), Failure> {
         "tags": (!arguments.tags.is_empty()).then_some(&arguments.tags),
         "type": arguments.kind, "language": arguments.language,
     });
-    let body = json!({ "query": query, "top_k": arguments.top, "mode": arguments.mode.name(), "filters": filters });
+    let own = Project::preferred(arguments.project.as_deref())?;
+    let body = json!({
+        "query": query, "top_k": arguments.top, "mode": arguments.mode.name(), "filters": filters, "project": own,
+    });
     let answer = context.client.json(Request::new("POST", "/api/search").repeatable(), &body)?;
     let hits = answer["hits"].as_array().cloned().unwrap_or_default();
-    let here = std::env::current_dir().ok().and_then(|folder| Project::of(&folder, None).ok());
+    let here = Project::here(None).ok();
     if arguments.open {
         return open(&hits, here.as_ref());
     }
