@@ -44,8 +44,8 @@ impl Project {
         Self::of(&folder, given)
     }
 
-    /// The name of the project whose hits come forward: the one that is given, else that of the current folder, if there
-    /// is one.
+    /// The name of the project whose hits come forward: the one that is given, else that of the current folder, if
+    /// there is one.
     ///
     /// # Errors
     /// The name is none.

@@ -221,7 +221,7 @@ pub const HOOK_TOKENS: usize = 1_200;
 /// Most memories, and most places, that a prompt is answered with: a look at each must be worth it.
 pub const HOOK_MEMORIES: usize = 3;
 /// The same of places.
-pub const HOOK_PLACES: usize = 5;
+pub const HOOK_PLACES: usize = 3;
 /// Bytes of the names of what a session was told: some 400, the oldest of which are forgotten.
 pub const HOOK_TOLD_BYTES: usize = 16 * 1024;
 /// Bytes of what was said in a session and is not captured so far: those of one job, too.

@@ -4,8 +4,7 @@
 //! A prompt is about its [`Subjects`]: names in code, and words that are neither stop words nor what any prompt to an
 //! agent says ("run", "fix", "file"). Each weighs as much as it is rare among the user's chunks; one that no chunk
 //! holds weighs most, so that a prompt about something else finds nothing. What is found must hold enough of that
-//! weight in a few lines that stand together, not somewhere in a chunk, where large ones hold everything. The numbers
-//! were chosen on examples (docs/hooks.md).
+//! weight, and best be called after it: [`Subjects::passage`] has the formula, docs/hooks.md how it was measured.
 
 use pipeline::identifiers;
 
@@ -22,26 +21,30 @@ const LINES: usize = 14;
 const BYTES: usize = 1_200;
 /// A name in code says where it stands, if no more chunks hold it.
 const NAME_CHUNKS: i64 = 40;
+/// From this relevance on a chunk is about a prompt: of the values tried, that from which on nine tenths of what is
+/// told are right (docs/hooks.md).
+const ABOUT: f64 = 1.8;
 
 /// What any prompt to an agent may say, whatever it is about.
 const GENERIC: &str = "\
     actually add added adding again agent anything app application apply ask asked away back bad best better bit \
-    branch break bug bugs build call called case change changed changes check class claude clean clear code comment \
-    comments commit commits complete continue convert correct could create current debug default delete describe \
-    detail details different directory doc docs document documentation don done down draft easy edit else email end \
-    error errors everything exactly example examples existing explain fail failed failing fails feature figure file \
-    files find fine first fix fixed folder following format found function functions get getting git give go goes \
-    going good got great happen happens hello help here hey idea implement implementation implemented implementing \
-    improve instead issue issues keep kind know last latest let lets like line lines list little ll long look looks \
-    lot make makes many may mean means merge method methods might missing module more most move much must name named \
-    need needed needs never new next nice note now number off ok okay old one ones open option other over package \
-    part perfect place plan please possible problem project proper properly pull push put question quick quickly re \
-    read really reason refactor remember remove rename repo repository request result return returns review rewrite \
-    right run running runs same save say says script second see seem seems set short shorter should show simple \
-    simplify small something start still stop stuff sure take tell test tested testing tests thank thanks that thing \
-    things think third three time today together tool tools top true try trying two type typo understand undo update \
-    updated use used user uses using value values variable variables ve version via wait want wants way well work \
-    working works write writing written wrong yes yet";
+    branch break bug bugs build call called case change changed changes check class claude clean clear code \
+    comment comments commit commits complete continue convert correct could count counted counting create current \
+    debug default delete describe detail details different directory doc docs document documentation don done down \
+    draft easy edit else email end error errors everything exactly example examples existing explain fail failed \
+    failing fails feature figure file files find fine first fix fixed folder following format found function \
+    functions get getting git give go goes going good got great happen happens hello help here hey idea implement \
+    implementation implemented implementing improve instead issue issues keep kind know last latest let lets like \
+    line lines list little ll long look looks lot make makes many may mean means merge method methods might \
+    missing module more most move much must name named need needed needs never new next nice note now number off \
+    ok okay old one ones open option other over package part perfect place plan please possible problem project \
+    proper properly pull push put question quick quickly re read really reason refactor remember remove rename \
+    repo repository request result return returns review rewrite right run running runs same save say says script \
+    second see seem seems set short shorter should show simple simplify small something start still stop stuff \
+    sure take tell test tested testing tests thank thanks that thing things think third three time today together \
+    tool tools top true try trying two type typo understand undo update updated use used user uses using value \
+    values variable variables ve version via wait want wants way well work working works write writing written \
+    wrong yes yet";
 
 /// One of the things that a prompt is about.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,8 +79,15 @@ pub struct Passage {
     pub lines: usize,
     /// What they hold, its title included.
     pub held: Held,
-    /// How much of all that the prompt is about, from 0 to 1.
-    pub share: f64,
+    /// How much its chunk is about the prompt; the more the better, from 0.
+    pub relevance: f64,
+}
+
+impl Subject {
+    /// True for a name in code that few chunks hold.
+    const fn says_where(&self) -> bool {
+        self.is_name && self.chunks <= NAME_CHUNKS
+    }
 }
 
 impl Subjects {
@@ -132,7 +142,7 @@ impl Subjects {
     }
 
     fn is_rare(&self, subject: &Subject) -> bool {
-        subject.chunks <= self.rare || (subject.is_name && subject.chunks <= NAME_CHUNKS)
+        subject.chunks <= self.rare || subject.says_where()
     }
 
     /// Which of them a text holds.
@@ -157,12 +167,20 @@ impl Subjects {
         if all > 0.0 { self.held(held).map(|subject| subject.weight).sum::<f64>() / all } else { 0.0 }
     }
 
-    /// The lines of a chunk that hold most, with what its title holds; nothing if that is not enough to be about the
-    /// prompt.
+    /// The lines of a chunk that hold most, if the chunk is about the prompt.
+    ///
+    /// Its relevance is `w² / W × (1 + t + n)`: of the weight `W` of all that the prompt is about it holds `w` (what it
+    /// holds, times its share of all), and it is called after `t` of its subjects, as the name of its document says,
+    /// and holds `n` names in code that few chunks hold.
     pub fn passage(&self, title: &str, text: &str) -> Option<Passage> {
         let of_title = self.held_by(title);
         let lines: Vec<&str> = text.split('\n').collect();
         let by_line: Vec<Held> = lines.iter().map(|line| self.held_by(line)).collect();
+        let held = by_line.iter().fold(of_title, |held, line| held | line);
+        let relevance = self.relevance(held, of_title);
+        if !self.is_about(held, of_title, relevance) {
+            return None;
+        }
         let mut best: Option<Passage> = None;
         for first in 0..lines.len() {
             // A passage begins where something stands.
@@ -180,34 +198,34 @@ impl Subjects {
                     last = place;
                 }
             }
-            let passage = Passage { skipped: first, lines: last + 1 - first, held, share: self.share(held) };
+            let passage = Passage { skipped: first, lines: last + 1 - first, held, relevance };
             // Of those that hold as much the shortest says it best.
-            let is_better =
-                |best: Passage| passage.share > best.share || (held == best.held && passage.lines < best.lines);
+            let is_better = |best: Passage| {
+                self.share(held) > self.share(best.held) || (held == best.held && passage.lines < best.lines)
+            };
             if best.is_none_or(is_better) {
                 best = Some(passage);
             }
         }
-        best.filter(|passage| self.is_about(passage.held, of_title))
+        // What its title alone says stands at its beginning.
+        best.or(Some(Passage { skipped: 0, lines: 1, held: of_title, relevance }))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of words")]
+    fn relevance(&self, held: Held, of_title: Held) -> f64 {
+        let weight: f64 = self.held(held).map(|subject| subject.weight).sum();
+        let called = self.held(of_title).count() + self.held(held).filter(|subject| subject.says_where()).count();
+        weight * self.share(held) * (1.0 + called as f64)
     }
 
     /// Whether what holds these is about the prompt.
-    fn is_about(&self, held: Held, of_title: Held) -> bool {
-        let count = self.held(held).count();
-        let share = self.share(held);
+    fn is_about(&self, held: Held, of_title: Held, relevance: f64) -> bool {
         let has_rare = self.held(held).any(|subject| self.is_rare(subject));
-        let has_name = self.held(held).any(|subject| subject.is_name && subject.chunks <= NAME_CHUNKS);
-        if !has_rare || count == 0 {
-            return false;
-        }
-        match self.subjects.len() {
+        match self.subjects.as_slice() {
+            _ if !has_rare => false,
             // A lone word is what something is called after, or it is said in passing.
-            1 => has_name || of_title == held,
-            _ if has_name => share >= 0.4,
-            2 => count == 2,
-            3 => share >= 0.75,
-            4..=6 => count >= 3 && share >= 0.65,
-            _ => count >= 4 && share >= 0.55,
+            [subject] => subject.says_where() || of_title == held,
+            _ => relevance >= ABOUT,
         }
     }
 
@@ -217,6 +235,7 @@ impl Subjects {
         let held = self.held_by(text);
         let count = self.held(held).count();
         let share = self.share(held);
+        let weight: f64 = self.held(held).map(|subject| subject.weight).sum();
         let own = Self::of(text);
         let named = own.iter().filter(|own| self.held(held).any(|subject| is_form(&subject.word, &own.word))).count();
         #[expect(clippy::cast_precision_loss, reason = "counts of words")]
@@ -225,7 +244,7 @@ impl Subjects {
         let is_about = match count {
             0 => false,
             1 => (has_name && share >= 0.3) || share >= 0.99 || (of_own >= 0.5 && share >= 0.45),
-            _ => share >= 0.5 || (of_own >= 0.6 && share >= 0.34),
+            _ => share >= 0.5 || (of_own >= 0.6 && share >= 0.34) || weight * share >= 0.35,
         };
         is_about.then(|| share.max(of_own))
     }
@@ -343,6 +362,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_called_after_the_prompt_is_about_it_and_names_in_code_say_where() {
+        let relevance = |title: &str, text: &str| {
+            let subjects = counted("the guests of a room see tags that read_filters leaves out", &[9, 20, 40, 2, 60]);
+            subjects.passage(title, text).map_or(0.0, |passage| passage.relevance)
+        };
+        let text = "guests of a room see tags";
+        assert!(relevance("notes.md", text) < f64::EPSILON, "not enough of it");
+        assert!(relevance("src/guests.rs", text) > 0.0);
+        assert!(relevance("src/guests.rs", text) < relevance("src/guests_and_tags.rs", text));
+        assert!(relevance("src/guests.rs", text) < relevance("src/guests.rs", "guests of a room: read_filters"));
+    }
+
+    #[test]
+    fn a_long_prompt_is_told_what_holds_much_of_it_though_it_says_more() {
+        let words = "guest session public tags nothing found browser extension yesterday";
+        let counts: Vec<i64> = Subjects::of(words).iter().map(|_| 12).collect();
+        let subjects = counted(words, &counts);
+        assert!(subjects.passage("guests.rs", "A guest of a session is shown what has public tags.").is_some());
+        assert_eq!(subjects.passage("guests.rs", "A guest."), None);
+    }
+
+    #[test]
     fn a_memory_is_about_a_prompt_that_names_what_it_is_about() {
         let about = |prompt: &str, counts: &[i64], memory: &str| counted(prompt, counts).of_memory(memory).is_some();
         assert!(about("when should I deploy?", &[5], "We deploy on Thursdays"));
@@ -364,7 +405,7 @@ mod tests {
             let subjects = subjects.counted(&counts, 10);
             if let Some(passage) = subjects.passage("title", &text) {
                 prop_assert!(passage.skipped + passage.lines <= text.split('\n').count());
-                prop_assert!((0.0..=1.000_001).contains(&passage.share));
+                prop_assert!(passage.relevance > 0.0);
             }
         }
     }

@@ -1,9 +1,11 @@
 //! What is added to a prompt: memories and places in documents that are about it, or nothing, which is the rule.
 //!
 //! 1. Words that the prompt is about are counted among the user's chunks, and memories that hold some are read.
-//! 2. If some chunk may be about it, the best by words are read, and of each the lines that hold most
+//! 2. If some chunk may be about it, the best by words are read, and of each document's best the lines that hold most
 //!    ([`retrieval::relevance`] decides).
 //! 3. What the session was told is left out; the rest is noted, and only then told.
+
+use std::collections::HashSet;
 
 use pipeline::{
     budget::{allowances::Resource, day::Level},
@@ -38,10 +40,10 @@ const MEMORIES: i64 = 12;
 /// Chunks that are ranked, of which so many are read.
 const RANKED: i64 = 60;
 const CHUNKS: i64 = 12;
-/// What is so much less about the prompt than the best is left out.
-const NEAR_THE_BEST: f64 = 0.8;
 /// Bytes of the line that is shown of a place.
 const SHOWN_BYTES: usize = 120;
+/// What is so much less about the prompt than the best is left out.
+const NEAR_THE_BEST: f64 = 0.75;
 const COLUMNS: &str = "title body ident";
 
 /// What is told about a prompt; nothing if nothing is surely about it.
@@ -56,7 +58,7 @@ pub(super) async fn context<P: Database + Clock>(
     if subjects.is_empty() || call.budget.level(Resource::D1RowsWritten) >= Level::Scarce {
         return Ok(None);
     }
-    let found = look(ports, call, session, subjects).await?;
+    let found = look(ports, call, input, session, subjects).await?;
     let memories = memories(&found);
     let places = places(ports, call, &found).await?;
     if memories.is_empty() && places.is_empty() {
@@ -75,7 +77,13 @@ struct Found {
     memories: Vec<MemoryRow>,
 }
 
-async fn look<P: Database>(ports: &P, call: &Call<'_>, session: &str, subjects: Subjects) -> Result<Found, Failure> {
+async fn look<P: Database>(
+    ports: &P,
+    call: &Call<'_>,
+    input: &Input<'_>,
+    session: &str,
+    subjects: Subjects,
+) -> Result<Found, Failure> {
     let user = &call.tenant.user;
     let scope = Scope::of_user(call.tenant.number);
     let words = || subjects.iter().map(|subject| subject.word.as_str());
@@ -87,8 +95,9 @@ async fn look<P: Database>(ports: &P, call: &Call<'_>, session: &str, subjects: 
     let memories = look.query(recall::matching(user, keyword::any_of(&scope, "body", words()), MEMORIES));
     let done = look.commit(ports).await?;
     let counts: Vec<i64> = done.all::<MatchCount>(counts)?.into_iter().map(|row| row.count).collect();
+    let known: HookSession = done.first(known)?.unwrap_or_default();
     Ok(Found {
-        session: done.first(known)?.unwrap_or_default(),
+        session: HookSession { project: input.project.clone().or(known.project), ..known },
         subjects: subjects.counted(&counts, call.tenant.document_count),
         memories: done.all(memories)?,
     })
@@ -121,14 +130,13 @@ impl Place {
     fn name(&self) -> String {
         format!("{}/{}", self.chunk.document_id, self.chunk.chunk_index)
     }
-
-    fn title(&self) -> &str {
-        title(&self.chunk)
-    }
 }
 
-fn title(chunk: &FoundChunk) -> &str {
-    chunk.external_id.as_deref().or(chunk.title.as_deref()).unwrap_or_default()
+/// What a chunk's document is called, and whether it is one of the session's project: then by its path there.
+fn title<'a>(chunk: &'a FoundChunk, session: &HookSession) -> (&'a str, bool) {
+    let name = chunk.external_id.as_deref().or(chunk.title.as_deref()).unwrap_or_default();
+    let path = session.project.as_deref().and_then(|project| project::path_in(project, name));
+    path.map_or((name, false), |path| (path, true))
 }
 
 async fn places<P: Database>(ports: &P, call: &Call<'_>, found: &Found) -> Result<Vec<Place>, Failure> {
@@ -142,22 +150,21 @@ async fn places<P: Database>(ports: &P, call: &Call<'_>, found: &Found) -> Resul
     let filters = Filters::default();
     let sought = Sought { user: &call.tenant.user, filters: &filters, after: None };
     let chunks = search::read_by_words(sought, expression, RANKED, CHUNKS)?.all(ports).await?;
-    let project = session.project.as_deref();
-    let is_own = |chunk: &FoundChunk| project.is_some_and(|project| project::path_in(project, title(chunk)).is_some());
-    let about = chunks.into_iter().filter_map(|chunk| {
-        let passage = subjects.passage(title(&chunk), &chunk.text)?;
-        Some(Place { chunk, passage })
+    // Of a document its best chunk stands for it.
+    let mut documents = HashSet::new();
+    let best = chunks.into_iter().filter(|chunk| documents.insert(chunk.document_id.clone()));
+    let about = best.filter_map(|chunk| {
+        let (title, is_own) = title(&chunk, session);
+        let passage = subjects.passage(title, &chunk.text)?;
+        let factor = if is_own { OWN_PROJECT } else { 1.0 };
+        Some((passage.relevance * factor, Place { chunk, passage }))
     });
-    let weighed = about.map(|place| {
-        let factor = if is_own(&place.chunk) { OWN_PROJECT } else { 1.0 };
-        (place.passage.share * factor, place)
-    });
-    let mut places: Vec<(f64, Place)> = weighed.collect();
+    let mut places: Vec<(f64, Place)> = about.collect();
     // Those that bm25 put first stay so among equals.
     places.sort_by(|one, other| other.0.total_cmp(&one.0));
     let best = places.first().map_or(0.0, |best| best.0);
-    let near = places.into_iter().filter(|(share, _)| *share >= best * NEAR_THE_BEST).map(|(_, place)| place);
-    Ok(near.filter(|place| !session.was_told(&place.name())).take(HOOK_PLACES).collect())
+    let near = places.into_iter().filter(|(relevance, _)| *relevance >= best * NEAR_THE_BEST).map(|(_, place)| place);
+    Ok(near.take(HOOK_PLACES).filter(|place| !session.was_told(&place.name())).collect())
 }
 
 fn in_words(session: &HookSession, memories: &[&MemoryRow], places: &[Place]) -> String {
@@ -168,8 +175,7 @@ fn in_words(session: &HookSession, memories: &[&MemoryRow], places: &[Place]) ->
     }
     for place in places {
         let Place { chunk, passage } = place;
-        let name = place.title();
-        let name = session.project.as_deref().and_then(|project| project::path_in(project, name)).unwrap_or(name);
+        let (name, _) = title(chunk, session);
         let name = if name.is_empty() { chunk.document_id.as_str() } else { name };
         let at = |line: usize| chunk.start_line.map(|start| start + i64::try_from(line).unwrap_or(0));
         let lines = at(passage.skipped).zip(at(passage.skipped + passage.lines.saturating_sub(1)));
