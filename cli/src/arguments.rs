@@ -274,8 +274,8 @@ pub struct Remember {
     #[arg(long, value_name = "ID")]
     pub supersedes: Option<String>,
     /// It is about a project: that of this folder, or the one that is named.
-    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
-    pub project: Option<Option<String>>,
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub project: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -38,7 +38,11 @@ pub fn normalised(remote: &str) -> Option<String> {
 /// # Errors
 /// Why it is none.
 pub fn checked(name: &str) -> Result<String, &'static str> {
-    let name = name.trim().trim_end_matches('/');
+    let name = name.trim();
+    if name.starts_with('/') {
+        return Err(LOCAL);
+    }
+    let name = name.trim_end_matches('/');
     let is_remote = name.contains("://") || name.split_once(':').is_some_and(|(host, _)| host.contains('@'));
     if is_remote {
         return normalised(name).ok_or(LOCAL);
@@ -105,6 +109,7 @@ mod tests {
         for remote in ["/srv/git/name.git", "../name", "file:///srv/name.git", "C:/git/name", "", "https://host"] {
             assert_eq!(normalised(remote), None, "{remote}");
         }
+        assert_eq!(checked("/"), Err(LOCAL));
         for name in ["/home/ada/x", "", "a\nb", "~/x", "C:\\x", "C:/x", "file:///x", "..", "./x", "../x"] {
             assert!(checked(name).is_err(), "{name:?}");
         }

@@ -50,7 +50,7 @@ pub struct SearchRequest {
     pub group_by: Option<GroupBy>,
     /// The project whose own documents are preferred: `github.com/owner/name`, a git remote, or a name. Their hits have
     /// a quarter more of their score; others are found all the same.
-    #[schemars(length(min = 1, max = pipeline::project::NAME_BYTES))]
+    #[schemars(length(min = 1, max = pipeline::project::NAME_BYTES), regex(pattern = pipeline::schema::NAME))]
     pub project: Option<String>,
     /// A consistency token: what its job has written is found.
     #[schemars(extend("pattern" = pattern(CONSISTENCY_TOKEN)))]

@@ -77,6 +77,10 @@ BEYOND_SCHEMAS = [
     # Two fields or parameters that go together, or do not.
     "only the assistant calls",
     "the text of a JSON object",
+    # A project is called the same on every machine.
+    "it is a path of this machine",
+    # Letters may have several bytes.
+    "it has more than 200 bytes",
     # A file of a project is called after it.
     "does not begin with",
     "what fits a query is one page of active memories",

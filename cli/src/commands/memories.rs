@@ -31,7 +31,8 @@ pub fn remember(arguments: &Remember, context: &Context) -> Result<(), Failure> 
         }
     }
     if let Some(project) = &arguments.project {
-        body["project"] = json!(Project::here(project.as_deref())?.name);
+        let named = Some(project.as_str()).filter(|name| !name.is_empty());
+        body["project"] = json!(Project::here(named)?.name);
     }
     let may_repeat = arguments.supersedes.is_none();
     let request = Request { may_repeat, ..Request::new("POST", "/api/memory") };

@@ -229,7 +229,7 @@ pub struct MemoryPatch {
     confidence: Change<f64>,
     pinned: Change<bool>,
     /// The project that it is about; `null`: whichever.
-    #[schemars(length(min = 1, max = project::NAME_BYTES))]
+    #[schemars(length(min = 1, max = project::NAME_BYTES), regex(pattern = schema::NAME))]
     project: Change<String>,
     /// What a memory says is not changed.
     #[schemars(skip)]

@@ -37,7 +37,7 @@ pub const QUERY: Parameter = Parameter::query::<Text>(
 pub const MEMORY_STATE: Parameter =
     Parameter::query::<MemoryState>("state", "Only memories in this state. Without it those in any are listed.");
 /// Of memories.
-pub const MEMORY_PROJECT: Parameter = Parameter::query::<String>(
+pub const MEMORY_PROJECT: Parameter = Parameter::query::<ProjectName>(
     "project",
     "A project: `github.com/owner/name`, a git remote, or a name. With `query` its own memories are preferred; of the \
      list only they are answered.",
@@ -229,6 +229,13 @@ inline_schema!(
         "type": "string", "minLength": 1, "maxLength": constants::IDEMPOTENCY_KEY_BYTES, "pattern": "^[ -~]+$",
     }),
     "A name for a request."
+);
+inline_schema!(
+    ProjectName,
+    json_schema!({
+        "type": "string", "minLength": 1, "maxLength": pipeline::project::NAME_BYTES, "pattern": pipeline::schema::NAME,
+    }),
+    "What a project is called."
 );
 inline_schema!(Month, json_schema!({ "type": "string", "pattern": "^[1-9][0-9]{3}-(0[1-9]|1[0-2])$" }), "A month.");
 inline_schema!(DocumentType, json_schema!({ "type": "string", "enum": DOCUMENT_TYPES }), "A document's type.");

@@ -27,6 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const FIND: &str = "Where is the capital of Freedonia written down?";
 const REMEMBER: &str = "Keep in mind how we deploy the lighthouse.";
 const CHAT: &str = "Good morning to you.";
+const SKILL: &str = "Load what says when to ask the friend.";
 const KEPT: &str = "The lighthouse is deployed from the branch `harbour` alone.";
 const GREETING: &str = "Good morning, keeper.";
 
@@ -40,6 +41,7 @@ fn scripts() -> Value {
             {"call": "friend_remember", "input": {"text": KEPT, "kind": "decision", "source": "a test"}},
             {"say": "It is kept."},
         ],
+        SKILL: [{"call": "Skill", "input": {"skill": "friend:search-first"}}, {"quote": "[^]*"}],
         CHAT: [{"say": GREETING}],
         hooks::DECIDE: [{"say": hooks::DECIDED}],
         hooks::WEEKDAY: [{"say": "On some day."}],
@@ -257,4 +259,19 @@ fn the_plugin_installs_from_a_clone_and_brings_the_same() {
     let told = machine.told();
     assert!(told.contains("Recall what the friend remembers. What it is about: \"lighthouses\""), "{told}");
     assert!(told.contains("search-first"), "the skill is named to the model: {told}");
+}
+
+/// As docs/claude-code.md says it is switched off.
+#[test]
+fn a_tool_and_a_skill_that_the_settings_deny_are_not_there() {
+    let client = shared().product.new_user("settings").unwrap();
+    let machine = Machine::with_plugin(client.url(), client.key());
+    let denied = ["mcp__plugin_friend_friend__friend_remember", "Skill(friend:search-first)"];
+    let settings = json!({"permissions": {"deny": denied}}).to_string();
+    let said = machine.say_with(REMEMBER, &["--settings", &settings]);
+    assert!(said.starts_with("There is no tool friend_remember"), "{said}");
+    assert!(memories(&client, "active").is_empty());
+    let said = machine.say_with(SKILL, &["--settings", &settings]);
+    assert!(said.contains("denied") || said.contains("blocked"), "{said}");
+    assert_eq!(machine.say(REMEMBER), "It is kept.", "without the settings it is");
 }

@@ -67,7 +67,7 @@ pub struct NewMemory {
     #[schemars(extend("default" = false))]
     pinned: Option<bool>,
     /// The project that it is about: `github.com/owner/name`, a git remote, or a name. Without it: whichever.
-    #[schemars(length(min = 1, max = project::NAME_BYTES))]
+    #[schemars(length(min = 1, max = project::NAME_BYTES), regex(pattern = schema::NAME))]
     project: Option<String>,
 }
 
