@@ -5,6 +5,7 @@
 //! is recognised and not counted; see [`crate::cpu_profile`]. A Worker's first invocations compile what they
 //! run; they are not counted either, for an isolate serves many.
 
+mod agents;
 mod harness;
 mod operations;
 mod schedules;
@@ -22,13 +23,15 @@ use crate::Error;
 type Measure = fn(&mut Bench) -> Result<(), Error>;
 
 /// What is measured, in this order: later groups find what earlier ones have left, and need none of it.
-const GROUPS: [(&str, Measure); 13] = [
+const GROUPS: [(&str, Measure); 15] = [
     ("uploads", operations::uploads),
     ("documents", operations::jobs_and_documents),
     ("searches", operations::searches),
     ("memories", operations::memories),
     ("questions", operations::questions),
     ("sessions", operations::joins),
+    ("mcp", agents::mcp),
+    ("hooks", agents::hooks),
     ("unpack", stages::unpack),
     ("chunk", stages::chunk),
     ("batches", stages::batches),
