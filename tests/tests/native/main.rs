@@ -23,6 +23,7 @@ mod hook_examples;
 mod hooks;
 mod job_reads;
 mod keys;
+mod labelled_turns;
 mod large;
 mod late;
 mod lint;
