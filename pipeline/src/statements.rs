@@ -9,12 +9,15 @@ mod clause;
 mod evidence;
 mod leads;
 mod prose;
+mod words;
 
 pub use prose::sentences;
 
 use self::{
-    clause::Clause,
+    clause::{BYTES, Clause, POINTING, is_order, orders, points},
+    evidence::points_at_this,
     leads::{Form, LEADS},
+    words::{begins, begins_as, holds, lowered, words},
 };
 use crate::job::cursors::Speaker;
 
@@ -31,8 +34,6 @@ pub struct Statement {
     pub is_personal: bool,
 }
 
-/// Shortest and longest statement, in bytes.
-const BYTES: std::ops::RangeInclusive<usize> = 8..=300;
 /// Most bytes of a message that are looked at.
 const LOOKED_AT: usize = 8 * 1024;
 /// Most parts of sentences that are looked at: who types writes fewer.
@@ -63,18 +64,12 @@ const PASSING: &str = "\
 const TROUBLE: &str = "\
     failing|fails|failed|broken|breaks|crash|error|bug|wrong|weird|flaky|stuck|slow|not working|\
     doesn't work|does not work|issue|problem|timeout|leak|panic|panics|red again|is down|out of memory";
-/// What points at something that is only seen where it is said.
-const POINTING: &str = "here|that one|these|those|above|below|it|there";
 /// What takes back what was said before.
 const TAKEN_BACK: &str = "\
     scratch that|revert that|forget that|undo that|take that back|on second thought|on second thoughts|\
     changed my mind|actually no|no wait|wait no|no, wait|wait, no|doch nicht";
 /// How a decision is called one.
 const DECISION: &str = "decision|final decision|entscheidung|décision|decisión|decisão";
-/// When an order holds that holds for good.
-const WHENEVER: &str = "\
-    whenever you|every time you|each time you|any time you|when you add|when you change|when you touch|\
-    when adding|when changing";
 /// What is said and not meant.
 const SARCASM: &str = "\
     oh sure|yeah right|yeah sure|who needs|love it when|of course we|what could go wrong|never ever|/s|\
@@ -194,86 +189,12 @@ fn is_settled(lower: &str) -> bool {
     })
 }
 
-/// In lower case as far as beginnings are concerned: places stay the same.
-fn lowered(clause: &str) -> String {
-    clause.to_ascii_lowercase()
-}
-
-/// True if a text begins with another, in whatever case.
-fn begins_as(text: &str, beginning: &str) -> bool {
-    text.get(..beginning.len()).is_some_and(|text| text.eq_ignore_ascii_case(beginning))
-}
-
-/// True if it points at something that is only seen where it is said.
-fn points(lower: &str) -> bool {
-    holds(lower, POINTING) || points_at_this(lower)
-}
-
-/// "this change": not "this repository", where all of it holds.
-fn points_at_this(lower: &str) -> bool {
-    words(lower).any(|word| ["this", "these", "those"].contains(&word)) && !holds(lower, evidence::SCOPES)
-}
-
-/// True if a text holds one of these, as whole words; they are separated by `|`.
-fn holds(lower: &str, parts: &str) -> bool {
-    // There are many parts and few words: a part is compared where a word begins with its first letter, if any does.
-    let mut is_end = true;
-    let begins = |(_, letter): &(usize, char)| std::mem::replace(&mut is_end, !is_of_word(*letter)) && *letter != ' ';
-    let starts: Vec<&str> = lower.char_indices().filter(begins).map(|(at, _)| &lower[at..]).collect();
-    let bit = |text: &str| text.bytes().next().map_or(0, |byte| 1_u128 << (byte & 127));
-    let letters = starts.iter().fold(0, |letters, text| letters | bit(text));
-    parts.split('|').any(|part| bit(part) & letters != 0 && starts.iter().any(|rest| is_first(rest, part)))
-}
-
-/// True if a text begins with one of these, as whole words; they are separated by `|`.
-fn begins(rest: &str, parts: &str) -> bool {
-    let rest = rest.trim_start();
-    parts.split('|').any(|part| is_first(rest, part))
-}
-
-fn is_first(text: &str, part: &str) -> bool {
-    text.strip_prefix(part).is_some_and(|rest| !rest.starts_with(is_of_word))
-}
-
-fn is_of_word(letter: char) -> bool {
-    letter.is_alphanumeric() || "'_-".contains(letter)
-}
-
-fn words(lower: &str) -> impl Iterator<Item = &str> {
-    lower.split_whitespace().map(|word| word.trim_matches(|letter: char| ".,:;!()`\"".contains(letter)))
-}
-
 /// What is meant is said, and not only pointed at: "that one", "option 2", "it".
 fn names_something(rest: &str) -> bool {
     let rest = rest.trim_start();
     // "we decided that all services log JSON" says it; "let's go with that approach" does not.
     let rest = rest.strip_prefix("that ").filter(|rest| rest.split_whitespace().count() > 2).unwrap_or(rest);
     !rest.is_empty() && (!begins(rest, leads::REFERENCES) || begins(rest, evidence::SCOPES))
-}
-
-/// "always …", "never …", "don't ever …": for good, and by a verb that orders.
-fn is_order(lower: &str) -> bool {
-    let rest = lower.strip_prefix("please ").unwrap_or(lower);
-    let rest = rest.strip_prefix("you should ").or_else(|| rest.strip_prefix("you must ")).unwrap_or(rest);
-    let for_good = ["always ", "never ", "don't ever ", "do not ever ", "we always ", "we never "];
-    if let Some(rest) = for_good.iter().find_map(|beginning| rest.strip_prefix(beginning)) {
-        return orders(rest);
-    }
-    let not = ["don't ", "do not "].iter().find_map(|beginning| rest.strip_prefix(beginning));
-    if let Some(rest) = not {
-        let bounds = "without asking|without my|unless i|unless we|by hand|under any|ever|anywhere";
-        return orders(rest) && holds(rest, bounds) && !points(rest);
-    }
-    // "whenever you change the schema, run …"
-    begins(rest, WHENEVER) && rest.split_once(", ").is_some_and(|(_, then)| clause::is_request(then) || is_order(then))
-}
-
-fn orders(rest: &str) -> bool {
-    let word = rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '-')).next().unwrap_or_default();
-    !word.is_empty()
-        && leads::VERBS.split(' ').any(|verb| verb == word)
-        && rest.len() > word.len() + 1
-        && !begins(&rest[word.len()..], leads::PRONOUNS)
 }
 
 impl leads::Lead {

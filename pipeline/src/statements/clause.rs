@@ -1,6 +1,19 @@
 //! A part of a sentence, and what of it is no opening, no request and no question.
 
-use super::{BYTES, begins, evidence, holds, is_order, leads, lowered, words};
+use super::{
+    evidence::{self, points_at_this},
+    leads,
+    words::{begins, holds, lowered, words},
+};
+
+/// Shortest and longest statement, in bytes.
+pub(super) const BYTES: std::ops::RangeInclusive<usize> = 8..=300;
+/// What points at something that is only seen where it is said.
+pub(super) const POINTING: &str = "here|that one|these|those|above|below|it|there";
+/// When an order holds that holds for good.
+const WHENEVER: &str = "\
+    whenever you|every time you|each time you|any time you|when you add|when you change|when you touch|\
+    when adding|when changing";
 
 /// What a clause may open with that says nothing.
 const OPENINGS: &str = "\
@@ -226,4 +239,34 @@ pub(super) fn bare(text: &str) -> &str {
         .trim_end_matches(['.', '!', ',', ':', ';', '。'])
         .trim_end_matches(":)")
         .trim()
+}
+
+/// True if it points at something that is only seen where it is said.
+pub(super) fn points(lower: &str) -> bool {
+    holds(lower, POINTING) || points_at_this(lower)
+}
+
+/// "always …", "never …", "don't ever …": for good, and by a verb that orders.
+pub(super) fn is_order(lower: &str) -> bool {
+    let rest = lower.strip_prefix("please ").unwrap_or(lower);
+    let rest = rest.strip_prefix("you should ").or_else(|| rest.strip_prefix("you must ")).unwrap_or(rest);
+    let for_good = ["always ", "never ", "don't ever ", "do not ever ", "we always ", "we never "];
+    if let Some(rest) = for_good.iter().find_map(|beginning| rest.strip_prefix(beginning)) {
+        return orders(rest);
+    }
+    let not = ["don't ", "do not "].iter().find_map(|beginning| rest.strip_prefix(beginning));
+    if let Some(rest) = not {
+        let bounds = "without asking|without my|unless i|unless we|by hand|under any|ever|anywhere";
+        return orders(rest) && holds(rest, bounds) && !points(rest);
+    }
+    // "whenever you change the schema, run …"
+    begins(rest, WHENEVER) && rest.split_once(", ").is_some_and(|(_, then)| is_request(then) || is_order(then))
+}
+
+pub(super) fn orders(rest: &str) -> bool {
+    let word = rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '-')).next().unwrap_or_default();
+    !word.is_empty()
+        && leads::VERBS.split(' ').any(|verb| verb == word)
+        && rest.len() > word.len() + 1
+        && !begins(&rest[word.len()..], leads::PRONOUNS)
 }

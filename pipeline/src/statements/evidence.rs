@@ -1,9 +1,9 @@
 //! What speaks for a clause being worth keeping, and what against: words of several languages, each with its weight.
 //!
-//! No word decides alone. "Our tests" is ours, and fails; "invoices are kept for ten years" is a rule by its plural, its
-//! verb and its number. What weighs enough together is proposed, the surer the more it weighs.
+//! No word decides alone. "Our tests" is ours, and fails; "invoices are kept for ten years" is a rule by its plural,
+//! its verb and its number. What weighs enough together is proposed, the surer the more it weighs.
 
-use super::{begins, holds, points_at_this, words};
+use super::words::{begins, holds, words};
 
 /// What a clause must weigh.
 const ENOUGH: i8 = 3;
@@ -215,4 +215,9 @@ pub(super) fn is_general(lower: &str) -> bool {
 /// True if it says how things are.
 pub(super) fn says(lower: &str) -> bool {
     holds(lower, STATES) || holds(lower, RULES)
+}
+
+/// "this change": not "this repository", where all of it holds.
+pub(super) fn points_at_this(lower: &str) -> bool {
+    words(lower).any(|word| ["this", "these", "those"].contains(&word)) && !holds(lower, SCOPES)
 }

@@ -2,7 +2,7 @@
 
 use super::{
     clause::{HEARD, is_announcement},
-    holds, lowered, words,
+    words::{holds, lowered, words},
 };
 
 /// What stands for a quote that was taken out.
