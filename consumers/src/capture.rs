@@ -81,7 +81,13 @@ where
 /// Step 1. What holds a place where a secret stood is of no use without it.
 fn stated(cursor: &CaptureCursor) -> Vec<(Speaker, Statement)> {
     let mut found: Vec<(Speaker, Statement)> = Vec::new();
+    let mut before = 0;
     for said in &cursor.said {
+        // "no wait, scratch that": what the message before it stated does not hold.
+        if said.by == Speaker::User && statements::takes_back(&said.text) {
+            found.truncate(before);
+        }
+        before = found.len();
         for statement in statements::statements(said.by, &said.text) {
             let is_kept = !statement.text.contains("[withheld") && !secrets::contains(&statement.text);
             let is_new = found.iter().all(|(_, known)| normal_form(&known.text) != normal_form(&statement.text));
@@ -181,7 +187,15 @@ fn plan(cursor: &CaptureCursor, stated: Vec<(Speaker, Statement)>, known: &Known
             matches!(planned, Planned::Proposed(before)
                      if likeness::of(&before.statement.text, &statement.text) == Likeness::Same)
         });
-        if was_known || is_said_before || left == 0 {
+        if was_known || is_said_before {
+            continue;
+        }
+        if by == Speaker::User {
+            let proposed = planned.len();
+            planned.retain(|planned| !planned.is_taken_back_by(&statement));
+            left += proposed - planned.len();
+        }
+        if left == 0 {
             continue;
         }
         left -= 1;
@@ -189,6 +203,14 @@ fn plan(cursor: &CaptureCursor, stated: Vec<(Speaker, Statement)>, known: &Known
         planned.push(Planned::Proposed(Proposal { statement, by, project, contrary }));
     }
     planned
+}
+
+impl Planned {
+    /// Of two things that were just said and are contrary the later holds.
+    fn is_taken_back_by(&self, statement: &Statement) -> bool {
+        matches!(self, Self::Proposed(before)
+                 if likeness::of(&before.statement.text, &statement.text) == Likeness::Contrary)
+    }
 }
 
 impl Proposal {

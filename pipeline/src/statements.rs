@@ -5,12 +5,20 @@
 //! is not plainly stated is left alone. Precision goes first, since a person looks at each: questions, requests for
 //! work, what is only considered, quotes and pasted output state nothing.
 
+mod clause;
+mod evidence;
 mod leads;
 mod prose;
+mod words;
 
 pub use prose::sentences;
 
-use self::leads::{CHOICES, Form, LEADS, PRONOUNS, REFERENCES, VERBS};
+use self::{
+    clause::{BYTES, Clause, POINTING, is_order, orders, points},
+    evidence::points_at_this,
+    leads::{Form, LEADS},
+    words::{begins, begins_as, holds, lowered, words},
+};
 use crate::job::cursors::Speaker;
 
 /// Something that was stated.
@@ -26,109 +34,68 @@ pub struct Statement {
     pub is_personal: bool,
 }
 
-/// Shortest and longest statement, in bytes.
-const BYTES: std::ops::RangeInclusive<usize> = 8..=300;
 /// Most bytes of a message that are looked at.
 const LOOKED_AT: usize = 8 * 1024;
+/// Most parts of sentences that are looked at: who types writes fewer.
+const CLAUSES: usize = 64;
 /// How sure what Claude says of a decision is: it may be its own idea.
 const OF_ASSISTANT: f64 = 0.4;
 
 /// What is only considered, quoted, or told of another time.
-const HEDGES: &[&str] = &[
-    "maybe",
-    "perhaps",
-    "not sure",
-    "might",
-    "probably",
-    "thinking about",
-    "thinking of",
-    "considering",
-    "i think",
-    "i guess",
-    "i wonder",
-    "what if",
-    "how about",
-    "could",
-    "would be",
-    "suppose",
-    "imagine",
-    "hypothetically",
-    "for example",
-    "he said",
-    "she said",
-    "they said",
-    "according to",
-    "back then",
-    "at first",
-    "originally",
-    "used to",
-    "years ago",
-    "but then",
-    "in theory",
-    "let me know",
-    "not yet",
-    "if we",
-    "should we",
-];
+const HEDGES: &str = "\
+    maybe|perhaps|not sure|might|probably|thinking about|thinking of|considering|i think|i guess|i wonder|\
+    what if|how about|could|would|suppose|imagine|hypothetically|for example|he said|she said|they said|\
+    according to|back then|at first|originally|turns out|problem is|the thing is|since the|after the update|\
+    somehow|they are not|they aren't|these are|it is not|it isn't|two things|last job|old project|old job|\
+    previous job|in the past|back when|requirements:|user story|acceptance criteria|used to|years ago|\
+    but then|in theory|let me know|not yet|if we|should we|whether|wondering|in case|someday|ideally|\
+    apparently|supposedly|i hope|i wish|wrote|suggested|suggests|thinks|claims|i heard|i read|\
+    told me that|the docs say|commit message:|message:|title|changelog|proposes|proposed|wants|recommends|\
+    recommend|vielleicht|könnte|könnten|evtl|ich glaube|peut-être|pourrait|je pense|quizás|quizá|tal vez|\
+    creo que|afaik|iirc|i believe|i assume|podría|talvez|acho que|poderia";
 /// What passes.
-const PASSING: &[&str] = &[
-    "for now",
-    "right now",
-    "at the moment",
-    "currently",
-    "today",
-    "yesterday",
-    "tomorrow",
-    "this time",
-    "first,",
-    "just now",
-    "temporarily",
-    "this morning",
-    "tonight",
-    "in the meantime",
-    "this pr",
-    "this commit",
-    "this branch",
-    "this bug",
-];
+const PASSING: &str = "\
+    for now|right now|at the moment|for the moment|currently|today|yesterday|tomorrow|this time|this once|\
+    just once|first,|just now|temporarily|this morning|this week|this afternoon|last night|tonight|\
+    for the demo|in the meantime|this pr|this commit|this branch|this bug|this change|this file|this test|\
+    this function|this one|in a minute|heute|gerade|erst mal|erstmal|gestern|vorerst|diesmal|aujourd'hui|\
+    pour l'instant|cette fois|hoy|ahora|por ahora|esta vez|hoje|por enquanto|desta vez|dessa vez";
 /// What is wrong at the time, and no fact about a project.
-const TROUBLE: &[&str] = &[
-    "failing",
-    "fails",
-    "failed",
-    "broken",
-    "breaks",
-    "crash",
-    "error",
-    "bug",
-    "wrong",
-    "weird",
-    "flaky",
-    "stuck",
-    "slow",
-    "not working",
-    "doesn't work",
-    "does not work",
-    "issue",
-    "problem",
-    "timeout",
-    "leak",
-    "panic",
-    "red again",
-    "is down",
-    "out of memory",
-];
-/// What points at something that is only seen where it is said.
-const POINTING: &[&str] = &["here", "this", "that one", "these", "those", "above", "below", "it", "there"];
+const TROUBLE: &str = "\
+    failing|fails|failed|broken|breaks|crash|error|bug|wrong|weird|flaky|stuck|slow|not working|\
+    doesn't work|does not work|issue|problem|timeout|leak|panic|panics|red again|is down|out of memory";
+/// What takes back what was said before.
+const TAKEN_BACK: &str = "\
+    scratch that|revert that|forget that|undo that|take that back|on second thought|on second thoughts|\
+    changed my mind|actually no|no wait|wait no|no, wait|wait, no|doch nicht";
+/// How a decision is called one.
+const DECISION: &str = "decision|final decision|entscheidung|décision|decisión|decisão";
+/// What is said and not meant.
+const SARCASM: &str = "\
+    oh sure|yeah right|yeah sure|who needs|love it when|of course we|what could go wrong|never ever|/s|\
+    because why not|great idea|brilliant|🙃|🙄|😏";
+
+/// True if a message takes back what was said before it.
+pub fn takes_back(message: &str) -> bool {
+    let first = prose::sentences(message).take(2).collect::<Vec<_>>().join(" ");
+    holds(&lowered(&first), TAKEN_BACK)
+}
 
 /// The statements in a message, in its order, each once.
 pub fn statements(by: Speaker, message: &str) -> Vec<Statement> {
     let message = &message[..message.floor_char_boundary(LOOKED_AT)];
+    let own = if by == Speaker::User { prose::own(message) } else { message };
+    if by == Speaker::User && holds(&lowered(own), SARCASM) {
+        return Vec::new();
+    }
+    let written = prose::without_quotes(own);
     let mut found: Vec<Statement> = Vec::new();
-    for sentence in prose::of(message) {
+    let sentences: Vec<&str> = prose::of(&written).take(CLAUSES).collect();
+    for (place, sentence) in sentences.iter().enumerate() {
+        let is_to_change = sentences.get(place + 1).is_some_and(|next| clause::is_repair(&lowered(next)));
         for clause in prose::clauses(sentence) {
             // Emphasis may stand inside: "**Decision:** …".
-            if let Some(statement) = statement(by, &clause.replace("**", ""))
+            if let Some(statement) = statement(by, &clause.replace("**", ""), is_to_change)
                 && found.iter().all(|known| known.text != statement.text)
             {
                 found.push(statement);
@@ -138,64 +105,87 @@ pub fn statements(by: Speaker, message: &str) -> Vec<Statement> {
     found
 }
 
-fn statement(by: Speaker, clause: &str) -> Option<Statement> {
-    let clause = prose::without_openings(clause);
-    if clause.ends_with('?') || !BYTES.contains(&clause.len()) || clause.starts_with(['"', '“', '\'', '‘', '<', '|'])
+fn statement(by: Speaker, clause: &str, is_to_change: bool) -> Option<Statement> {
+    if clause.contains(prose::QUOTED) {
+        return None;
+    }
+    // "Decision (written to the log): …".
+    let decided = clause.split_once(": ").filter(|(head, _)| begins(&lowered(head), DECISION));
+    let decided = decided.map(|(_, tail)| format!("decision: {tail}"));
+    let mut clause = clause::without_openings(decided.as_deref().unwrap_or(clause));
+    if by == Speaker::Assistant && !LEADS.iter().any(|lead| lead.is_decision() && begins_as(clause.text, lead.text)) {
+        return None;
+    }
+    if is_to_change {
+        clause.announced += clause::REPAIR;
+    }
+    // "the rule here: never …": what follows a colon may be all of it.
+    stated(by, &clause).or_else(|| clause.behind_colon().and_then(|behind| stated(by, &behind))).or_else(|| {
+        // "that was a joke, we never …": a comma may stand for a full stop.
+        let (_, tail) = clause.text.split_once(", ")?;
+        let tail = clause::without_openings(tail);
+        let lower = lowered(tail.text);
+        (begins(&lower, "we|our|no|from now on|always|never") && !holds(&lower, POINTING))
+            .then(|| stated(by, &tail))
+            .flatten()
+    })
+}
+
+fn stated(by: Speaker, clause: &Clause<'_>) -> Option<Statement> {
+    let clause = clause.without_requests()?;
+    let text = clause.text;
+    if text.ends_with(['?', '？']) || !BYTES.contains(&text.len()) || text.starts_with(['"', '“', '\'', '‘', '<', '|'])
     {
         return None;
     }
-    let lower = lowered(clause);
-    if holds(&lower, HEDGES) || holds(&lower, PASSING) {
+    let lower = lowered(text);
+    let is_general = evidence::is_general(&lower);
+    if holds(&lower, HEDGES) || (!is_general && holds(&lower, PASSING)) || clause::asks(&lower) {
         return None;
     }
     let lead = LEADS.iter().find(|lead| lower.starts_with(lead.text) && lead.is_met(&lower));
-    let (kind, confidence, is_personal) = match lead {
-        Some(lead) => (lead.kind, lead.confidence, lead.is_personal),
-        None if is_order(&lower) => ("instruction", 0.8, false),
-        None if is_rule(&lower) => ("instruction", 0.6, false),
-        None => return None,
+    let (kind, confidence) = match lead {
+        Some(lead) => (lead.kind, lead.confidence),
+        None => judged(&lower, is_general, clause.announced)?,
     };
-    let is_decided = lead.is_some_and(|lead| kind == "decision" && lead.confidence >= 0.8);
-    if by == Speaker::Assistant && !is_decided {
+    if by == Speaker::Assistant && !lead.is_some_and(leads::Lead::is_decision) {
         return None;
     }
-    let text = prose::cut(match lead {
-        Some(lead) if lead.form == Form::Behind => clause.get(lead.text.len()..)?,
-        _ => clause,
+    let text = clause::bare(match lead {
+        Some(lead) if lead.form == Form::Behind => text.get(lead.text.len()..)?,
+        _ => text,
     });
-    let kind = if lead.is_some_and(|lead| lead.form == Form::Behind) { kind_behind(text, kind) } else { kind };
-    let enough = BYTES.contains(&text.len()) && text.split_whitespace().count() >= 3;
+    // Without spaces nobody can count words.
+    let enough = BYTES.contains(&text.len()) && (text.split_whitespace().count() >= 3 || !text.is_ascii());
     enough.then(|| Statement {
         kind,
         text: text.to_owned(),
         confidence: if by == Speaker::Assistant { OF_ASSISTANT } else { confidence },
-        is_personal,
+        is_personal: lead.is_some_and(|lead| lead.is_personal),
     })
 }
 
-/// In lower case as far as beginnings are concerned: places stay the same.
-fn lowered(clause: &str) -> String {
-    clause.to_ascii_lowercase()
-}
-
-/// What is said to be remembered is of its own kind.
-fn kind_behind(text: &str, otherwise: &'static str) -> &'static str {
-    let lower = lowered(text);
-    let lead = LEADS.iter().find(|lead| lead.form == Form::Whole && lower.starts_with(lead.text));
-    match lead {
-        Some(lead) => lead.kind,
-        None if is_order(&lower) || is_rule(&lower) => "instruction",
-        None => otherwise,
+/// Kind and confidence of what begins in no known way.
+fn judged(lower: &str, is_general: bool, announced: i8) -> Option<(&'static str, f64)> {
+    if is_settled(lower) {
+        return Some(("decision", 0.7));
     }
+    if is_order(lower) && !points_at_this(lower) {
+        return Some(("instruction", 0.8));
+    }
+    let is_general_order = is_general && orders(lower.strip_prefix("please ").unwrap_or(lower));
+    if clause::is_request(lower) || is_general_order {
+        return (is_general && !points(lower)).then_some(("instruction", 0.6));
+    }
+    evidence::weigh(lower, announced).map(|weighed| (weighed.kind, weighed.confidence))
 }
 
-/// True if the text holds one of these, as whole words.
-fn holds(lower: &str, parts: &[&str]) -> bool {
-    parts.iter().any(|part| {
-        lower.match_indices(part).any(|(place, _)| {
-            let is_end = |letter: Option<char>| letter.is_none_or(|letter| !letter.is_alphanumeric());
-            is_end(lower[..place].chars().next_back()) && is_end(lower[place + part.len()..].chars().next())
-        })
+/// "tabs and no spaces it is"; not "leave it as it is".
+fn is_settled(lower: &str) -> bool {
+    lower.strip_suffix(" it is").is_some_and(|choice| {
+        words(choice).count() < 6
+            && !begins(choice, evidence::ABOUT_NOTHING)
+            && !holds(choice, "as|how|what|whatever|who|where|than|think|hope|fine|good|great|way")
     })
 }
 
@@ -204,68 +194,25 @@ fn names_something(rest: &str) -> bool {
     let rest = rest.trim_start();
     // "we decided that all services log JSON" says it; "let's go with that approach" does not.
     let rest = rest.strip_prefix("that ").filter(|rest| rest.split_whitespace().count() > 2).unwrap_or(rest);
-    !rest.is_empty() && !holds_first(rest, REFERENCES)
-}
-
-/// True if a text begins with one of these words.
-fn holds_first(rest: &str, words: &[&str]) -> bool {
-    let rest = rest.trim_start();
-    let begins = |word: &&str| rest.strip_prefix(*word).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
-    words.iter().any(begins)
-}
-
-/// "always …", "never …", "don't ever …": for good, and by a verb that orders.
-fn is_order(lower: &str) -> bool {
-    let rest = lower.strip_prefix("please ").unwrap_or(lower);
-    let rest = rest.strip_prefix("you should ").or_else(|| rest.strip_prefix("you must ")).unwrap_or(rest);
-    let for_good = ["always ", "never ", "don't ever ", "do not ever ", "we always ", "we never "];
-    if let Some(rest) = for_good.iter().find_map(|beginning| rest.strip_prefix(beginning)) {
-        return orders(rest);
-    }
-    let not = ["don't ", "do not "].iter().find_map(|beginning| rest.strip_prefix(beginning));
-    let bounds = ["without asking", "without my", "unless i", "unless we", "by hand", "under any", "ever", "anywhere"];
-    if let Some(rest) = not {
-        return orders(rest) && holds(rest, &bounds) && !holds(rest, POINTING);
-    }
-    // "whenever you change the schema, run …"
-    let whenever = ["whenever you ", "every time you ", "before you ", "after you ", "when you "];
-    whenever.iter().take(2).any(|beginning| rest.starts_with(beginning))
-        && rest.split_once(", ").is_some_and(|(_, then)| {
-            orders(then.strip_prefix("always ").or_else(|| then.strip_prefix("please ")).unwrap_or(then))
-        })
-}
-
-fn orders(rest: &str) -> bool {
-    let word = rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '-')).next().unwrap_or_default();
-    !word.is_empty()
-        && VERBS.split(' ').any(|verb| verb == word)
-        && rest.len() > word.len() + 1
-        && !holds_first(&rest[word.len()..], PRONOUNS)
-}
-
-/// "every pull request must have a test": a rule for all of a kind.
-fn is_rule(lower: &str) -> bool {
-    ["all ", "every ", "each ", "no ", "any "].iter().any(|beginning| lower.starts_with(beginning))
-        && [" must ", " must not ", " may never ", " should never ", " should always "]
-            .iter()
-            .any(|word| lower.contains(word))
-        && !holds(lower, POINTING)
+    !rest.is_empty() && (!begins(rest, leads::REFERENCES) || begins(rest, evidence::SCOPES))
 }
 
 impl leads::Lead {
+    /// True if it says itself that something is decided.
+    fn is_decision(&self) -> bool {
+        self.kind == "decision" && self.confidence >= 0.8
+    }
+
     /// True if what follows it makes it what it seems to be.
     fn is_met(&self, lower: &str) -> bool {
         let rest = &lower[self.text.len()..];
-        match self.form {
-            Form::Choice => names_something(rest) && holds(rest, CHOICES),
-            Form::Fact => names_something(rest) && !holds(rest, TROUBLE) && !holds(rest, POINTING),
-            Form::Taste => {
-                names_something(rest)
-                    && !holds(rest, POINTING)
-                    && !["how ", "when ", "your ", "to see "].iter().any(|word| rest.starts_with(word))
+        names_something(rest)
+            && match self.form {
+                Form::Choice => holds(rest, leads::CHOICES),
+                Form::Fact => !holds(rest, TROUBLE) && !points(rest),
+                Form::Taste => !points(rest) && !begins(rest, "how|when|your|to see"),
+                Form::Whole | Form::Behind => true,
             }
-            Form::Whole | Form::Behind => names_something(rest),
-        }
     }
 }
 

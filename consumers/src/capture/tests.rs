@@ -96,6 +96,31 @@ fn what_says_otherwise_is_proposed_to_take_the_others_place() {
 }
 
 #[test]
+fn of_what_was_said_and_taken_back_only_the_later_is_proposed() {
+    for said_then in [
+        ["We decided to use Kafka for all events", "We decided to use NATS for all events"],
+        ["Let's go with Kafka for all events", "no wait, scratch that. We decided to use NATS for all events."],
+    ] {
+        let index = Index::new();
+        said(&index, &said_then);
+        assert_eq!(texts(&index), ["We decided to use NATS for all events"], "{said_then:?}");
+        assert_eq!(index.number("SELECT proposals AS n FROM hook_sessions"), 1);
+    }
+}
+
+#[test]
+fn what_claude_says_takes_nothing_back_that_its_user_said() {
+    let index = Index::new();
+    let said = [
+        (Speaker::User, "We decided to use Kafka for all events"),
+        (Speaker::Assistant, "Decision: use NATS for all events"),
+    ];
+    let item = handed_over(&index, &said).unwrap();
+    assert_eq!(index.consume(Stage::Capture, item).outcome, Outcome::Done);
+    assert_eq!(texts(&index).len(), 2);
+}
+
+#[test]
 fn who_accepts_all_has_it_at_once_but_for_corrections_and_what_claude_said() {
     let index = Index::new();
     index.memory.change(r#"UPDATE users SET profile = '{"preferences": {"accept_memories": true}}'"#);

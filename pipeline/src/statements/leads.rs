@@ -45,10 +45,6 @@ const fn behind(text: &'static str, kind: &'static str) -> Lead {
     Lead { text, kind, form: Form::Behind, confidence: 0.9, is_personal: false }
 }
 
-const fn fact(text: &'static str) -> Lead {
-    Lead { text, kind: "fact", form: Form::Fact, confidence: 0.6, is_personal: false }
-}
-
 const fn personal(text: &'static str) -> Lead {
     Lead { text, kind: "fact", form: Form::Fact, confidence: 0.7, is_personal: true }
 }
@@ -117,11 +113,33 @@ pub(super) const LEADS: &[Lead] = &[
     taste("i don't like "),
     taste("i do not like "),
     taste("i can't stand "),
+    taste("i don't want any "),
+    taste("i never want "),
     taste("my preference is "),
     taste("my preferred "),
     taste("my favourite "),
     taste("my favorite "),
     taste("we prefer "),
+    taste("ich bevorzuge "),
+    taste("ich mag "),
+    taste("je préfère "),
+    taste("prefiero "),
+    taste("prefiro "),
+    taste("odio "),
+    taste("ich möchte keine "),
+    taste("ich will keine "),
+    taste("je ne veux pas de "),
+    taste("no quiero "),
+    taste("não quero "),
+    decision("final decision is ", 0.9),
+    decision("wir haben uns für ", 0.8),
+    decision("wir haben beschlossen ", 0.8),
+    decision("wir haben entschieden ", 0.8),
+    decision("wir nehmen ab jetzt ", 0.8),
+    decision("on a décidé ", 0.8),
+    decision("nous avons décidé ", 0.8),
+    decision("hemos decidido ", 0.8),
+    decision("decidimos ", 0.8),
     instruction("from now on"),
     instruction("going forward"),
     instruction("in future,"),
@@ -141,70 +159,29 @@ pub(super) const LEADS: &[Lead] = &[
     instruction("the convention is "),
     instruction("our convention is "),
     instruction("our policy is "),
-    behind("remember that ", "fact"),
-    behind("remember: ", "fact"),
-    behind("remember, ", "fact"),
-    behind("please remember that ", "fact"),
-    behind("please remember: ", "fact"),
-    behind("keep in mind that ", "fact"),
-    behind("keep in mind: ", "fact"),
-    behind("please keep in mind that ", "fact"),
-    behind("for the record, ", "fact"),
-    fact("we use "),
-    fact("we're using "),
-    fact("we are using "),
-    fact("we don't use "),
-    fact("we do not use "),
-    fact("we no longer use "),
-    fact("we no longer support "),
-    fact("we don't support "),
-    fact("we deploy "),
-    fact("we release "),
-    fact("we ship "),
-    fact("we host "),
-    fact("we store "),
-    fact("we target "),
-    fact("we support "),
-    fact("we run "),
-    fact("we write "),
-    fact("we squash "),
-    fact("our ci "),
-    fact("our production "),
-    fact("our staging "),
-    fact("our database "),
-    fact("our default "),
-    fact("our main "),
-    fact("our team "),
-    fact("our api "),
-    fact("our backend "),
-    fact("our frontend "),
-    fact("our customers "),
-    fact("our users "),
-    fact("our minimum "),
-    fact("this project uses "),
-    fact("this project targets "),
-    fact("this project is "),
-    fact("this project runs "),
-    fact("this repo uses "),
-    fact("this repository uses "),
-    fact("this codebase uses "),
-    fact("this service runs "),
-    fact("the project uses "),
-    fact("the repo uses "),
-    fact("the default branch is "),
-    fact("the main branch is "),
-    fact("the production database "),
-    fact("the staging database "),
-    fact("the staging server "),
-    fact("the production server "),
-    fact("production runs "),
-    fact("prod runs "),
-    fact("staging runs "),
     personal("my name is "),
     personal("call me "),
     personal("my timezone is "),
     personal("my time zone is "),
+    personal("my editor "),
+    personal("my shell "),
+    personal("my machine "),
+    personal("my laptop "),
     personal("i work "),
+    personal("i maintain "),
+    personal("i own "),
+    personal("i review "),
+    personal("i only "),
+    personal("i took over "),
+    personal("i'm the "),
+    personal("i am the "),
+    personal("i'm responsible for "),
+    personal("i speak "),
+    personal("ich arbeite "),
+    personal("ich nutze "),
+    personal("je travaille "),
+    personal("trabajo "),
+    personal("trabalho "),
     personal("i live in "),
     personal("i use "),
     personal("i'm on macos"),
@@ -213,63 +190,19 @@ pub(super) const LEADS: &[Lead] = &[
 ];
 
 /// What makes of "let's use" a choice for good.
-pub(super) const CHOICES: &[&str] = &[
-    "instead of",
-    "rather than",
-    "everywhere",
-    "from now on",
-    "for all",
-    "for every",
-    "as our",
-    "as the",
-    "going forward",
-    "and not",
-    "not",
-    "by default",
-    "throughout",
-    "across the",
-];
+pub(super) const CHOICES: &str = "\
+    instead of|rather than|everywhere|from now on|for all|for every|as our|as the|going forward|and not|\
+    not|by default|throughout|across the";
 
 /// What points at something that only the conversation holds.
-pub(super) const REFERENCES: &[&str] = &[
-    "it",
-    "that",
-    "this",
-    "them",
-    "those",
-    "these",
-    "so",
-    "both",
-    "either",
-    "neither",
-    "one",
-    "option",
-    "the first",
-    "the second",
-    "the third",
-    "the last",
-    "the latter",
-    "the former",
-    "the other",
-    "the same",
-    "your",
-    "yours",
-    "what",
-    "whatever",
-    "which",
-    "plan",
-    "approach",
-    "to do it",
-    "to do that",
-    "to do this",
-    "on it",
-    "on that",
-    "on this",
-    "against it",
-];
+pub(super) const REFERENCES: &str = "\
+    nothing|to go|to talk|to wait|to meet|later|it|that|this|them|those|these|so|both|either|neither|\
+    one|option|the first|the second|the third|the last|the latter|the former|the other|the same|your|\
+    yours|what|whatever|which|plan|approach|to do it|to do that|to do this|on it|on that|on this|\
+    against it";
 
 /// The same behind a verb that orders.
-pub(super) const PRONOUNS: &[&str] = &["it", "that", "this", "them", "those", "these", "so", "one"];
+pub(super) const PRONOUNS: &str = "it|that|this|them|those|these|so|one";
 
 /// Verbs that order something for good. What only tells, "always fails", is none of them.
 pub(super) const VERBS: &str = "\
@@ -278,7 +211,7 @@ pub(super) const VERBS: &str = "\
     edit enable encrypt end escape explain expose extend follow force-push format generate group guess handle \
     hard-code hardcode hash ignore implement import include indent inherit install introduce invent keep leave let \
     link lint lock log make mark mention merge mock modify move name open order pass paste pick pin place prefer \
-    print publish push put quote raise read rebase refactor refer reference reformat release rely remove rename \
-    reply require respond restart retry return reuse review rewrite rotate run sanitise sanitize send set share show \
-    sign skip sort spawn speak split squash start stick stop store suggest swallow tag talk test throw touch \
-    translate try type unwrap update upgrade use validate vendor verify work wrap write";
+    print publish push put quote raise read rebase refactor refer reference reformat release rely remove rename reply \
+    require respond restart retry return reuse review rewrite rotate run sanitise sanitize send set share show sign \
+    skip sort spawn speak split squash start stick stop store suggest swallow tag talk test throw touch translate try \
+    type unwrap update upgrade use validate vendor verify work wrap write";

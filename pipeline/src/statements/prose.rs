@@ -1,60 +1,85 @@
 //! What of a message somebody wrote in sentences: without code, quotes, pasted output and markup.
 
-/// What a sentence may open with that says nothing.
-const OPENINGS: &[&str] = &[
-    "ok,",
-    "ok ",
-    "okay,",
-    "okay ",
-    "yes,",
-    "yes ",
-    "yeah,",
-    "yeah ",
-    "yep,",
-    "no,",
-    "so,",
-    "so ",
-    "right,",
-    "great,",
-    "perfect,",
-    "nice,",
-    "cool,",
-    "good,",
-    "sure,",
-    "alright,",
-    "actually,",
-    "hmm,",
-    "well,",
-    "btw,",
-    "btw ",
-    "by the way,",
-    "also,",
-    "also ",
-    "and ",
-    "but ",
-    "note:",
-    "fyi:",
-    "fyi,",
-    "fyi ",
-    "thanks,",
-    "thank you,",
-    "hi,",
-    "hey,",
-    "hello,",
-    "in this repo,",
-    "in this project,",
-    "for this project,",
-    "for this repo,",
-    "one more thing:",
-];
-/// Where a request for work follows that is none of the statement.
-const REQUESTS: &[&str] =
-    &[", so please ", ", so can you ", ", can you ", ", could you ", ", please ", ", so ", ". please ", ", then "];
+use super::{
+    clause::{HEARD, is_announcement},
+    words::{holds, lowered, words},
+};
+
+/// What stands for a quote that was taken out.
+pub(super) const QUOTED: char = '\u{fffc}';
+/// Most words of what stands in quotes as a name, and not as what somebody else says.
+const WORDS_OF_A_NAME: usize = 3;
+/// Before an empty line: what follows was pasted.
+const SHOWN: &str = "\
+    this is their|this is the|here is|here's|found this|look at this|from their|from the old|i got this";
+/// What a program's output begins with.
+const LEVELS: &str = "error|warn|info|debug|trace|fatal|warning|hint|err";
+
+/// What of a prompt is of who sent it: a heading begins a document, and a line that says so what somebody else wrote.
+pub(super) fn own(message: &str) -> &str {
+    let mut at = 0;
+    for line in message.split_inclusive('\n') {
+        let trimmed = line.trim();
+        let is_heading = trimmed.starts_with('#') && trimmed.trim_start_matches('#').starts_with(' ');
+        if is_heading {
+            return &message[..at];
+        }
+        at += line.len();
+        let behind = &message[at..];
+        let lower = lowered(trimmed);
+        let is_shown = behind.starts_with('\n') && holds(&lower, SHOWN);
+        // A list behind a colon may be one's own; anything else was pasted.
+        let is_list = behind.trim_start().starts_with(['-', '*', '•', '1']);
+        let is_heard = || !is_list || holds(lower.rsplit(". ").next().unwrap_or_default(), HEARD);
+        if is_shown || (lower.ends_with(':') && is_heard()) {
+            return &message[..at];
+        }
+    }
+    message
+}
+
+/// The message without what stands in quotes, unless it is a name; with one kind of apostrophe.
+pub(super) fn without_quotes(message: &str) -> String {
+    let message = message.replace('’', "'");
+    let mut kept = String::with_capacity(message.len());
+    let mut rest = message.as_str();
+    while let Some((before, quote, inner)) = opened_quote(rest) {
+        let is_inside = before.ends_with(char::is_alphanumeric);
+        let end =
+            end_of_quote(quote, inner).filter(|end| !is_inside && words(&inner[..*end]).count() > WORDS_OF_A_NAME);
+        kept.push_str(before);
+        kept.push(if end.is_some() { QUOTED } else { quote });
+        rest = inner.get(end.unwrap_or(0)..).unwrap_or_default();
+    }
+    kept.push_str(rest);
+    kept
+}
+
+/// What stands before a quote's mark, the mark, and what stands behind it.
+fn opened_quote(text: &str) -> Option<(&str, char, &str)> {
+    let at = text.find(['"', '“', '„', '«', '\'', '‘'])?;
+    let quote = text[at..].chars().next()?;
+    Some((&text[..at], quote, &text[at + quote.len_utf8()..]))
+}
+
+/// Where a quote ends, in its line.
+fn end_of_quote(quote: char, inner: &str) -> Option<usize> {
+    let line = inner.lines().next()?;
+    let marks: &[char] = match quote {
+        '"' => &['"'],
+        '“' | '„' => &['”', '“'],
+        '«' => &['»'],
+        _ => &['\''],
+    };
+    let mut ends = line.match_indices(marks).map(|(at, mark)| at + mark.len());
+    ends.find(|end| !line[*end..].starts_with(char::is_alphanumeric))
+}
 
 /// The sentences of what is prose in a message.
 pub(super) fn of(message: &str) -> impl Iterator<Item = &str> {
     let mut fence = false;
     let mut element: Option<String> = None;
+    let is_talk = message.lines().filter(|line| is_said_by_name(line)).count() > 1;
     let lines = message.lines().filter(move |line| {
         let trimmed = line.trim_start();
         if trimmed.starts_with("```") || trimmed.starts_with("~~~") {
@@ -73,9 +98,15 @@ pub(super) fn of(message: &str) -> impl Iterator<Item = &str> {
             }
             return false;
         }
-        !fence && is_prose(line)
+        !fence && is_prose(line) && !(is_talk && is_said_by_name(line))
     });
     lines.flat_map(sentences)
+}
+
+/// "dana: I vote for it": two such lines are a talk that was pasted.
+fn is_said_by_name(line: &str) -> bool {
+    line.split_once(": ")
+        .is_some_and(|(name, _)| name.chars().all(char::is_alphanumeric) && !is_announcement(&lowered(name)))
 }
 
 /// The element that a line opens, such as a reminder that a program put there.
@@ -91,19 +122,30 @@ fn is_prose(line: &str) -> bool {
         return false;
     }
     let line = line.trim();
-    if line.starts_with(['>', '$', '|', '[', '{', '}', '+', '@', '%', '\\']) || line.starts_with("//") {
-        return false;
-    }
+    let is_code = line.ends_with([';', '{', '}'])
+        || line.starts_with(['>', '$', '=', '^', '|', '[', '{', '}', '+', '@', '%', '\\'])
+        || ["//", "/*", "--"].iter().any(|mark| line.starts_with(mark))
+        || [" // ", " /* "].iter().any(|mark| line.contains(mark));
     // A time or a level at the beginning is a log's.
     let word = line.split_whitespace().next().unwrap_or_default();
     let is_stamp = word.bytes().filter(u8::is_ascii_digit).count() > 3;
-    let is_level = ["error", "warn", "info", "debug", "trace", "fatal", "warning"]
-        .contains(&word.trim_matches(|letter: char| !letter.is_alphanumeric()).to_ascii_lowercase().as_str());
-    let letters = line.chars().filter(|letter| letter.is_alphabetic() || letter.is_whitespace()).count();
-    !is_stamp && !is_level && letters * 5 >= line.chars().count() * 4
+    let letters = line.chars().filter(|letter| letter.is_alphanumeric() || letter.is_whitespace()).count();
+    !is_code && !is_stamp && !is_of_level(line) && letters * 5 >= line.chars().count() * 4
 }
 
-/// Cut at line ends and after `.`, `!` and `?` before a space; not after what is shortened.
+/// "error: …", "INFO …", "npm warn …"; not "error messages are …".
+fn is_of_level(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let first = words.next().unwrap_or_default();
+    let is_program = ["npm", "yarn", "pnpm"].contains(&first);
+    let level = if is_program { words.next().unwrap_or_default() } else { first };
+    let is_marked = is_program || level.ends_with([':', ']']) || level.bytes().all(|byte| byte.is_ascii_uppercase());
+    let level = level.trim_matches(|letter: char| !letter.is_alphanumeric()).to_ascii_lowercase();
+    is_marked && LEVELS.split('|').any(|known| known == level)
+}
+
+/// Cut at line ends, after `.`, `!` and `?` before a space, and after their like in Japanese; not after what is
+/// shortened.
 pub fn sentences(text: &str) -> impl Iterator<Item = &str> {
     text.lines().flat_map(|line| {
         let mut rest = line;
@@ -111,8 +153,10 @@ pub fn sentences(text: &str) -> impl Iterator<Item = &str> {
             if rest.is_empty() {
                 return None;
             }
-            let marks = [". ", "! ", "? "].iter().flat_map(|mark| rest.match_indices(*mark).map(|(at, _)| at));
-            let end = marks.filter(|at| !is_shortened(&rest[..*at])).min().map_or(rest.len(), |at| at + 1);
+            let marks = [". ", "! ", "? ", "。", "！", "？"].iter();
+            let ends =
+                marks.flat_map(|mark| rest.match_indices(*mark).map(|(at, mark)| (at, at + mark.trim_end().len())));
+            let end = ends.filter(|(at, _)| !is_shortened(&rest[..*at])).min().map_or(rest.len(), |(_, end)| end);
             let (sentence, after) = rest.split_at(end);
             rest = after.trim_start();
             Some(sentence)
@@ -131,28 +175,5 @@ pub(super) fn clauses(sentence: &str) -> impl Iterator<Item = &str> {
         .flat_map(|part| part.split(" – "))
         .flat_map(|part| part.split(" - "))
         .flat_map(|part| part.split("; "))
-}
-
-/// The clause without signs of lists and markup, and without what says nothing.
-pub(super) fn without_openings(clause: &str) -> &str {
-    let signs = |letter: char| letter.is_whitespace() || "-*#_•`".contains(letter);
-    let mut clause = clause.trim_matches(signs);
-    loop {
-        let opening = OPENINGS.iter().find(|opening| {
-            clause.get(..opening.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(opening))
-        });
-        let Some(opening) = opening else { return clause };
-        clause = clause[opening.len()..].trim_matches(signs);
-    }
-}
-
-/// The statement without what is asked for behind it, and without its end.
-pub(super) fn cut(text: &str) -> &str {
-    let lower = text.to_ascii_lowercase();
-    let end = REQUESTS.iter().filter_map(|request| lower.find(request)).min().unwrap_or(text.len());
-    text[..end]
-        .trim()
-        .trim_matches(|letter: char| "*_`".contains(letter))
-        .trim_end_matches(['.', '!', ',', ':', ';'])
-        .trim()
+        .flat_map(|part| part.split("。"))
 }

@@ -54,6 +54,95 @@ fn what_is_stated_is_found() {
 }
 
 #[test]
+fn what_is_said_in_passing_is_found_by_its_words() {
+    for (message, kind, text) in [
+        ("fix the typo, and btw the api is only reachable by VPN", "fact", "the api is only reachable by VPN"),
+        ("rename it and note that we use kebab-case for files", "fact", "we use kebab-case for files"),
+        ("add the page. One more thing: amounts are in cents", "fact", "amounts are in cents"),
+        ("Heads up, feature freeze starts on 12 May", "fact", "feature freeze starts on 12 May"),
+        ("The clusters are in Frankfurt by the way, you wrote Dublin", "fact", "The clusters are in Frankfurt"),
+        ("we don't bill in anything but euros", "fact", "we don't bill in anything but euros"),
+        ("logs are kept for 14 days", "fact", "logs are kept for 14 days"),
+        ("no, the port is 8081, not 8080", "fact", "the port is 8081, not 8080"),
+        ("QA signs off every release", "fact", "QA signs off every release"),
+        (
+            "generated code goes to src/gen, don't edit it by hand",
+            "fact",
+            "generated code goes to src/gen, don't edit it by hand",
+        ),
+        ("use conventional commits from now on", "instruction", "use conventional commits from now on"),
+        (
+            "when you add an endpoint, update openapi.yaml",
+            "instruction",
+            "when you add an endpoint, update openapi.yaml",
+        ),
+        ("tabs it is then? no. two spaces it is", "decision", "two spaces it is"),
+        (
+            "releases go out every second wednesday, put that into the README",
+            "fact",
+            "releases go out every second wednesday",
+        ),
+        ("Wir deployen nie freitags", "instruction", "Wir deployen nie freitags"),
+        ("nous utilisons pnpm partout", "fact", "nous utilisons pnpm partout"),
+        ("siempre usamos comillas simples", "instruction", "siempre usamos comillas simples"),
+        ("usamos sempre aspas simples", "instruction", "usamos sempre aspas simples"),
+        ("コミットメッセージは必ず英語で書く。ありがとう", "instruction", "コミットメッセージは必ず英語で書く"),
+        ("Decision (see the log): caches live in Redis", "decision", "caches live in Redis"),
+    ] {
+        assert_eq!(one(message), (kind, text.to_owned()), "{message}");
+    }
+}
+
+#[test]
+fn what_sounds_alike_and_passes_is_left_alone() {
+    for message in [
+        "our checkout shows a blank page on Safari 17, can you look",
+        "we get a 404 on every page",
+        "we need an index on the orders table",
+        "we deployed every Friday at my last job",
+        "the loop never ends when n is 0",
+        "the table has 2 million rows",
+        "all 42 tests are passing",
+        "images are too big, compress them to 200 KB",
+        "our exports are in UTC. fix that",
+        "never do that again",
+        "always use the dark theme in these screenshots",
+        "as it is",
+        "leave it as it is",
+        "add validation: names must have three letters at least",
+        "two things: all buttons must be round",
+        "my boss wrote: \"every service must own its data and never share it\"",
+        "the docs say that requests are limited to 100 a minute",
+        "oh sure, we always test in production",
+        "of course we never write tests here",
+        "dana: we always deploy on Fridays\npetr: we never do",
+        "found this in the wiki\n\nAll commits must be signed.",
+        "is this normal?\n# Contributing\nNever push to main.",
+        "their README says:\n- Always pin the major version",
+        "const all = 3; // never change this for any reason\nsort them",
+        "npm warn every release before 6 is unsupported",
+        "do we always run migrations before a deploy",
+        "kannst du immer alle tests laufen lassen",
+        "この関数は必ずnullを返しますか",
+    ] {
+        assert_eq!(stated(message), [], "{message}");
+    }
+}
+
+#[test]
+fn a_line_behind_a_colon_may_be_ones_own_list() {
+    let found =
+        stated("what they told me:\n- staging is refreshed every Sunday at 4\n- invoices must never be deleted");
+    assert_eq!(found.len(), 2, "{found:?}");
+}
+
+#[test]
+fn what_is_taken_back_is_told() {
+    assert!(takes_back("no wait, scratch that. We use NATS."));
+    assert!(!takes_back("We use NATS for events. Kafka is what we had."));
+}
+
+#[test]
 fn what_is_asked_considered_quoted_or_pasted_states_nothing() {
     for message in [
         "Should we use Postgres or MySQL?",
@@ -114,7 +203,7 @@ fn what_is_about_a_person_is_told_apart() {
 proptest! {
     #[test]
     fn nothing_that_is_said_breaks_it(
-        message in "(\\PC{0,30}|we decided to |<a>|</a>|```|\n|\u{130}|always use ){0,12}",
+        message in "(\\PC{0,30}|we decided to |<a>|</a>|```|\n|\u{130}|always use |, |: |btw |\"|’|must |。){0,12}",
     ) {
         for statement in statements(Speaker::User, &message) {
             prop_assert!(BYTES.contains(&statement.text.len()));
