@@ -14,6 +14,8 @@
 
 pub mod likeness;
 
+use std::collections::HashSet;
+
 use pipeline::{
     chat::profile::Profile,
     constants,
@@ -47,7 +49,7 @@ use pipeline::{
 };
 use retrieval::keyword;
 
-use self::likeness::Likeness;
+use self::likeness::{Likeness, Said};
 use crate::chat::memory_proposals::embedded;
 
 /// Most statements of one message that are compared: each is a look into the index.
@@ -89,7 +91,7 @@ fn stated(cursor: &CaptureCursor) -> Vec<(Speaker, Statement)> {
         }
         before = found.len();
         for statement in statements::statements(said.by, &said.text) {
-            let is_kept = !statement.text.contains("[withheld") && !secrets::contains(&statement.text);
+            let is_kept = !statement.text.contains("[withheld") && secrets::find_said(&statement.text).is_none();
             let is_new = found.iter().all(|(_, known)| normal_form(&known.text) != normal_form(&statement.text));
             if is_kept && is_new && found.len() < COMPARED {
                 found.push((said.by, statement));
@@ -135,8 +137,9 @@ async fn read<P: Database>(
     let mut memories = found.all(proposed)?;
     if !like.is_empty() {
         let done = look.commit(ports).await?;
+        let mut seen: HashSet<MemoryId> = memories.iter().map(|memory: &MemoryRow| memory.id.clone()).collect();
         for like in like {
-            memories.extend(done.all(like)?);
+            memories.extend(done.all::<MemoryRow>(like)?.into_iter().filter(|memory| seen.insert(memory.id.clone())));
         }
     }
     let ever = found.first(ever)?.unwrap_or_default();
@@ -160,6 +163,7 @@ enum Planned {
 /// A memory that is to be proposed.
 struct Proposal {
     statement: Statement,
+    says: Said,
     by: Speaker,
     project: Option<String>,
     /// What it would correct.
@@ -170,11 +174,14 @@ struct Proposal {
 fn plan(cursor: &CaptureCursor, stated: Vec<(Speaker, Statement)>, known: &Known) -> Vec<Planned> {
     let mut planned = Vec::new();
     let mut left = known.left;
+    let remembered: Vec<(&MemoryRow, Said)> =
+        known.memories.iter().map(|memory| (memory, likeness::said(&memory.text))).collect();
     for (by, statement) in stated {
         let project = cursor.project.clone().filter(|_| !statement.is_personal);
         // What is about another project says nothing about this one.
-        let near = known.memories.iter().filter(|memory| memory.project.is_none() || memory.project == project);
-        let compared = near.map(|memory| (memory, likeness::of(&memory.text, &statement.text)));
+        let near = remembered.iter().filter(|(memory, _)| memory.project.is_none() || memory.project == project);
+        let says = likeness::said(&statement.text);
+        let compared = near.map(|(memory, said)| (*memory, likeness::of(said, &says)));
         let compared: Vec<(&MemoryRow, Likeness)> = compared.collect();
         let of = |wanted: Likeness| compared.iter().find(|(_, found)| *found == wanted).map(|(memory, _)| *memory);
         if let Some(same) = of(Likeness::Same) {
@@ -185,31 +192,35 @@ fn plan(cursor: &CaptureCursor, stated: Vec<(Speaker, Statement)>, known: &Known
         let was_known = known.ever.iter().any(|text| normal_form(text) == form);
         let is_said_before = planned.iter().any(|planned| {
             matches!(planned, Planned::Proposed(before)
-                     if likeness::of(&before.statement.text, &statement.text) == Likeness::Same)
+                     if likeness::of(&before.says, &says) == Likeness::Same)
         });
         if was_known || is_said_before {
             continue;
         }
         if by == Speaker::User {
             let proposed = planned.len();
-            planned.retain(|planned| !planned.is_taken_back_by(&statement));
+            planned.retain(|planned| !planned.is_taken_back_by(&says));
             left += proposed - planned.len();
         }
         if left == 0 {
             continue;
         }
         left -= 1;
-        let contrary = of(Likeness::Contrary).map(|memory| (memory.id.clone(), memory.text.clone()));
-        planned.push(Planned::Proposed(Proposal { statement, by, project, contrary }));
+        // What corrects a proposal that nobody accepted takes the place of what that would have corrected.
+        let contrary = of(Likeness::Contrary).map(|memory| {
+            let corrected = memory.supersedes.clone().filter(|_| memory.state == "proposed");
+            (corrected.unwrap_or_else(|| memory.id.clone()), memory.text.clone())
+        });
+        planned.push(Planned::Proposed(Proposal { statement, says, by, project, contrary }));
     }
     planned
 }
 
 impl Planned {
     /// Of two things that were just said and are contrary the later holds.
-    fn is_taken_back_by(&self, statement: &Statement) -> bool {
+    fn is_taken_back_by(&self, says: &Said) -> bool {
         matches!(self, Self::Proposed(before)
-                 if likeness::of(&before.statement.text, &statement.text) == Likeness::Contrary)
+                 if likeness::of(&before.says, says) == Likeness::Contrary)
     }
 }
 

@@ -7,6 +7,7 @@
 /// Longest name of a project, in bytes.
 pub const NAME_BYTES: usize = 200;
 
+const TOO_LONG: &str = "it has more than 200 bytes";
 const LOCAL: &str = "it is a path of this machine";
 
 /// A git remote as `host/path`: without scheme, user, port, `.git` and a slash at its end, the host in lower case.
@@ -38,6 +39,10 @@ pub fn normalised(remote: &str) -> Option<String> {
 /// # Errors
 /// Why it is none.
 pub fn checked(name: &str) -> Result<String, &'static str> {
+    // With the white space around it, as the description counts.
+    if name.len() > NAME_BYTES {
+        return Err(TOO_LONG);
+    }
     let name = name.trim();
     if name.starts_with('/') {
         return Err(LOCAL);
@@ -61,7 +66,7 @@ fn plain(name: &str) -> Result<String, &'static str> {
         return Err("it is empty");
     }
     if name.len() > NAME_BYTES {
-        return Err("it has more than 200 bytes");
+        return Err(TOO_LONG);
     }
     if name.chars().any(char::is_control) {
         return Err("it is more than one line");
@@ -114,6 +119,7 @@ mod tests {
             assert!(checked(name).is_err(), "{name:?}");
         }
         assert!(checked(&"x".repeat(NAME_BYTES + 1)).is_err());
+        assert_eq!(checked(&format!("{}x", " ".repeat(NAME_BYTES))), Err(TOO_LONG));
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //! The rules, their names, beginnings, alphabets and lengths, are those of gitleaks 8.30
 //! (<https://github.com/gitleaks/gitleaks>, `config/gitleaks.toml`, MIT licence), as far as they know a secret by its
 //! form or by a general name. Of the names of single services, and of its 1,446 stop words, nothing is kept: pairs of
-//! letters tell words from what is random. A line that says `gitleaks:allow` is left alone, as it is there.
+//! letters tell words from what is random. A line of a file that says `gitleaks:allow` is left alone, as it is there
+//! ([`find_unmarked`]); what is said to an agent or by one has no such marks.
 //!
 //! It runs inside of Workers, so there are no regular expressions. Three bytes at a time are looked up in a bitmap of
 //! what rules begin with; only where it says so the rules themselves are asked. No rule reads on without a bound.
@@ -16,6 +17,7 @@
 mod assigned;
 mod credentials;
 mod private_key;
+mod prose;
 mod randomness;
 mod rules;
 mod token;
@@ -56,14 +58,31 @@ struct Found {
 
 /// The first secret of a text.
 pub fn find(text: &str) -> Option<Secret<'_>> {
-    let (rule, range) = next(text, 0)?;
-    let line = 1 + text.get(..range.start).unwrap_or_default().matches('\n').count();
-    Some(Secret { rule, text: text.get(range.clone()).unwrap_or_default(), line, start: range.start })
+    found(text, next(text, 0, Marks::Nothing)?)
 }
 
-/// True if a text holds a secret.
-pub fn contains(text: &str) -> bool {
-    next(text, 0).is_some()
+/// The first secret of a file's text, but for lines that say `gitleaks:allow`.
+pub fn find_unmarked(text: &str) -> Option<Secret<'_>> {
+    found(text, next(text, 0, Marks::Allowed)?)
+}
+
+/// The first secret of what somebody says: also a word that looks random in a sentence about passwords.
+pub fn find_said(text: &str) -> Option<Secret<'_>> {
+    find(text).or_else(|| prose::search(text).and_then(|Found { rule, range }| found(text, (rule, range))))
+}
+
+fn found<'a>(text: &'a str, (rule, range): (&'static str, Range<usize>)) -> Option<Secret<'a>> {
+    let line = 1 + text.get(..range.start).unwrap_or_default().matches('\n').count();
+    Some(Secret { rule, text: text.get(range.clone())?, line, start: range.start })
+}
+
+/// What `gitleaks:allow` on a line means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marks {
+    /// Somebody who knows it says that the line holds no secret.
+    Allowed,
+    /// Nothing: whoever is to be kept from it could write it.
+    Nothing,
 }
 
 /// The text with `[withheld: <rule>]` in place of each secret.
@@ -77,6 +96,15 @@ pub fn withhold(text: &str) -> Cow<'_, str> {
     withheld
 }
 
+/// The same of what somebody says ([`find_said`]).
+pub fn withhold_said(text: &str) -> String {
+    let mut withheld = withhold(text).into_owned();
+    while let Some(Found { rule, range }) = prose::search(&withheld) {
+        withheld.replace_range(range, &format!("[withheld: {rule}]"));
+    }
+    withheld
+}
+
 /// The text without this secret and those behind it.
 fn without(text: &str, first: (&'static str, Range<usize>)) -> String {
     let mut kept = String::with_capacity(text.len());
@@ -85,20 +113,20 @@ fn without(text: &str, first: (&'static str, Range<usize>)) -> String {
         kept.push_str(text.get(end..range.start).unwrap_or_default());
         kept.push_str(&format!("[withheld: {rule}]"));
         end = range.end;
-        secret = next(text, end);
+        secret = next(text, end, Marks::Nothing);
     }
     kept.push_str(text.get(end..).unwrap_or_default());
     kept
 }
 
 /// The first secret that begins at this place or behind it: what stands before counts for nothing.
-fn next(text: &str, from: usize) -> Option<(&'static str, Range<usize>)> {
+fn next(text: &str, from: usize, marks: Marks) -> Option<(&'static str, Range<usize>)> {
     let bytes = text.as_bytes();
     let mut from = from;
     loop {
         let Found { rule, range } = search(bytes.get(from..)?, false)?;
         let range = from + range.start..from + range.end;
-        if !is_allowed(bytes, &range) {
+        if marks == Marks::Nothing || !is_allowed(bytes, &range) {
             return Some((rule, range));
         }
         // What it seemed to reach over may hold another, on a line that nobody spoke for.

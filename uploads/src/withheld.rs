@@ -66,7 +66,7 @@ fn by_text(document: &DocumentInput) -> Option<Reason> {
         ("metadata", metadata.as_deref()),
     ];
     fields.into_iter().find_map(|(field, text)| {
-        let secret = secrets::find(text?)?;
+        let secret = secrets::find_unmarked(text?)?;
         let said = secret.described();
         let detail = format!(
             "{said}: take it out, say gitleaks:allow on that line if it is none, or insist with ?allow_secrets=true"

@@ -49,14 +49,16 @@ const EXACT: char = '=';
 /// More words than a statement has.
 const WORDS: usize = 64;
 
-/// The words that mean something, whether it is denied, and whether their order matters.
-struct Said {
+/// The words of a statement that mean something, whether it is denied, and whether their order matters.
+#[derive(Clone, Debug)]
+pub struct Said {
     words: Vec<String>,
     is_denied: bool,
     is_ordered: bool,
 }
 
-fn said(text: &str) -> Said {
+/// Reads what a statement says, once for however many it is compared with.
+pub fn said(text: &str) -> Said {
     let mut said = Said { words: Vec::new(), is_denied: false, is_ordered: false };
     for (place, word) in text.split_whitespace().take(WORDS).enumerate() {
         // Signs inside and before say what is meant: "C++", "9:30", "-5", "--force", ".env".
@@ -90,9 +92,9 @@ fn is_same_word(one: &str, other: &str) -> bool {
 }
 
 /// How `new` stands to `known`.
-pub fn of(known: &str, new: &str) -> Likeness {
-    let (known, new) = (said(known), said(new));
-    if known.words.is_empty() || new.words.is_empty() {
+pub fn of(known: &Said, new: &Said) -> Likeness {
+    // What differs in more than a word is about something else: most of what is compared, and soon told.
+    if known.words.is_empty() || new.words.is_empty() || known.words.len().abs_diff(new.words.len()) > 1 {
         return Likeness::Other;
     }
     let (shared, removed, added) = compared(&known.words, &new.words);
@@ -179,7 +181,7 @@ mod tests {
             ("We deploy on Thursdays", "we always deploy on Thursday"),
             ("never force-push to main", "Never force-push to main!"),
         ] {
-            assert_eq!(of(known, new), Likeness::Same, "{known} / {new}");
+            assert_eq!(of(&said(known), &said(new)), Likeness::Same, "{known} / {new}");
         }
     }
 
@@ -194,7 +196,7 @@ mod tests {
             ("I prefer tabs over spaces", "I prefer spaces over tabs"),
             ("Use tabs in Go files", "Never use tabs in Go files"),
         ] {
-            assert_eq!(of(known, new), Likeness::Contrary, "{known} / {new}");
+            assert_eq!(of(&said(known), &said(new)), Likeness::Contrary, "{known} / {new}");
         }
     }
 
@@ -206,19 +208,19 @@ mod tests {
             ("We use tabs", "We use tabs in Go files and spaces in Python"),
             ("Paul leads the payments team", "Paula reviews the payments code"),
         ] {
-            assert_eq!(of(known, new), Likeness::Other, "{known} / {new}");
+            assert_eq!(of(&said(known), &said(new)), Likeness::Other, "{known} / {new}");
         }
     }
 
     proptest! {
         #[test]
         fn a_text_says_the_same_as_itself(text in "[a-z]{4,8}( [a-z]{4,8}){1,8}") {
-            prop_assert_ne!(of(&text, &text), Likeness::Contrary);
+            prop_assert_ne!(of(&said(&text), &said(&text)), Likeness::Contrary);
         }
 
         #[test]
         fn whatever_is_compared_is_compared(one in "\\PC{0,80}", other in "\\PC{0,80}") {
-            of(&one, &other);
+            of(&said(&one), &said(&other));
         }
     }
 }

@@ -21,7 +21,7 @@ fn handed_over(index: &Index, said: &[(Speaker, &str)]) -> Option<ItemId> {
     let mut work = Transaction::default();
     for (by, text) in said {
         let said = Said { by: *by, text: (*text).to_owned() };
-        work.write(hook_sessions::hear(user, SESSION, &said, now).unwrap());
+        work.write(hook_sessions::hear(user, SESSION, None, &said, now).unwrap());
     }
     let job = JobId::new(now, memory.bytes());
     work.write(create::capture_job(NewCaptureJob { id: &job, user, session: SESSION, is_last: true, now }));

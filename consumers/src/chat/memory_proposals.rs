@@ -33,7 +33,7 @@ const CONFIDENCE: f64 = 0.6;
 pub async fn find<P: Database + Clock + Random>(ports: &P, context: &Context) -> Result<Vec<MemoryProposal>, Failure> {
     let mut statements = statements::statements(&context.question);
     // Whoever says a password says it once; it is not kept.
-    statements.retain(|statement| !secrets::contains(&statement.text));
+    statements.retain(|statement| secrets::find_said(&statement.text).is_none());
     if statements.is_empty() || !context.turn.request.may_use_memory() {
         return Ok(Vec::new());
     }

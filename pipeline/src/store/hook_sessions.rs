@@ -30,6 +30,11 @@ pub struct HookSession {
 }
 
 impl HookSession {
+    /// Returns true if it was told anything.
+    pub fn was_told_something(&self) -> bool {
+        !self.told.is_empty()
+    }
+
     /// Returns true if something of this name was told.
     pub fn was_told(&self, name: &str) -> bool {
         self.told.split('\n').any(|told| told == name)
@@ -76,13 +81,14 @@ pub fn begin(user: &UserId, session: &str, project: Option<&str>, told: &str, no
     .bind(now)
 }
 
-/// Notes what a session is told beside what it was told before. `told` is names, each behind a line end.
-pub fn tell(user: &UserId, session: &str, told: &str, now: Timestamp) -> Write {
+/// Notes what a session is told beside what it was told before. `told` is names, each behind a line end. The project is
+/// noted where none is so far.
+pub fn tell(user: &UserId, session: &str, project: Option<&str>, told: &str, now: Timestamp) -> Write {
     // The newest names: those that were told long ago are out of the model's sight.
     Write::new(
-        "INSERT INTO hook_sessions (user_id, session_id, started_at, used_at, told, said, captures, proposals)
-         VALUES (?1, ?2, ?4, ?4, ?3, '[]', 0, 0)
-         ON CONFLICT (user_id, session_id) DO UPDATE SET
+        "INSERT INTO hook_sessions (user_id, session_id, started_at, used_at, told, said, captures, proposals, project)
+         VALUES (?1, ?2, ?4, ?4, ?3, '[]', 0, 0, ?6)
+         ON CONFLICT (user_id, session_id) DO UPDATE SET project = coalesce(project, excluded.project),
              used_at = excluded.used_at, told = substr(told || excluded.told, -?5)",
     )
     .bind(user)
@@ -90,17 +96,25 @@ pub fn tell(user: &UserId, session: &str, told: &str, now: Timestamp) -> Write {
     .bind(told)
     .bind(now)
     .bind(constants::HOOK_TOLD_BYTES)
+    .bind(project)
 }
 
-/// Keeps what was said in a session until it is captured, unless as much is kept as may be or enough was proposed.
+/// Keeps what was said in a session until it is captured, unless as much is kept as may be or enough was proposed. The
+/// project is noted where none is so far.
 ///
 /// # Errors
 /// A bug if the data cannot be written as JSON.
-pub fn hear(user: &UserId, session: &str, said: &Said, now: Timestamp) -> Result<Write, Failure> {
+pub fn hear(
+    user: &UserId,
+    session: &str,
+    project: Option<&str>,
+    said: &Said,
+    now: Timestamp,
+) -> Result<Write, Failure> {
     Ok(Write::new(
-        "INSERT INTO hook_sessions (user_id, session_id, started_at, used_at, told, said, captures, proposals)
-         VALUES (?1, ?2, ?4, ?4, '', json_array(json(?3)), 0, 0)
-         ON CONFLICT (user_id, session_id) DO UPDATE SET
+        "INSERT INTO hook_sessions (user_id, session_id, started_at, used_at, told, said, captures, proposals, project)
+         VALUES (?1, ?2, ?4, ?4, '', json_array(json(?3)), 0, 0, ?8)
+         ON CONFLICT (user_id, session_id) DO UPDATE SET project = coalesce(project, excluded.project),
              used_at = excluded.used_at, said = json_insert(said, '$[#]', json(?3))
          WHERE proposals < ?5 AND captures < ?6 AND length(said) + length(?3) < ?7",
     )
@@ -110,7 +124,29 @@ pub fn hear(user: &UserId, session: &str, said: &Said, now: Timestamp) -> Result
     .bind(now)
     .bind(constants::HOOK_PROPOSALS)
     .bind(constants::HOOK_CAPTURES)
-    .bind(constants::HOOK_SAID_BYTES))
+    .bind(constants::HOOK_SAID_BYTES)
+    .bind(project))
+}
+
+/// A session by its id.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SessionId {
+    /// As Claude Code calls it.
+    pub session_id: String,
+}
+
+/// A session of the user, but for this one, in which something was said that nobody handed over since `before`: its end
+/// was not told.
+pub fn left_behind(user: &UserId, but: Option<&str>, before: Timestamp) -> Query<SessionId> {
+    Query::new(
+        "SELECT session_id FROM hook_sessions
+         WHERE user_id = ?1 AND session_id IS NOT ?2 AND said <> '[]' AND used_at < ?3 AND captures < ?4
+         ORDER BY used_at LIMIT 1",
+    )
+    .bind(user)
+    .bind(but)
+    .bind(before)
+    .bind(constants::HOOK_CAPTURES)
 }
 
 /// Takes what was said out of a session's row, in the transaction that gave it to a job.

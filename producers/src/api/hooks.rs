@@ -15,6 +15,7 @@ mod said;
 mod start;
 
 use http::StatusCode;
+use pipeline::failure::Failure;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -53,15 +54,26 @@ impl HookAnswer {
     }
 }
 
+/// A failure beside an answer costs nobody the answer; beside none it stands in the log.
+fn unless_answered(context: Option<&String>, done: Result<(), Failure>) -> Result<(), Failure> {
+    if context.is_some() { Ok(()) } else { done }
+}
+
 /// Answers the route.
 pub async fn claude_code<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
     let body: Value = serde_json::from_slice(call.request.body()).unwrap_or_default();
     let input = Input::of(&body);
     let answer = match input.event {
-        Event::SessionStart => HookAnswer::of("SessionStart", start::context(ports, call, &input).await?),
+        Event::SessionStart => {
+            let context = start::context(ports, call, &input).await?;
+            unless_answered(context.as_ref(), said::hand_over_left_behind(ports, call, &input).await)?;
+            HookAnswer::of("SessionStart", context)
+        }
         Event::UserPromptSubmit => {
-            said::hear_prompt(ports, call, &input).await?;
-            HookAnswer::of("UserPromptSubmit", prompt::context(ports, call, &input).await?)
+            let heard = said::hear_prompt(ports, call, &input).await;
+            let context = prompt::context(ports, call, &input).await?;
+            unless_answered(context.as_ref(), heard)?;
+            HookAnswer::of("UserPromptSubmit", context)
         }
         Event::Stop | Event::PreCompact | Event::SessionEnd => {
             said::hand_over(ports, call, &input).await?;

@@ -1,10 +1,11 @@
 //! What is said in a session of Claude Code, from the hooks to memories that are proposed.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use consumers::capture::likeness::{self, Likeness};
 use pipeline::{
     constants::{HOOK_SAID_BYTES, LEASE},
     job::message::Message,
-    time::MILLISECOND,
+    time::{HOUR, MILLISECOND},
 };
 use serde_json::{Value, json};
 use test_platform::ready;
@@ -66,6 +67,51 @@ fn what_was_decided_is_proposed_when_claude_stops() {
     // Nothing is recalled that nobody accepted.
     let recalled = rig.request("GET", "/api/memory?query=postgres+ledger", &Value::Null).body;
     assert_eq!(recalled["items"], json!([]));
+}
+
+#[test]
+fn a_session_whose_start_was_not_heard_is_of_the_project_that_its_prompts_name() {
+    let rig = Rig::new(1);
+    let prompt = json!({"prompt": "We decided to use Postgres 15 for the ledger.", "project": PROJECT});
+    hook(&rig, "UserPromptSubmit", &prompt);
+    hook(&rig, "Stop", &json!({ "project": PROJECT }));
+    rig.drain();
+    assert_eq!(proposed(&rig)[0]["project"], PROJECT);
+}
+
+#[test]
+fn what_is_stated_behind_a_long_paste_is_kept() {
+    let rig = Rig::new(1);
+    let paste = "x".repeat(200) + "\n";
+    say(&rig, &format!("{}\nWe decided to use Kafka for all events.", paste.repeat(30)));
+    assert_eq!(rig.memory.look("SELECT json_array_length(said) AS kept FROM hook_sessions"), [json!({"kept": 1})]);
+    end(&rig, "Stop");
+    rig.drain();
+    assert_eq!(texts(&rig).len(), 1);
+}
+
+#[test]
+fn what_was_said_in_a_terminal_that_was_closed_is_captured_when_its_user_comes_back() {
+    let rig = Rig::new(1);
+    say(&rig, "We decided to use Kafka for all events.");
+    let begin = |session: &str| {
+        let body = json!({"hook_event_name": "SessionStart", "session_id": session});
+        assert_eq!(rig.request("POST", "/hooks/claude-code", &body).status, 200);
+        rig.drain();
+    };
+    begin("another");
+    assert_eq!(texts(&rig).len(), 0, "it may still go on");
+    rig.memory.advance(HOUR + MILLISECOND);
+    begin(SESSION);
+    assert_eq!(texts(&rig).len(), 0, "it does go on");
+    begin("a third");
+    assert_eq!(texts(&rig).len(), 0, "it was heard of just now");
+    rig.memory.advance(HOUR + MILLISECOND);
+    begin("a fourth");
+    assert_eq!(texts(&rig).len(), 1);
+    rig.memory.advance(HOUR + MILLISECOND);
+    begin("a fifth");
+    assert_eq!(jobs(&rig), 1);
 }
 
 #[test]
@@ -137,6 +183,38 @@ fn no_secret_is_kept_anywhere() {
 }
 
 #[test]
+fn what_a_sentence_calls_a_secret_is_not_kept_nor_is_what_a_mark_speaks_for() {
+    let rig = Rig::new(1);
+    let secrets = [concat!("q83GfkVzRr", "7i1B3KrW"), concat!("AKIA", "QYLPMN5HFIQ3BZ7W")];
+    say(&rig, &format!("We decided that the password for the vpn is {} for good.", secrets[0]));
+    say(&rig, &format!("Remember that the AWS key is {} gitleaks:allow on staging.", secrets[1]));
+    let kept = json!(rig.memory.look("SELECT said FROM hook_sessions")).to_string();
+    end(&rig, "SessionEnd");
+    rig.drain();
+    let rest = json!(rig.memory.look("SELECT * FROM memories, job_items")).to_string();
+    assert!(secrets.iter().all(|secret| !kept.contains(secret) && !rest.contains(secret)), "{kept} {rest}");
+    for secret in secrets {
+        let text = format!("The password is {secret} # gitleaks:allow");
+        assert_eq!(rig.request("POST", "/api/memory", &json!({ "text": text })).body["code"], "holds_secret");
+    }
+}
+
+#[test]
+fn what_corrects_a_proposal_corrects_what_that_would_have() {
+    let rig = Rig::new(1);
+    let first =
+        rig.request("POST", "/api/memory", &json!({"text": "We use Postgres 14 for the ledger"})).body["id"].clone();
+    for version in [15, 16] {
+        say(&rig, &format!("We use Postgres {version} for the ledger"));
+        end(&rig, "SessionEnd");
+        rig.drain();
+    }
+    let found = proposed(&rig);
+    let newest = found.iter().find(|memory| memory["text"].as_str().unwrap().contains("16")).unwrap();
+    assert_eq!(newest["supersedes"], first, "{found:?}");
+}
+
+#[test]
 fn a_correction_takes_the_others_place_when_it_is_confirmed() {
     let rig = Rig::new(1);
     let first =
@@ -173,10 +251,9 @@ fn a_proposal_is_corrected_in_one_call() {
 
 #[test]
 fn pairs_that_differ_in_what_matters_are_not_merged() {
-    let rules = consumers::capture::likeness::of;
     let merged: Vec<_> = tests::memories::different()
         .into_iter()
-        .filter(|(one, other)| rules(one, other) == consumers::capture::likeness::Likeness::Same)
+        .filter(|(one, other)| likeness::of(&likeness::said(one), &likeness::said(other)) == Likeness::Same)
         .collect();
     assert!(merged.is_empty(), "{merged:?}");
 }

@@ -8,7 +8,7 @@ use pipeline::{
 };
 use producers::schedule::Schedule;
 use serde_json::{Value, json};
-use test_platform::Service;
+use test_platform::{Fate, Service};
 use tests::rig::{Answer, Rig};
 
 const PROJECT: &str = "github.com/ada/ledger";
@@ -127,6 +127,42 @@ fn what_a_session_was_told_at_its_start_is_not_told_with_a_prompt() {
     assert_eq!(told(&rig, "one", "when should I deploy?"), "");
     let text = told(&rig, "one", "what does post_invoice do?");
     assert!(text.contains("- src/ledger.rs:") && !text.contains(&format!("- {PROJECT}")), "{text}");
+}
+
+#[test]
+fn a_session_that_is_resumed_is_told_nothing_again() {
+    let rig = furnished();
+    assert_eq!(started(&rig, "two", &json!({"source": "resume"})), started(&rig, "three", &json!({})), "told never");
+    assert_ne!(started(&rig, "one", &json!({"source": "startup"})), "");
+    assert_eq!(started(&rig, "one", &json!({"source": "resume"})), "");
+    assert_eq!(told(&rig, "one", "when should I deploy?"), "", "it was told when it began");
+    assert_ne!(started(&rig, "one", &json!({"source": "clear"})), "", "all that it was told is gone");
+}
+
+#[test]
+fn what_cannot_be_noted_is_told_all_the_same() {
+    let rig = furnished();
+    let mut answered = Vec::new();
+    for call in 1..12 {
+        let mut calls = 0;
+        rig.memory.set_fates(move || {
+            calls += 1;
+            if calls == call { Fate::Fails } else { Fate::Works }
+        });
+        answered.push(!started(&rig, &format!("session-{call}"), &json!({})).is_empty());
+        rig.memory.heal();
+    }
+    // Without the key, the day or what is known there is nothing to tell. The note is the last that is asked for.
+    let asked = answered.iter().rposition(|is_told| !is_told).unwrap();
+    assert!((1..=3).contains(&asked) && answered[asked + 1..].iter().all(|is_told| *is_told), "{answered:?}");
+    let mut calls = 0;
+    rig.memory.set_fates(move || {
+        calls += 1;
+        if calls == asked + 2 { Fate::Fails } else { Fate::Works }
+    });
+    assert_ne!(started(&rig, "unnoted", &json!({})), "");
+    rig.memory.heal();
+    assert!(rig.memory.look("SELECT 1 FROM hook_sessions WHERE session_id = 'unnoted'").is_empty());
 }
 
 #[test]

@@ -176,7 +176,7 @@ fn no_file_of_this_repository_holds_what_looks_like_a_secret() {
     for (name, bytes) in tracked.chain(walked) {
         let Some(Ok(text)) = bytes.map(String::from_utf8) else { continue };
         looked_at += 1;
-        assert_eq!(secrets::find(&text).map(|secret| secret.described()), None, "{name}");
+        assert_eq!(secrets::find_unmarked(&text).map(|secret| secret.described()), None, "{name}");
     }
     assert!(looked_at > 300, "{looked_at} files");
 }

@@ -25,6 +25,8 @@ pub struct HookInput {
     pub last_assistant_message: Option<Value>,
     /// The project that is worked in: its git remote or a name. `friend hook session-start` adds it.
     pub project: Option<Value>,
+    /// Of `SessionStart`: why it begins. What is resumed remembers what it was told.
+    pub source: Option<Value>,
     /// Of `SessionStart`: most tokens of the answer, 200 to 8,000; 1,200 without it.
     pub max_tokens: Option<Value>,
 }
@@ -50,6 +52,8 @@ pub(super) struct Input<'a> {
     pub(super) prompt: &'a str,
     pub(super) last_message: &'a str,
     pub(super) project: Option<String>,
+    /// The session goes on where it was, with all that it was told.
+    pub(super) is_resumed: bool,
     /// Most bytes of what a session is told when it begins.
     pub(super) bytes: usize,
 }
@@ -79,6 +83,7 @@ impl<'a> Input<'a> {
             prompt: text("prompt"),
             last_message: text("last_assistant_message"),
             project: project::checked(text("project")).ok(),
+            is_resumed: text("source") == "resume",
             bytes: tokens * BYTES_PER_TOKEN,
         }
     }

@@ -66,7 +66,8 @@ pub(super) async fn context<P: Database + Clock>(
     }
     let names = memories.iter().map(|memory| memory.id.to_string()).chain(places.iter().map(Place::name));
     let told = names.fold(String::new(), |told, name| told + "\n" + &name);
-    hook_sessions::tell(&call.tenant.user, session, &told, ports.now()).run(ports).await?;
+    let project = input.project.as_deref();
+    hook_sessions::tell(&call.tenant.user, session, project, &told, ports.now()).run(ports).await?;
     Ok(Some(in_words(&found.session, &memories, &places)))
 }
 

@@ -6,7 +6,7 @@
 use pipeline::{
     constants::HOOK_SAID_BYTES,
     failure::Failure,
-    ids::JobId,
+    ids::{JobId, UserId},
     job::{
         cursors::{Said, Speaker},
         message::Stage,
@@ -20,11 +20,14 @@ use pipeline::{
         counters, hook_sessions,
         jobs::create::{self, NewCaptureJob, NewItem},
     },
+    time::Span,
 };
 
 use super::input::{Event, Input};
 use crate::http::call::Call;
 
+/// A session that was not heard of for so long is over, whether its end was told or not.
+const LEFT_BEHIND: Span = Span::hours(1);
 /// Bytes of a message that are kept: four messages at least of what a session may keep.
 const MESSAGE_BYTES: usize = HOOK_SAID_BYTES / 4;
 
@@ -53,9 +56,27 @@ fn heard<P: Clock>(
         return Ok(None);
     }
     // Before it is cut: half a secret is not known as one.
-    let text = secrets::withhold(text);
-    let text = text[..text.floor_char_boundary(MESSAGE_BYTES)].to_owned();
-    hook_sessions::hear(&call.tenant.user, session, &Said { by, text }, ports.now()).map(Some)
+    let text = stating(by, &secrets::withhold_said(text));
+    let project = input.project.as_deref();
+    hook_sessions::hear(&call.tenant.user, session, project, &Said { by, text }, ports.now()).map(Some)
+}
+
+/// As much of a message as is kept: all of it, or of a long one the lines that state something.
+fn stating(by: Speaker, text: &str) -> String {
+    if text.len() <= MESSAGE_BYTES {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for line in text.lines().filter(|line| !statements::statements(by, line).is_empty()) {
+        kept.push_str(line);
+        kept.push('\n');
+        if kept.len() >= MESSAGE_BYTES {
+            break;
+        }
+    }
+    // Lines that state something together alone: what the message begins with is as good as any.
+    let kept = if kept.is_empty() { text.to_owned() } else { kept };
+    kept[..kept.floor_char_boundary(MESSAGE_BYTES)].to_owned()
 }
 
 /// Hands what was said to the stage capture, if anything was: one transaction, after which it is not lost.
@@ -64,13 +85,36 @@ where
     P: Database + Queue + Clock + Random,
 {
     let Some(session) = input.session else { return Ok(()) };
-    let (user, now) = (&call.tenant.user, ports.now());
-    let job = JobId::new(now, ports.bytes());
     let mut work = Transaction::default();
     if let Some(write) = heard(ports, call, input, Speaker::Assistant, input.last_message)? {
         work.write(write);
     }
-    let is_last = input.event != Event::Stop;
+    hand_over_session(ports, &call.tenant.user, session, input.event != Event::Stop, work).await
+}
+
+/// Hands over what was said in a session of the user whose end was never told: its terminal was closed.
+pub(super) async fn hand_over_left_behind<P>(ports: &P, call: &Call<'_>, input: &Input<'_>) -> Result<(), Failure>
+where
+    P: Database + Queue + Clock + Random,
+{
+    let user = &call.tenant.user;
+    let before = ports.now().plus(-LEFT_BEHIND);
+    let Some(left) = hook_sessions::left_behind(user, input.session, before).first(ports).await? else { return Ok(()) };
+    hand_over_session(ports, user, &left.session_id, true, Transaction::default()).await
+}
+
+async fn hand_over_session<P>(
+    ports: &P,
+    user: &UserId,
+    session: &str,
+    is_last: bool,
+    mut work: Transaction,
+) -> Result<(), Failure>
+where
+    P: Database + Queue + Clock + Random,
+{
+    let now = ports.now();
+    let job = JobId::new(now, ports.bytes());
     // Without anything said there is no job, and everything after it changes nothing.
     work.write(create::capture_job(NewCaptureJob { id: &job, user, session, is_last, now }));
     work.write(counters::take_item_numbers(&job, 1));

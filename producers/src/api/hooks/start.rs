@@ -35,7 +35,11 @@ pub(super) async fn context<P: Database + Clock>(
     let mut look = Transaction::default();
     let known = look.query(memories::for_session(user, project, MEMORIES));
     let last = look.query(hook_sessions::last(user, project, input.session));
+    let before = look.query(hook_sessions::session(user, input.session.unwrap_or_default()));
     let found = look.commit(ports).await?;
+    if input.is_resumed && found.first(before)?.is_some_and(|before| before.was_told_something()) {
+        return Ok(None);
+    }
     let since = found.first(last)?.and_then(|last| last.used_at);
     let changed = match since {
         Some(since) => read::changed_since(user, project, since, CHANGED + 1).all(ports).await?,
@@ -46,7 +50,11 @@ pub(super) async fn context<P: Database + Clock>(
     text.changed(project, since, &changed);
     if let Some(session) = input.session {
         // Also of a session that is told nothing: the next one asks what changed since.
-        hook_sessions::begin(user, session, project, &text.told, ports.now()).run(ports).await?;
+        let noted = hook_sessions::begin(user, session, project, &text.told, ports.now()).run(ports).await;
+        // A note that cannot be written costs nobody the answer.
+        if text.text.is_empty() {
+            noted?;
+        }
     }
     Ok((!text.text.is_empty()).then(|| text.with_heading(project)))
 }

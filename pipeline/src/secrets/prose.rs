@@ -1,0 +1,85 @@
+//! What a sentence calls a secret: "the password for the VPN is …". Nothing is assigned there, so what counts is a word
+//! that says so somewhere in the line, and another that looks random. Too bold for source code, which is full of both;
+//! what people say to an agent, or have it remember, loses little by it.
+
+use std::ops::Range;
+
+use super::{Found, randomness};
+
+/// Words that say that a secret may stand in their line, in any form.
+const TELLING: [&str; 9] =
+    ["password", "passwd", "passphrase", "passcode", "passwort", "secret", "token", "credential", "api key"];
+/// Bytes of the shortest and of the longest that is looked at.
+const BYTES: Range<usize> = 8..151;
+/// What stands around a word.
+const AROUND: &[char] =
+    &['.', ',', ';', ':', '!', '?', '(', ')', '[', ']', '{', '}', '<', '>', '"', '\'', '`', '*', '_'];
+
+/// The first word of a text that a sentence calls a secret.
+pub fn search(text: &str) -> Option<Found> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some(range) = in_line(line) {
+            return Some(Found { rule: "said-to-be-secret", range: start + range.start..start + range.end });
+        }
+        start += line.len();
+    }
+    None
+}
+
+fn in_line(line: &str) -> Option<Range<usize>> {
+    let lower = line.to_ascii_lowercase();
+    if !TELLING.iter().any(|word| lower.contains(word)) {
+        return None;
+    }
+    line.split_whitespace().map(|word| word.trim_matches(AROUND)).find(|word| is_meant(word)).map(|word| {
+        // A part of the line, so that it begins within it.
+        let start = word.as_ptr() as usize - line.as_ptr() as usize;
+        start..start + word.len()
+    })
+}
+
+/// A path, an address, a call or a name in code is no secret.
+fn is_meant(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    BYTES.contains(&bytes.len())
+        && !word.contains(['/', '\\', '(', '=', '_'])
+        && (randomness::is_random(bytes) || randomness::is_password(b"", bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Option<&str> {
+        search(text).map(|found| &text[found.range])
+    }
+
+    #[test]
+    fn what_a_sentence_calls_a_secret_is_one() {
+        for (text, secret) in [
+            ("Remember that the password for the vpn is q83GfkVzRr7i1B3KrW at work.", "q83GfkVzRr7i1B3KrW"),
+            (
+                "hi\nAlways use token BwR4y9ojfmjoQoaG1LlqsajBIxNKu8iT when calling it",
+                "BwR4y9ojfmjoQoaG1LlqsajBIxNKu8iT",
+            ),
+            ("the admin password should be `wNxEkk2GDEEv!x7` everywhere", "wNxEkk2GDEEv!x7"),
+        ] {
+            assert_eq!(found(text), Some(secret), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_talks_of_secrets_is_none() {
+        for text in [
+            "We rotate every password after 90 days, by Vault 1.15",
+            "Tokens come from https://login.example.com/oauth2/v2.0/token",
+            "the token endpoint is /oauth2/v2/token and the secret lives in secrets/prod.yaml",
+            "We count tokens with cl100k_base, never with o200k_base",
+            "a token lives 15 minutes, a secret in Kubernetes 30d",
+            "use the commit q83GfkVzRr7i1B3KrW",
+        ] {
+            assert_eq!(found(text), None, "{text}");
+        }
+    }
+}
