@@ -28,6 +28,8 @@ use self::rules::{Form, Rule};
 
 /// A line that says so holds no secret, whatever it looks like.
 const ALLOWED: &[u8] = b"gitleaks:allow";
+/// The rule of what a sentence calls a secret.
+const SAID: &str = "said-to-be-secret";
 /// How far from a secret that is looked for: a line may be as long as its text.
 const ALLOWED_WITHIN: usize = 1_000;
 
@@ -68,7 +70,7 @@ pub fn find_unmarked(text: &str) -> Option<Secret<'_>> {
 
 /// The first secret of what somebody says: also a word that looks random in a sentence about passwords.
 pub fn find_said(text: &str) -> Option<Secret<'_>> {
-    find(text).or_else(|| prose::search(text).and_then(|Found { rule, range }| found(text, (rule, range))))
+    find(text).or_else(|| found(text, (SAID, prose::search(text)?)))
 }
 
 fn found<'a>(text: &'a str, (rule, range): (&'static str, Range<usize>)) -> Option<Secret<'a>> {
@@ -99,8 +101,8 @@ pub fn withhold(text: &str) -> Cow<'_, str> {
 /// The same of what somebody says ([`find_said`]).
 pub fn withhold_said(text: &str) -> String {
     let mut withheld = withhold(text).into_owned();
-    while let Some(Found { rule, range }) = prose::search(&withheld) {
-        withheld.replace_range(range, &format!("[withheld: {rule}]"));
+    while let Some(range) = prose::search(&withheld) {
+        withheld.replace_range(range, &format!("[withheld: {SAID}]"));
     }
     withheld
 }
