@@ -67,7 +67,7 @@ fn show(check: &Check) {
         "warning" => (WARNING, "!"),
         _ => (BAD, "✗"),
     };
-    output::line(&format!("{} {:10} {}", styled(style, mark), check.name, check.said));
+    output::line(&format!("{} {:10} {}", styled(style, mark), check.name, output::harmless(&check.said)));
 }
 
 fn examine(global: &Global, say: &mut dyn FnMut(Check)) -> Result<(), Failure> {
