@@ -10,6 +10,7 @@ mod jobs;
 mod keys;
 mod login;
 mod memories;
+mod probe;
 mod search;
 mod session;
 mod status;

@@ -414,14 +414,15 @@ fn what_is_gone_is_removed_when_somebody_says_so_and_what_was_uploaded_otherwise
 #[test]
 fn without_git_the_nearest_repository_is_the_root_and_names_the_project() {
     let folder = Folder::new("gitless");
-    folder.write("shop/.git/config", "");
+    folder.write("shop/.git/config", "[remote \"origin\"]\n\turl = work:owner/store.git\n");
     folder.write("shop/src/new.md", "some text");
     folder.write("other.md", "not part of it");
     let server = deployment(&[]);
     let within = folder.0.join("shop/src");
     let ran = run(friend(&server.url, &within, &["--json", "push"]).env("PATH", ""));
     let report = ran.json();
-    assert_eq!((&report["project"], &report["added"]), (&json!("shop"), &json!(["src/new.md"])), "{ran:?}");
+    let expected = (&json!("work/owner/store"), &json!(["src/new.md"]));
+    assert_eq!((&report["project"], &report["added"]), expected, "{ran:?}");
 }
 
 #[test]
@@ -790,4 +791,109 @@ fn an_export_goes_on_without_what_cannot_be_read() {
         assert_eq!(read(document["file"].as_str().unwrap()), original);
     }
     assert!(read("memories.jsonl").contains("mem_a") && read("profile.json").contains("usr_a"));
+}
+
+#[test]
+fn a_wrong_word_is_an_error_of_usage_before_anything_is_asked() {
+    let folder = Folder::new("usage");
+    let server = Server::start(|_, _| json_answer(422, problem(422, "invalid", "no")));
+    for arguments in [
+        &["remember", "--kind", "poem", "tea"][..],
+        &["memory", "ls", "--state", "bogus"],
+        &["search", "--type", "x", "tea"],
+    ] {
+        assert_eq!(run(&mut friend(&server.url, &folder.0, arguments)).code, 2, "{arguments:?}");
+    }
+    assert!(server.asked().is_empty());
+}
+
+#[test]
+fn what_is_ignored_is_not_pushed_by_being_named() {
+    let folder = Folder::new("ignored");
+    folder.write(".gitignore", "private.yaml\n");
+    folder.write("private.yaml", "some text");
+    let server = deployment(&[]);
+    let ran = run(&mut friend(&server.url, &folder.0, &["--json", "push", "--project", "shop", "private.yaml"]));
+    let skipped = ran.json()["skipped"].clone();
+    assert_eq!((ran.code, &skipped[0]["path"]), (0, &json!("private.yaml")), "{ran:?}");
+    assert!(skipped[0]["why"].as_str().unwrap().contains("ignored"), "{skipped}");
+    assert!(server.asked_for("/api/index").is_empty());
+}
+
+#[test]
+fn a_status_that_is_watched_goes_on_while_a_job_rests_for_a_moment() {
+    let folder = Folder::new("rests");
+    let soon = time::OffsetDateTime::now_utc() + time::Duration::seconds(30);
+    let soon = soon.format(&time::format_description::well_known::Rfc3339).unwrap();
+    let server = Server::start(move |asked, before| match asked.path.split('?').next().unwrap_or_default() {
+        "/health" => json_answer(200, json!({ "status": "ok" })),
+        "/api/jobs" if before < 3 => json_answer(200, json!({ "items": [{ "id": "job_a", "finished_at": null }] })),
+        "/api/jobs" => json_answer(200, json!({ "items": [] })),
+        _ => json_answer(200, json!({ "id": "job_a", "status": "parked", "parked_until": soon, "stages": [] })),
+    });
+    assert_eq!(run(&mut friend(&server.url, &folder.0, &["status", "--watch"])).code, 0);
+    assert_eq!(server.asked_for("/health").len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hook_that_is_passed_on_without_the_program_names_the_project_as_well() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin/hooks/pass_on.sh");
+    for (remote, project) in [
+        ("work:owner/name.git", Some("ssh://work/owner/name.git")),
+        ("git@github.com:owner/name.git", Some("git@github.com:owner/name.git")),
+        ("https://ada:secret@github.com/owner/name", Some("https://github.com/owner/name")),
+        ("C:/git/name", None),
+        ("/srv/git/name.git", None),
+    ] {
+        let folder = Folder::new("passed-on");
+        folder.write("bin/friend", "#!/bin/sh\nexit 1\n");
+        folder.write("bin/curl", "#!/bin/sh\ncat >sent\necho '{}'\n");
+        for name in ["bin/friend", "bin/curl"] {
+            std::fs::set_permissions(folder.0.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        for arguments in [&["init", "--quiet"][..], &["remote", "add", "origin", remote]] {
+            assert!(Command::new("git").args(arguments).current_dir(&folder.0).status().unwrap().success());
+        }
+        let path = format!("{}:{}", folder.0.join("bin").display(), std::env::var("PATH").unwrap_or_default());
+        let mut hook = Command::new("sh");
+        hook.arg(&script).arg("stop").current_dir(&folder.0).env("PATH", path);
+        hook.env("FRIEND_URL", "https://friend.example").env("FRIEND_KEY", "cf_test_key");
+        let ran = run_with_input(&mut hook, "{\"session_id\":\"s\"}");
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "{}\n"), "{ran:?}");
+        let sent: Value = serde_json::from_slice(&std::fs::read(folder.0.join("sent")).unwrap()).unwrap();
+        assert_eq!(sent["project"].as_str(), project, "{remote}");
+    }
+}
+
+#[test]
+fn a_bench_says_how_long_a_document_takes_to_be_found_and_leaves_none_behind() {
+    let folder = Folder::new("bench");
+    let sent = std::sync::Mutex::new(String::new());
+    let server = Server::start(move |asked, _| match (asked.method.as_str(), asked.path.split('?').next().unwrap()) {
+        ("GET", "/api/documents") => json_answer(200, json!({ "items": [{ "id": "doc_a" }] })),
+        ("GET", "/api/documents/doc_a/original") => json_answer(200, json!("an extraordinary word")),
+        ("POST", "/api/index") => {
+            *sent.lock().unwrap() = asked.json()["external_id"].as_str().unwrap().to_owned();
+            json_answer(202, json!({ "job_id": "job_a" }))
+        }
+        ("POST", "/api/search") => {
+            let name = sent.lock().unwrap().clone();
+            json_answer(200, json!({ "hits": [{ "document_id": "doc_a", "external_id": name }] }))
+        }
+        ("GET", _) => json_answer(200, json!({ "id": "job_a", "status": "succeeded", "stages": [] })),
+        _ => json_answer(202, json!({ "job_id": "job_b" })),
+    });
+    let ran = run(&mut friend(&server.url, &folder.0, &["--json", "bench"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let measured = ran.json();
+    let of_probe = &measured["searchable"];
+    assert!(of_probe["by_words_ms"].is_u64() && of_probe["by_meaning_ms"].as_u64() >= of_probe["by_words_ms"].as_u64());
+    assert_eq!((&measured["documents"], &measured["word"]["recall_at_10"]), (&json!(1), &json!(1.0)));
+    let modes: Vec<Value> = server.asked_for("/api/search").iter().map(|asked| asked.json()["mode"].clone()).collect();
+    assert_eq!(modes, [Value::Null, Value::Null, json!("keyword"), json!("vector")]);
+    let removed = server.asked().pop().unwrap();
+    let name = server.asked_for("/api/index")[0].json()["external_id"].as_str().unwrap().to_owned();
+    assert_eq!((removed.method.as_str(), removed.path), ("DELETE", format!("/api/documents?external_id={name}")));
 }
