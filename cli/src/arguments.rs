@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use pipeline::filters::DOCUMENT_TYPES;
 
 /// Claude's Friend on the command line: pushes a repository, searches it, asks, remembers.
 #[derive(Debug, Parser)]
@@ -165,8 +166,8 @@ pub struct Search {
     /// Only documents with this tag; may be given several times.
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<String>,
-    /// Only code, doc or conversation.
-    #[arg(long = "type", value_name = "TYPE")]
+    /// Only documents of this type.
+    #[arg(long = "type", value_name = "TYPE", value_parser = DOCUMENT_TYPES)]
     pub kind: Option<String>,
     /// Only in this language, such as rust.
     #[arg(long)]
@@ -261,8 +262,8 @@ pub struct Remember {
     /// What to remember.
     #[arg(required = true)]
     pub text: Vec<String>,
-    /// fact, preference, decision, instruction or note.
-    #[arg(long, default_value = "fact")]
+    /// What it is.
+    #[arg(long, default_value = "fact", value_parser = ["fact", "preference", "decision", "instruction", "note"])]
     pub kind: String,
     /// Always recall it.
     #[arg(long)]
@@ -295,8 +296,8 @@ pub struct Recall {
 pub enum Memory {
     /// List everything remembered.
     Ls {
-        /// Only proposed, active or superseded ones.
-        #[arg(long)]
+        /// Only those in this state.
+        #[arg(long, value_parser = ["proposed", "active", "superseded"])]
         state: Option<String>,
     },
     /// Look through what was proposed: accept, edit, reject.

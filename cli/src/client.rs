@@ -211,11 +211,11 @@ impl Client {
                 Ok(reply) => refused(&self.url, &reply),
                 Err(error) => (unreachable(&self.url, &error), Verdict::of_error(&error)),
             };
-            let may_repeat = request.may_repeat && request.impatient.is_none();
-            match attempts.pause(verdict, may_repeat) {
-                Some(pause) => std::thread::sleep(pause),
-                None => return Err(attempts.give_up(failure)),
+            // What an attempt deleted whose answer was lost is not there for the next one.
+            if request.method == "DELETE" && failure.exit == Exit::NotFound && attempts.may_be_done() {
+                return Ok(Reply { status: 204, headers: HeaderMap::new(), body: Vec::new() });
             }
+            wait(&mut attempts, verdict, request, failure)?;
         }
     }
 
@@ -228,14 +228,19 @@ impl Client {
         if let Some(heard) = heard {
             request = request.with("last-event-id", heard);
         }
-        let response = self.attempt(&request).map_err(|error| unreachable(&self.url, &error))?;
-        match response.status().as_u16() {
-            200 => Ok(Some(BufReader::new(response.into_body().into_reader()))),
-            204 => Ok(None),
-            _ => {
-                let reply = read(response, &request).map_err(|error| unreachable(&self.url, &error))?;
-                Err(refused(&self.url, &reply).0)
-            }
+        let mut attempts = Attempts::default();
+        loop {
+            let answer = self.attempt(&request).and_then(|response| match response.status().as_u16() {
+                200 => Ok(Ok(response)),
+                _ => read(response, &request).map(Err),
+            });
+            let (failure, verdict) = match answer {
+                Ok(Ok(response)) => return Ok(Some(BufReader::new(response.into_body().into_reader()))),
+                Ok(Err(reply)) if reply.status == 204 => return Ok(None),
+                Ok(Err(reply)) => refused(&self.url, &reply),
+                Err(error) => (unreachable(&self.url, &error), Verdict::of_error(&error)),
+            };
+            wait(&mut attempts, verdict, &request, failure)?;
         }
     }
 
@@ -264,6 +269,14 @@ impl Client {
     }
 }
 
+/// Waits before the next attempt; if there is none, that was the last failure.
+fn wait(attempts: &mut Attempts, verdict: Verdict, request: &Request<'_>, failure: Failure) -> Result<(), Failure> {
+    let may_repeat = request.may_repeat && request.impatient.is_none();
+    let pause = attempts.pause(verdict, may_repeat).ok_or_else(|| attempts.give_up(failure))?;
+    std::thread::sleep(pause);
+    Ok(())
+}
+
 fn read(response: Response<Body>, request: &Request<'_>) -> Result<Reply, ureq::Error> {
     let (head, mut body) = response.into_parts();
     // What is no answer to a HEAD or a 204 has no body.
@@ -278,7 +291,7 @@ fn read(response: Response<Body>, request: &Request<'_>) -> Result<Reply, ureq::
 /// What a refusal means, and whether it is worth another attempt.
 fn refused(url: &str, reply: &Reply) -> (Failure, Verdict) {
     let problem: Option<Problem> = serde_json::from_slice(&reply.body).ok();
-    let verdict = Verdict::of_refusal(reply.status, &reply.headers);
+    let verdict = Verdict::of_refusal(reply.status, &reply.headers, problem.as_ref());
     let said =
         problem.as_ref().map_or_else(|| format!("{url} answers {}", reply.status), |problem| problem.detail.clone());
     let (exit, advice) = match reply.status {
@@ -286,9 +299,7 @@ fn refused(url: &str, reply: &Reply) -> (Failure, Verdict) {
         404 | 410 => (Exit::NotFound, None),
         429 => (Exit::Quota, None),
         300..=399 => (Exit::Failed, Some("this address leads elsewhere: `friend login` with the other one".to_owned())),
-        500.. => {
-            (Exit::Failed, Some("it was tried several times; try again later, or look with `friend doctor`".to_owned()))
-        }
+        500.. => (Exit::Failed, Some("try again later, or look with `friend doctor`".to_owned())),
         _ => (Exit::Failed, None),
     };
     (Failure { exit, said, advice, problem }, verdict)

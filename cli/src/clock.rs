@@ -4,9 +4,16 @@ use std::time::Duration;
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
+use crate::escapes::harmless;
+
 /// Now, in UTC.
 pub fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
+}
+
+/// So long from now, where the calendar goes as far.
+pub fn after(span: Duration) -> Option<OffsetDateTime> {
+    now().checked_add(span.try_into().ok()?)
 }
 
 /// A point in time as people read it.
@@ -16,7 +23,7 @@ pub fn text(at: OffsetDateTime) -> String {
 
 /// What the API writes, as people read it; as it came, if it is no time.
 pub fn text_of(rfc3339: &str) -> String {
-    OffsetDateTime::parse(rfc3339, &Rfc3339).map_or_else(|_| rfc3339.to_owned(), text)
+    OffsetDateTime::parse(rfc3339, &Rfc3339).map_or_else(|_| harmless(rfc3339).into_owned(), text)
 }
 
 /// True for a time that nobody waits for with a program open.
@@ -26,7 +33,9 @@ pub fn is_far(rfc3339: &str) -> bool {
 
 /// How long ago that was.
 pub fn ago(rfc3339: &str) -> String {
-    let Ok(at) = OffsetDateTime::parse(rfc3339, &Rfc3339) else { return rfc3339.to_owned() };
+    let Ok(at) = OffsetDateTime::parse(rfc3339, &Rfc3339) else {
+        return harmless(rfc3339).into_owned();
+    };
     format!("{} ago", span((now() - at).try_into().unwrap_or_default()))
 }
 

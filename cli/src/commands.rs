@@ -10,6 +10,7 @@ mod jobs;
 mod keys;
 mod login;
 mod memories;
+mod probe;
 mod search;
 mod session;
 mod status;
@@ -18,7 +19,7 @@ mod usage;
 use clap::CommandFactory as _;
 
 use crate::{
-    arguments::{Arguments, Command},
+    arguments::{Arguments, Command, Session},
     context::Context,
     failure::{Exit, Failure},
     output::Output,
@@ -49,6 +50,10 @@ pub fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
             Ok(())
         }
         Command::Doctor => doctor::doctor(global, output),
+        // A guest has a ticket, and no key.
+        Command::Session(guest @ Session::Join { ticket: Some(_), .. }) => {
+            session::session(&guest, &Context::without_key(global, output)?)
+        }
         command => on_deployment(command, &Context::new(global, output)?),
     }
 }

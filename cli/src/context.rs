@@ -21,4 +21,13 @@ impl Context {
         let key = configuration::key(&url)?;
         Ok(Self { client: Client::new(&url, &key), output })
     }
+
+    /// The deployment that is meant, for who has no key and needs none.
+    ///
+    /// # Errors
+    /// None is named.
+    pub fn without_key(global: &Global, output: Output) -> Result<Self, Failure> {
+        let url = configuration::url(global.url.as_deref())?;
+        Ok(Self { client: Client::new(&url, ""), output })
+    }
 }

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use pipeline::problem::Problem;
 use serde_json::{Value, json};
 
+use crate::escapes::harmless;
+
 /// What the program ends with: a script tells by it what to do next. docs/cli.md lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -55,6 +57,15 @@ impl Failure {
         Self::new(Exit::Failed, format!("{}: {error}", path.display()))
     }
 
+    /// Says it on standard error.
+    pub fn say(&self, json: bool) {
+        if json {
+            anstream::eprintln!("{}", self.json());
+        } else {
+            anstream::eprintln!("{}", self.text());
+        }
+    }
+
     /// As people read it.
     pub fn text(&self) -> String {
         let mut text = format!("friend: {}", self.said);
@@ -67,7 +78,7 @@ impl Failure {
         if let Some(advice) = &self.advice {
             let _ = write!(text, "\n  {advice}");
         }
-        text
+        harmless(&text).into_owned()
     }
 
     /// As programs read it.

@@ -7,6 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use console::Term;
 use serde_json::Value;
 
+pub use crate::escapes::harmless;
 use crate::failure::{Exit, Failure};
 
 /// What stands out.
@@ -99,19 +100,38 @@ pub fn table(names: &[&str], rows: Vec<Vec<String>>) {
     }
 }
 
-/// A field of an answer as text: nothing for what is null.
+/// A field of an answer as text that may be shown: nothing for what is null.
 pub fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => harmless(text).into_owned(),
         other => other.to_string(),
+    }
+}
+
+/// A whole document: as it is, but on a terminal, which would do what it says.
+///
+/// # Errors
+/// It cannot be written.
+pub fn document(bytes: &[u8]) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    let written = if stdout.is_terminal() {
+        stdout.write_all(harmless(&String::from_utf8_lossy(bytes)).as_bytes())
+    } else {
+        stdout.write_all(bytes)
+    };
+    match written.and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Failed, format!("it cannot be written: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 
 /// The beginning of a text, in one line and in so many columns.
 pub fn excerpt(text: &str, columns: usize) -> String {
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    console::truncate_str(&flat, columns, "…").into_owned()
+    console::truncate_str(&harmless(&flat), columns, "…").into_owned()
 }
 
 /// A part of a whole, as a bar.
@@ -128,15 +148,23 @@ pub fn bar(share: f64, columns: usize) -> String {
     format!("{}{}", styled(style, &"█".repeat(full)), styled(DIM, &"░".repeat(columns - full)))
 }
 
+/// Looks whether somebody can be asked.
+///
+/// # Errors
+/// Nobody can.
+pub fn check_somebody_answers(question: &str, flag: &str) -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Usage, format!("{question} Nobody is here to answer")).advise(format!("say so with {flag}")))
+}
+
 /// Asks for a yes, where somebody can give it.
 ///
 /// # Errors
 /// Nobody can.
 pub fn confirm(question: &str, flag: &str) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::new(Exit::Usage, format!("{question} Nobody is here to answer"))
-            .advise(format!("say so with {flag}")));
-    }
+    check_somebody_answers(question, flag)?;
     Ok(matches!(ask(&format!("{question} [y/N] "))?.to_lowercase().as_str(), "y" | "yes"))
 }
 

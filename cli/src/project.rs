@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -71,8 +72,37 @@ fn root(folder: &Path) -> Option<PathBuf> {
 /// What the repository's remote says: that of `origin`, or the first of the others.
 fn remote(root: &Path) -> Option<String> {
     let url = |name: &str| git(root, ["remote", "get-url", name]);
-    let remote = url("origin").or_else(|| url(git(root, ["remote"])?.lines().next()?));
-    project::normalised(&remote?)
+    let by_git = url("origin").or_else(|| url(git(root, ["remote"])?.lines().next()?));
+    project::normalised(&by_git.or_else(|| configured(&configuration(root)?))?)
+}
+
+/// What git's configuration of a repository says, where git is not there to be asked.
+fn configuration(root: &Path) -> Option<String> {
+    let git = root.join(".git");
+    if git.is_dir() {
+        return fs::read_to_string(git.join("config")).ok();
+    }
+    // A worktree names its folder, and that the one of the repository.
+    let folder = root.join(fs::read_to_string(&git).ok()?.strip_prefix("gitdir:")?.trim());
+    let common = fs::read_to_string(folder.join("commondir")).unwrap_or_else(|_| ".".to_owned());
+    fs::read_to_string(folder.join(common.trim()).join("config")).ok()
+}
+
+/// The URL of `origin` in a configuration of git, or of the first of the others by name, as git lists them.
+fn configured(text: &str) -> Option<String> {
+    let mut remote = None;
+    let mut urls: Vec<(bool, &str, &str)> = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if line.starts_with('[') {
+            remote = line.strip_prefix("[remote \"").and_then(|rest| rest.strip_suffix("\"]"));
+            continue;
+        }
+        let (Some(name), Some((field, value))) = (remote, line.split_once('=')) else { continue };
+        if field.trim().eq_ignore_ascii_case("url") {
+            urls.push((name != "origin", name, value.trim().trim_matches('"')));
+        }
+    }
+    urls.into_iter().min_by_key(|(is_other, name, _)| (*is_other, *name)).map(|(_, _, url)| url.to_owned())
 }
 
 /// Asks git. Its answers are paths and URLs: what is not UTF-8 is none.
@@ -94,4 +124,20 @@ fn checked(name: &str) -> Result<String, Failure> {
         Failure::new(Exit::Usage, format!("{name:?} is no name of a project: {why}"))
             .advise("such as github.com/owner/name, or one word: --project NAME")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_is_read_from_what_git_wrote() {
+        let text =
+            "[core]\n\turl = no\n[remote \"fork\"]\n\turl = b:c/d\n[remote \"away\"]\n\tfetch = x\n\turl = a:b/c\n";
+        assert_eq!(configured(text).as_deref(), Some("a:b/c"));
+        let with_origin =
+            format!("{text}[remote \"origin\"]\n\tURL = \"https://e.example/o/n.git\"\n[branch \"main\"]\n");
+        assert_eq!(configured(&with_origin).as_deref(), Some("https://e.example/o/n.git"));
+        assert_eq!([configured(""), configured("[remote \"origin\"]\n")], [None, None]);
+    }
 }

@@ -22,6 +22,8 @@ mod watch;
 
 use std::path::PathBuf;
 
+pub use self::follow::is_parked;
+
 use crate::{arguments::Push, context::Context, failure::Failure, project::Project};
 
 /// Pushes once, or again and again.

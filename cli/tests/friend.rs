@@ -414,14 +414,15 @@ fn what_is_gone_is_removed_when_somebody_says_so_and_what_was_uploaded_otherwise
 #[test]
 fn without_git_the_nearest_repository_is_the_root_and_names_the_project() {
     let folder = Folder::new("gitless");
-    folder.write("shop/.git/config", "");
+    folder.write("shop/.git/config", "[remote \"origin\"]\n\turl = work:owner/store.git\n");
     folder.write("shop/src/new.md", "some text");
     folder.write("other.md", "not part of it");
     let server = deployment(&[]);
     let within = folder.0.join("shop/src");
     let ran = run(friend(&server.url, &within, &["--json", "push"]).env("PATH", ""));
     let report = ran.json();
-    assert_eq!((&report["project"], &report["added"]), (&json!("shop"), &json!(["src/new.md"])), "{ran:?}");
+    let expected = (&json!("work/owner/store"), &json!(["src/new.md"]));
+    assert_eq!((&report["project"], &report["added"]), expected, "{ran:?}");
 }
 
 #[test]
@@ -491,4 +492,408 @@ fn completions_are_written_for_every_shell_without_a_deployment() {
         let ran = run(friend("", &folder.0, &["completions", shell]).env_remove("FRIEND_URL"));
         assert!(ran.code == 0 && ran.stdout.contains("push"), "{shell}");
     }
+}
+
+/// What a stranger writes who knows terminals: it sets a title, clears the screen, and writes to the clipboard.
+const ORDERS: &str = "fn fence()\u{1b}]0;mine\u{7}\u{1b}[2J\u{9b}1A\r\n";
+
+#[test]
+fn what_others_wrote_reaches_no_terminal_as_an_order() {
+    let folder = Folder::new("orders");
+    let server = Server::start(|asked, _| match asked.path.split('?').next().unwrap_or_default() {
+        "/api/search" => {
+            let mut answer = hits();
+            answer["hits"][0]["text"] = json!(ORDERS);
+            answer["hits"][0]["external_id"] = json!(format!("a{ORDERS}.rs"));
+            json_answer(200, answer)
+        }
+        "/api/memory" => json_answer(200, json!({ "items": [{ "id": "mem_a", "text": ORDERS, "source": ORDERS }] })),
+        "/api/chat" => json_answer(200, json!({ "answer": ORDERS, "citations": [{ "n": 1, "external_id": ORDERS }] })),
+        "/api/documents" => json_answer(200, json!({ "items": [{ "id": "doc_a", "external_id": ORDERS }] })),
+        _ => json_answer(404, problem(404, "not_found", ORDERS)),
+    });
+    let commands: [&[&str]; 6] = [
+        &["search", "fence"],
+        &["recall", "fence"],
+        &["ask", "fence?"],
+        &["docs", "ls"],
+        &["jobs", "show", "job_a"],
+        &["push", "--project", "shop", "--force"],
+    ];
+    for arguments in commands {
+        // As on a terminal, where colours stay.
+        let ran = run(friend(&server.url, &folder.0, arguments).env("CLICOLOR_FORCE", "1"));
+        let shown = format!("{}{}", ran.stdout, ran.stderr);
+        for order in ["\u{1b}]", "\u{1b}[2J", "\u{7}", "\u{9b}", "\r"] {
+            assert!(!shown.contains(order), "{arguments:?} shows {order:?}: {shown:?}");
+        }
+    }
+    let ran = run(&mut friend(&server.url, &folder.0, &["--json", "recall", "fence"]));
+    assert_eq!(ran.json()[0]["text"], ORDERS, "programs get what was said");
+}
+
+#[test]
+fn a_document_goes_into_a_file_as_it_is() {
+    let folder = Folder::new("bytes");
+    let page = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 14\r\n\r\n\u{1b}[1mbold\u{1b}[0m\r\n";
+    let server = Server::start(move |_, _| Answer::Raw(page));
+    let ran = run(&mut friend(&server.url, &folder.0, &["docs", "show", "doc_a"]));
+    assert_eq!(ran.stdout, "\u{1b}[1mbold\u{1b}[0m\r\n", "{ran:?}");
+}
+
+#[test]
+fn a_question_that_was_answered_before_is_answered_at_once() {
+    let folder = Folder::new("answered");
+    let server = Server::start(|_, _| {
+        json_answer(200, json!({ "answer": "A whale is a mammal.", "conversation_id": "con_a", "citations": [] }))
+    });
+    let ran = run(&mut friend(&server.url, &folder.0, &["ask", "What is a whale?"]));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "A whale is a mammal.\n"), "{ran:?}");
+}
+
+#[test]
+fn a_push_that_is_done_says_so_whatever_becomes_of_what_is_to_be_removed() {
+    let folder = Folder::new("pruned");
+    folder.write("new.md", "some text");
+    let push = ["--json", "push", "--project", "shop", "--prune"];
+    let shop = deployment(&[]);
+    let ran = run(&mut friend(&shop.url, &folder.0, &push));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(shop.asked_for("/api/index").is_empty(), "who cannot be asked hears so before anything is sent");
+    for (status, exit, pruned) in [(404, 0, json!(["a.md", "b.md"])), (400, 1, json!(["a.md"]))] {
+        let server = Server::start(move |asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+            ("POST", "/api/documents/manifest") => json_answer(200, json!({ "missing": ["shop/new.md"] })),
+            ("POST", _) => json_answer(202, json!({ "job_id": "job_a", "items": [] })),
+            ("DELETE", path) if path.ends_with("doc_b") => json_answer(status, problem(status, "no", "it is so")),
+            ("DELETE", _) => json_answer(202, json!({ "job_id": "job_b" })),
+            (_, path) if path.starts_with("/api/documents") => json_answer(
+                200,
+                json!({ "items": [
+                    { "id": "doc_a", "external_id": "shop/a.md", "blob": "x" },
+                    { "id": "doc_b", "external_id": "shop/b.md", "blob": "x" },
+                ] }),
+            ),
+            _ => json_answer(200, json!({ "id": "job_a", "status": "succeeded", "items": {}, "stages": [] })),
+        });
+        let ran = run(&mut friend(&server.url, &folder.0, &[&push[..], &["--yes"]].concat()));
+        assert_eq!((ran.code, &ran.json()["pruned"], &ran.json()["added"]), (exit, &pruned, &json!(["new.md"])));
+    }
+}
+
+/// Looks again and again, for ten seconds, until it is so.
+fn eventually(mut is_so: impl FnMut() -> bool) -> bool {
+    let begin = std::time::Instant::now();
+    while begin.elapsed() < std::time::Duration::from_secs(10) {
+        if is_so() {
+            return true;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    false
+}
+
+#[test]
+fn a_watched_push_that_failed_is_tried_again_and_said_to_have_failed() {
+    let folder = Folder::new("watch");
+    folder.write("new.md", "some text");
+    let tried = std::sync::atomic::AtomicUsize::new(0);
+    let server = Server::start(move |asked, _| match asked.path.as_str() {
+        "/api/documents/manifest" => json_answer(200, json!({ "missing": ["shop/new.md"] })),
+        "/api/index" if tried.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 => {
+            json_answer(400, problem(400, "malformed", "not today"))
+        }
+        "/api/index" => json_answer(202, json!({ "job_id": "job_a", "items": [] })),
+        _ => json_answer(200, json!({ "id": "job_a", "status": "succeeded", "items": {}, "stages": [] })),
+    });
+    let mut watching = friend(&server.url, &folder.0, &["--quiet", "push", "--project", "shop", "--watch"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let is_tried = eventually(|| server.asked_for("/api/jobs/job_a").len() == 1);
+    watching.kill().unwrap();
+    let said = String::from_utf8(watching.wait_with_output().unwrap().stderr).unwrap();
+    assert!(is_tried && server.asked_for("/api/index").len() == 2, "{said}");
+    assert!(said.contains("not today"), "{said:?}");
+}
+
+#[test]
+fn a_guest_joins_with_a_ticket_and_no_key() {
+    let folder = Folder::new("guest");
+    let server = Server::start(|_, _| json_answer(410, problem(410, "gone", "the session was closed")));
+    let mut join = friend(&server.url, &folder.0, &["session", "join", "ses_a", "--ticket", "tic_a"]);
+    let ran = run(join.env_remove("FRIEND_KEY"));
+    assert_eq!(ran.code, 4, "{ran:?}");
+    let asked = server.asked();
+    assert_eq!(asked[0].header("sec-websocket-protocol"), Some("claudes-friend, ticket.tic_a"));
+    assert_eq!(asked[0].header("authorization"), None);
+}
+
+#[test]
+fn a_hook_that_is_not_known_yet_is_passed_over() {
+    let folder = Folder::new("newer");
+    for arguments in [&["hook", "post-tool-use"][..], &["hook", "stop", "--newer"], &["--quiet", "hook", "a", "b"]] {
+        let ran = run_with_input(&mut friend("http://127.0.0.1:9", &folder.0, arguments), "{}");
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""), "{arguments:?}");
+    }
+    let ran = run(&mut friend("http://127.0.0.1:9", &folder.0, &["search", "hook", "--bogus"]));
+    assert_eq!(ran.code, 2, "{ran:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hook_waits_for_nothing_that_does_not_come() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new("waits");
+    folder.write("bin/git", "#!/bin/sh\nexec sleep 20\n");
+    std::fs::set_permissions(folder.0.join("bin/git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.0.join("bin").display(), std::env::var("PATH").unwrap_or_default());
+    let server = Server::start(|_, _| json_answer(200, json!({})));
+    // One whose git hangs, and one whose standard input never ends.
+    for input in [Some("{}"), None] {
+        let began = std::time::Instant::now();
+        let mut hook = friend(&server.url, &folder.0, &["hook", "stop"])
+            .env("PATH", &path)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = hook.stdin.take();
+        if let Some(text) = input {
+            std::io::Write::write_all(&mut stdin.take().unwrap(), text.as_bytes()).unwrap();
+        }
+        let ran = hook.wait_with_output().unwrap();
+        assert_eq!((ran.status.code(), ran.stdout.as_slice()), (Some(0), &b"{}"[..]), "{input:?}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "{input:?} took {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn what_failed_of_a_push_is_never_called_added_however_little_the_job_says() {
+    let folder = Folder::new("unnamed");
+    for name in ["a.md", "b.md", "c.md", "d.md"] {
+        folder.write(name, name);
+    }
+    let names = ["shop/a.md", "shop/b.md", "shop/c.md", "shop/d.md"];
+    let server = Server::start(move |asked, before| match asked.path.as_str() {
+        "/api/documents/manifest" if before == 0 => json_answer(200, json!({ "missing": names })),
+        "/api/documents/manifest" => json_answer(200, json!({ "missing": [], "failed": ["shop/b.md", "shop/c.md"] })),
+        "/api/index" => json_answer(202, json!({ "job_id": "job_a", "items": [] })),
+        "/api/documents/doc_a" => json_answer(200, json!({ "id": "doc_a", "external_id": "shop/a.md" })),
+        _ => json_answer(
+            200,
+            json!({
+                "id": "job_a", "status": "partial", "items": { "done": 1, "failed": 3 }, "stages": [],
+                "errors": [
+                    { "detail": "2 documents, embed stage: the model is not there" },
+                    { "detail": "no text", "instance": "/api/documents/doc_a" },
+                ],
+            }),
+        ),
+    });
+    let ran = run(&mut friend(&server.url, &folder.0, &["--json", "push", "--project", "shop"]));
+    assert_eq!(ran.code, 6, "{ran:?}");
+    let report = ran.json();
+    assert_eq!(report["added"], json!(["d.md"]), "{report}");
+    let failed: Vec<&str> =
+        report["failed"].as_array().unwrap().iter().filter_map(|failed| failed["path"].as_str()).collect();
+    assert_eq!(failed, ["a.md", "b.md", "c.md"], "{report}");
+}
+
+#[test]
+fn a_stream_of_events_is_taken_up_again_where_the_server_is_busy() {
+    let folder = Folder::new("stream");
+    let done = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n\
+                id: 1\nevent: delta\ndata: {\"text\":\"Yes.\"}\n\nid: 2\nevent: done\ndata: {}\n\n";
+    let server = Server::start(move |asked, before| match asked.path.as_str() {
+        "/api/chat" => json_answer(202, json!({ "job_id": "job_a", "conversation_id": "con_a" })),
+        "/api/jobs/job_a/events" => match before {
+            1 => {
+                let limited = problem(429, "rate_limited", "too many at once");
+                Answer::Json(429, limited, vec![("retry-after", "0".to_owned())])
+            }
+            2 => json_answer(500, problem(500, "internal", "our fault")),
+            3 => Answer::HangUp,
+            _ => Answer::Raw(done),
+        },
+        _ => json_answer(200, json!({ "status": "succeeded", "result": { "answer": "Yes.", "citations": [] } })),
+    });
+    let ran = run(&mut friend(&server.url, &folder.0, &["ask", "Is it?"]));
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "Yes.\n"), "{ran:?}");
+}
+
+#[test]
+fn a_question_that_is_still_being_worked_on_is_asked_again() {
+    let folder = Folder::new("worked-on");
+    let server = Server::start(|_, before| {
+        if before == 0 {
+            let mut under_way = problem(409, "conflict", "a request with this key is being worked on");
+            under_way["errors"] = json!([{ "pointer": "Idempotency-Key", "detail": "send it again in a moment" }]);
+            return json_answer(409, under_way);
+        }
+        json_answer(200, json!({ "answer": "Yes.", "conversation_id": "con_a", "citations": [] }))
+    });
+    assert_eq!(run(&mut friend(&server.url, &folder.0, &["ask", "Is it?"])).stdout, "Yes.\n");
+}
+
+#[test]
+fn documents_are_deleted_though_others_are_not_there_or_an_answer_was_lost() {
+    let folder = Folder::new("missing");
+    let lost = std::sync::atomic::AtomicBool::new(false);
+    let server = Server::start(move |asked, _| match (asked.method.as_str(), asked.path.as_str()) {
+        ("DELETE", "/api/documents/doc_lost") if !lost.swap(true, std::sync::atomic::Ordering::SeqCst) => {
+            Answer::HangUp
+        }
+        ("DELETE", "/api/documents/doc_a" | "/api/documents/doc_c") => json_answer(202, json!({ "job_id": "job_a" })),
+        _ => json_answer(404, problem(404, "not_found", "there is no such document")),
+    });
+    let remove =
+        |names: &[&str]| run(&mut friend(&server.url, &folder.0, &[&["--json", "docs", "rm"], names].concat()));
+    let ran = remove(&["doc_a", "doc_b", "doc_c"]);
+    assert_eq!((ran.code, ran.json().as_array().unwrap().len()), (6, 2), "{ran:?}");
+    assert!(ran.stderr.contains("doc_b") && !ran.stderr.contains("doc_c"), "{ran:?}");
+    assert_eq!(remove(&["doc_b", "doc_d"]).code, 4);
+    let ran = remove(&["doc_lost"]);
+    assert_eq!((ran.code, &ran.json()[0]["document_id"]), (0, &json!("doc_lost")), "{ran:?}");
+    assert_eq!(remove(&["doc_lost"]).code, 4, "and the next time it is not there");
+}
+
+#[test]
+fn an_export_goes_on_without_what_cannot_be_read() {
+    let folder = Folder::new("export");
+    let list = |names: &[&str]| {
+        let items: Vec<Value> = names
+            .iter()
+            .enumerate()
+            .map(|(n, name)| json!({ "id": format!("doc_{n}"), "external_id": name }))
+            .collect();
+        json_answer(200, json!({ "items": items }))
+    };
+    let server = Server::start(move |asked, _| match asked.path.split('?').next().unwrap_or_default() {
+        "/api/documents" => list(&["notes", "notes/x.md", "b", "../b", "gone.md"]),
+        "/api/documents/doc_4/original" => json_answer(404, problem(404, "not_found", "it was deleted")),
+        path if path.ends_with("/original") => json_answer(200, json!(path)),
+        "/api/conversations" => json_answer(200, json!({ "items": [{ "id": "con_a" }, { "id": "con_b" }] })),
+        "/api/conversations/con_a" => json_answer(404, problem(404, "not_found", "it was deleted")),
+        "/api/conversations/con_b" => json_answer(200, json!({ "id": "con_b", "messages": [] })),
+        "/api/memory" => json_answer(200, json!({ "items": [{ "id": "mem_a" }] })),
+        _ => json_answer(200, json!({ "user_id": "usr_a" })),
+    });
+    let ran = run(&mut friend(&server.url, &folder.0, &["--json", "export", "all"]));
+    assert_eq!(ran.code, 6, "{ran:?}");
+    let counted = ran.json();
+    assert_eq!((&counted["documents"], &counted["conversations"]), (&json!(4), &json!(1)), "{counted}");
+    let failed: Vec<&Value> = counted["failed"].as_array().unwrap().iter().map(|failed| &failed["name"]).collect();
+    assert_eq!(failed, [&json!("gone.md"), &json!("con_a")]);
+    let read = |name: &str| std::fs::read_to_string(folder.0.join("all").join(name)).unwrap();
+    for line in read("documents.jsonl").lines().take(4) {
+        let document: Value = serde_json::from_str(line).unwrap();
+        let original = format!("\"/api/documents/{}/original\"", document["id"].as_str().unwrap());
+        assert_eq!(read(document["file"].as_str().unwrap()), original);
+    }
+    assert!(read("memories.jsonl").contains("mem_a") && read("profile.json").contains("usr_a"));
+}
+
+#[test]
+fn a_wrong_word_is_an_error_of_usage_before_anything_is_asked() {
+    let folder = Folder::new("usage");
+    let server = Server::start(|_, _| json_answer(422, problem(422, "invalid", "no")));
+    for arguments in [
+        &["remember", "--kind", "poem", "tea"][..],
+        &["memory", "ls", "--state", "bogus"],
+        &["search", "--type", "x", "tea"],
+    ] {
+        assert_eq!(run(&mut friend(&server.url, &folder.0, arguments)).code, 2, "{arguments:?}");
+    }
+    assert!(server.asked().is_empty());
+}
+
+#[test]
+fn what_is_ignored_is_not_pushed_by_being_named() {
+    let folder = Folder::new("ignored");
+    folder.write(".gitignore", "private.yaml\n");
+    folder.write("private.yaml", "some text");
+    let server = deployment(&[]);
+    let ran = run(&mut friend(&server.url, &folder.0, &["--json", "push", "--project", "shop", "private.yaml"]));
+    let skipped = ran.json()["skipped"].clone();
+    assert_eq!((ran.code, &skipped[0]["path"]), (0, &json!("private.yaml")), "{ran:?}");
+    assert!(skipped[0]["why"].as_str().unwrap().contains("ignored"), "{skipped}");
+    assert!(server.asked_for("/api/index").is_empty());
+}
+
+#[test]
+fn a_status_that_is_watched_goes_on_while_a_job_rests_for_a_moment() {
+    let folder = Folder::new("rests");
+    let soon = time::OffsetDateTime::now_utc() + time::Duration::seconds(30);
+    let soon = soon.format(&time::format_description::well_known::Rfc3339).unwrap();
+    let server = Server::start(move |asked, before| match asked.path.split('?').next().unwrap_or_default() {
+        "/health" => json_answer(200, json!({ "status": "ok" })),
+        "/api/jobs" if before < 3 => json_answer(200, json!({ "items": [{ "id": "job_a", "finished_at": null }] })),
+        "/api/jobs" => json_answer(200, json!({ "items": [] })),
+        _ => json_answer(200, json!({ "id": "job_a", "status": "parked", "parked_until": soon, "stages": [] })),
+    });
+    assert_eq!(run(&mut friend(&server.url, &folder.0, &["status", "--watch"])).code, 0);
+    assert_eq!(server.asked_for("/health").len(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hook_that_is_passed_on_without_the_program_names_the_project_as_well() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugin/hooks/pass_on.sh");
+    for (remote, project) in [
+        ("work:owner/name.git", Some("ssh://work/owner/name.git")),
+        ("git@github.com:owner/name.git", Some("git@github.com:owner/name.git")),
+        ("https://ada:secret@github.com/owner/name", Some("https://github.com/owner/name")),
+        ("C:/git/name", None),
+        ("/srv/git/name.git", None),
+    ] {
+        let folder = Folder::new("passed-on");
+        folder.write("bin/friend", "#!/bin/sh\nexit 1\n");
+        folder.write("bin/curl", "#!/bin/sh\ncat >sent\necho '{}'\n");
+        for name in ["bin/friend", "bin/curl"] {
+            std::fs::set_permissions(folder.0.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        for arguments in [&["init", "--quiet"][..], &["remote", "add", "origin", remote]] {
+            assert!(Command::new("git").args(arguments).current_dir(&folder.0).status().unwrap().success());
+        }
+        let path = format!("{}:{}", folder.0.join("bin").display(), std::env::var("PATH").unwrap_or_default());
+        let mut hook = Command::new("sh");
+        hook.arg(&script).arg("stop").current_dir(&folder.0).env("PATH", path);
+        hook.env("FRIEND_URL", "https://friend.example").env("FRIEND_KEY", "cf_test_key");
+        let ran = run_with_input(&mut hook, "{\"session_id\":\"s\"}");
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "{}\n"), "{ran:?}");
+        let sent: Value = serde_json::from_slice(&std::fs::read(folder.0.join("sent")).unwrap()).unwrap();
+        assert_eq!(sent["project"].as_str(), project, "{remote}");
+    }
+}
+
+#[test]
+fn a_bench_says_how_long_a_document_takes_to_be_found_and_leaves_none_behind() {
+    let folder = Folder::new("bench");
+    let sent = std::sync::Mutex::new(String::new());
+    let server = Server::start(move |asked, _| match (asked.method.as_str(), asked.path.split('?').next().unwrap()) {
+        ("GET", "/api/documents") => json_answer(200, json!({ "items": [{ "id": "doc_a" }] })),
+        ("GET", "/api/documents/doc_a/original") => json_answer(200, json!("an extraordinary word")),
+        ("POST", "/api/index") => {
+            *sent.lock().unwrap() = asked.json()["external_id"].as_str().unwrap().to_owned();
+            json_answer(202, json!({ "job_id": "job_a" }))
+        }
+        ("POST", "/api/search") => {
+            let name = sent.lock().unwrap().clone();
+            json_answer(200, json!({ "hits": [{ "document_id": "doc_a", "external_id": name }] }))
+        }
+        ("GET", _) => json_answer(200, json!({ "id": "job_a", "status": "succeeded", "stages": [] })),
+        _ => json_answer(202, json!({ "job_id": "job_b" })),
+    });
+    let ran = run(&mut friend(&server.url, &folder.0, &["--json", "bench"]));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let measured = ran.json();
+    let of_probe = &measured["searchable"];
+    assert!(of_probe["by_words_ms"].is_u64() && of_probe["by_meaning_ms"].as_u64() >= of_probe["by_words_ms"].as_u64());
+    assert_eq!((&measured["documents"], &measured["word"]["recall_at_10"]), (&json!(1), &json!(1.0)));
+    let modes: Vec<Value> = server.asked_for("/api/search").iter().map(|asked| asked.json()["mode"].clone()).collect();
+    assert_eq!(modes, [Value::Null, Value::Null, json!("keyword"), json!("vector")]);
+    let removed = server.asked().pop().unwrap();
+    let name = server.asked_for("/api/index")[0].json()["external_id"].as_str().unwrap().to_owned();
+    assert_eq!((removed.method.as_str(), removed.path), ("DELETE", format!("/api/documents?external_id={name}")));
 }

@@ -18,9 +18,11 @@ by_friend() {
     command -v friend >/dev/null && printf '%s' "$input" | friend hook "$event"
 }
 
-# The project's git remote, without a password that stands in it; nothing where that is a folder of this machine.
+# The project's git remote, without a password that stands in it; nothing where that is a folder of this machine. A
+# host without a user before it (`work:owner/name`) is told from a word by its scheme.
 project() {
     git remote get-url origin 2>/dev/null | sed -nE -e '/^file:/d' -e 's#^([a-z+]+://)[^/@]*@#\1#' \
+        -e 's#^([A-Za-z0-9._-]{2,}):([^/])#ssh://\1/\2#' \
         -e '\#^([a-z+]+://|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:)[A-Za-z0-9._:/~+-]+$#p'
 }
 

@@ -34,7 +34,13 @@ pub fn ask(arguments: &Ask, context: &Context) -> Result<(), Failure> {
     }
     let accepted = context.client.json(Request::new("POST", "/api/chat").once(&idempotency_key()), &body)?;
     note(url, &accepted["conversation_id"]);
-    let result = if accepted["answer"].is_string() { accepted } else { answer(&accepted, context)? };
+    // A question that was answered before comes back with its answer.
+    let result = if accepted["answer"].is_string() {
+        show_answer(&accepted, context);
+        accepted
+    } else {
+        answer(&accepted, context)?
+    };
     context.output.data(&result, || show_sources(&result));
     Ok(())
 }
@@ -59,8 +65,8 @@ fn answer(accepted: &Value, context: &Context) -> Result<Value, Failure> {
     let job = context.client.get(&format!("/api/jobs/{job}"))?;
     let result = job["result"].clone();
     if result["answer"].is_string() {
-        if shown == 0 && !context.output.json {
-            output::part(result["answer"].as_str().unwrap_or_default());
+        if shown == 0 {
+            show_answer(&result, context);
         }
         return Ok(result);
     }
@@ -70,9 +76,16 @@ fn answer(accepted: &Value, context: &Context) -> Result<Value, Failure> {
         .advise("`friend usage` shows what today has left; ask again later"))
 }
 
+/// Shows an answer that was not shown while it was written.
+fn show_answer(result: &Value, context: &Context) {
+    if !context.output.json {
+        output::part(&output::text(&result["answer"]));
+    }
+}
+
 fn show_delta(data: &Value) -> usize {
-    let text = data["text"].as_str().unwrap_or_default();
-    output::part(text);
+    let text = output::text(&data["text"]);
+    output::part(&text);
     text.len()
 }
 
@@ -84,7 +97,7 @@ fn show_sources(result: &Value) {
         output::line(&format!("{} {}", styled(DIM, &format!("[{n}]")), styled(BOLD, &place(citation, here.as_ref()))));
     }
     if let Some(why) = result["degraded"].as_str() {
-        anstream::eprintln!("{}", styled(WARNING, why));
+        anstream::eprintln!("{}", styled(WARNING, &output::harmless(why)));
     }
 }
 

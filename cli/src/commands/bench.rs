@@ -7,6 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use super::probe::Probe;
 use crate::{
     arguments::Bench,
     client::{Client, Request, pages},
@@ -30,13 +31,18 @@ struct Known {
     line: String,
 }
 
+/// Between two searches for what was just sent: one by meaning costs neurons.
+const WORDS_EVERY: Duration = Duration::from_millis(250);
+const MEANING_EVERY: Duration = Duration::from_secs(1);
+
 /// Measures and shows.
 ///
 /// # Errors
-/// There is nothing to measure with.
+/// There is nothing to measure with, or a part of it could not be measured.
 pub fn bench(arguments: &Bench, context: &Context) -> Result<(), Failure> {
     let client = &context.client;
-    let known = known(client, arguments.searches)?;
+    let documents = pages::list(client, "/api/documents?status=indexed", DOCUMENTS)?;
+    let known = known(client, &documents, arguments.searches)?;
     if known.is_empty() {
         return Err(
             Failure::new(Exit::NotFound, "there is no code or text to measure with").advise("`friend push` first")
@@ -45,23 +51,59 @@ pub fn bench(arguments: &Bench, context: &Context) -> Result<(), Failure> {
     context.output.say(&format!("{} searches of each kind", known.len()));
     let by_word = measure(client, &known, |known| known.word.clone())?;
     let by_line = measure(client, &known, |known| known.line.clone())?;
-    let answer = json!({ "searches": known.len(), "word": by_word.json(), "line": by_line.json() });
+    context.output.say("a document is sent, looked for until it is found, and removed again");
+    let (searchable, probed) = searchable(client);
+    let answer = json!({
+        "searches": known.len(), "documents": documents.len(), "word": by_word.json(), "line": by_line.json(),
+        "searchable": { "by_words_ms": searchable.by_words.map(milliseconds),
+                        "by_meaning_ms": searchable.by_meaning.map(milliseconds) },
+    });
     context.output.data(&answer, || {
         let row = |name: &str, measured: &Measured| {
             let recall = format!("{:.0} %", measured.recall() * 100.0);
             vec![name.to_owned(), recall, clock::span(measured.percentile(50)), clock::span(measured.percentile(95))]
         };
-        let rows = vec![row("a word that grep finds in one file", &by_word), row("the line it stands in", &by_line)];
+        let word = format!("a word that grep finds in one of {} files", documents.len());
+        let rows = vec![row(&word, &by_word), row("the line it stands in", &by_line)];
         output::table(&["searched for", "among the first ten", "half within", "95 % within"], rows);
+        let after = |span: Option<Duration>| span.map_or("nobody knows when".to_owned(), clock::span);
+        let (words, meaning) = (after(searchable.by_words), after(searchable.by_meaning));
+        output::line(&format!("searchable by words after {words}, by meaning after {meaning}"));
     });
+    probed.map_err(|failure| Failure { exit: Exit::Partial, ..failure })
+}
+
+/// How long it takes from when a document is sent to when it is found.
+#[derive(Debug, Default)]
+struct Searchable {
+    by_words: Option<Duration>,
+    by_meaning: Option<Duration>,
+}
+
+fn searchable(client: &Client) -> (Searchable, Result<(), Failure>) {
+    let mut searchable = Searchable::default();
+    let (probe, sent) = Probe::send(client, "friend-bench");
+    let found = sent.and_then(|()| find(&probe, &mut searchable));
+    (searchable, found.and(probe.remove()))
+}
+
+fn find(probe: &Probe<'_>, searchable: &mut Searchable) -> Result<(), Failure> {
+    searchable.by_words = Some(probe.found_by("keyword", WORDS_EVERY)?);
+    // Before it is indexed no search by meaning is worth what it costs.
+    probe.wait(|_| {})?;
+    searchable.by_meaning = Some(probe.found_by("vector", MEANING_EVERY)?);
     Ok(())
 }
 
-/// The words of documents that no other of them has: what grep finds in one file.
-fn known(client: &Client, most: usize) -> Result<Vec<Known>, Failure> {
-    let documents = pages::list(client, "/api/documents?status=indexed", DOCUMENTS)?;
+fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The words of documents that no other of them has: what grep finds in one file. Where there are more documents than
+/// are looked at, one of the others may hold the word as well, and come first.
+fn known(client: &Client, documents: &[Value], most: usize) -> Result<Vec<Known>, Failure> {
     let mut found: BTreeMap<String, Option<Known>> = BTreeMap::new();
-    for document in &documents {
+    for document in documents {
         let id = output::text(&document["id"]);
         let original = client.send(&Request::new("GET", &format!("/api/documents/{id}/original")))?;
         let text = String::from_utf8_lossy(&original.body).into_owned();
@@ -111,8 +153,8 @@ impl Measured {
     }
 
     fn json(&self) -> Value {
-        let milliseconds = |percent| u64::try_from(self.percentile(percent).as_millis()).unwrap_or(u64::MAX);
-        json!({ "recall_at_10": self.recall(), "p50_ms": milliseconds(50), "p95_ms": milliseconds(95) })
+        let within = |percent| milliseconds(self.percentile(percent));
+        json!({ "recall_at_10": self.recall(), "p50_ms": within(50), "p95_ms": within(95) })
     }
 }
 

@@ -1,13 +1,14 @@
 //! `friend doctor`: whether everything is as it should be, one line each, with what to do where it is not.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
+use super::probe::Probe;
 use crate::{
     arguments::Global,
-    client::{Client, Request, idempotency_key, pages},
+    client::{Client, Request},
     clock, configuration,
     failure::{Exit, Failure},
     output::{self, BAD, GOOD, Output, WARNING, styled},
@@ -15,8 +16,6 @@ use crate::{
 
 /// From so much on a clock is wrong: what is signed or expires by time goes wrong with it.
 const SKEW: i64 = 30;
-/// Longest that the probe is waited for.
-const PROBE: Duration = Duration::from_mins(3);
 /// A share of an allowance from which on it is worth a warning.
 const SCARCE: f64 = 0.8;
 
@@ -67,7 +66,7 @@ fn show(check: &Check) {
         "warning" => (WARNING, "!"),
         _ => (BAD, "✗"),
     };
-    output::line(&format!("{} {:10} {}", styled(style, mark), check.name, check.said));
+    output::line(&format!("{} {:10} {}", styled(style, mark), check.name, output::harmless(&check.said)));
 }
 
 fn examine(global: &Global, say: &mut dyn FnMut(Check)) -> Result<(), Failure> {
@@ -138,53 +137,24 @@ fn budget(usage: &Value) -> Check {
 
 /// A document that is indexed, found, and removed again: how long each stage takes.
 fn probe(client: &Client) -> Vec<Check> {
-    let word = idempotency_key().replace('-', "");
-    let name = format!("friend-doctor/{word}.md");
+    let (probe, sent) = Probe::send(client, "friend-doctor");
     let mut checks = Vec::new();
-    if let Err(failure) = run_probe(client, &name, &word, &mut checks) {
+    if let Err(failure) = sent.and_then(|()| follow(&probe, &mut checks)) {
         checks.push(Check::failed("probe", &failure));
     }
-    let removed =
-        client.send(&Request::new("DELETE", &format!("/api/documents?external_id={}", pages::encoded(&name))));
-    if let Err(failure) = removed {
+    if let Err(failure) = probe.remove() {
         checks.push(Check::failed("removed", &failure));
     }
     checks
 }
 
-fn run_probe(client: &Client, name: &str, word: &str, checks: &mut Vec<Check>) -> Result<(), Failure> {
-    let began = Instant::now();
-    let document =
-        json!({ "external_id": name, "content": format!("# A probe\n\nThe word {word} stands here alone.\n") });
-    let accepted = client.json(Request::new("POST", "/api/index").once(&idempotency_key()), &document)?;
-    checks.push(Check::new("accepted", "ok", clock::span(began.elapsed())));
-    let job = output::text(&accepted["job_id"]);
-    let mut seen: Vec<String> = Vec::new();
-    loop {
-        let view = client.get(&format!("/api/jobs/{job}"))?;
-        for stage in view["stages"].as_array().into_iter().flatten().filter(|stage| stage["state"] == "done") {
-            let stage = output::text(&stage["name"]);
-            if !seen.contains(&stage) {
-                checks.push(Check::new("stage", "ok", format!("{stage} done after {}", clock::span(began.elapsed()))));
-                seen.push(stage);
-            }
-        }
-        match view["status"].as_str().unwrap_or_default() {
-            "succeeded" => break,
-            "queued" | "running" if began.elapsed() < PROBE => std::thread::sleep(Duration::from_millis(200)),
-            other => {
-                return Err(Failure::new(
-                    Exit::Failed,
-                    format!("the probe is {other} after {}", clock::span(began.elapsed())),
-                ));
-            }
-        }
-    }
+fn follow(probe: &Probe<'_>, checks: &mut Vec<Check>) -> Result<(), Failure> {
+    checks.push(Check::new("accepted", "ok", clock::span(probe.elapsed())));
+    probe.wait(|stage| {
+        checks.push(Check::new("stage", "ok", format!("{stage} done after {}", clock::span(probe.elapsed()))));
+    })?;
     let asked = Instant::now();
-    let answer =
-        client.json(Request::new("POST", "/api/search").repeatable(), &json!({ "query": word, "top_k": 1 }))?;
-    let found = answer["hits"][0]["external_id"].as_str() == Some(name);
-    let (state, said) = if found { ("ok", "found") } else { ("failed", "not found") };
+    let (state, said) = if probe.is_found()? { ("ok", "found") } else { ("failed", "not found") };
     checks.push(Check::new("search", state, format!("{said} in {}", clock::span(asked.elapsed()))));
     Ok(())
 }

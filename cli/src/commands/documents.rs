@@ -29,10 +29,10 @@ fn list(prefix: Option<&str>, limit: usize, context: &Context) -> Result<(), Fai
     let documents = pages::list(&context.client, &format!("/api/documents{prefix}"), limit)?;
     context.output.data(&Value::Array(documents.clone()), || {
         let row = |document: &Value| {
-            let name = document["external_id"].as_str().or_else(|| document["id"].as_str()).unwrap_or_default();
+            let field = if document["external_id"].is_null() { "id" } else { "external_id" };
             let uploaded = clock::ago(document["uploaded_at"].as_str().unwrap_or_default());
             let fields = ["type", "status", "bytes", "chunk_count"].map(|field| output::text(&document[field]));
-            std::iter::once(name.to_owned()).chain(fields).chain([uploaded]).collect()
+            std::iter::once(output::text(&document[field])).chain(fields).chain([uploaded]).collect()
         };
         let rows = documents.iter().map(row).collect();
         output::table(&["name", "type", "status", "bytes", "chunks", "uploaded"], rows);
@@ -61,22 +61,51 @@ fn show(name: &str, context: &Context) -> Result<(), Failure> {
     }
     let path = format!("/api/documents/{id}/original");
     let original = context.client.send(&Request::new("GET", &path))?;
-    output::part(&String::from_utf8_lossy(&original.body));
-    Ok(())
+    output::document(&original.body)
 }
 
+/// Deletes each, whatever became of the others.
 fn remove(names: &[String], context: &Context) -> Result<(), Failure> {
     let mut deleted = Vec::new();
+    let mut missing = Vec::new();
+    let mut end = Ok(());
     for name in names {
-        let id = id_of(&context.client, name)?;
-        let path = format!("/api/documents/{id}");
-        deleted.push(context.client.send(&Request::new("DELETE", &path))?.json()?);
-        if !context.output.json {
-            output::line(&format!("deleted {name}"));
+        match remove_one(name, context) {
+            Ok(receipt) => {
+                deleted.push(receipt);
+                if !context.output.json {
+                    output::line(&format!("deleted {name}"));
+                }
+            }
+            Err(failure) if failure.exit == Exit::NotFound => missing.push((name, failure)),
+            Err(failure) => {
+                end = Err(failure);
+                break;
+            }
         }
     }
+    let is_any = !deleted.is_empty();
     context.output.data(&Value::Array(deleted), || {});
-    Ok(())
+    end.and_then(|()| all_found(missing, is_any))
+}
+
+fn remove_one(name: &str, context: &Context) -> Result<Value, Failure> {
+    let id = id_of(&context.client, name)?;
+    let receipt = context.client.send(&Request::new("DELETE", &format!("/api/documents/{id}")))?.json()?;
+    // The answer to an attempt that did it may have been lost.
+    Ok(if receipt.is_null() { json!({ "document_id": id }) } else { receipt })
+}
+
+fn all_found(mut missing: Vec<(&String, Failure)>, is_any: bool) -> Result<(), Failure> {
+    let names: Vec<String> = missing.iter().map(|(name, _)| format!("{name:?}")).collect();
+    match missing.pop() {
+        None => Ok(()),
+        Some((_, failure)) if !is_any && missing.is_empty() => Err(failure),
+        Some((_, failure)) => {
+            let exit = if is_any { Exit::Partial } else { Exit::NotFound };
+            Err(Failure { exit, said: format!("there are no documents {}", names.join(", ")), ..failure })
+        }
+    }
 }
 
 fn remove_matching(prefix: &str, yes: bool, context: &Context) -> Result<(), Failure> {

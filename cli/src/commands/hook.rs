@@ -1,7 +1,12 @@
 //! `friend hook`: what Claude Code runs where it cannot call the deployment itself. Nothing here may stand in anybody's
 //! way: whatever goes wrong, it answers `{}` and succeeds.
 
-use std::{io::Read as _, path::Path, time::Duration};
+use std::{
+    io::Read as _,
+    path::Path,
+    sync::mpsc::channel,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -22,9 +27,18 @@ const EVENT: &str = "hook_event_name";
 /// Paths of this machine, which stay here.
 const PATHS: [&str; 3] = ["transcript_path", "agent_transcript_path", "scratchpad_dir"];
 
-/// Passes a hook on to the deployment, and its answer to Claude Code.
+/// Passes a hook on to the deployment, and its answer to Claude Code. All of it together has its time: what is asked on
+/// the way there, git and the keyring, may wait for somebody who is not there.
 pub fn run(hook: &Hook, global: &Global) {
-    let answer = answer(event(hook), global).unwrap_or_else(|| "{}".to_owned());
+    let event = event(hook);
+    let patience = if event == "SessionStart" { PATIENCE_AT_START } else { PATIENCE };
+    let (global, end) = (global.clone(), Instant::now() + patience);
+    let (send, receive) = channel();
+    // What does not end in time ends with the program.
+    std::thread::spawn(move || {
+        let _ = send.send(answer(event, &global, end));
+    });
+    let answer = receive.recv_timeout(patience).ok().flatten().unwrap_or_else(|| "{}".to_owned());
     output::part(&answer);
 }
 
@@ -39,7 +53,7 @@ fn event(hook: &Hook) -> &'static str {
     }
 }
 
-fn answer(event: &str, global: &Global) -> Option<String> {
+fn answer(event: &str, global: &Global, end: Instant) -> Option<String> {
     let mut text = String::new();
     std::io::stdin().take(LONGEST).read_to_string(&mut text).ok()?;
     let mut input: Value = serde_json::from_str(&text).ok()?;
@@ -51,7 +65,7 @@ fn answer(event: &str, global: &Global) -> Option<String> {
     let body = input.to_string();
     let request = Request {
         body: Some(("application/json", body.as_bytes())),
-        impatient: Some(if event == "SessionStart" { PATIENCE_AT_START } else { PATIENCE }),
+        impatient: Some(end.saturating_duration_since(Instant::now())),
         ..Request::new("POST", "/hooks/claude-code")
     };
     let answer = client.send(&request).ok()?.json().ok()?;

@@ -9,7 +9,7 @@ use crate::{
     client::{Request, pages},
     context::Context,
     failure::{Exit, Failure},
-    output::{self, BOLD, DIM, GOOD, styled},
+    output::{self, BOLD, DIM, GOOD, WARNING, styled},
     project::Project,
 };
 
@@ -68,14 +68,16 @@ pub fn recall(arguments: &Recall, context: &Context) -> Result<(), Failure> {
 fn show(memory: &Value) {
     let score = memory["score"].as_f64().map(|score| format!("{score:.2} ")).unwrap_or_default();
     let pinned = if memory["pinned"] == true { " pinned" } else { "" };
-    let source = memory["source"].as_str().map(|source| format!(", from {source}")).unwrap_or_default();
+    let source =
+        memory["source"].as_str().map(|source| format!(", from {}", output::harmless(source))).unwrap_or_default();
     output::line(&output::text(&memory["text"]));
-    let project = memory["project"].as_str().map(|project| format!(", about {project}")).unwrap_or_default();
+    let project =
+        memory["project"].as_str().map(|project| format!(", about {}", output::harmless(project))).unwrap_or_default();
     let (id, kind) = (output::text(&memory["id"]), output::text(&memory["kind"]));
     output::line(&styled(DIM, &format!("  {score}{id} {kind}{pinned}{source}{project}")));
     for (says, field) in [("why", "why"), ("takes the place of", "supersedes")] {
         if let Some(value) = memory[field].as_str() {
-            output::line(&styled(DIM, &format!("  {says}: {value}")));
+            output::line(&styled(DIM, &format!("  {says}: {}", output::harmless(value))));
         }
     }
 }
@@ -153,6 +155,28 @@ fn edit(memory: &Value, context: &Context) -> Result<(), Failure> {
         }
     }
     let may_repeat = body["supersedes"].is_null();
-    context.client.json(Request { may_repeat, ..Request::new("POST", "/api/memory") }, &body)?;
+    let kept = context.client.json(Request { may_repeat, ..Request::new("POST", "/api/memory") }, &body)?;
+    if !is_another(memory, &kept) {
+        output::line(&styled(WARNING, "  that says the same: it stays as it was proposed; accept it to keep it"));
+        return Ok(());
+    }
     forget(&output::text(&memory["id"]), context)
+}
+
+/// False where the server knew an edited proposal again: whoever forgot the proposal then would forget both.
+fn is_another(proposed: &Value, kept: &Value) -> bool {
+    kept["id"].is_string() && kept["id"] != proposed["id"]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proposal_goes_only_where_something_else_was_kept_instead() {
+        let proposed = json!({ "id": "mem_a" });
+        assert!(is_another(&proposed, &json!({ "id": "mem_b", "outcome": "remembered" })));
+        assert!(!is_another(&proposed, &json!({ "id": "mem_a", "outcome": "known" })), "the same text");
+        assert!(!is_another(&proposed, &json!({})), "nobody knows what was kept");
+    }
 }

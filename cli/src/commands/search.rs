@@ -50,7 +50,7 @@ fn show(answer: &Value, hits: &[Value], query: &str, here: Option<&Project>) {
         let found_by: Vec<String> = hit["found_by"].as_array().into_iter().flatten().map(output::text).collect();
         let why = format!("{:.2} {}", hit["score"].as_f64().unwrap_or(0.0), found_by.join("+"));
         output::line(&format!("{}  {}", styled(BOLD, &place(hit, here)), styled(DIM, &why)));
-        for text in snippet(hit["text"].as_str().unwrap_or_default(), query) {
+        for text in snippet(&output::text(&hit["text"]), query) {
             output::line(&format!("    {text}"));
         }
     }
@@ -64,9 +64,10 @@ pub fn place(hit: &Value, here: Option<&Project>) -> String {
     let name = ["external_id", "title", "document_id", "memory_id"].iter().find_map(|field| hit[*field].as_str());
     let name = name.unwrap_or_default();
     let path = here.and_then(|project| local(name, project)).unwrap_or_else(|| name.to_owned());
+    let path = output::harmless(&path);
     match hit["start_line"].as_u64() {
         Some(line) => format!("{path}:{line}"),
-        None => path,
+        None => path.into_owned(),
     }
 }
 

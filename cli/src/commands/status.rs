@@ -11,6 +11,7 @@ use crate::{
     context::Context,
     failure::Failure,
     output::{self, BAD, DIM, GOOD, WARNING, styled},
+    push,
 };
 
 const EVERY: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ pub fn status(arguments: &Status, context: &Context) -> Result<(), Failure> {
         let views = views.map(|id| context.client.get(&format!("/api/jobs/{id}"))).collect::<Result<Vec<_>, _>>()?;
         let last = jobs.iter().find(|job| !job["finished_at"].is_null());
         context.output.data(&json!({ "health": health, "jobs": views }), || show(&health, &views, last));
-        let all_parked = views.iter().all(|view| view["status"] == "parked");
+        let all_parked = views.iter().all(push::is_parked);
         if !arguments.watch || all_parked {
             return Ok(());
         }
@@ -39,16 +40,16 @@ pub fn status(arguments: &Status, context: &Context) -> Result<(), Failure> {
 }
 
 fn show(health: &Value, views: &[Value], last: Option<&Value>) {
-    let well = health["status"].as_str().unwrap_or_default();
+    let well = output::text(&health["status"]);
     let style = if well == "ok" { GOOD } else { BAD };
     output::line(&format!(
         "{}  version {}, plan {}",
-        styled(style, well),
+        styled(style, &well),
         output::text(&health["version"]),
         output::text(&health["plan"])
     ));
     if let Some(problem) = health["configuration"].as_str() {
-        output::line(&styled(WARNING, problem));
+        output::line(&styled(WARNING, &output::harmless(problem)));
     }
     for view in views {
         output::line(&format!("{} {} {}", output::text(&view["id"]), output::text(&view["kind"]), progress(view)));
@@ -72,7 +73,7 @@ pub fn progress(view: &Value) -> String {
         stages.map(|stage| format!("{} {}/{}", output::text(&stage["name"]), stage["done"], stage["total"])).collect();
     let status = output::text(&view["status"]);
     let until = view["parked_until"].as_str().filter(|_| status == "parked").map(clock::text_of);
-    let why = view["parked_why"].as_str().unwrap_or_default();
+    let why = output::text(&view["parked_why"]);
     let parked = until.map(|until| format!(" until {until}: {why}")).unwrap_or_default();
     format!("{status}{parked}  {}", stages.join(", "))
 }

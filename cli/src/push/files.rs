@@ -18,6 +18,8 @@ use crate::{
 
 /// What stands in for `.gitignore` where only the friend shall not see something.
 const IGNORE_FILE: &str = ".friendignore";
+const IGNORED: &str = "it is ignored: take it out of what ignores it to push it";
+const WITHHELD: &str = "it is for passwords or keys, or what version control keeps for itself";
 const NOT_UTF8: &str = "its name is not UTF-8";
 
 /// A file that is to be there.
@@ -99,46 +101,75 @@ pub fn find(project: &Project, paths: &[PathBuf], taken: Taken) -> Result<Found,
 }
 
 /// The files that are neither ignored nor left out by their name: their names and paths.
+///
+/// Whatever is named in `paths` is reached from the root, as if all of it was pushed: what is ignored, withheld or
+/// vendored does not become a document by being named, such as by a pattern of the shell that matches too much.
+///
+/// # Errors
+/// A path is not of this project, or the project is a folder of passwords and keys.
 pub fn candidates(
     project: &Project,
     paths: &[PathBuf],
     taken: Taken,
     notes: &Notes,
 ) -> Result<Vec<(String, PathBuf)>, Failure> {
+    check(project, paths)?;
     let mut candidates = Vec::new();
-    for entry in walker(project, paths, taken, notes)?.build() {
+    let mut unmet: Vec<&PathBuf> = paths.iter().collect();
+    for entry in walker(project, paths, taken, notes).build() {
         match entry {
-            Ok(entry) => candidates.extend(candidate(project, &entry, taken, notes)),
+            Ok(entry) => {
+                unmet.retain(|path| !entry.path().starts_with(path));
+                candidates.extend(candidate(project, &entry, taken, notes));
+            }
             Err(error) => note(notes, "", &format!("{UNREADABLE}: {error}")),
         }
     }
-    // Paths may overlap: a folder, and a file in it.
+    for path in unmet {
+        note_unmet(project, path, notes);
+    }
     candidates.sort();
-    candidates.dedup();
     Ok(candidates)
 }
 
-fn walker(project: &Project, paths: &[PathBuf], taken: Taken, notes: &Notes) -> Result<WalkBuilder, Failure> {
-    if let Some(outside) = paths.iter().find(|path| !path.starts_with(&project.root)) {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("{} is not part of {}", outside.display(), project.root.display()),
-        )
-        .advise("push each repository by itself"));
+fn check(project: &Project, paths: &[PathBuf]) -> Result<(), Failure> {
+    let root = &project.root;
+    if let Some(outside) = paths.iter().find(|path| !path.starts_with(root)) {
+        return Err(Failure::new(Exit::Usage, format!("{} is not part of {}", outside.display(), root.display()))
+            .advise("push each repository by itself"));
     }
-    let mut roots = paths.iter();
-    let mut walker = WalkBuilder::new(roots.next().unwrap_or(&project.root));
-    roots.for_each(|path| {
-        walker.add(path);
-    });
-    let (project, notes) = (project.clone(), Arc::clone(notes));
+    // A repository is somebody's work, wherever it lies.
+    if !root.join(".git").exists() && uploads::is_withheld(&format!("{}/x", root.display())) {
+        return Err(Failure::new(Exit::Usage, format!("{}: {WITHHELD}", root.display())));
+    }
+    Ok(())
+}
+
+/// Says why something that was named is not even looked at, unless that is said of a folder that it lies in.
+fn note_unmet(project: &Project, path: &Path, notes: &Notes) {
+    let name = shown(project, path);
+    let is_noted = |noted: &Skipped| format!("{name}/").starts_with(&noted.name) && noted.name.ends_with('/');
+    if notes.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is_noted) {
+        return;
+    }
+    note(notes, &name, if uploads::is_withheld(&format!("{name}/x")) { WITHHELD } else { IGNORED });
+}
+
+fn walker(project: &Project, paths: &[PathBuf], taken: Taken, notes: &Notes) -> WalkBuilder {
+    let mut walker = WalkBuilder::new(&project.root);
+    let (project, paths, notes) = (project.clone(), paths.to_vec(), Arc::clone(notes));
     walker
         .hidden(false)
         .require_git(false)
         .follow_links(false)
         .add_custom_ignore_filename(IGNORE_FILE)
-        .filter_entry(move |entry| enters(&project, entry, taken, &notes));
-    Ok(walker)
+        .filter_entry(move |entry| is_meant(&paths, entry.path()) && enters(&project, entry, taken, &notes));
+    walker
+}
+
+/// True for what is pushed, and for folders on the way there.
+fn is_meant(paths: &[PathBuf], path: &Path) -> bool {
+    paths.is_empty() || paths.iter().any(|named| path.starts_with(named) || named.starts_with(path))
 }
 
 /// False for folders that are passed by whole.
@@ -302,8 +333,13 @@ mod tests {
         }
 
         fn find(&self) -> Found {
+            self.find_of(&[]).unwrap()
+        }
+
+        fn find_of(&self, names: &[&str]) -> Result<Found, Failure> {
             let project = Project { name: "p".into(), root: self.0.clone() };
-            find(&project, &[], Taken::default()).unwrap()
+            let paths: Vec<PathBuf> = names.iter().map(|name| self.0.join(name)).collect();
+            find(&project, &paths, Taken::default())
         }
     }
 
@@ -337,6 +373,41 @@ mod tests {
         assert_eq!(names(&found), [".friendignore", ".github/ci.yml", ".gitignore", "src/main.rs"]);
         let skipped: Vec<&str> = found.skipped.iter().map(|skipped| skipped.name.as_str()).collect();
         assert_eq!(skipped, [".env", "Cargo.lock", "image.png", "latin.txt", "node_modules/", "sub/", "tree/"]);
+    }
+
+    #[test]
+    fn what_is_left_out_stays_so_where_it_is_named() {
+        let folder = Folder::new("named");
+        folder.write(".gitignore", b"private.yaml\n/out\n*.log\n");
+        folder.write("sub/.friendignore", b"here.md\n");
+        let named = ["private.yaml", "out", "out/a.md", "sub/here.md", "sub/x.log", ".ssh/config", "vendor/x.rs"];
+        for name in
+            ["a.md", "sub/b.md", "sub/deep/c.md", "out/a.md"].iter().chain(&named).filter(|name| **name != "out")
+        {
+            folder.write(name, b"text\n");
+        }
+        let found = folder.find_of(&["sub/deep", "a.md", "sub/b.md"]).unwrap();
+        assert_eq!((names(&found), found.skipped.len()), (vec!["a.md", "sub/b.md", "sub/deep/c.md"], 0));
+        for name in named {
+            let found = folder.find_of(&[name]).unwrap();
+            let said: Vec<&str> = found.skipped.iter().map(|skipped| skipped.name.as_str()).collect();
+            let expected = if name.starts_with("vendor") { "vendor/" } else { name };
+            assert_eq!((names(&found), said), (vec![], vec![expected]), "{name}");
+        }
+        let found = folder.find_of(&["sub"]).unwrap();
+        assert_eq!(names(&found), ["sub/.friendignore", "sub/b.md", "sub/deep/c.md"]);
+    }
+
+    #[test]
+    fn a_folder_of_keys_is_no_project() {
+        let folder = Folder::new("keys");
+        folder.write(".ssh/config", b"Host a\n");
+        let project = |root: PathBuf| Project { name: "p".into(), root };
+        let found = |root: &str| find(&project(folder.0.join(root)), &[], Taken::default());
+        assert_eq!(found(".ssh").unwrap_err().exit, Exit::Usage);
+        folder.write(".aws/tools/.git/config", b"");
+        folder.write(".aws/tools/a.md", b"text\n");
+        assert_eq!(names(&found(".aws/tools").unwrap()), ["a.md"]);
     }
 
     #[cfg(unix)]

@@ -9,7 +9,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use super::{
-    files::Skipped,
+    files::{File, Skipped},
+    manifest::{self, Compared},
     report::{Report, rejected},
 };
 use crate::{client::pages, clock, context::Context, failure::Failure, output::Output, project::Project};
@@ -40,7 +41,7 @@ fn has_ended(view: &Value) -> bool {
 }
 
 /// All that is left of a job waits, and not for a moment: what failed once waits less before it is tried again.
-fn is_parked(view: &Value) -> bool {
+pub fn is_parked(view: &Value) -> bool {
     view["status"] == "parked" && view["parked_until"].as_str().is_some_and(clock::is_far)
 }
 
@@ -94,9 +95,11 @@ impl Followed {
         &self,
         jobs: &[(String, Option<String>)],
         project: &Project,
+        compared: &Compared,
         context: &Context,
         report: &mut Report,
     ) -> Result<(), Failure> {
+        let mut unnamed = Vec::new();
         for (job, items) in jobs {
             let Some(view) = self.views.get(job) else { continue };
             let of_upload = items.as_ref().filter(|_| view["items"]["rejected"].as_u64().unwrap_or(0) > 0);
@@ -104,35 +107,73 @@ impl Followed {
                 let entries = pages::list(&context.client, &format!("{items}?status=rejected"), NAMED)?;
                 report.fail(entries.iter().filter_map(|item| rejected(item, project, &[])).collect());
             }
-            report.fail(failures(view, project, context));
+            let failures = failures(view, project, context);
+            report.fail(failures.named);
+            unnamed.extend(failures.unnamed);
             if is_parked(view) {
                 report.parked = view["parked_until"].as_str().map(str::to_owned);
                 report.parked_why = view["parked_why"].as_str().map(str::to_owned);
             }
         }
         report.chunks = self.stage("embed").1;
-        Ok(())
+        name(unnamed, project, compared, context, report)
     }
 }
 
-/// Documents that failed in a stage. What was rejected at the door is known already.
-fn failures(view: &Value, project: &Project, context: &Context) -> Vec<Skipped> {
-    if view["items"]["failed"].as_u64().unwrap_or(0) == 0 && view["status"] != "cancelled" {
-        return Vec::new();
+/// Names what failed where a job does not: it lists some errors, and one of them may stand for a whole batch. The
+/// manifest knows of each file whether it could be indexed.
+fn name(
+    unnamed: Vec<Skipped>,
+    project: &Project,
+    compared: &Compared,
+    context: &Context,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let Some(first) = unnamed.first() else { return Ok(()) };
+    let names = report.sent();
+    let sent: Vec<File> = compared.to_send().filter(|file| names.contains(file.name.as_str())).cloned().collect();
+    let failed: Vec<Skipped> = manifest::failed(project, &sent, context)?
+        .into_iter()
+        .map(|name| Skipped { name, why: first.why.clone() })
+        .collect();
+    report.fail(if failed.is_empty() { unnamed } else { failed });
+    Ok(())
+}
+
+/// Documents that failed in a stage.
+#[derive(Debug, Default)]
+struct Failures {
+    /// Those that the job names.
+    named: Vec<Skipped>,
+    /// Why others did, under the job's name.
+    unnamed: Vec<Skipped>,
+}
+
+/// What failed in a stage. What was rejected at the door is known already.
+fn failures(view: &Value, project: &Project, context: &Context) -> Failures {
+    let failed = view["items"]["failed"].as_u64().unwrap_or(0);
+    let mut failures = Failures::default();
+    if failed == 0 && view["status"] != "cancelled" {
+        return failures;
     }
-    let errors = view["errors"].as_array().cloned().unwrap_or_default();
-    let failed = |error: &Value| {
+    for error in view["errors"].as_array().into_iter().flatten() {
         let why = error["detail"].as_str().unwrap_or("it failed").to_owned();
         let document = error["instance"].as_str().and_then(|path| context.client.get(path).ok());
-        let name = document.and_then(|document| document["external_id"].as_str().map(str::to_owned));
-        let name = name.map(|id| project.path(&id).unwrap_or(&id).to_owned());
-        Skipped { name: name.unwrap_or_else(|| crate::output::text(&view["id"])), why }
-    };
-    if errors.is_empty() {
-        let why = format!("the job is {}", crate::output::text(&view["status"]));
-        return vec![Skipped { name: crate::output::text(&view["id"]), why }];
+        match document.and_then(|document| document["external_id"].as_str().map(str::to_owned)) {
+            Some(id) => failures.named.push(Skipped { name: project.path(&id).unwrap_or(&id).to_owned(), why }),
+            None => failures.unnamed.push(Skipped { name: crate::output::text(&view["id"]), why }),
+        }
     }
-    errors.iter().map(failed).collect()
+    let is_named = failed > 0 && failures.named.len() as u64 >= failed;
+    if !is_named && failures.unnamed.is_empty() {
+        let job = crate::output::text(&view["id"]);
+        let said = match view["status"].as_str() {
+            Some("cancelled") => "the job is cancelled".to_owned(),
+            _ => format!("it could not be indexed; `friend jobs show {job}` says more"),
+        };
+        failures.unnamed.push(Skipped { name: job, why: said });
+    }
+    failures
 }
 
 /// A bar for the upload, and one for each stage.

@@ -5,7 +5,12 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::files::File;
-use crate::{client::Request, context::Context, failure::Failure, project::Project};
+use crate::{
+    client::Request,
+    context::Context,
+    failure::{Exit, Failure},
+    project::Project,
+};
 
 /// Files in one request: as many as the server takes.
 const ENTRIES: usize = 1_000;
@@ -57,17 +62,39 @@ pub fn external_id(project: &Project, name: &str) -> String {
 /// The server refuses, or is not reached.
 pub fn compare(project: &Project, files: &[File], context: &Context) -> Result<Compared, Failure> {
     let mut compared = Compared::default();
-    let parts = parts(project, files);
-    for several in parts.chunks(AT_ONCE) {
+    for (part, answer) in answers(project, files, context)? {
+        add(&mut compared, project, part, &answer);
+    }
+    Ok(compared)
+}
+
+/// Of files that were sent, the names of those that are known there as they are here, and could not be indexed.
+///
+/// # Errors
+/// The server refuses, or is not reached.
+pub fn failed(project: &Project, files: &[File], context: &Context) -> Result<Vec<String>, Failure> {
+    let answers = match answers(project, files, context) {
+        // An older deployment, which knows no manifest.
+        Err(Failure { exit: Exit::NotFound, .. }) => return Ok(Vec::new()),
+        answers => answers?,
+    };
+    let failed = answers.iter().flat_map(|(_, answer)| answer["failed"].as_array().into_iter().flatten());
+    Ok(failed.filter_map(|id| Some(project.path(id.as_str()?)?.to_owned())).collect())
+}
+
+/// What the server says of each part of the files.
+fn answers<'a>(project: &Project, files: &'a [File], context: &Context) -> Result<Vec<(&'a [File], Value)>, Failure> {
+    let mut answered = Vec::new();
+    for several in parts(project, files).chunks(AT_ONCE) {
         let answers: Vec<Result<Value, Failure>> = std::thread::scope(|scope| {
             let asked: Vec<_> = several.iter().map(|part| scope.spawn(move || ask(project, part, context))).collect();
             asked.into_iter().filter_map(|asked| asked.join().ok()).collect()
         });
         for (part, answer) in several.iter().zip(answers) {
-            add(&mut compared, project, part, &answer?);
+            answered.push((*part, answer?));
         }
     }
-    Ok(compared)
+    Ok(answered)
 }
 
 /// The files in as many parts as there are requests.

@@ -30,12 +30,15 @@ pub fn push(project: &Project, paths: &[PathBuf], arguments: &Push, context: &Co
         report.show(arguments, context, began.elapsed());
         return Ok(());
     }
-    let sent = send::send(project, &compared, arguments, context, &mut report);
-    if arguments.prune && sent.is_ok() {
-        report.pruned = prune::prune(project, paths, &found, arguments, context)?;
+    // Who cannot be asked hears so before anything is sent.
+    let gone = if arguments.prune { prune::find(project, paths, &found, arguments, context)? } else { Vec::new() };
+    let mut done = send::send(project, &compared, arguments, context, &mut report);
+    if arguments.prune && done.is_ok() {
+        done = prune::prune(gone, &found, arguments, context, &mut report);
     }
+    // What is done is said, whatever was not.
     report.show(arguments, context, began.elapsed());
-    sent.and(report.outcome())
+    done.and(report.outcome())
 }
 
 /// What the server does not have as it is here. A server that knows no manifest gets everything, and knows itself

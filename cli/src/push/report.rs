@@ -1,6 +1,9 @@
 //! What became of every file: the table at the end, and the same for programs.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use pipeline::model::EMBEDDING;
 use serde_json::{Value, json};
@@ -75,6 +78,11 @@ impl Report {
         }
     }
 
+    /// Files that were sent, and of which nothing else is known so far.
+    pub fn sent(&self) -> HashSet<&str> {
+        self.added.iter().chain(&self.changed).map(String::as_str).collect()
+    }
+
     /// Files that could not be indexed.
     pub fn fail(&mut self, failed: Vec<Skipped>) {
         for failure in failed {
@@ -141,7 +149,7 @@ impl Report {
                 return;
             }
             let would = if arguments.dry_run { " (nothing is sent)" } else { "" };
-            output::line(&format!("{}{would}", styled(BOLD, &self.project)));
+            output::line(&format!("{}{would}", styled(BOLD, &output::harmless(&self.project))));
             self.table();
             let sent = format!(
                 "{} in {}, {requests} requests, {} over the wire",

@@ -75,7 +75,7 @@ pub fn send(
     report.fail(shared.failed);
     report.sent_bytes = shared.sent;
     report.jobs = shared.jobs.iter().map(|(job, _)| job.clone()).collect();
-    followed.finish(&shared.jobs, project, context, report)?;
+    followed.finish(&shared.jobs, project, compared, context, report)?;
     shared.end.map_or(result, Err)
 }
 

@@ -37,7 +37,7 @@ pub fn enter(id: &str, ticket: Option<&str>, context: &Context) -> Result<(), Fa
             Ok(Message::Text(text)) => show(&serde_json::from_str(&text).unwrap_or_default(), context),
             Ok(Message::Close(frame)) => {
                 let why = frame.map(|frame| frame.reason.to_string()).unwrap_or_default();
-                context.output.say(&format!("the session was closed {why}"));
+                context.output.say(&format!("the session was closed {}", output::harmless(&why)));
                 return Ok(());
             }
             Ok(_) => {}
@@ -136,7 +136,7 @@ fn show(event: &Value, context: &Context) {
         output::line(&event.to_string());
         return;
     }
-    let name = event["from"]["name"].as_str().unwrap_or("somebody");
+    let name = event["from"]["name"].as_str().map_or("somebody".into(), output::harmless);
     match event["type"].as_str().unwrap_or_default() {
         "welcome" => {
             let people: Vec<String> =
@@ -144,7 +144,7 @@ fn show(event: &Value, context: &Context) {
             output::line(&styled(DIM, &format!("here: {}", people.join(", "))));
         }
         "joined" | "left" => output::line(&styled(DIM, &format!("{name} {}", output::text(&event["type"])))),
-        "message" => output::line(&format!("{}: {}", styled(BOLD, name), output::text(&event["text"]))),
+        "message" => output::line(&format!("{}: {}", styled(BOLD, &name), output::text(&event["text"]))),
         "delta" => output::part(&output::text(&event["text"])),
         "started" => output::part(&format!("{}: ", styled(GOOD, "friend"))),
         "restarted" => output::line(&styled(DIM, "(begun anew)")),
