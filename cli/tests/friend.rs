@@ -325,6 +325,34 @@ fn a_file_with_a_secret_in_it_stays_here_unless_it_is_meant() {
 }
 
 #[test]
+fn a_server_that_answers_something_else_has_nothing_and_lists_nothing() {
+    let folder = Folder::new("garbage-lists");
+    folder.write("new.md", "some text");
+    for garbage in [json!({}), json!([]), Value::Null, json!({ "missing": "all" })] {
+        let answer = garbage.clone();
+        let server = Server::start(move |_, _| json_answer(200, answer.clone()));
+        for arguments in [&["push"][..], &["docs", "ls"], &["memory", "ls"]] {
+            let ran = run(&mut friend(&server.url, &folder.0, arguments));
+            assert_eq!(ran.code, 1, "{garbage} {arguments:?}: {ran:?}");
+            assert!(ran.stderr.contains("answers something else"), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn what_lies_above_a_repository_says_nothing_about_it() {
+    let folder = Folder::new("above");
+    folder.write(".gitignore", "*\n");
+    folder.write("repository/new.md", "some text");
+    let repository = folder.0.join("repository");
+    assert!(
+        Command::new("git").args(["init", "--quiet"]).current_dir(&repository).status().is_ok_and(|ran| ran.success())
+    );
+    let ran = run(&mut friend(&deployment(&[]).url, &repository, &["--json", "push"]));
+    assert_eq!(ran.json()["added"], json!(["new.md"]), "{ran:?}");
+}
+
+#[test]
 fn a_dry_run_sends_names_and_hashes_and_nothing_else() {
     let folder = Folder::new("dry");
     folder.write("new.md", "some text");

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Client;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// Entries of a page: as many as the server gives.
 pub const PAGE: usize = 100;
@@ -32,7 +32,11 @@ pub fn list(client: &Client, path: &str, most: usize) -> Result<Vec<Value>, Fail
     while entries.len() < most {
         let limit = PAGE.min(most - entries.len());
         let page = client.get(&format!("{path}{joint}limit={limit}{cursor}"))?;
-        entries.extend(page["items"].as_array().cloned().unwrap_or_default());
+        let items = page["items"].as_array().ok_or_else(|| {
+            Failure::new(Exit::Failed, "the server answers something else than a list")
+                .advise("is it a friend, and does nothing between answer in its place?")
+        })?;
+        entries.extend(items.iter().cloned());
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={}", encoded(next));
     }

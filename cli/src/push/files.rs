@@ -161,6 +161,8 @@ fn walker(project: &Project, paths: &[PathBuf], taken: Taken, notes: &Notes) -> 
     walker
         .hidden(false)
         .require_git(false)
+        // As git does: what lies above the repository says nothing about it.
+        .parents(false)
         .follow_links(false)
         .add_custom_ignore_filename(IGNORE_FILE)
         .filter_entry(move |entry| is_meant(&paths, entry.path()) && enters(&project, entry, taken, &notes));
@@ -270,7 +272,9 @@ fn look(candidates: &[(String, PathBuf)], taken: Taken) -> Found {
             })
             .collect();
         let mut whole = Found::default();
-        for mut part in parts.into_iter().filter_map(|part| part.join().ok()) {
+        for mut part in
+            parts.into_iter().map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        {
             whole.files.append(&mut part.files);
             whole.skipped.append(&mut part.skipped);
         }

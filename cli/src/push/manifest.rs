@@ -1,6 +1,6 @@
 //! What the server has: names and hashes go there, and the names of those come back that it does not have so.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, thread::ScopedJoinHandle};
 
 use serde_json::{Value, json};
 
@@ -88,7 +88,8 @@ fn answers<'a>(project: &Project, files: &'a [File], context: &Context) -> Resul
     for several in parts(project, files).chunks(AT_ONCE) {
         let answers: Vec<Result<Value, Failure>> = std::thread::scope(|scope| {
             let asked: Vec<_> = several.iter().map(|part| scope.spawn(move || ask(project, part, context))).collect();
-            asked.into_iter().filter_map(|asked| asked.join().ok()).collect()
+            let done = asked.into_iter().map(ScopedJoinHandle::join);
+            done.map(|answer| answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         });
         for (part, answer) in several.iter().zip(answers) {
             answered.push((*part, answer?));
@@ -119,7 +120,13 @@ fn ask(project: &Project, files: &[File], context: &Context) -> Result<Value, Fa
     let entry = |file: &File| json!({ "external_id": external_id(project, &file.name), "blob": file.blob });
     let entries: Vec<Value> = files.iter().map(entry).collect();
     let request = Request::new("POST", "/api/documents/manifest").repeatable();
-    context.client.json(request, &json!({ "project": project.name, "entries": entries }))
+    let answer = context.client.json(request, &json!({ "project": project.name, "entries": entries }))?;
+    // What does not say what is missing would have everything be unchanged.
+    if answer["missing"].is_array() {
+        return Ok(answer);
+    }
+    Err(Failure::new(Exit::Failed, "the server answers something else than what it has")
+        .advise("is it a friend, and does nothing between answer in its place?"))
 }
 
 fn add(compared: &mut Compared, project: &Project, files: &[File], answer: &Value) {
