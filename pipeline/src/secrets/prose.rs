@@ -11,6 +11,8 @@ const TELLING: [&str; 9] =
     ["password", "passwd", "passphrase", "passcode", "passwort", "secret", "token", "credential", "api key"];
 /// Bytes of the shortest and of the longest that is looked at.
 const BYTES: Range<usize> = 8..151;
+/// Bytes between the two at most: a sentence, not a paragraph.
+const NEAR: usize = 80;
 /// What stands around a word.
 const AROUND: &[char] =
     &['.', ',', ';', ':', '!', '?', '(', ')', '[', ']', '{', '}', '<', '>', '"', '\'', '`', '*', '_'];
@@ -28,15 +30,17 @@ pub fn search(text: &str) -> Option<Range<usize>> {
 }
 
 fn in_line(line: &str) -> Option<Range<usize>> {
+    // Of the same length, so that places in it are places in the line.
     let lower = line.to_ascii_lowercase();
-    if !TELLING.iter().any(|word| lower.contains(word)) {
+    let told: Vec<usize> = TELLING.iter().flat_map(|word| lower.match_indices(word)).map(|(place, _)| place).collect();
+    if told.is_empty() {
         return None;
     }
-    line.split_whitespace().map(|word| word.trim_matches(AROUND)).find(|word| is_meant(word)).map(|word| {
-        // A part of the line, so that it begins within it.
-        let start = word.as_ptr() as usize - line.as_ptr() as usize;
-        start..start + word.len()
-    })
+    let words = line.split_whitespace().map(|word| word.trim_matches(AROUND)).filter(|word| is_meant(word));
+    // A word is a part of the line, so that it begins within it.
+    let ranges = words.map(|word| (word.as_ptr() as usize - line.as_ptr() as usize, word.len()));
+    let mut ranges = ranges.map(|(start, length)| start..start + length);
+    ranges.find(|range| told.iter().any(|place| range.start.abs_diff(*place) <= NEAR))
 }
 
 /// A path, an address, a call or a name in code is no secret.
@@ -78,6 +82,8 @@ mod tests {
             "We count tokens with cl100k_base, never with o200k_base",
             "a token lives 15 minutes, a secret in Kubernetes 30d",
             "use the commit q83GfkVzRr7i1B3KrW",
+            "A token lives 15 minutes. All else of it is told in a paragraph of its own, in the same line, that goes on for \
+             a while and then names the commit q83GfkVzRr7i1B3KrW",
         ] {
             assert_eq!(found(text), None, "{text}");
         }

@@ -64,7 +64,7 @@ fn seen(pointer: &str, text: &str, limit: usize) -> Result<String, Problem> {
         let detail = "the text holds nothing but characters without width: write at least one that is seen";
         return Err(Problem::field(Code::Invalid, pointer, detail));
     }
-    if let Some(secret) = secrets::find_said(&text) {
+    if let Some(secret) = secrets::find(&text) {
         let detail = format!("{}: remember where it is kept in place of what it is", secret.described());
         return Err(Problem::field(Code::HoldsSecret, pointer, detail));
     }
