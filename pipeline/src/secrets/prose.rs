@@ -82,8 +82,8 @@ mod tests {
             "We count tokens with cl100k_base, never with o200k_base",
             "a token lives 15 minutes, a secret in Kubernetes 30d",
             "use the commit q83GfkVzRr7i1B3KrW",
-            "A token lives 15 minutes. All else of it is told in a paragraph of its own, in the same line, that goes on for \
-             a while and then names the commit q83GfkVzRr7i1B3KrW",
+            "A token lives 15 minutes. All else of it is told in a paragraph of its own, in the same line, \
+             that goes on for a while and then names the commit q83GfkVzRr7i1B3KrW",
         ] {
             assert_eq!(found(text), None, "{text}");
         }
