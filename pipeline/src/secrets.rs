@@ -70,7 +70,7 @@ pub fn find_unmarked(text: &str) -> Option<Secret<'_>> {
 
 /// The first secret of what somebody says: also a word that looks random in a sentence about passwords.
 pub fn find_said(text: &str) -> Option<Secret<'_>> {
-    find(text).or_else(|| found(text, (SAID, prose::search(text)?)))
+    find(text).or_else(|| found(text, (SAID, prose::ranges(text).next()?)))
 }
 
 fn found<'a>(text: &'a str, (rule, range): (&'static str, Range<usize>)) -> Option<Secret<'a>> {
@@ -100,11 +100,16 @@ pub fn withhold(text: &str) -> Cow<'_, str> {
 
 /// The same of what somebody says ([`find_said`]).
 pub fn withhold_said(text: &str) -> String {
-    let mut withheld = withhold(text).into_owned();
-    while let Some(range) = prose::search(&withheld) {
-        withheld.replace_range(range, &format!("[withheld: {SAID}]"));
+    let withheld = withhold(text);
+    let mut kept = String::with_capacity(withheld.len());
+    let mut end = 0;
+    for range in prose::ranges(&withheld) {
+        kept.push_str(&withheld[end..range.start]);
+        kept.push_str(&format!("[withheld: {SAID}]"));
+        end = range.end;
     }
-    withheld
+    kept.push_str(&withheld[end..]);
+    kept
 }
 
 /// The text without this secret and those behind it.

@@ -1,9 +1,9 @@
 //! What somebody states in a session of work that may be worth remembering: decisions, preferences, instructions and
 //! facts.
 //!
-//! Found by how sentences begin, not by a model: it costs nothing, the same message always states the same, and what
-//! is not plainly stated is left alone. Precision goes first, since a person looks at each: questions, requests for
-//! work, what is only considered, quotes and pasted output state nothing.
+//! Found by how sentences begin and by what their words weigh, not by a model: it costs nothing, the same message
+//! always states the same, and what is not plainly stated is left alone. Precision goes first, since a person looks at
+//! each: questions, requests for work, what is only considered, quotes and pasted output state nothing.
 
 mod clause;
 mod evidence;
@@ -35,7 +35,7 @@ pub struct Statement {
 }
 
 /// Most bytes of a message that are looked at.
-const LOOKED_AT: usize = 8 * 1024;
+pub const LOOKED_AT: usize = 8 * 1024;
 /// Most parts of sentences that are looked at: who types writes fewer.
 const CLAUSES: usize = 64;
 /// How sure what Claude says of a decision is: it may be its own idea.

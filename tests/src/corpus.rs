@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use local_dev::{client::Upload, product::root};
@@ -42,6 +43,14 @@ pub fn mixed(count: usize) -> Vec<Upload> {
     }
     assert_eq!(files.len(), count, "there are not enough files on this machine");
     files
+}
+
+/// The text files of this repository that git knows, by their paths; none where git is not there to be asked.
+pub fn tracked() -> Vec<(String, String)> {
+    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
+    let listed = listed.ok().filter(|output| output.status.success()).map(|output| output.stdout).unwrap_or_default();
+    let paths = listed.split(|byte| *byte == 0).filter_map(|path| std::str::from_utf8(path).ok());
+    paths.filter_map(|path| Some((path.to_owned(), fs::read_to_string(root().join(path)).ok()?))).collect()
 }
 
 fn home() -> PathBuf {

@@ -1,6 +1,6 @@
 //! What a sentence calls a secret: "the password for the VPN is …". Nothing is assigned there, so what counts is a word
 //! that says so somewhere in the line, and another that looks random. Too bold for source code, which is full of both;
-//! what people say to an agent, or have it remember, loses little by it.
+//! what people say to an agent loses little by it.
 
 use std::ops::Range;
 
@@ -17,30 +17,23 @@ const NEAR: usize = 80;
 const AROUND: &[char] =
     &['.', ',', ';', ':', '!', '?', '(', ')', '[', ']', '{', '}', '<', '>', '"', '\'', '`', '*', '_'];
 
-/// The first word of a text that a sentence calls a secret.
-pub fn search(text: &str) -> Option<Range<usize>> {
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        if let Some(range) = in_line(line) {
-            return Some(start + range.start..start + range.end);
-        }
-        start += line.len();
-    }
-    None
+/// The words of a text that a sentence calls a secret, in their order.
+pub fn ranges(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let words = text.split_whitespace().map(|word| word.trim_matches(AROUND)).filter(|word| is_meant(word));
+    // A word is a part of the text, so that it begins within it.
+    let ranges = words.map(|word| (word.as_ptr() as usize - text.as_ptr() as usize, word.len()));
+    ranges.map(|(start, length)| start..start + length).filter(|range| is_told(text, range))
 }
 
-fn in_line(line: &str) -> Option<Range<usize>> {
-    // Of the same length, so that places in it are places in the line.
-    let lower = line.to_ascii_lowercase();
-    let told: Vec<usize> = TELLING.iter().flat_map(|word| lower.match_indices(word)).map(|(place, _)| place).collect();
-    if told.is_empty() {
-        return None;
-    }
-    let words = line.split_whitespace().map(|word| word.trim_matches(AROUND)).filter(|word| is_meant(word));
-    // A word is a part of the line, so that it begins within it.
-    let ranges = words.map(|word| (word.as_ptr() as usize - line.as_ptr() as usize, word.len()));
-    let mut ranges = ranges.map(|(start, length)| start..start + length);
-    ranges.find(|range| told.iter().any(|place| range.start.abs_diff(*place) <= NEAR))
+/// True if a word that says so stands near, in the same line.
+fn is_told(text: &str, secret: &Range<usize>) -> bool {
+    let before = &text[text.floor_char_boundary(secret.start.saturating_sub(NEAR))..secret.start];
+    let behind = &text[secret.end..text.floor_char_boundary(text.len().min(secret.end + NEAR))];
+    let near = [before.rsplit('\n').next(), behind.split('\n').next()];
+    near.into_iter().flatten().any(|near| {
+        let lower = near.to_ascii_lowercase();
+        TELLING.iter().any(|word| lower.contains(word))
+    })
 }
 
 /// A path, an address, a call or a name in code is no secret.
@@ -56,7 +49,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Option<&str> {
-        search(text).map(|range| &text[range])
+        ranges(text).next().map(|range| &text[range])
     }
 
     #[test]
@@ -71,6 +64,14 @@ mod tests {
         ] {
             assert_eq!(found(text), Some(secret), "{text}");
         }
+    }
+
+    #[test]
+    fn all_of_a_text_are_found_and_what_stands_in_another_line_is_not_told() {
+        let random = "q83GfkVzRr7i1B3KrW";
+        let text = format!("tokens: {}", format!("{random} ").repeat(4));
+        assert_eq!(ranges(&text).count(), 4);
+        assert_eq!(found(&format!("the password\n{random}\nis a secret")), None);
     }
 
     #[test]

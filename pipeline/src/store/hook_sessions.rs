@@ -30,11 +30,6 @@ pub struct HookSession {
 }
 
 impl HookSession {
-    /// Returns true if it was told anything.
-    pub fn was_told_something(&self) -> bool {
-        !self.told.is_empty()
-    }
-
     /// Returns true if something of this name was told.
     pub fn was_told(&self, name: &str) -> bool {
         self.told.split('\n').any(|told| told == name)

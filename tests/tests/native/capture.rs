@@ -17,7 +17,12 @@ pub(crate) const SESSION: &str = "7b3f0c1e-4a52-4a53-9f3f-0d5c6b7a8e90";
 const PROJECT: &str = "github.com/ada/ledger";
 
 fn hook(rig: &Rig, event: &str, more: &Value) {
-    let mut body = json!({"hook_event_name": event, "session_id": SESSION});
+    hook_of(rig, SESSION, event, more);
+}
+
+/// A hook of a session.
+pub(crate) fn hook_of(rig: &Rig, session: &str, event: &str, more: &Value) {
+    let mut body = json!({"hook_event_name": event, "session_id": session});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let answer = rig.request("POST", "/hooks/claude-code", &body);
     // A prompt may be told what is known.
@@ -95,8 +100,7 @@ fn what_was_said_in_a_terminal_that_was_closed_is_captured_when_its_user_comes_b
     let rig = Rig::new(1);
     say(&rig, "We decided to use Kafka for all events.");
     let begin = |session: &str| {
-        let body = json!({"hook_event_name": "SessionStart", "session_id": session});
-        assert_eq!(rig.request("POST", "/hooks/claude-code", &body).status, 200);
+        hook_of(&rig, session, "SessionStart", &json!({}));
         rig.drain();
     };
     begin("another");

@@ -2,12 +2,12 @@
 //! is right, and how often one that needs nothing is told nothing.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests; figures are printed")]
 
-use std::{collections::HashMap, fs, path::Path, process::Command};
+use std::{collections::HashMap, fs};
 
 use local_dev::product::root;
 use serde::Deserialize;
 use serde_json::json;
-use tests::rig::Rig;
+use tests::{corpus, rig::Rig};
 
 const PROJECT: &str = "github.com/example/friend";
 /// Folders that hold the questions.
@@ -36,20 +36,17 @@ fn labelled<T: for<'a> Deserialize<'a>>(name: &str) -> Vec<T> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The text files that git knows, by their paths.
-fn tracked(root: &Path) -> Vec<(String, String)> {
-    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output().unwrap();
-    assert!(listed.status.success(), "git ls-files: {}", String::from_utf8_lossy(&listed.stderr));
-    let paths = String::from_utf8(listed.stdout).unwrap();
-    let paths = paths.split_terminator('\0').filter(|path| !QUESTIONS.iter().any(|folder| path.starts_with(folder)));
-    paths.filter_map(|path| Some((path.to_owned(), fs::read_to_string(root.join(path)).ok()?))).collect()
+/// The files of this repository, but for those that hold the questions.
+fn documents() -> Vec<(String, String)> {
+    let is_question = |path: &str| QUESTIONS.iter().any(|folder| path.starts_with(folder));
+    corpus::tracked().into_iter().filter(|(path, _)| !is_question(path)).collect()
 }
 
 /// A product that holds all files and memories, and the labels of the memories by their ids.
 fn furnished() -> (Rig, HashMap<String, String>) {
     let rig = Rig::new(1);
     rig.memory.set_limits(r#"{"neurons": 1000000, "d1_rows_written": 10000000}"#);
-    for files in tracked(&root()).chunks(FILES) {
+    for files in documents().chunks(FILES) {
         let named = |path: &str| format!("{PROJECT}/{path}");
         let document = |(path, content): &(String, String)| json!({"external_id": named(path), "content": content});
         let answer = rig.request(
@@ -166,7 +163,7 @@ fn what_labelled_prompts_are_told_is_right_and_who_needs_nothing_is_told_nothing
 /// A file that moved is to be mended in the labels by hand.
 #[test]
 fn every_labelled_document_is_there() {
-    let known: Vec<String> = tracked(&root()).into_iter().map(|(path, _)| path).collect();
+    let known: Vec<String> = documents().into_iter().map(|(path, _)| path).collect();
     let prompts: Vec<Prompt> = labelled("prompts.jsonl");
     let missing: Vec<&String> =
         prompts.iter().flat_map(|prompt| &prompt.documents).filter(|path| !known.contains(path)).collect();

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 use test_platform::ready;
 use tests::rig::Rig;
 
+use crate::capture::hook_of;
+
 /// Least recall, in percent: somewhat less than was measured.
 const RECALL_OF_ALL: usize = 62;
 const RECALL_HELD_OUT: usize = 40;
@@ -105,12 +107,6 @@ impl Turn {
     }
 }
 
-fn hook(rig: &Rig, session: &str, event: &str, more: &Value) {
-    let mut body = json!({"hook_event_name": event, "session_id": session});
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    assert_eq!(rig.request("POST", "/hooks/claude-code", &body).status, 200);
-}
-
 /// Everything that is stored: rows of every table, and objects.
 fn stored(rig: &Rig) -> String {
     let tables = rig.memory.look("SELECT name FROM sqlite_master WHERE type = 'table'");
@@ -197,8 +193,8 @@ fn what_is_proposed_of_labelled_turns_is_worth_keeping_and_no_secret_is() {
     for turn in &turns {
         let (prompt, assistant, part) = turn.filled();
         secrets.extend(turn.secret.as_deref().zip(part));
-        hook(&rig, &turn.session, "UserPromptSubmit", &json!({ "prompt": prompt }));
-        hook(&rig, &turn.session, "Stop", &json!({ "last_assistant_message": assistant }));
+        hook_of(&rig, &turn.session, "UserPromptSubmit", &json!({ "prompt": prompt }));
+        hook_of(&rig, &turn.session, "Stop", &json!({ "last_assistant_message": assistant }));
         rig.memory.advance(MINUTE + MINUTE);
         rig.drain();
         let proposed = newly_proposed(&rig, &mut seen);
@@ -211,7 +207,7 @@ fn what_is_proposed_of_labelled_turns_is_worth_keeping_and_no_secret_is() {
         }
     }
     for session in turns.iter().map(|turn| &turn.session).collect::<HashSet<_>>() {
-        hook(&rig, session, "SessionEnd", &json!({}));
+        hook_of(&rig, session, "SessionEnd", &json!({}));
     }
     rig.drain();
     assert_eq!(newly_proposed(&rig, &mut seen), [Value::Null; 0], "all was handed over before");

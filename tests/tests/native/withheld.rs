@@ -1,7 +1,7 @@
 //! Files that look like secrets, and texts that hold some, are not taken by accident.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{fs, path::Path, process::Command};
+use std::path::Path;
 
 use pipeline::{platform::ports::ObjectStore as _, secrets};
 use serde_json::{Value, json};
@@ -166,15 +166,10 @@ fn what_somebody_states_in_a_question_is_not_offered_to_be_kept_if_it_holds_a_se
 #[test]
 fn no_file_of_this_repository_holds_what_looks_like_a_secret() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let listed = Command::new("git").arg("-C").arg(root).args(["ls-files", "-z"]).output();
-    let listed = listed.ok().filter(|output| output.status.success()).map(|output| output.stdout).unwrap_or_default();
-    let tracked = listed.split(|byte| *byte == 0).filter_map(|name| std::str::from_utf8(name).ok());
-    let tracked = tracked.filter(|name| !name.is_empty()).map(|name| (name.to_owned(), fs::read(root.join(name)).ok()));
     let walked = local_dev::corpus::read(root, usize::MAX).unwrap();
-    let walked = walked.into_iter().map(|file| (file.path, Some(file.content)));
+    let walked = walked.into_iter().filter_map(|file| Some((file.path, String::from_utf8(file.content).ok()?)));
     let mut looked_at = 0;
-    for (name, bytes) in tracked.chain(walked) {
-        let Some(Ok(text)) = bytes.map(String::from_utf8) else { continue };
+    for (name, text) in tests::corpus::tracked().into_iter().chain(walked) {
         looked_at += 1;
         assert_eq!(secrets::find_unmarked(&text).map(|secret| secret.described()), None, "{name}");
     }

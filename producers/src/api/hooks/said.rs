@@ -1,7 +1,7 @@
 //! What is said in a session: kept as far as it states something, and handed to the stage capture.
 //!
-//! A hook by HTTP cannot read the transcript, which lies on the user's machine. So what a user says is heard when they
-//! submit it, and what Claude said last comes with `Stop`. Messages that state nothing, which are most, are not kept.
+//! The transcript lies on the user's machine, and stays there. So what a user says is heard when they submit it, and
+//! what Claude said last comes with `Stop`. Messages that state nothing, which are most, are not kept.
 
 use pipeline::{
     constants::HOOK_SAID_BYTES,
@@ -61,8 +61,10 @@ fn heard<P: Clock>(
     hook_sessions::hear(&call.tenant.user, session, project, &Said { by, text }, ports.now()).map(Some)
 }
 
-/// As much of a message as is kept: all of it, or of a long one the lines that state something.
+/// As much of a message as is kept: all of it, or of a long one the lines that state something, as far as anybody
+/// looks.
 fn stating(by: Speaker, text: &str) -> String {
+    let text = &text[..text.floor_char_boundary(statements::LOOKED_AT)];
     if text.len() <= MESSAGE_BYTES {
         return text.to_owned();
     }

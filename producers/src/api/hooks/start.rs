@@ -37,7 +37,7 @@ pub(super) async fn context<P: Database + Clock>(
     let last = look.query(hook_sessions::last(user, project, input.session));
     let before = look.query(hook_sessions::session(user, input.session.unwrap_or_default()));
     let found = look.commit(ports).await?;
-    if input.is_resumed && found.first(before)?.is_some_and(|before| before.was_told_something()) {
+    if input.is_resumed && found.first(before)?.is_some_and(|before| !before.told.is_empty()) {
         return Ok(None);
     }
     let since = found.first(last)?.and_then(|last| last.used_at);
