@@ -52,8 +52,10 @@ use retrieval::keyword;
 use self::likeness::{Likeness, Said};
 use crate::chat::memory_proposals::embedded;
 
-/// Most statements of one message that are compared: each is a look into the index.
+/// Most statements of a session that are compared: each is a look into the index.
 const COMPARED: usize = 12;
+/// Most statements of one message that are read, of which some may hold secrets or be said twice.
+const READ: usize = 2 * COMPARED;
 /// Memories that one statement is compared with, by their words.
 const LIKE: i64 = 8;
 /// Proposals that are compared, the newest.
@@ -83,17 +85,23 @@ where
 /// Step 1. What holds a place where a secret stood is of no use without it.
 fn stated(cursor: &CaptureCursor) -> Vec<(Speaker, Statement)> {
     let mut found: Vec<(Speaker, Statement)> = Vec::new();
+    let mut forms: Vec<String> = Vec::new();
     let mut before = 0;
     for said in &cursor.said {
         // "no wait, scratch that": what the message before it stated does not hold.
         if said.by == Speaker::User && statements::takes_back(&said.text) {
             found.truncate(before);
+            forms.truncate(before);
         }
         before = found.len();
-        for statement in statements::statements(said.by, &said.text) {
+        for statement in statements::statements(said.by, &said.text, READ) {
+            if found.len() == COMPARED {
+                break;
+            }
             let is_kept = !statement.text.contains("[withheld") && secrets::find_said(&statement.text).is_none();
-            let is_new = found.iter().all(|(_, known)| normal_form(&known.text) != normal_form(&statement.text));
-            if is_kept && is_new && found.len() < COMPARED {
+            let form = normal_form(&statement.text);
+            if is_kept && !forms.contains(&form) {
+                forms.push(form);
                 found.push((said.by, statement));
             }
         }
@@ -176,6 +184,7 @@ fn plan(cursor: &CaptureCursor, stated: Vec<(Speaker, Statement)>, known: &Known
     let mut left = known.left;
     let remembered: Vec<(&MemoryRow, Said)> =
         known.memories.iter().map(|memory| (memory, likeness::said(&memory.text))).collect();
+    let ever: Vec<String> = known.ever.iter().map(|text| normal_form(text)).collect();
     for (by, statement) in stated {
         let project = cursor.project.clone().filter(|_| !statement.is_personal);
         // What is about another project says nothing about this one.
@@ -188,8 +197,7 @@ fn plan(cursor: &CaptureCursor, stated: Vec<(Speaker, Statement)>, known: &Known
             planned.push(Planned::Confirmed(same.id.clone()));
             continue;
         }
-        let form = normal_form(&statement.text);
-        let was_known = known.ever.iter().any(|text| normal_form(text) == form);
+        let was_known = ever.contains(&normal_form(&statement.text));
         let is_said_before = planned.iter().any(|planned| {
             matches!(planned, Planned::Proposed(before)
                      if likeness::of(&before.says, &says) == Likeness::Same)

@@ -17,7 +17,7 @@ use self::{
     clause::{BYTES, Clause, POINTING, is_order, orders, points},
     evidence::points_at_this,
     leads::{Form, LEADS},
-    words::{begins, begins_as, holds, lowered, words},
+    words::{Phrases, begins, begins_as, holds, lowered, words},
 };
 use crate::job::cursors::Speaker;
 
@@ -42,7 +42,8 @@ const CLAUSES: usize = 64;
 const OF_ASSISTANT: f64 = 0.4;
 
 /// What is only considered, quoted, or told of another time.
-const HEDGES: &str = "\
+static HEDGES: Phrases = Phrases::new(
+    "\
     maybe|perhaps|not sure|might|probably|thinking about|thinking of|considering|i think|i guess|i wonder|\
     what if|how about|could|would|suppose|imagine|hypothetically|for example|he said|she said|they said|\
     according to|back then|at first|originally|turns out|problem is|the thing is|since the|after the update|\
@@ -52,40 +53,60 @@ const HEDGES: &str = "\
     apparently|supposedly|i hope|i wish|wrote|suggested|suggests|thinks|claims|i heard|i read|\
     told me that|the docs say|commit message:|message:|title|changelog|proposes|proposed|wants|recommends|\
     recommend|vielleicht|könnte|könnten|evtl|ich glaube|peut-être|pourrait|je pense|quizás|quizá|tal vez|\
-    creo que|afaik|iirc|i believe|i assume|podría|talvez|acho que|poderia";
+    creo que|afaik|iirc|i believe|i assume|podría|talvez|acho que|poderia",
+);
 /// What passes.
-const PASSING: &str = "\
+static PASSING: Phrases = Phrases::new(
+    "\
     for now|right now|at the moment|for the moment|currently|today|yesterday|tomorrow|this time|this once|\
     just once|first,|just now|temporarily|this morning|this week|this afternoon|last night|tonight|\
     for the demo|in the meantime|this pr|this commit|this branch|this bug|this change|this file|this test|\
     this function|this one|in a minute|heute|gerade|erst mal|erstmal|gestern|vorerst|diesmal|aujourd'hui|\
-    pour l'instant|cette fois|hoy|ahora|por ahora|esta vez|hoje|por enquanto|desta vez|dessa vez";
+    pour l'instant|cette fois|hoy|ahora|por ahora|esta vez|hoje|por enquanto|desta vez|dessa vez",
+);
 /// What is wrong at the time, and no fact about a project.
-const TROUBLE: &str = "\
+static TROUBLE: Phrases = Phrases::new(
+    "\
     failing|fails|failed|broken|breaks|crash|error|bug|wrong|weird|flaky|stuck|slow|not working|\
-    doesn't work|does not work|issue|problem|timeout|leak|panic|panics|red again|is down|out of memory";
+    doesn't work|does not work|issue|problem|timeout|leak|panic|panics|red again|is down|out of memory",
+);
 /// What takes back what was said before.
-const TAKEN_BACK: &str = "\
+static TAKEN_BACK: Phrases = Phrases::new(
+    "\
     scratch that|revert that|forget that|undo that|take that back|on second thought|on second thoughts|\
-    changed my mind|actually no|no wait|wait no|no, wait|wait, no|doch nicht";
+    changed my mind|actually no|no wait|wait no|no, wait|wait, no|doch nicht",
+);
 /// How a decision is called one.
-const DECISION: &str = "decision|final decision|entscheidung|décision|decisión|decisão";
+static DECISION: Phrases = Phrases::new("decision|final decision|entscheidung|décision|decisión|decisão");
+/// How a statement begins that stands behind a comma.
+static BEHIND_COMMA: Phrases = Phrases::new("we|our|no|from now on|always|never");
+/// "as it is", "how it is": nothing is settled.
+static LEFT: Phrases = Phrases::new("as|how|what|whatever|who|where|than|think|hope|fine|good|great|way");
+/// What is liked at one time.
+static OF_ONE_TIME: Phrases = Phrases::new("how|when|your|to see");
 /// What is said and not meant.
-const SARCASM: &str = "\
+static SARCASM: Phrases = Phrases::new(
+    "\
     oh sure|yeah right|yeah sure|who needs|love it when|of course we|what could go wrong|never ever|/s|\
-    because why not|great idea|brilliant|🙃|🙄|😏";
+    because why not|great idea|brilliant|🙃|🙄|😏",
+);
 
 /// True if a message takes back what was said before it.
 pub fn takes_back(message: &str) -> bool {
     let first = prose::sentences(message).take(2).collect::<Vec<_>>().join(" ");
-    holds(&lowered(&first), TAKEN_BACK)
+    holds(&lowered(&first), &TAKEN_BACK)
 }
 
-/// The statements in a message, in its order, each once.
-pub fn statements(by: Speaker, message: &str) -> Vec<Statement> {
+/// True if a message states something.
+pub fn states_something(by: Speaker, message: &str) -> bool {
+    !statements(by, message, 1).is_empty()
+}
+
+/// The first statements in a message, in its order, each once, and at most so many.
+pub fn statements(by: Speaker, message: &str, most: usize) -> Vec<Statement> {
     let message = &message[..message.floor_char_boundary(LOOKED_AT)];
     let own = if by == Speaker::User { prose::own(message) } else { message };
-    if by == Speaker::User && holds(&lowered(own), SARCASM) {
+    if by == Speaker::User && holds(&lowered(own), &SARCASM) {
         return Vec::new();
     }
     let written = prose::without_quotes(own);
@@ -100,6 +121,9 @@ pub fn statements(by: Speaker, message: &str) -> Vec<Statement> {
             {
                 found.push(statement);
             }
+            if found.len() >= most {
+                return found;
+            }
         }
     }
     found
@@ -110,7 +134,7 @@ fn statement(by: Speaker, clause: &str, is_to_change: bool) -> Option<Statement>
         return None;
     }
     // "Decision (written to the log): …".
-    let decided = clause.split_once(": ").filter(|(head, _)| begins(&lowered(head), DECISION));
+    let decided = clause.split_once(": ").filter(|(head, _)| begins(&lowered(head), &DECISION));
     let decided = decided.map(|(_, tail)| format!("decision: {tail}"));
     let mut clause = clause::without_openings(decided.as_deref().unwrap_or(clause));
     if by == Speaker::Assistant && !LEADS.iter().any(|lead| lead.is_decision() && begins_as(clause.text, lead.text)) {
@@ -125,9 +149,7 @@ fn statement(by: Speaker, clause: &str, is_to_change: bool) -> Option<Statement>
         let (_, tail) = clause.text.split_once(", ")?;
         let tail = clause::without_openings(tail);
         let lower = lowered(tail.text);
-        (begins(&lower, "we|our|no|from now on|always|never") && !holds(&lower, POINTING))
-            .then(|| stated(by, &tail))
-            .flatten()
+        (begins(&lower, &BEHIND_COMMA) && !holds(&lower, &POINTING)).then(|| stated(by, &tail)).flatten()
     })
 }
 
@@ -140,7 +162,7 @@ fn stated(by: Speaker, clause: &Clause<'_>) -> Option<Statement> {
     }
     let lower = lowered(text);
     let is_general = evidence::is_general(&lower);
-    if holds(&lower, HEDGES) || (!is_general && holds(&lower, PASSING)) || clause::asks(&lower) {
+    if holds(&lower, &HEDGES) || (!is_general && holds(&lower, &PASSING)) || clause::asks(&lower) {
         return None;
     }
     let lead = LEADS.iter().find(|lead| lower.starts_with(lead.text) && lead.is_met(&lower));
@@ -183,9 +205,7 @@ fn judged(lower: &str, is_general: bool, announced: i8) -> Option<(&'static str,
 /// "tabs and no spaces it is"; not "leave it as it is".
 fn is_settled(lower: &str) -> bool {
     lower.strip_suffix(" it is").is_some_and(|choice| {
-        words(choice).count() < 6
-            && !begins(choice, evidence::ABOUT_NOTHING)
-            && !holds(choice, "as|how|what|whatever|who|where|than|think|hope|fine|good|great|way")
+        words(choice).count() < 6 && !begins(choice, &evidence::ABOUT_NOTHING) && !holds(choice, &LEFT)
     })
 }
 
@@ -194,7 +214,7 @@ fn names_something(rest: &str) -> bool {
     let rest = rest.trim_start();
     // "we decided that all services log JSON" says it; "let's go with that approach" does not.
     let rest = rest.strip_prefix("that ").filter(|rest| rest.split_whitespace().count() > 2).unwrap_or(rest);
-    !rest.is_empty() && (!begins(rest, leads::REFERENCES) || begins(rest, evidence::SCOPES))
+    !rest.is_empty() && (!begins(rest, &leads::REFERENCES) || begins(rest, &evidence::SCOPES))
 }
 
 impl leads::Lead {
@@ -208,9 +228,9 @@ impl leads::Lead {
         let rest = &lower[self.text.len()..];
         names_something(rest)
             && match self.form {
-                Form::Choice => holds(rest, leads::CHOICES),
-                Form::Fact => !holds(rest, TROUBLE) && !points(rest),
-                Form::Taste => !points(rest) && !begins(rest, "how|when|your|to see"),
+                Form::Choice => holds(rest, &leads::CHOICES),
+                Form::Fact => !holds(rest, &TROUBLE) && !points(rest),
+                Form::Taste => !points(rest) && !begins(rest, &OF_ONE_TIME),
                 Form::Whole | Form::Behind => true,
             }
     }

@@ -6,6 +6,8 @@
 //! holds weighs most, so that a prompt about something else finds nothing. What is found must hold enough of that
 //! weight, and best be called after it: [`Subjects::passage`] has the formula, docs/hooks.md how it was measured.
 
+use std::sync::LazyLock;
+
 use pipeline::identifiers;
 
 use crate::keyword;
@@ -45,6 +47,13 @@ const GENERIC: &str = "\
     tool tools top true try trying two type typo understand undo update updated use used user uses using value \
     values variable variables ve version via wait want wants way well work working works write writing written \
     wrong yes yet";
+
+/// The same, sorted.
+static GENERIC_WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let mut words: Vec<&str> = GENERIC.split(' ').collect();
+    words.sort_unstable();
+    words
+});
 
 /// One of the things that a prompt is about.
 #[derive(Clone, Debug, PartialEq)]
@@ -264,14 +273,15 @@ fn is_informative(word: &str, lower: &str) -> bool {
     letters > 0
         && (!is_short || is_abbreviation)
         && !keyword::is_stop_word(lower)
-        && GENERIC.split(' ').all(|generic| generic != lower)
+        && GENERIC_WORDS.binary_search(&lower).is_err()
 }
 
 /// True if one word is another in another form: "queues" and "queue", "deployed" and "deploy".
 pub fn is_form(one: &str, other: &str) -> bool {
     let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
-    if short == long {
-        return true;
+    // Most words are no form of each other, which their beginnings say: no form changes the first three letters.
+    if short == long || short.as_bytes().get(..3) != long.as_bytes().get(..3) {
+        return short == long;
     }
     let stem = if short.len() > 4 { short.strip_suffix('e').or_else(|| short.strip_suffix('y')) } else { None };
     let ends = |stem: &str, ends: &[&str]| long.strip_prefix(stem).is_some_and(|rest| ends.contains(&rest));

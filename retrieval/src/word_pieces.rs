@@ -2,15 +2,23 @@
 //!
 //! The model reads 512 pieces and drops the rest without a word, so windows must be cut by this
 //! count and not by another vocabulary's. Only the count is needed, so the vocabulary is here as
-//! fingerprints: the 32-bit FNV-1a hash of each of its 30,522 entries in UTF-8, sorted, little
-//! endian (`bert_uncased.fingerprints`, made from vocab.txt of bert-base-uncased, Apache-2.0).
-//! Two strings share a fingerprint once in 140,000 look-ups; the count is then off by one.
+//! fingerprints: the upper 44 bits of the 64-bit FNV-1a hash of each of its 30,522 entries in UTF-8
+//! (vocab.txt of bert-base-uncased, Apache-2.0), which a word that is none of them shares once in
+//! 500 million look-ups. `bert_uncased.fingerprints` has how many begin with each of the 4,096 values
+//! of the upper 12 bits, a byte each, then the lower 32 bits of all, sorted, little endian; a test of
+//! `local/models` writes it, and holds the counts against the tokenizer's.
 
 use std::sync::OnceLock;
 
+use icu_normalizer::DecomposingNormalizerBorrowed;
+
 const FINGERPRINTS: &[u8] = include_bytes!("bert_uncased.fingerprints");
+/// Groups of fingerprints, by their upper bits.
+const GROUPS: usize = 1 << 12;
 /// The longest entry of the vocabulary, in characters.
 const LONGEST: usize = 18;
+/// What Latin, Greek and Cyrillic letters carry, and the tokenizer takes away. Marks of other scripts count.
+const ACCENTS: std::ops::RangeInclusive<char> = '\u{300}'..='\u{36f}';
 /// Longer words are one unknown piece. <https://github.com/google-research/bert/blob/master/tokenization.py>
 const LONGEST_WORD: usize = 100;
 const SLOTS: usize = 1 << 17;
@@ -35,7 +43,7 @@ pub fn words(text: &str) -> Vec<Word> {
             continue;
         }
         let alone = is_punctuation(character) || is_ideograph(character);
-        let between = character.is_whitespace() || character.is_control();
+        let between = character.is_whitespace();
         if alone || between {
             end_word(text, start.take(), offset, &mut words);
         }
@@ -61,12 +69,9 @@ fn end_word(text: &str, start: Option<usize>, end: usize, words: &mut Vec<Word>)
 }
 
 /// Pieces of one word: the longest entry that begins it, then the longest that goes on, and so on.
-///
-/// Accents would have to be stripped by Unicode's decomposition tables; a word with any character
-/// beyond ASCII counts one piece a character instead, which is never too few.
 fn pieces(word: &str) -> usize {
-    if !word.is_ascii() {
-        return word.chars().count().min(LONGEST_WORD);
+    if !word.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return most_pieces(word);
     }
     let word = word.as_bytes();
     if word.len() > LONGEST_WORD {
@@ -80,6 +85,19 @@ fn pieces(word: &str) -> usize {
         pieces += 1;
     }
     pieces
+}
+
+/// One piece a character, which is never too few: what the tokenizer takes away or sets apart in such words (accents,
+/// control characters, rare punctuation) stands in larger tables than a count is worth. It takes them apart first: a
+/// syllable of Hangul is two or three characters.
+fn most_pieces(word: &str) -> usize {
+    let is_accent = |character: char| ACCENTS.contains(&character);
+    let decomposed = DecomposingNormalizerBorrowed::new_nfd().normalize(word);
+    let runs = decomposed.split(|character: char| !character.is_alphanumeric() && !is_accent(character));
+    let of_runs: usize =
+        runs.clone().map(|run| run.chars().filter(|character| !is_accent(*character)).count().min(LONGEST_WORD)).sum();
+    // Between two runs stands a character.
+    of_runs + runs.count() - 1
 }
 
 fn longest_entry(word: &[u8], goes_on: bool) -> Option<usize> {
@@ -97,39 +115,71 @@ fn longest_entry(word: &[u8], goes_on: bool) -> Option<usize> {
     hashes[..length].iter().rposition(|hash| is_entry(*hash)).map(|place| place + 1)
 }
 
-const FNV_OFFSET: u32 = 0x811c_9dc5;
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0100_0000_01b3;
 
-fn fnv(hash: u32, byte: u8) -> u32 {
-    (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+fn fnv(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME)
 }
 
-fn is_entry(hash: u32) -> bool {
-    let table = table();
-    let mut slot = hash as usize % SLOTS;
+/// The 44 bits that are kept of an entry's hash.
+const fn fingerprint(hash: u64) -> u64 {
+    hash >> 20
+}
+
+fn is_entry(hash: u64) -> bool {
+    let (table, sought) = (table(), fingerprint(hash));
+    let mut slot = slot(sought);
     loop {
         match table.get(slot) {
-            Some(entry) if *entry == hash => return true,
+            Some(entry) if *entry == sought => return true,
             Some(0) | None => return false,
             Some(_) => slot = (slot + 1) % SLOTS,
         }
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a slot is below 2^17")]
+const fn slot(fingerprint: u64) -> usize {
+    (fingerprint % SLOTS as u64) as usize
+}
+
 /// An open-addressing table of the fingerprints; 0 is none of them and marks a free slot.
-fn table() -> &'static [u32] {
-    static TABLE: OnceLock<Vec<u32>> = OnceLock::new();
+fn table() -> &'static [u64] {
+    static TABLE: OnceLock<Vec<u64>> = OnceLock::new();
     TABLE.get_or_init(|| {
-        let mut table = vec![0u32; SLOTS];
-        for bytes in FINGERPRINTS.chunks_exact(4) {
-            let hash = bytes.try_into().map_or(0, u32::from_le_bytes);
-            let mut slot = hash as usize % SLOTS;
+        let mut table = vec![0u64; SLOTS];
+        for entry in entries() {
+            let mut slot = slot(entry);
             while table[slot] != 0 {
                 slot = (slot + 1) % SLOTS;
             }
-            table[slot] = hash;
+            table[slot] = entry;
         }
         table
     })
+}
+
+/// The fingerprints of the vocabulary.
+fn entries() -> impl Iterator<Item = u64> {
+    let (sizes, lower) = FINGERPRINTS.split_at(GROUPS);
+    let upper = (0..).zip(sizes).flat_map(|(upper, size)| std::iter::repeat_n(upper, usize::from(*size)));
+    let lower = lower.chunks_exact(4).map(|bytes| bytes.try_into().map_or(0, u32::from_le_bytes));
+    upper.zip(lower).map(|(upper, lower): (u64, u32)| upper << 32 | u64::from(lower))
+}
+
+/// The file of fingerprints of a vocabulary.
+pub fn file_of_fingerprints<'a>(vocabulary: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let of = |entry: &str| fingerprint(entry.bytes().fold(FNV_OFFSET, fnv));
+    let entries: std::collections::BTreeSet<u64> = vocabulary.map(of).collect();
+    let mut sizes = vec![0_u8; GROUPS];
+    let mut lower = Vec::with_capacity(entries.len() * 4);
+    for entry in entries {
+        let group = entry.to_le_bytes();
+        sizes[usize::from(u16::from_le_bytes([group[4], group[5]]))] += 1;
+        lower.extend(&group[..4]);
+    }
+    [sizes, lower].concat()
 }
 
 /// BERT's punctuation: every ASCII symbol, and Unicode's punctuation (the common blocks of it).
@@ -158,11 +208,13 @@ mod tests {
             assert_eq!(count(text), pieces, "{text}");
         }
         assert_eq!(count(&"x".repeat(101)), 1);
+        // Twelve and nine characters of Hangul; an accent is none.
+        assert_eq!((count("\u{c804}\u{d1b5}\u{bb38}\u{d654}\u{c758}"), count("na\u{ef}ve")), (13, 5));
     }
 
     #[test]
     fn every_fingerprint_is_found() {
-        assert_eq!(FINGERPRINTS.len(), 30_522 * 4);
+        assert_eq!(entries().count(), 30_522);
         assert!(is_entry("the".bytes().fold(FNV_OFFSET, fnv)));
         assert!(!is_entry("qqqqqqq".bytes().fold(FNV_OFFSET, fnv)));
     }

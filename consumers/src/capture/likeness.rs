@@ -4,6 +4,8 @@
 //! as they go: only what differs in nothing but filler is the same, and only what differs in one place, among words
 //! that name the same matter, is contrary. All else is left to whoever reads both.
 
+use std::sync::LazyLock;
+
 use retrieval::{keyword, relevance::is_form};
 
 /// How a statement stands to one that is known.
@@ -18,9 +20,13 @@ pub enum Likeness {
 }
 
 /// What changes nothing about what is meant.
-const FILLER: &str = "\
-    actually again agreed always chose code codebase decided everywhere forward future go going just let lets longer \
-    make now please project really remember repo repository settled stick still sure were weve well";
+static FILLER: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    "actually again agreed always chose code codebase decided everywhere forward future go going just let \
+     lets longer make now please project really remember repo repository settled stick still sure were weve \
+     well"
+        .split(' ')
+        .collect()
+});
 const NEGATIONS: &[&str] = &[
     "not", "no", "never", "without", "nor", "dont", "doesnt", "wont", "isnt", "arent", "cannot", "cant", "against",
     "dropping", "dropped", "stopped",
@@ -70,7 +76,7 @@ pub fn said(text: &str) -> Said {
         }
         if NEGATIONS.contains(&word.as_str()) {
             said.is_denied = !said.is_denied;
-        } else if FILLER.split(' ').any(|filler| filler == word) {
+        } else if FILLER.contains(&word.as_str()) {
             // It changes nothing.
         } else if ORDERED.contains(&word.as_str()) {
             said.is_ordered = true;

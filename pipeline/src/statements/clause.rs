@@ -3,65 +3,89 @@
 use super::{
     evidence::{self, points_at_this},
     leads,
-    words::{begins, holds, lowered, words},
+    words::{Phrases, begins, holds, lowered, words},
 };
 
 /// Shortest and longest statement, in bytes.
 pub(super) const BYTES: std::ops::RangeInclusive<usize> = 8..=300;
 /// What points at something that is only seen where it is said.
-pub(super) const POINTING: &str = "here|that one|these|those|above|below|it|there";
+pub(super) static POINTING: Phrases = Phrases::new("here|that one|these|those|above|below|it|there");
 /// When an order holds that holds for good.
-const WHENEVER: &str = "\
+static WHENEVER: Phrases = Phrases::new(
+    "\
     whenever you|every time you|each time you|any time you|when you add|when you change|when you touch|\
-    when adding|when changing";
+    when adding|when changing",
+);
 
 /// What a clause may open with that says nothing.
-const OPENINGS: &str = "\
+static OPENINGS: Phrases = Phrases::new(
+    "\
     ok|okay|yes|yeah|yep|yup|no|nope|so|right|great|perfect|nice|cool|good|fine|sure|alright|\
     actually|hmm|well|also|and|but|thanks|thank you|thx|ty|hi|hey|hello|oh|ah|haha|lol|works|done|\
     please note|please|pls|however|then|super|danke|merci|gracias|obrigado|ótimo|und|aber|also|et|\
-    mais|y|pero|mas";
+    mais|y|pero|mas",
+);
 /// Those of them that are said without a comma.
-const LOOSE: &str = "then|ok|okay|yes|yeah|so|also|and|but|oh|btw|fyi|thx|und|et|y";
+static LOOSE: Phrases = Phrases::new("then|ok|okay|yes|yeah|so|also|and|but|oh|btw|fyi|thx|und|et|y");
 /// What announces that something is told.
-const ANNOUNCED: &str = "\
+static ANNOUNCED: Phrases = Phrases::new(
+    "\
     btw|by the way|fyi|heads up|for context|for reference|for the record|nb|ps|psa|just so you know|\
     so you know|reminder|important|context|correction|one more|one more thing|another thing|one thing|\
     in this repo|in this project|for this project|for this repo|übrigens|nur zur info|wichtig|au fait|\
-    por cierto|aliás|a propósito";
+    por cierto|aliás|a propósito",
+);
 /// What the short head of a colon says that does the same: "one real thing: …".
-const ANNOUNCING: &str = "thing|more|note|context|up|coisa|cosa|chose";
+static ANNOUNCING: Phrases = Phrases::new("thing|more|note|context|up|coisa|cosa|chose");
 /// What orders that it is remembered.
-const REMEMBERED: &str = "\
+static REMEMBERED: Phrases = Phrases::new(
+    "\
     remember that|remember|please remember that|please remember|keep in mind that|keep in mind|\
     please keep in mind that|note that|please note that|don't forget that|bear in mind that|denk dran, dass|\
-    merk dir|rappelle-toi que|recuerda que|lembre que";
+    merk dir|rappelle-toi que|recuerda que|lembre que",
+);
 /// The same two in the middle of a sentence.
 const ANNOUNCED_INSIDE: &str = "btw|by the way|fyi";
 const REMEMBERED_INSIDE: &str = "note that|remember that|keep in mind that|keep in mind|bear in mind";
+/// What a clause is called that is told.
+static CALLED: Phrases = Phrases::new("note|decision|decided");
+static NOTE: Phrases = Phrases::new("note");
 /// What either weighs (see `evidence`), and what a norm or a request to change it adds or takes.
 const ANNOUNCEMENT: i8 = 2;
 const REMEMBRANCE: i8 = 3;
 const INTENT: i8 = 2;
 pub(super) const REPAIR: i8 = -3;
 /// Before a colon: what follows is not said by who types it.
-pub(super) const HEARD: &str = "\
+pub(super) static HEARD: Phrases = Phrases::new(
+    "\
     readme|contributing|wiki|log|logs|thread|prints|say|says|said|writes|wrote|error|warning|output|\
-    todo|fixme|changelog|comment|text|title|label|message|docs";
+    todo|fixme|changelog|comment|text|title|label|message|docs",
+);
 /// How questions begin, also those without their mark.
-const QUESTIONS: &str = "\
+static QUESTIONS: Phrases = Phrases::new(
+    "\
     what|what's|why|how|how's|where|where's|who|who's|which|is|are|does|do you|do we|did|can|could|\
     should|would|will|has|have you|have we|any idea|am i|isn't|aren't|doesn't|won't|didn't|wasn't|\
     weren't|shouldn't|couldn't|wouldn't|don't we|was|wie|warum|wieso|wo|wer|wann|kannst|könntest|\
     comment|pourquoi|est-ce|où|cómo|por qué|qué|dónde|como|por que|qual|quem|onde|puedes|podrías|\
-    peux-tu|tu peux|pode|você pode";
+    peux-tu|tu peux|pode|você pode",
+);
 /// What somebody says who has just told what is wrong.
-const REPAIRS: &str = "\
+static REPAIRS: Phrases = Phrases::new(
+    "\
     fix it|fix that|fix this|fix them|why|can you look|can you find|can you see|can you fix it|\
     can you fix that|find out|look into|debug|investigate|any idea|how come|what's going on|what is going on|\
-    what happened|should|they should|it should|that should";
+    what happened|should|they should|it should|that should",
+);
+/// What a request beside a statement is about.
+static IT: Phrases = Phrases::new("it|them|that|this");
+/// Requests that leave what was told as it is.
+static WRITING: Phrases = Phrases::new("write|put|note|document|add|mention|remember|keep");
+/// How far "don't …" reaches that holds for good.
+static BOUNDS: Phrases = Phrases::new("without asking|without my|unless i|unless we|by hand|under any|ever|anywhere");
 /// Verbs that ask for work once, beside those that may order for good.
-const WORK: &str = "\
+static WORK: Phrases = Phrases::new(
+    "\
     apply|bring|compress|speed|regenerate|shorten|clean|compare|continue|debug|draft|drop|explain|\
     extract|figure|find|finish|fix|generate|get|give|go|help|improve|increase|investigate|look|lower|\
     port|profile|reduce|redo|replace|reproduce|rerun|revert|see|set|summarise|summarize|swap|switch|\
@@ -69,21 +93,26 @@ const WORK: &str = "\
     i need|i want|schreib|mach|füg|füge|bau|zeig|schau|prüf|prüfe|lösch|lösche|ändere|nimm|stell|\
     erhöh|lass|bitte|haz|añade|agrega|pon|cambia|arregla|revisa|borra|muestra|escribe|fais|ajoute|\
     corrige|regarde|montre|écris|mets|vérifie|supprime|enlève|faz|faça|adiciona|adicione|muda|mude|\
-    mostra|cria|apaga|verifica|coloca";
+    mostra|cria|apaga|verifica|coloca",
+);
 /// What a verb that orders is followed by, where it might be a noun.
-const OBJECTS: &str = "\
+static OBJECTS: Phrases = Phrases::new(
+    "\
     the|a|an|this|that|it|them|these|those|all|my|our|your|me|us|both|every|some|to|in|into|on|\
-    up|out|now";
+    up|out|now",
+);
 /// Before what is asked for, and says nothing.
 const CONJUNCTIONS: &str = "and|so|but|then|now|please|pls|just|also|or|und|ok";
 /// A condition, or a time from which on: what it asks for belongs to it.
-const CONDITIONS: &str = "\
+static CONDITIONS: Phrases = Phrases::new(
+    "\
     whenever|when|if|every time|each time|before|after|from now on|going forward|in future|in the future|\
-    generally|wenn|ab jetzt";
+    generally|wenn|ab jetzt",
+);
 /// Behind a fact: it is meant to be so.
-const KEPT: &str = "don't|do not|dont";
+static KEPT: Phrases = Phrases::new("don't|do not|dont");
 /// What begins like it.
-const NOT_KEPT: &str = "don't worry|don't bother|don't forget to|do not worry";
+static NOT_KEPT: Phrases = Phrases::new("don't worry|don't bother|don't forget to|do not worry");
 
 /// A part of a sentence, without what opens it.
 #[derive(Clone, Copy, Debug)]
@@ -106,28 +135,27 @@ pub(super) fn without_openings(clause: &str) -> Clause<'_> {
 
 /// How long what opens a clause is, and how much it announces.
 fn opening(lower: &str) -> Option<(usize, i8)> {
-    let longest = |list: &'static str, ends: &[char]| {
-        let is_opening = |part: &&str| lower.strip_prefix(*part).is_some_and(|rest| rest.starts_with(ends));
-        list.split('|').filter(is_opening).map(str::len).max()
+    let longest = |list: &Phrases, ends: &[char]| {
+        list.leading(lower).map(str::len).filter(|length| lower[*length..].starts_with(ends)).max()
     };
     let any = [',', ':', '!', ' '];
-    if let Some(length) = longest(REMEMBERED, &any) {
+    if let Some(length) = longest(&REMEMBERED, &any) {
         return Some((length, REMEMBRANCE));
     }
     // "note the order" orders; "note: the order …" tells.
-    if let Some(length) = longest("note", &any[..2]).or_else(|| longest(ANNOUNCED, &any)) {
+    if let Some(length) = longest(&NOTE, &any[..2]).or_else(|| longest(&ANNOUNCED, &any)) {
         return Some((length, ANNOUNCEMENT));
     }
-    if let Some(length) = longest(OPENINGS, &any[..3]).or_else(|| longest(LOOSE, &any)) {
+    if let Some(length) = longest(&OPENINGS, &any[..3]).or_else(|| longest(&LOOSE, &any)) {
         return Some((length, 0));
     }
     let (head, _) = lower.split_once(": ")?;
-    (words(head).count() < 5 && holds(head, ANNOUNCING)).then_some((head.len(), ANNOUNCEMENT))
+    (words(head).count() < 5 && holds(head, &ANNOUNCING)).then_some((head.len(), ANNOUNCEMENT))
 }
 
 /// True if it is a word before a colon that is nobody's name.
 pub(super) fn is_announcement(lower: &str) -> bool {
-    begins(lower, "note|decision|decided") || begins(lower, ANNOUNCED) || begins(lower, REMEMBERED)
+    begins(lower, &CALLED) || begins(lower, &ANNOUNCED) || begins(lower, &REMEMBERED)
 }
 
 impl Clause<'_> {
@@ -135,7 +163,7 @@ impl Clause<'_> {
     pub(super) fn behind_colon(&self) -> Option<Self> {
         let (head, tail) = self.text.split_once(": ")?;
         let head = lowered(head);
-        let is_heard = holds(&head, HEARD) || is_request(&head) || asks(&head) || words(&head).count() < 3;
+        let is_heard = holds(&head, &HEARD) || is_request(&head) || asks(&head) || words(&head).count() < 3;
         (!is_heard).then(|| without_openings(tail))
     }
 
@@ -149,7 +177,7 @@ impl Clause<'_> {
             let lower = lowered(piece);
             let bare = without_conjunctions(lower.trim());
             let is_first = start == at;
-            let is_kept = !is_first && begins(bare, KEPT) && !begins(bare, NOT_KEPT);
+            let is_kept = !is_first && begins(bare, &KEPT) && !begins(bare, &NOT_KEPT);
             if is_kept {
                 announced += INTENT;
             }
@@ -164,7 +192,7 @@ impl Clause<'_> {
             if is_work {
                 start = at;
             }
-            is_bound = begins(&lower, CONDITIONS);
+            is_bound = begins(&lower, &CONDITIONS);
         }
         let rest = without_openings(bare(clause.text.get(start..end.max(start))?));
         let announced = announced + rest.announced;
@@ -198,7 +226,7 @@ fn without_conjunctions(lower: &str) -> &str {
 
 /// A question, also without its mark.
 pub(super) fn asks(lower: &str) -> bool {
-    lower.ends_with(['?', '？']) || begins(lower, QUESTIONS)
+    lower.ends_with(['?', '？']) || begins(lower, &QUESTIONS)
 }
 
 /// A question or a request, and no statement that looks like one.
@@ -209,14 +237,14 @@ fn is_work(bare: &str) -> bool {
 
 /// "fix that", "why": what was told before it is wrong.
 pub(super) fn is_repair(lower: &str) -> bool {
-    begins(without_conjunctions(lower), REPAIRS)
+    begins(without_conjunctions(lower), &REPAIRS)
 }
 
 /// The same beside it, where any request about it says so, "speed them up", but for one to write it down.
 fn is_repair_beside(bare: &str) -> bool {
     let object = words(bare).nth(1).unwrap_or_default();
-    let is_about_it = is_request(bare) && holds(object, "it|them|that|this");
-    is_repair(bare) || (is_about_it && !begins(bare, "write|put|note|document|add|mention|remember|keep"))
+    let is_about_it = is_request(bare) && holds(object, &IT);
+    is_repair(bare) || (is_about_it && !begins(bare, &WRITING))
 }
 
 /// Work that is asked for: a verb in front, and not a noun that looks like one.
@@ -224,8 +252,8 @@ pub(super) fn is_request(lower: &str) -> bool {
     let lower = without_conjunctions(lower);
     let head = lower.split(": ").next().unwrap_or_default();
     let (verb, object) = head.split_once(' ').unwrap_or((head, ""));
-    let is_verb = || leads::VERBS.split(' ').any(|known| known == verb.trim_end_matches([',', '.', '!']));
-    begins(lower, WORK) || (is_verb() && (begins(object, OBJECTS) || !evidence::says(head)))
+    let is_verb = || leads::is_verb(verb.trim_end_matches([',', '.', '!']));
+    begins(lower, &WORK) || (is_verb() && (begins(object, &OBJECTS) || !evidence::says(head)))
 }
 
 /// The text without marks around it, and without a request that follows without a comma.
@@ -243,7 +271,7 @@ pub(super) fn bare(text: &str) -> &str {
 
 /// True if it points at something that is only seen where it is said.
 pub(super) fn points(lower: &str) -> bool {
-    holds(lower, POINTING) || points_at_this(lower)
+    holds(lower, &POINTING) || points_at_this(lower)
 }
 
 /// "always …", "never …", "don't ever …": for good, and by a verb that orders.
@@ -256,17 +284,16 @@ pub(super) fn is_order(lower: &str) -> bool {
     }
     let not = ["don't ", "do not "].iter().find_map(|beginning| rest.strip_prefix(beginning));
     if let Some(rest) = not {
-        let bounds = "without asking|without my|unless i|unless we|by hand|under any|ever|anywhere";
-        return orders(rest) && holds(rest, bounds) && !points(rest);
+        return orders(rest) && holds(rest, &BOUNDS) && !points(rest);
     }
     // "whenever you change the schema, run …"
-    begins(rest, WHENEVER) && rest.split_once(", ").is_some_and(|(_, then)| is_request(then) || is_order(then))
+    begins(rest, &WHENEVER) && rest.split_once(", ").is_some_and(|(_, then)| is_request(then) || is_order(then))
 }
 
 pub(super) fn orders(rest: &str) -> bool {
     let word = rest.split(|letter: char| !(letter.is_alphanumeric() || letter == '-')).next().unwrap_or_default();
     !word.is_empty()
-        && leads::VERBS.split(' ').any(|verb| verb == word)
+        && leads::is_verb(word)
         && rest.len() > word.len() + 1
-        && !begins(&rest[word.len()..], leads::PRONOUNS)
+        && !begins(&rest[word.len()..], &leads::PRONOUNS)
 }

@@ -1,5 +1,7 @@
 //! How sentences begin that state something.
 
+use super::words::Phrases;
+
 /// What else a beginning asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -190,28 +192,40 @@ pub(super) const LEADS: &[Lead] = &[
 ];
 
 /// What makes of "let's use" a choice for good.
-pub(super) const CHOICES: &str = "\
+pub(super) static CHOICES: Phrases = Phrases::new(
+    "\
     instead of|rather than|everywhere|from now on|for all|for every|as our|as the|going forward|and not|\
-    not|by default|throughout|across the";
+    not|by default|throughout|across the",
+);
 
 /// What points at something that only the conversation holds.
-pub(super) const REFERENCES: &str = "\
+pub(super) static REFERENCES: Phrases = Phrases::new(
+    "\
     nothing|to go|to talk|to wait|to meet|later|it|that|this|them|those|these|so|both|either|neither|\
     one|option|the first|the second|the third|the last|the latter|the former|the other|the same|your|\
     yours|what|whatever|which|plan|approach|to do it|to do that|to do this|on it|on that|on this|\
-    against it";
+    against it",
+);
 
 /// The same behind a verb that orders.
-pub(super) const PRONOUNS: &str = "it|that|this|them|those|these|so|one";
+pub(super) static PRONOUNS: Phrases = Phrases::new("it|that|this|them|those|these|so|one");
 
 /// Verbs that order something for good. What only tells, "always fails", is none of them.
-pub(super) const VERBS: &str = "\
-    add allow annotate answer ask assert assume avoid await be begin block build bump cache call cast catch change \
-    check choose cite close commit confirm create declare define delete depend deploy disable do document downgrade \
-    edit enable encrypt end escape explain expose extend follow force-push format generate group guess handle \
-    hard-code hardcode hash ignore implement import include indent inherit install introduce invent keep leave let \
-    link lint lock log make mark mention merge mock modify move name open order pass paste pick pin place prefer \
-    print publish push put quote raise read rebase refactor refer reference reformat release rely remove rename reply \
-    require respond restart retry return reuse review rewrite rotate run sanitise sanitize send set share show sign \
-    skip sort spawn speak split squash start stick stop store suggest swallow tag talk test throw touch translate try \
-    type unwrap update upgrade use validate vendor verify work wrap write";
+static VERBS: Phrases = Phrases::new(
+    "\
+    add|allow|annotate|answer|ask|assert|assume|avoid|await|be|begin|block|build|bump|cache|call|cast|catch|\
+    change|check|choose|cite|close|commit|confirm|create|declare|define|delete|depend|deploy|disable|do|\
+    document|downgrade|edit|enable|encrypt|end|escape|explain|expose|extend|follow|force-push|format|generate|\
+    group|guess|handle|hard-code|hardcode|hash|ignore|implement|import|include|indent|inherit|install|introduce|\
+    invent|keep|leave|let|link|lint|lock|log|make|mark|mention|merge|mock|modify|move|name|open|order|pass|\
+    paste|pick|pin|place|prefer|print|publish|push|put|quote|raise|read|rebase|refactor|refer|reference|\
+    reformat|release|rely|remove|rename|reply|require|respond|restart|retry|return|reuse|review|rewrite|rotate|\
+    run|sanitise|sanitize|send|set|share|show|sign|skip|sort|spawn|speak|split|squash|start|stick|stop|store|\
+    suggest|swallow|tag|talk|test|throw|touch|translate|try|type|unwrap|update|upgrade|use|validate|vendor|\
+    verify|work|wrap|write",
+);
+
+/// True for a verb that orders something for good.
+pub(super) fn is_verb(word: &str) -> bool {
+    VERBS.leading(word).any(|verb| verb == word)
+}

@@ -2,7 +2,7 @@
 
 use super::{
     clause::{HEARD, is_announcement},
-    words::{holds, lowered, words},
+    words::{Phrases, holds, lowered, words},
 };
 
 /// What stands for a quote that was taken out.
@@ -10,8 +10,10 @@ pub(super) const QUOTED: char = '\u{fffc}';
 /// Most words of what stands in quotes as a name, and not as what somebody else says.
 const WORDS_OF_A_NAME: usize = 3;
 /// Before an empty line: what follows was pasted.
-const SHOWN: &str = "\
-    this is their|this is the|here is|here's|found this|look at this|from their|from the old|i got this";
+static SHOWN: Phrases = Phrases::new(
+    "\
+    this is their|this is the|here is|here's|found this|look at this|from their|from the old|i got this",
+);
 /// What a program's output begins with.
 const LEVELS: &str = "error|warn|info|debug|trace|fatal|warning|hint|err";
 
@@ -27,10 +29,10 @@ pub(super) fn own(message: &str) -> &str {
         at += line.len();
         let behind = &message[at..];
         let lower = lowered(trimmed);
-        let is_shown = behind.starts_with('\n') && holds(&lower, SHOWN);
+        let is_shown = behind.starts_with('\n') && holds(&lower, &SHOWN);
         // A list behind a colon may be one's own; anything else was pasted.
         let is_list = behind.trim_start().starts_with(['-', '*', '•', '1']);
-        let is_heard = || !is_list || holds(lower.rsplit(". ").next().unwrap_or_default(), HEARD);
+        let is_heard = || !is_list || holds(lower.rsplit(". ").next().unwrap_or_default(), &HEARD);
         if is_shown || (lower.ends_with(':') && is_heard()) {
             return &message[..at];
         }
@@ -153,10 +155,12 @@ pub fn sentences(text: &str) -> impl Iterator<Item = &str> {
             if rest.is_empty() {
                 return None;
             }
-            let marks = [". ", "! ", "? ", "。", "！", "？"].iter();
-            let ends =
-                marks.flat_map(|mark| rest.match_indices(*mark).map(|(at, mark)| (at, at + mark.trim_end().len())));
-            let end = ends.filter(|(at, _)| !is_shortened(&rest[..*at])).min().map_or(rest.len(), |(_, end)| end);
+            let is_end = |(at, mark): &(usize, char)| match mark {
+                '.' | '!' | '?' => rest[at + 1..].starts_with(' ') && !is_shortened(&rest[..*at]),
+                '。' | '！' | '？' => !is_shortened(&rest[..*at]),
+                _ => false,
+            };
+            let end = rest.char_indices().find(is_end).map_or(rest.len(), |(at, mark)| at + mark.len_utf8());
             let (sentence, after) = rest.split_at(end);
             rest = after.trim_start();
             Some(sentence)

