@@ -22,7 +22,7 @@ use crate::{
     arguments::{Arguments, Command, Session},
     context::Context,
     failure::{Exit, Failure},
-    output::Output,
+    output::{self, Output},
     push,
 };
 
@@ -42,7 +42,10 @@ pub fn run(arguments: Arguments, output: Output) -> Result<(), Failure> {
         Command::Login(login) => login::login(&login, output),
         Command::Logout => login::logout(global, output),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "friend", &mut std::io::stdout());
+            // It takes no failure of what it writes to.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "friend", &mut script);
+            output::part(&String::from_utf8_lossy(&script));
             Ok(())
         }
         Command::Hook(hook) => {

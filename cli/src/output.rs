@@ -39,8 +39,7 @@ impl Output {
     /// Shows data as JSON, if that is wanted; else does what shows it to people.
     pub fn data(self, value: &Value, people: impl FnOnce()) {
         if self.json {
-            // Whoever does not read any more does not need the rest.
-            let _ = writeln!(anstream::stdout(), "{value}");
+            line(&value.to_string());
         } else {
             people();
         }
@@ -59,19 +58,32 @@ impl Output {
     }
 }
 
-/// A line of data. A reader that has gone is no fault of ours: the program ends as others do then.
+/// A line of data.
 pub fn line(text: &str) {
-    if writeln!(anstream::stdout(), "{text}").is_err() {
-        std::process::exit(0);
+    check_written(writeln!(anstream::stdout(), "{text}"));
+}
+
+/// Ends the program where nothing can be written any more: a reader that has gone is no fault of ours, and others end
+/// so, too; a disk that is full is a failure.
+fn check_written(written: std::io::Result<()>) {
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            unwritable(&error).say(false);
+            std::process::exit(i32::from(Exit::Failed as u8));
+        }
     }
+}
+
+fn unwritable(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Failed, format!("it cannot be written: {error}"))
 }
 
 /// A part of a line of data, at once.
 pub fn part(text: &str) {
     let mut stdout = anstream::stdout();
-    if write!(stdout, "{text}").and_then(|()| stdout.flush()).is_err() {
-        std::process::exit(0);
-    }
+    check_written(write!(stdout, "{text}").and_then(|()| stdout.flush()));
 }
 
 /// A text in a style.
@@ -121,9 +133,7 @@ pub fn document(bytes: &[u8]) -> Result<(), Failure> {
         stdout.write_all(bytes)
     };
     match written.and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Failed, format!("it cannot be written: {error}")))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(unwritable(&error)),
         _ => Ok(()),
     }
 }

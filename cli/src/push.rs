@@ -24,7 +24,12 @@ use std::path::PathBuf;
 
 pub use self::follow::is_parked;
 
-use crate::{arguments::Push, context::Context, failure::Failure, project::Project};
+use crate::{
+    arguments::Push,
+    context::Context,
+    failure::{Exit, Failure},
+    project::Project,
+};
 
 /// Pushes once, or again and again.
 ///
@@ -42,6 +47,13 @@ pub fn push(arguments: &Push, context: &Context) -> Result<(), Failure> {
 
 /// The files and folders that are meant, as they are called whatever the current folder is.
 fn paths(arguments: &Push) -> Result<Vec<PathBuf>, Failure> {
-    let absolute = |path: &PathBuf| path.canonicalize().map_err(|error| Failure::of_file(path, &error));
+    let absolute = |path: &PathBuf| {
+        // It may lead anywhere: what lies there is of another project, or of none.
+        if path.is_symlink() {
+            let said = format!("{}: a symbolic link", path.display());
+            return Err(Failure::new(Exit::Usage, said).advise("name what it points to"));
+        }
+        path.canonicalize().map_err(|error| Failure::of_file(path, &error))
+    };
     arguments.paths.iter().map(absolute).collect()
 }

@@ -148,7 +148,7 @@ fn a_hook_never_stands_in_the_way() {
         &mut friend(&server.url, &folder.0, &hook),
         "{\"session_id\":\"s\",\"new_field\":[1],\"cwd\":\"/tmp\",\"transcript_path\":\"/tmp/t\"}",
     );
-    assert!(ran.code == 0 && ran.stdout.contains("known"), "{ran:?}");
+    assert_eq!((ran.code, &ran.json()["hookSpecificOutput"]["additionalContext"]), (0, &json!("known")), "{ran:?}");
     let asked = server.asked_for("/hooks/claude-code")[0].json();
     assert!(asked["project"].is_string() && asked["cwd"].is_null() && asked["transcript_path"].is_null(), "{asked}");
     assert_eq!((asked["hook_event_name"].as_str(), asked["new_field"][0].as_u64()), (Some("SessionStart"), Some(1)));
@@ -269,9 +269,10 @@ fn deployment(known: &'static [&'static str]) -> Server {
         ("GET", "/api/documents") => json_answer(
             200,
             json!({ "items": [
-            { "id": "doc_gone", "external_id": "shop/gone.md", "blob": "x" },
-            { "id": "doc_here", "external_id": "shop/new.md", "blob": "x" },
-            { "id": "doc_other", "external_id": "shop/by-hand.md", "blob": null },
+            { "id": "doc_gone", "external_id": "shop/gone.md", "metadata": { "project": "shop" } },
+            { "id": "doc_here", "external_id": "shop/new.md", "metadata": { "project": "shop" } },
+            { "id": "doc_other", "external_id": "shop/by-hand.md", "metadata": null },
+            { "id": "doc_inner", "external_id": "shop/api/x.md", "metadata": { "project": "shop/api" } },
         ], "next_cursor": null }),
         ),
         ("DELETE", _) => json_answer(202, json!({ "job_id": "job_b", "status": "queued" })),
@@ -294,7 +295,8 @@ fn only_what_the_server_does_not_have_is_sent_and_secrets_never_are() {
     let mut sent = server.asked_for("/api/index")[0].documents();
     // As `git hash-object` says it.
     let blob = json!("29d9963a222e8156cc53d31883d3d39721ed1d74");
-    let expected = json!({ "external_id": "shop/new.md", "content": "and not this\n", "tags": ["a"], "blob": blob });
+    let expected = json!({ "external_id": "shop/new.md", "content": "and not this\n", "tags": ["a"], "blob": blob,
+        "metadata": { "project": "shop" } });
     assert_eq!(sent.pop(), Some(expected));
     assert!(sent.is_empty());
     for asked in server.asked() {
@@ -597,8 +599,8 @@ fn a_push_that_is_done_says_so_whatever_becomes_of_what_is_to_be_removed() {
             (_, path) if path.starts_with("/api/documents") => json_answer(
                 200,
                 json!({ "items": [
-                    { "id": "doc_a", "external_id": "shop/a.md", "blob": "x" },
-                    { "id": "doc_b", "external_id": "shop/b.md", "blob": "x" },
+                    { "id": "doc_a", "external_id": "shop/a.md", "metadata": { "project": "shop" } },
+                    { "id": "doc_b", "external_id": "shop/b.md", "metadata": { "project": "shop" } },
                 ] }),
             ),
             _ => json_answer(200, json!({ "id": "job_a", "status": "succeeded", "items": {}, "stages": [] })),
@@ -888,10 +890,14 @@ fn a_hook_that_is_passed_on_without_the_program_names_the_project_as_well() {
         let mut hook = Command::new("sh");
         hook.arg(&script).arg("stop").current_dir(&folder.0).env("PATH", path);
         hook.env("FRIEND_URL", "https://friend.example").env("FRIEND_KEY", "cf_test_key");
-        let ran = run_with_input(&mut hook, "{\"session_id\":\"s\"}");
-        assert_eq!((ran.code, ran.stdout.as_str()), (0, "{}\n"), "{ran:?}");
+        for nonsense in ["", "{}", "no json"] {
+            run_with_input(&mut hook, nonsense);
+            assert!(!folder.0.join("sent").exists(), "{nonsense:?}");
+        }
+        let ran = run_with_input(&mut hook, "{ \"session_id\": \"s\",\n  \"cwd\" : \"/home/ada\" }\n");
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{ran:?}");
         let sent: Value = serde_json::from_slice(&std::fs::read(folder.0.join("sent")).unwrap()).unwrap();
-        assert_eq!(sent["project"].as_str(), project, "{remote}");
+        assert_eq!((sent["project"].as_str(), sent["cwd"].as_str()), (project, Some("")), "{remote}");
     }
 }
 

@@ -29,23 +29,30 @@ project() {
 # What Claude Code gives, with the project in the place of paths of this machine, which stay here.
 named() {
     paths='cwd|transcript_path|agent_transcript_path|scratchpad_dir'
-    input=$(printf '%s' "$input" | sed -E 's#"('$paths')":"([^"\\]|\\.)*"#"\1":""#g')
+    input=$(printf '%s' "$input" | sed -E 's#"('$paths')"[[:space:]]*:[[:space:]]*"([^"\\]|\\.)*"#"\1":""#g')
     project=$(project)
+    case $input in
+        '{'*'"'*'}') ;;
+        *) return 1 ;;
+    esac
     if [ -n "$project" ]; then printf '{"project":"%s",%s' "$project" "${input#?}"; else printf '%s' "$input"; fi
 }
 
 # The key stands in what curl reads, not among its arguments, where every process of the machine sees it.
 by_curl() {
     command -v curl >/dev/null && [ -n "$FRIEND_URL" ] && [ -n "$FRIEND_KEY" ] || return
-    named | curl --silent --fail --max-time "$patience" --config /dev/fd/3 --data-binary @- \
+    body=$(named) || return
+    printf '%s' "$body" | curl --silent --fail --max-time "$patience" --config /dev/fd/3 --data-binary @- \
         --header 'Content-Type: application/json' "${FRIEND_URL%/}/hooks/claude-code" 3<<KEY
 header = "Authorization: Bearer $FRIEND_KEY"
 KEY
 }
 
-# Nothing but a JSON object: whatever else is answered on the way there, the model would read it as if it were ours.
+# Nothing but what Claude is told, at the beginning of a session and of a turn: whatever else is answered on the way
+# there, the model would read it as if it were ours, and Claude Code would do what it says.
 answer=$(by_friend 2>/dev/null) || answer=$(by_curl 2>/dev/null) || exit 0
-case $answer in
-    '{'*'}') printf '%s\n' "$answer" ;;
+case $event:$answer in
+    session-start:'{"hookSpecificOutput":{'*'}}' | user-prompt-submit:'{"hookSpecificOutput":{'*'}}')
+        printf '%s\n' "$answer" ;;
 esac
 exit 0

@@ -187,12 +187,10 @@ const NOTED: usize = 5;
 /// Failing to is no failure of the search.
 pub async fn note_hits<P: Database + Clock>(ports: &P, tenant: &Tenant, hits: &[Hit]) {
     let now = ports.now();
-    let ids: BTreeSet<&str> = hits
-        .iter()
-        .take(NOTED)
-        .filter(|hit| is_worth_noting(&hit.chunk, now))
-        .map(|hit| hit.chunk.document_id.as_str())
-        .collect();
+    // Filled one by one: collecting would bring a sort of its own into both Workers.
+    let mut ids = BTreeSet::new();
+    let noted = hits.iter().take(NOTED).filter(|hit| is_worth_noting(&hit.chunk, now));
+    ids.extend(noted.map(|hit| hit.chunk.document_id.as_str()));
     if ids.is_empty() {
         return;
     }

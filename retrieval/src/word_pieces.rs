@@ -8,9 +8,7 @@
 //! of the upper 12 bits, a byte each, then the lower 32 bits of all, sorted, little endian; a test of
 //! `local/models` writes it, and holds the counts against the tokenizer's.
 
-use std::sync::OnceLock;
-
-use icu_normalizer::DecomposingNormalizerBorrowed;
+use std::{ops::RangeInclusive, sync::OnceLock};
 
 const FINGERPRINTS: &[u8] = include_bytes!("bert_uncased.fingerprints");
 /// Groups of fingerprints, by their upper bits.
@@ -18,10 +16,23 @@ const GROUPS: usize = 1 << 12;
 /// The longest entry of the vocabulary, in characters.
 const LONGEST: usize = 18;
 /// What Latin, Greek and Cyrillic letters carry, and the tokenizer takes away. Marks of other scripts count.
-const ACCENTS: std::ops::RangeInclusive<char> = '\u{300}'..='\u{36f}';
+const ACCENTS: RangeInclusive<char> = '\u{300}'..='\u{36f}';
+/// Vowels of Indic scripts that are written in two parts, and what else is taken apart into two characters.
+const TWO_PARTS: [RangeInclusive<char>; 10] = [
+    '\u{9cb}'..='\u{9cc}',
+    '\u{b4b}'..='\u{b4c}',
+    '\u{b94}'..='\u{b94}',
+    '\u{bca}'..='\u{bcc}',
+    '\u{ccb}'..='\u{ccb}',
+    '\u{d4a}'..='\u{d4c}',
+    '\u{ddc}'..='\u{dde}',
+    '\u{1b06}'..='\u{1b12}',
+    '\u{1b40}'..='\u{1b41}',
+    '\u{11000}'..='\u{11fff}',
+];
 /// Longer words are one unknown piece. <https://github.com/google-research/bert/blob/master/tokenization.py>
 const LONGEST_WORD: usize = 100;
-const SLOTS: usize = 1 << 17;
+const SLOTS: usize = 1 << 16;
 
 /// A word, a punctuation character or an ideograph, with its number of pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,17 +98,26 @@ fn pieces(word: &str) -> usize {
     pieces
 }
 
-/// One piece a character, which is never too few: what the tokenizer takes away or sets apart in such words (accents,
-/// control characters, rare punctuation) stands in larger tables than a count is worth. It takes them apart first: a
-/// syllable of Hangul is two or three characters.
+/// One piece for each character that the tokenizer makes of the word, which is never too few: what it takes away or
+/// sets apart besides (control characters, marks, rare punctuation) stands in larger tables than a count is worth.
 fn most_pieces(word: &str) -> usize {
-    let is_accent = |character: char| ACCENTS.contains(&character);
-    let decomposed = DecomposingNormalizerBorrowed::new_nfd().normalize(word);
-    let runs = decomposed.split(|character: char| !character.is_alphanumeric() && !is_accent(character));
-    let of_runs: usize =
-        runs.clone().map(|run| run.chars().filter(|character| !is_accent(*character)).count().min(LONGEST_WORD)).sum();
-    // Between two runs stands a character.
-    of_runs + runs.count() - 1
+    let is_apart = |character: char| !character.is_alphanumeric() && !ACCENTS.contains(&character);
+    let of_runs = word.split(is_apart).map(|run| run.chars().map(parts).sum::<usize>().min(LONGEST_WORD));
+    let of_others = word.chars().filter(|character| is_apart(*character)).map(parts);
+    of_runs.chain(of_others).sum()
+}
+
+/// How many characters one is taken apart into (Unicode's NFD), without accents.
+fn parts(character: char) -> usize {
+    match character {
+        '\0'..'\u{300}' => 1,
+        // A syllable has two letters or three.
+        '\u{ac00}'..='\u{d7a3}' => 2 + usize::from(!(u32::from(character) - 0xac00).is_multiple_of(28)),
+        // Notes have heads, stems and flags.
+        '\u{1d15e}'..='\u{1d1c0}' => 3,
+        _ if ACCENTS.contains(&character) => 0,
+        _ => 1 + usize::from(TWO_PARTS.iter().any(|range| range.contains(&character))),
+    }
 }
 
 fn longest_entry(word: &[u8], goes_on: bool) -> Option<usize> {
@@ -139,9 +159,10 @@ fn is_entry(hash: u64) -> bool {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a slot is below 2^17")]
+/// Fibonacci hashing: the lower bits alone know little of a word's last letters, and crowd.
+#[expect(clippy::cast_possible_truncation, reason = "a slot has 16 bits")]
 const fn slot(fingerprint: u64) -> usize {
-    (fingerprint % SLOTS as u64) as usize
+    (fingerprint.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - SLOTS.trailing_zeros())) as usize
 }
 
 /// An open-addressing table of the fingerprints; 0 is none of them and marks a free slot.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     arguments::{Global, Hook},
@@ -24,6 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LONGEST: u64 = 8 * 1024 * 1024;
 /// Which hook speaks.
 const EVENT: &str = "hook_event_name";
+/// What Claude Code adds to what Claude reads.
+const OUTPUT: &str = "hookSpecificOutput";
+const EVENT_OF_OUTPUT: &str = "hookEventName";
+const CONTEXT: &str = "additionalContext";
 /// Paths of this machine, which stay here.
 const PATHS: [&str; 3] = ["transcript_path", "agent_transcript_path", "scratchpad_dir"];
 
@@ -57,8 +61,8 @@ fn answer(event: &str, global: &Global, end: Instant) -> Option<String> {
     let mut text = String::new();
     std::io::stdin().take(LONGEST).read_to_string(&mut text).ok()?;
     let mut input: Value = serde_json::from_str(&text).ok()?;
-    let name = input.as_object()?.get(EVENT).and_then(Value::as_str).unwrap_or(event);
-    input[EVENT] = Value::String(name.to_owned());
+    let name = input.as_object()?.get(EVENT).and_then(Value::as_str).unwrap_or(event).to_owned();
+    input[EVENT] = Value::String(name.clone());
     name_project(&mut input);
     let url = configuration::url(global.url.as_deref()).ok()?;
     let client = Client::new(&url, &configuration::key(&url).ok()?);
@@ -68,8 +72,15 @@ fn answer(event: &str, global: &Global, end: Instant) -> Option<String> {
         impatient: Some(end.saturating_duration_since(Instant::now())),
         ..Request::new("POST", "/hooks/claude-code")
     };
-    let answer = client.send(&request).ok()?.json().ok()?;
-    answer.is_object().then(|| answer.to_string())
+    told(&name, client.send(&request).ok()?.json().ok()?)
+}
+
+/// What the deployment adds to what Claude reads, and nothing else: an answer may also order Claude Code to go on or to
+/// stop, which is not the friend's to say.
+fn told(event: &str, mut answer: Value) -> Option<String> {
+    let context = answer.get_mut(OUTPUT)?.get_mut(CONTEXT)?.take();
+    let has_told = ["SessionStart", "UserPromptSubmit"].contains(&event) && context.is_string();
+    has_told.then(|| json!({ OUTPUT: { EVENT_OF_OUTPUT: event, CONTEXT: context } }).to_string())
 }
 
 /// Puts the project's name, as `friend push` calls it, in the place of paths of this machine.

@@ -42,6 +42,9 @@ pub fn plan<'a>(files: impl Iterator<Item = &'a File>, bytes: u64) -> Vec<Vec<Fi
     batches
 }
 
+/// In the metadata of a pushed document: the name of its project.
+pub const PROJECT: &str = "project";
+
 /// A batch as it is sent.
 #[derive(Debug, Default)]
 pub struct Body {
@@ -67,6 +70,8 @@ pub fn body(project: &Project, batch: &[File], arguments: &Push) -> Result<Body,
                 let line = json!({
                     "external_id": external_id(project, &file.name), "content": String::from_utf8_lossy(&bytes),
                     "tags": arguments.tags, "blob": blob::hash(&bytes),
+                    // Names alone do not say whose a document is: `shop/api/x.md` may be of "shop" or of "shop/api".
+                    "metadata": { PROJECT: project.name },
                 });
                 body.bytes.extend_from_slice(line.to_string().as_bytes());
                 body.bytes.push(b'\n');

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, path::PathBuf};
 
 use super::{
+    batches::PROJECT,
     files::{Found, Skipped},
     manifest::external_id,
     report::Report,
@@ -50,8 +51,8 @@ pub fn find(
     let documents = pages::list(&context.client, &path, ALL)?;
     let gone = documents.iter().filter_map(|document| {
         let name = project.path(document["external_id"].as_str()?)?;
-        // What does not come from this program has no hash, and is not this program's to remove.
-        let is_pushed = document.get("blob").is_none_or(serde_json::Value::is_string);
+        // What was not pushed as this project, but by other means or as one whose name begins like it, stays.
+        let is_pushed = document["metadata"][PROJECT] == *project.name;
         let is_meant = paths.is_empty() || paths.iter().any(|path| project.root.join(name).starts_with(path));
         let is_gone = is_pushed && is_meant && !here.contains(name);
         is_gone.then(|| Some(Gone { name: name.to_owned(), id: document["id"].as_str()?.to_owned() }))?

@@ -4,8 +4,6 @@
 //! as they go: only what differs in nothing but filler is the same, and only what differs in one place, among words
 //! that name the same matter, is contrary. All else is left to whoever reads both.
 
-use std::sync::LazyLock;
-
 use retrieval::{keyword, relevance::is_form};
 
 /// How a statement stands to one that is known.
@@ -20,13 +18,12 @@ pub enum Likeness {
 }
 
 /// What changes nothing about what is meant.
-static FILLER: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    "actually again agreed always chose code codebase decided everywhere forward future go going just let \
-     lets longer make now please project really remember repo repository settled stick still sure were weve \
-     well"
-        .split(' ')
-        .collect()
-});
+const FILLER: &[&str] = &[
+    "actually", "again", "agreed", "always", "chose", "code", "codebase", "decided", "forward", "future", "go",
+    "going", "just", "let", "lets", "longer", "make", "now", "please", "project", "really", "remember", "repo",
+    "settled", "stick", "still", "sure", "were", "weve", "well",
+];
+const LONG_FILLER: &[&str] = &["everywhere", "repository"];
 const NEGATIONS: &[&str] = &[
     "not", "no", "never", "without", "nor", "dont", "doesnt", "wont", "isnt", "arent", "cannot", "cant", "against",
     "dropping", "dropped", "stopped",
@@ -76,7 +73,7 @@ pub fn said(text: &str) -> Said {
         }
         if NEGATIONS.contains(&word.as_str()) {
             said.is_denied = !said.is_denied;
-        } else if FILLER.contains(&word.as_str()) {
+        } else if [FILLER, LONG_FILLER].iter().any(|words| words.contains(&word.as_str())) {
             // It changes nothing.
         } else if ORDERED.contains(&word.as_str()) {
             said.is_ordered = true;
@@ -115,7 +112,7 @@ pub fn of(known: &Said, new: &Said) -> Likeness {
         return Likeness::Same;
     }
     let ([one], [other]) = (removed.as_slice(), added.as_slice()) else {
-        let is_turned = (known.is_ordered || new.is_ordered) && sorted(&known.words) == sorted(&new.words);
+        let is_turned = (known.is_ordered || new.is_ordered) && are_the_same_words(&known.words, &new.words);
         return if is_turned { Likeness::Contrary } else { Likeness::Other };
     };
     if known.is_ordered && new.is_ordered && one.0 == other.0 {
@@ -133,10 +130,10 @@ pub fn of(known: &Said, new: &Said) -> Likeness {
     if is_contrary { Likeness::Contrary } else { Likeness::Other }
 }
 
-fn sorted(words: &[String]) -> Vec<&String> {
-    let mut sorted: Vec<&String> = words.iter().collect();
-    sorted.sort_unstable();
-    sorted
+/// True if both hold each word as often. They are few: sorting them would bring a sort of its own into the Worker.
+fn are_the_same_words(one: &[String], other: &[String]) -> bool {
+    let count = |words: &[String], sought: &String| words.iter().filter(|word| *word == sought).count();
+    one.len() == other.len() && one.iter().all(|word| count(one, word) == count(other, word))
 }
 
 /// A word, and how many of the shared ones stand before it.

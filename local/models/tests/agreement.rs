@@ -103,10 +103,23 @@ fn word_pieces_are_counted_as_the_tokenizer_makes_them() {
     }
 }
 
+#[test]
+fn no_character_has_more_word_pieces_than_are_counted() {
+    let tokenizer = tokenizer();
+    for character in '\u{80}'..='\u{1ffff}' {
+        let text = character.to_string();
+        let expected = tokenizer.encode(text.as_str(), false).unwrap().len();
+        assert!(word_pieces::count(&text) >= expected, "{character:?} is {expected}");
+    }
+}
+
+/// Texts of anything, and of what is taken apart or away.
+const TEXTS: &str = "(\\PC|[a-z가-힣ä-ỹ\\u{300}-\\u{330}ঀ-෿\\x00-\\x20]){0,60}";
+
 proptest! {
     /// Whatever stands in a text, the model reads all of a window that is counted to hold it.
     #[test]
-    fn no_text_has_more_word_pieces_than_are_counted(text in "(\\PC|[a-z가-힣ä-ỹ\\u{300}-\\u{330}ঀ-෿\\x00-\\x20]){0,60}") {
+    fn no_text_has_more_word_pieces_than_are_counted(text in TEXTS) {
         static TOKENIZER: OnceLock<Tokenizer> = OnceLock::new();
         let expected = TOKENIZER.get_or_init(tokenizer).encode(text.as_str(), false).unwrap().len();
         prop_assert!(word_pieces::count(&text) >= expected);

@@ -122,24 +122,23 @@ impl Default for Catalogue {
         let thinking = |model| Model { thinks: true, ..model };
         let json = |model| Model { json: true, ..model };
         let calling = |model| Model { tools: true, ..model };
-        Self {
-            routes: BTreeMap::from([
-                (RouteName::Simple, route([GRANITE, LLAMA_1B, LLAMA_8B], 4_096, 384)),
-                (RouteName::General, route([LLAMA_8B, GRANITE, QWEN_30B], 6_144, 768)),
-                (RouteName::Code, route([QWEN_30B, GPT_OSS_20B, GRANITE], 8_192, 1_024)),
-                (RouteName::Complex, route([GPT_OSS_20B, QWEN_30B, LLAMA_8B], 12_288, 1_536)),
-            ]),
-            models: BTreeMap::from(
-                [
-                    (GRANITE, calling(json(model(131_000, 1_542.0, 10_158.0)))),
-                    (LLAMA_1B, model(60_000, 2_457.0, 18_252.0)),
-                    (LLAMA_8B, json(model(32_000, 4_119.0, 34_868.0))),
-                    (QWEN_30B, calling(json(thinking(model(32_768, 4_625.0, 30_475.0))))),
-                    (GPT_OSS_20B, calling(thinking(model(128_000, 18_182.0, 27_273.0)))),
-                ]
-                .map(|(name, model)| (name.to_owned(), model)),
-            ),
-        }
+        // Filled one by one: a map made of an array sorts it first, by code of its own in both Workers.
+        let mut catalogue = Self { routes: BTreeMap::new(), models: BTreeMap::new() };
+        catalogue.routes.extend([
+            (RouteName::Simple, route([GRANITE, LLAMA_1B, LLAMA_8B], 4_096, 384)),
+            (RouteName::General, route([LLAMA_8B, GRANITE, QWEN_30B], 6_144, 768)),
+            (RouteName::Code, route([QWEN_30B, GPT_OSS_20B, GRANITE], 8_192, 1_024)),
+            (RouteName::Complex, route([GPT_OSS_20B, QWEN_30B, LLAMA_8B], 12_288, 1_536)),
+        ]);
+        let models = [
+            (GRANITE, calling(json(model(131_000, 1_542.0, 10_158.0)))),
+            (LLAMA_1B, model(60_000, 2_457.0, 18_252.0)),
+            (LLAMA_8B, json(model(32_000, 4_119.0, 34_868.0))),
+            (QWEN_30B, calling(json(thinking(model(32_768, 4_625.0, 30_475.0))))),
+            (GPT_OSS_20B, calling(thinking(model(128_000, 18_182.0, 27_273.0)))),
+        ];
+        catalogue.models.extend(models.map(|(name, model)| (name.to_owned(), model)));
+        catalogue
     }
 }
 

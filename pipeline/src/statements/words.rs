@@ -11,10 +11,12 @@ pub(super) struct Phrases {
     index: OnceLock<Index>,
 }
 
-/// The phrases by the hashes of their first words, in order, and which bytes they begin with.
+/// The phrases with the hashes of their first words. Most words of a text begin none of them, which two masks tell
+/// sooner: of the bytes that phrases begin with, and of the hashes' last seven bits.
 struct Index {
     by_first_word: Vec<(u32, &'static str)>,
     first_bytes: u128,
+    hashes: u128,
 }
 
 impl Phrases {
@@ -25,21 +27,24 @@ impl Phrases {
 
     fn index(&self) -> &Index {
         self.index.get_or_init(|| {
-            let mut by_first_word: Vec<_> = self.list.split('|').map(|part| (hash(first_word(part)), part)).collect();
-            by_first_word.sort_unstable();
-            let first_bytes = self.list.split('|').fold(0, |bytes, part| bytes | first_byte(part));
-            Index { by_first_word, first_bytes }
+            let mut index = Index { by_first_word: Vec::new(), first_bytes: 0, hashes: 0 };
+            for part in self.list.split('|') {
+                let hash = hash(first_word(part));
+                index.by_first_word.push((hash, part));
+                index.first_bytes |= first_byte(part);
+                index.hashes |= 1 << (hash & 127);
+            }
+            index
         })
     }
 
     /// Those that a text begins with, as whole words.
-    pub(super) fn leading(&self, text: &str) -> impl Iterator<Item = &'static str> {
+    pub(super) fn leading<'a>(&'a self, text: &'a str) -> impl Iterator<Item = &'static str> + 'a {
         let index = self.index();
-        let may_be = first_byte(text) & index.first_bytes != 0;
-        let sought = if may_be { hash(first_word(text)) } else { 0 };
-        let from = index.by_first_word.partition_point(|(hash, _)| *hash < sought);
-        let alike = index.by_first_word[from..].iter().take_while(move |(hash, _)| may_be && *hash == sought);
-        alike.map(|(_, part)| *part).filter(|part| is_first(text, part))
+        let sought = if first_byte(text) & index.first_bytes == 0 { None } else { Some(hash(first_word(text))) };
+        let sought = sought.filter(|hash| 1 << (hash & 127) & index.hashes != 0);
+        let phrases = sought.map_or(&[][..], |_| &index.by_first_word);
+        phrases.iter().filter(move |(hash, part)| Some(*hash) == sought && is_first(text, part)).map(|(_, part)| *part)
     }
 }
 

@@ -152,7 +152,9 @@ fn what_is_indexed_by_a_tool_is_found_by_another() {
     let refused = agent.refused("friend_index", json!({ "documents": [] }));
     assert!(refused.contains("no documents"), "{refused}");
     let refused = agent.refused("friend_index", json!({ "documents": [{ "content": 3 }] }));
-    assert!(refused.contains("content"), "{refused}");
+    assert!(refused.contains("\ndocuments.0.content: "), "{refused}");
+    let withheld = answer["documents"][1]["error"].as_str().unwrap();
+    assert!(withheld.contains("leave it out") && !withheld.contains("allow_secrets"), "{withheld}");
 }
 
 #[test]
@@ -177,6 +179,8 @@ fn a_question_is_answered_with_its_sources_or_says_where_the_answer_will_be() {
         (&json!("notes/fox.md"), &json!(1), &json!(3))
     );
     assert!(answer.text.contains("[1] notes/fox.md:1-3 (friend://doc/"), "{}", answer.text);
+    let refused = agent.refused("friend_ask", json!({ "question": " ", "tags": [""] }));
+    assert!(refused.contains("\nquestion: "), "{refused}");
     let refused = agent.refused("friend_ask", json!({ "question": "And?", "conversation_id": "con_0" }));
     assert!(refused.contains("no such conversation"), "{refused}");
 }

@@ -51,6 +51,21 @@ impl ToolAnswer {
     }
 }
 
+/// A refusal in the words of the tool: what the API calls by a pointer that begins with the first of a pair is the
+/// argument that its second points to.
+pub fn of_arguments(refusal: impl Into<Refusal>, pointers: &[(&str, &str)]) -> Refusal {
+    let mut refusal = refusal.into();
+    if let Refusal::Problem(problem) = &mut refusal {
+        for error in &mut problem.errors {
+            let of_tool = |(api, tool): &(&str, &str)| Some(format!("{tool}{}", error.pointer.strip_prefix(api)?));
+            if let Some(pointer) = pointers.iter().find_map(of_tool) {
+                error.pointer = pointer;
+            }
+        }
+    }
+    refusal
+}
+
 /// What cannot be done, as the result of `tools/call`: a model reads it and calls again, mended.
 pub fn refusal(problem: &Problem) -> Value {
     let mut text = problem.detail.clone();

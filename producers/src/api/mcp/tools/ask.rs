@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{
     links,
-    tool::{Told, ToolAnswer},
+    tool::{Told, ToolAnswer, of_arguments},
 };
 use super::index::LONGEST_WAIT;
 use crate::{
@@ -90,7 +90,8 @@ pub async fn ask<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Arguments) 
         filters: Filters { kind: asked.kind, tags: asked.tags.unwrap_or_default(), ..Filters::default() },
         use_memory: true,
         max_tokens: None,
-    })?;
+    })
+    .map_err(|problem| of_arguments(problem, &[("/message", "/question"), ("/filters", "")]))?;
     let begun = chat::begin(ports, &call.tenant, checked, None, "chat").await?;
     let longest = Span::seconds(i64::from(wait)).min(constants::WAIT);
     let result = match begun.result {

@@ -5,6 +5,7 @@ use pipeline::{
     constants,
     ids::{DocumentId, JobId},
     platform::ports::{Clock, Database, Deployment, Meter},
+    problem::{Code, Problem},
     time::Span,
 };
 use schemars::JsonSchema;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uploads::parse;
 
-use super::super::tool::{Told, ToolAnswer};
+use super::super::tool::{Told, ToolAnswer, of_arguments};
 use crate::{
     api::{
         index::{self, Uploaded, token::consistency_token},
@@ -66,12 +67,18 @@ struct Indexed {
 /// Longest wait: clients give a tool a minute.
 pub const LONGEST_WAIT: u32 = 50;
 
+/// What the API calls by its place in the body stands in `documents`.
+const POINTERS: &[(&str, &str)] = &[("/documents", "/documents"), ("", "/documents")];
+
 /// Answers the tool.
 pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Arguments) -> Told {
     let json = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
     let wait = asked.wait_seconds.unwrap_or(0).min(LONGEST_WAIT);
-    let items = parse::parse(&json, &Box::<str>::from(asked.documents).into_boxed_bytes().into_vec().into()).await?;
-    let uploaded = index::upload(ports, &call.tenant, items).await?;
+    let documents = Box::<str>::from(asked.documents).into_boxed_bytes().into_vec().into();
+    let read = parse::parse(&json, &documents).await;
+    let items = read.map_err(|problem| of_arguments(problem, POINTERS))?;
+    let uploaded = index::upload(ports, &call.tenant, items).await;
+    let uploaded = uploaded.map_err(|refusal| of_arguments(refusal, POINTERS))?;
     let status = match uploaded.job() {
         Some(job) if wait > 0 => waited(ports, call, job, wait).await?,
         _ => uploaded.status().to_owned(),
@@ -97,7 +104,7 @@ fn answer(uploaded: &Uploaded, status: String) -> Answer {
         file: item.external_id.clone(),
         document_id: item.document_id.clone(),
         status: item.status,
-        error: item.error.as_ref().map(|problem| problem.detail.clone()),
+        error: item.error.as_ref().map(said),
     });
     Answer {
         job_id: uploaded.job().cloned(),
@@ -105,6 +112,15 @@ fn answer(uploaded: &Uploaded, status: String) -> Answer {
         documents: documents.collect(),
         status,
     }
+}
+
+/// Why a document was rejected. What people may insist on is not an agent's to decide.
+fn said(problem: &Problem) -> String {
+    let (what, _) = problem.detail.split_once(": ").unwrap_or((&problem.detail, ""));
+    if problem.code == Code::HoldsSecret.name() {
+        return format!("{what}: leave it out; whoever wants it found uploads it without you");
+    }
+    problem.detail.clone()
 }
 
 fn in_words(answer: &Answer) -> String {
