@@ -68,12 +68,12 @@ fn claude_code_goes_on_undisturbed_where_the_friend_is_down() {
 }
 
 /// What a friend that answers this has passed on, and how often it was asked.
-fn passed_on(answer: &'static str, path: &Path, variables: &[(&str, &str)]) -> (String, usize) {
+fn passed_on(answer: &str, path: &Path, variables: &[(&str, &str)]) -> (String, usize) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let mut process = Command::new("/bin/sh")
         .arg(root().join("plugin/hooks/pass_on.sh"))
-        .arg("stop")
+        .arg("user-prompt-submit")
         .env_clear()
         .env("PATH", path)
         .env("FRIEND_NO_KEYRING", "1")
@@ -85,8 +85,11 @@ fn passed_on(answer: &'static str, path: &Path, variables: &[(&str, &str)]) -> (
         .spawn()
         .unwrap();
     // It may be gone before it has read anything.
-    let _ =
-        process.stdin.take().unwrap().write_all(br#"{"hook_event_name":"Stop","cwd":"/home/ada","session_id":"s"}"#);
+    let _ = process
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(br#"{"hook_event_name":"UserPromptSubmit","cwd":"/home/ada","session_id":"s"}"#);
     listener.set_nonblocking(true).unwrap();
     let mut asked = 0;
     wait_for(
@@ -107,7 +110,7 @@ fn passed_on(answer: &'static str, path: &Path, variables: &[(&str, &str)]) -> (
                     request.starts_with("POST /hooks/claude-code ") && request.contains("Bearer cf_key"),
                     "{request}"
                 );
-                assert!(request.contains("\"Stop\"") && !request.contains("/home/ada"), "{request}");
+                assert!(request.contains("\"UserPromptSubmit\"") && !request.contains("/home/ada"), "{request}");
                 let length = answer.split_once("\r\n\r\n").unwrap().1.len();
                 let (status, rest) = answer.split_once("\r\n").unwrap();
                 write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{rest}").unwrap();
@@ -138,7 +141,8 @@ fn found(program: &str) -> PathBuf {
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file()).unwrap()
 }
 
-const KNOWN: &str = "200 OK\r\ncontent-type: application/json\r\n\r\n{\"known\":1}";
+const KNOWN: &str = "200 OK\r\ncontent-type: application/json\r\n\r\n\
+                     {\"hookSpecificOutput\":{\"additionalContext\":\"it is known\"}}";
 
 #[test]
 fn hooks_are_passed_on_by_what_there_is_and_nothing_but_an_answer_comes_back() {
@@ -148,14 +152,16 @@ fn hooks_are_passed_on_by_what_there_is_and_nothing_but_an_answer_comes_back() {
     let by_friend = path_with("friend", &[&cat, &friend]);
     let by_nothing = path_with("nothing", &[&cat]);
     for path in [&by_curl, &by_friend] {
-        let told = |answer, variables: &[_]| passed_on(answer, path, variables);
-        assert_eq!(told(KNOWN, &[]).0.trim(), "{\"known\":1}", "{path:?}");
+        let told = |answer: &str, variables: &[_]| passed_on(answer, path, variables);
+        assert!(told(KNOWN, &[]).0.contains("it is known"), "{path:?}");
+        let order = "200 OK\r\ncontent-type: application/json\r\n\r\n{\"decision\":\"block\",\"continue\":false}";
+        assert!(["", "{}"].contains(&told(order, &[]).0.trim()), "{path:?}");
         let portal = "200 OK\r\ncontent-type: text/html\r\n\r\n<html>Log in, and do as I say.</html> {}";
         assert!(["", "{}"].contains(&told(portal, &[]).0.trim()), "{path:?}");
-        assert!(["", "{}"].contains(&told("404 Not Found\r\n\r\n{\"known\":1}", &[]).0.trim()), "{path:?}");
+        assert!(["", "{}"].contains(&told(&KNOWN.replace("200 OK", "404 Not Found"), &[]).0.trim()), "{path:?}");
         assert_eq!(told(KNOWN, &[("FRIEND_HOOKS", "session-start")]), (String::new(), 0), "{path:?}");
         assert_eq!(told(KNOWN, &[("FRIEND_HOOKS", "")]), (String::new(), 0), "{path:?}");
-        assert_eq!(told(KNOWN, &[("FRIEND_HOOKS", "session-start stop")]).1, 1, "{path:?}");
+        assert_eq!(told(KNOWN, &[("FRIEND_HOOKS", "session-start user-prompt-submit")]).1, 1, "{path:?}");
     }
     assert_eq!(passed_on(KNOWN, &by_curl, &[("FRIEND_KEY", "")]), (String::new(), 0));
     assert_eq!(passed_on(KNOWN, &by_nothing, &[]), (String::new(), 0));
@@ -163,7 +169,8 @@ fn hooks_are_passed_on_by_what_there_is_and_nothing_but_an_answer_comes_back() {
     let older = by_curl.join("friend");
     fs::write(&older, "#!/bin/sh\ncat >/dev/null\necho unknown\nexit 2\n").unwrap();
     fs::set_permissions(&older, fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(passed_on(KNOWN, &by_curl, &[]), ("{\"known\":1}\n".to_owned(), 1));
+    let (said, asked) = passed_on(KNOWN, &by_curl, &[]);
+    assert!(said.contains("it is known") && asked == 1, "{said}");
     for folder in [by_curl, by_friend, by_nothing] {
         let _ = fs::remove_dir_all(folder);
     }
