@@ -39,7 +39,11 @@ impl Output {
     /// Shows data as JSON, if that is wanted; else does what shows it to people.
     pub fn data(self, value: &Value, people: impl FnOnce()) {
         if self.json {
-            line(&value.to_string());
+            match writeln!(anstream::stdout(), "{value}") {
+                // Whoever does not read any more hears by the exit code what became of it.
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+                written => check_written(written),
+            }
         } else {
             people();
         }

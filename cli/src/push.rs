@@ -20,7 +20,7 @@ mod rules;
 mod send;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use self::follow::is_parked;
 
@@ -28,6 +28,7 @@ use crate::{
     arguments::Push,
     context::Context,
     failure::{Exit, Failure},
+    output,
     project::Project,
 };
 
@@ -36,7 +37,7 @@ use crate::{
 /// # Errors
 /// It cannot be pushed, or only in part.
 pub fn push(arguments: &Push, context: &Context) -> Result<(), Failure> {
-    let paths = paths(arguments)?;
+    let paths = paths(arguments, context)?;
     let first = paths.first().cloned().unwrap_or_else(|| PathBuf::from("."));
     let project = Project::of(&first, arguments.project.as_deref())?;
     if arguments.watch {
@@ -45,15 +46,22 @@ pub fn push(arguments: &Push, context: &Context) -> Result<(), Failure> {
     once::push(&project, &paths, arguments, context)
 }
 
-/// The files and folders that are meant, as they are called whatever the current folder is.
-fn paths(arguments: &Push) -> Result<Vec<PathBuf>, Failure> {
-    let absolute = |path: &PathBuf| {
-        // It may lead anywhere: what lies there is of another project, or of none.
-        if path.is_symlink() {
-            let said = format!("{}: a symbolic link", path.display());
-            return Err(Failure::new(Exit::Usage, said).advise("name what it points to"));
+/// The files and folders that are meant, as they are called whatever the current folder is. A symbolic link may lead
+/// anywhere, to another project or to none: it is left out.
+fn paths(arguments: &Push, context: &Context) -> Result<Vec<PathBuf>, Failure> {
+    let mut paths = Vec::new();
+    for path in &arguments.paths {
+        // Without a slash at its end, which would lead through the link.
+        let path: PathBuf = path.components().collect();
+        if path.is_symlink() || (path.is_relative() && path.ancestors().any(Path::is_symlink)) {
+            let name = path.display().to_string();
+            context.output.say(&format!("{}: a symbolic link; name what it points to", output::harmless(&name)));
+            continue;
         }
-        path.canonicalize().map_err(|error| Failure::of_file(path, &error))
-    };
-    arguments.paths.iter().map(absolute).collect()
+        paths.push(path.canonicalize().map_err(|error| Failure::of_file(&path, &error))?);
+    }
+    if paths.is_empty() && !arguments.paths.is_empty() {
+        return Err(Failure::new(Exit::Usage, "nothing but symbolic links").advise("name what they point to"));
+    }
+    Ok(paths)
 }

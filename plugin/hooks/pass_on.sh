@@ -29,6 +29,8 @@ project() {
 # What Claude Code gives, with the project in the place of paths of this machine, which stay here.
 named() {
     paths='cwd|transcript_path|agent_transcript_path|scratchpad_dir'
+    # In one line, as what is looked for may stand in two.
+    input=$(printf '%s' "$input" | sed -e ':a' -e '$!N' -e '$!ba' -e 's/\n/ /g')
     input=$(printf '%s' "$input" | sed -E 's#"('$paths')"[[:space:]]*:[[:space:]]*"([^"\\]|\\.)*"#"\1":""#g')
     project=$(project)
     case $input in
@@ -38,12 +40,18 @@ named() {
     if [ -n "$project" ]; then printf '{"project":"%s",%s' "$project" "${input#?}"; else printf '%s' "$input"; fi
 }
 
+# An answer that says what Claude is told, and nothing else.
+told() {
+    text='"([^"\\]|\\.)*"'
+    sed -nE '/^\{"hookSpecificOutput":\{("(hookEventName|additionalContext)":'"$text"',?)+\}\}$/p'
+}
+
 # The key stands in what curl reads, not among its arguments, where every process of the machine sees it.
 by_curl() {
     command -v curl >/dev/null && [ -n "$FRIEND_URL" ] && [ -n "$FRIEND_KEY" ] || return
     body=$(named) || return
     printf '%s' "$body" | curl --silent --fail --max-time "$patience" --config /dev/fd/3 --data-binary @- \
-        --header 'Content-Type: application/json' "${FRIEND_URL%/}/hooks/claude-code" 3<<KEY
+        --header 'Content-Type: application/json' "${FRIEND_URL%/}/hooks/claude-code" 3<<KEY | told
 header = "Authorization: Bearer $FRIEND_KEY"
 KEY
 }

@@ -54,7 +54,7 @@ pub fn words(text: &str) -> Vec<Word> {
             continue;
         }
         let alone = is_punctuation(character) || is_ideograph(character);
-        let between = character.is_whitespace();
+        let between = is_between(character);
         if alone || between {
             end_word(text, start.take(), offset, &mut words);
         }
@@ -101,7 +101,10 @@ fn pieces(word: &str) -> usize {
 /// One piece for each character that the tokenizer makes of the word, which is never too few: what it takes away or
 /// sets apart besides (control characters, marks, rare punctuation) stands in larger tables than a count is worth.
 fn most_pieces(word: &str) -> usize {
-    let is_apart = |character: char| !character.is_alphanumeric() && !ACCENTS.contains(&character);
+    let is_apart = |character: char| {
+        let is_of_word = character.is_alphanumeric() || ACCENTS.contains(&character) || is_symbol(character);
+        !is_of_word
+    };
     let of_runs = word.split(is_apart).map(|run| run.chars().map(parts).sum::<usize>().min(LONGEST_WORD));
     let of_others = word.chars().filter(|character| is_apart(*character)).map(parts);
     of_runs.chain(of_others).sum()
@@ -203,11 +206,22 @@ pub fn file_of_fingerprints<'a>(vocabulary: impl Iterator<Item = &'a str>) -> Ve
     [sizes, lower].concat()
 }
 
+/// White space. Other control characters are taken away, and what stands around them is one word.
+fn is_between(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '\n' | '\r') || (character.is_whitespace() && !character.is_control())
+}
+
+/// Arrows, frames, dingbats and emoji: none of them is punctuation, so that a long row of them is one word.
+fn is_symbol(character: char) -> bool {
+    matches!(character, '\u{2190}'..='\u{2307}' | '\u{2400}'..='\u{2767}' | '\u{2794}'..='\u{27bf}'
+        | '\u{2800}'..='\u{28ff}' | '\u{2b00}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
+}
+
 /// BERT's punctuation: every ASCII symbol, and Unicode's punctuation (the common blocks of it).
 fn is_punctuation(character: char) -> bool {
     character.is_ascii_punctuation()
         || matches!(character, '\u{a1}' | '\u{a7}' | '\u{ab}' | '\u{b6}' | '\u{b7}' | '\u{bb}' | '\u{bf}'
-            | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}' | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}'
+            | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{2043}' | '\u{2045}'..='\u{205e}' | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}'
             | '\u{ff01}'..='\u{ff0f}')
 }
 
@@ -229,6 +243,8 @@ mod tests {
             assert_eq!(count(text), pieces, "{text}");
         }
         assert_eq!(count(&"x".repeat(101)), 1);
+        // A row of signs is one word, and a word is never longer.
+        assert_eq!(count(&"\u{2500}".repeat(600)), LONGEST_WORD);
         // Twelve and nine characters of Hangul; an accent is none.
         assert_eq!((count("\u{c804}\u{d1b5}\u{bb38}\u{d654}\u{c758}"), count("na\u{ef}ve")), (13, 5));
     }

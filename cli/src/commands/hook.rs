@@ -2,7 +2,7 @@
 //! way: whatever goes wrong, it answers `{}` and succeeds.
 
 use std::{
-    io::Read as _,
+    io::{Read as _, Write as _},
     path::Path,
     sync::mpsc::channel,
     time::{Duration, Instant},
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     arguments::{Global, Hook},
     client::{Client, Request},
-    configuration, output,
+    configuration,
     project::Project,
 };
 
@@ -43,7 +43,8 @@ pub fn run(hook: &Hook, global: &Global) {
         let _ = send.send(answer(event, &global, end));
     });
     let answer = receive.recv_timeout(patience).ok().flatten().unwrap_or_else(|| "{}".to_owned());
-    output::part(&answer);
+    // Who cannot be told anything goes on without it.
+    let _ = std::io::stdout().write_all(answer.as_bytes());
 }
 
 /// As Claude Code calls it.

@@ -87,6 +87,7 @@ fn word_pieces_are_counted_as_the_tokenizer_makes_them() {
             "عربي русский ελληνικά",
             "전통문화의 계승·발전과 민족문화의",
             "ো হিন্দী தமிழ் ไทย ភាសាខ្មែរ tiếng Việt",
+            "foo\u{c}france foo\u{85}france foo\u{2044}france",
             "bells\u{7}and\u{1}whistles a\u{301}\u{327}b",
             // Words of code whose beginnings share 32 bits of FNV-1a with entries of the vocabulary.
             "kSecAttrKeyTypeECSECPrimeRandom DistanceModelType PrivateMinOut dwAttrTypeAndAction",
@@ -114,7 +115,7 @@ fn no_character_has_more_word_pieces_than_are_counted() {
 }
 
 /// Texts of anything, and of what is taken apart or away.
-const TEXTS: &str = "(\\PC|[a-z가-힣ä-ỹ\\u{300}-\\u{330}ঀ-෿\\x00-\\x20]){0,60}";
+const TEXTS: &str = "(\\PC|france|foo|[─😀⁄\\x0c\\x85]|[a-z가-힣ä-ỹ\\u{300}-\\u{330}ঀ-෿\\x00-\\x20]){0,60}";
 
 proptest! {
     /// Whatever stands in a text, the model reads all of a window that is counted to hold it.

@@ -153,6 +153,8 @@ fn what_is_indexed_by_a_tool_is_found_by_another() {
     assert!(refused.contains("no documents"), "{refused}");
     let refused = agent.refused("friend_index", json!({ "documents": [{ "content": 3 }] }));
     assert!(refused.contains("\ndocuments.0.content: "), "{refused}");
+    let refused = agent.refused("friend_index", json!({ "documents": [documents[1]] }));
+    assert!(refused.contains("leave it out") && !refused.contains("allow_secrets"), "{refused}");
     let withheld = answer["documents"][1]["error"].as_str().unwrap();
     assert!(withheld.contains("leave it out") && !withheld.contains("allow_secrets"), "{withheld}");
 }

@@ -5,7 +5,6 @@ use pipeline::{
     constants,
     ids::{DocumentId, JobId},
     platform::ports::{Clock, Database, Deployment, Meter},
-    problem::{Code, Problem},
     time::Span,
 };
 use schemars::JsonSchema;
@@ -19,7 +18,10 @@ use crate::{
         index::{self, Uploaded, token::consistency_token},
         jobs,
     },
-    http::call::{Call, RequestPorts},
+    http::{
+        call::{Call, RequestPorts},
+        reply::Refusal,
+    },
 };
 
 /// What is indexed.
@@ -78,7 +80,7 @@ pub async fn index<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Arguments
     let read = parse::parse(&json, &documents).await;
     let items = read.map_err(|problem| of_arguments(problem, POINTERS))?;
     let uploaded = index::upload(ports, &call.tenant, items).await;
-    let uploaded = uploaded.map_err(|refusal| of_arguments(refusal, POINTERS))?;
+    let uploaded = uploaded.map_err(|refusal| without_insisting(of_arguments(refusal, POINTERS)))?;
     let status = match uploaded.job() {
         Some(job) if wait > 0 => waited(ports, call, job, wait).await?,
         _ => uploaded.status().to_owned(),
@@ -104,7 +106,7 @@ fn answer(uploaded: &Uploaded, status: String) -> Answer {
         file: item.external_id.clone(),
         document_id: item.document_id.clone(),
         status: item.status,
-        error: item.error.as_ref().map(said),
+        error: item.error.as_ref().map(|problem| said(&problem.detail)),
     });
     Answer {
         job_id: uploaded.job().cloned(),
@@ -115,12 +117,24 @@ fn answer(uploaded: &Uploaded, status: String) -> Answer {
 }
 
 /// Why a document was rejected. What people may insist on is not an agent's to decide.
-fn said(problem: &Problem) -> String {
-    let (what, _) = problem.detail.split_once(": ").unwrap_or((&problem.detail, ""));
-    if problem.code == Code::HoldsSecret.name() {
-        return format!("{what}: leave it out; whoever wants it found uploads it without you");
+fn said(detail: &str) -> String {
+    match detail.split_once(": ") {
+        Some((what, advice)) if advice.contains("allow_secrets") => {
+            format!("{what}: leave it out; whoever wants it found uploads it without you")
+        }
+        _ => detail.to_owned(),
     }
-    problem.detail.clone()
+}
+
+/// The same of a refusal of all of them.
+fn without_insisting(mut refusal: Refusal) -> Refusal {
+    if let Refusal::Problem(problem) = &mut refusal {
+        problem.detail = said(&problem.detail);
+        for error in &mut problem.errors {
+            error.detail = said(&error.detail);
+        }
+    }
+    refusal
 }
 
 fn in_words(answer: &Answer) -> String {
