@@ -30,7 +30,7 @@ project() {
 named() {
     paths='cwd|transcript_path|agent_transcript_path|scratchpad_dir'
     # In one line, as what is looked for may stand in two.
-    input=$(printf '%s' "$input" | sed -e ':a' -e '$!N' -e '$!ba' -e 's/\n/ /g')
+    input=$(printf '%s' "$input" | sed -e ':join' -e '$!N' -e '$!b join' -e 's/\n/ /g')
     input=$(printf '%s' "$input" | sed -E 's#"('$paths')"[[:space:]]*:[[:space:]]*"([^"\\]|\\.)*"#"\1":""#g')
     project=$(project)
     case $input in
