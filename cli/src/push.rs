@@ -24,44 +24,38 @@ use std::path::{Path, PathBuf};
 
 pub use self::follow::is_parked;
 
-use crate::{
-    arguments::Push,
-    context::Context,
-    failure::{Exit, Failure},
-    output,
-    project::Project,
-};
+use crate::{arguments::Push, context::Context, failure::Failure, project::Project};
 
 /// Pushes once, or again and again.
 ///
 /// # Errors
 /// It cannot be pushed, or only in part.
 pub fn push(arguments: &Push, context: &Context) -> Result<(), Failure> {
-    let paths = paths(arguments, context)?;
-    let first = paths.first().cloned().unwrap_or_else(|| PathBuf::from("."));
-    let project = Project::of(&first, arguments.project.as_deref())?;
+    let paths = paths(arguments)?;
+    let first = paths.first().map_or(Path::new("."), PathBuf::as_path);
+    let lies_in = first.parent().filter(|_| first.is_symlink()).unwrap_or(first);
+    let project = Project::of(lies_in, arguments.project.as_deref())?;
     if arguments.watch {
         return watch::watch(&project, &paths, arguments, context);
     }
     once::push(&project, &paths, arguments, context)
 }
 
-/// The files and folders that are meant, as they are called whatever the current folder is. A symbolic link may lead
-/// anywhere, to another project or to none: it is left out.
-fn paths(arguments: &Push, context: &Context) -> Result<Vec<PathBuf>, Failure> {
-    let mut paths = Vec::new();
-    for path in &arguments.paths {
-        // Without a slash at its end, which would lead through the link.
-        let path: PathBuf = path.components().collect();
-        if path.is_symlink() || (path.is_relative() && path.ancestors().any(Path::is_symlink)) {
-            let name = path.display().to_string();
-            context.output.say(&format!("{}: a symbolic link; name what it points to", output::harmless(&name)));
-            continue;
-        }
-        paths.push(path.canonicalize().map_err(|error| Failure::of_file(&path, &error))?);
+/// The files and folders that are meant, as they are called whatever the current folder is.
+fn paths(arguments: &Push) -> Result<Vec<PathBuf>, Failure> {
+    arguments.paths.iter().map(|path| absolute(path)).collect()
+}
+
+/// Where a path lies. A symbolic link on the way, below the current folder, is not followed, as it may lead to another
+/// project or to none: it stands for itself, and is left out as those that are found are ([`files`]).
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let canonical = |path: &Path| path.canonicalize().map_err(|error| Failure::of_file(path, &error));
+    // Without a slash at its end, which leads through a link.
+    let path: PathBuf = path.components().collect();
+    let above = if path.is_relative() { usize::MAX } else { 1 };
+    let link = path.ancestors().take(above).filter(|path| path.is_symlink()).last();
+    match link.and_then(|link| Some((link.parent()?, link.file_name()?))) {
+        Some((folder, name)) => Ok(canonical(&Path::new(".").join(folder))?.join(name)),
+        None => canonical(&path),
     }
-    if paths.is_empty() && !arguments.paths.is_empty() {
-        return Err(Failure::new(Exit::Usage, "nothing but symbolic links").advise("name what they point to"));
-    }
-    Ok(paths)
 }

@@ -161,6 +161,63 @@ fn a_hook_never_stands_in_the_way() {
     assert_eq!(failing.asked().len(), 1, "nobody waits for a second attempt");
 }
 
+#[test]
+fn a_hook_passes_on_what_claude_is_told_and_no_orders_to_claude_code() {
+    let folder = Folder::new("orders");
+    let server = Server::start(|_, _| {
+        let output = json!({ "hookEventName": "Stop", "additionalContext": "known", "permissionDecision": "allow" });
+        json_answer(200, json!({ "decision": "block", "continue": false, "hookSpecificOutput": output }))
+    });
+    let pass_on = |name| run_with_input(&mut friend(&server.url, &folder.0, &["hook", name]), "{\"session_id\":\"s\"}");
+    for (name, event) in [("session-start", "SessionStart"), ("user-prompt-submit", "UserPromptSubmit")] {
+        let expected = json!({ "hookEventName": event, "additionalContext": "known" });
+        assert_eq!(pass_on(name).json(), json!({ "hookSpecificOutput": expected }));
+    }
+    for name in ["stop", "session-end", "pre-compact"] {
+        let ran = pass_on(name);
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "{}"), "{name}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_written_is_a_failure_but_for_a_hook_and_a_reader_that_has_gone_is_none() {
+    let folder = Folder::new("unwritable");
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (arguments, exit) in [(&["completions", "bash"][..], 1), (&["hook", "stop"], 0)] {
+        let mut command = friend("http://127.0.0.1:9", &folder.0, arguments);
+        let output = command.stdin(std::process::Stdio::null()).stdout(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(exit), "{arguments:?}: {output:?}");
+    }
+    let mut command = friend("http://127.0.0.1:9", &folder.0, &["completions", "bash"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{output:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_is_named_is_left_out_however_it_is_called() {
+    let (folder, elsewhere) = (Folder::new("linking"), Folder::new("linked"));
+    elsewhere.write("private.md", "of another project");
+    folder.write("new.md", "some text");
+    std::os::unix::fs::symlink(&elsewhere.0, folder.0.join("link")).unwrap();
+    let server = deployment(&[]);
+    let push = ["--json", "push", "--project", "shop", "new.md"];
+    for link in ["link", "link/", "link/private.md", "./link"] {
+        let ran = run(&mut friend(&server.url, &folder.0, &[&push[..], &[link]].concat()));
+        assert_eq!((ran.code, &ran.json()["added"]), (0, &json!(["new.md"])), "{link}: {ran:?}");
+        let skipped = &ran.json()["skipped"][0];
+        let why = skipped["why"].as_str().unwrap_or_default();
+        assert!(skipped["path"] == "link" && why.contains("a symbolic link"), "{link}: {ran:?}");
+        run(&mut friend(&server.url, &folder.0, &["push", link]));
+    }
+    for sent in server.asked_for("/api/index") {
+        assert!(sent.documents().iter().all(|document| document["external_id"] == "shop/new.md"));
+    }
+}
+
 /// A folder of the project example.com/owner/shop, whose remote has a password in it.
 fn shop(name: &str) -> Folder {
     let folder = Folder::new(name);

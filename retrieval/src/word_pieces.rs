@@ -101,12 +101,11 @@ fn pieces(word: &str) -> usize {
 /// One piece for each character that the tokenizer makes of the word, which is never too few: what it takes away or
 /// sets apart besides (control characters, marks, rare punctuation) stands in larger tables than a count is worth.
 fn most_pieces(word: &str) -> usize {
-    let is_apart = |character: char| {
-        let is_of_word = character.is_alphanumeric() || ACCENTS.contains(&character) || is_symbol(character);
-        !is_of_word
-    };
-    let of_runs = word.split(is_apart).map(|run| run.chars().map(parts).sum::<usize>().min(LONGEST_WORD));
-    let of_others = word.chars().filter(|character| is_apart(*character)).map(parts);
+    let is_of_run =
+        |character: char| character.is_alphanumeric() || ACCENTS.contains(&character) || is_symbol(character);
+    let runs = word.split(|character| !is_of_run(character));
+    let of_runs = runs.map(|run| run.chars().map(parts).sum::<usize>().min(LONGEST_WORD));
+    let of_others = word.chars().filter(|character| !is_of_run(*character)).map(parts);
     of_runs.chain(of_others).sum()
 }
 
@@ -246,7 +245,7 @@ mod tests {
         assert_eq!(count(&"x".repeat(101)), 1);
         // A row of signs is one word, and a word is never longer.
         assert_eq!(count(&"\u{2500}".repeat(600)), LONGEST_WORD);
-        // Twelve and nine characters of Hangul; an accent is none.
+        // Five syllables of Hangul are thirteen letters; an accent is none.
         assert_eq!((count("\u{c804}\u{d1b5}\u{bb38}\u{d654}\u{c758}"), count("na\u{ef}ve")), (13, 5));
     }
 
