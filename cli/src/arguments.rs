@@ -368,3 +368,82 @@ pub struct Bench {
     #[arg(long, short = 'n', default_value_t = 20)]
     pub searches: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    const DOCUMENTATION: &str = include_str!("../../docs/cli.md");
+
+    /// The rows of the table of commands.
+    fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
+        DOCUMENTATION
+            .lines()
+            .filter(|line| line.starts_with("| `friend "))
+            .filter_map(|line| line[2..].split_once(" | "))
+    }
+
+    /// What stands between backticks.
+    fn quoted(text: &str) -> impl Iterator<Item = &str> {
+        text.split('`').skip(1).step_by(2)
+    }
+
+    /// The commands that the table names: `jobs ls` of "`friend jobs ls`, `show ID`", `hook` of "`friend hook EVENT`".
+    fn documented() -> BTreeSet<String> {
+        let mut commands = BTreeSet::new();
+        for (names, _) in rows() {
+            let mut group = "";
+            for name in quoted(names) {
+                let words: Vec<&str> = name.split(' ').collect();
+                let rest = match words.as_slice() {
+                    ["friend", name, rest @ ..] => {
+                        group = name;
+                        rest
+                    }
+                    rest => rest,
+                };
+                let sub = rest.first().filter(|word| word.starts_with(|letter: char| letter.is_lowercase()));
+                commands.insert(sub.map_or_else(|| group.to_owned(), |sub| format!("{group} {sub}")));
+            }
+        }
+        commands
+    }
+
+    #[test]
+    fn the_documentation_has_every_command_and_no_other() {
+        let command = Arguments::command();
+        let mut commands = BTreeSet::new();
+        for group in command.get_subcommands().filter(|group| group.get_name() != "help") {
+            let subs: Vec<&str> = group.get_subcommands().map(clap::Command::get_name).collect();
+            if let Some((_, said)) =
+                rows().find(|(names, _)| names.contains(&format!("friend {} EVENT", group.get_name())))
+            {
+                assert!(subs.iter().all(|sub| quoted(said).any(|word| word == *sub)), "{subs:?}");
+                commands.insert(group.get_name().to_owned());
+            } else if subs.is_empty() {
+                commands.insert(group.get_name().to_owned());
+            } else {
+                commands.extend(subs.iter().map(|sub| format!("{} {sub}", group.get_name())));
+            }
+        }
+        assert_eq!(documented(), commands);
+        assert_eq!(rows().find(|(_, said)| said.len() < 10), None, "a row that says nothing");
+    }
+
+    #[test]
+    fn the_documentation_has_every_option() {
+        fn options(command: &clap::Command) -> Vec<String> {
+            let own =
+                command.get_arguments().filter_map(|argument| argument.get_long().map(|name| format!("--{name}")));
+            own.chain(command.get_subcommands().flat_map(options)).collect()
+        }
+        let said: BTreeSet<&str> = quoted(DOCUMENTATION).flat_map(|code| code.split([' ', '=', '[', ']'])).collect();
+        let missing: Vec<String> =
+            options(&Arguments::command()).into_iter().filter(|name| !said.contains(name.as_str())).collect();
+        assert_eq!(missing, Vec::<String>::new());
+    }
+}

@@ -17,7 +17,7 @@ use std::{
 use pipeline::problem::Problem;
 use serde_json::Value;
 use ureq::{
-    Agent, Body,
+    Agent, Body, Proxy,
     http::{HeaderMap, Request as HttpRequest, Response},
     tls::{Certificate, RootCerts, TlsConfig},
 };
@@ -26,7 +26,10 @@ use self::{
     pace::Pace,
     retry::{Attempts, Verdict},
 };
-use crate::failure::{Exit, Failure};
+use crate::{
+    configuration,
+    failure::{Exit, Failure},
+};
 
 /// How long a server may take to let itself be spoken to.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -152,7 +155,10 @@ pub fn idempotency_key() -> String {
 impl Client {
     /// For a deployment and a key.
     pub fn new(url: &str, key: &str) -> Self {
+        // A proxy would lead away from this machine, and read what is not encrypted on it.
+        let proxy = if configuration::is_of_this_machine(url) { None } else { Proxy::try_from_env() };
         let agent = Agent::config_builder()
+            .proxy(proxy)
             .http_status_as_error(false)
             .tls_config(encryption(url))
             .timeout_connect(Some(CONNECT))
@@ -294,14 +300,13 @@ fn refused(url: &str, reply: &Reply) -> (Failure, Verdict) {
     let verdict = Verdict::of_refusal(reply.status, &reply.headers, problem.as_ref());
     let said =
         problem.as_ref().map_or_else(|| format!("{url} answers {}", reply.status), |problem| problem.detail.clone());
-    let (exit, advice) = match reply.status {
-        401 | 403 => (Exit::Auth, Some(format!("`friend login {url}` takes another key"))),
-        404 | 410 => (Exit::NotFound, None),
-        429 => (Exit::Quota, None),
-        300..=399 => (Exit::Failed, Some("this address leads elsewhere: `friend login` with the other one".to_owned())),
-        500.. => (Exit::Failed, Some("try again later, or look with `friend doctor`".to_owned())),
-        _ => (Exit::Failed, None),
+    let advice = match reply.status {
+        401 | 403 => Some(format!("`friend login {url}` takes another key")),
+        300..=399 => Some("this address leads elsewhere: `friend login` with the other one".to_owned()),
+        500.. => Some("try again later, or look with `friend doctor`".to_owned()),
+        _ => None,
     };
+    let exit = Exit::of_status(reply.status);
     (Failure { exit, said, advice, problem }, verdict)
 }
 

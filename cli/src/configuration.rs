@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
+    net::{IpAddr, Ipv6Addr},
     path::{Path, PathBuf},
 };
 
@@ -15,6 +16,8 @@ use crate::{
 
 /// Where the keyring is not asked: tests, and machines whose keyring asks back.
 const NO_KEYRING: &str = "FRIEND_NO_KEYRING";
+/// Where a network is trusted with keys that are not encrypted.
+const ALLOW_HTTP: &str = "FRIEND_ALLOW_HTTP";
 
 /// What `friend login` keeps in `config.toml`.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -27,6 +30,11 @@ struct Kept {
 struct Credentials {
     #[serde(default)]
     keys: BTreeMap<String, String>,
+}
+
+/// True if a variable says yes. `0`, `false` and nothing say no, as who sets them means.
+fn says_yes(variable: &str) -> bool {
+    std::env::var(variable).is_ok_and(|value| ["1", "true"].contains(&value.as_str()))
 }
 
 /// A folder of the XDG base directories: the variable, or what stands for it under the home folder.
@@ -56,7 +64,10 @@ pub fn url(given: Option<&str>) -> Result<String, Failure> {
     if let Some(url) = given.filter(|url| !url.is_empty()) {
         return checked_url(url);
     }
-    let kept: Kept = configuration_folder().ok().map_or_else(Kept::default, |folder| read(&folder.join("config.toml")));
+    let kept = match configuration_folder() {
+        Ok(folder) => read(&folder.join("config.toml"))?,
+        Err(_) => Kept::default(),
+    };
     let url = kept.url.ok_or_else(|| {
         Failure::new(Exit::Auth, "no deployment is named")
             .advise("run `friend login URL`, or set FRIEND_URL and FRIEND_KEY")
@@ -75,13 +86,13 @@ pub fn checked_url(url: &str) -> Result<String, Failure> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(usage(format!("{url:?} is no URL")));
     };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host(rest);
     if host.is_empty() || host.contains('@') || host.contains(char::is_whitespace) {
         return Err(usage(format!("{url:?} names no host")));
     }
     match scheme {
         "https" => Ok(url.to_owned()),
-        "http" if is_loopback(host) || std::env::var_os("FRIEND_ALLOW_HTTP").is_some() => Ok(url.to_owned()),
+        "http" if is_loopback(host) || says_yes(ALLOW_HTTP) => Ok(url.to_owned()),
         "http" => {
             Err(Failure::new(Exit::Usage, format!("{url} is not encrypted: everybody on the way could read the key"))
                 .advise("use https, or set FRIEND_ALLOW_HTTP=1 in a network that you trust"))
@@ -90,12 +101,27 @@ pub fn checked_url(url: &str) -> Result<String, Failure> {
     }
 }
 
+/// The host, with its port, of what stands behind the scheme of a URL.
+fn host(rest: &str) -> &str {
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+/// True for a URL of this machine: what is sent there passes no network, and no proxy.
+pub fn is_of_this_machine(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(_, rest)| is_loopback(host(rest)))
+}
+
 fn is_loopback(host: &str) -> bool {
-    let name = host.strip_prefix('[').map_or_else(
-        || host.rsplit_once(':').map_or(host, |(name, _)| name),
-        |rest| rest.split(']').next().unwrap_or_default(),
-    );
-    name == "localhost" || name == "::1" || name.starts_with("127.") || name.ends_with(".localhost")
+    if let Some(rest) = host.strip_prefix('[') {
+        let address = rest.split_once(']').filter(|(_, port)| port.is_empty() || port.starts_with(':'));
+        return address
+            .and_then(|(address, _)| address.parse().ok())
+            .is_some_and(|address: Ipv6Addr| address.is_loopback());
+    }
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).to_ascii_lowercase();
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// The key for a deployment: `FRIEND_KEY`, or as `friend login` kept it.
@@ -104,14 +130,11 @@ fn is_loopback(host: &str) -> bool {
 /// There is none.
 pub fn key(url: &str) -> Result<String, Failure> {
     let given = std::env::var("FRIEND_KEY").ok().map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
-    let kept = || {
-        let in_file = || {
-            let credentials: Credentials = read(&configuration_folder().ok()?.join("credentials.toml"));
-            credentials.keys.get(url).cloned()
-        };
-        (uses_keyring().then(|| keyring::load(url)).flatten()).or_else(in_file)
+    let key = match given {
+        Some(key) => Some(key),
+        None => kept_key(url)?,
     };
-    let key = given.or_else(kept).ok_or_else(|| {
+    let key = key.ok_or_else(|| {
         Failure::new(Exit::Auth, format!("there is no key for {url}"))
             .advise(format!("run `friend login {url}`, or set FRIEND_KEY"))
     })?;
@@ -121,20 +144,30 @@ pub fn key(url: &str) -> Result<String, Failure> {
     Err(Failure::new(Exit::Auth, "the key holds characters that no key has").advise("copy it again, whole and alone"))
 }
 
+/// The key that `friend login` kept.
+fn kept_key(url: &str) -> Result<Option<String>, Failure> {
+    if let Some(key) = uses_keyring().then(|| keyring::load(url)).flatten() {
+        return Ok(Some(key));
+    }
+    let Ok(folder) = configuration_folder() else { return Ok(None) };
+    let mut credentials: Credentials = read(&folder.join("credentials.toml"))?;
+    Ok(credentials.keys.remove(url))
+}
+
 fn uses_keyring() -> bool {
-    std::env::var_os(NO_KEYRING).is_none()
+    !says_yes(NO_KEYRING)
 }
 
 /// Keeps a deployment and its key; answers where the key lies.
 ///
 /// # Errors
-/// The folder cannot be written to.
+/// The folder cannot be written to, or other keys lie there that cannot be read.
 pub fn keep(url: &str, key: &str) -> Result<String, Failure> {
     let folder = configuration_folder()?;
     fs::create_dir_all(&folder).map_err(|error| Failure::of_file(&folder, &error))?;
-    write(&folder.join("config.toml"), &Kept { url: Some(url.to_owned()) })?;
     let file = folder.join("credentials.toml");
-    let mut credentials: Credentials = read(&file);
+    let mut credentials: Credentials = read(&file)?;
+    write(&folder.join("config.toml"), &Kept { url: Some(url.to_owned()) })?;
     if uses_keyring() && keyring::store(url, key) {
         // An older key in the file would be found by nobody, and lie there for ever.
         if credentials.keys.remove(url).is_some() {
@@ -150,22 +183,30 @@ pub fn keep(url: &str, key: &str) -> Result<String, Failure> {
 /// Forgets the key of a deployment.
 ///
 /// # Errors
-/// The file cannot be written to.
+/// The file cannot be read or written to.
 pub fn forget(url: &str) -> Result<(), Failure> {
     if uses_keyring() {
         keyring::forget(url);
     }
     let file = configuration_folder()?.join("credentials.toml");
-    let mut credentials: Credentials = read(&file);
+    let mut credentials: Credentials = read(&file)?;
     if credentials.keys.remove(url).is_none() {
         return Ok(());
     }
     write_private(&file, &credentials)
 }
 
-/// What a file holds; nothing if it is not there or cannot be read, which is asked for again.
-fn read<T: for<'de> Deserialize<'de> + Default>(file: &Path) -> T {
-    fs::read_to_string(file).ok().and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
+/// What a file holds; nothing if it is not there. What cannot be read may hold keys, which nobody shall overwrite.
+fn read<T: for<'de> Deserialize<'de> + Default>(file: &Path) -> Result<T, Failure> {
+    let text = match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
+        read => read.map_err(|error| Failure::of_file(file, &error))?,
+    };
+    // What the parser says would show what stands there, such as a key.
+    toml::from_str(&text).map_err(|_| {
+        Failure::new(Exit::Failed, format!("{} is not as `friend login` writes it", file.display()))
+            .advise("mend it, or take it away and log in again")
+    })
 }
 
 fn write(file: &Path, value: &impl Serialize) -> Result<(), Failure> {
@@ -205,6 +246,24 @@ mod tests {
         }
         for url in ["", "friend.example", "ftp://friend.example", "https://", "http://friend.example", "https://a@b"] {
             assert_eq!(checked_url(url).unwrap_err().exit, Exit::Usage, "{url:?}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_known_by_its_addresses_and_not_by_how_a_name_begins() {
+        for url in ["http://LOCALHOST:1/x", "https://127.1.2.3", "http://[::1]", "http://127.0.0.1:8787"] {
+            assert!(is_of_this_machine(url), "{url}");
+        }
+        for url in [
+            "http://127.evil.example",
+            "http://127.0.0.1.evil.example:80",
+            "http://[::1]evil.example",
+            "http://[::2]",
+            "http://localhost.evil.example",
+            "http://notlocalhost",
+        ] {
+            assert!(!is_of_this_machine(url), "{url}");
+            assert_eq!(checked_url(url).unwrap_err().exit, Exit::Usage, "{url}");
         }
     }
 }

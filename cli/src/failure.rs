@@ -26,6 +26,18 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// What a refusal of the server means.
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            401 | 403 => Self::Auth,
+            404 | 410 => Self::NotFound,
+            429 => Self::Quota,
+            _ => Self::Failed,
+        }
+    }
+}
+
 /// What is said to whoever asked, and what they can do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -50,6 +62,12 @@ impl Failure {
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
+    }
+
+    /// Somebody answers who does not speak as the API does.
+    pub fn no_friend(expected: &str) -> Self {
+        Self::new(Exit::Failed, format!("the server answers something else than {expected}"))
+            .advise("is it a friend, and does nothing between answer in its place?")
     }
 
     /// What a file or folder refuses.

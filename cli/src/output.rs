@@ -162,12 +162,22 @@ pub fn bar(share: f64, columns: usize) -> String {
     format!("{}{}", styled(style, &"█".repeat(full)), styled(DIM, &"░".repeat(columns - full)))
 }
 
+/// True if somebody reads what is shown and answers what is asked.
+pub fn somebody_is_there() -> bool {
+    std::io::stdin().is_terminal()
+}
+
+/// True if what is data goes to a screen, where it may be shown bit by bit and taken back.
+pub fn is_screen() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 /// Looks whether somebody can be asked.
 ///
 /// # Errors
 /// Nobody can.
 pub fn check_somebody_answers(question: &str, flag: &str) -> Result<(), Failure> {
-    if std::io::stdin().is_terminal() {
+    if somebody_is_there() {
         return Ok(());
     }
     Err(Failure::new(Exit::Usage, format!("{question} Nobody is here to answer")).advise(format!("say so with {flag}")))

@@ -127,7 +127,8 @@ async fn read<P: Database>(
     stated: &[(Speaker, Statement)],
 ) -> Result<Option<Known>, Failure> {
     let user = &claim.user;
-    let hashes: Vec<String> = stated.iter().map(|(_, statement)| fingerprint::of_memory(&statement.text)).collect();
+    let hashes = stated.iter().flat_map(|(_, statement)| fingerprint::hashes_of_memory(&statement.text));
+    let hashes: Vec<String> = hashes.collect();
     let mut look = Transaction::default();
     let tenant = look.query(users::tenant(user));
     let session = look.query(hook_sessions::session(user, &cursor.session_id));

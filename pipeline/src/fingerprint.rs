@@ -20,6 +20,11 @@ pub fn of_memory(text: &str) -> String {
     of(&[b"memory", normal_form(text).as_bytes()])
 }
 
+/// The hashes that a memory of this text may have: of this version, and of those before it.
+pub fn hashes_of_memory(text: &str) -> [String; 2] {
+    [of_memory(text), of_words(text)]
+}
+
 /// As versions before 0.1.0 hashed a memory: without its punctuation and symbols, so that "C" and "C++" were one. Rows
 /// keep it until the same is said again.
 pub fn of_words(text: &str) -> String {

@@ -28,10 +28,10 @@ use self::rules::{Form, Rule};
 
 /// A line that says so holds no secret, whatever it looks like.
 const ALLOWED: &[u8] = b"gitleaks:allow";
-/// The rule of what a sentence calls a secret.
-const SAID: &str = "said-to-be-secret";
 /// How far from a secret that is looked for: a line may be as long as its text.
 const ALLOWED_WITHIN: usize = 1_000;
+/// The rule of what a sentence calls a secret.
+const SAID: &str = "said-to-be-secret";
 
 /// A secret in a text. It has no `Debug`: it must not end up in a log.
 #[derive(Clone, Copy)]

@@ -1,12 +1,10 @@
 //! Lists, page by page.
 
+use pipeline::constants::PAGE;
 use serde_json::Value;
 
 use super::Client;
-use crate::failure::{Exit, Failure};
-
-/// Entries of a page: as many as the server gives.
-pub const PAGE: usize = 100;
+use crate::failure::Failure;
 
 /// A text as it may stand in a query.
 pub fn encoded(text: &str) -> String {
@@ -32,10 +30,7 @@ pub fn list(client: &Client, path: &str, most: usize) -> Result<Vec<Value>, Fail
     while entries.len() < most {
         let limit = PAGE.min(most - entries.len());
         let page = client.get(&format!("{path}{joint}limit={limit}{cursor}"))?;
-        let items = page["items"].as_array().ok_or_else(|| {
-            Failure::new(Exit::Failed, "the server answers something else than a list")
-                .advise("is it a friend, and does nothing between answer in its place?")
-        })?;
+        let items = page["items"].as_array().ok_or_else(|| Failure::no_friend("a list"))?;
         entries.extend(items.iter().cloned());
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={}", encoded(next));

@@ -48,11 +48,13 @@ pub fn ask(arguments: &Ask, context: &Context) -> Result<(), Failure> {
 /// Follows a turn to its end, and answers with its result.
 fn answer(accepted: &Value, context: &Context) -> Result<Value, Failure> {
     let job = accepted["job_id"].as_str().unwrap_or_default();
+    // What is given up may be begun anew: a file would keep both.
+    let is_shown = !context.output.json && output::is_screen();
     let mut shown = 0;
     let mut end = None;
     events::follow(&context.client, &format!("/api/jobs/{job}/events"), |event| {
         match event.name.as_str() {
-            "delta" if !context.output.json => shown += show_delta(&event.data),
+            "delta" if is_shown => shown += show_delta(&event.data),
             "restarted" if shown > 0 => {
                 context.output.say("\n(begun anew)");
                 shown = 0;

@@ -1,5 +1,6 @@
 //! `friend docs`: list, show, delete.
 
+use pipeline::ids::DocumentId;
 use serde_json::{Value, json};
 
 use crate::{
@@ -40,13 +41,13 @@ fn list(prefix: Option<&str>, limit: usize, context: &Context) -> Result<(), Fai
     Ok(())
 }
 
-/// The id of the document that is called so.
+/// The id of the document that is called so. A name that looks like an id is one.
 fn id_of(client: &Client, name: &str) -> Result<String, Failure> {
-    if name.starts_with("doc_") && !name.contains('/') {
-        return Ok(name.to_owned());
+    if let Some(id) = DocumentId::parse(name) {
+        return Ok(id.to_string());
     }
     let page = client.get(&format!("/api/documents?external_id={}", pages::encoded(name)))?;
-    page["items"][0]["id"].as_str().map(str::to_owned).ok_or_else(|| {
+    page["items"][0]["id"].as_str().map(pages::encoded).ok_or_else(|| {
         Failure::new(Exit::NotFound, format!("there is no document {name:?}"))
             .advise("`friend docs ls` lists them, with a prefix those of a folder")
     })

@@ -6,6 +6,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use pipeline::constants;
 use serde_json::{Value, json};
 
 use crate::{
@@ -132,9 +133,9 @@ fn conversations(client: &Client, failures: &mut Failures) -> Result<Vec<Value>,
 }
 
 fn conversation(client: &Client, id: &str) -> Result<Value, Failure> {
-    let mut view = client.get(&format!("/api/conversations/{id}?limit={}", pages::PAGE))?;
+    let mut view = client.get(&format!("/api/conversations/{id}?limit={}", constants::PAGE))?;
     while let Some(cursor) = view["next_cursor"].as_str().map(str::to_owned) {
-        let page = format!("/api/conversations/{id}?limit={}&cursor={}", pages::PAGE, pages::encoded(&cursor));
+        let page = format!("/api/conversations/{id}?limit={}&cursor={}", constants::PAGE, pages::encoded(&cursor));
         let next = client.get(&page)?;
         if let (Some(all), Some(more)) = (view["messages"].as_array_mut(), next["messages"].as_array()) {
             all.extend(more.iter().cloned());

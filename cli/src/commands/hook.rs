@@ -1,5 +1,5 @@
-//! `friend hook`: what Claude Code runs where it cannot call the deployment itself. Nothing here may stand in anybody's
-//! way: whatever goes wrong, it answers `{}` and succeeds.
+//! `friend hook`: what Claude Code runs at each of the five events that are passed on to the deployment. Nothing here
+//! may stand in anybody's way: whatever goes wrong, it answers `{}` and succeeds.
 
 use std::{
     io::{Read as _, Write as _},

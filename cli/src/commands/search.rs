@@ -1,6 +1,10 @@
 //! `friend search`: hits as file and line.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::{Value, json};
 
@@ -13,6 +17,8 @@ use crate::{
     project::Project,
 };
 
+/// Editors that open a file at a line by `--goto file:line`, and take `+line` for a file.
+const GO_TO: [&str; 5] = ["code", "code-insiders", "codium", "vscodium", "cursor"];
 /// Lines shown of a hit.
 const LINES: usize = 6;
 
@@ -137,17 +143,28 @@ fn open(hits: &[Value], here: Option<&Project>) -> Result<(), Failure> {
         Failure::new(Exit::NotFound, "none of the hits is a file of this folder's project")
             .advise("run it inside of the repository that was pushed")
     })?;
-    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok());
-    let editor = editor.filter(|editor| !editor.trim().is_empty()).unwrap_or_else(|| "vi".to_owned());
+    let named = |name: &&str| std::env::var(name).ok().filter(|editor| !editor.trim().is_empty());
+    let editor = ["VISUAL", "EDITOR"].iter().find_map(named).unwrap_or_else(|| "vi".to_owned());
     let mut words = editor.split_whitespace();
     let program = words.next().unwrap_or("vi");
-    let status = Command::new(program).args(words).arg(format!("+{line}")).arg(&file).status();
+    let status = Command::new(program).args(words).args(at_line(program, &file, line)).status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::new(Exit::Failed, format!("{program} ended with {status}"))),
         Err(error) => Err(Failure::new(Exit::Failed, format!("{program} does not start: {error}"))
             .advise("set EDITOR to your editor")),
     }
+}
+
+/// How an editor is told to begin on a line: most as vi is, some by their own option.
+fn at_line(program: &str, file: &Path, line: u64) -> [OsString; 2] {
+    let name = Path::new(program).file_stem().unwrap_or_default();
+    if GO_TO.iter().any(|editor| name == *editor) {
+        let mut place = file.as_os_str().to_owned();
+        place.push(format!(":{line}"));
+        return ["--goto".into(), place];
+    }
+    [format!("+{line}").into(), file.into()]
 }
 
 #[cfg(test)]

@@ -26,10 +26,10 @@ pub fn status(arguments: &Status, context: &Context) -> Result<(), Failure> {
     loop {
         let health = context.client.get("/health")?;
         let jobs = pages::list(&context.client, "/api/jobs", JOBS)?;
-        let open: Vec<Value> = jobs.iter().filter(|job| job["finished_at"].is_null()).cloned().collect();
+        let open: Vec<Value> = jobs.iter().filter(|job| !push::has_ended(job)).cloned().collect();
         let views = open.iter().filter_map(|job| job["id"].as_str());
         let views = views.map(|id| context.client.get(&format!("/api/jobs/{id}"))).collect::<Result<Vec<_>, _>>()?;
-        let last = jobs.iter().find(|job| !job["finished_at"].is_null());
+        let last = jobs.iter().find(|job| push::has_ended(job));
         context.output.data(&json!({ "health": health, "jobs": views }), || show(&health, &views, last));
         let all_parked = views.iter().all(push::is_parked);
         if !arguments.watch || all_parked {

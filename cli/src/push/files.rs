@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -19,6 +20,9 @@ use crate::{
 /// What stands in for `.gitignore` where only the friend shall not see something.
 const IGNORE_FILE: &str = ".friendignore";
 const IGNORED: &str = "it is ignored: take it out of what ignores it to push it";
+const GONE: &str = "there is no such file or folder";
+const LINK: &str = "a symbolic link: what it names is taken where it lies";
+const NO_FILE: &str = "neither a file nor a folder";
 const WITHHELD: &str = "it is for passwords or keys, or what version control keeps for itself";
 const NOT_UTF8: &str = "its name is not UTF-8";
 
@@ -46,11 +50,19 @@ pub struct Skipped {
 
 /// How it is said that something could not be read, whatever the reason.
 const UNREADABLE: &str = "cannot be read";
+/// How it is said that something is left out for a secret, by its name and by what it holds.
+const CALLED_SECRET: &str = "it looks like passwords or keys";
+const HOLDS_SECRET: &str = "it holds what looks like a secret";
 
 impl Skipped {
     /// True if it may be there, and nobody knows.
     pub fn is_unreadable(&self) -> bool {
         self.why.starts_with(UNREADABLE)
+    }
+
+    /// True if it is left out for a secret.
+    pub fn is_for_secrets(&self) -> bool {
+        self.why == CALLED_SECRET || self.why.starts_with(HOLDS_SECRET)
     }
 }
 
@@ -148,6 +160,9 @@ fn check(project: &Project, paths: &[PathBuf]) -> Result<(), Failure> {
 /// Says why something that was named is not even looked at, unless that is said of a folder that it lies in.
 fn note_unmet(project: &Project, path: &Path, notes: &Notes) {
     let name = shown(project, path);
+    if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return note(notes, &name, GONE);
+    }
     let is_noted = |noted: &Skipped| format!("{name}/").starts_with(&noted.name) && noted.name.ends_with('/');
     if notes.lock().unwrap_or_else(PoisonError::into_inner).iter().any(is_noted) {
         return;
@@ -211,11 +226,11 @@ fn candidate(project: &Project, entry: &DirEntry, taken: Taken, notes: &Notes) -
         }
     };
     let why = if kind.is_symlink() {
-        Some("a symbolic link: what it names is taken where it lies")
+        Some(LINK)
     } else if !kind.is_file() {
-        Some("neither a file nor a folder")
+        Some(NO_FILE)
     } else if !taken.secrets && uploads::is_withheld(&name) {
-        Some("it looks like passwords or keys")
+        Some(CALLED_SECRET)
     } else if taken.generated {
         None
     } else {
@@ -291,16 +306,24 @@ fn file(name: &str, path: &Path, bytes: &[u8]) -> File {
 /// # Errors
 /// Why.
 pub fn read(path: &Path, taken: Taken) -> Result<Vec<u8>, String> {
-    let unreadable = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => "gone while it was read".to_owned(),
-        std::io::ErrorKind::PermissionDenied => format!("{UNREADABLE}: no permission"),
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => "gone while it was read".to_owned(),
+        io::ErrorKind::PermissionDenied => format!("{UNREADABLE}: no permission"),
+        _ if is_link(&error) => LINK.to_owned(),
         _ => format!("{UNREADABLE}: {error}"),
     };
     let limit = constants::DOCUMENT_BYTES as u64;
-    if fs::symlink_metadata(path).map_err(unreadable)?.len() > limit {
+    let file = open(path).map_err(unreadable)?;
+    // Of what was opened, not of the path: that may name something else by now.
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(NO_FILE.to_owned());
+    }
+    if metadata.len() > limit {
         return Err("longer than 4 MB".to_owned());
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     let why = if bytes.len() as u64 > limit { Some("longer than 4 MB") } else { rules::of_bytes(&bytes) };
     let why = why.or_else(|| if taken.generated { None } else { rules::of_text(&bytes) });
     match why.map(str::to_owned).or_else(|| if taken.secrets { None } else { secret(&bytes) }) {
@@ -309,10 +332,30 @@ pub fn read(path: &Path, taken: Taken) -> Result<Vec<u8>, String> {
     }
 }
 
+/// Opens a file that was found, whatever lies there by now: a link that has taken its place is not followed, and a
+/// pipe not waited for.
+fn open(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    options.open(path)
+}
+
+#[cfg(unix)]
+fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ELOOP)
+}
+
+#[cfg(not(unix))]
+const fn is_link(_: &io::Error) -> bool {
+    false
+}
+
 /// What is said of a text that holds a secret. The server refuses it as well: it is not even sent.
 fn secret(bytes: &[u8]) -> Option<String> {
     let secret = secrets::find_unmarked(std::str::from_utf8(bytes).ok()?)?;
-    Some(format!("{}; --allow-secrets takes it", secret.described()))
+    Some(format!("{HOLDS_SECRET}: line {}, {}", secret.line, secret.rule))
 }
 
 #[cfg(test)]
@@ -427,6 +470,22 @@ mod tests {
         let found = folder.find();
         assert_eq!(names(&found), ["a.md"]);
         assert_eq!(found.skipped.len(), 4, "{:?}", found.skipped);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_or_a_pipe_in_the_place_of_a_file_is_neither_followed_nor_waited_for() {
+        let folder = Folder::new("swapped");
+        folder.write("elsewhere", b"of nobody's project\n");
+        let (link, pipe) = (folder.0.join("link.md"), folder.0.join("pipe.md"));
+        std::os::unix::fs::symlink(folder.0.join("elsewhere"), &link).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for (path, why) in [(link, LINK), (pipe, NO_FILE), (folder.0.clone(), NO_FILE)] {
+            let (send, receive) = std::sync::mpsc::channel();
+            std::thread::spawn(move || send.send(read(&path, Taken::default())));
+            let read = receive.recv_timeout(std::time::Duration::from_secs(10)).expect(why);
+            assert_eq!(read.unwrap_err(), why);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{
     files::{File, Skipped},
     manifest::{self, Compared},
-    report::{Report, rejected},
+    report::{Parked, Report, rejected},
 };
 use crate::{client::pages, clock, context::Context, failure::Failure, output::Output, project::Project};
 
@@ -36,7 +36,8 @@ pub struct Followed {
     began: Instant,
 }
 
-fn has_ended(view: &Value) -> bool {
+/// True if nothing will change a job but its owner.
+pub fn has_ended(view: &Value) -> bool {
     matches!(view["status"].as_str(), Some("succeeded" | "partial" | "failed" | "cancelled"))
 }
 
@@ -87,6 +88,13 @@ impl Followed {
             .fold((0, 0), |(done, total), stage| (done + number(stage, "done"), total + number(stage, "total")))
     }
 
+    /// How many documents are found by words, and of how many; `None` while uploads may bring more.
+    fn by_words(&self) -> Option<(u64, u64)> {
+        let (unpacked, to_unpack) = self.stage("unpack");
+        let (done, total) = self.stage("chunk");
+        (unpacked >= to_unpack && total > 0).then_some((done, total))
+    }
+
     /// Notes in the report what did not become of it what should have.
     ///
     /// # Errors
@@ -111,8 +119,9 @@ impl Followed {
             report.fail(failures.named);
             unnamed.extend(failures.unnamed);
             if is_parked(view) {
-                report.parked = view["parked_until"].as_str().map(str::to_owned);
-                report.parked_why = view["parked_why"].as_str().map(str::to_owned);
+                let until = crate::output::text(&view["parked_until"]);
+                let why = crate::output::text(&view["parked_why"]);
+                report.parked = Some(Parked { until, why, by_words: self.by_words() });
             }
         }
         report.chunks = self.stage("embed").1;
@@ -176,6 +185,23 @@ fn failures(view: &Value, project: &Project, context: &Context) -> Failures {
     failures
 }
 
+/// A bar under its name, which a terminal shows once it is told to.
+fn bar(name: &'static str, total: u64, counted: &str) -> ProgressBar {
+    let template = format!("{{prefix:10}} {{wide_bar:.green/white.dim}} {counted}");
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+    bar.with_style(style.progress_chars("█▉▊▋▌▍▎▏░")).with_prefix(name)
+}
+
+/// A bar for what is done one by one, where a terminal is.
+pub fn counted(output: Output, name: &'static str, total: usize) -> ProgressBar {
+    let bar = bar(name, total as u64, "{pos}/{len}");
+    if output.is_live() {
+        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+    }
+    bar
+}
+
 /// A bar for the upload, and one for each stage.
 pub struct Bars {
     shown: Option<Shown>,
@@ -196,11 +222,7 @@ impl Bars {
             return Self { shown: None };
         }
         let several = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
-        let bar = |name: &'static str, total: u64, counted: &str| {
-            let template = format!("{{prefix:10}} {{wide_bar:.green/white.dim}} {counted}");
-            let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            several.add(ProgressBar::new(total).with_style(style.progress_chars("█▉▊▋▌▍▎▏░")).with_prefix(name))
-        };
+        let bar = |name: &'static str, total: u64, counted: &str| several.add(bar(name, total, counted));
         let upload = bar("uploaded", bytes, "{bytes}/{total_bytes}");
         let stages =
             STAGES.into_iter().filter(|_| follows).map(|(stage, name)| (stage, bar(name, 0, "{pos}/{len}"))).collect();

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, thread::ScopedJoinHandle};
 
+use pipeline::constants::DOCUMENTS_PER_REQUEST;
 use serde_json::{Value, json};
 
 use super::files::File;
@@ -12,8 +13,6 @@ use crate::{
     project::Project,
 };
 
-/// Files in one request: as many as the server takes.
-const ENTRIES: usize = 1_000;
 /// Bytes of names in one request: far below what a body may have.
 const BYTES: usize = 180 * 1024;
 /// Bytes of an entry beside its name.
@@ -104,7 +103,7 @@ fn parts<'a>(project: &Project, files: &'a [File]) -> Vec<&'a [File]> {
     let mut rest = files;
     while !rest.is_empty() {
         let mut bytes = 0;
-        let fits = rest.iter().take(ENTRIES).take_while(|file| {
+        let fits = rest.iter().take(DOCUMENTS_PER_REQUEST).take_while(|file| {
             // As JSON may write it: a quotation mark takes two.
             bytes += 2 * (project.name.len() + file.name.len()) + BESIDE;
             bytes <= BYTES
@@ -125,8 +124,7 @@ fn ask(project: &Project, files: &[File], context: &Context) -> Result<Value, Fa
     if answer["missing"].is_array() {
         return Ok(answer);
     }
-    Err(Failure::new(Exit::Failed, "the server answers something else than what it has")
-        .advise("is it a friend, and does nothing between answer in its place?"))
+    Err(Failure::no_friend("what it has"))
 }
 
 fn add(compared: &mut Compared, project: &Project, files: &[File], answer: &Value) {
@@ -166,7 +164,7 @@ mod tests {
         assert_eq!(parts.concat(), files);
         for part in parts {
             let bytes: usize = part.iter().map(|file| project.name.len() + file.name.len() + BESIDE).sum();
-            assert!(part.len() <= ENTRIES && bytes < 256 * 1024, "{} files, {bytes} bytes", part.len());
+            assert!(part.len() <= DOCUMENTS_PER_REQUEST && bytes < 256 * 1024, "{} files, {bytes} bytes", part.len());
         }
     }
 }

@@ -16,19 +16,21 @@ use crate::{
     project::Project,
 };
 
-/// From the files to the table.
+/// From the files to the table. All that was to be sent has arrived then, whatever becomes of it
+/// ([`Report::outcome`]).
 ///
 /// # Errors
 /// It cannot be pushed, or only in part.
-pub fn push(project: &Project, paths: &[PathBuf], arguments: &Push, context: &Context) -> Result<(), Failure> {
+pub fn push(project: &Project, paths: &[PathBuf], arguments: &Push, context: &Context) -> Result<Report, Failure> {
     let began = Instant::now();
     let found = files::find(project, paths, arguments.into())?;
     let compared = compare(project, &found, arguments, context)?;
     let mut report = Report::new(project, &found, &compared);
     if arguments.dry_run {
+        report.plan(&compared);
         report.price(context)?;
         report.show(arguments, context, began.elapsed());
-        return Ok(());
+        return Ok(report);
     }
     // Who cannot be asked hears so before anything is sent.
     let gone = if arguments.prune { prune::find(project, paths, &found, arguments, context)? } else { Vec::new() };
@@ -38,7 +40,7 @@ pub fn push(project: &Project, paths: &[PathBuf], arguments: &Push, context: &Co
     }
     // What is done is said, whatever was not.
     report.show(arguments, context, began.elapsed());
-    done.and(report.outcome())
+    done.map(|()| report)
 }
 
 /// What the server does not have as it is here. A server that knows no manifest gets everything, and knows itself

@@ -5,6 +5,7 @@ use std::{collections::HashSet, path::PathBuf};
 use super::{
     batches::PROJECT,
     files::{Found, Skipped},
+    follow,
     manifest::external_id,
     report::Report,
 };
@@ -96,12 +97,19 @@ pub fn prune(
     if !arguments.yes && !output::confirm(&question(&gone), YES)? {
         return Ok(());
     }
+    // One by one: a name may be anything, and what begins like it stays.
+    let bar = follow::counted(context.output, "removed", gone.len());
     for one in gone {
         match context.client.send(&Request::new("DELETE", &format!("/api/documents/{}", one.id))) {
             // Somebody else has removed it meanwhile.
             Ok(_) | Err(Failure { exit: Exit::NotFound, .. }) => report.pruned.push(one.name),
-            Err(failure) => return Err(failure),
+            Err(failure) => {
+                bar.abandon();
+                return Err(failure);
+            }
         }
+        bar.inc(1);
     }
+    bar.abandon();
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Batches on their way, several at once, and what the server says of each file.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -34,6 +34,8 @@ struct Shared {
     /// Jobs that bring what was sent, with where the server lists what became of each file.
     jobs: Vec<(String, Option<String>)>,
     sent: u64,
+    /// The files of batches that were accepted.
+    accepted: HashSet<String>,
     skipped: Vec<Skipped>,
     failed: Vec<Skipped>,
     /// Why nothing more is sent.
@@ -71,12 +73,13 @@ pub fn send(
     });
     bars.finish();
     let shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-    report.skipped.extend(shared.skipped);
+    report.note_sent(compared, |name| shared.accepted.contains(name));
+    report.skip(shared.skipped);
     report.fail(shared.failed);
-    report.sent_bytes = shared.sent;
     report.jobs = shared.jobs.iter().map(|(job, _)| job.clone()).collect();
-    followed.finish(&shared.jobs, project, compared, context, report)?;
-    shared.end.map_or(result, Err)
+    let finished = followed.finish(&shared.jobs, project, compared, context, report);
+    // What ended the sending is why the rest is not known.
+    shared.end.map_or(result, Err).and(finished)
 }
 
 /// While batches are sent, and then until their jobs have ended.
@@ -138,13 +141,21 @@ fn post(body: &Body, arguments: &Push, context: &Context) -> Result<Value, Failu
     // The same key for each attempt of this batch: however often it arrives, it is taken once.
     let request = request.once(&idempotency_key());
     match context.client.send(&request) {
-        Ok(reply) => reply.json(),
+        Ok(reply) => taken(reply.json()?),
         // Refused whole because each of its files is: the answer is one problem that names them all.
         Err(failure) => match failure.problem.as_ref().filter(|problem| problem.status == 422) {
             Some(problem) => Ok(all_rejected(body, &problem.detail, &problem.errors)),
             None => Err(failure),
         },
     }
+}
+
+/// An answer that says what became of the documents, or where that is listed: whoever says neither has taken nothing.
+fn taken(answer: Value) -> Result<Value, Failure> {
+    if answer["items"].is_array() || answer["items_url"].is_string() {
+        return Ok(answer);
+    }
+    Err(Failure::no_friend("what became of what was sent"))
 }
 
 fn all_rejected(body: &Body, detail: &str, errors: &[pipeline::problem::FieldError]) -> Value {
@@ -158,6 +169,7 @@ fn all_rejected(body: &Body, detail: &str, errors: &[pipeline::problem::FieldErr
 /// Notes what the server says of a batch.
 fn take(shared: &mut Shared, project: &Project, body: Body, answer: &Value, bytes: u64) {
     shared.sent += bytes;
+    shared.accepted.extend(body.names.iter().cloned());
     shared.skipped.extend(body.skipped);
     if let Some(job) = answer["job_id"].as_str() {
         shared.jobs.push((job.to_owned(), answer["items_url"].as_str().map(str::to_owned)));

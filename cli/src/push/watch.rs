@@ -28,6 +28,17 @@ type Signature = Vec<(String, Option<SystemTime>, u64)>;
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
+/// Why a state of the files is pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// Nothing was pushed before.
+    First,
+    /// Something else was pushed before.
+    Changed,
+    /// It was pushed before, and has not arrived.
+    Failed,
+}
+
 /// Which state of the files is there, and when one that is not is tried again.
 #[derive(Debug, Default)]
 struct Tries {
@@ -40,20 +51,20 @@ struct Tries {
 }
 
 impl Tries {
-    /// True for a state that is to be pushed now.
-    fn is_due(&self, now: &Signature, at: Instant) -> bool {
-        if self.last.as_ref() != Some(now) {
-            return true;
+    /// Why a state is to be pushed now, if it is.
+    fn due(&self, now: &Signature, at: Instant) -> Option<Why> {
+        let Some(last) = &self.last else { return Some(Why::First) };
+        if last != now {
+            return Some(Why::Changed);
         }
         let pause = FIRST_PAUSE.saturating_mul(2u32.saturating_pow(self.failures.saturating_sub(1))).min(LONGEST_PAUSE);
-        self.failed_at.is_some_and(|failed| at.duration_since(failed) >= pause)
+        self.failed_at.is_some_and(|failed| at.duration_since(failed) >= pause).then_some(Why::Failed)
     }
 
-    /// Notes how the push of a state ended. What the server refuses for what is in a file it refuses until that is
-    /// changed.
-    fn note(&mut self, pushed: Signature, result: &Result<(), Failure>, at: Instant) {
-        let is_to_be_repeated =
-            result.as_ref().is_err_and(|failure| matches!(failure.exit, Exit::Failed | Exit::Quota));
+    /// Notes how the push of a state ended. What has arrived is not sent again: what waits there goes on by itself, and
+    /// what the server refuses for what is in a file it refuses until that is changed.
+    fn note<T>(&mut self, pushed: Signature, sent: &Result<T, Failure>, at: Instant) {
+        let is_to_be_repeated = sent.as_ref().is_err_and(|failure| matches!(failure.exit, Exit::Failed | Exit::Quota));
         self.failures = if is_to_be_repeated { self.failures + 1 } else { 0 };
         self.failed_at = is_to_be_repeated.then_some(at);
         self.last = Some(pushed);
@@ -72,15 +83,16 @@ pub fn watch(project: &Project, paths: &[PathBuf], arguments: &Push, context: &C
         let began = Instant::now();
         let now = signature(project, paths, arguments)?;
         // An editor writes several files, git thousands: it is pushed when two looks see the same.
-        if now == seen && tries.is_due(&now, began) {
-            let is_first = tries.last.is_none();
-            if !is_first {
-                context.output.say(&format!("changed, {}", clock::text(clock::now())));
+        if let Some(why) = tries.due(&now, began).filter(|_| now == seen) {
+            match why {
+                Why::First => {}
+                Why::Changed => context.output.say(&format!("changed, {}", clock::text(clock::now()))),
+                Why::Failed => context.output.say(&format!("trying again, {}", clock::text(clock::now()))),
             }
-            let result = once::push(project, paths, arguments, context);
-            tries.note(now.clone(), &result, Instant::now());
-            tolerate(result, context)?;
-            if is_first {
+            let sent = once::push(project, paths, arguments, context);
+            tries.note(now.clone(), &sent, Instant::now());
+            tolerate(sent.and_then(|report| report.outcome()), context)?;
+            if why == Why::First {
                 context.output.say("watching; Ctrl-C ends it");
             }
         }
@@ -120,18 +132,19 @@ mod tests {
         let (one, other) = (vec![("a.md".to_owned(), None, 1)], vec![("a.md".to_owned(), None, 2)]);
         let failed = |exit| Err(Failure::new(exit, "why"));
         let mut tries = Tries::default();
-        assert!(tries.is_due(&one, begin));
+        assert_eq!(tries.due(&one, begin), Some(Why::First));
         tries.note(one.clone(), &failed(Exit::Failed), begin);
-        assert!(!tries.is_due(&one, after(1)) && tries.is_due(&one, after(2)) && tries.is_due(&other, begin));
+        let found = (tries.due(&one, after(1)), tries.due(&one, after(2)), tries.due(&other, begin));
+        assert_eq!(found, (None, Some(Why::Failed), Some(Why::Changed)));
         tries.note(one.clone(), &failed(Exit::Quota), begin);
-        assert!(!tries.is_due(&one, after(3)) && tries.is_due(&one, after(4)));
+        assert_eq!((tries.due(&one, after(3)), tries.due(&one, after(4))), (None, Some(Why::Failed)));
         for result in [Ok(()), failed(Exit::Partial)] {
             tries.note(one.clone(), &result, begin);
-            assert!(!tries.is_due(&one, after(10_000)), "{result:?}");
+            assert_eq!(tries.due(&one, after(10_000)), None, "{result:?}");
         }
         for _ in 0..100 {
             tries.note(one.clone(), &failed(Exit::Failed), begin);
         }
-        assert!(tries.is_due(&one, after(300)));
+        assert_eq!(tries.due(&one, after(300)), Some(Why::Failed));
     }
 }

@@ -63,6 +63,16 @@ fn what_was_stated_is_proposed_with_its_source_and_why() {
 }
 
 #[test]
+fn what_was_corrected_before_hashes_changed_is_not_proposed_again() {
+    let index = Index::new();
+    said(&index, &["We use pnpm in all packages"]);
+    let before = fingerprint::of_words("We use pnpm in all packages");
+    index.memory.change(format!("UPDATE memories SET state = 'superseded', hash = '{before}'").leak());
+    said(&index, &["We use pnpm in all packages"]);
+    assert_eq!(texts(&index).len(), 1, "{:?}", memories(&index));
+}
+
+#[test]
 fn a_session_proposes_five_at_most() {
     let index = Index::new();
     let rules = ["Always run the linter first", "Never push to main", "Always sign commits", "Never mock the database"];

@@ -37,7 +37,8 @@ pub async fn find<P: Database + Clock + Random>(ports: &P, context: &Context) ->
     if statements.is_empty() || !context.turn.request.may_use_memory() {
         return Ok(Vec::new());
     }
-    let hashes = statements.iter().flat_map(|statement| hashes(&statement.text)).collect::<Vec<_>>();
+    let hashes =
+        statements.iter().flat_map(|statement| fingerprint::hashes_of_memory(&statement.text)).collect::<Vec<_>>();
     let row = proposals::known(&context.tenant.user, &hashes)?.first(ports).await?.unwrap_or_default();
     let free = usize::try_from(constants::MEMORIES - row.count).unwrap_or(0);
     let known: Vec<String> = row.known.and_then(|known| serde_json::from_str(&known).ok()).unwrap_or_default();
@@ -54,11 +55,6 @@ pub async fn find<P: Database + Clock + Random>(ports: &P, context: &Context) ->
             state: state.to_owned(),
         })
         .collect())
-}
-
-/// The hashes that a memory of this text may have: of this version, and of those before it.
-fn hashes(text: &str) -> [String; 2] {
-    [fingerprint::of_memory(text), fingerprint::of_words(text)]
 }
 
 /// Inserts what is proposed. What is accepted without asking is embedded at once, in one call; if the

@@ -160,6 +160,24 @@ fn what_is_indexed_by_a_tool_is_found_by_another() {
 }
 
 #[test]
+fn what_became_of_many_documents_fits_an_answer_which_names_first_what_was_rejected() {
+    let rig = Rig::new(1);
+    let agent = Agent::new(&rig, Speaks::Modern);
+    let mut documents: Vec<Value> = (0..600)
+        .map(|number| json!({ "external_id": format!("notes/{number}.md"), "content": format!("Text {number}") }))
+        .collect();
+    documents.push(json!({ "external_id": ".env", "content": "SECRET=1" }));
+    let told = agent.call("friend_index", json!({ "documents": documents }));
+    assert!(told.data.to_string().len() < 10_000 && told.text.len() < 10_000, "{}", told.data);
+    let named = told.data["documents"].as_array().unwrap();
+    assert_eq!((&named[0]["file"], &named[0]["status"]), (&json!(".env"), &json!("rejected")));
+    assert_eq!((&told.data["sent"], &told.data["others"]["rejected"]), (&json!(601), &Value::Null));
+    let others = told.data["others"]["queued"].as_u64().unwrap();
+    assert_eq!(others + named.len() as u64, 601);
+    assert!(told.text.contains("601 documents") && told.text.contains(&format!("{others} others: queued")));
+}
+
+#[test]
 fn a_question_is_answered_with_its_sources_or_says_where_the_answer_will_be() {
     let rig = Rig::new(1);
     indexed(&rig);
@@ -212,6 +230,22 @@ fn what_is_remembered_is_recalled_corrected_and_forgotten() {
 }
 
 #[test]
+fn memories_that_there_is_no_room_for_are_said_to_be_there() {
+    let rig = Rig::new(1);
+    let agent = Agent::new(&rig, Speaks::Modern);
+    for deep in ["Atlantic", "Pacific", "Arctic"] {
+        let text = format!("In the {deep} the whales are counted {}", "by their songs, ".repeat(30));
+        agent.done("friend_remember", json!({ "text": text }));
+    }
+    let recall = |tokens: u32| agent.call("friend_recall", json!({ "query": "whales", "max_tokens": tokens }));
+    let short = recall(100);
+    assert_eq!((short.data["memories"].as_array().unwrap().len(), &short.data["left_out"]), (1, &json!(2)));
+    assert!(short.text.ends_with("2 more: ask for more max_tokens."), "{}", short.text);
+    let whole = recall(25_000);
+    assert_eq!((whole.data["memories"].as_array().unwrap().len(), &whole.data["left_out"]), (3, &Value::Null));
+}
+
+#[test]
 fn sessions_are_listed_read_and_spoken_in() {
     let rig = Rig::new(1);
     let agent = Agent::new(&rig, Speaks::Modern);
@@ -261,6 +295,12 @@ fn what_a_tool_cannot_do_is_told_to_the_model_with_what_to_do_next() {
         ("friend_status", json!({ "job_id": "job_0" }), "no such job"),
         ("friend_remember", json!({ "text": "a", "kind": "poem" }), "none of"),
         ("friend_usage", json!({ "month": "2026-11" }), "there is no field \"month\""),
+        (
+            "friend_ask",
+            json!({ "question": "What?", "wait_seconds": 51 }),
+            "wait_seconds: expected a whole number from 0",
+        ),
+        ("friend_index", json!({ "documents": [{ "content": "a" }], "wait_seconds": 500 }), "from 0 to 50, not 500"),
     ] {
         let why = agent.refused(tool, arguments.clone());
         assert!(why.contains(says), "{tool} {arguments}: {why}");
@@ -302,6 +342,10 @@ fn resources_are_what_there_is_to_read_page_by_page() {
     let uri = format!("friend://conversation/{}", turn["conversation_id"].as_str().unwrap());
     let conversation = agent.result("resources/read", json!({ "uri": uri }));
     assert!(conversation["contents"][0]["text"].as_str().unwrap().contains("## user\n\nHello there"));
+    rig.memory.change("UPDATE turns SET content = hex(zeroblob(60000))");
+    let cut = agent.result("resources/read", json!({ "uri": uri }));
+    let rest = format!("GET /api/conversations/{} has all of it", turn["conversation_id"].as_str().unwrap());
+    assert!(cut["contents"][0]["text"].as_str().unwrap().contains(&rest));
     let templates = agent.result("resources/templates/list", json!({}));
     assert_eq!(templates["resourceTemplates"].as_array().unwrap().len(), 2);
 }
@@ -312,11 +356,28 @@ fn prompts_bring_what_is_known_and_ask_before_anything_is_remembered() {
     indexed(&rig);
     let agent = Agent::new(&rig, Speaks::Modern);
     agent.done("friend_remember", json!({ "text": "The fox is never to be renamed", "pinned": true }));
+    let owl = |name: &str| json!({ "external_id": name, "content": "# The zoo\n\nThe owl is fed at night.\n" });
+    rig.upload(&json!([owl("shop/zoo.md"), owl("yard/zoo.md")]));
+    rig.drain();
+    rig.memory.advance(3 * MINUTE);
     let context =
         json!({ "name": "context", "arguments": { "task": "rename the fox", "repository": "github.com/a/b" } });
     let context = agent.result("prompts/get", context);
     let text = context["messages"][0]["content"]["text"].as_str().unwrap();
     assert!(text.contains("never to be renamed") && text.contains("notes/fox.md:"), "{text}");
+    for (repository, first) in [("shop", "shop/"), ("yard", "yard/")] {
+        let context = json!({ "name": "context", "arguments": { "task": "feed the owl", "repository": repository } });
+        let text = agent.result("prompts/get", context)["messages"][0]["content"]["text"].take();
+        let text = text.as_str().unwrap().to_owned();
+        let other = if first == "shop/" { "yard/" } else { "shop/" };
+        let place = |project: &str| text.find(&format!("\n{project}zoo.md")).unwrap();
+        assert!(place(first) < place(other), "{text}");
+    }
+    for task in ["fox ".repeat(5_000), "🦊".repeat(5_000)] {
+        let arguments = json!({ "task": task, "repository": "github.com/a/b" });
+        let context = agent.result("prompts/get", json!({ "name": "context", "arguments": arguments }));
+        assert!(context["messages"][0]["content"]["text"].as_str().unwrap().contains("friend_get"));
+    }
     let checkpoint = agent.result("prompts/get", json!({ "name": "checkpoint" }));
     let text = checkpoint["messages"][0]["content"]["text"].as_str().unwrap();
     assert!(text.contains("friend_remember") && text.contains("Wait for my answer"), "{text}");

@@ -11,12 +11,14 @@
 //! * [`sizes`]: no file and no line is too long.
 //! * [`fence`]: the pure crates know neither the platform nor what is built on them.
 //! * [`pipes`]: a script's pipe is read to its end.
+//! * [`links`]: a link of the documentation leads to a file that is there.
 //! * [`docs`]: the documentation of ports, store and jobs says more than a name does.
 
 pub mod apart;
 pub mod circles;
 pub mod docs;
 pub mod fence;
+pub mod links;
 pub mod map;
 mod modules;
 pub mod pipes;

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use tidy::{
-    Finding, apart::reaching_across, circles::circles, docs::empty_docs, fence, map::unnamed_folders, pipes, sizes,
-    sources::Sources, statements,
+    Finding, apart::reaching_across, circles::circles, docs::empty_docs, fence, links::dead_links,
+    map::unnamed_folders, pipes, sizes, sources::Sources, statements,
 };
 
 fn root() -> PathBuf {
@@ -85,6 +85,11 @@ fn pure_crates_depend_on_no_platform_and_nothing_above() {
 #[test]
 fn pure_crates_read_no_clock_and_draw_no_randomness() {
     check(fence::clocks_and_randomness);
+}
+
+#[test]
+fn every_link_of_the_documentation_leads_somewhere() {
+    check(dead_links);
 }
 
 #[test]

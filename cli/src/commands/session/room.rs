@@ -71,12 +71,7 @@ fn connect(id: &str, ticket: Option<&str>, context: &Context) -> Result<Socket, 
     match tungstenite::connect(request) {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(response)) => {
-            let exit = match response.status().as_u16() {
-                401 | 403 => Exit::Auth,
-                404 | 410 => Exit::NotFound,
-                429 => Exit::Quota,
-                _ => Exit::Failed,
-            };
+            let exit = Exit::of_status(response.status().as_u16());
             let problem = response.body().as_deref().and_then(|body| serde_json::from_slice::<Value>(body).ok());
             let detail = problem.and_then(|problem| problem["detail"].as_str().map(str::to_owned));
             Err(Failure::new(exit, detail.unwrap_or_else(|| format!("the session answers {}", response.status()))))

@@ -23,7 +23,7 @@ pub struct HookInput {
     pub prompt: Option<Value>,
     /// Of `Stop`: what Claude said last.
     pub last_assistant_message: Option<Value>,
-    /// The project that is worked in: its git remote or a name. `friend hook session-start` adds it.
+    /// The project that is worked in: its git remote or a name. `friend hook` adds it.
     pub project: Option<Value>,
     /// Of `SessionStart`: why it begins. What is resumed remembers what it was told.
     pub source: Option<Value>,

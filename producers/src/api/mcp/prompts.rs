@@ -56,13 +56,23 @@ pub async fn get<P: RequestPorts>(ports: &P, call: &Call<'_>, params: Option<&Ra
         "context" => {
             let needed = || invalid("the argument `task` is missing: what is to be done?".to_owned());
             let task = argument("task").ok_or_else(needed)?;
-            let message = context(ports, call, &task, argument("repository").as_deref()).await.map_err(internal)?;
+            let message = context(ports, call, &task, argument("repository").as_deref()).await.map_err(refused)?;
             Ok(Done::well(prompt("What the friend knows about the task", &message)))
         }
         "checkpoint" => {
             Ok(Done::well(prompt("Write down what was decided", &checkpoint(argument("about").as_deref()))))
         }
         _ => Err(invalid(format!("Unknown prompt: {name:.60}; prompts/list names those that there are"))),
+    }
+}
+
+/// Why there is no prompt: what is wrong with its arguments, or what fails on our side.
+fn refused(refusal: Refusal) -> RpcError {
+    match refusal {
+        Refusal::Problem(problem) if (400..429).contains(&problem.status) => {
+            RpcError::new(ErrorCode::InvalidParams, problem.detail)
+        }
+        refusal => internal(refusal),
     }
 }
 
@@ -73,6 +83,10 @@ fn prompt(description: &str, message: &str) -> Value {
 
 /// Memories that are shown about a task.
 const MEMORIES: usize = 10;
+/// Characters of a task, and of the name of a repository, that are looked for: together they are within what a query
+/// may have, whatever they are written in.
+const TASK_CHARACTERS: usize = 1_500;
+const REPOSITORY_CHARACTERS: usize = 200;
 
 async fn context<P: RequestPorts>(
     ports: &P,
@@ -80,7 +94,9 @@ async fn context<P: RequestPorts>(
     task: &str,
     repository: Option<&str>,
 ) -> Result<String, Refusal> {
-    let query = repository.map_or_else(|| task.to_owned(), |repository| format!("{task} {repository}"));
+    let cut = |text: &str, characters: usize| text.trim().chars().take(characters).collect::<String>();
+    let sought = [cut(task, TASK_CHARACTERS), cut(repository.unwrap_or_default(), REPOSITORY_CHARACTERS)];
+    let query = sought.join(" ");
     let project = repository.and_then(|repository| project::checked(repository).ok());
     let (recalled, _) =
         memories::fitting(ports, &call.tenant, call.budget, &query, project.as_deref(), MEMORIES).await?;
@@ -96,7 +112,7 @@ async fn context<P: RequestPorts>(
         text.push_str(&format!("- {id} {kind}: {said}\n"));
     }
     text.push_str("\nWhere something about it stands:\n\n");
-    text.push_str(&tools::found(ports, call, &query).await?);
+    text.push_str(&tools::found(ports, call, &query, project.as_deref()).await?);
     text.push_str(
         "\n\nRead what you need with friend_get, look for more with friend_search, and say what you found before you \
          begin.",
@@ -116,4 +132,22 @@ fn checkpoint(about: Option<&str>) -> String {
          3. Wait for my answer. Then call friend_remember for each that I accept, with `kind`, with `source` set to \
          what it comes from, and with `supersedes` where it corrects another. Remember nothing that I did not accept."
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use pipeline::{
+        failure::Failure,
+        problem::{Code, Problem},
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_arguments_is_no_fault_of_ours() {
+        let code = |refusal: Refusal| refused(refusal).code;
+        assert_eq!(code(Problem::field(Code::Invalid, "/query", "too long").into()), ErrorCode::InvalidParams);
+        assert_eq!(code(Problem::new(Code::RateLimited, "later").into()), ErrorCode::Internal);
+        assert_eq!(code(Failure::bug("ours").into()), ErrorCode::Internal);
+    }
 }

@@ -161,7 +161,7 @@ async fn conversation<P: RequestPorts>(
     let is_cut = text.len() > MOST_BYTES || whole.next_cursor.is_some();
     text.truncate(text.floor_char_boundary(MOST_BYTES));
     if is_cut {
-        text.push_str("\n(It goes on: GET /api/conversations/{id} has all of it.)\n");
+        text.push_str(&format!("\n(It goes on: GET /api/conversations/{id} has all of it.)\n"));
     }
     Ok(json!({ "uri": uri, "mimeType": "text/markdown", "text": text }))
 }

@@ -1,8 +1,10 @@
 //! What a tool answers with, and how much of it: a model's context is dear.
 
 use pipeline::{
+    constants,
     failure::Failure,
     problem::{Code, Problem},
+    time::Span,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -111,6 +113,22 @@ pub fn limit(asked: Option<u32>, usual: u32, most: u32) -> Result<usize, Problem
         return Ok(asked as usize);
     }
     Err(Problem::field(Code::Invalid, "/limit", format!("expected a whole number from 1 to {most}, not {asked}")))
+}
+
+/// Longest wait, in seconds: clients give a tool a minute.
+pub const LONGEST_WAIT: u32 = 50;
+
+/// How long is waited for what was asked for.
+///
+/// # Errors
+/// [`Code::Invalid`] beyond [`LONGEST_WAIT`].
+pub fn wait(asked: Option<u32>, usual: u32) -> Result<Span, Problem> {
+    let asked = asked.unwrap_or(usual);
+    if asked <= LONGEST_WAIT {
+        return Ok(Span::seconds(i64::from(asked)).min(constants::WAIT));
+    }
+    let detail = format!("expected a whole number from 0 to {LONGEST_WAIT}, not {asked}");
+    Err(Problem::field(Code::Invalid, "/wait_seconds", detail))
 }
 
 /// A cursor that is a number; 0 without one.

@@ -110,9 +110,14 @@ async fn told<P: RequestPorts>(
     answer.map(Some)
 }
 
-/// What a search finds, in words: for a prompt.
-pub async fn found<P: RequestPorts>(ports: &P, call: &Call<'_>, query: &str) -> Result<String, Refusal> {
-    Ok(search::search(ports, call, search::Arguments::of(query)).await?.text)
+/// What a search finds, that of a project first, in words: for a prompt.
+pub async fn found<P: RequestPorts>(
+    ports: &P,
+    call: &Call<'_>,
+    query: &str,
+    project: Option<&str>,
+) -> Result<String, Refusal> {
+    Ok(search::search(ports, call, search::Arguments::of(query, project)).await?.text)
 }
 
 #[cfg(test)]

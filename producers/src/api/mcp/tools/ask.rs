@@ -2,19 +2,16 @@
 
 use pipeline::{
     chat::turn::{Citation, TurnResult},
-    constants,
     filters::Filters,
     ids::{ConversationId, JobId},
-    time::Span,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{
     links,
-    tool::{Told, ToolAnswer, of_arguments},
+    tool::{LONGEST_WAIT, Told, ToolAnswer, of_arguments, wait},
 };
-use super::index::LONGEST_WAIT;
 use crate::{
     api::chat::{self, ChatRequest},
     http::call::{Call, RequestPorts},
@@ -81,7 +78,7 @@ struct Cited {
 
 /// Answers the tool.
 pub async fn ask<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Arguments) -> Told {
-    let wait = asked.wait_seconds.unwrap_or(30).min(LONGEST_WAIT);
+    let longest = wait(asked.wait_seconds, 30)?;
     let checked = chat::check(ChatRequest {
         message: asked.question,
         conversation_id: asked.conversation_id,
@@ -93,7 +90,6 @@ pub async fn ask<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Arguments) 
     })
     .map_err(|problem| of_arguments(problem, &[("/message", "/question"), ("/filters", "")]))?;
     let begun = chat::begin(ports, &call.tenant, checked, None, "chat").await?;
-    let longest = Span::seconds(i64::from(wait)).min(constants::WAIT);
     let result = match begun.result {
         Some(result) => Some(result),
         None => chat::wait_for_result(ports, &call.tenant.user, &begun.job, longest).await?,

@@ -143,6 +143,9 @@ pub struct Memories {
     degraded: Option<String>,
     /// For the memories after these.
     next_cursor: Option<String>,
+    /// How many more fit the query than there was room for: a larger `max_tokens` brings them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<usize>,
 }
 
 /// Answers `friend_recall`.
@@ -170,8 +173,10 @@ async fn fitting_query<P: RequestPorts>(
     let project = asked.project.as_deref().map(|project| body::project("/project", project)).transpose()?;
     let project = project.as_deref();
     let (recalled, degraded) = memories::fitting(ports, &call.tenant, call.budget, query, project, most).await?;
+    let found = recalled.len();
     let memories = fitting(recalled.into_iter().map(Memory::from).collect(), bytes)?;
-    Ok(Memories { memories, degraded, next_cursor: None })
+    let left_out = Some(found - memories.len()).filter(|left_out| *left_out > 0);
+    Ok(Memories { memories, degraded, next_cursor: None, left_out })
 }
 
 async fn list<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Recall, bytes: usize) -> Result<Memories, Refusal> {
@@ -190,7 +195,7 @@ async fn list<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Recall, bytes:
     let memories = fitting(rows.into_iter().take(most).map(Memory::from).collect(), bytes)?;
     let last = memories.last().filter(|_| memories.len() < found);
     let next_cursor = last.map(|memory| memory.memory_id.to_string());
-    Ok(Memories { memories, degraded: None, next_cursor })
+    Ok(Memories { memories, degraded: None, next_cursor, left_out: None })
 }
 
 fn listed(answer: &Memories) -> String {
@@ -207,6 +212,9 @@ fn listed(answer: &Memories) -> String {
     }
     if let Some(cursor) = &answer.next_cursor {
         text.push_str(&format!("More with cursor {cursor:?}."));
+    }
+    if let Some(left_out) = answer.left_out {
+        text.push_str(&format!("{left_out} more: ask for more max_tokens."));
     }
     text.trim_end().to_owned()
 }

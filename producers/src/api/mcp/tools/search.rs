@@ -50,26 +50,23 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// A search for this and nothing else said.
-    pub fn of(query: &str) -> Self {
+    /// A search for this, preferably in a project, and nothing else said.
+    pub fn of(query: &str, project: Option<&str>) -> Self {
         Self {
-            query: query.chars().take(QUERY_CHARACTERS).collect(),
+            query: query.to_owned(),
             limit: None,
             mode: None,
             kind: None,
             language: None,
             tags: None,
             document_ids: None,
-            project: None,
+            project: project.map(str::to_owned),
             after: None,
             max_tokens: None,
             cursor: None,
         }
     }
 }
-
-/// Characters of a query that was put together, which are within what a query may have.
-const QUERY_CHARACTERS: usize = 2_000;
 
 /// What was found.
 #[derive(Debug, Serialize)]

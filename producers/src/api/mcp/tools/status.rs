@@ -48,9 +48,11 @@ pub struct Answer {
 struct Job {
     /// Its id.
     job_id: JobId,
-    /// `index`, `delete`, `restore`, `chat` or `archive`.
+    /// What it does.
+    #[cfg_attr(test, schemars(extend("enum" = jobs::KINDS)))]
     kind: &'static str,
-    /// `queued`, `running`, `parked`, `succeeded`, `partial`, `failed` or `cancelled`.
+    /// How it is.
+    #[cfg_attr(test, schemars(extend("enum" = jobs::STATUSES)))]
     status: String,
     /// When it was made.
     created_at: Timestamp,
