@@ -159,7 +159,7 @@ where
         }
         (Vec::new(), NewEntries::default(), Mode::Keyword)
     };
-    let mut fused = combine(search, mode, &words, &dense, tenant);
+    let mut fused = combine(search, mode, &words, &dense);
     fused.retain(|hit| hit.by_keyword || relevant.is_none_or(|least| hit.cosine.is_some_and(|cosine| cosine >= least)));
     let best = match mode {
         Mode::Keyword => Best::of(&words, &[]),
@@ -206,7 +206,6 @@ fn combine(
     mode: Mode,
     words: &[Candidate<ChunkRow>],
     dense: &[Candidate<ChunkRow>],
-    tenant: &Tenant,
 ) -> Vec<Fused<ChunkRow>> {
     let single = |hits: &[Candidate<ChunkRow>], by_vector: bool| -> Vec<Fused<ChunkRow>> {
         let cosine = |hit: &Candidate<ChunkRow>| by_vector.then_some(hit.score);
@@ -217,10 +216,7 @@ fn combine(
     match mode {
         Mode::Keyword => single(words, false),
         Mode::Vector => single(dense, true),
-        Mode::Hybrid => {
-            let documents = usize::try_from(tenant.document_count).unwrap_or(0);
-            fuse::fuse(&PARAMETERS, &search.request.query, words, dense, documents)
-        }
+        Mode::Hybrid => fuse::fuse(&PARAMETERS, &search.request.query, words, dense),
     }
 }
 

@@ -124,7 +124,7 @@ fn rank(
         .filter(|found| found.score >= RELATED)
         .collect();
     best_first(&mut dense);
-    let fused = score::relative(fuse::fuse(&PARAMETERS, query, &words, &dense, known.len()));
+    let fused = score::relative(fuse::fuse(&PARAMETERS, query, &words, &dense));
     let hits: HashMap<i64, Fused<i64>> = fused.into_iter().map(|hit| (hit.id, hit)).collect();
     let ranked = known.into_iter().map(|memory| Ranked {
         number: memory.number,

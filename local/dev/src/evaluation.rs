@@ -28,9 +28,15 @@ const DEPTH: usize = 10;
 const ASKERS: usize = 2;
 const MODES: [&str; 3] = ["keyword", "vector", "hybrid"];
 
-/// What the formula reached where it was tuned: nDCG@10 and R@10 of the hybrid mode.
-const REFERENCE: [(&str, f64, f64); 4] =
-    [("cranfield", 0.413, 0.456), ("scifact", 0.747, 0.855), ("cosqa", 0.595, 0.834), ("chunking_eval", 0.775, 0.931)];
+/// What the formula before this one reached: nDCG@10 and R@10 of the hybrid mode. Conversations as measured on a
+/// deployment, by whole sessions.
+const REFERENCE: [(&str, f64, f64); 5] = [
+    ("cranfield", 0.413, 0.456),
+    ("scifact", 0.747, 0.855),
+    ("cosqa", 0.595, 0.834),
+    ("chunking_eval", 0.775, 0.931),
+    ("locomo_dev", 0.772, 0.915),
+];
 
 struct Set {
     name: String,
