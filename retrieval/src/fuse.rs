@@ -132,8 +132,9 @@ impl Spread {
         Self { last, deviation: variance.sqrt(), is_empty: dense.is_empty() }
     }
 
-    /// How many standard deviations a cosine is worth. What the list lacks is worth as much as its last, which only
-    /// the order of all depends on: so much is added to every hit that none is worth less than nothing.
+    /// How many standard deviations a cosine is worth, counted from 0, or from the last of the list where that is
+    /// below: no hit is worth less than nothing, and the order is the same. What the list lacks is worth as much as
+    /// its last; where all are alike, nothing is said for or against any.
     fn deviations(&self, cosine: Option<f64>) -> f64 {
         match cosine {
             _ if self.is_empty => 0.0,
