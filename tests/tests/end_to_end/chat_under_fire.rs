@@ -144,7 +144,9 @@ fn many_conversations_under_fire() {
     for job in &jobs {
         let events = events(&client, job, 0, usize::MAX);
         let mut numbers: Vec<u64> = events.iter().map(|(id, _)| *id).collect();
-        numbers.pop_if(|last| *last == 0);
+        // An end that only D1 knows has the number of the event before it; it is counted once below.
+        let before_last = numbers.len().checked_sub(2).map_or(0, |at| numbers[at]);
+        numbers.pop_if(|last| *last == before_last);
         assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "{events:?}");
         let of_kind = |kind: &str| events.iter().filter(|(_, event)| event["type"] == kind).count();
         assert_eq!((of_kind("done"), events.last().unwrap().1["type"].as_str()), (1, Some("done")), "{events:?}");
