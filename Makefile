@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build release dev check test trace demo eval bench freeplan fuzz-api soak deploy smoke clean
+.PHONY: help build release dev check test trace demo eval eval-answers bench freeplan fuzz-api soak deploy smoke clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,9 @@ test: build ## run every test and end with a count
 
 eval: build ## nDCG@10 and R@10 on the sets of EVAL_DATA=../shared/data (SETS=scifact,cosqa to choose)
 	@target/debug/friend-dev eval
+
+eval-answers: build ## answers to known questions: right, refused, cited, invented (EXCERPTS=1: no model; EVERY=5; JSON=1)
+	@target/debug/friend-dev eval-answers $(if $(EXCERPTS),--excerpts) $(if $(JSON),--json)
 
 bench: release ## CPU, speed, Free-plan cost (QUICK=1: fewer; CPU=1 ROWS=chat, UPLOADS=1, HOOKS=1: that alone; JSON=1)
 	@target/debug/friend-dev bench $(if $(QUICK),--quick) $(if $(CPU),--cpu) $(if $(UPLOADS),--uploads) \

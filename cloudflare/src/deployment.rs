@@ -14,6 +14,10 @@ impl Deployment for Workers {
         (!limits.is_empty()).then(|| limits.into_bytes())
     }
 
+    fn drafts_only(&self) -> bool {
+        self.env.var("DRAFTS_ONLY").is_ok_and(|only| only.to_string() == "true")
+    }
+
     fn webhook(&self) -> Option<Webhook> {
         let secret = |name: &str| self.env.secret(name).map(|value| value.to_string()).ok();
         let (url, secret) = (secret("WEBHOOK_URL")?, secret("WEBHOOK_SECRET")?);

@@ -7,7 +7,7 @@ use pipeline::{
     chat::{
         client::{AnswerFormat, Sampling},
         generation::{
-            EventReader, Flow, Generated, Generation, PromptMessage, STALL, STALL_OF_WHOLE, Sink, Tokens,
+            EventReader, Flow, Generated, Generation, PromptMessage, READING, STALL, STALL_OF_WHOLE, Sink, Tokens,
             estimated_tokens, read_whole,
         },
         tools::{Tool, ToolChoice},
@@ -74,7 +74,7 @@ impl Generator for Workers {
             return self.generate_whole(generation, sink).await;
         }
         let heard = Cell::new(0);
-        let stream: Stream = self.unless_stalled(self.run(generation)?, &heard, STALL).await?.unchecked_into();
+        let stream: Stream = self.unless_stalled(self.run(generation)?, &heard, READING).await?.unchecked_into();
         let reader = stream.get_reader().map_err(|_| Failure::transient("Workers AI: the answer is no stream"))?;
         let mut events = EventReader::default();
         let mut said = String::new();
@@ -176,7 +176,8 @@ impl Workers {
     /// each would cost as much as reading it.
     async fn silence(&self, heard: &Cell<u32>, longest: Span) {
         let (mut before, mut silent) = (heard.get(), Span::ZERO);
-        while silent < longest {
+        // What has said nothing so far is reading.
+        while silent < if before == 0 { longest.max(READING) } else { longest } {
             self.sleep(LOOK_EVERY).await;
             silent = if heard.get() == before { silent + LOOK_EVERY } else { Span::ZERO };
             before = heard.get();

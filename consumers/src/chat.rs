@@ -4,27 +4,33 @@
 //! Does, per message:
 //! 1. reads the question and the messages before it ([`context`]);
 //! 2. finds memories and sources that are about it ([`findings`]);
-//! 3. chooses the route ([`route`]) from the catalogue;
+//! 3. chooses the route ([`route`]) from the catalogue, and narrows the sources to passages ([`passages`]);
 //! 4. if the conversation outgrew its token budget, summarises its beginning ([`mod@summarise`]), and goes
 //!    on in another message;
-//! 5. builds the prompt ([`prompt`]) and asks the route's models in turn, publishing in the channel as
-//!    they answer ([`publisher`]); if none can, what was found is the answer ([`fallback`]);
-//! 6. checks the citations ([`citations`]) and commits answer, proposed memories ([`memory_proposals`])
-//!    and the end of the job in one fenced transaction;
-//! 7. publishes the end, and caches the answer for who asks the same within the hour.
+//! 5. if what was found cannot answer the question ([`answerable`]), says so; else builds the prompt ([`prompt`])
+//!    and asks the route's models in turn, publishing in the channel as they answer ([`publisher`]);
+//! 6. checks what was written, sentence by sentence ([`check`]), and makes the answer of it ([`compose`]): with
+//!    citations ([`citations`]), or of what the sources say ([`fallback`]);
+//! 7. commits answer, proposed memories ([`memory_proposals`]) and the end of the job in one fenced transaction;
+//! 8. publishes the end, and caches the answer for who asks the same within the hour.
 //!
 //! Sends on: the next question of the conversation, if one waits.
 
 pub mod answer_filter;
+pub mod answerable;
+pub mod check;
 pub mod citations;
+pub mod compose;
 pub mod context;
 pub mod fallback;
 pub mod findings;
 pub mod history;
 pub mod memory_proposals;
+pub mod passages;
 pub mod prompt;
 pub mod publisher;
 pub mod quote;
+pub mod repetition;
 pub mod route;
 pub mod sources;
 pub mod statements;
@@ -36,14 +42,13 @@ pub mod write;
 use std::borrow::Cow;
 
 use self::{
-    citations::Cited,
+    compose::Grounds,
     context::Context,
     findings::Findings,
     prompt::{ClientParts, Parts, Prompt},
     publisher::Attempt,
     route::Choice,
-    sources::Source,
-    write::{Failed, RoutedTurn, Unwritten, Written},
+    write::{Failed, RoutedTurn, Unwritten},
 };
 use crate::tokens;
 use pipeline::{
@@ -51,11 +56,10 @@ use pipeline::{
     chat::{
         catalogue::{Catalogue, Route},
         channel::{Channel, TurnEvent, Update},
-        client::ClientAsk,
         generation::PromptMessage,
         profile::Profile,
-        tools::{CalledFunction, OfferedTools, ToolCall},
-        turn::{Detail, Routed, Spent, TurnAnswer, TurnResult, Unanswered},
+        tools::OfferedTools,
+        turn::{Detail, TurnAnswer, TurnResult, Unanswered},
     },
     failure::{Failure, FailureKind},
     job::{
@@ -116,18 +120,26 @@ where
         return Ok(outcome);
     }
     let reach = [Some(choice.route), context.turn.request.route].map(|route| catalogue.reach(route));
+    findings.sources =
+        passages::narrow(&context::query(&context), findings.sources, prompt::tokens(route.source_tokens));
     let prompt = build_prompt(&context, &findings, &route, reach);
+    let evidence = compose::evidence(&context, &findings, &prompt);
+    let grounds =
+        Grounds { context: &context, findings: &findings, prompt: &prompt, evidence: &evidence, choice: &choice };
     let channel = Channel::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
+    if let Some(gap) = grounds.gap() {
+        return finish(ports, claim, &context, &channel, grounds.refuse(&gap), &budget).await;
+    }
     let routed =
         RoutedTurn { context: &context, catalogue: &catalogue, route: &route, choice: &choice, channel: &channel };
-    let written = match write::write(ports, claim, &routed, &prompt).await {
+    let written = match write::write(ports, claim, &routed, &grounds).await {
         // Cancelled, or another worker has taken over: the fence would refuse all that follows.
         Err(Unwritten::Unwanted) => return Ok(Outcome::Done),
         Err(Unwritten::Failed(failed)) if may_recover(&context, &failed, claim) => return Err(failed.failure),
         Err(Unwritten::Failed(failed)) => Err(failed),
         Ok(written) => Ok(written),
     };
-    let answer = compose(&context, &findings, &prompt, &choice, written);
+    let answer = grounds.compose(ports, written, &budget).await;
     finish(ports, claim, &context, &channel, answer, &budget).await
 }
 
@@ -181,109 +193,7 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route, [reach, m
     prompt::build(&parts, room(route.window), &tokens::beginning)
 }
 
-/// Stands before an answer to a question about facts for which nothing was found.
-const NOTHING_FOUND: &str = "I found nothing about this in your documents or memories.";
-/// The same for a guest.
-const NOTHING_OPEN: &str = "I found nothing about this in what is open to guests.";
-
-/// An answer before what is kept beside it is put together.
-struct Composed {
-    cited: Cited,
-    calls: Vec<CalledFunction>,
-    model: Option<String>,
-    usage: Spent,
-    degraded: Option<String>,
-    finish: &'static str,
-    unanswered: Option<Unanswered>,
-}
-
-/// Step 6, first half: text, citations and what is kept beside them.
-fn compose(
-    context: &Context,
-    findings: &Findings,
-    prompt: &Prompt,
-    choice: &Choice,
-    written: Result<Written, Failed>,
-) -> TurnAnswer {
-    let grounded = !findings.sources.is_empty() || !prompt.memories.is_empty();
-    let composed = match written {
-        Ok(written) => cite(context, findings, prompt, grounded, written),
-        Err(failed) => answer_without_model(context, findings, prompt, &failed),
-    };
-    let turn = &context.turn.turn_id;
-    let calls = composed.calls.into_iter().enumerate();
-    let detail = Detail {
-        citations: composed.cited.citations,
-        route: Routed { name: choice.route, model: composed.model, why: choice.why.clone() },
-        usage: composed.usage,
-        grounded,
-        degraded: composed.degraded,
-        memories: prompt.memories.clone(),
-        proposals: Vec::new(),
-        finish: composed.finish.to_owned(),
-        tool_calls: calls.map(|(place, function)| ToolCall::of_turn(turn, place, function)).collect(),
-        unanswered: composed.unanswered,
-    };
-    TurnAnswer { answer: composed.cited.text, detail }
-}
-
-/// What a model wrote, with its citations.
-fn cite(context: &Context, findings: &Findings, prompt: &Prompt, grounded: bool, written: Written) -> Composed {
-    let sources = &findings.sources[..prompt.sources];
-    let cited = match &context.turn.request.client {
-        None => cite_for_people(context, sources, grounded, &written.text),
-        // It is the client's program that reads it: code and JSON stay as they are.
-        Some(client) if client.is_plain || client.format.is_some() || !written.calls.is_empty() => {
-            Cited { text: written.text, citations: Vec::new() }
-        }
-        Some(_) => citations::cite_at_end(&written.text, sources),
-    };
-    Composed {
-        cited,
-        calls: written.calls,
-        model: Some(written.model),
-        usage: written.spent,
-        degraded: findings.degraded.clone(),
-        finish: written.finish,
-        unanswered: None,
-    }
-}
-
-/// The same for people. An answer about facts for which nothing was found says so.
-fn cite_for_people(context: &Context, sources: &[Source], grounded: bool, text: &str) -> Cited {
-    let mut cited = citations::cite(text, sources);
-    let is_first = context.earlier.is_empty() && context.summary.is_none();
-    if !grounded && is_first && fallback::asks_for_facts(&context.question) {
-        let nothing = if context.turn.request.is_by_guest() { NOTHING_OPEN } else { NOTHING_FOUND };
-        cited.text = format!("{nothing}\n\n{}", cited.text);
-    }
-    cited
-}
-
-/// What was found, where no model answers.
-fn answer_without_model(context: &Context, findings: &Findings, prompt: &Prompt, failed: &Failed) -> Composed {
-    let too_long = prompt.too_long.map(fallback::too_long);
-    let why = too_long.as_deref().unwrap_or_else(|| fallback::reason(&failed.failure));
-    let must_call = context.turn.request.client.as_ref().is_some_and(ClientAsk::must_call);
-    let unanswered = match failed.failure.kind {
-        _ if too_long.is_some() => Unanswered::TooLong,
-        FailureKind::Exhausted => Unanswered::Exhausted,
-        _ if failed.spent.prompt_tokens > 0 && must_call => Unanswered::Uncalled,
-        _ if failed.spent.prompt_tokens > 0 => Unanswered::Empty,
-        _ => Unanswered::Unavailable,
-    };
-    Composed {
-        cited: fallback::answer(&findings.sources, why),
-        calls: Vec::new(),
-        model: None,
-        usage: failed.spent,
-        unanswered: Some(unanswered),
-        degraded: Some(format!("{why}; the answer is what was found, word for word")),
-        finish: "stop",
-    }
-}
-
-/// Steps 6 and 7.
+/// Steps 7 and 8.
 async fn finish<P>(
     ports: &P,
     claim: &Claim,

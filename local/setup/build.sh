@@ -49,7 +49,7 @@ bundle() {
 # optimize WASM: named features rather than all, so that it writes nothing that workerd cannot read. Functions lose
 # their names, 170 KB of them; those of the profile `quick` keep them.
 optimize() {
-    node_modules/binaryen/bin/wasm-opt "$1" -o "$1" -O --strip-debug \
+    node_modules/binaryen/bin/wasm-opt "$1" -o "$1" -Oz --strip-debug \
         --enable-mutable-globals --enable-sign-ext --enable-nontrapping-float-to-int --enable-bulk-memory \
         --enable-multivalue --enable-reference-types --enable-exception-handling
 }

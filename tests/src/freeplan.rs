@@ -287,12 +287,13 @@ impl Doing<'_> {
         }
         for number in 0..Self::part(self.mix.chats, 1, step) {
             let questions = [
-                "Hello, who wrote number",
-                "Can you tell me what the files say about the things that are done in number",
-                "How do I call the function in number",
-                "Compare the designs and evaluate the trade-off of number",
+                "Greet who wrote number",
+                "Write down in a few sentences what the files say about all the things that are done in number",
+                "Write a call of the function in number",
+                "Write which design is better: compare them and evaluate the trade-off of number",
             ];
-            let message = format!("{} {}?", questions[(step + number) % questions.len()], step * 10 + number);
+            // Not asked for facts: what no file can answer would cost nothing.
+            let message = format!("{} {}", questions[(step + number) % questions.len()], step * 10 + number);
             let asked = self.rig.ask(&json!({ "message": message }));
             assert!(asked.status < 300, "{}", asked.body);
         }

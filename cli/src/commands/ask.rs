@@ -17,6 +17,8 @@ use crate::{
 
 /// Where the last conversation is noted.
 const LAST: &str = "last-conversation.json";
+/// Stands in an answer behind a sentence that nothing speaks for.
+const MARK: &str = "[unsupported]";
 
 /// Asks, and shows the answer as it comes.
 ///
@@ -50,14 +52,14 @@ fn answer(accepted: &Value, context: &Context) -> Result<Value, Failure> {
     let job = accepted["job_id"].as_str().unwrap_or_default();
     // What is given up may be begun anew: a file would keep both.
     let is_shown = !context.output.json && output::is_screen();
-    let mut shown = 0;
+    let mut shown = String::new();
     let mut end = None;
     events::follow(&context.client, &format!("/api/jobs/{job}/events"), |event| {
         match event.name.as_str() {
-            "delta" if is_shown => shown += show_delta(&event.data),
-            "restarted" if shown > 0 => {
+            "delta" if is_shown => shown.push_str(&show_delta(&event.data)),
+            "restarted" if !shown.is_empty() => {
                 context.output.say("\n(begun anew)");
-                shown = 0;
+                shown.clear();
             }
             "done" | "failed" | "cancelled" => end = Some(event.clone()),
             _ => {}
@@ -67,7 +69,10 @@ fn answer(accepted: &Value, context: &Context) -> Result<Value, Failure> {
     let job = context.client.get(&format!("/api/jobs/{job}"))?;
     let result = job["result"].clone();
     if result["answer"].is_string() {
-        if shown == 0 {
+        if shown.is_empty() {
+            show_answer(&result, context);
+        } else if letters(&shown) != letters(&output::text(&result["answer"])) {
+            context.output.say("\n\n(checked against your documents, the answer is:)\n");
             show_answer(&result, context);
         }
         return Ok(result);
@@ -85,10 +90,15 @@ fn show_answer(result: &Value, context: &Context) {
     }
 }
 
-fn show_delta(data: &Value) -> usize {
+fn show_delta(data: &Value) -> String {
     let text = output::text(&data["text"]);
     output::part(&text);
-    text.len()
+    text
+}
+
+/// What of an answer does not change when it is cited and marked: its letters, without those of the marks.
+fn letters(text: &str) -> String {
+    text.replace(MARK, "").chars().filter(|character| character.is_alphabetic()).collect()
 }
 
 fn show_sources(result: &Value) {
@@ -98,8 +108,19 @@ fn show_sources(result: &Value) {
         let n = output::text(&citation["n"]);
         output::line(&format!("{} {}", styled(DIM, &format!("[{n}]")), styled(BOLD, &place(citation, here.as_ref()))));
     }
-    if let Some(why) = result["degraded"].as_str() {
-        anstream::eprintln!("{}", styled(WARNING, &output::harmless(why)));
+    for warning in result["degraded"].as_str().map(str::to_owned).into_iter().chain(doubt(result)) {
+        anstream::eprintln!("{}", styled(WARNING, &output::harmless(&warning)));
+    }
+}
+
+/// What keeps an answer from being relied on; `None` where every sentence has its source, or none was checked.
+fn doubt(result: &Value) -> Option<String> {
+    match result["verdict"].as_str() {
+        Some("partly") => Some(format!("what is marked {MARK} stands in none of your documents")),
+        Some("unsupported") if result["draft"].is_string() => {
+            Some("what the model wrote does not stand in your documents; --json has it as `draft`".to_owned())
+        }
+        _ => None,
     }
 }
 
@@ -125,4 +146,27 @@ fn note(url: &str, conversation: &Value) {
         let _ = fs::create_dir_all(folder);
     }
     let _ = fs::write(file, noted.to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn citations_and_marks_leave_an_answer_what_it_was() {
+        assert_eq!(
+            letters("It listens on 8787. Ada wrote it."),
+            letters("It listens on 8787 [1]. Ada wrote it [unsupported].")
+        );
+        assert_ne!(letters("Run heroku."), letters("Run make dev [1]."));
+    }
+
+    #[test]
+    fn an_answer_that_does_not_stand_says_so() {
+        assert_eq!(doubt(&json!({"verdict": "supported"})), None);
+        assert_eq!(doubt(&json!({})), None);
+        assert!(doubt(&json!({"verdict": "partly"})).is_some_and(|why| why.contains(MARK)));
+        assert!(doubt(&json!({"verdict": "unsupported", "draft": "Run heroku."})).is_some());
+        assert_eq!(doubt(&json!({"verdict": "unsupported"})), None, "it says so itself");
+    }
 }

@@ -1,10 +1,8 @@
-//! `[n]` in an answer: only of sources that were supplied, and where a model forgets them, added to
-//! the sentences that a source plainly says.
+//! `[n]` in an answer: after each sentence the sources that say it, as [`check`](super::check) found them.
 
 use std::collections::HashSet;
 
-use pipeline::chat::turn::Citation;
-use retrieval::keyword;
+use pipeline::chat::turn::{CheckedSentence, Citation, Support};
 
 use super::sources::Source;
 
@@ -17,34 +15,78 @@ pub struct Cited {
     pub citations: Vec<Citation>,
 }
 
-/// Share of a sentence's significant words that a source must hold to be cited for it.
-const SAID_BY: f64 = 0.7;
-/// Significant words a sentence must have to be looked for.
-const FEWEST_WORDS: usize = 2;
+/// What an unsupported sentence is marked with, for people.
+pub const MARK: &str = " [unsupported]";
 
-/// Decides an answer's citations. `sources` are those of the prompt, in its order.
-pub fn cite(answer: &str, sources: &[Source]) -> Cited {
-    let (mut text, mut cited) = keep_known(answer, sources.len(), None);
-    if cited.is_empty() && !sources.is_empty() {
-        (text, cited) = attribute(&text, sources);
-    }
-    Cited { text, citations: citations(cited, sources) }
+/// An answer for people, with its sentences as they then stand in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Marked {
+    /// Text and sources.
+    pub cited: Cited,
+    /// Its sentences.
+    pub sentences: Vec<CheckedSentence>,
 }
 
-/// Decides the citations of an answer that its client has read as it was written: no number of a source that there
-/// is not is in it any more, and what the model forgot to cite is cited after its end.
-pub fn cite_at_end(answer: &str, sources: &[Source]) -> Cited {
+/// Cites after every sentence what speaks for it, whatever the model cited there, and marks those for which nothing
+/// does with `mark`. `sources` are those of the prompt, in its order.
+pub fn cite(answer: &str, sentences: &[CheckedSentence], sources: &[Source], mark: &str) -> Marked {
+    let mut text = String::with_capacity(answer.len() + 64);
+    let mut moved = Vec::with_capacity(sentences.len());
+    let mut done = 0;
+    for sentence in sentences {
+        text.push_str(&answer[done..sentence.start]);
+        let start = text.len();
+        text.push_str(&marked(&answer[sentence.start..sentence.end], sentence, mark));
+        moved.push(CheckedSentence { start, end: text.len(), ..sentence.clone() });
+        done = sentence.end;
+    }
+    text.push_str(&answer[done..]);
+    let cited = moved.iter().flat_map(numbers).collect();
+    Marked { cited: Cited { citations: citations(cited, sources), text }, sentences: moved }
+}
+
+/// A sentence, and behind its last word what there is to say of it.
+fn marked(text: &str, sentence: &CheckedSentence, unsupported: &str) -> String {
+    let bare = without_marks(text);
+    let numbers: Vec<String> = numbers(sentence).map(|n| format!("[{n}]")).collect();
+    let mut mark = if numbers.is_empty() { String::new() } else { format!(" {}", numbers.concat()) };
+    if sentence.support == Support::Unsupported {
+        mark.push_str(unsupported);
+    }
+    let bare = bare.trim_end();
+    if mark.is_empty() || bare.ends_with('|') {
+        return bare.to_owned();
+    }
+    if bare.ends_with("```") {
+        return format!("{bare}\n{}", mark.trim_start());
+    }
+    let end = bare.trim_end_matches(['.', '!', '?', ':', '。', '！', '？']).trim_end().len();
+    format!("{}{mark}{}", &bare[..end], &bare[end..])
+}
+
+fn numbers(sentence: &CheckedSentence) -> impl Iterator<Item = usize> {
+    sentence.by.iter().filter_map(|by| by.n)
+}
+
+/// Decides the citations of an answer that its client has read as it was written: what the model cited and says so,
+/// and what it forgot to cite, after its end.
+pub fn cite_at_end(answer: &str, sentences: &[CheckedSentence], sources: &[Source]) -> Cited {
     let known = keep_known(answer, sources.len(), None).1;
-    let cited = if known.is_empty() && !sources.is_empty() { attribute(answer, sources).1 } else { known.clone() };
-    let citations = citations(cited, sources);
+    let supporting: HashSet<usize> = sentences.iter().flat_map(numbers).collect();
     let mut text = answer.to_owned();
-    if known.is_empty() && !citations.is_empty() {
+    if known.is_empty() && !supporting.is_empty() {
         text.push_str(if text.ends_with("```") { "\n\n" } else { " " });
-        for citation in &citations {
+        for citation in citations(supporting.clone(), sources) {
             text.push_str(&format!("[{}]", citation.n));
         }
     }
-    Cited { text, citations }
+    let cited = if known.is_empty() { supporting } else { known };
+    Cited { text, citations: citations(cited, sources) }
+}
+
+/// A text without the numbers of sources in it.
+pub fn without_marks(text: &str) -> String {
+    keep_known(text, 0, None).0
 }
 
 /// The citations of these numbers, in their order.
@@ -138,56 +180,14 @@ fn keep_known(answer: &str, sources: usize, mut last: Option<char>) -> (String, 
     (kept, cited)
 }
 
-/// Cites, after each sentence that mostly repeats a source, the source that holds most of it.
-fn attribute(answer: &str, sources: &[Source]) -> (String, HashSet<usize>) {
-    let words: Vec<HashSet<String>> =
-        sources.iter().map(|source| keyword::terms_of_text(&source.text).collect()).collect();
-    let mut text = String::with_capacity(answer.len() + 16);
-    let mut cited = HashSet::new();
-    let mut is_code = false;
-    for line in answer.split_inclusive('\n') {
-        let fence = line.trim_start().starts_with("```");
-        is_code ^= fence;
-        if is_code || fence {
-            text.push_str(line);
-            continue;
-        }
-        for sentence in line.split_inclusive(". ") {
-            match said_by(sentence, &words) {
-                Some(place) => {
-                    cited.insert(place + 1);
-                    let end = sentence.trim_end().trim_end_matches(['.', '!', '?']).len();
-                    text.push_str(&format!("{} [{}]{}", &sentence[..end], place + 1, &sentence[end..]));
-                }
-                None => text.push_str(sentence),
-            }
-        }
-    }
-    (text, cited)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of words")]
-fn said_by(sentence: &str, sources: &[HashSet<String>]) -> Option<usize> {
-    let terms: HashSet<String> = keyword::terms(sentence).into_iter().collect();
-    if terms.len() < FEWEST_WORDS {
-        return None;
-    }
-    let held =
-        |words: &HashSet<String>| terms.iter().filter(|term| words.contains(*term)).count() as f64 / terms.len() as f64;
-    let scored = sources.iter().map(held).enumerate();
-    // The first of equals: sources come best first.
-    let best = scored.fold(None, |best: Option<(usize, f64)>, (place, share)| match best {
-        Some((_, most)) if most >= share => best,
-        _ => Some((place, share)),
-    });
-    best.filter(|(_, share)| *share >= SAID_BY).map(|(place, _)| place)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::sources;
+    use super::super::{
+        check::{self, evidence::Evidence},
+        sources,
+    };
     use super::*;
 
     fn two() -> Vec<Source> {
@@ -196,27 +196,43 @@ mod tests {
         sources::relevant("q", hits.into())
     }
 
-    #[test]
-    fn only_supplied_sources_are_cited() {
-        let cited = cite("Glorp [1][7]. See list[0] and [docs](x) and [9].", &two());
-        assert_eq!(cited.text, "Glorp [1]. See list[0] and [docs](x) and.");
-        let json = r#"{"list": [9], "nested": [[2]], "call": f([7])}"#;
-        assert_eq!(cite(json, &two()), Cited { text: json.to_owned(), citations: Vec::new() });
-        assert_eq!(cited.citations.iter().map(|citation| citation.n).collect::<Vec<_>>(), [1]);
+    fn cite(answer: &str, sources: &[Source]) -> Cited {
+        let checked = check::check(answer, &Evidence::new(sources, &[], std::iter::empty()));
+        super::cite(answer, &checked.sentences, sources, MARK).cited
+    }
+
+    fn cite_at_end(answer: &str, sources: &[Source]) -> Cited {
+        let checked = check::check(answer, &Evidence::new(sources, &[], std::iter::empty()));
+        super::cite_at_end(answer, &checked.sentences, sources)
     }
 
     #[test]
-    fn a_forgotten_citation_is_added_where_the_source_says_it() {
-        let cited = cite("The capital is Glorp. Nobody knows why it was founded there.", &two());
-        assert_eq!(cited.text, "The capital is Glorp [1]. Nobody knows why it was founded there.");
-        assert_eq!(cited.citations.len(), 1);
-        assert_eq!(cite("Messages stay a day in queues.", &two()).text, "Messages stay a day in queues [2].");
+    fn a_source_is_cited_where_it_says_so_whatever_the_model_cited() {
+        let cited = cite("The capital of Freedonia is Glorp [2][7]. See list[0] and [docs](x) and [9].", &two());
+        assert_eq!(cited.text, "The capital of Freedonia is Glorp [1]. See list[0] and [docs](x) and [unsupported].");
+        assert_eq!(cited.citations.iter().map(|citation| citation.n).collect::<Vec<_>>(), [1]);
+        assert_eq!(cite("Whales sing in queues.", &two()).text, "Whales sing in queues [unsupported].");
+        assert_eq!(cite("Queues hold messages a day.", &two()).text, "Queues hold messages a day [2].");
+    }
+
+    #[test]
+    fn sentences_are_told_as_they_stand_in_the_answer() {
+        let answer = "Glorp is the capital of Freedonia! [1] Nobody knows why it was founded there.";
+        let checked = check::check(answer, &Evidence::new(&two(), &[], std::iter::empty()));
+        let marked = super::cite(answer, &checked.sentences, &two(), MARK);
+        let texts: Vec<&str> =
+            marked.sentences.iter().map(|sentence| &marked.cited.text[sentence.start..sentence.end]).collect();
+        assert_eq!(
+            texts,
+            ["Glorp is the capital of Freedonia [1]!", "Nobody knows why it was founded there [unsupported]."]
+        );
     }
 
     #[test]
     fn what_was_read_already_is_cited_after_its_end() {
-        let cited = cite_at_end("The capital is Glorp. Nobody knows why.", &two());
-        assert_eq!((cited.text.as_str(), cited.citations.len()), ("The capital is Glorp. Nobody knows why. [1]", 1));
+        let cited = cite_at_end("The capital of Freedonia is Glorp. Nobody knows why.", &two());
+        let text = "The capital of Freedonia is Glorp. Nobody knows why. [1]";
+        assert_eq!((cited.text.as_str(), cited.citations.len()), (text, 1));
         assert_eq!(cite_at_end("It is so [2].", &two()).text, "It is so [2].");
         assert_eq!(cite_at_end("Hello.", &two()).text, "Hello.");
     }

@@ -1,16 +1,21 @@
-//! The answer when no model gives one: what was found, word for word.
+//! The answer when no model gives one that stands: what was found, word for word, or that nothing was.
 
 use pipeline::{
     chat::turn::Citation,
     failure::{Failure, FailureKind},
+    ids::MemoryId,
 };
 
-use super::{citations::Cited, history::beginning, sources::Source};
+use super::{answerable::Gap, citations::Cited, history::beginning, passages, sources::Source};
 
 /// Sources that are quoted.
 const QUOTED: usize = 3;
+/// Sources that are quoted where none answers.
+const NEAREST: usize = 1;
 /// Bytes of each.
 const QUOTE_BYTES: usize = 600;
+/// The same in tokens.
+const QUOTE_TOKENS: usize = QUOTE_BYTES / 4;
 
 /// Why there is no better answer, in words for the user.
 pub fn reason(failure: &Failure) -> &'static str {
@@ -29,21 +34,54 @@ pub fn too_long(most: usize) -> String {
     )
 }
 
-/// Quotes the best sources.
-pub fn answer(sources: &[Source], why: &str) -> Cited {
-    if sources.is_empty() {
-        let text = format!("I cannot answer: {why}, and I found nothing about this in your documents.");
-        return Cited { text, citations: Vec::new() };
+/// Stands before excerpts where what a model wrote is not shown.
+pub const UNSUPPORTED: &str = "What the model wrote does not stand in your documents, so this is what they say:";
+
+/// The same where no model answers.
+pub fn only_quoted(why: &str) -> String {
+    format!("I can only quote what I found, because {why}.")
+}
+
+/// Quotes the best sources, or memories where there are none; `lead` says why.
+pub fn excerpts(question: &str, sources: &[Source], memories: &[(MemoryId, String)], lead: &str) -> Cited {
+    let quotes = quoted(question, sources, QUOTED);
+    if !quotes.citations.is_empty() {
+        return Cited { text: format!("{lead}{}", quotes.text), ..quotes };
     }
-    let mut text = format!("I can only quote what I found, because {why}.");
-    let mut citations = Vec::new();
-    for (place, source) in sources.iter().take(QUOTED).enumerate() {
+    let quote = |(_, text): &(MemoryId, String)| format!("\n\n> {}", text.replace('\n', "\n> "));
+    let remembered: Vec<String> = memories.iter().take(QUOTED).map(quote).collect();
+    let text = if remembered.is_empty() {
+        format!("{lead}\n\nI found nothing about this in your documents.")
+    } else {
+        format!("{lead} I remember:{}", remembered.concat())
+    };
+    Cited { text, citations: Vec::new() }
+}
+
+/// Says that what was found does not answer a question, and what comes nearest.
+pub fn unknown(gap: &Gap, is_by_guest: bool, question: &str, sources: &[Source]) -> Cited {
+    let place = if is_by_guest { "what is open to guests" } else { "your documents or memories" };
+    let lead = match gap {
+        Gap::Unnamed(name) => format!("I do not know: nothing in {place} mentions “{name}”."),
+        Gap::Elsewhere => format!("I do not know: I found nothing in {place} that answers this."),
+    };
+    let quotes = quoted(question, sources, NEAREST);
+    let nearest = if quotes.citations.is_empty() { "" } else { " What comes nearest:" };
+    Cited { text: format!("{lead}{nearest}{}", quotes.text), ..quotes }
+}
+
+/// The best passages of so many sources.
+fn quoted(question: &str, sources: &[Source], most: usize) -> Cited {
+    let best: Vec<Source> = sources.iter().take(most).cloned().collect();
+    let tokens = QUOTE_TOKENS * best.len();
+    let mut quoted = Cited { text: String::new(), citations: Vec::new() };
+    for (place, source) in passages::narrow(question, best, tokens).into_iter().enumerate() {
         let quote = beginning(source.text.trim(), QUOTE_BYTES);
         let dots = if quote.len() < source.text.trim().len() { " …" } else { "" };
-        text.push_str(&format!("\n\n> {}{dots} [{}]", quote.replace('\n', "\n> "), place + 1));
-        citations.push(Citation { n: place + 1, ..source.citation.clone() });
+        quoted.text.push_str(&format!("\n\n> {}{dots} [{}]", quote.replace('\n', "\n> "), place + 1));
+        quoted.citations.push(Citation { n: place + 1, ..source.citation });
     }
-    Cited { text, citations }
+    quoted
 }
 
 const ASKING: [&str; 19] = [
@@ -67,14 +105,19 @@ mod tests {
     #[test]
     fn quotes_with_citations_or_says_that_there_is_nothing() {
         let sources = sources::relevant("q", vec![sources::tests::hit("t", "Line one.\nLine two.", Some(0.9))]);
-        let cited = answer(&sources, reason(&Failure::exhausted("3036")));
+        let cited = excerpts("q", &sources, &[], &only_quoted(reason(&Failure::exhausted("3036"))));
         assert!(
             cited.text.contains("allowance") && cited.text.ends_with("> Line one.\n> Line two. [1]"),
             "{}",
             cited.text
         );
         assert_eq!(cited.citations[0].n, 1);
-        assert!(answer(&[], "x").text.contains("nothing"));
+        assert!(excerpts("q", &[], &[], "x").text.contains("nothing"));
+        let remembered =
+            excerpts("q", &[], &[(MemoryId::parse("mem_00000000000000000000000001").unwrap(), "Tea.".into())], "x");
+        assert!(remembered.text.ends_with("> Tea."), "{}", remembered.text);
+        let unknown = unknown(&Gap::Unnamed("Redis".to_owned()), false, "q", &sources);
+        assert!(unknown.text.contains("“Redis”") && unknown.citations.len() == 1, "{}", unknown.text);
     }
 
     #[test]

@@ -12,11 +12,17 @@ use pipeline::{
     time::{Span, Timestamp},
 };
 
-use super::answer_filter::AnswerFilter;
+use super::{
+    answer_filter::AnswerFilter,
+    check::{self, Judged, evidence::Evidence, parts::Part},
+    repetition,
+};
 
 /// The time between two updates: quick enough to read along, and some fifteen requests to the channel for
 /// an answer.
 const PUBLISH_EVERY: Span = Span::milliseconds(300);
+/// How long a model may write what is not shown: who asks has something to read meanwhile, but waits.
+const DRAFT: Span = Span::seconds(12);
 /// The time between two renewals of the lease.
 const RENEW_EVERY: Span = Span::seconds(20);
 /// Requests that are kept for what comes after the answer: one that is very long is passed on late.
@@ -31,8 +37,12 @@ pub struct StreamPublisher<'a, P> {
     channel: &'a Channel,
     attempt: String,
     filter: AnswerFilter,
+    shown: Shown<'a>,
     /// The answer so far, without thoughts.
     pub text: String,
+    /// Bytes of it in which nothing is left to be checked.
+    checked: usize,
+    started: Timestamp,
     /// Bytes of it that the channel has.
     published: usize,
     waiting: Vec<TurnEvent>,
@@ -46,6 +56,19 @@ impl<P> std::fmt::Debug for StreamPublisher<'_, P> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("StreamPublisher").field("attempt", &self.attempt).finish_non_exhaustive()
     }
+}
+
+/// What is shown of an answer while it is written.
+#[derive(Debug)]
+pub enum Shown<'a> {
+    /// All, and for every sentence what speaks for it.
+    Checked(&'a Evidence),
+    /// All; there is nothing to hold it against.
+    Unchecked,
+    /// All, as its client asked for it: it may repeat itself.
+    AsIs,
+    /// Nothing of it, but this.
+    Instead(String),
 }
 
 /// Which part of a claim's work an update comes from. A channel takes an update as the end of every part
@@ -76,7 +99,13 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
         channel: &'a Channel,
         (attempt, started): (Attempt, TurnEvent),
         filter: AnswerFilter,
+        shown: Shown<'a>,
     ) -> Self {
+        let instead = match &shown {
+            Shown::Instead(text) => Some(TurnEvent::Delta { at: 0, text: text.clone() }),
+            _ => None,
+        };
+        let now = ports.now();
         Self {
             ports,
             claim,
@@ -85,10 +114,20 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
             filter,
             text: String::new(),
             published: 0,
-            waiting: vec![started],
+            waiting: std::iter::once(started).chain(instead).collect(),
             last_published: Timestamp::from_milliseconds(0),
-            last_renewed: ports.now(),
+            last_renewed: now,
             unwanted: false,
+            shown,
+            checked: 0,
+            started: now,
+        }
+    }
+
+    /// Passes on what is shown before the model says anything.
+    pub async fn begin(&mut self) {
+        if matches!(self.shown, Shown::Instead(_)) {
+            self.publish().await;
         }
     }
 
@@ -96,19 +135,53 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
     /// each says where it begins, so that none is passed on twice.
     async fn publish(&mut self) {
         let mut events = self.waiting.clone();
-        if self.text.len() > self.published {
+        if self.text.len() > self.published && self.is_shown() {
             events.push(TurnEvent::Delta { at: self.published, text: self.text[self.published..].to_owned() });
         }
+        let (checked, upto) = self.newly_checked();
+        events.extend(checked);
         let update = Update { job: self.claim.job.clone(), attempt: self.attempt.clone(), events };
         self.last_published = self.ports.now();
         match self.ports.publish(self.channel, update).await {
             Ok(true) => {
                 self.waiting.clear();
                 self.published = self.text.len();
+                self.checked = upto;
             }
             Ok(false) => self.unwanted = true,
             Err(_) => {}
         }
+    }
+
+    const fn is_shown(&self) -> bool {
+        !matches!(self.shown, Shown::Instead(_))
+    }
+
+    /// What is known of the sentences that have ended since, and how far they reach. The last one may go on.
+    fn newly_checked(&self) -> (Vec<TurnEvent>, usize) {
+        let Shown::Checked(evidence) = &self.shown else { return (Vec::new(), self.checked) };
+        let rest = &self.text[self.checked..];
+        let mut parts = check::parts::parts(rest);
+        parts.pop();
+        let upto = parts.last().map_or(self.checked, |part| self.checked + part.range.end);
+        let event = |part: &Part| {
+            let Judged { mut sentence, undecided } = check::check_part(rest, part, evidence);
+            sentence.start += self.checked;
+            sentence.end += self.checked;
+            undecided.is_none().then_some(TurnEvent::Checked { sentence })
+        };
+        (parts.iter().filter_map(event).collect(), upto)
+    }
+
+    /// True for an answer that only repeats itself, which is cut, and for a draft that takes too long.
+    fn is_over(&mut self, now: Timestamp) -> bool {
+        if !matches!(self.shown, Shown::AsIs)
+            && let Some(end) = repetition::end_of_news(&self.text)
+        {
+            self.text.truncate(end.max(self.published));
+            return true;
+        }
+        !self.is_shown() && now.since(self.started) >= DRAFT
     }
 
     /// The end of the model's answer: passes on the rest.
@@ -132,7 +205,9 @@ impl<P: Database + Channels + Meter + Clock> Sink for StreamPublisher<'_, P> {
         self.text.push_str(if self.text.is_empty() { text.trim_start() } else { &text });
         let now = self.ports.now();
         let asked = self.ports.asked();
-        let is_due = now.since(self.last_published) >= PUBLISH_EVERY && self.text.len() > self.published;
+        let is_over = self.is_over(now);
+        let is_new = self.text.len() > self.published && self.is_shown();
+        let is_due = now.since(self.last_published) >= PUBLISH_EVERY && is_new;
         if is_due && asked.subrequests_left() > KEPT_REQUESTS {
             self.publish().await;
         }
@@ -140,7 +215,7 @@ impl<P: Database + Channels + Meter + Clock> Sink for StreamPublisher<'_, P> {
             // A renewal that fails is no reason to stop: the last write is fenced by the claim.
             let _ = self.renew().await;
         }
-        if self.unwanted || self.filter.has_stopped() { Flow::Stop } else { Flow::Continue }
+        if self.unwanted || is_over || self.filter.has_stopped() { Flow::Stop } else { Flow::Continue }
     }
 }
 

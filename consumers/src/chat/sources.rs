@@ -17,6 +17,8 @@ pub struct Source {
     pub text: String,
     /// It is code.
     pub is_code: bool,
+    /// The chunk's cosine to the question, if it was found by meaning.
+    pub similarity: Option<f64>,
     /// What the answer says of it; numbered when it is in a prompt.
     pub citation: Citation,
 }
@@ -35,12 +37,13 @@ fn is_relevant(terms: &[String], hit: &Hit) -> bool {
 }
 
 fn source(hit: Hit) -> Source {
-    let hit = hit.chunk;
+    let (similarity, hit) = (hit.similarity, hit.chunk);
     let name = hit.title.clone().or_else(|| hit.external_id.clone());
     Source {
         label: name.unwrap_or_else(|| hit.document_id.to_string()),
         text: hit.text,
         is_code: hit.kind == "code",
+        similarity,
         citation: Citation {
             n: 0,
             document_id: Some(hit.document_id),

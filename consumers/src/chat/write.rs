@@ -16,9 +16,10 @@ use pipeline::{
 
 use super::{
     answer_filter::AnswerFilter,
+    compose::Grounds,
     context::Context,
     prompt::Prompt,
-    publisher::{Attempt, QUERIES_TO_END, StreamPublisher},
+    publisher::{Attempt, QUERIES_TO_END, Shown, StreamPublisher},
     route::Choice,
     thinking,
 };
@@ -87,10 +88,16 @@ const QUERIES_OF_MODEL: u64 = 3;
 
 /// Asks them. Asking again after a crash is billed again; the channel hears `restarted`, and only one
 /// answer is ever committed.
-pub async fn write<P>(ports: &P, claim: &Claim, routed: &RoutedTurn<'_>, prompt: &Prompt) -> Result<Written, Unwritten>
+pub async fn write<P>(
+    ports: &P,
+    claim: &Claim,
+    routed: &RoutedTurn<'_>,
+    grounds: &Grounds<'_>,
+) -> Result<Written, Unwritten>
 where
     P: Database + KeyValue + Generator + Channels + Deployment + Meter + Clock,
 {
+    let prompt = grounds.prompt;
     let mut failed = Failed { failure: Failure::bug(NO_MODEL), spent: Spent::default() };
     for (place, model) in models(routed, prompt).enumerate() {
         // However many models a route names: the turn's end has its queries.
@@ -109,7 +116,7 @@ where
             }
             continue;
         }
-        match ask(ports, claim, routed, prompt, (place, &generation)).await {
+        match ask(ports, claim, routed, grounds, (place, &generation)).await {
             // The allowance is everybody's: no other model would do better.
             Err(Unwritten::Failed(other)) if other.failure.kind != FailureKind::Exhausted => failed.add(other),
             Err(Unwritten::Failed(other)) => {
@@ -173,13 +180,13 @@ async fn ask<P>(
     ports: &P,
     claim: &Claim,
     routed: &RoutedTurn<'_>,
-    prompt: &Prompt,
+    grounds: &Grounds<'_>,
     (place, generation): (usize, &Generation),
 ) -> Result<Written, Unwritten>
 where
-    P: Database + Generator + Channels + Meter + Clock,
+    P: Database + Generator + Channels + Deployment + Meter + Clock,
 {
-    let turn = &routed.context.turn;
+    let (turn, prompt) = (&routed.context.turn, grounds.prompt);
     let started = TurnEvent::Started {
         turn_id: turn.turn_id.clone(),
         conversation_id: turn.conversation_id.clone(),
@@ -188,12 +195,21 @@ where
     };
     let filter = AnswerFilter::new(&turn.request, prompt.sources);
     let announced = (Attempt::Model(place), started);
-    let mut publisher = StreamPublisher::new(ports, claim, routed.channel, announced, filter);
+    let shown = shown(ports.drafts_only(), routed, grounds);
+    let mut publisher = StreamPublisher::new(ports, claim, routed.channel, announced, filter, shown);
+    publisher.begin().await;
+    let neurons = ports.usage().neurons;
     let generated = generate(ports, generation, &mut publisher).await;
     if publisher.unwanted {
         return Err(Unwritten::Unwanted);
     }
-    let (tokens, calls) = generated?;
+    let (tokens, calls) = match generated {
+        Ok(generated) => generated,
+        Err(failure) => {
+            let spent = spent_in_vain(generation, &publisher.text, ports.usage().neurons - neurons);
+            return Err(Unwritten::Failed(Failed { failure, spent }));
+        }
+    };
     publisher.finish().await;
     if publisher.unwanted {
         return Err(Unwritten::Unwanted);
@@ -204,6 +220,28 @@ where
         return Err(Unwritten::Failed(Failed { failure, spent: written.spent }));
     }
     Ok(written)
+}
+
+/// What a model took that broke off: its caller is told what the day is charged.
+fn spent_in_vain(generation: &Generation, text: &str, neurons: f64) -> Spent {
+    if neurons <= 0.0 {
+        return Spent::default();
+    }
+    Spent { prompt_tokens: generation.prompt_tokens, completion_tokens: estimated_tokens(text), neurons }
+}
+
+/// What is shown of an answer while it is written. What invents so much that it must be checked first is not: until
+/// then the answer is what the sources say.
+fn shown<'a>(drafts_only: bool, routed: &RoutedTurn<'_>, grounds: &Grounds<'a>) -> Shown<'a> {
+    let client = routed.context.turn.request.client.as_ref();
+    if client.is_none() && drafts_only && !grounds.evidence.is_empty() {
+        return Shown::Instead(grounds.excerpts().text);
+    }
+    match client {
+        Some(client) if client.is_plain || client.format.is_some() => Shown::AsIs,
+        _ if grounds.evidence.is_empty() => Shown::Unchecked,
+        _ => Shown::Checked(grounds.evidence),
+    }
 }
 
 /// Passes an answer on; what it took, and what it calls. Of a model that must call, what it says instead is no answer,

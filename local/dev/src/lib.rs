@@ -4,6 +4,7 @@
 //! [`evaluation`], [`benchmark`] and [`smoke`] are what `make demo`, `make eval`, `make bench` and
 //! `make smoke` run.
 
+pub mod answers;
 pub mod benchmark;
 mod chat_benchmark;
 pub mod client;

@@ -4,7 +4,7 @@ use std::{io::Write as _, path::PathBuf, sync::mpsc, time::Duration};
 
 use clap::{Parser, Subcommand};
 use local_dev::{
-    Error, benchmark,
+    Error, answers, benchmark,
     configuration::{Profile, check_deployed},
     demo, evaluation,
     language_model::LanguageModel,
@@ -44,6 +44,18 @@ enum Command {
         #[arg(long, env = "SETS", value_delimiter = ',')]
         sets: Vec<String>,
     },
+    /// Measures answers on questions whose answers are known.
+    EvalAnswers {
+        /// Every so-many-th question.
+        #[arg(long, env = "EVERY", default_value_t = 1)]
+        every: usize,
+        /// Without a language model: what was found is the answer.
+        #[arg(long, env = "EXCERPTS")]
+        excerpts: bool,
+        /// For programs.
+        #[arg(long, env = "JSON")]
+        json: bool,
+    },
     /// Checks the `PLAN` and the `LIMITS` that would be deployed.
     CheckLimits {
         /// The environment; what is live if it is empty.
@@ -77,6 +89,10 @@ fn main() -> Result<(), Error> {
         Command::Serve => serve(strict(options(port, state)?)),
         Command::Demo { dir } => demo::run(&options(port, state)?, dir),
         Command::Eval { data, sets } => evaluation::run(&data, &sets),
+        Command::EvalAnswers { every, excerpts, json } => {
+            let model = if excerpts { LanguageModel::None } else { LanguageModel::from_environment(&root()) };
+            answers::run(model, every, json)
+        }
         Command::Bench(scope) => benchmark::run(scope),
         Command::CheckLimits { environment, configuration } => check_deployed(&configuration, &environment),
         Command::Smoke(target) => smoke::run(&target),
@@ -86,15 +102,9 @@ fn main() -> Result<(), Error> {
 /// How the product of this machine starts, as the environment says.
 fn options(port: u16, state: PathBuf) -> Result<Options, Error> {
     let root = root();
-    Ok(Options {
-        language_model: LanguageModel::from_environment(&root),
-        profile: Profile::from_environment(&root)?,
-        root,
-        state,
-        port,
-        cron_every: CRON_EVERY,
-        embedding_cache: None,
-    })
+    let language_model = LanguageModel::from_environment(&root);
+    let profile = Profile { drafts_only: language_model.comes_along(), ..Profile::from_environment(&root)? };
+    Ok(Options { language_model, profile, root, state, port, cron_every: CRON_EVERY, embedding_cache: None })
 }
 
 /// The same, as strict as production: what a person develops against is what they will deploy.
@@ -108,6 +118,7 @@ fn serve(options: Options) -> Result<(), Error> {
         let _ = interrupted.send(());
     })?;
     eprintln!("==> starting (a few seconds)");
+    let advice = advice(&options.language_model);
     let mut product = Product::start(options)?;
     let client = product.client()?;
     let (url, key) = (client.url(), client.key());
@@ -124,6 +135,9 @@ fn serve(options: Options) -> Result<(), Error> {
         "  curl -H 'Authorization: Bearer {key}' -H 'Prefer: wait=60' \
          -d '{{\"message\": \"How do I start it?\"}}' {url}/api/chat"
     );
+    if let Some(advice) = advice {
+        println!("{advice}");
+    }
     println!("Logs: {}   Stop: Ctrl-C", product.log().display());
     std::io::stdout().flush()?;
     // Ends with Ctrl-C, or with the product.
@@ -134,6 +148,21 @@ fn serve(options: Options) -> Result<(), Error> {
     }
     eprintln!("==> stopping");
     Ok(())
+}
+
+/// What there is to say about the language model, and how to have a better one.
+fn advice(language_model: &LanguageModel) -> Option<String> {
+    let better = LanguageModel::in_reach().map_or_else(
+        || "a better one: LLM_URL=http://localhost:11434/v1 make dev (any server of OpenAI's API)".to_owned(),
+        |url| format!("a model server answers on this machine: LLM_URL={url} make dev has it answer"),
+    );
+    match language_model {
+        LanguageModel::None => Some(format!("Answers are excerpts: there is no language model; {better}")),
+        LanguageModel::File(_) if language_model.comes_along() => Some(format!(
+            "Answers are excerpts, unless what the small model that comes along writes stands in them; {better}"
+        )),
+        LanguageModel::File(_) | LanguageModel::Server(_) => None,
+    }
 }
 
 #[cfg(test)]

@@ -57,6 +57,14 @@ pub struct Route {
     pub window: u64,
     /// Most tokens of an answer, unless the caller wants fewer.
     pub max_tokens: u32,
+    /// Tokens of the passages that are read for an answer.
+    #[serde(default = "default_source_tokens")]
+    pub source_tokens: u64,
+}
+
+/// What most answers need: eight passages of some ten lines.
+const fn default_source_tokens() -> u64 {
+    1_500
 }
 
 /// What is known of one model.
@@ -114,6 +122,7 @@ impl Default for Catalogue {
             models: models.map(str::to_owned).to_vec(),
             window,
             max_tokens,
+            source_tokens: default_source_tokens(),
         };
         let model = |context, input, output| {
             let price = Price { input, output };
@@ -205,6 +214,7 @@ impl Catalogue {
             models: Vec::new(),
             window: SMALLEST_WINDOW,
             max_tokens: 256,
+            source_tokens: default_source_tokens(),
         })
     }
 

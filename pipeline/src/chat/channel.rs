@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    chat::turn::CheckedSentence,
     ids::{ClaimToken, ConversationId, JobId, RANDOM_BYTES, SessionId, TurnId, UserId},
     time::Timestamp,
 };
@@ -69,6 +70,12 @@ pub enum TurnEvent {
         at: usize,
         /// The text.
         text: String,
+    },
+    /// A sentence that was held against the sources. What none was told of is unchecked so far.
+    Checked {
+        /// The sentence: its place in what this attempt has written, and what speaks for it.
+        #[serde(flatten)]
+        sentence: CheckedSentence,
     },
     /// The answer, whole, with its sources.
     Done {

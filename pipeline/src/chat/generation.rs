@@ -124,6 +124,9 @@ impl Sink for Collect {
 
 /// How long without a token a model counts as stalled.
 pub const STALL: Span = Span::seconds(30);
+/// The same before the first one: a small machine reads some fifty tokens of a prompt a second. Less than the lease of
+/// who asks, which nothing renews meanwhile.
+pub const READING: Span = Span::seconds(45);
 /// The same for an answer that comes whole: less than the lease of who asks, which nothing renews meanwhile.
 pub const STALL_OF_WHOLE: Span = Span::seconds(45);
 

@@ -265,6 +265,9 @@ pub trait Deployment {
     fn limits(&self) -> Option<Vec<u8>>;
     /// Returns where alerts are sent, if anywhere.
     fn webhook(&self) -> Option<Webhook>;
+    /// Returns the `DRAFTS_ONLY` variable: true where what a model writes is not shown before it was checked, since its
+    /// models invent too much.
+    fn drafts_only(&self) -> bool;
 }
 
 /// Where alerts are sent, and what they are signed with.

@@ -52,6 +52,8 @@ use crate::{
 const WAIT: Span = Span::seconds(110);
 /// Names the job of a turn.
 const JOB: HeaderName = HeaderName::from_static("x-job-id");
+/// What speaks for an answer, all in all.
+const VERDICT: HeaderName = HeaderName::from_static("x-verdict");
 
 /// `POST /v1/chat/completions`
 pub async fn complete<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
@@ -67,7 +69,12 @@ pub async fn complete<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
         });
     }
     let reply = match result(ports, &call.tenant.user, &joined).await? {
-        Ok(result) => Reply::json(StatusCode::OK, &completion.whole(result)).with(JOB, joined.begun.job.as_str()),
+        Ok(result) => {
+            let verdict = result.detail.verdict.name();
+            Reply::json(StatusCode::OK, &completion.whole(result))
+                .with(JOB, joined.begun.job.as_str())
+                .with(VERDICT, verdict)
+        }
         Err(unanswerable) => unanswerable.reply(&joined.begun.job),
     };
     Ok(reply)

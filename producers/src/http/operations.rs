@@ -328,13 +328,13 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .answers::<openai::ChatCompletion>(OK)
                 .or_answers_bytes(EVENTS)
                 .refuses(&[Code::NotFound, Code::Conflict])
-                .sends(&["X-Job-Id", "Cache-Control"]),
+                .sends(&["X-Job-Id", "X-Verdict", "Cache-Control"]),
             operation(POST, "/v1/responses", key!(openai::responses::respond), "The same as OpenAI's responses")
                 .reads::<openai::responses::ResponseRequest>(HISTORY_BODY_BYTES)
                 .answers::<openai::ResponseObject>(OK)
                 .or_answers_bytes(EVENTS)
                 .refuses(&[Code::NotFound, Code::Conflict])
-                .sends(&["X-Job-Id", "Cache-Control"]),
+                .sends(&["X-Job-Id", "X-Verdict", "Cache-Control"]),
             operation(POST, "/v1/embeddings", key!(openai::embeddings::embed), "Vectors of texts")
                 .reads::<openai::embeddings::EmbeddingRequest>(JSON_BYTES)
                 .answers::<openai::embeddings::EmbeddingList>(OK)

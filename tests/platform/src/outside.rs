@@ -19,6 +19,11 @@ impl InMemory {
         *self.limits.borrow_mut() = Some(limits.as_bytes().to_vec());
     }
 
+    /// Sets the deployment's `DRAFTS_ONLY`.
+    pub fn set_drafts_only(&self) {
+        self.drafts_only.set(true);
+    }
+
     /// Sets the deployment's `PLAN`, from the next invocation on.
     pub fn set_plan(&self, plan: &str) {
         plan.clone_into(&mut self.plan.borrow_mut());
@@ -63,6 +68,10 @@ impl Deployment for InMemory {
 
     fn limits(&self) -> Option<Vec<u8>> {
         self.limits.borrow().clone()
+    }
+
+    fn drafts_only(&self) -> bool {
+        self.drafts_only.get()
     }
 
     fn webhook(&self) -> Option<Webhook> {

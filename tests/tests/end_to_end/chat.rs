@@ -90,7 +90,8 @@ pub fn read(events: impl IntoIterator<Item = Value>) -> String {
     })
 }
 
-fn cites_freedonia(result: &Value) -> bool {
+/// True for an answer that cites what says it.
+pub fn cites_freedonia(result: &Value) -> bool {
     result["citations"].as_array().unwrap().iter().any(|citation| citation["external_id"] == "freedonia.md")
 }
 

@@ -7,7 +7,7 @@ use local_dev::product::Product;
 use serde_json::{Value, json};
 
 use crate::{
-    chat::{QUESTION, answered, ask, events, read, upload},
+    chat::{QUESTION, answered, ask, cites_freedonia, events, read, upload},
     started::{DEADLINE, start_scripted},
 };
 
@@ -18,7 +18,7 @@ fn an_answer_survives_its_worker() {
     let (mut product, model) = start_scripted("chat_under_fire");
     let client = product.client().unwrap();
     upload(&client);
-    let asked = ask(&client, &json!({"message": "Tell me all about Freedonia, its capital and its whale."}));
+    let asked = ask(&client, &json!({"message": "Write a long story about Freedonia and its whale."}));
     let job = asked["job_id"].as_str().unwrap().to_owned();
     let begun = events(&client, &job, 0, 3);
     assert!(begun.iter().any(|(_, event)| event["type"] == "delta"), "{begun:?}");
@@ -35,6 +35,13 @@ fn an_answer_survives_its_worker() {
     let stored = result["answer"].as_str().unwrap();
     let plain = |text: &str| text.chars().filter(|character| character.is_alphabetic()).collect::<String>();
     assert!(plain(stored).ends_with(&plain(&told)), "{told:?} was told, {stored:?} is stored");
+
+    // Where somebody asks what is so, a story is no answer: what the documents say is, and the story a draft.
+    let asked = ask(&client, &json!({"message": "Tell me all about Freedonia, its capital and its whale."}));
+    let result = answered(&client, asked["job_id"].as_str().unwrap());
+    assert_eq!((&result["verdict"], &result["draft"]), (&json!("unsupported"), &json!(told)), "{result}");
+    let shown = result["answer"].as_str().unwrap();
+    assert!(shown.contains("Glorp") && !shown.contains("ship") && cites_freedonia(&result), "{result}");
 
     // A model that fails in every way there is.
     for (number, (faults, why)) in [

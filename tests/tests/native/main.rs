@@ -24,6 +24,7 @@ mod hooks;
 mod job_reads;
 mod keys;
 mod labelled_prompts;
+mod labelled_sentences;
 mod labelled_turns;
 mod large;
 mod late;

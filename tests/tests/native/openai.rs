@@ -77,11 +77,12 @@ fn what_a_client_wishes_is_part_of_what_its_answer_is_cached_under() {
     let rig = with_documents();
     rig.memory.advance(constants::VECTORS_VISIBLE_AFTER);
     rig.memory.script([Script::Says("Glorp."), Script::Says("Glorp!"), Script::Says("Glorp?")]);
-    complete(&rig, QUESTION, &json!({"temperature": 0}));
+    let first = complete(&rig, QUESTION, &json!({"temperature": 0}));
+    assert_eq!(content(&first), "Glorp. [1]", "what a model forgot to cite is cited behind it");
     rig.memory.advance(JOINED_WITHIN);
-    assert_eq!(content(&post(&rig, &body(QUESTION, &json!({"temperature": 0})))), "Glorp.", "as before");
-    assert_eq!(content(&complete(&rig, QUESTION, &json!({"temperature": 1}))), "Glorp!");
-    assert_eq!(content(&complete(&rig, QUESTION, &json!({"temperature": 0, "seed": 1}))), "Glorp?");
+    assert_eq!(content(&post(&rig, &body(QUESTION, &json!({"temperature": 0})))), content(&first), "as before");
+    assert_eq!(content(&complete(&rig, QUESTION, &json!({"temperature": 1}))), "Glorp! [1]");
+    assert_eq!(content(&complete(&rig, QUESTION, &json!({"temperature": 0, "seed": 1}))), "Glorp? [1]");
 }
 
 #[test]

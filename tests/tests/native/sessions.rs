@@ -68,7 +68,7 @@ impl Meeting {
     }
 }
 
-const QUESTION: &str = "What is the capital of Freedonia, on which river, and what must Ada not drink?";
+const QUESTION: &str = "What is the capital of Freedonia, on which river, and what must one not drink?";
 
 #[test]
 fn a_guest_asks_about_nothing_unless_the_owner_opens_it() {
@@ -155,7 +155,7 @@ fn a_guest_learns_nothing_of_what_was_said_outside_of_the_session() {
     meeting.rig.memory.script([Script::Says("Noted: the code is 4711.")]);
     meeting.rig.chat(&json!({"message": "The code is 4711.", "conversation_id": meeting.conversation}));
     meeting.rig.memory.script([Script::Says("A whale is a mammal.")]);
-    meeting.prompt(ParticipantRole::Owner, "Is a whale a fish?");
+    meeting.prompt(ParticipantRole::Owner, "Write something about whales");
     let prompt = meeting.prompt(ParticipantRole::Editor, "What did we talk about so far?");
     assert!(prompt.contains("A whale is a mammal."), "what all have heard goes on: {prompt}");
     assert!(!prompt.contains("4711"), "{prompt}");
@@ -238,6 +238,7 @@ fn kinds(rig: &Rig, job: &str) -> Vec<&'static str> {
         TurnEvent::Started { .. } => "started",
         TurnEvent::Restarted => "restarted",
         TurnEvent::Delta { .. } => "delta",
+        TurnEvent::Checked { .. } => "checked",
         TurnEvent::Done { .. } => "done",
         TurnEvent::Failed { .. } => "failed",
         TurnEvent::Cancelled => "cancelled",

@@ -4,7 +4,7 @@ use pipeline::{
     chat::{
         channel::TurnEvent,
         tools::ToolCall,
-        turn::{Citation, Routed, TurnResult},
+        turn::{CheckedSentence, Citation, Routed, TurnResult, Verdict},
     },
     ids::JobId,
     time::Timestamp,
@@ -31,6 +31,10 @@ pub struct ChatCompletion {
     /// Beyond `OpenAI`'s answer; its clients ignore what they do not know.
     citations: Vec<Citation>,
     route: Routed,
+    /// What speaks for the answer, all in all, and for each of its sentences.
+    verdict: Verdict,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sentences: Vec<CheckedSentence>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -100,6 +104,8 @@ impl Completion {
             usage,
             citations: result.detail.citations,
             route: result.detail.route,
+            verdict: result.detail.verdict,
+            sentences: result.detail.sentences,
         }
     }
 
@@ -125,6 +131,8 @@ impl Completion {
         if let Some(result) = result {
             chunk["citations"] = json!(result.detail.citations);
             chunk["route"] = json!(result.detail.route);
+            chunk["verdict"] = json!(result.detail.verdict);
+            chunk["sentences"] = json!(result.detail.sentences);
         }
         format!("data: {chunk}\n\n")
     }

@@ -55,7 +55,7 @@ impl Progress {
                 self.has_begun = true;
                 Step::Begin
             }
-            TurnEvent::Started { .. } => Step::Nothing,
+            TurnEvent::Started { .. } | TurnEvent::Checked { .. } => Step::Nothing,
             TurnEvent::Restarted => {
                 self.current.clear();
                 Step::Nothing

@@ -93,6 +93,8 @@ impl Response {
         // Beyond OpenAI's answer; its clients ignore what they do not know.
         object["citations"] = json!(result.detail.citations);
         object["route"] = json!(result.detail.route);
+        object["verdict"] = json!(result.detail.verdict);
+        object["sentences"] = json!(result.detail.sentences);
         object
     }
 

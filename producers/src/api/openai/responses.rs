@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    JOB, at_once,
+    JOB, VERDICT, at_once,
     described::{ResponseMessage, ResponseText, Truncation, complete},
     event_stream_of,
     fields::{Fields, missing, refused, unsupported, wrong},
@@ -119,7 +119,9 @@ pub async fn respond<P: RequestPorts>(ports: &P, call: &Call<'_>) -> Answer {
         });
     }
     Ok(match result(ports, user, &joined).await? {
-        Ok(result) => Reply::json(StatusCode::OK, &response.whole(&result)).with(JOB, joined.begun.job.as_str()),
+        Ok(result) => Reply::json(StatusCode::OK, &response.whole(&result))
+            .with(JOB, joined.begun.job.as_str())
+            .with(VERDICT, result.detail.verdict.name()),
         Err(unanswerable) => unanswerable.reply(&joined.begun.job),
     })
 }

@@ -228,7 +228,7 @@ mod tests {
         for event in &shown {
             assert!(serde_json::from_str::<TurnEvent>(event).is_ok(), "{event}");
         }
-        let all = ["started", "restarted", "delta", "done", "failed", "cancelled"];
+        let all = ["started", "restarted", "delta", "checked", "done", "failed", "cancelled"];
         assert_eq!(types(&shown), all.map(str::to_owned).into());
     }
 

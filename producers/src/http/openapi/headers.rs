@@ -1,7 +1,7 @@
 //! Headers of answers: what the description says of them, and pages of other origins may read.
 
 /// Every header that an answer may carry: its name, whether it is a number, and what it says.
-pub(super) const HEADERS: [(&str, bool, &str); 17] = [
+pub(super) const HEADERS: [(&str, bool, &str); 18] = [
     ("X-Request-Id", false, "The request's id, to quote in a report. The Worker's log names it as well."),
     ("RateLimit-Policy", false, "The limits of the key, `q` requests in `w` seconds: of bursts and of the day."),
     ("RateLimit", false, "What is left of the limit that is nearest: `r` requests, for `t` seconds."),
@@ -14,6 +14,7 @@ pub(super) const HEADERS: [(&str, bool, &str); 17] = [
     ("ETag", false, "Distinguishes this state from the next; for `If-None-Match`."),
     ("Cache-Control", false, "How long the answer may be kept; `no-cache`: ask again, with `If-None-Match`."),
     ("X-Degraded", false, "Why the answer is less than was asked for, such as one by keyword alone."),
+    ("X-Verdict", false, "What speaks for the answer: `supported`, `partly`, `unsupported`, `unknown` or `nothing`."),
     ("X-Job-Id", false, "The job that answers: `GET /api/jobs/{id}` has it when a connection broke."),
     ("Content-Disposition", false, "`attachment`: what strangers uploaded is never a page of this origin."),
     ("X-Content-Type-Options", false, "`nosniff`."),

@@ -1,7 +1,7 @@
 //! `friend_ask`: an answer with its sources.
 
 use pipeline::{
-    chat::turn::{Citation, TurnResult},
+    chat::turn::{Citation, TurnResult, Verdict},
     filters::Filters,
     ids::{ConversationId, JobId},
 };
@@ -50,8 +50,11 @@ pub struct Answer {
     answer: Option<String>,
     /// What its numbers in brackets stand for.
     citations: Vec<Cited>,
-    /// False if nothing about the question was found in documents and memories.
+    /// True if what it says is cited, from a source that says so.
     grounded: Option<bool>,
+    /// What speaks for it: `supported`, `partly` (the rest is marked), `unsupported` (it is what the sources say,
+    /// because what a model wrote is in none), `unknown` (they do not say), or `nothing` (it asserts nothing).
+    verdict: Option<Verdict>,
     /// What is less than it could be, and why.
     degraded: Option<String>,
     /// To go on with.
@@ -101,14 +104,15 @@ pub async fn ask<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Arguments) 
 fn answer(job_id: JobId, conversation_id: ConversationId, result: Option<TurnResult>) -> Answer {
     let Some(TurnResult { answer, detail, .. }) = result else {
         let citations = Vec::new();
-        let (answer, grounded, degraded) = (None, None, None);
-        return Answer { status: "running", answer, citations, grounded, degraded, conversation_id, job_id };
+        let (answer, grounded, verdict, degraded) = (None, None, None, None);
+        return Answer { status: "running", answer, citations, grounded, verdict, degraded, conversation_id, job_id };
     };
     Answer {
         status: "succeeded",
         answer: Some(answer),
         citations: detail.citations.into_iter().map(cited).collect(),
         grounded: Some(detail.grounded),
+        verdict: Some(detail.verdict),
         degraded: detail.degraded,
         conversation_id,
         job_id,
@@ -142,7 +146,7 @@ fn in_words(answer: &Answer) -> String {
         text.push_str(&format!("\n[{}] {file}{}{}", cited.n, lines.unwrap_or_default(), link.unwrap_or_default()));
     }
     if answer.grounded == Some(false) {
-        text.push_str("\nNothing about this was found in documents and memories.");
+        text.push_str("\nNo document or memory speaks for this answer.");
     }
     if let Some(why) = &answer.degraded {
         text.push_str(&format!("\nNote: {why}."));

@@ -1,0 +1,94 @@
+//! Whether what was found can answer a question at all, before a model is paid to invent an answer.
+//!
+//! A question names things and asks for something about them. What it names by a name, a number or as code spells it
+//! must stand in a source; of its other words that say something the best source must hold enough, unless it is near
+//! in meaning. What is not found is said not to be known: that is an answer.
+
+use retrieval::relevance::Subjects;
+
+use super::{
+    check::{
+        assertions::{self, Assertion},
+        evidence::{Evidence, Text},
+    },
+    sources::Source,
+};
+
+/// Share of what a question is about that a source must hold.
+const HELD: f64 = 0.5;
+/// Digits from which on a number names something: an error, a year, a port.
+const TOLD_DIGITS: usize = 3;
+/// Cosine from which on a source may answer in other words, by the scale of all-MiniLM-L6-v2.
+const NEAR: f64 = 0.5;
+
+/// Why a question cannot be answered from what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// It is about something that nothing mentions: as it was written.
+    Unnamed(String),
+    /// What was found is about something else.
+    Elsewhere,
+}
+
+/// What keeps a question from being answered; `None` if nothing does.
+pub fn gap(question: &str, sources: &[Source], evidence: &Evidence) -> Option<Gap> {
+    let unnamed = assertions::assertions(question).into_iter().find(|asked| !is_named(asked, evidence));
+    if let Some(unnamed) = unnamed {
+        return Some(Gap::Unnamed(as_written(question, unnamed.text()).to_owned()));
+    }
+    let subjects: Vec<String> = Subjects::of(question).iter().map(|subject| subject.word.clone()).collect();
+    let is_near = sources.iter().any(|source| source.similarity.is_some_and(|cosine| cosine >= NEAR));
+    let is_held = evidence.texts().iter().any(|text| is_about(text, &subjects));
+    (!is_near && !is_held).then_some(Gap::Elsewhere)
+}
+
+/// A small number says how much of an answer is wanted ("three reasons", "in 2 sentences").
+fn is_named(asked: &Assertion, evidence: &Evidence) -> bool {
+    let is_small = matches!(asked, Assertion::Number(number) if number.len() < TOLD_DIGITS);
+    is_small || evidence.texts().iter().any(|text| text.whole().holds(asked))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of words")]
+fn is_about(text: &Text, subjects: &[String]) -> bool {
+    subjects.is_empty() || text.whole().words().count(subjects) as f64 / subjects.len() as f64 >= HELD
+}
+
+/// A word as its question spells it, which was found in lower case.
+fn as_written<'a>(question: &'a str, lower: &'a str) -> &'a str {
+    let at = question.char_indices().map(|(at, _)| at);
+    let spelled = at.filter_map(|at| question.get(at..at + lower.len())).find(|word| word.to_lowercase() == lower);
+    spelled.unwrap_or(lower)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::sources, *};
+
+    fn gap_of(question: &str, text: &str, similarity: Option<f64>) -> Option<Gap> {
+        let mut hit = sources::tests::hit("notes.md", text, Some(0.9));
+        hit.similarity = Some(0.9);
+        let mut found = sources::relevant(question, vec![hit]);
+        found[0].similarity = similarity;
+        let evidence = Evidence::new(&found, &[], std::iter::empty());
+        gap(question, &found, &evidence)
+    }
+
+    #[test]
+    fn what_a_question_names_must_stand_somewhere() {
+        let text = "Queues hold messages for 24 hours.";
+        assert_eq!(gap_of("How long do queues hold messages?", text, None), None);
+        let redis = gap_of("Does it hold messages in Redis?", text, Some(0.9));
+        assert_eq!(redis, Some(Gap::Unnamed("Redis".to_owned())));
+        assert_eq!(gap_of("How long do queues hold messages, in 2 words?", text, None), None);
+        assert_eq!(gap_of("What is error 4006 of queues?", text, None), Some(Gap::Unnamed("4006".to_owned())));
+        assert_eq!(gap_of("What does hold_all() do?", text, None), Some(Gap::Unnamed("hold_all".to_owned())));
+    }
+
+    #[test]
+    fn what_is_about_something_else_answers_nothing() {
+        let text = "Queues hold messages for 24 hours.";
+        assert_eq!(gap_of("What do whales eat in winter?", text, Some(0.1)), Some(Gap::Elsewhere));
+        assert_eq!(gap_of("What do whales eat in winter?", text, Some(0.6)), None, "near in meaning");
+        assert_eq!(gap_of("How do I start it?", text, None), None, "it says nothing that could be missing");
+    }
+}

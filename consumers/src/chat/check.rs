@@ -1,0 +1,315 @@
+//! Whether an answer says what its sources say, sentence by sentence.
+//!
+//! In: what a model wrote, and what it was given ([`Evidence`]). Does, for every sentence:
+//! 1. what it asserts by name, number, command or path must stand in a source, or in the question ([`assertions`]);
+//! 2. most of its words must stand together in one source, or in two that share them; words of the question prove
+//!    nothing, so that of the others more must;
+//! 3. where the source says so, it must not say the opposite.
+//!
+//! Where 1 and 3 hold, but not 2, a source may say the same in other words: its meaning decides ([`meaning`]).
+//!
+//! Gives: for each sentence which sources and lines speak for it, or what is missing, and from all of them a
+//! [`Verdict`].
+
+pub mod assertions;
+pub mod evidence;
+pub mod meaning;
+pub mod parts;
+
+use pipeline::chat::turn::{CheckedSentence, Support, Supporting, Verdict};
+use retrieval::keyword;
+
+use super::citations;
+
+use self::{
+    assertions::Assertion,
+    evidence::{Evidence, Line, Text, is_negated},
+    parts::Part,
+};
+
+/// Share of a sentence's words that the sources which speak for it must hold.
+const HELD: f64 = 0.5;
+/// The same of the words that the question does not hold.
+const NEW_HELD: f64 = 0.6;
+/// A sentence with fewer words that say something asserts nothing by itself.
+const FEW_WORDS: usize = 3;
+/// Of a sentence that says it in other words: below it is about something else.
+const UNDECIDED: f64 = 0.2;
+/// Share from which on a denial is about the same thing.
+const SAME: f64 = 0.7;
+/// Share of the words in the best line that one must hold in which something is asserted.
+const NEAR: f64 = 0.6;
+/// Most sources that speak for one sentence together.
+const TOGETHER: usize = 2;
+/// Of so many sentences that assert something one may be unsupported, and the rest still stands.
+const UNSUPPORTED_SHARE: f64 = 0.5;
+
+/// What is known of an answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Checked {
+    /// Its sentences, in order.
+    pub sentences: Vec<CheckedSentence>,
+    /// All together.
+    pub verdict: Verdict,
+}
+
+/// What became of one sentence.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The sentence.
+    pub sentence: CheckedSentence,
+    /// What could say the same in other words, where words alone do not decide.
+    pub undecided: Option<Undecided>,
+}
+
+/// A sentence of which nothing is missing, and a line that may say it.
+#[derive(Clone, Debug)]
+pub struct Undecided {
+    /// The sentence, without citations.
+    pub sentence: String,
+    /// The line, with what follows it.
+    pub line: String,
+    /// Where it stands.
+    pub by: Supporting,
+}
+
+/// Checks an answer by its words.
+pub fn check(answer: &str, evidence: &Evidence) -> Checked {
+    let parts = parts::parts(answer);
+    let judged = parts.iter().map(|part| check_part(answer, part, evidence)).collect();
+    Checked::new(answer, judged)
+}
+
+impl Checked {
+    /// All together.
+    pub fn new(answer: &str, judged: Vec<Judged>) -> Self {
+        let sentences: Vec<CheckedSentence> = judged.into_iter().map(|judged| judged.sentence).collect();
+        Self { verdict: verdict(answer, &sentences), sentences }
+    }
+}
+
+/// Checks one part of an answer by its words.
+pub fn check_part(answer: &str, part: &Part, evidence: &Evidence) -> Judged {
+    let text = &answer[part.range.clone()];
+    let bare = citations::without_marks(text);
+    let asserted = if part.is_code { parts::lines_of_code(&bare) } else { assertions::assertions(&bare) };
+    let words = if part.is_code { Vec::new() } else { significant(&bare) };
+    let judged = |support, by| Judged { sentence: checked(part, support, by), undecided: None };
+    if !part.is_code && parts::says_that_nothing_is_known(&bare) {
+        return judged(Support::Nothing, Vec::new());
+    }
+    let missing: Vec<String> = asserted.iter().filter(|one| !is_held(evidence, one)).map(as_told).collect();
+    if !missing.is_empty() {
+        let sentence = CheckedSentence { missing, ..checked(part, Support::Unsupported, Vec::new()) };
+        return Judged { sentence, undecided: None };
+    }
+    let speakers = speakers(evidence, &asserted, &words);
+    // "Good luck!" asserts nothing; "Glorp." does, where a source says so.
+    if speakers.is_empty() && asserted.is_empty() && words.len() < FEW_WORDS {
+        return judged(Support::Nothing, Vec::new());
+    }
+    if speakers.is_empty() {
+        let sentence = checked(part, Support::Unsupported, Vec::new());
+        return Judged { sentence, undecided: undecided(evidence, &asserted, &words, bare) };
+    }
+    if !part.is_code && speakers.iter().all(|text| denies(text, &bare, &words)) {
+        return judged(Support::Unsupported, Vec::new());
+    }
+    judged(Support::Supported, speakers.iter().map(|text| text.place_of(&words)).collect())
+}
+
+fn checked(part: &Part, support: Support, by: Vec<Supporting>) -> CheckedSentence {
+    CheckedSentence { start: part.range.start, end: part.range.end, support, by, missing: Vec::new() }
+}
+
+/// The source that holds most of a sentence's words, if it holds some of them and all that is asserted.
+fn undecided(evidence: &Evidence, asserted: &[Assertion], words: &[String], sentence: String) -> Option<Undecided> {
+    let given = evidence.given().whole();
+    let holds_all = |text: &&Text| asserted.iter().all(|one| given.holds(one) || says_of(text, one, words));
+    let texts = evidence.texts().iter().rev().filter(holds_all);
+    let best = texts.max_by_key(|text| text.whole().words().count(words))?;
+    let is_about = share(best.whole().words().count(words), words.len()) >= UNDECIDED;
+    (is_about && !words.is_empty() && !denies(best, &sentence, words)).then(|| Undecided {
+        sentence,
+        line: best.around_best_line(words),
+        by: best.place_of(words),
+    })
+}
+
+/// True for a text that says the same and denies it, or denies not what is denied.
+fn denies(text: &Text, sentence: &str, words: &[String]) -> bool {
+    share(text.whole().words().count(words), words.len()) >= SAME
+        && text.best_line(words).is_some_and(|line| line.denies(words) != is_negated(sentence))
+}
+
+fn as_told(assertion: &Assertion) -> String {
+    assertion.text().to_owned()
+}
+
+/// The words of a sentence that say something.
+fn significant(sentence: &str) -> Vec<String> {
+    keyword::terms(sentence).into_iter().filter(|word| !keyword::is_stop_word(word)).collect()
+}
+
+fn is_held(evidence: &Evidence, assertion: &Assertion) -> bool {
+    evidence.given().whole().holds(assertion) || evidence.texts().iter().any(|text| text.whole().holds(assertion))
+}
+
+/// The fewest sources that say a sentence: the one that holds most of it, and one that has what it lacks.
+fn speakers<'a>(evidence: &'a Evidence, asserted: &[Assertion], words: &[String]) -> Vec<&'a Text> {
+    let new: Vec<String> = words.iter().filter(|word| !evidence.given().whole().words().hold(word)).cloned().collect();
+    let own: Vec<&Assertion> = asserted.iter().filter(|one| !evidence.given().whole().holds(one)).collect();
+    let mut ranked: Vec<(usize, &Text)> = evidence
+        .texts()
+        .iter()
+        .map(|text| {
+            let held = own.iter().filter(|one| text.whole().holds(one)).count();
+            (3 * held + 2 * text.whole().words().count(&new) + text.whole().words().count(words), text)
+        })
+        .filter(|(held, _)| *held > 0)
+        .collect();
+    // The first of equals: sources come best first.
+    ranked.sort_by_key(|(held, _)| std::cmp::Reverse(*held));
+    let mut speakers: Vec<&Text> = Vec::new();
+    for (_, text) in ranked {
+        if speakers.len() == TOGETHER {
+            break;
+        }
+        let adds = speakers.is_empty()
+            || own.iter().any(|one| text.whole().holds(one) && !speakers.iter().any(|known| known.whole().holds(one)))
+            || new.iter().any(|word| {
+                text.whole().words().hold(word) && !speakers.iter().any(|known| known.whole().words().hold(word))
+            });
+        if adds {
+            speakers.push(text);
+        }
+        if say_it(&speakers, &own, words, &new) {
+            return speakers;
+        }
+    }
+    Vec::new()
+}
+
+fn say_it(speakers: &[&Text], asserted: &[&Assertion], words: &[String], new: &[String]) -> bool {
+    let held = |words: &[String]| {
+        words.iter().filter(|word| speakers.iter().any(|text| text.whole().words().hold(word))).count()
+    };
+    asserted.iter().all(|one| speakers.iter().any(|text| says_of(text, one, words)))
+        && share(held(words), words.len()) >= HELD
+        && share(held(new), new.len()) >= NEW_HELD
+}
+
+/// True if a text holds what is asserted, and says it of what the sentence is about: some line that holds it has about
+/// as many of the sentence's words as any.
+fn says_of(text: &Text, asserted: &Assertion, words: &[String]) -> bool {
+    let held = |line: &&Line| line.passage().words().count(words);
+    let most = text.lines().iter().map(|line| held(&line)).max().unwrap_or(0);
+    let nearest = text.lines().iter().filter(|line| line.passage().holds(asserted)).map(|line| held(&line)).max();
+    nearest.is_some_and(|nearest| share(nearest, most) >= NEAR)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of words")]
+fn share(count: usize, of: usize) -> f64 {
+    if of == 0 { 1.0 } else { count as f64 / of as f64 }
+}
+
+/// An answer stands if most of what it asserts is supported, and what it says first is: that is what was asked for.
+fn verdict(answer: &str, sentences: &[CheckedSentence]) -> Verdict {
+    let asserting: Vec<bool> = sentences
+        .iter()
+        .filter(|sentence| sentence.support != Support::Nothing)
+        .map(|sentence| sentence.support == Support::Supported)
+        .collect();
+    let Some(first) = asserting.first() else {
+        let is_refusal = parts::says_that_nothing_is_known(answer);
+        return if is_refusal { Verdict::Unknown } else { Verdict::Nothing };
+    };
+    let unsupported = asserting.iter().filter(|is_supported| !**is_supported).count();
+    match unsupported {
+        0 => Verdict::Supported,
+        _ if !first || share(unsupported, asserting.len()) >= UNSUPPORTED_SHARE => Verdict::Unsupported,
+        _ => Verdict::Partly,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::sources, *};
+
+    const README: &str = "# Friend\n\nmake dev starts everything on this machine; nothing of it needs an account.\n\
+                          It listens on port 8787 and prints a key.";
+    const LIMITS: &str = "Queues hold messages for 24 hours on the Free plan.\nA batch has at most 100 messages.";
+
+    fn evidence(question: &str) -> Evidence {
+        let hits = [README, LIMITS].map(|text| sources::tests::hit("notes.md", text, Some(0.9)));
+        Evidence::new(&sources::relevant(question, hits.into()), &[], std::iter::once(question))
+    }
+
+    fn verdict_of(question: &str, answer: &str) -> Verdict {
+        check(answer, &evidence(question)).verdict
+    }
+
+    /// The first answer that anybody got of this product.
+    #[test]
+    fn an_invented_command_does_not_stand() {
+        let checked = check("You start it by running `heroku run-server`.", &evidence("How do I start it?"));
+        assert_eq!(checked.verdict, Verdict::Unsupported);
+        assert_eq!(checked.sentences[0].missing, ["heroku run-server"]);
+        let right = check("You start it with `make dev`, which starts everything.", &evidence("How do I start it?"));
+        assert_eq!(right.verdict, Verdict::Supported, "{right:?}");
+        assert_eq!((right.sentences[0].by[0].n, right.sentences[0].by[0].line), (Some(1), Some(3)));
+    }
+
+    #[test]
+    fn numbers_names_and_paths_are_looked_up() {
+        let question = "How long do queues hold messages?";
+        assert_eq!(verdict_of(question, "Queues hold messages for 24 hours [2]."), Verdict::Supported);
+        assert_eq!(verdict_of(question, "Queues hold messages for 48 hours [2]."), Verdict::Unsupported);
+        assert_eq!(verdict_of(question, "Messages are held by Kafka for 24 hours."), Verdict::Unsupported);
+        assert_eq!(verdict_of(question, "They are held in /var/queues for 24 hours."), Verdict::Unsupported);
+    }
+
+    #[test]
+    fn what_says_the_opposite_is_not_supported() {
+        let question = "Does it need an account?";
+        assert_eq!(verdict_of(question, "Nothing of it needs an account."), Verdict::Supported);
+        assert_eq!(verdict_of(question, "It needs an account."), Verdict::Unsupported);
+    }
+
+    #[test]
+    fn one_sentence_in_many_may_be_marked() {
+        let answer = "make dev starts everything. It listens on port 8787. It was written by Grace Hopper.";
+        let checked = check(answer, &evidence("How do I start it?"));
+        assert_eq!(checked.verdict, Verdict::Partly, "{checked:?}");
+        let supports: Vec<Support> = checked.sentences.iter().map(|sentence| sentence.support).collect();
+        assert_eq!(supports, [Support::Supported, Support::Supported, Support::Unsupported]);
+    }
+
+    #[test]
+    fn what_asserts_nothing_is_not_judged() {
+        assert_eq!(verdict_of("Hello!", "Hello! How can I help?"), Verdict::Nothing);
+        assert_eq!(verdict_of("Who wrote it?", "The sources do not say who wrote it."), Verdict::Unknown);
+        assert_eq!(verdict_of("q", ""), Verdict::Nothing);
+    }
+
+    #[test]
+    fn an_answer_of_a_word_is_supported_and_a_wish_is_not_judged() {
+        assert_eq!(verdict_of("What lists a key?", "Port."), Verdict::Supported);
+        assert_eq!(verdict_of("How do I start it?", "Good luck!"), Verdict::Nothing);
+    }
+
+    #[test]
+    fn code_stands_in_a_source_line_by_line() {
+        let question = "How do I start it?";
+        assert_eq!(verdict_of(question, "Run this:\n```sh\nmake dev\n```"), Verdict::Supported);
+        assert_eq!(verdict_of(question, "Run this:\n```sh\nmake dev\nheroku login\n```"), Verdict::Unsupported);
+    }
+
+    #[test]
+    fn two_sources_may_say_it_together_and_words_of_the_question_prove_nothing() {
+        let question = "Does a zeppelin listen on a port?";
+        let both = "It listens on port 8787, and a batch has at most 100 messages.";
+        assert_eq!(verdict_of(question, both), Verdict::Supported);
+        assert_eq!(verdict_of(question, "A zeppelin listens gracefully in heaven."), Verdict::Unsupported);
+    }
+}

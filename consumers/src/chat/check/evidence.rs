@@ -1,0 +1,232 @@
+//! What an answer may stand on, made ready to be looked up.
+
+use std::collections::HashSet;
+
+use pipeline::{chat::turn::Supporting, ids::MemoryId};
+use retrieval::{keyword, relevance};
+
+use super::{
+    super::{passages, sources::Source},
+    assertions::{self, Assertion},
+};
+
+/// The texts that were before the model, and the words of who asks.
+#[derive(Debug)]
+pub struct Evidence {
+    texts: Vec<Text>,
+    /// What was asked, and whatever else was said by who asks: it need not be proven.
+    given: Text,
+}
+
+/// One text.
+#[derive(Debug)]
+pub struct Text {
+    origin: Origin,
+    whole: Passage,
+    lines: Vec<Line>,
+}
+
+/// Some words that stand together.
+#[derive(Debug)]
+pub struct Passage {
+    words: Words,
+    numbers: HashSet<String>,
+    collapsed: String,
+}
+
+/// A line or sentence of a text.
+#[derive(Debug)]
+pub struct Line {
+    passage: Passage,
+    /// Its line in the document.
+    number: Option<i64>,
+    /// What it says, clause by clause, and whether it denies that.
+    clauses: Vec<(Words, bool)>,
+}
+
+/// What a text is.
+#[derive(Debug)]
+enum Origin {
+    /// A source of the prompt, by its number.
+    Source(usize),
+    /// A memory.
+    Memory(MemoryId),
+    /// Said by who asks.
+    Given,
+}
+
+/// The words of a text, sorted.
+#[derive(Debug, Default)]
+pub struct Words(Vec<String>);
+
+impl Words {
+    /// Of a text.
+    pub fn of(text: &str) -> Self {
+        let mut words: Vec<String> = keyword::terms_of_text(text).collect();
+        words.sort_unstable();
+        words.dedup();
+        Self(words)
+    }
+
+    /// True if it holds a word, in whatever form.
+    pub fn hold(&self, word: &str) -> bool {
+        // A form begins as the word does, at least by its first three bytes.
+        let beginning = &word.as_bytes()[..word.len().min(3)];
+        let first = self.0.partition_point(|known| known.as_bytes() < beginning);
+        let near = self.0[first..].iter().take_while(|known| known.as_bytes().starts_with(beginning));
+        near.into_iter().any(|known| keyword::is_word_of(word, known) || relevance::is_form(word, known))
+    }
+
+    /// How many of these it holds.
+    pub fn count(&self, words: &[String]) -> usize {
+        words.iter().filter(|word| self.hold(word)).count()
+    }
+}
+
+impl Passage {
+    fn of(text: &str) -> Self {
+        let numbers = assertions::numbers_of_text(text).collect();
+        Self { words: Words::of(text), numbers, collapsed: assertions::collapsed(text) }
+    }
+
+    /// True if it holds what is asserted.
+    pub fn holds(&self, assertion: &Assertion) -> bool {
+        match assertion {
+            Assertion::Literal(text) => self.collapsed.contains(text.as_str()),
+            Assertion::Number(number) => self.numbers.contains(number),
+            Assertion::Name(name) => self.words.hold(name) || self.collapsed.contains(name.as_str()),
+        }
+    }
+
+    /// Its words.
+    pub const fn words(&self) -> &Words {
+        &self.words
+    }
+}
+
+impl Line {
+    fn of(line: &str, number: Option<i64>) -> Self {
+        let clause = |clause| (Words::of(clause), is_negated(clause));
+        Self { passage: Passage::of(line), number, clauses: line.split([';', ',', ':', '—']).map(clause).collect() }
+    }
+
+    /// Its words.
+    pub const fn passage(&self) -> &Passage {
+        &self.passage
+    }
+
+    /// Whether it denies what it says in most of these words.
+    pub fn denies(&self, words: &[String]) -> bool {
+        // The first of equals.
+        let clause = self.clauses.iter().rev().max_by_key(|(held, _)| held.count(words));
+        clause.is_some_and(|(_, is_negated)| *is_negated)
+    }
+}
+
+impl Text {
+    fn new(origin: Origin, text: &str, first_line: Option<i64>) -> Self {
+        let line = |range: std::ops::Range<usize>| {
+            let before = i64::try_from(text[..range.start].matches('\n').count()).unwrap_or(0);
+            Line::of(&text[range], first_line.map(|first| first + before))
+        };
+        Self { origin, lines: passages::ranges(text).into_iter().map(line).collect(), whole: Passage::of(text) }
+    }
+
+    /// All of it.
+    pub const fn whole(&self) -> &Passage {
+        &self.whole
+    }
+
+    /// Its lines.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// The line that says most of these words, the first of equals.
+    pub fn best_line(&self, words: &[String]) -> Option<&Line> {
+        self.lines.iter().rev().max_by_key(|line| line.passage.words.count(words))
+    }
+
+    /// The words of the line that says most of these, and of the one behind it.
+    pub fn around_best_line(&self, words: &[String]) -> String {
+        let place = (0..self.lines.len()).rev().max_by_key(|place| self.lines[*place].passage.words.count(words));
+        let lines = self.lines.iter().skip(place.unwrap_or(0)).take(2);
+        lines.map(|line| line.passage.collapsed.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Where it says most of these words.
+    pub fn place_of(&self, words: &[String]) -> Supporting {
+        let (n, memory_id) = match &self.origin {
+            Origin::Source(n) => (Some(*n), None),
+            Origin::Memory(id) => (None, Some(id.clone())),
+            Origin::Given => (None, None),
+        };
+        Supporting { n, memory_id, line: self.best_line(words).and_then(|line| line.number) }
+    }
+}
+
+impl Evidence {
+    /// Of the sources and memories in a prompt, and what its asker said.
+    pub fn new<'a>(sources: &[Source], memories: &[(MemoryId, String)], said: impl Iterator<Item = &'a str>) -> Self {
+        let of_source = |(place, source): (usize, &Source)| {
+            let text = format!("{}\n{}", source.text, source.label);
+            Text::new(Origin::Source(place + 1), &text, source.citation.start_line)
+        };
+        let of_memory = |(id, text): &(MemoryId, String)| Text::new(Origin::Memory(id.clone()), text, None);
+        let texts = sources.iter().enumerate().map(of_source).chain(memories.iter().map(of_memory));
+        let given = said.collect::<Vec<_>>().join("\n");
+        Self { texts: texts.collect(), given: Text::new(Origin::Given, &given, None) }
+    }
+
+    /// The texts.
+    pub fn texts(&self) -> &[Text] {
+        &self.texts
+    }
+
+    /// What was said by who asks.
+    pub const fn given(&self) -> &Text {
+        &self.given
+    }
+
+    /// The source of this number.
+    pub fn source(&self, number: usize) -> Option<&Text> {
+        self.texts.iter().find(|text| matches!(text.origin, Origin::Source(n) if n == number))
+    }
+
+    /// True if there is nothing to stand on.
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+}
+
+/// Words that turn a sentence around.
+const NEGATIONS: [&str; 9] = ["not", "no", "never", "cannot", "without", "neither", "nor", "none", "nothing"];
+
+/// True for a sentence that denies what it says.
+pub fn is_negated(sentence: &str) -> bool {
+    let lower = sentence.to_lowercase();
+    let words = lower.split(|letter: char| !(letter.is_alphanumeric() || letter == '\'' || letter == '’'));
+    let denials = words.filter(|word| NEGATIONS.contains(word) || word.ends_with("n't") || word.ends_with("n’t"));
+    denials.count() % 2 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_held_in_their_forms() {
+        let words = Words::of("Queues hold messages; deployed by Ada. 図書館");
+        for held in ["queue", "message", "deploy", "ada", "図書"] {
+            assert!(words.hold(held), "{held}");
+        }
+        assert!(!words.hold("que") && !words.hold("adam") && !words.hold(""));
+        assert_eq!(words.count(&["queue".to_owned(), "whale".to_owned()]), 1);
+    }
+
+    #[test]
+    fn a_denial_turns_a_sentence_around() {
+        assert!(is_negated("It does not run.") && is_negated("It doesn't run.") && is_negated("Never run it."));
+        assert!(!is_negated("It runs.") && !is_negated("Not that it could not run.") && !is_negated("A note."));
+    }
+}

@@ -1,0 +1,250 @@
+//! An answer from what a model wrote: checked and cited, or what the sources say instead.
+
+use pipeline::{
+    budget::day::Budget,
+    chat::{
+        client::ClientAsk,
+        generation::Role,
+        tools::{CalledFunction, ToolCall},
+        turn::{CheckedSentence, Detail, Routed, Spent, TurnAnswer, Unanswered, Verdict},
+    },
+    failure::FailureKind,
+    platform::ports::Embedder,
+};
+
+use super::{
+    answerable::{self, Gap},
+    check::{Checked, evidence::Evidence, meaning},
+    citations::{self, Cited, MARK, Marked},
+    context::{self, Context},
+    fallback,
+    findings::Findings,
+    prompt::Prompt,
+    route::Choice,
+    sources::Source,
+    write::{Failed, Written},
+};
+
+/// Stands before an answer to a question about facts for which nothing was found.
+const NOTHING_FOUND: &str = "I found nothing about this in your documents or memories.";
+/// The same for a guest.
+const NOTHING_OPEN: &str = "I found nothing about this in what is open to guests.";
+
+/// What an answer stands on.
+#[derive(Clone, Copy, Debug)]
+pub struct Grounds<'a> {
+    /// The question and who asks.
+    pub context: &'a Context,
+    /// What was found.
+    pub findings: &'a Findings,
+    /// What of it the model reads.
+    pub prompt: &'a Prompt,
+    /// The same, ready to be looked up.
+    pub evidence: &'a Evidence,
+    /// The route.
+    pub choice: &'a Choice,
+}
+
+/// An answer before what is kept beside it is put together.
+#[derive(Debug, Default)]
+struct Composed {
+    text: String,
+    citations: Vec<pipeline::chat::turn::Citation>,
+    verdict: Verdict,
+    sentences: Vec<CheckedSentence>,
+    draft: Option<String>,
+    calls: Vec<CalledFunction>,
+    model: Option<String>,
+    usage: Spent,
+    degraded: Option<String>,
+    finish: &'static str,
+    unanswered: Option<Unanswered>,
+}
+
+/// What a model is held to: the sources and memories that it reads, and what its asker says.
+pub fn evidence(context: &Context, findings: &Findings, prompt: &Prompt) -> Evidence {
+    let read = |id| prompt.memories.contains(id);
+    let memories: Vec<_> = findings.memories.iter().filter(|(id, _)| read(id)).cloned().collect();
+    let earlier = context.earlier.iter().map(|earlier| &earlier.message);
+    let said = earlier.filter(|message| message.role == Role::User).map(|message| message.content.as_str());
+    let instructions = context.turn.request.instructions.as_deref();
+    let said = said.chain(instructions).chain([context.question.as_str()]);
+    Evidence::new(&findings.sources[..prompt.sources], &memories, said)
+}
+
+impl Grounds<'_> {
+    fn sources(&self) -> &[Source] {
+        &self.findings.sources[..self.prompt.sources]
+    }
+
+    /// True where what is not found must not be invented: a person asks for facts, and has documents to find them in.
+    fn must_be_found(&self) -> bool {
+        let ask = &self.context.turn.request;
+        let has_documents = self.context.tenant.document_count > 0 && ask.source_filters().is_some();
+        ask.client.is_none() && fallback::asks_for_facts(&self.context.question) && has_documents
+    }
+
+    /// Why no model needs to be asked; `None` if one is.
+    pub fn gap(&self) -> Option<Gap> {
+        let talks = !self.context.earlier.is_empty() || self.context.summary.is_some();
+        if !self.must_be_found() || talks {
+            return None;
+        }
+        answerable::gap(&context::query(self.context), self.sources(), self.evidence)
+    }
+
+    /// The answer to a question that what was found cannot answer.
+    pub fn refuse(&self, gap: &Gap) -> TurnAnswer {
+        let is_by_guest = self.context.turn.request.is_by_guest();
+        let Cited { text, citations } = fallback::unknown(gap, is_by_guest, &self.context.question, self.sources());
+        let degraded = self.findings.degraded.clone();
+        self.answer(Composed {
+            text,
+            citations,
+            verdict: Verdict::Unknown,
+            degraded,
+            finish: "stop",
+            ..Composed::default()
+        })
+    }
+
+    /// What the sources say, word for word: what is shown until a draft was checked, and stays where it does not stand.
+    pub fn excerpts(&self) -> Cited {
+        fallback::excerpts(&self.context.question, self.sources(), &self.findings.memories, fallback::UNSUPPORTED)
+    }
+
+    /// The answer from what a model wrote, or without one.
+    pub async fn compose<P: Embedder>(
+        &self,
+        ports: &P,
+        written: Result<Written, Failed>,
+        budget: &Budget,
+    ) -> TurnAnswer {
+        let composed = match written {
+            Ok(written) => {
+                let checked = self.check(ports, &written, budget).await;
+                self.of_model(written, checked)
+            }
+            Err(failed) => self.without_model(&failed),
+        };
+        self.answer(composed)
+    }
+
+    fn answer(&self, composed: Composed) -> TurnAnswer {
+        let turn = &self.context.turn.turn_id;
+        let calls = composed.calls.into_iter().enumerate();
+        let is_known = matches!(composed.verdict, Verdict::Supported | Verdict::Partly | Verdict::Unsupported);
+        let by_memory = composed.sentences.iter().flat_map(|sentence| &sentence.by).any(|by| by.memory_id.is_some());
+        let detail = Detail {
+            grounded: is_known && (!composed.citations.is_empty() || by_memory),
+            citations: composed.citations,
+            route: Routed { name: self.choice.route, model: composed.model, why: self.choice.why.clone() },
+            usage: composed.usage,
+            verdict: composed.verdict,
+            sentences: composed.sentences,
+            draft: composed.draft,
+            degraded: composed.degraded,
+            memories: self.prompt.memories.clone(),
+            proposals: Vec::new(),
+            finish: composed.finish.to_owned(),
+            tool_calls: calls.map(|(place, function)| ToolCall::of_turn(turn, place, function)).collect(),
+            unanswered: composed.unanswered,
+        };
+        TurnAnswer { answer: composed.text, detail }
+    }
+
+    fn of_model(&self, written: Written, checked: Checked) -> Composed {
+        let composed = match &self.context.turn.request.client {
+            None => self.for_people(written.text, checked),
+            // It is the client's program that reads it: code and JSON stay as they are.
+            Some(_) if self.is_as_is(&written) => Composed { text: written.text, ..Composed::default() },
+            Some(_) => self.for_client(&written.text, checked),
+        };
+        Composed {
+            calls: written.calls,
+            model: Some(written.model),
+            usage: written.spent,
+            degraded: self.findings.degraded.clone(),
+            finish: written.finish,
+            ..composed
+        }
+    }
+
+    /// A client has read the answer already: it is told what speaks for it.
+    fn for_client(&self, text: &str, Checked { sentences, verdict }: Checked) -> Composed {
+        let Cited { text, citations } = citations::cite_at_end(text, &sentences, self.sources());
+        Composed { text, citations, verdict, sentences, ..Composed::default() }
+    }
+
+    /// People are given what stands. What matters and is in no source is not shown, but kept for who asks.
+    fn for_people(&self, text: String, Checked { sentences, verdict }: Checked) -> Composed {
+        let must_be_found = self.must_be_found();
+        if must_be_found && matches!(verdict, Verdict::Unsupported | Verdict::Nothing) {
+            let Cited { text: excerpts, citations } = self.excerpts();
+            return Composed {
+                text: excerpts,
+                citations,
+                verdict: Verdict::Unsupported,
+                draft: Some(text),
+                ..Composed::default()
+            };
+        }
+        let mark = if must_be_found { MARK } else { "" };
+        let Marked { cited, sentences } = citations::cite(&text, &sentences, self.sources(), mark);
+        let text =
+            if self.says_nothing_was_found() { format!("{}\n\n{}", self.nothing(), cited.text) } else { cited.text };
+        Composed { text, citations: cited.citations, verdict, sentences, ..Composed::default() }
+    }
+
+    /// Where there is nothing to hold an answer against, nothing is known of it.
+    async fn check<P: Embedder>(&self, ports: &P, written: &Written, budget: &Budget) -> Checked {
+        if self.evidence.is_empty() || self.is_as_is(written) {
+            return Checked::default();
+        }
+        meaning::check(ports, &written.text, &self.context.question, self.evidence, budget).await
+    }
+
+    /// True for what a client's program reads, not a person: it is no text to be checked.
+    fn is_as_is(&self, written: &Written) -> bool {
+        let client = self.context.turn.request.client.as_ref();
+        client.is_some_and(|client| client.is_plain || client.format.is_some() || !written.calls.is_empty())
+    }
+
+    /// An answer about facts for which nothing was found says so.
+    fn says_nothing_was_found(&self) -> bool {
+        let is_first = self.context.earlier.is_empty() && self.context.summary.is_none();
+        self.evidence.is_empty() && is_first && fallback::asks_for_facts(&self.context.question)
+    }
+
+    fn nothing(&self) -> &'static str {
+        if self.context.turn.request.is_by_guest() { NOTHING_OPEN } else { NOTHING_FOUND }
+    }
+
+    /// What was found, where no model answers.
+    fn without_model(&self, failed: &Failed) -> Composed {
+        let too_long = self.prompt.too_long.map(fallback::too_long);
+        let why = too_long.as_deref().unwrap_or_else(|| fallback::reason(&failed.failure));
+        let must_call = self.context.turn.request.client.as_ref().is_some_and(ClientAsk::must_call);
+        let unanswered = match failed.failure.kind {
+            _ if too_long.is_some() => Unanswered::TooLong,
+            FailureKind::Exhausted => Unanswered::Exhausted,
+            _ if failed.spent.prompt_tokens > 0 && must_call => Unanswered::Uncalled,
+            _ if failed.spent.prompt_tokens > 0 => Unanswered::Empty,
+            _ => Unanswered::Unavailable,
+        };
+        let lead = fallback::only_quoted(why);
+        let findings = self.findings;
+        let Cited { text, citations } =
+            fallback::excerpts(&self.context.question, &findings.sources, &findings.memories, &lead);
+        Composed {
+            text,
+            citations,
+            verdict: if findings.sources.is_empty() { Verdict::Unknown } else { Verdict::Unsupported },
+            usage: failed.spent,
+            unanswered: Some(unanswered),
+            degraded: Some(format!("{why}; the answer is what was found, word for word")),
+            finish: "stop",
+            ..Composed::default()
+        }
+    }
+}

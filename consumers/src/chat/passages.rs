@@ -1,0 +1,256 @@
+//! What of a source a prompt holds: the lines that matched the question, not the whole chunk.
+//!
+//! Eight chunks are 4,000 to 7,000 tokens, of which an answer needs a few sentences; the rest is paid for, read for
+//! seconds, and leads small models astray. So every source is narrowed to one passage: of all runs of lines that are
+//! short enough the one that holds most of the question's words, the rarer ones counting more, with what stands around
+//! it. A citation names the lines of the passage.
+
+use std::{cmp::Ordering, collections::HashSet, ops::Range};
+
+use pipeline::statements::sentences;
+use retrieval::keyword;
+
+use super::sources::Source;
+
+/// Bytes of a token: enough to divide a budget that the prompt then holds to exactly.
+const BYTES_PER_TOKEN: usize = 4;
+/// A passage is no shorter than this, or it says nothing out of its place.
+const SHORTEST: usize = 480;
+/// Nor longer: what a chunk of prose says about one thing.
+const LONGEST: usize = 2_000;
+/// A longer line is prose, and comes apart into its sentences.
+const LONG_LINE: usize = 200;
+/// A shorter line ends where its writer wanted it to.
+const WRAPPED_FROM: usize = 50;
+/// What a word of the heading above counts of the same word in a line.
+const OF_HEADING: f64 = 0.5;
+
+/// A line or sentence of a text, and which of the wanted words it holds: a bit each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// Its bytes in the text.
+    pub range: Range<usize>,
+    /// The words it holds.
+    held: u64,
+    /// The words the heading above it holds.
+    of_heading: u64,
+}
+
+/// Narrows sources to passages of so many tokens together.
+pub fn narrow(question: &str, sources: Vec<Source>, tokens: usize) -> Vec<Source> {
+    let terms: Vec<String> = keyword::terms(question).into_iter().take(u64::BITS as usize).collect();
+    let most = (tokens * BYTES_PER_TOKEN / sources.len().max(1)).clamp(SHORTEST, LONGEST);
+    let units: Vec<Vec<Unit>> = sources.iter().map(|source| units_of(&terms, &source.text)).collect();
+    let weights = weights(&terms, units.iter().flatten());
+    let narrowed = sources.into_iter().zip(units);
+    narrowed.map(|(source, units)| within(source, passage(&units, &weights, most))).collect()
+}
+
+/// Where the lines and sentences of a text stand.
+pub fn ranges(text: &str) -> Vec<Range<usize>> {
+    let offset = |part: &str| (part.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let mut before = "";
+    for line in text.lines() {
+        match ranges.last_mut() {
+            Some(last) if is_wrapped(before, line) => last.end = offset(line) + line.len(),
+            _ if line.trim().is_empty() => {}
+            _ if line.len() <= LONG_LINE => ranges.push(offset(line)..offset(line) + line.len()),
+            _ => ranges.extend(sentences(line).map(|sentence| offset(sentence)..offset(sentence) + sentence.len())),
+        }
+        before = line;
+    }
+    ranges
+}
+
+/// True where a sentence goes on in the next line, as in text that is wrapped by hand.
+fn is_wrapped(before: &str, line: &str) -> bool {
+    let is_prose =
+        before.len() > WRAPPED_FROM && before.ends_with(|end: char| end.is_alphanumeric() || ",;".contains(end));
+    is_prose && line.starts_with(|first: char| first.is_lowercase() || first == '(')
+}
+
+fn units_of(terms: &[String], text: &str) -> Vec<Unit> {
+    let mut of_heading = 0;
+    let unit = |range: Range<usize>| {
+        let words: HashSet<String> = keyword::terms_of_text(&text[range.clone()]).collect();
+        let holds = |term: &String| words.iter().any(|word| keyword::is_word_of(term, word));
+        let held =
+            terms.iter().enumerate().filter(|(_, term)| holds(term)).fold(0, |held, (place, _)| held | 1 << place);
+        if text[range.clone()].starts_with('#') {
+            of_heading = held;
+        }
+        Unit { range, held, of_heading }
+    };
+    ranges(text).into_iter().map(unit).collect()
+}
+
+/// What each word counts: the fewer lines hold it, the more. As the inverse document frequency of BM25
+/// (<https://doi.org/10.1561/1500000019>), of lines.
+#[expect(clippy::cast_precision_loss, reason = "counts of lines")]
+fn weights<'a>(terms: &[String], units: impl Iterator<Item = &'a Unit>) -> Vec<f64> {
+    let units: Vec<&Unit> = units.collect();
+    let all = units.len() as f64;
+    let holding = |place: usize| units.iter().filter(|unit| unit.held & (1 << place) != 0).count() as f64;
+    (0..terms.len()).map(holding).map(|count| (1.0 + (all - count + 0.5) / (count + 0.5)).ln()).collect()
+}
+
+fn weight(held: u64, weights: &[f64]) -> f64 {
+    weights.iter().enumerate().filter(|(place, _)| held & (1 << place) != 0).map(|(_, weight)| weight).sum()
+}
+
+/// The bytes of the best passage; nothing of a text that is short enough as it is, or has no line.
+fn passage(units: &[Unit], weights: &[f64], most: usize) -> Option<Range<usize>> {
+    let (first, last) = (units.first()?, units.last()?);
+    if last.range.end - first.range.start <= most {
+        return None;
+    }
+    let mut best: Option<Run> = None;
+    for start in 0..units.len() {
+        let runs = runs_from(units, start, weights, most);
+        best = runs.into_iter().chain(best).max_by(Run::compare);
+    }
+    let best = best.filter(|best| best.score > 0.0);
+    Some(best.map_or_else(|| beginning(units, most), |best| with_surroundings(units, best.start, best.end, most)))
+}
+
+/// Some lines that stand together.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    start: usize,
+    /// The last one.
+    end: usize,
+    bytes: usize,
+    score: f64,
+}
+
+impl Run {
+    /// Of those that hold as much the shortest says it best.
+    fn compare(&self, other: &Self) -> Ordering {
+        self.score.total_cmp(&other.score).then(other.bytes.cmp(&self.bytes))
+    }
+}
+
+/// The runs from a line on that are short enough: of those that hold the same the shortest.
+fn runs_from(units: &[Unit], start: usize, weights: &[f64], most: usize) -> Vec<Run> {
+    let (mut held, mut of_heading) = (0, 0);
+    let mut runs = Vec::new();
+    for (end, unit) in units.iter().enumerate().skip(start) {
+        let bytes = unit.range.end - units[start].range.start;
+        if bytes > most && end > start {
+            break;
+        }
+        of_heading |= unit.of_heading;
+        if held | unit.held != held || end == start {
+            held |= unit.held;
+            let score = weight(held, weights) + OF_HEADING * weight(of_heading & !held, weights);
+            runs.push(Run { start, end, bytes, score });
+        }
+    }
+    runs
+}
+
+/// A run of lines with those around it, as far as there is room: what follows says more than what stands before.
+fn with_surroundings(units: &[Unit], mut start: usize, mut end: usize, most: usize) -> Range<usize> {
+    let fits = |start: usize, end: usize| units[end].range.end - units[start].range.start <= most;
+    loop {
+        let before = (start, end);
+        for _ in 0..2 {
+            if end + 1 < units.len() && fits(start, end + 1) {
+                end += 1;
+            }
+        }
+        if start > 0 && fits(start - 1, end) {
+            start -= 1;
+        }
+        if before == (start, end) {
+            return units[start].range.start..units[end].range.end;
+        }
+    }
+}
+
+/// What was found by its meaning alone is read from its beginning.
+fn beginning(units: &[Unit], most: usize) -> Range<usize> {
+    with_surroundings(units, 0, 0, most)
+}
+
+/// A source cut down to these bytes of its text.
+fn within(source: Source, range: Option<Range<usize>>) -> Source {
+    let Some(range) = range else { return source };
+    let lines = |text: &str| i64::try_from(text.matches('\n').count()).unwrap_or(0);
+    let bytes = |count: usize| i64::try_from(count).unwrap_or(0);
+    let mut citation = source.citation;
+    let chunk_start = citation.start;
+    citation.start = chunk_start + bytes(range.start);
+    citation.end = chunk_start + bytes(range.end);
+    citation.start_line = citation.start_line.map(|line| line + lines(&source.text[..range.start]));
+    citation.end_line = citation.start_line.map(|line| line + lines(&source.text[range.clone()]));
+    Source { text: source.text[range].to_owned(), citation, ..source }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::sources::tests::hit, *};
+    use crate::chat::sources;
+
+    fn source(text: &str) -> Source {
+        sources::relevant("q", vec![hit("notes.md", text, Some(0.9))]).remove(0)
+    }
+
+    fn filler(lines: usize) -> String {
+        let line = |number| format!("Line {number} says nothing that anybody would ask for.\n");
+        (0..lines).map(line).collect::<Vec<_>>().concat()
+    }
+
+    #[test]
+    fn the_lines_that_matched_and_what_stands_around_them() {
+        let text = format!("{}The ferry sails at nine.\nIt stops at two islands.\n{}", filler(60), filler(60));
+        let narrowed = narrow("When does the ferry sail?", vec![source(&text), source("short")], 200).remove(0);
+        assert!(narrowed.text.contains("The ferry sails at nine.\nIt stops at two islands."), "{}", narrowed.text);
+        assert!(narrowed.text.len() <= SHORTEST);
+        let (from, to) = (narrowed.citation.start_line.unwrap(), narrowed.citation.end_line.unwrap());
+        assert!(from <= 61 && to >= 62 && to - from < 15, "{from} to {to}");
+        let lines: Vec<&str> = text.lines().skip(usize::try_from(from - 1).unwrap()).collect();
+        assert!(narrowed.text.starts_with(lines[0]), "lines are counted from the chunk's first");
+    }
+
+    #[test]
+    fn a_section_is_found_by_its_heading() {
+        let text = format!("# Notes\n{}## How to start\nRun make dev.\n{}", filler(40), filler(40));
+        let narrowed = narrow("How do I start it?", vec![source(&text)], 100).remove(0);
+        assert!(narrowed.text.contains("Run make dev."), "{}", narrowed.text);
+    }
+
+    #[test]
+    fn what_is_short_stays_whole() {
+        let whole = source("One line.\n\nAnother.\n");
+        assert_eq!(narrow("another", vec![whole.clone()], 1_500), [whole]);
+        assert!(narrow("q", Vec::new(), 1_500).is_empty());
+    }
+
+    #[test]
+    fn a_rare_word_counts_more_than_a_common_one() {
+        let text = format!("{}The whale sleeps.\n{}", "The ferry sails.\n".repeat(60), "Nothing at all.\n".repeat(40));
+        let narrowed = narrow("Does the ferry meet a whale?", vec![source(&text)], 10).remove(0);
+        assert!(narrowed.text.contains("whale"), "{}", narrowed.text);
+    }
+
+    proptest! {
+        #[test]
+        fn a_passage_is_a_part_of_its_source(
+            parts in prop::collection::vec("[a-zé犬. ]{0,300}|\n|# [a-z]{1,9}\n|\r\n", 0..40),
+            question in "[a-z犬 ]{0,40}",
+            tokens in 0usize..2_000,
+        ) {
+            let text = parts.concat();
+            let whole = source(&text);
+            let narrowed = narrow(&question, vec![whole.clone()], tokens).remove(0);
+            prop_assert!(text.contains(&narrowed.text));
+            let at = usize::try_from(narrowed.citation.start - whole.citation.start).unwrap();
+            prop_assert!(text[at..].starts_with(&narrowed.text));
+            prop_assert!(narrowed.text.len() <= text.len());
+        }
+    }
+}
