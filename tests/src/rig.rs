@@ -272,7 +272,7 @@ impl Rig {
                 "SELECT document_id, revision, chunk_index, start, \"end\", start_line, end_line, text
                  FROM chunks
                  ORDER BY document_id, revision, chunk_index"),
-            "full_text": self.memory.look("SELECT count(*) AS rows FROM chunks_fts"),
+            "full_text": self.memory.indexed_chunks(),
             "garbage": self.memory.look("SELECT document_id, revision FROM garbage ORDER BY 1, 2"),
             "vectors": self.memory.vector_ids(),
             "objects": self.memory.object_keys().len(),
