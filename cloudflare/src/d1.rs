@@ -64,11 +64,10 @@ impl Database for Workers {
         }
         let prepared = Array::new();
         for statement in statements {
+            let sql = statement.text();
             let values = statement.values.into_iter().map(js_value).collect();
-            let bound = database
-                .prepare(statement.sql)
-                .and_then(|prepared| prepared.bind(values))
-                .map_err(|error| failure(&error))?;
+            let bound =
+                database.prepare(&sql).and_then(|prepared| prepared.bind(values)).map_err(|error| failure(&error))?;
             prepared.push(&bound);
         }
         let promise = database.batch(&prepared).map_err(|error| failure(&error))?;

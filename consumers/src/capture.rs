@@ -136,12 +136,13 @@ async fn read<P: Database>(
     let ever = look.query(proposals::known(user, &hashes)?);
     let found = look.commit(ports).await?;
     let Some(tenant) = found.first(tenant)? else { return Ok(None) };
-    let scope = Scope::of_user(tenant.number);
     let mut look = Transaction::default();
     let like: Vec<_> = stated
         .iter()
-        .filter_map(|(_, statement)| keyword::expression(&scope, "body", &statement.text))
-        .map(|expression| look.query(recall::matching(user, expression, LIKE)))
+        .filter_map(|(_, statement)| {
+            let expression = keyword::expression(&Scope::default(), "body", &statement.text)?;
+            Some(look.query(recall::matching(user, tenant.words_of_memories().existing()?, expression, LIKE)))
+        })
         .collect();
     let mut memories = found.all(proposed)?;
     if !like.is_empty() {
@@ -298,7 +299,7 @@ async fn write<P: Embedder + Clock + Random>(
         work.write(proposals::insert(claim, new));
         work.write(hook_sessions::count_proposal(claim, &cursor.session_id, &id));
         if is_active {
-            work.write(proposals::index(claim, &id, text, &Scope::of_user(known.tenant.number)));
+            work.write(proposals::index(claim, known.tenant.words_of_memories(), &id, text));
         }
     }
     if has_active {

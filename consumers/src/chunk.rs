@@ -13,14 +13,13 @@ pub mod extract;
 pub mod lines;
 pub mod slice;
 pub mod split;
-pub mod symbols;
 
 use std::collections::HashMap;
 
 use pipeline::{
     failure::Failure,
-    identifiers,
     ids::{ChunkRow, DocumentId},
+    indexed::{Description, IndexedDocument},
     job::{
         cursors::{self, ChunkCursor},
         item::{Claim, DocumentFailure, Move, PackedDocument, Progress},
@@ -35,9 +34,7 @@ use pipeline::{
         transaction::Transaction,
     },
     problem::Code,
-    scope::Scope,
-    store::{self, chunks::write::NewChunk, documents::publish::LatestRevision},
-    unspaced,
+    store::{self, chunks::write::NewChunk, documents::publish::LatestRevision, users::words::Words},
 };
 
 use self::{
@@ -72,11 +69,18 @@ where
     let chunked = chunk_pack(claim, &plan, &pack.bytes, &documents, &cursor)?;
     // One transaction, fenced by the claim and by each document's revision: a repeat writes nothing.
     let mut work = Transaction::default();
-    work.write_all(store::chunks::write::insert(claim, &chunked.chunks));
+    if let Some(words) = documents.values().next().map(words_of_owner) {
+        work.write_all(store::chunks::write::insert(claim, words, &chunked.chunks));
+    }
     work.write(store::users::bump_by(claim));
     let chunks_made = i64::try_from(chunked.chunks.len()).unwrap_or(0);
     let progress = Progress { chunks_made, failures: chunked.failures, ..Progress::default() };
     complete(ports, claim, work, &progress, chunked.next).await
+}
+
+/// They all have one owner.
+const fn words_of_owner(document: &LatestRevision) -> Words {
+    Words::of_chunks(document.user_number, document.chunk_words)
 }
 
 async fn wanted_documents<P: Database>(
@@ -136,8 +140,13 @@ fn split_document(
     chunks: &mut JsonRows,
 ) -> Result<i64, Failure> {
     let structure = Structure::of(&document.kind, &document.media_type);
-    let tags: Vec<String> = serde_json::from_str(&document.tags).unwrap_or_default();
-    let scope = Scope::of_document(document.user_number, &document.kind, document.language.as_deref(), &tags);
+    let indexed = IndexedDocument::of(Description {
+        title: document.title.as_deref(),
+        kind: &document.kind,
+        language: document.language.as_deref(),
+        media_type: &document.media_type,
+        tags: &document.tags,
+    });
     let mut lines = Lines::after(cursor.lines_before(), &extracted.text);
     for (index, range) in (cursor.index..).zip(split::split(&extracted.text, structure)) {
         if place >= ChunkRow::PER_ITEM {
@@ -145,8 +154,6 @@ fn split_document(
         }
         let text = &extracted.text[range.clone()];
         let (start_line, end_line) = lines.of(&range).unzip();
-        let title = document.title.as_deref().unwrap_or_default();
-        let is_code = structure == Structure::Code;
         chunks.push(&NewChunk {
             id: ChunkRow::new(claim.item, place),
             document: &document.id,
@@ -157,25 +164,13 @@ fn split_document(
             start_line,
             end_line,
             text,
-            scope: scope.terms(),
-            title: indexed_title(title, text, is_code),
-            ident: indexed_parts(text, is_code),
+            scope: indexed.scope(),
+            title: indexed.title(text),
+            ident: indexed.parts(text),
         })?;
         place += 1;
     }
     Ok(place)
-}
-
-/// A chunk's title as it is searched: what words it consists of stands beside them.
-fn indexed_title(title: &str, text: &str, is_code: bool) -> String {
-    unspaced::with_indexed(if is_code { symbols::indexed_title(title, text) } else { title.to_owned() })
-}
-
-/// What is searched beside a chunk's text: parts of its words, where they are names in code or sentences without
-/// spaces.
-fn indexed_parts(text: &str, is_code: bool) -> String {
-    let parts = [if is_code { identifiers::camel_case_parts(text) } else { String::new() }, unspaced::indexed(text)];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn failure(packed: &PackedDocument, code: Code, detail: &str) -> DocumentFailure {
@@ -198,7 +193,7 @@ mod tests {
         let pack = index.upload(&[("a.md", "ships sail"), ("b.md", "trains run")]);
         assert_eq!(index.consume(Stage::Chunk, pack).outcome, Outcome::Done);
         assert_eq!(index.number(CHUNKS), 2);
-        let sail = index.number("SELECT rowid FROM chunks_fts WHERE chunks_fts MATCH 'body: sail'");
+        let sail = index.number("SELECT rowid FROM chunks_fts_1 WHERE chunks_fts_1 MATCH 'body: sail'");
         assert_eq!(sail, index.number("SELECT id FROM chunks WHERE text = 'ships sail'"));
         assert_eq!(index.sent(), [Stage::Embed]);
         // The message comes again: there is nothing left to do.

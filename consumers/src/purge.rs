@@ -39,6 +39,7 @@ use pipeline::{
         self,
         documents::superseded::{self, Purged, PurgedRevision, SupersededRevision},
         jobs::items,
+        users::words::Words,
     },
     time::Timestamp,
 };
@@ -71,7 +72,7 @@ where
 {
     let units = ports.plan().units();
     let begun = cursors::read::<PurgeCursor>(claim)?.unwrap_or_default().partly;
-    let found = superseded::of_item(claim, units.purged_revisions).all(ports).await?;
+    let (found, words) = read(ports, claim, units.purged_revisions).await?;
     let plan = plan(&found, begun.as_ref(), units.purged_vectors);
     let revisions = &found[..plan.whole];
     // Idempotent: removing what is not there is no error.
@@ -86,13 +87,30 @@ where
     };
     remove_bytes(ports, claim, revisions, &mut removed, &mut emptied).await?;
     let mut work = Transaction::default();
-    remove_rows(ports, claim, revisions, &mut work)?;
+    remove_rows(ports, claim, revisions, words, &mut work)?;
     work.write(items::add_to_receipt(claim, &json(&removed)?));
     // A pack that is gone holds no documents: its job may expire.
     work.write(items::forget_packs(claim, &emptied)?);
     let more = plan.whole < found.len() || i64::try_from(found.len()).unwrap_or(0) == units.purged_revisions;
     let next = if more { Move::Continue(json(&PurgeCursor { partly: plan.partly })?) } else { Move::Finish };
     complete(ports, claim, work, &Progress::default(), next).await
+}
+
+/// The revisions, and the words of their owner's chunks where there are any. A table that is not there may be made
+/// before the chunks go, but not where none are: nobody writes chunks of a revision that is superseded.
+async fn read<P: Database>(
+    ports: &P,
+    claim: &Claim,
+    most: i64,
+) -> Result<(Vec<SupersededRevision>, Option<Words>), Failure> {
+    let mut look = Transaction::default();
+    let revisions = look.query(superseded::of_item(claim, most));
+    let owner = look.query(store::users::tenant(&claim.user));
+    let done = look.commit(ports).await?;
+    let revisions = done.all(revisions)?;
+    let has_chunks = revisions.iter().any(|revision| revision.chunks_now > 0);
+    let words = done.first(owner)?.map(|owner| owner.words_of_chunks());
+    Ok((revisions, words.filter(|words| has_chunks || words.existing().is_some())))
 }
 
 /// As many revisions as have `most` vectors together, in order; of one that alone has more, as many from where the
@@ -185,6 +203,7 @@ fn remove_rows<P: Clock + Random>(
     ports: &P,
     claim: &Claim,
     revisions: &[SupersededRevision],
+    words: Option<Words>,
     work: &mut Transaction,
 ) -> Result<(), Failure> {
     let now = ports.now();
@@ -203,9 +222,7 @@ fn remove_rows<P: Clock + Random>(
     let job = JobId::new(now, ports.bytes());
     let due = now.plus(constants::MAX_WRITER_LIFE);
     purge::schedule(work, Purge { job: &job, user: &claim.user, kind: JobKind::Purge, due, now })?;
-    for write in store::chunks::write::purge(claim, &purged) {
-        work.write(write);
-    }
+    work.write_all(store::chunks::write::purge(claim, words, &purged));
     work.write(store::kept_vectors::purge(claim, &purged));
     work.write(superseded::remove(claim, &purged));
     Ok(())
@@ -222,7 +239,7 @@ mod tests {
     use crate::fixture::Index;
 
     /// Rows of everything a revision has in D1.
-    const ROWS: &str = "SELECT (SELECT count(*) FROM chunks) + (SELECT count(*) FROM chunks_fts) AS n";
+    const ROWS: &str = "SELECT (SELECT count(*) FROM chunks) + (SELECT count(*) FROM chunks_fts_1) AS n";
 
     #[test]
     fn a_superseded_revision_is_gone_from_every_store() {

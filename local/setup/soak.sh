@@ -24,6 +24,8 @@ say "T2 long: each use of each rule is taken out of ${MUTATION_SEEDS:-2000} hist
 MUTATION_SEEDS=${MUTATION_SEEDS:-2000} native mutations::
 say 'T5: ten thousand messages, one in a hundred of them poison (about 1 minute)'
 native --exact poison::poison_among_ten_thousand --ignored
+say 'own words: nothing of what one finds depends on 50,000 chunks of strangers (about 10 seconds)'
+native --exact own_words::fifty_thousand_chunks_of_strangers_change_nothing --ignored
 say "tokens: ${CASES:-1000000} texts are tokenized as tiktoken does (about 2 minutes)"
 CASES=${CASES:-1000000} "${tests[@]}" --test oracle -- any_text
 say 'memories: a hundred paraphrases and two hundred that differ in a word, with the real model (about 3 minutes)'

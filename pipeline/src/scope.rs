@@ -1,26 +1,21 @@
-//! Terms that cut a full-text query down to what it may and should see.
+//! Terms that cut a full-text query down to what it should see.
 //!
-//! Every chunk's row in the index has a `scope` column with one term for its user, type and
-//! language, and one per tag. A query ANDs the terms it wants, so that the postings of others are
-//! never ranked. The join on owner, tombstone and revision still decides what is visible.
+//! Every chunk's row in the index has a `scope` column with one term for its type and language, and one per tag. A
+//! query ANDs the terms it wants, so that what it does not want is never ranked. The join on owner, tombstone and
+//! revision still decides what is visible.
 
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-/// A set of scope terms.
+/// A set of scope terms; none for whatever a user has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope(Vec<String>);
 
 impl Scope {
-    /// Of one user's chunks.
-    pub fn of_user(user_number: i64) -> Self {
-        Self(vec![format!("u{user_number}")])
-    }
-
     /// Of a document, as it is indexed.
-    pub fn of_document(user_number: i64, kind: &str, language: Option<&str>, tags: &[String]) -> Self {
-        tags.iter().fold(Self::of_user(user_number).kind(Some(kind)).language(language), |scope, tag| scope.tag(tag))
+    pub fn of_document(kind: &str, language: Option<&str>, tags: &[String]) -> Self {
+        tags.iter().fold(Self::default().kind(Some(kind)).language(language), |scope, tag| scope.tag(tag))
     }
 
     /// Narrowed to a type.
@@ -46,13 +41,12 @@ impl Scope {
         self.0.join(" ")
     }
 
-    /// As an FTS5 expression that demands every term.
+    /// The beginning of an FTS5 expression that demands every term; nothing for none.
     pub fn expression(&self) -> String {
         let mut expression = String::new();
-        for (place, term) in self.0.iter().enumerate() {
-            let and = if place == 0 { "" } else { " AND " };
+        for term in &self.0 {
             // Writing to a String cannot fail.
-            let _ = write!(expression, "{and}scope : \"{term}\"");
+            let _ = write!(expression, "scope : \"{term}\" AND ");
         }
         expression
     }
@@ -76,11 +70,12 @@ mod tests {
     #[test]
     fn a_query_scope_is_part_of_its_documents_scope() {
         let tags = ["alpha beta\" OR x".to_owned()];
-        let document = Scope::of_document(7, "code", Some("rust"), &tags);
-        let query = Scope::of_user(7).kind(Some("Code")).tag(&tags[0]);
+        let document = Scope::of_document("code", Some("rust"), &tags);
+        let query = Scope::default().kind(Some("Code")).tag(&tags[0]);
         let stored: Vec<String> = document.terms().split(' ').map(str::to_owned).collect();
         assert!(query.0.iter().all(|term| stored.contains(term)));
-        assert!(query.expression().starts_with("scope : \"u7\" AND scope : \"t"));
+        assert!(query.expression().starts_with("scope : \"t") && query.expression().ends_with("\" AND "));
+        assert_eq!(Scope::default().expression(), "");
         assert!(stored.iter().all(|term| term.bytes().skip(1).all(|byte| byte.is_ascii_digit())));
     }
 }

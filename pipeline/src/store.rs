@@ -10,7 +10,7 @@
 
 pub mod archives;
 pub mod chunks;
-mod columns;
+pub(crate) mod columns;
 pub mod conditions;
 pub mod conversations;
 pub mod counters;
@@ -25,6 +25,7 @@ pub mod listings;
 pub mod memories;
 pub mod retention;
 pub mod sessions;
+pub mod shared_words;
 pub mod uploads;
 pub mod usage;
 pub mod users;

@@ -10,6 +10,7 @@ pub mod expiry;
 mod fixture;
 pub mod measure_usage;
 pub mod orphans;
+pub mod own_words;
 mod queries;
 mod report;
 pub mod retention;

@@ -138,7 +138,7 @@ fn beginning(word: &str) -> String {
 }
 
 fn within(scope: &Scope, columns: &str, wanted: &str) -> String {
-    format!("{} AND {{{columns}}} : ({wanted})", scope.expression())
+    format!("{}{{{columns}}} : ({wanted})", scope.expression())
 }
 
 /// The share of a query's [`terms`] that a text holds; of words that are divided only their parts count.
@@ -196,24 +196,24 @@ mod tests {
 
     #[test]
     fn other_scripts_are_asked_for_as_they_always_were() {
-        let expression = |query: &str| expression(&Scope::of_user(7), "title body ident", query);
-        let words = r#"scope : "u7" AND {title body ident} : ("read" OR "naïve")"#;
+        let expression = |query: &str| expression(&Scope::default(), "title body ident", query);
+        let words = r#"{title body ident} : ("read" OR "naïve")"#;
         assert_eq!(expression("“How” to read naïve?").as_deref(), Some(words));
-        let name = r#"scope : "u7" AND {title body ident} : ("readfile" OR "read" OR "file")"#;
+        let name = r#"{title body ident} : ("readfile" OR "read" OR "file")"#;
         assert_eq!(expression("readFile").as_deref(), Some(name));
-        assert_eq!(expression("犬 は").as_deref(), Some(r#"scope : "u7" AND {title body ident} : ("犬"* OR "は"*)"#));
-        let run = r#"scope : "u7" AND {title body ident} : ("図書館" OR "図書" OR "書館")"#;
+        assert_eq!(expression("犬 は").as_deref(), Some(r#"{title body ident} : ("犬"* OR "は"*)"#));
+        let run = r#"{title body ident} : ("図書館" OR "図書" OR "書館")"#;
         assert_eq!(expression("図書館").as_deref(), Some(run));
     }
 
     #[test]
     fn a_part_of_a_name_is_the_beginnings_of_its_words() {
-        let part = |query: &str| part_of_name(Scope::of_user(7), "body", query);
+        let part = |query: &str| part_of_name(Scope::default(), "body", query);
         let Beginnings { whole, beginnings } = part(" parseConf ").unwrap();
-        assert_eq!(whole, r#"scope : "u7" AND {body} : ("parseconf")"#);
-        let expected = r#"scope : "u7" AND {body} : (("parseconf"*) OR ("parse"* AND "conf"*))"#;
+        assert_eq!(whole, r#"{body} : ("parseconf")"#);
+        let expected = r#"{body} : (("parseconf"*) OR ("parse"* AND "conf"*))"#;
         assert_eq!(beginnings, expected);
-        assert!(part("conf").unwrap().beginnings.starts_with(r#"scope : "u7" AND scope : "t"#), "in code");
+        assert!(part("conf").unwrap().beginnings.starts_with(r#"scope : "t"#), "in code");
         for query in ["", "con", "parse conf", "2026", "a_b_c", "図書館", "a.b.c.d.e.f.g.h.long"] {
             assert_eq!(part(query), None, "{query}");
         }
@@ -237,9 +237,9 @@ mod tests {
             let connection = Connection::open_in_memory().unwrap();
             let schema = "CREATE VIRTUAL TABLE t USING fts5(scope, title, body, ident, tokenize='porter unicode61')";
             connection.execute_batch(schema).unwrap();
-            let beginnings = part_of_name(Scope::of_user(1), "title body ident", &query);
+            let beginnings = part_of_name(Scope::default(), "title body ident", &query);
             let beginnings = beginnings.into_iter().flat_map(|both| [both.whole, both.beginnings]);
-            for expression in expression(&Scope::of_user(1), "title body ident", &query).into_iter().chain(beginnings) {
+            for expression in expression(&Scope::default(), "title body ident", &query).into_iter().chain(beginnings) {
                 let count = "SELECT count(*) FROM t WHERE t MATCH ?1";
                 let found: i64 = connection.query_row(count, [&expression], |row| row.get(0)).unwrap();
                 prop_assert_eq!(found, 0);

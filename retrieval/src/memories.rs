@@ -63,18 +63,19 @@ pub async fn recall<P: Database>(
     vector: Option<&[f32]>,
     most: usize,
 ) -> Result<Vec<Recalled>, Failure> {
-    // An expression that matches nothing, where the query holds no word.
-    let expression = keyword::expression(&Scope::of_user(tenant.number), "body", query)
-        .unwrap_or_else(|| "scope : \"nothing\"".to_owned());
     let mut transaction = Transaction::default();
     let embeddings = transaction.query(recall::embeddings(&tenant.user));
-    let matches = transaction.query(recall::by_words(&expression, i64::from(fuse::CANDIDATES)));
+    let matches = keyword::expression(&Scope::default(), "body", query).and_then(|expression| {
+        let words = tenant.words_of_memories().existing()?;
+        Some(transaction.query(recall::by_words(words, &expression, i64::from(fuse::CANDIDATES))))
+    });
     let own = project.map(|project| transaction.query(recall::of_project(&tenant.user, project)));
     let done = transaction.commit(ports).await?;
     let embeddings = done.first(embeddings)?.unwrap_or_default();
     let known = embeddings.memories().filter(|memory| memory.is_active).collect();
     let own = own.map(|own| done.first(own)).transpose()?.flatten().unwrap_or_default();
-    let (mut ranked, best) = rank(query, known, &done.all(matches)?, vector, &own.numbers().collect());
+    let matches = matches.map(|matches| done.all(matches)).transpose()?.unwrap_or_default();
+    let (mut ranked, best) = rank(query, known, &matches, vector, &own.numbers().collect());
     ranked.truncate(most);
     read(ports, tenant, query, &ranked, best).await
 }

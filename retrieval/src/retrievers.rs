@@ -49,16 +49,18 @@ pub async fn by_keyword<P: Database>(
     tenant: &Tenant,
     search: &Search,
 ) -> Result<Vec<Candidate<ChunkRow>>, Failure> {
+    let Some(own) = tenant.words_of_chunks().existing() else { return Ok(Vec::new()) };
     let filters = &search.request.filters;
-    let scope = filters.tags.iter().fold(
-        Scope::of_user(tenant.number).kind(filters.kind.as_deref()).language(filters.language.as_deref()),
-        |scope, tag| scope.tag(tag),
-    );
+    let scope =
+        filters.tags.iter().fold(
+            Scope::default().kind(filters.kind.as_deref()).language(filters.language.as_deref()),
+            |scope, tag| scope.tag(tag),
+        );
     let query = &search.request.query;
     let Some(expression) = keyword::expression(&scope, COLUMNS, query) else { return Ok(Vec::new()) };
     let ranked = if is_narrow(filters) { RANKED * 5 } else { RANKED };
     let (sought, limit) = (sought(tenant, search), i64::from(CANDIDATES));
-    let words = store::chunks::search::by_words(sought, expression, ranked, limit)?;
+    let words = store::chunks::search::by_words(sought, own, expression, ranked, limit)?;
     let Some(Beginnings { whole, beginnings }) = keyword::part_of_name(scope, COLUMNS, query) else {
         return Ok(words.all(ports).await?.into_iter().map(candidate).collect());
     };
@@ -66,7 +68,7 @@ pub async fn by_keyword<P: Database>(
     let mut transaction = Transaction::default();
     let words = transaction.query(words);
     let beginnings =
-        transaction.query(store::chunks::search::by_words_unless(sought, whole, beginnings, ranked, limit)?);
+        transaction.query(store::chunks::search::by_words_unless(sought, own, whole, beginnings, ranked, limit)?);
     let done = transaction.commit(ports).await?;
     let candidates = |found: Vec<ScoredChunk>| found.into_iter().map(candidate).collect();
     Ok(beginnings_first(candidates(done.all(beginnings)?), candidates(done.all(words)?)))

@@ -1,12 +1,9 @@
 //! The whole product over ports in memory: real routes, real stages, real SQL.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
-use std::{
-    cell::Cell,
-    fmt::Write as _,
-    pin::Pin,
-    task::{Context, Waker},
-};
+pub mod held;
+
+use std::{cell::Cell, fmt::Write as _};
 
 use bytes::Bytes;
 use consumers::{Report, consume};
@@ -36,7 +33,7 @@ use producers::{
     schedule::{self, Schedule},
 };
 use serde_json::{Value, json};
-use test_platform::{Fate, InMemory, ready};
+use test_platform::{InMemory, ready};
 
 use crate::described;
 
@@ -62,12 +59,6 @@ fn settings() -> Settings {
         ..Settings::default()
     }
 }
-
-/// A worker in the middle of a message; polled, it works until it pauses, dies or ends.
-pub type Worker = Pin<Box<dyn Future<Output = Outcome>>>;
-
-/// A request in the middle of being answered.
-pub type HeldRequest = Pin<Box<dyn Future<Output = Answer>>>;
 
 /// An answer: status, headers, body.
 #[derive(Debug)]
@@ -157,33 +148,6 @@ impl Rig {
         answer_of(reply)
     }
 
-    /// Lets a request by the first user run up to one of its calls, where it waits while others are answered; `None`
-    /// if it has no such call.
-    pub fn hold_request(&self, method: &str, path: &str, body: &Value, call: u64) -> Option<HeldRequest> {
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("http://test{path}"))
-            .header("authorization", format!("Bearer {}", self.key))
-            .body(Bytes::from(body.to_string()))
-            .unwrap();
-        let request_id = RequestId::new(self.memory.now(), self.memory.bytes());
-        let worker = self.memory.worker("held");
-        let method = method.to_owned();
-        let mut held: HeldRequest = Box::pin(async move {
-            let (reply, summary) = handle(&worker, &settings(), request, request_id).await;
-            described::check(&method, summary.route, &reply);
-            answer_of(reply)
-        });
-        let mut calls = 0;
-        self.memory.set_fates(move || {
-            calls += 1;
-            if calls == call { Fate::Pauses } else { Fate::Works }
-        });
-        let polled = held.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        self.memory.heal();
-        if polled.is_pending() { Some(held) } else { None }
-    }
-
     /// Uploads documents; the job's id.
     pub fn upload(&self, documents: &Value) -> String {
         let answer = self.request("POST", "/api/index", &json!({ "documents": documents }));
@@ -208,39 +172,6 @@ impl Rig {
     pub fn user(&self) -> UserId {
         let me = self.request("GET", "/api/me", &Value::Null);
         UserId::parse(me.body["user_id"].as_str().unwrap()).unwrap()
-    }
-
-    /// A worker of its own at a message: it can pause in the middle while others go on.
-    pub fn worker(&self, name: &str, message: &Message) -> Worker {
-        self.worker_again(name, message, 1)
-    }
-
-    /// The same at a message that was delivered so many times.
-    pub fn worker_again(&self, name: &str, message: &Message, deliveries: u32) -> Worker {
-        let (worker, name, message) = (self.memory.worker(name), name.to_owned(), message.clone());
-        Box::pin(async move { work(&worker, &name, &message, deliveries).await.outcome })
-    }
-
-    /// Lets a worker run up to one of its calls, where it waits; `None` if it ended before.
-    pub fn hold(&self, message: &Message, call: u64) -> Option<Worker> {
-        let mut calls = 0;
-        self.memory.set_fates(move || {
-            calls += 1;
-            if calls == call { Fate::Pauses } else { Fate::Works }
-        });
-        let mut worker = self.worker("held", message);
-        let polled = worker.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        self.memory.heal();
-        if polled.is_pending() { Some(worker) } else { None }
-    }
-
-    /// The schedule in a worker of its own.
-    pub fn cron_worker(&self, name: &str, schedule: Schedule) -> Worker {
-        let worker = self.memory.worker(name);
-        Box::pin(async move {
-            let _ = tick(&worker, schedule).await;
-            Outcome::Done
-        })
     }
 
     /// Processes one message, delivered for the first time; what became of it.
@@ -341,7 +272,7 @@ impl Rig {
                 "SELECT document_id, revision, chunk_index, start, \"end\", start_line, end_line, text
                  FROM chunks
                  ORDER BY document_id, revision, chunk_index"),
-            "full_text": self.memory.look("SELECT count(*) AS rows FROM chunks_fts"),
+            "full_text": self.memory.indexed_chunks(),
             "garbage": self.memory.look("SELECT document_id, revision FROM garbage ORDER BY 1, 2"),
             "vectors": self.memory.vector_ids(),
             "objects": self.memory.object_keys().len(),

@@ -45,7 +45,7 @@ pub fn stored(product: &Product) -> Result<Stored, Error> {
              WHERE deleted_at IS NULL ORDER BY external_id",
         )?,
         counts: product.query(
-            "SELECT (SELECT count(*) FROM chunks), (SELECT count(*) FROM chunks_fts_docsize),
+            "SELECT (SELECT count(*) FROM chunks), (SELECT count(*) FROM chunks_fts_1_docsize),
                     (SELECT count(*) FROM garbage), (SELECT count(*) FROM dead_letters),
                     (SELECT count(*) FROM jobs WHERE finished_at IS NULL),
                     (SELECT count(*) FROM job_items WHERE state <> 'done')",

@@ -58,7 +58,7 @@ fn what_was_stated_is_proposed_with_its_source_and_why() {
     assert_eq!(found[0]["source"], "Claude Code, session one");
     assert!(found[0]["why"].as_str().unwrap().starts_with("you said in a session of Claude Code"), "{found:?}");
     assert_eq!(index.number("SELECT proposals AS n FROM hook_sessions"), 1);
-    assert_eq!(index.number("SELECT count(*) AS n FROM memories_fts"), 0, "a proposal is not recalled");
+    assert_eq!(index.number("SELECT memory_words AS n FROM users"), 0, "a proposal is not recalled");
     assert_eq!(index.number("SELECT count(*) AS n FROM job_items WHERE cursor IS NOT NULL"), 0, "what was said goes");
 }
 
@@ -146,7 +146,7 @@ fn who_accepts_all_has_it_at_once_but_for_corrections_and_what_claude_said() {
     assert_eq!(index.consume(Stage::Capture, item).outcome, Outcome::Done);
     let states: Vec<Value> = memories(&index).into_iter().map(|memory| memory["state"].clone()).collect();
     assert_eq!(states, ["active", "proposed", "proposed"]);
-    assert_eq!(index.number("SELECT count(*) AS n FROM memories_fts"), 1);
+    assert_eq!(index.number("SELECT count(*) AS n FROM memories_fts_1"), 1);
     assert_eq!(index.number("SELECT index_version AS n FROM users"), 1);
 }
 

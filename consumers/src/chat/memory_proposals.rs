@@ -15,7 +15,6 @@ use pipeline::{
         ports::{Clock, Database, Embedder, Random},
         transaction::Transaction,
     },
-    scope::Scope,
     secrets,
     store::{
         memories::proposals::{self, NewProposal},
@@ -88,8 +87,7 @@ pub async fn insert<P: Embedder + Clock>(
         };
         work.write(proposals::insert(claim, new));
         if accepted {
-            let scope = Scope::of_user(context.tenant.number);
-            work.write(proposals::index(claim, &proposal.id, &proposal.text, &scope));
+            work.write(proposals::index(claim, context.tenant.words_of_memories(), &proposal.id, &proposal.text));
         }
     }
     if accepted {

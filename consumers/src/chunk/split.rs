@@ -7,7 +7,10 @@
 
 use std::ops::Range;
 
-use pipeline::constants::{CHUNK_TOKENS_MAX, CHUNK_TOKENS_MIN};
+use pipeline::{
+    constants::{CHUNK_TOKENS_MAX, CHUNK_TOKENS_MIN},
+    indexed,
+};
 use text_splitter::{ChunkConfig, MarkdownSplitter, TextSplitter};
 
 use crate::tokens::TokenCounts;
@@ -28,8 +31,7 @@ impl Structure {
     pub fn of(kind: &str, media_type: &str) -> Self {
         match media_type {
             "text/markdown" | "text/html" => Self::Markdown,
-            "application/json" | "text/csv" => Self::Code,
-            _ if kind == "code" => Self::Code,
+            _ if indexed::is_code(kind, media_type) => Self::Code,
             _ => Self::Prose,
         }
     }

@@ -308,9 +308,8 @@ fn hook_latency(product: &mut Product, client: &Client) -> Result<(), Error> {
         "INSERT INTO memories (id, user_id, kind, text, hash, confidence, state, pinned, embedding, created_at)
          SELECT 'mem_' || printf('%026d', n.key), m.user_id, m.kind, n.value, hex(randomblob(32)), 1, 'active', 0,
                 m.embedding, m.created_at FROM json_each('{texts}') n, memories m WHERE m.hash <> '';
-         INSERT INTO memories_fts (rowid, scope, body)
-         SELECT m.number, 'u' || u.number, m.text FROM memories m JOIN users u ON u.id = m.user_id
-         WHERE m.text <> 'The first of many'",
+         INSERT INTO memories_fts_1 (rowid, body)
+         SELECT number, text FROM memories WHERE text <> 'The first of many'",
         texts = json!(texts).to_string().replace('\'', "''"),
     ))?;
     product.restart_workers()?;

@@ -1,5 +1,7 @@
 //! SQL as data: what a port sends to D1 and what comes back.
 
+use std::borrow::Cow;
+
 use serde::{
     Deserializer,
     de::{DeserializeOwned, Visitor},
@@ -30,8 +32,10 @@ pub enum Value {
 /// One SQL statement with its parameters `?1`, `?2`, ….
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// The SQL, never built from input.
+    /// The SQL, never built from input; `@user` stands in it for a number.
     pub sql: &'static str,
+    /// The number of the user whose full-text table it is about.
+    pub user: Option<i64>,
     /// What is bound, in order.
     pub values: Vec<Value>,
 }
@@ -39,7 +43,7 @@ pub struct Statement {
 impl Statement {
     /// Makes a statement without parameters so far.
     pub fn new(sql: &'static str) -> Self {
-        Self { sql, values: Vec::new() }
+        Self { sql, user: None, values: Vec::new() }
     }
 
     /// Binds the next parameter.
@@ -47,6 +51,19 @@ impl Statement {
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
+    }
+
+    /// The SQL as the database reads it.
+    pub fn text(&self) -> Cow<'static, str> {
+        self.filled(self.sql)
+    }
+
+    /// A text of it, with the number in its place.
+    pub fn filled<'a>(&self, sql: &'a str) -> Cow<'a, str> {
+        match self.user {
+            Some(number) => Cow::Owned(sql.replace("@user", &number.to_string())),
+            None => Cow::Borrowed(sql),
+        }
     }
 
     /// Refuses what D1 does not take: a text, parameters or a parameter beyond its limits.

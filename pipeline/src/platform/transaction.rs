@@ -23,6 +23,7 @@ use crate::{
         ports::Database,
         statement::{Rows, Statement, Value},
     },
+    store::users::words::Words,
 };
 
 /// A statement whose rows are read as `Row`: a SELECT, or a write with RETURNING.
@@ -36,6 +37,13 @@ impl<Row> Query<Row> {
     /// Makes a query without parameters so far. The SQL is never built from input.
     pub fn new(sql: &'static str) -> Self {
         Self { statement: Statement::new(sql), row: PhantomData }
+    }
+
+    /// Names the full-text table that it reads, which must be there.
+    #[must_use]
+    pub fn over(mut self, words: Words) -> Self {
+        self.statement.user = Some(words.number);
+        self
     }
 
     /// Binds the next parameter.
@@ -72,12 +80,21 @@ impl<Row: DeserializeOwned> Query<Row> {
 #[derive(Clone, Debug)]
 pub struct Write {
     statement: Statement,
+    words: Option<Words>,
 }
 
 impl Write {
     /// Makes a write without parameters so far. The SQL is never built from input.
     pub fn new(sql: &'static str) -> Self {
-        Self { statement: Statement::new(sql) }
+        Self { statement: Statement::new(sql), words: None }
+    }
+
+    /// Names the full-text table that it writes to. A transaction makes one that is not there.
+    #[must_use]
+    pub fn over(mut self, words: Words) -> Self {
+        self.statement.user = Some(words.number);
+        self.words = Some(words);
+        self
     }
 
     /// Binds the next parameter.
@@ -123,6 +140,8 @@ pub struct Written {
 #[derive(Clone, Debug, Default)]
 pub struct Transaction {
     statements: Vec<Statement>,
+    /// Full-text tables that it makes.
+    made: Vec<Words>,
     announced: Vec<Selected<ItemAnnouncement>>,
 }
 
@@ -134,6 +153,14 @@ impl Transaction {
 
     /// Adds a write; the handle reads how many rows it changed.
     pub fn write(&mut self, write: Write) -> Written {
+        if let Some(words) = write.words
+            && !self.made.contains(&words)
+        {
+            self.made.push(words);
+            for create in words.create().into_iter().flatten() {
+                self.add(create);
+            }
+        }
         Written { place: self.add(write.statement) }
     }
 

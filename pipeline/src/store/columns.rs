@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 use crate::time::Timestamp;
 
 /// Reads a boolean, which D1 keeps as a number and may return as a float.
-pub(in crate::store) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     f64::deserialize(deserializer).map(|number| number != 0.0)
 }
 

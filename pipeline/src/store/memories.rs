@@ -1,4 +1,5 @@
-//! What users want remembered, with its full-text index: the tables `memories` and `memories_fts`.
+//! What users want remembered, with its full-text index: the table `memories` and one of each
+//! user ([`words`](super::users::words)).
 //!
 //! A user has so few memories that recall looks at all of them; the embeddings lie beside the text. The index
 //! holds the active ones, under the row numbers of `memories`.
@@ -14,14 +15,20 @@ use serde::{Deserialize, Serialize};
 use crate::{
     failure::Failure,
     ids::{MemoryId, UserId},
+    indexed::IndexedRow,
     job::item::Claim,
     merge_patch::Change,
     platform::{
         statement::json,
         transaction::{Query, Write},
     },
-    scope::Scope,
-    store::{columns::flag, conditions::HELD, retention::past_retention},
+    store::{
+        columns::flag,
+        conditions::HELD,
+        retention::past_retention,
+        users::{TENANT, words::Words},
+    },
+    tenant::Tenant,
     time::{DAY, Timestamp},
     unspaced,
 };
@@ -111,22 +118,38 @@ pub fn for_session(user: &UserId, project: Option<&str>, limit: i64) -> Query<Me
 }
 
 /// Puts the active memory of this hash into the full-text index; again changes nothing.
-pub fn index(user: &UserId, hash: &str, text: &str, scope: &Scope) -> Write {
-    index_found(formatcp!("{INDEX} user_id = ?1 AND hash = ?2 AND state = 'active'"), user, hash, scope)
-        .bind(unspaced::indexed(text))
+pub fn index(user: &UserId, words: Words, hash: &str, text: &str) -> Write {
+    index_found(formatcp!("{INDEX} user_id = ?2 AND hash = ?3 AND state = 'active'"), words, text).bind(user).bind(hash)
 }
 
 /// The same for a memory that is named.
-pub fn index_named(user: &UserId, memory: &MemoryId, text: &str, scope: &Scope) -> Write {
-    index_found(formatcp!("{INDEX} user_id = ?1 AND id = ?2 AND state = 'active'"), user, memory.as_str(), scope)
-        .bind(unspaced::indexed(text))
+pub fn index_named(user: &UserId, words: Words, memory: &MemoryId, text: &str) -> Write {
+    index_found(formatcp!("{INDEX} user_id = ?2 AND id = ?3 AND state = 'active'"), words, text).bind(user).bind(memory)
 }
 
-const INDEX: &str = "INSERT OR REPLACE INTO memories_fts (rowid, scope, body)
-     SELECT number, ?3, text || ' ' || ?4 FROM memories WHERE";
+/// The beginning of what puts memories into the full-text index, each with its words as they are divided (`?1`).
+const INDEX: &str = "INSERT OR REPLACE INTO memories_fts_@user (rowid, body)
+     SELECT number, text || ' ' || ?1 FROM memories WHERE";
 
-fn index_found(sql: &'static str, user: &UserId, found_by: &str, scope: &Scope) -> Write {
-    Write::new(sql).bind(user).bind(found_by).bind(scope.terms())
+fn index_found(sql: &'static str, words: Words, text: &str) -> Write {
+    Write::new(sql).over(words).bind(unspaced::indexed(text))
+}
+
+/// Puts memories of a user into the full-text index whose rows were made anew: those that hold by now. Again it changes
+/// nothing.
+///
+/// # Errors
+/// A bug if the rows cannot be written as JSON.
+pub fn index_anew(user: &UserId, words: Words, rows: &[IndexedRow]) -> Result<Write, Failure> {
+    Ok(Write::new(
+        "INSERT OR REPLACE INTO memories_fts_@user (rowid, body)
+         SELECT m.number, m.text || ' ' || (r.value ->> 'parts')
+         FROM json_each(?1) r CROSS JOIN memories m ON m.number = r.value ->> 'id' AND m.user_id = ?2
+         WHERE m.state = 'active'",
+    )
+    .over(words)
+    .bind(json(&rows)?)
+    .bind(user))
 }
 
 /// Confirms a memory that was proposed. An embedding that could not be made leaves the one that is there.
@@ -141,13 +164,13 @@ pub fn activate(user: &UserId, memory: &MemoryId, embedding: Option<&str>) -> Wr
 }
 
 /// Lets a memory that was just confirmed take the place of what it was proposed to correct.
-pub fn supersede_confirmed(user: &UserId, memory: &MemoryId) -> [Write; 2] {
+pub fn supersede_confirmed(user: &UserId, words: Words, memory: &MemoryId) -> [Write; 2] {
     let supersede = "UPDATE memories SET state = 'superseded', pinned = 0, superseded_by = ?2
          WHERE user_id = ?1 AND state <> 'superseded' AND id = (
              SELECT supersedes FROM memories WHERE user_id = ?1 AND id = ?2 AND state = 'active')";
-    let unindex = "DELETE FROM memories_fts WHERE rowid IN (
+    let unindex = "DELETE FROM memories_fts_@user WHERE rowid IN (
              SELECT number FROM memories WHERE user_id = ?1 AND state = 'superseded' AND superseded_by = ?2)";
-    [supersede, unindex].map(|sql| Write::new(sql).bind(user).bind(memory))
+    [Write::new(supersede), Write::new(unindex).over(words)].map(|write| write.bind(user).bind(memory))
 }
 
 /// What is changed of a memory; `None` leaves a part as it is.
@@ -185,10 +208,13 @@ pub fn change(user: &UserId, memory: &MemoryId, change: &MemoryChange<'_>) -> Wr
 }
 
 /// Takes a memory out of the full-text index; to be done before [`delete`] removes its row.
-pub fn unindex(user: &UserId, memory: &MemoryId) -> Write {
-    Write::new("DELETE FROM memories_fts WHERE rowid IN (SELECT number FROM memories WHERE user_id = ?1 AND id = ?2)")
-        .bind(user)
-        .bind(memory)
+pub fn unindex(user: &UserId, words: Words, memory: &MemoryId) -> Write {
+    Write::new(
+        "DELETE FROM memories_fts_@user WHERE rowid IN (SELECT number FROM memories WHERE user_id = ?1 AND id = ?2)",
+    )
+    .over(words)
+    .bind(user)
+    .bind(memory)
 }
 
 /// Removes a memory, with its text and its embedding.
@@ -214,17 +240,21 @@ pub fn mark_recalled(claim: &Claim, memories: &[MemoryId], now: Timestamp) -> Re
         .bind(now.plus(-DAY)))
 }
 
-/// The row numbers of memories past their owners' retention; pinned ones stay.
-pub(in crate::store) const PAST_RETENTION: &str = formatcp!(
-    "SELECT old.number {OLD} AND old.pinned = 0",
+/// Memories past their owners' retention; pinned ones stay.
+const PAST_RETENTION: &str = formatcp!(
+    "{OLD} AND old.pinned = 0",
     OLD = past_retention!("memories", "old.created_at", "memory_days", "?1", "?2"),
 );
 
-/// Removes memories that are older than their owners want: from the full-text index, then the rows.
-pub fn delete_past_retention(now: Timestamp) -> [Write; 2] {
-    [
-        formatcp!("DELETE FROM memories_fts WHERE rowid IN ({PAST_RETENTION})"),
-        formatcp!("DELETE FROM memories WHERE number IN ({PAST_RETENTION})"),
-    ]
-    .map(|sql| Write::new(sql).bind(now).bind(DAY))
+/// Reads users who have memories that are older than they want, so many at most.
+pub fn owners_past_retention(now: Timestamp, limit: i64) -> Query<Tenant> {
+    Query::new(formatcp!("SELECT DISTINCT {TENANT} {PAST_RETENTION} LIMIT ?3")).bind(now).bind(DAY).bind(limit)
+}
+
+/// Removes a user's memories that are older than they want: from the full-text index, then the rows.
+pub fn delete_past_retention(user: &UserId, words: Words, now: Timestamp) -> [Write; 2] {
+    const NUMBERS: &str = formatcp!("SELECT old.number {PAST_RETENTION} AND u.id = ?3");
+    let unindex = Write::new(formatcp!("DELETE FROM memories_fts_@user WHERE rowid IN ({NUMBERS})")).over(words);
+    let delete = Write::new(formatcp!("DELETE FROM memories WHERE number IN ({NUMBERS})"));
+    [unindex, delete].map(|write| write.bind(now).bind(DAY).bind(user))
 }

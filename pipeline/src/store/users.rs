@@ -1,17 +1,17 @@
 //! Users, and a number of each that changes whenever what their searches can find does: the table `users`.
 
+pub mod words;
+
 use const_format::formatcp;
 use serde::Deserialize;
 
+use self::words::Words;
 use crate::{
     constants,
     ids::{JobId, UserId},
     job::item::Claim,
     platform::transaction::{Query, Write},
-    store::{
-        conditions::{HELD, NEXT_ITEM},
-        memories::PAST_RETENTION,
-    },
+    store::conditions::{HELD, NEXT_ITEM},
     tenant::Tenant,
     time::{DAY, MINUTE, Timestamp},
 };
@@ -21,7 +21,8 @@ pub const COUNTED_DOCUMENTS: i64 = 1_700;
 
 /// The columns of a [`Tenant`], of the table `users` under the name `u`.
 pub(in crate::store) const TENANT: &str =
-    "u.id AS user, u.number, u.index_version, u.document_count, u.profile, u.shared_namespace, u.published_at";
+    "u.id AS user, u.number, u.index_version, u.document_count, u.profile, u.shared_namespace, u.published_at,
+     u.chunk_words, u.memory_words";
 
 /// Answers and rankings that were cached before are out of reach from then on.
 const MOVE_VERSION_ON: &str = "UPDATE users SET index_version = index_version + 1";
@@ -166,13 +167,18 @@ fn bump_for(claim: &Claim, sql: &'static str) -> Write {
     claim.fenced(sql).bind(&claim.user).bind(COUNTED_DOCUMENTS)
 }
 
-/// Moves the version of every user on who has memories past their retention: to be done before
-/// [`memories::delete_past_retention`](crate::store::memories::delete_past_retention) removes them.
-pub fn bump_past_retention(now: Timestamp) -> Write {
-    Write::new(formatcp!(
-        "{MOVE_VERSION_ON}
-         WHERE id IN (SELECT user_id FROM memories WHERE number IN ({PAST_RETENTION}))"
-    ))
-    .bind(now)
-    .bind(DAY)
+/// Moves the version on for what changes no document.
+pub fn bump_version(user: &UserId) -> Write {
+    Write::new(formatcp!("{MOVE_VERSION_ON} WHERE id = ?1")).bind(user)
+}
+
+/// Removes both full-text tables of the user of this number ([`words`]) with all that is in them: for who
+/// removes all that they have. Whoever writes to one afterwards makes it anew.
+pub fn drop_words(number: i64) -> [Write; 3] {
+    let drop = |sql| Write::new(sql).over(Words::of_chunks(number, true));
+    [
+        drop("DROP TABLE IF EXISTS chunks_fts_@user"),
+        drop("DROP TABLE IF EXISTS memories_fts_@user"),
+        Write::new("UPDATE users SET chunk_words = 0, memory_words = 0 WHERE number = ?1").bind(number),
+    ]
 }

@@ -7,7 +7,7 @@ use pipeline::{
     budget::day::Budget,
     constants,
     failure::Failure,
-    ids::{MemoryId, UserId},
+    ids::MemoryId,
     merge_patch::{Change, without_defaults},
     normal_form::is_seen,
     platform::{
@@ -15,9 +15,7 @@ use pipeline::{
         transaction::Transaction,
     },
     problem::{Code, Problem, excerpt},
-    project, schema,
-    scope::Scope,
-    secrets,
+    project, schema, secrets,
     store::{
         self,
         memories::{MemoryChange, MemoryRow, WantedMemories},
@@ -200,14 +198,15 @@ pub async fn get<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
 /// `DELETE /api/memory/{id}` forgets at once, everywhere: text, embedding and full-text entry go in one
 /// transaction, and cached answers are out of reach.
 pub async fn forget<P: Database>(ports: &P, call: &Call<'_>) -> Answer {
-    forget_one(ports, &call.tenant.user, &id_of(call)?).await?;
+    forget_one(ports, &call.tenant, &id_of(call)?).await?;
     Ok(Reply::bytes(StatusCode::NO_CONTENT, "application/json", Vec::new()))
 }
 
 /// Forgets a memory of a user, if there is such a one.
-pub async fn forget_one<P: Database>(ports: &P, user: &UserId, id: &MemoryId) -> Result<(), Refusal> {
+pub async fn forget_one<P: Database>(ports: &P, tenant: &Tenant, id: &MemoryId) -> Result<(), Refusal> {
+    let user = &tenant.user;
     let mut transaction = Transaction::default();
-    transaction.write(store::memories::unindex(user, id));
+    transaction.write(store::memories::unindex(user, tenant.words_of_memories(), id));
     let deleted = transaction.write(store::memories::delete(user, id));
     transaction.write(users::bump(user));
     if transaction.commit(ports).await?.changes(deleted) == 0 {
@@ -315,12 +314,12 @@ where
     let vector = retrieval::embed_text(ports, &memory.text, call.budget).await.ok();
     let embedding = vector.as_deref().map(embedding_text::encode);
     let user = &call.tenant.user;
-    let scope = Scope::of_user(call.tenant.number);
+    let words = call.tenant.words_of_memories();
     let mut transaction = Transaction::default();
     transaction.write(store::memories::activate(user, &memory.id, embedding.as_deref()));
-    transaction.write(store::memories::index_named(user, &memory.id, &memory.text, &scope));
+    transaction.write(store::memories::index_named(user, words, &memory.id, &memory.text));
     if memory.supersedes.is_some() {
-        transaction.write_all(store::memories::supersede_confirmed(user, &memory.id));
+        transaction.write_all(store::memories::supersede_confirmed(user, words, &memory.id));
     }
     transaction.write(users::bump(user));
     let activated = transaction.query(store::memories::memory(user, &memory.id));

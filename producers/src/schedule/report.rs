@@ -27,6 +27,8 @@ pub struct Report {
     pub expired: u64,
     /// What its owner did not want to keep any longer.
     pub retention: Removed,
+    /// Full-text rows that went from tables that all users shared into their owners' own.
+    pub words_moved: usize,
 }
 
 /// The first failure of several steps.

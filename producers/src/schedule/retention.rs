@@ -13,16 +13,19 @@ use pipeline::{
         documents::{self, delete::Cause},
         memories, users,
     },
+    tenant::Tenant,
     time::Timestamp,
 };
 use serde::Serialize;
 
 use crate::remove;
 
-/// Documents, and conversations, that one run looks at.
+/// Documents, conversations, and owners of memories, that one run looks at.
 const AT_ONCE: i64 = 10;
-/// D1 queries that removing a document or a conversation takes at most.
+/// D1 queries that removing a document, a conversation or a user's memories takes at most.
 const QUERIES_OF_ONE: u64 = 6;
+/// D1 queries that look for documents and conversations.
+const LOOKS: u64 = 2;
 
 /// What one run removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -41,15 +44,27 @@ where
     P: Database + Queue + Meter + Clock + Random,
 {
     let now = ports.now();
-    let mut removed = Removed { memories: remove_memories(ports, now).await?, ..Removed::default() };
+    let mut removed = Removed::default();
+    let has_queries_left = || ports.asked().queries_left() >= QUERIES_OF_ONE;
+    let full = usize::try_from(AT_ONCE).unwrap_or(0);
+    let owners = memories::owners_past_retention(now, AT_ONCE).all(ports).await?;
+    let mut is_more = owners.len() == full;
+    for owner in owners {
+        if ports.asked().queries_left() < QUERIES_OF_ONE + LOOKS {
+            is_more = true;
+            break;
+        }
+        removed.memories += remove_memories(ports, &owner, now).await?;
+    }
+    if ports.asked().queries_left() < LOOKS {
+        return Ok((removed, true));
+    }
     let mut looks = Transaction::default();
     let old_documents = looks.query(documents::delete::past_retention(now, AT_ONCE));
     let old_conversations = looks.query(conversations::past_retention(now, AT_ONCE));
     let found = looks.commit(ports).await?;
     let (old_documents, old_conversations) = (found.all(old_documents)?, found.all(old_conversations)?);
-    let has_queries_left = || ports.asked().queries_left() >= QUERIES_OF_ONE;
-    let full = usize::try_from(AT_ONCE).unwrap_or(0);
-    let mut is_more = old_documents.len() == full || old_conversations.len() == full;
+    is_more |= old_documents.len() == full || old_conversations.len() == full;
     for old in old_documents {
         if !has_queries_left() {
             is_more = true;
@@ -69,10 +84,10 @@ where
 }
 
 /// Pinned memories stay.
-async fn remove_memories<P: Database>(ports: &P, now: Timestamp) -> Result<u64, Failure> {
-    let [words, rows] = memories::delete_past_retention(now);
+async fn remove_memories<P: Database>(ports: &P, owner: &Tenant, now: Timestamp) -> Result<u64, Failure> {
+    let [words, rows] = memories::delete_past_retention(&owner.user, owner.words_of_memories(), now);
     let mut transaction = Transaction::default();
-    transaction.write(users::bump_past_retention(now));
+    transaction.write(users::bump_version(&owner.user));
     transaction.write(words);
     let removed = transaction.write(rows);
     Ok(transaction.commit(ports).await?.changes(removed))
@@ -80,7 +95,11 @@ async fn remove_memories<P: Database>(ports: &P, now: Timestamp) -> Result<u64, 
 
 #[cfg(test)]
 mod tests {
-    use pipeline::time::{DAY, MILLISECOND, Timestamp};
+    use pipeline::{
+        ids::UserId,
+        store::users::words::Words,
+        time::{DAY, MILLISECOND, Timestamp},
+    };
     use serde_json::json;
     use test_platform::{InMemory, ready};
 
@@ -106,7 +125,10 @@ mod tests {
              VALUES (1, 'mem_1', 'usr_00000000000000000000000000', 'fact', 'one', 'a', 1, 'active', 0, 0),
                     (2, 'mem_2', 'usr_00000000000000000000000000', 'fact', 'two', 'b', 1, 'active', 1, 0)",
         );
-        memory.change("INSERT INTO memories_fts (rowid, scope, body) SELECT number, 'u1', text FROM memories");
+        let (user, words) = (UserId::parse("usr_00000000000000000000000000").unwrap(), Words::of_memories(1, false));
+        for (hash, text) in [("a", "one"), ("b", "two")] {
+            ready(memories::index(&user, words, hash, text).run(&memory)).unwrap();
+        }
         // From the time 0 to a moment after midnight of the third day.
         memory.advance(3 * DAY + MILLISECOND - memory.now().since(Timestamp::from_milliseconds(0)));
         memory
@@ -155,7 +177,7 @@ mod tests {
         memory.change(r#"UPDATE users SET profile = '{"retention": {"memory_days": 1}}'"#);
         assert_eq!(ready(enforce_retention(&memory)).unwrap().0.memories, 1);
         assert_eq!(memory.look("SELECT id FROM memories"), [json!({ "id": "mem_2" })]);
-        assert_eq!(memory.look("SELECT rowid AS number FROM memories_fts"), [json!({ "number": 2 })]);
+        assert_eq!(memory.look("SELECT rowid AS number FROM memories_fts_1"), [json!({ "number": 2 })]);
         assert_eq!(version(&memory), 1, "cached answers from before are not given again");
         assert_eq!(ready(enforce_retention(&memory)).unwrap().0.memories, 0);
         assert_eq!(version(&memory), 1);

@@ -10,7 +10,7 @@ use pipeline::{
 };
 
 use super::{
-    aggregate_usage, archive_conversations, archive_usage, eviction, expiry,
+    aggregate_usage, archive_conversations, archive_usage, eviction, expiry, own_words,
     report::{FirstFailure, Report},
     retention, sweep,
     trigger::{Schedule, SchedulePorts},
@@ -28,6 +28,7 @@ enum Step {
     Retention,
     ArchiveConversations,
     RetryPurges,
+    OwnWords,
 }
 
 /// The query that takes steps off the note.
@@ -35,7 +36,7 @@ const QUERIES_TO_NOTE: u64 = 1;
 
 impl Step {
     /// In the order in which due ones run: what always ends first, what may take many invocations last.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::WakeAndFinish,
         Self::RetryPurges,
         Self::Aggregate,
@@ -45,13 +46,14 @@ impl Step {
         Self::CountAndEvict,
         Self::Retention,
         Self::ArchiveConversations,
+        Self::OwnWords,
     ];
 
     /// What a trigger makes due.
     const fn due(schedule: Schedule) -> &'static [Self] {
         match schedule {
             Schedule::Frequent => &[],
-            Schedule::Hourly => &[Self::WakeAndFinish, Self::Aggregate, Self::Evict],
+            Schedule::Hourly => &[Self::WakeAndFinish, Self::Aggregate, Self::Evict, Self::OwnWords],
             Schedule::Daily => &[
                 Self::WakeAndFinish,
                 Self::RetryPurges,
@@ -78,6 +80,7 @@ impl Step {
             Self::RetryPurges => sweep::QUERIES_TO_RETRY_PURGES,
             Self::Expire => expiry::QUERIES,
             Self::Evict | Self::CountAndEvict => eviction::QUERIES,
+            Self::OwnWords => own_words::QUERIES,
         }
     }
 
@@ -109,6 +112,11 @@ impl Step {
             Self::ArchiveConversations => {
                 let done = failures.keep(archive_conversations::enqueue_idle(ports).await).unwrap_or_default();
                 report.archived = done.0;
+                return done.1;
+            }
+            Self::OwnWords => {
+                let done = failures.keep(own_words::move_shared(ports).await).unwrap_or_default();
+                report.words_moved = done.0;
                 return done.1;
             }
         }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, limits::Limit};
 /// More than the product has.
 const STATEMENTS: usize = 1_000;
 
-const MIGRATIONS: [&str; 24] = [
+const MIGRATIONS: [&str; 25] = [
     include_str!("../../../migrations/0001_users_and_keys.sql"),
     include_str!("../../../migrations/0002_jobs_and_documents.sql"),
     include_str!("../../../migrations/0003_chunks.sql"),
@@ -38,6 +38,7 @@ const MIGRATIONS: [&str; 24] = [
     include_str!("../../../migrations/0024_lines.sql"),
     include_str!("../../../migrations/0026_blobs.sql"),
     include_str!("../../../migrations/0027_projects.sql"),
+    include_str!("../../../migrations/0028_own_words.sql"),
 ];
 
 thread_local! {

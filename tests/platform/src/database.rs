@@ -60,6 +60,20 @@ impl InMemory {
         rows.rows.iter().map(|row| serde_json::from_str(row.get()).expect("a row is JSON")).collect()
     }
 
+    /// Full-text rows of chunks, in all users' own tables.
+    ///
+    /// # Panics
+    /// If the database does not answer.
+    #[expect(clippy::expect_used, reason = "a database in memory answers")]
+    pub fn indexed_chunks(&self) -> i64 {
+        let numbers = self.look("SELECT number FROM users WHERE chunk_words = 1");
+        let count = |user: &Json| {
+            let sql = format!("SELECT count(*) FROM chunks_fts_{}", user["number"]);
+            self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0)).expect("a table of a user's own")
+        };
+        numbers.iter().map(count).sum()
+    }
+
     /// Lets the database be full at so many bytes.
     pub fn set_database_bytes(&self, bytes: u64) {
         self.database_bytes.set(Some(bytes));
@@ -105,7 +119,7 @@ impl InMemory {
     fn execute(&self, statement: &Statement) -> Result<Rows, Failure> {
         let bug = |error: rusqlite::Error| Failure::bug(format!("{error} in {}", statement.sql));
         let sql = self.watched.text_of(statement.sql);
-        let mut prepared = self.connection.prepare_cached(&sql).map_err(|error| {
+        let mut prepared = self.connection.prepare_cached(&statement.filled(&sql)).map_err(|error| {
             self.watched.note_broken(statement.sql, &sql, &error);
             bug(error)
         })?;

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     quietly,
-    rig::{Rig, Worker},
+    rig::{Rig, held::Worker},
 };
 
 /// The longest an invocation lives: a worker that paused longer is gone.

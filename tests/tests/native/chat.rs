@@ -299,7 +299,7 @@ fn memories_are_remembered_once_recalled_corrected_and_forgotten() {
     let id = corrected.body["id"].as_str().unwrap();
     assert_eq!(rig.request("DELETE", &format!("/api/memory/{id}"), &Value::Null).status, 204);
     assert!(recall("deploy%20key").is_empty());
-    assert!(rig.memory.look("SELECT rowid FROM memories_fts WHERE memories_fts MATCH 'week'").is_empty());
+    assert!(rig.memory.look("SELECT rowid FROM memories_fts_1 WHERE memories_fts_1 MATCH 'week'").is_empty());
     assert_eq!(rig.request("DELETE", &format!("/api/memory/{id}"), &Value::Null).status, 404);
 }
 

@@ -85,6 +85,9 @@ fn an_answer_that_was_made_while_vectors_were_not_shown_is_not_given_again() {
 #[test]
 fn a_job_that_ends_while_a_search_is_at_work_does_not_make_it_complete() {
     let rig = Rig::new(1);
+    // Whoever has nothing so far is not looked for.
+    rig.upload(&json!([{"external_id": "winds.md", "content": "about winds"}]));
+    rig.drain();
     let token = upload(&rig, "about tides").body["consistency_token"].clone();
     rig.memory.change("UPDATE job_items SET state = 'done'");
     // The job ends when the search has looked, before it has answered.
@@ -92,7 +95,8 @@ fn a_job_that_ends_while_a_search_is_at_work_does_not_make_it_complete() {
     rig.memory.note_statements();
     let mut has_ended = false;
     rig.memory.set_fates(move || {
-        let has_looked = meanwhile.noted_statements().iter().any(|statement| statement.contains("chunks_fts MATCH"));
+        let has_looked =
+            meanwhile.noted_statements().iter().any(|statement| statement.contains("chunks_fts_@user MATCH"));
         if has_looked && !has_ended {
             meanwhile.change("UPDATE jobs SET finished_at = 1");
             has_ended = true;
@@ -100,7 +104,7 @@ fn a_job_that_ends_while_a_search_is_at_work_does_not_make_it_complete() {
         Fate::Works
     });
     assert_eq!(freshness(&rig, &token, "keyword"), "partial");
-    assert_eq!(rig.memory.look("SELECT finished_at FROM jobs"), [json!({ "finished_at": 1 })]);
+    assert_eq!(rig.memory.look("SELECT DISTINCT finished_at FROM jobs"), [json!({ "finished_at": 1 })]);
     assert_eq!(freshness(&rig, &token, "keyword"), "complete", "the next search begins after it");
 }
 

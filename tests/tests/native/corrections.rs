@@ -20,7 +20,7 @@ fn correct(rig: &Rig, text: &str, corrected: &str) -> Answer {
 fn holding(rig: &Rig) -> Vec<String> {
     let rows = rig.memory.look("SELECT text FROM memories WHERE state <> 'superseded' ORDER BY text");
     let indexed = rig.memory.look(
-        "SELECT (SELECT count(*) FROM memories_fts) AS indexed,
+        "SELECT (SELECT count(*) FROM memories_fts_1) AS indexed,
                 (SELECT count(*) FROM memories WHERE state = 'active') AS active",
     );
     assert_eq!(indexed[0]["indexed"], indexed[0]["active"]);

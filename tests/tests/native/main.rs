@@ -41,6 +41,7 @@ mod openai;
 mod order;
 mod outage;
 mod outages;
+mod own_words;
 mod plan;
 mod poison;
 mod profile;

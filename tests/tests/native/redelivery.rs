@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use test_platform::{Fate, ready};
 use tests::{
     report,
-    rig::{Rig, Worker, prose},
+    rig::{Rig, held::Worker, prose},
 };
 
 const SEED: u64 = 7;

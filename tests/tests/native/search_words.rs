@@ -96,9 +96,8 @@ fn memories_without_spaces_are_recalled_by_their_words() {
 fn what_an_earlier_version_indexed_is_found_as_it_was() {
     let rig = indexed(&[("ja", "図書館"), ("en", "A library.")]);
     rig.memory.run_script(
-        "DELETE FROM chunks_fts;
-         INSERT INTO chunks_fts (rowid, scope, title, body, ident)
-         SELECT c.id, 'u' || u.number, '', c.text, '' FROM chunks c JOIN users u ON u.id = c.user_id",
+        "DELETE FROM chunks_fts_1;
+         INSERT INTO chunks_fts_1 (rowid, scope, title, body, ident) SELECT id, '', '', text, '' FROM chunks",
     );
     assert_eq!(by_words(&rig, "図書館"), ["ja"]);
     assert_eq!(by_words(&rig, "library"), ["en"]);

@@ -17,7 +17,7 @@ use producers::api::sessions::{
 };
 use serde_json::{Value, json};
 use test_platform::{Fate, Script, ready};
-use tests::rig::{Rig, Worker};
+use tests::rig::{Rig, held::Worker};
 
 /// A user with two documents, a memory that is in every prompt and a profile, in a session of theirs.
 struct Meeting {

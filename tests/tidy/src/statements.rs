@@ -137,10 +137,18 @@ fn owner(path: &str) -> String {
     module.map_or_else(|| path.to_owned(), |module| format!("{STORE}{module}"))
 }
 
-/// The tables that the migrations create.
+/// The tables that the migrations create, and those that the store makes for each user, named up to their number.
 fn tables(sources: &Sources) -> BTreeSet<String> {
     let migrations = sources.texts().filter(|(path, _)| path.starts_with("migrations/"));
-    migrations.flat_map(|(_, text)| names_after(text, &["CREATE TABLE", "CREATE VIRTUAL TABLE"])).collect()
+    let of_migrations = migrations.flat_map(|(_, text)| created(text));
+    let store = sources.shipped().filter(|(path, _)| path.starts_with(STORE));
+    let of_users = store.flat_map(|(_, file)| syntax::literals(file)).flat_map(|literal| created(&literal.text));
+    of_migrations.chain(of_users).collect()
+}
+
+/// The tables that a statement creates.
+fn created(sql: &str) -> Vec<String> {
+    names_after(sql, &["CREATE TABLE", "CREATE VIRTUAL TABLE"])
 }
 
 /// The tables that a statement writes.
@@ -257,6 +265,21 @@ mod tests {
         let found = tables_of_several_owners(&sources);
         assert_eq!(found.len(), 1);
         assert!(found[0].what.contains("jobs is written by pipeline/src/store/jobs, pipeline/src/store/usage"));
+    }
+
+    #[test]
+    fn a_table_of_each_user_with_two_owners_is_found() {
+        let create = "const A: &str = \"CREATE VIRTUAL TABLE IF NOT EXISTS words_@user USING fts5 (text)\";";
+        let sources = sources::of([
+            MIGRATION,
+            ("pipeline/src/store/users/words.rs", create),
+            ("pipeline/src/store/jobs.rs", "const B: &str = \"INSERT INTO words_@user (text) VALUES (?1)\";"),
+            ("pipeline/src/store/usage.rs", "const C: &str = \"DELETE FROM words_@user\";"),
+            ("pipeline/src/store/keys.rs", "const D: &str = \"DELETE FROM words\";"),
+        ]);
+        let found = tables_of_several_owners(&sources);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].what.contains("words_ is written by pipeline/src/store/jobs, pipeline/src/store/usage"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     filters::Filters,
     ids::{ChunkRow, DocumentId, JobId, UserId},
     platform::{statement::json, transaction::Query},
-    store::columns::pack_of,
+    store::{columns::pack_of, users::words::Words},
     time::Timestamp,
 };
 
@@ -65,8 +65,8 @@ macro_rules! by_words {
         // chunk that holds one of the words would be a row read.
         formatcp!(
             "SELECT {READ}
-             FROM (SELECT rowid, -rank AS score FROM chunks_fts
-                   WHERE chunks_fts MATCH ?1 AND rank MATCH 'bm25(0.0, 3.0, 1.0, 1.0)' {CONDITION}
+             FROM (SELECT rowid, -rank AS score FROM chunks_fts_@user
+                   WHERE chunks_fts_@user MATCH ?1 AND rank MATCH 'bm25(0.0, 3.0, 1.0, 1.0)' {CONDITION}
                    ORDER BY rank LIMIT ?2) f
              CROSS JOIN chunks c ON c.id = f.rowid
              CROSS JOIN documents d ON d.user_id = c.user_id AND d.id = c.document_id
@@ -125,11 +125,12 @@ pub struct ScoredChunk {
 /// A bug if the filters cannot be written as JSON.
 pub fn by_words(
     sought: Sought<'_>,
+    words: Words,
     expression: String,
     ranked: i64,
     limit: i64,
 ) -> Result<Query<ScoredChunk>, Failure> {
-    ranked_by_words(by_words!(SCORED, ""), sought, expression, ranked, limit)
+    ranked_by_words(by_words!(SCORED, ""), sought, words, expression, ranked, limit)
 }
 
 /// The same for an expression that is of use only where nothing matches another: `unless`, which the user's chunks
@@ -139,13 +140,14 @@ pub fn by_words(
 /// A bug if the filters cannot be written as JSON.
 pub fn by_words_unless(
     sought: Sought<'_>,
+    words: Words,
     unless: String,
     expression: String,
     ranked: i64,
     limit: i64,
 ) -> Result<Query<ScoredChunk>, Failure> {
-    let sql = by_words!(SCORED, "AND NOT EXISTS (SELECT 1 FROM chunks_fts WHERE chunks_fts MATCH ?9)");
-    Ok(ranked_by_words(sql, sought, expression, ranked, limit)?.bind(unless))
+    let sql = by_words!(SCORED, "AND NOT EXISTS (SELECT 1 FROM chunks_fts_@user WHERE chunks_fts_@user MATCH ?9)");
+    Ok(ranked_by_words(sql, sought, words, expression, ranked, limit)?.bind(unless))
 }
 
 /// The same, read at once: for who ranks them anew by what they say.
@@ -154,11 +156,12 @@ pub fn by_words_unless(
 /// A bug if the filters cannot be written as JSON.
 pub fn read_by_words(
     sought: Sought<'_>,
+    words: Words,
     expression: String,
     ranked: i64,
     limit: i64,
 ) -> Result<Query<FoundChunk>, Failure> {
-    ranked_by_words(by_words!(FOUND, ""), sought, expression, ranked, limit)
+    ranked_by_words(by_words!(FOUND, ""), sought, words, expression, ranked, limit)
 }
 
 /// How many chunks match an expression.
@@ -172,11 +175,13 @@ pub struct MatchCount {
 ///
 /// # Errors
 /// A bug if the expressions cannot be written as JSON.
-pub fn counts(expressions: &[String], most: i64) -> Result<Query<MatchCount>, Failure> {
+pub fn counts(words: Words, expressions: &[String], most: i64) -> Result<Query<MatchCount>, Failure> {
     Ok(Query::new(
-        "SELECT (SELECT count(*) FROM (SELECT 1 FROM chunks_fts WHERE chunks_fts MATCH wanted.value LIMIT ?2)) AS count
+        "SELECT (SELECT count(*) FROM (
+                    SELECT 1 FROM chunks_fts_@user WHERE chunks_fts_@user MATCH wanted.value LIMIT ?2)) AS count
          FROM json_each(?1) wanted ORDER BY wanted.key",
     )
+    .over(words)
     .bind(json(&expressions)?)
     .bind(most))
 }
@@ -184,11 +189,13 @@ pub fn counts(expressions: &[String], most: i64) -> Result<Query<MatchCount>, Fa
 fn ranked_by_words<Row>(
     sql: &'static str,
     sought: Sought<'_>,
+    words: Words,
     expression: String,
     ranked: i64,
     limit: i64,
 ) -> Result<Query<Row>, Failure> {
     Ok(Query::new(sql)
+        .over(words)
         .bind(expression)
         .bind(ranked)
         .bind(sought.user)

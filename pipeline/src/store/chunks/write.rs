@@ -4,10 +4,12 @@ use const_format::formatcp;
 use serde::Serialize;
 
 use crate::{
-    ids::{ChunkRow, DocumentId},
+    failure::Failure,
+    ids::{ChunkRow, DocumentId, UserId},
+    indexed::IndexedRow,
     job::item::Claim,
-    platform::{parameters::JsonRows, transaction::Write},
-    store::{conditions::HELD, documents::superseded::Purged},
+    platform::{parameters::JsonRows, statement::json, transaction::Write},
+    store::{conditions::HELD, documents::superseded::Purged, users::words::Words},
 };
 
 /// A chunk that is to be inserted, with what its full-text row says.
@@ -31,8 +33,8 @@ pub struct NewChunk<'a> {
     pub end_line: Option<i64>,
     /// The text.
     pub text: &'a str,
-    /// The terms that cut a query down to what it may and should see.
-    pub scope: String,
+    /// The terms that cut a query down to what it should see.
+    pub scope: &'a str,
     /// Its document's title, and the symbols it defines, with their parts.
     pub title: String,
     /// The parts of its words: of identifiers, and of sentences without spaces.
@@ -46,13 +48,17 @@ const LATEST_OF_PACK: &str = "json_each(?3) r
 
 /// Inserts chunks ([`NewChunk`]s) of documents that still want their revision, the full-text rows first: a chunk
 /// that is there already has its own. A repeat changes nothing.
-pub fn insert(claim: &Claim, chunks: &JsonRows) -> Vec<Write> {
-    let of_array = |array| [INSERT_WORDS, INSERT_CHUNKS].map(|sql| claim.fenced(sql).bind(array).bind(&claim.user));
+pub fn insert(claim: &Claim, words: Words, chunks: &JsonRows) -> Vec<Write> {
+    let of_array = |array| {
+        let [into_words, into_chunks] =
+            [INSERT_WORDS, INSERT_CHUNKS].map(|sql| claim.fenced(sql).bind(array).bind(&claim.user));
+        [into_words.over(words), into_chunks]
+    };
     chunks.arrays().flat_map(of_array).collect()
 }
 
 const INSERT_WORDS: &str = formatcp!(
-    "INSERT INTO chunks_fts (rowid, scope, title, body, ident)
+    "INSERT INTO chunks_fts_@user (rowid, scope, title, body, ident)
              SELECT r.value ->> 'id', r.value ->> 'scope', r.value ->> 'title', r.value ->> 'text', r.value ->> 'ident'
              FROM {LATEST_OF_PACK} AND {HELD}
                AND NOT EXISTS (SELECT 1 FROM chunks WHERE chunks.id = r.value ->> 'id')"
@@ -74,11 +80,29 @@ const CHUNKS_OF_PURGED: &str = formatcp!(
              WHERE {HELD}"
 );
 
-/// Removes the chunks of purged revisions, their full-text rows first.
-pub fn purge(claim: &Claim, purged: &Purged) -> [Write; 2] {
-    [
-        formatcp!("DELETE FROM chunks_fts WHERE rowid IN ({CHUNKS_OF_PURGED})"),
+/// Puts chunks of a user into their full-text table whose rows were made anew: those that are there by now and not in
+/// it.
+///
+/// # Errors
+/// A bug if the rows cannot be written as JSON.
+pub fn index_anew(user: &UserId, words: Words, rows: &[IndexedRow]) -> Result<Write, Failure> {
+    Ok(Write::new(
+        "INSERT INTO chunks_fts_@user (rowid, scope, title, body, ident)
+         SELECT c.id, r.value ->> 'scope', r.value ->> 'title', c.text, r.value ->> 'parts'
+         FROM json_each(?1) r CROSS JOIN chunks c ON c.id = r.value ->> 'id' AND c.user_id = ?2
+         WHERE NOT EXISTS (SELECT 1 FROM chunks_fts_@user own WHERE own.rowid = c.id)",
+    )
+    .over(words)
+    .bind(json(&rows)?)
+    .bind(user))
+}
+
+/// Removes the chunks of purged revisions, their full-text rows first, if there are any.
+pub fn purge(claim: &Claim, words: Option<Words>, purged: &Purged) -> Vec<Write> {
+    let [of_words, of_chunks] = [
+        formatcp!("DELETE FROM chunks_fts_@user WHERE rowid IN ({CHUNKS_OF_PURGED})"),
         formatcp!("DELETE FROM chunks WHERE id IN ({CHUNKS_OF_PURGED})"),
     ]
-    .map(|sql| claim.fenced(sql).bind(purged.rows()).bind(ChunkRow::PER_ITEM))
+    .map(|sql| claim.fenced(sql).bind(purged.rows()).bind(ChunkRow::PER_ITEM));
+    words.map(|words| of_words.over(words)).into_iter().chain([of_chunks]).collect()
 }

@@ -15,7 +15,10 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    store::{columns::pack_of, conditions::HELD},
+    store::{
+        columns::{flag, pack_of},
+        conditions::HELD,
+    },
 };
 
 /// The latest revision of a document, as it is to be chunked.
@@ -36,8 +39,11 @@ pub struct LatestRevision {
     pub media_type: String,
     /// Words to filter by (JSON).
     pub tags: String,
-    /// The number of its owner, used in full-text scopes.
+    /// The number of its owner, after which their full-text table is named.
     pub user_number: i64,
+    /// There is one of their chunks.
+    #[serde(deserialize_with = "flag")]
+    pub chunk_words: bool,
 }
 
 /// Reads the documents of the claimed pack that still want its revision: others were deleted, or uploaded again.
@@ -47,7 +53,7 @@ pub struct LatestRevision {
 pub fn wanted_of_pack(claim: &Claim) -> Result<Query<LatestRevision>, Failure> {
     let ids: Vec<&DocumentId> = claim.documents.iter().map(|document| &document.id).collect();
     Ok(Query::new(formatcp!(
-        "SELECT d.id, d.latest AS revision, u.number AS user_number,
+        "SELECT d.id, d.latest AS revision, u.number AS user_number, u.chunk_words,
                 {TITLE}, {TYPE}, {LANGUAGE}, {MEDIA_TYPE}, {TAGS}
          FROM json_each(?1) wanted
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = wanted.value

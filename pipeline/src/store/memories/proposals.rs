@@ -13,8 +13,7 @@ use crate::{
         statement::json,
         transaction::{Query, Write},
     },
-    scope::Scope,
-    store::conditions::HELD,
+    store::{conditions::HELD, users::words::Words},
     time::Timestamp,
     unspaced,
 };
@@ -127,14 +126,14 @@ pub fn proposed(user: &UserId, limit: i64) -> Query<MemoryRow> {
 }
 
 /// Puts a proposal that is active at once into the full-text index; again changes nothing.
-pub fn index(claim: &Claim, memory: &MemoryId, text: &str, scope: &Scope) -> Write {
+pub fn index(claim: &Claim, words: Words, memory: &MemoryId, text: &str) -> Write {
     claim
         .fenced(formatcp!(
-            "INSERT OR REPLACE INTO memories_fts (rowid, scope, body)
-             SELECT number, ?4, text || ' ' || ?5 FROM memories WHERE id = ?3 AND state = 'active'
+            "INSERT OR REPLACE INTO memories_fts_@user (rowid, body)
+             SELECT number, text || ' ' || ?4 FROM memories WHERE id = ?3 AND state = 'active'
                AND {HELD}"
         ))
+        .over(words)
         .bind(memory)
-        .bind(scope.terms())
         .bind(unspaced::indexed(text))
 }

@@ -10,6 +10,7 @@ use crate::{
     failure::Failure,
     ids::UserId,
     platform::{statement::json, transaction::Query},
+    store::users::words::Words,
 };
 
 /// The embeddings of a user's memories, in two texts: see [`memories`](Self::memories).
@@ -144,24 +145,26 @@ pub struct WordMatch {
 }
 
 /// Reads the memories that match a full-text expression, the best first.
-pub fn by_words(expression: &str, limit: i64) -> Query<WordMatch> {
+pub fn by_words(words: Words, expression: &str, limit: i64) -> Query<WordMatch> {
     Query::new(
-        "SELECT rowid AS number, -bm25(memories_fts, 0.0, 1.0) AS score FROM memories_fts WHERE memories_fts MATCH ?1
-         ORDER BY 2 DESC LIMIT ?2",
+        "SELECT rowid AS number, -bm25(memories_fts_@user) AS score FROM memories_fts_@user
+         WHERE memories_fts_@user MATCH ?1 ORDER BY 2 DESC LIMIT ?2",
     )
+    .over(words)
     .bind(expression)
     .bind(limit)
 }
 
 /// Reads a user's active memories that match a full-text expression, the best first.
-pub fn matching(user: &UserId, expression: String, limit: i64) -> Query<MemoryRow> {
+pub fn matching(user: &UserId, words: Words, expression: String, limit: i64) -> Query<MemoryRow> {
     Query::new(formatcp!(
         "SELECT {MEMORY} FROM (
-             SELECT rowid AS row, rank AS place FROM memories_fts
-             WHERE memories_fts MATCH ?2 AND rank MATCH 'bm25(0.0, 1.0)' ORDER BY rank LIMIT ?3) found
+             SELECT rowid AS row, rank AS place FROM memories_fts_@user
+             WHERE memories_fts_@user MATCH ?2 ORDER BY rank LIMIT ?3) found
          CROSS JOIN memories ON number = found.row
          WHERE user_id = ?1 AND state = 'active' ORDER BY found.place"
     ))
+    .over(words)
     .bind(user)
     .bind(expression)
     .bind(limit)

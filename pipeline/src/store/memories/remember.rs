@@ -11,6 +11,7 @@ use crate::{
     constants,
     ids::{MemoryId, UserId},
     platform::transaction::{Query, Write},
+    store::users::words::Words,
     time::Timestamp,
 };
 
@@ -21,6 +22,8 @@ pub struct NewMemoryRow<'a> {
     pub id: &'a MemoryId,
     /// Whose it is.
     pub user: &'a UserId,
+    /// The words of their memories.
+    pub words: Words,
     /// What is remembered.
     pub text: &'a str,
     /// Of its text.
@@ -104,12 +107,13 @@ fn correct_last(new: &NewMemoryRow<'_>) -> [Write; 3] {
            AND {ALLOWED}"
     );
     let unindex = formatcp!(
-        "DELETE FROM memories_fts WHERE rowid IN (
+        "DELETE FROM memories_fts_@user WHERE rowid IN (
              SELECT number FROM memories
              WHERE user_id = ?1 AND state = 'superseded' AND id = (SELECT supersedes FROM memories WHERE {SAID_AGAIN}))
            AND {ALLOWED}"
     );
-    [note, supersede, unindex].map(|sql| Write::new(sql).bind(new.user).bind(new.hash).bind(new.supersedes))
+    [Write::new(note), Write::new(supersede), Write::new(unindex).over(new.words)]
+        .map(|write| write.bind(new.user).bind(new.hash).bind(new.supersedes))
 }
 
 /// Lets the memory take the place of the one it is said to correct, if that is allowed.
@@ -119,11 +123,11 @@ fn correct_named(new: &NewMemoryRow<'_>) -> [Write; 2] {
              superseded_by = coalesce((SELECT id FROM memories WHERE user_id = ?1 AND hash = ?2), ?4)
          WHERE user_id = ?1 AND id = ?3 AND {ALLOWED}"
     );
-    let unindex = "DELETE FROM memories_fts WHERE rowid IN (
+    let unindex = "DELETE FROM memories_fts_@user WHERE rowid IN (
                        SELECT number FROM memories WHERE user_id = ?1 AND id = ?2 AND state = 'superseded')";
     [
         Write::new(supersede).bind(new.user).bind(new.hash).bind(new.supersedes).bind(new.id),
-        Write::new(unindex).bind(new.user).bind(new.supersedes),
+        Write::new(unindex).over(new.words).bind(new.user).bind(new.supersedes),
     ]
 }
 

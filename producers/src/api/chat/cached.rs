@@ -54,6 +54,8 @@ mod tests {
             profile: None,
             shared_namespace: None,
             published_at: Timestamp::from_milliseconds(0),
+            chunk_words: false,
+            memory_words: false,
         };
         let name =
             |tenant: &Tenant, message: &str, ask: &Ask| key(tenant, message, ask, &Catalogue::default()).unwrap();

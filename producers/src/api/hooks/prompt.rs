@@ -86,21 +86,28 @@ async fn look<P: Database>(
     subjects: Subjects,
 ) -> Result<Found, Failure> {
     let user = &call.tenant.user;
-    let scope = Scope::of_user(call.tenant.number);
+    let scope = Scope::default();
     let words = || subjects.iter().map(|subject| subject.word.as_str());
     let expressions: Vec<String> =
         words().map(|word| keyword::any_of(&scope, COLUMNS, std::iter::once(word))).collect();
     let mut look = Transaction::default();
     let known = look.query(hook_sessions::session(user, session));
-    let counts = look.query(search::counts(&expressions, COUNTED)?);
-    let memories = look.query(recall::matching(user, keyword::any_of(&scope, "body", words()), MEMORIES));
+    let of_chunks = call.tenant.words_of_chunks().existing();
+    let counts = of_chunks.map(|own| search::counts(own, &expressions, COUNTED)).transpose()?;
+    let counts = counts.map(|counts| look.query(counts));
+    let memories = call
+        .tenant
+        .words_of_memories()
+        .existing()
+        .map(|own| look.query(recall::matching(user, own, keyword::any_of(&scope, "body", words()), MEMORIES)));
     let done = look.commit(ports).await?;
-    let counts: Vec<i64> = done.all::<MatchCount>(counts)?.into_iter().map(|row| row.count).collect();
+    let counts = counts.map(|counts| done.all(counts)).transpose()?.unwrap_or_default();
+    let counts: Vec<i64> = counts.into_iter().map(|MatchCount { count }| count).collect();
     let known: HookSession = done.first(known)?.unwrap_or_default();
     Ok(Found {
         session: HookSession { project: input.project.clone().or(known.project), ..known },
         subjects: subjects.counted(&counts, call.tenant.document_count),
-        memories: done.all(memories)?,
+        memories: memories.map(|memories| done.all(memories)).transpose()?.unwrap_or_default(),
     })
 }
 
@@ -145,12 +152,12 @@ async fn places<P: Database>(ports: &P, call: &Call<'_>, found: &Found) -> Resul
     if !subjects.may_be_found() {
         return Ok(Vec::new());
     }
-    let scope = Scope::of_user(call.tenant.number);
+    let Some(own) = call.tenant.words_of_chunks().existing() else { return Ok(Vec::new()) };
     let held = subjects.iter().filter(|subject| subject.chunks > 0).map(|subject| subject.word.as_str());
-    let expression = keyword::any_of(&scope, COLUMNS, held);
+    let expression = keyword::any_of(&Scope::default(), COLUMNS, held);
     let filters = Filters::default();
     let sought = Sought { user: &call.tenant.user, filters: &filters, after: None };
-    let chunks = search::read_by_words(sought, expression, RANKED, CHUNKS)?.all(ports).await?;
+    let chunks = search::read_by_words(sought, own, expression, RANKED, CHUNKS)?.all(ports).await?;
     // Of a document its best chunk stands for it.
     let mut documents = HashSet::new();
     let best = chunks.into_iter().filter(|chunk| documents.insert(chunk.document_id.clone()));

@@ -14,7 +14,6 @@ use pipeline::{
     },
     problem::{Code, Problem},
     project, schema,
-    scope::Scope,
     store::{
         self,
         memories::{
@@ -105,6 +104,7 @@ impl Checked {
         NewMemoryRow {
             id,
             user: &tenant.user,
+            words: tenant.words_of_memories(),
             text: &self.text,
             hash: &self.hash,
             kind: self.kind.as_deref(),
@@ -198,7 +198,7 @@ where
     let id = MemoryId::new(ports.now(), ports.bytes());
     let embedding = vector.as_deref().map(embedding_text::encode);
     let row = new.row(tenant, &id, embedding.as_deref(), ports.now());
-    let (transaction, places) = transaction(tenant, &row, known.as_ref());
+    let (transaction, places) = transaction(&row, known.as_ref());
     let done = transaction.commit(ports).await?;
     if done.changes(places.inserted) == 0 {
         return Err(refusal(&done, &places, &new)?.into());
@@ -260,7 +260,7 @@ struct Places {
 
 /// What is corrected, the memory, its words; then what else is remembered: of two that are alike and come at the same
 /// time, the second sees the first.
-fn transaction(tenant: &Tenant, row: &NewMemoryRow<'_>, known: Option<&MemoryRow>) -> (Transaction, Places) {
+fn transaction(row: &NewMemoryRow<'_>, known: Option<&MemoryRow>) -> (Transaction, Places) {
     let NewMemoryRow { user, hash, .. } = *row;
     let mut work = Transaction::default();
     if let Some(known) = known {
@@ -269,7 +269,7 @@ fn transaction(tenant: &Tenant, row: &NewMemoryRow<'_>, known: Option<&MemoryRow
     let before = work.query(rows::of_hash(user, hash));
     work.write_all(rows::correct(row));
     let inserted = work.write(rows::insert(row));
-    work.write(store::memories::index(user, hash, row.text, &Scope::of_user(tenant.number)));
+    work.write(store::memories::index(user, row.words, hash, row.text));
     if row.supersedes.is_some() || known.is_some() {
         work.write(rows::delete_oldest_superseded(user));
     }

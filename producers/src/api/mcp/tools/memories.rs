@@ -246,7 +246,7 @@ pub async fn forget<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Forget) 
         )
     };
     let memory_id = MemoryId::parse(&asked.memory_id).ok_or_else(missing)?;
-    match memories::forget_one(ports, &call.tenant.user, &memory_id).await {
+    match memories::forget_one(ports, &call.tenant, &memory_id).await {
         Err(Refusal::Problem(_)) => return Err(missing().into()),
         done => done?,
     }

@@ -3,7 +3,7 @@
 //! As measured (docs/retrieval.md), the symbol's name and its camelCase parts in the weighted title
 //! column are worth .02 to .04 nDCG on code.
 
-use pipeline::identifiers;
+use crate::identifiers;
 
 /// Definitions one chunk's title names.
 const NAMES: usize = 8;
