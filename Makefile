@@ -30,10 +30,10 @@ check: ## format, clippy and the native tests of what changed, in under a minute
 test: build ## run every test and end with a count
 	@local/setup/test.sh
 
-eval: build ## nDCG@10 and R@10 on the sets of EVAL_DATA=../shared/data (SETS=scifact,cosqa to choose)
-	@target/debug/friend-dev eval
+eval: build ## nDCG@10, R@10, costs on the sets of EVAL_DATA=../shared/data, against grep (SETS=scifact,cosqa JSON=1)
+	@target/debug/friend-dev eval $(if $(JSON),--json)
 
-eval-answers: build ## answers to known questions: right, refused, cited, invented (EXCERPTS=1: no model; EVERY=5; JSON=1)
+eval-answers: build ## answers to known questions: right, refused, cited, invented (EXCERPTS=1: no model, EVERY=5)
 	@target/debug/friend-dev eval-answers $(if $(EXCERPTS),--excerpts) $(if $(JSON),--json)
 
 bench: release ## CPU, speed, Free-plan cost (QUICK=1: fewer; CPU=1 ROWS=chat, UPLOADS=1, HOOKS=1: that alone; JSON=1)

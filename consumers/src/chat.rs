@@ -38,6 +38,7 @@ pub mod stop;
 pub mod summarise;
 pub mod thinking;
 pub mod write;
+pub mod written;
 
 use std::borrow::Cow;
 
@@ -48,7 +49,8 @@ use self::{
     prompt::{ClientParts, Parts, Prompt},
     publisher::Attempt,
     route::Choice,
-    write::{Failed, RoutedTurn, Unwritten},
+    write::RoutedTurn,
+    written::{Failed, Unwritten},
 };
 use crate::tokens;
 use pipeline::{

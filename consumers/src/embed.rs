@@ -6,10 +6,12 @@
 //! 2. takes the vectors that were made of the same texts before ([`kept`]), and cuts the other chunks into windows the
 //!    model can read whole, as many as the day's neurons allow;
 //! 3. reserves the neurons, calls the model, and pools the windows' vectors;
-//! 4. puts the vectors into R2, keeps those that may come back, and moves the item on.
+//! 4. puts the vectors into R2, keeps those that may come back, and beside its chunk those of the windows where it has
+//!    several, and moves the item on.
 //!
 //! Sends on: embed again while chunks are left, then upsert.
 
+mod embedded_chunk;
 mod kept;
 
 use pipeline::{
@@ -30,11 +32,14 @@ use pipeline::{
         statement::json,
         transaction::Transaction,
     },
-    store::{self, chunks::read::ChunkToEmbed},
+    store::{
+        self,
+        chunks::{read::ChunkToEmbed, write::ChunkWindows},
+    },
     vectors,
 };
 
-use self::kept::Kept;
+use self::{embedded_chunk::EmbeddedChunk, kept::Kept};
 use retrieval::windows::{self, Payer, Window};
 
 /// Runs the stage. See the module for its steps.
@@ -60,10 +65,11 @@ where
     // One message never needs more than a user's share, or it would wait for ever.
     cut_to_neurons(&mut plan, left.min(allowances.user_neurons()));
     let embedded = run_model(ports, claim, &chunks, &plan, &kept).await?;
-    let last = embedded.last().map_or(cursor.next, |(row, _)| *row);
+    let last = embedded.last().map_or(cursor.next, |chunk| chunk.id);
     // The upsert stage reads only slices of claims that were completed; the schedule removes others.
     let key = object_keys::vectors(&claim.user, claim.item, &claim.token);
-    ports.put(&key, vectors::encode(EMBEDDING.dimensions, &embedded), PutIf::Always).await?;
+    let pooled: Vec<(ChunkRow, Vec<f32>)> = embedded.iter().map(|chunk| (chunk.id, chunk.vector.clone())).collect();
+    ports.put(&key, vectors::encode(EMBEDDING.dimensions, &pooled), PutIf::Always).await?;
     let more = embedded.len() < chunks.len();
     let slices = [cursor.slices, vec![claim.token.clone()]].concat();
     let next = if more {
@@ -75,6 +81,10 @@ where
     let progress = Progress { chunks_passed: passed, ..Progress::default() };
     let mut work = Transaction::default();
     work.write_all(kept.keep(claim, &chunks, &embedded, ports.now())?);
+    let windows: Vec<ChunkWindows> = embedded.iter().filter_map(EmbeddedChunk::windows).collect();
+    if !windows.is_empty() {
+        work.write(store::chunks::write::keep_windows(claim, &windows)?);
+    }
     complete(ports, claim, work, &progress, next).await
 }
 
@@ -88,7 +98,7 @@ fn plan(chunks: &[ChunkToEmbed], most: usize, kept: &Kept) -> Vec<Vec<Window>> {
     let mut plan = Vec::new();
     let mut total = 0;
     for chunk in chunks.iter().take(most) {
-        if kept.vector(chunk.id).is_some() {
+        if kept.chunk(chunk.id).is_some() {
             plan.push(Vec::new());
             continue;
         }
@@ -127,7 +137,7 @@ async fn run_model<P>(
     chunks: &[ChunkToEmbed],
     plan: &[Vec<Window>],
     kept: &Kept,
-) -> Result<Vec<(ChunkRow, Vec<f32>)>, Failure>
+) -> Result<Vec<EmbeddedChunk>, Failure>
 where
     P: Embedder + Database + KeyValue + Deployment + Meter + Clock,
 {
@@ -144,13 +154,13 @@ where
         .iter()
         .zip(plan)
         .map(|(chunk, windows)| {
-            if let Some(vector) = kept.vector(chunk.id) {
-                return (chunk.id, vector.clone());
+            if let Some(kept) = kept.chunk(chunk.id) {
+                return kept.clone();
             }
             let (own, others) = rest.split_at(windows.len().min(rest.len()));
             rest = others;
             let pieces: Vec<usize> = windows.iter().map(|window| window.pieces).collect();
-            (chunk.id, windows::pool(own, &pieces))
+            EmbeddedChunk::of(chunk.id, &chunk.text, own, &pieces)
         })
         .collect())
 }
@@ -183,6 +193,24 @@ mod tests {
         let few = first_message(constants::WINDOWS_PER_MESSAGE + 1);
         assert_eq!(few.1, constants::WINDOWS_PER_MESSAGE);
         assert_eq!(first_message(3 * constants::WINDOWS_PER_MESSAGE), few);
+    }
+
+    /// The mean of its windows is what Vectorize has; a search compares the best hits by the windows themselves.
+    #[test]
+    fn a_chunk_of_several_windows_has_their_vectors_beside_it() {
+        let index = Index::new();
+        let long = "Ships sail in autumn, and whales sing in the deep. ".repeat(60);
+        index.publish(index.upload(&[("long.md", &long), ("short.md", "ships sail")]));
+        let windows = index.memory.look(
+            "SELECT d.external_id AS name, c.windows FROM chunks c JOIN documents d ON d.id = c.document_id
+             ORDER BY c.id",
+        );
+        let of = |name: &str| -> Vec<Option<usize>> {
+            let rows = windows.iter().filter(|row| row["name"] == name);
+            rows.map(|row| row["windows"].as_str().map(str::len)).collect()
+        };
+        assert_eq!(of("short.md"), [None]);
+        assert!(of("long.md").contains(&Some(2 * EMBEDDING.dimensions)), "{:?}", of("long.md"));
     }
 
     #[test]

@@ -10,7 +10,8 @@ worker=$1 wasm=$2 script=$3
 most_wasm=${4:-4000000} most_compressed=3000000
 
 # A Worker that was built in a hurry has the names of its functions, which one that is deployed has not.
-names=$(node_modules/node/bin/node -e 'const module = new WebAssembly.Module(require("fs").readFileSync(process.argv[1]));
+names=$(node_modules/node/bin/node -e '
+    const module = new WebAssembly.Module(require("fs").readFileSync(process.argv[1]));
     const names = WebAssembly.Module.customSections(module, "name");
     console.log(names.reduce((sum, section) => sum + section.byteLength, 0))' "$wasm")
 bytes=$(($(wc -c <"$wasm") - names))

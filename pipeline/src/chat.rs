@@ -10,3 +10,4 @@ pub mod profile;
 pub mod prompt;
 pub mod tools;
 pub mod turn;
+pub mod verdict;

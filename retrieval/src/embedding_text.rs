@@ -24,6 +24,11 @@ pub fn encode(vector: &[f32]) -> String {
     steps(vector, STEPS).map(character).collect()
 }
 
+/// Vectors as text, one behind the other.
+pub fn encode_all(vectors: &[Vec<f32>]) -> String {
+    vectors.iter().map(|vector| encode(vector)).collect()
+}
+
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from -28 to 28 around a character")]
 fn character(steps: i32) -> char {
     char::from((i32::from(NOTHING) + steps) as u8)
@@ -89,6 +94,20 @@ impl Direction {
         is_whole.then(|| self.cosine_to(steps(&values, STEPS)))
     }
 
+    /// Its cosine to the nearest of several embeddings as [`encode_all`] writes them; `None` for what is none.
+    pub fn best_cosine(&self, kept: &str) -> Option<f64> {
+        let dimensions = self.steps.len();
+        if kept.is_empty() || dimensions == 0 || !kept.len().is_multiple_of(dimensions) {
+            return None;
+        }
+        let mut best = f64::NEG_INFINITY;
+        for window in kept.as_bytes().chunks_exact(dimensions) {
+            let steps = window.iter().map(|character| i32::from(*character) - i32::from(NOTHING));
+            best = best.max(self.cosine_to(steps));
+        }
+        Some(best)
+    }
+
     fn cosine_to(&self, other: impl Iterator<Item = i32>) -> f64 {
         let (mut product, mut square) = (0, 0);
         for (one, other) in iter::zip(&self.steps, other) {
@@ -132,6 +151,9 @@ mod tests {
         let direction = Direction::of(&[2.0, 0.0]);
         assert!((direction.cosine(&encode(&[0.5, 0.0])).unwrap() - 1.0).abs() < 1e-9);
         assert!(direction.cosine(&encode(&[0.0, 0.0])).unwrap().abs() < 1e-9);
+        let windows = encode_all(&[vec![0.0, 1.0], vec![0.5, 0.0]]);
+        assert!((direction.best_cosine(&windows).unwrap() - 1.0).abs() < 1e-9);
+        assert_eq!((direction.best_cosine(""), direction.best_cosine("###")), (None, None));
         assert_eq!((direction.cosine(""), direction.cosine("###"), direction.cosine("AACAPw==")), (None, None, None));
     }
 

@@ -12,6 +12,7 @@ pub mod cache;
 pub mod embedding_text;
 pub mod fuse;
 pub mod keyword;
+pub mod late;
 pub mod memories;
 pub mod relevance;
 pub mod request;
@@ -20,7 +21,10 @@ pub mod score;
 pub mod windows;
 pub mod word_pieces;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+};
 
 use futures_util::future::join;
 use pipeline::{
@@ -36,7 +40,9 @@ pub use pipeline::store::chunks::search::FoundChunk;
 
 use self::{
     cache::{NewEntries, Ranked, RankedHits},
+    embedding_text::Direction,
     fuse::{Candidate, Fused, PARAMETERS},
+    retrievers::Arm,
     score::Best,
 };
 pub use self::{
@@ -140,18 +146,20 @@ where
     let mode = search.request.mode;
     let wants_words = mode != Mode::Vector;
     let words =
-        async { if wants_words { retrievers::by_keyword(ports, tenant, search).await } else { Ok(Vec::new()) } };
+        async { if wants_words { retrievers::by_keyword(ports, tenant, search).await } else { Ok(Arm::default()) } };
     let meaning = async {
         if mode == Mode::Keyword {
-            return Ok((Vec::new(), NewEntries::default()));
+            return Ok((Arm::default(), Vec::new(), NewEntries::default()));
         }
         let (vector, new_entries) = vector.await?;
-        Ok::<_, Failure>((retrievers::by_vector(ports, tenant, search, &vector).await?, new_entries))
+        Ok::<_, Failure>((retrievers::by_vector(ports, tenant, search, &vector).await?, vector, new_entries))
     };
     let (words, meaning) = join(words, meaning).await;
     let mut words = words?;
-    let (dense, new_entries, mode) = if let Ok((dense, new_entries)) = meaning {
-        (dense, new_entries, mode)
+    let (dense, new_entries, mode) = if let Ok((mut dense, vector, new_entries)) = meaning {
+        dense.windows.extend(mem::take(&mut words.windows));
+        late::rescore(&Direction::of(&vector), &dense.windows, &mut dense.hits);
+        (dense.hits, new_entries, mode)
     } else {
         // Degraded: words alone, also for who asked for meaning alone.
         if !wants_words {
@@ -159,6 +167,7 @@ where
         }
         (Vec::new(), NewEntries::default(), Mode::Keyword)
     };
+    let words = words.hits;
     let mut fused = combine(search, mode, &words, &dense);
     fused.retain(|hit| hit.by_keyword || relevant.is_none_or(|least| hit.cosine.is_some_and(|cosine| cosine >= least)));
     let best = match mode {

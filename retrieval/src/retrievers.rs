@@ -3,7 +3,7 @@
 //! Both end in the condition of visibility of [`store::chunks::search`]: what Vectorize or a cache says of a chunk is
 //! nothing until D1 confirms it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use pipeline::{
     constants,
@@ -17,7 +17,7 @@ use pipeline::{
     scope::Scope,
     store::{
         self,
-        chunks::search::{FoundChunk, FoundVector, ScoredChunk, Sought},
+        chunks::search::{FIRST, FoundChunk, FoundVector, ScoredChunk, Sought},
     },
     tenant::Tenant,
     time::{DAY, Timestamp},
@@ -34,8 +34,26 @@ use crate::{
 /// Full-text rows ranked before it is asked which are visible: some may be of revisions on their way out.
 const RANKED: i64 = 200;
 
-fn candidate(found: ScoredChunk) -> Candidate<ChunkRow> {
-    Candidate { id: found.id, score: found.score, is_code: found.is_code != 0 }
+/// What one way of finding chunks found.
+#[derive(Debug, Default)]
+pub struct Arm {
+    /// The chunks, best first.
+    pub hits: Vec<Candidate<ChunkRow>>,
+    /// Of the first of them the vectors of their windows, as text, where they have several.
+    pub windows: BTreeMap<ChunkRow, Option<String>>,
+}
+
+impl Arm {
+    fn of(found: Vec<ScoredChunk>) -> Self {
+        let mut arm = Self::default();
+        for (place, chunk) in found.into_iter().enumerate() {
+            arm.hits.push(Candidate { id: chunk.id, score: chunk.score, is_code: chunk.is_code != 0 });
+            if place < FIRST {
+                arm.windows.insert(chunk.id, chunk.windows);
+            }
+        }
+        arm
+    }
 }
 
 fn sought<'a>(tenant: &'a Tenant, search: &'a Search) -> Sought<'a> {
@@ -44,12 +62,8 @@ fn sought<'a>(tenant: &'a Tenant, search: &'a Search) -> Sought<'a> {
 
 /// Chunks that hold the query's words, best first; of a name in code that no chunk holds those before all others that
 /// hold what begins as it does.
-pub async fn by_keyword<P: Database>(
-    ports: &P,
-    tenant: &Tenant,
-    search: &Search,
-) -> Result<Vec<Candidate<ChunkRow>>, Failure> {
-    let Some(own) = tenant.words_of_chunks().existing() else { return Ok(Vec::new()) };
+pub async fn by_keyword<P: Database>(ports: &P, tenant: &Tenant, search: &Search) -> Result<Arm, Failure> {
+    let Some(own) = tenant.words_of_chunks().existing() else { return Ok(Arm::default()) };
     let filters = &search.request.filters;
     let scope =
         filters.tags.iter().fold(
@@ -57,12 +71,12 @@ pub async fn by_keyword<P: Database>(
             |scope, tag| scope.tag(tag),
         );
     let query = &search.request.query;
-    let Some(expression) = keyword::expression(&scope, COLUMNS, query) else { return Ok(Vec::new()) };
+    let Some(expression) = keyword::expression(&scope, COLUMNS, query) else { return Ok(Arm::default()) };
     let ranked = if is_narrow(filters) { RANKED * 5 } else { RANKED };
     let (sought, limit) = (sought(tenant, search), i64::from(CANDIDATES));
     let words = store::chunks::search::by_words(sought, own, expression, ranked, limit)?;
     let Some(Beginnings { whole, beginnings }) = keyword::part_of_name(scope, COLUMNS, query) else {
-        return Ok(words.all(ports).await?.into_iter().map(candidate).collect());
+        return Ok(Arm::of(words.all(ports).await?));
     };
     // One request for both.
     let mut transaction = Transaction::default();
@@ -70,8 +84,10 @@ pub async fn by_keyword<P: Database>(
     let beginnings =
         transaction.query(store::chunks::search::by_words_unless(sought, own, whole, beginnings, ranked, limit)?);
     let done = transaction.commit(ports).await?;
-    let candidates = |found: Vec<ScoredChunk>| found.into_iter().map(candidate).collect();
-    Ok(beginnings_first(candidates(done.all(beginnings)?), candidates(done.all(words)?)))
+    let (beginnings, words) = (Arm::of(done.all(beginnings)?), Arm::of(done.all(words)?));
+    let mut windows = words.windows;
+    windows.extend(beginnings.windows);
+    Ok(Arm { hits: beginnings_first(beginnings.hits, words.hits), windows })
 }
 
 /// The columns that hold words.
@@ -100,7 +116,7 @@ pub async fn by_vector<P: Database + VectorIndex>(
     tenant: &Tenant,
     search: &Search,
     vector: &[f32],
-) -> Result<Vec<Candidate<ChunkRow>>, Failure> {
+) -> Result<Arm, Failure> {
     let namespace = tenant.namespace();
     let filter = vector_filter(&search.request.filters, namespace.owner())?;
     let matches = ports.query(namespace.name(), vector, constants::VECTOR_TOP_K, filter).await?;
@@ -111,10 +127,10 @@ pub async fn by_vector<P: Database + VectorIndex>(
         })
         .collect();
     if found.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Arm::default());
     }
     let found = store::chunks::search::by_vectors(sought(tenant, search), &found)?.all(ports).await?;
-    Ok(found.into_iter().map(candidate).collect())
+    Ok(Arm::of(found))
 }
 
 /// What Vectorize's metadata indexes can narrow down by themselves; to one owner, where others' vectors lie beside

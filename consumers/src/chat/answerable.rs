@@ -28,6 +28,8 @@ pub enum Gap {
     Unnamed(String),
     /// What was found is about something else.
     Elsewhere,
+    /// What a model wrote does not stand, and no source holds all that was asked about.
+    Unsure,
 }
 
 /// What keeps a question from being answered; `None` if nothing does.
@@ -36,9 +38,9 @@ pub fn gap(question: &str, sources: &[Source], evidence: &Evidence) -> Option<Ga
     if let Some(unnamed) = unnamed {
         return Some(Gap::Unnamed(as_written(question, unnamed.text()).to_owned()));
     }
-    let subjects: Vec<String> = Subjects::of(question).iter().map(|subject| subject.word.clone()).collect();
+    let subjects = subjects(question);
     let is_near = sources.iter().any(|source| source.similarity.is_some_and(|cosine| cosine >= NEAR));
-    let is_held = evidence.texts().iter().any(|text| is_about(text, &subjects));
+    let is_held = evidence.texts().iter().any(|text| held(text, &subjects) >= HELD);
     (!is_near && !is_held).then_some(Gap::Elsewhere)
 }
 
@@ -48,9 +50,20 @@ fn is_named(asked: &Assertion, evidence: &Evidence) -> bool {
     is_small || evidence.texts().iter().any(|text| text.whole().holds(asked))
 }
 
+/// True where one source holds every word that a question is about.
+pub fn is_covered(question: &str, evidence: &Evidence) -> bool {
+    let subjects = subjects(question);
+    evidence.texts().iter().any(|text| held(text, &subjects) >= 1.0)
+}
+
+fn subjects(question: &str) -> Vec<String> {
+    Subjects::of(question).iter().map(|subject| subject.word.clone()).collect()
+}
+
+/// The share of what a question is about that a text holds.
 #[expect(clippy::cast_precision_loss, reason = "counts of words")]
-fn is_about(text: &Text, subjects: &[String]) -> bool {
-    subjects.is_empty() || text.whole().words().count(subjects) as f64 / subjects.len() as f64 >= HELD
+fn held(text: &Text, subjects: &[String]) -> f64 {
+    if subjects.is_empty() { 1.0 } else { text.whole().words().count(subjects) as f64 / subjects.len() as f64 }
 }
 
 /// A word as its question spells it, which was found in lower case.
@@ -82,6 +95,15 @@ mod tests {
         assert_eq!(gap_of("How long do queues hold messages, in 2 words?", text, None), None);
         assert_eq!(gap_of("What is error 4006 of queues?", text, None), Some(Gap::Unnamed("4006".to_owned())));
         assert_eq!(gap_of("What does hold_all() do?", text, None), Some(Gap::Unnamed("hold_all".to_owned())));
+    }
+
+    #[test]
+    fn a_question_is_covered_where_one_source_holds_all_of_it() {
+        let hits = ["Queues hold messages for 24 hours.", "A batch has 100 messages."];
+        let hits = hits.map(|text| sources::tests::hit("notes.md", text, Some(0.9)));
+        let evidence = Evidence::new(&sources::relevant("messages", hits.into()), &[], std::iter::empty());
+        assert!(is_covered("How long do queues hold messages?", &evidence));
+        assert!(!is_covered("How many messages of a batch do queues hold?", &evidence), "two hold it together");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub mod evidence;
 pub mod meaning;
 pub mod parts;
 
-use pipeline::chat::turn::{CheckedSentence, Support, Supporting, Verdict};
+use pipeline::chat::verdict::{CheckedSentence, Support, Supporting, Verdict};
 use retrieval::keyword;
 
 use super::citations;

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use pipeline::chat::turn::{CheckedSentence, Citation, Support};
+use pipeline::chat::{
+    turn::Citation,
+    verdict::{CheckedSentence, Support},
+};
 
 use super::sources::Source;
 

@@ -6,7 +6,8 @@ use pipeline::{
         client::ClientAsk,
         generation::Role,
         tools::{CalledFunction, ToolCall},
-        turn::{CheckedSentence, Detail, Routed, Spent, TurnAnswer, Unanswered, Verdict},
+        turn::{Detail, Routed, Spent, TurnAnswer, Unanswered},
+        verdict::{CheckedSentence, Verdict},
     },
     failure::FailureKind,
     platform::ports::Embedder,
@@ -22,7 +23,7 @@ use super::{
     prompt::Prompt,
     route::Choice,
     sources::Source,
-    write::{Failed, Written},
+    written::{Failed, Written},
 };
 
 /// Stands before an answer to a question about facts for which nothing was found.
@@ -180,20 +181,27 @@ impl Grounds<'_> {
     fn for_people(&self, text: String, Checked { sentences, verdict }: Checked) -> Composed {
         let must_be_found = self.must_be_found();
         if must_be_found && matches!(verdict, Verdict::Unsupported | Verdict::Nothing) {
-            let Cited { text: excerpts, citations } = self.excerpts();
-            return Composed {
-                text: excerpts,
-                citations,
-                verdict: Verdict::Unsupported,
-                draft: Some(text),
-                ..Composed::default()
-            };
+            return self.instead_of(text);
         }
         let mark = if must_be_found { MARK } else { "" };
         let Marked { cited, sentences } = citations::cite(&text, &sentences, self.sources(), mark);
         let text =
             if self.says_nothing_was_found() { format!("{}\n\n{}", self.nothing(), cited.text) } else { cited.text };
         Composed { text, citations: cited.citations, verdict, sentences, ..Composed::default() }
+    }
+
+    /// What is shown where a draft does not stand: what the sources say, if one of them holds all that was asked about.
+    /// Otherwise nothing speaks for an answer being there at all.
+    fn instead_of(&self, draft: String) -> Composed {
+        let request = &self.context.turn.request;
+        let question = context::query(self.context);
+        let (verdict, Cited { text, citations }) = if answerable::is_covered(&question, self.evidence) {
+            (Verdict::Unsupported, self.excerpts())
+        } else {
+            let nearest = fallback::unknown(&Gap::Unsure, request.is_by_guest(), &question, self.sources());
+            (Verdict::Unknown, nearest)
+        };
+        Composed { text, citations, verdict, draft: Some(draft), ..Composed::default() }
     }
 
     /// Where there is nothing to hold an answer against, nothing is known of it.

@@ -64,8 +64,9 @@ pub fn unknown(gap: &Gap, is_by_guest: bool, question: &str, sources: &[Source])
     let lead = match gap {
         Gap::Unnamed(name) => format!("I do not know: nothing in {place} mentions “{name}”."),
         Gap::Elsewhere => format!("I do not know: I found nothing in {place} that answers this."),
+        Gap::Unsure => format!("I do not know: I found nothing in {place} that surely answers this."),
     };
-    let quotes = quoted(question, sources, NEAREST);
+    let quotes = quoted(question, sources, if *gap == Gap::Unsure { QUOTED } else { NEAREST });
     let nearest = if quotes.citations.is_empty() { "" } else { " What comes nearest:" };
     Cited { text: format!("{lead}{nearest}{}", quotes.text), ..quotes }
 }

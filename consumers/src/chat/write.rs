@@ -22,46 +22,8 @@ use super::{
     publisher::{Attempt, QUERIES_TO_END, Shown, StreamPublisher},
     route::Choice,
     thinking,
+    written::{Failed, Unwritten, Written},
 };
-
-/// What a model made of a prompt.
-#[derive(Debug)]
-pub struct Written {
-    /// The answer, without thoughts.
-    pub text: String,
-    /// The model.
-    pub model: String,
-    /// What it calls.
-    pub calls: Vec<CalledFunction>,
-    /// What it took.
-    pub spent: Spent,
-    /// Why it ended: `stop`, `length` or `tool_calls`.
-    pub finish: &'static str,
-}
-
-/// Why no model answered.
-#[derive(Debug)]
-pub enum Unwritten {
-    /// Nobody wants the answer any more.
-    Unwanted,
-    /// Every model failed.
-    Failed(Failed),
-}
-
-/// How every model failed.
-#[derive(Debug)]
-pub struct Failed {
-    /// The last failure, or the one that says most.
-    pub failure: Failure,
-    /// What those took that were asked and wrote nothing that can be read.
-    pub spent: Spent,
-}
-
-impl From<Failure> for Unwritten {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(Failed { failure, spent: Spent::default() })
-    }
-}
 
 /// Most tokens of an answer: the caller's wish within the route's limit.
 pub fn max_tokens(ask: &Ask, route: &Route) -> u32 {
@@ -131,19 +93,6 @@ where
 
 /// The failure of a turn that no model can answer.
 const NO_MODEL: &str = "no model of the route takes the question";
-
-impl Failed {
-    fn add(&mut self, other: Self) {
-        self.spent.prompt_tokens += other.spent.prompt_tokens;
-        self.spent.completion_tokens += other.spent.completion_tokens;
-        self.spent.neurons += other.spent.neurons;
-        // A passing failure says more than that a model is unknown.
-        let is_telling = matches!(other.failure.kind, FailureKind::Transient | FailureKind::Exhausted);
-        if self.failure.kind != FailureKind::Transient || is_telling {
-            self.failure = other.failure;
-        }
-    }
-}
 
 /// The models of the route that can read the prompt, and answer as the question wants it. Words of a client that are
 /// too long are read by none: what it may say does not hang on which of them is well.

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use super::embedded_chunk::EmbeddedChunk;
 use pipeline::{
     failure::Failure,
     fingerprint,
@@ -19,7 +20,6 @@ use pipeline::{
     },
     time::Timestamp,
 };
-use retrieval::embedding_text;
 
 /// Digits of a fingerprint: enough to tell the texts of a few revisions apart.
 const DIGITS: usize = 24;
@@ -29,8 +29,8 @@ const DIGITS: usize = 24;
 pub struct Kept {
     /// What their vectors are kept under; nothing for those whose vectors are not kept.
     fingerprints: HashMap<ChunkRow, String>,
-    /// The vectors that are there.
-    vectors: HashMap<ChunkRow, Vec<f32>>,
+    /// The chunks whose vectors are there.
+    chunks: HashMap<ChunkRow, EmbeddedChunk>,
 }
 
 impl Kept {
@@ -51,17 +51,16 @@ impl Kept {
         let found = kept_vectors::find(&claim.user, &documents, &blobs, &wanted)?.all(ports).await?;
         let found: HashMap<&str, &str> =
             found.iter().map(|kept| (kept.fingerprint.as_str(), kept.vector.as_str())).collect();
-        let vector = |(row, fingerprint): (&ChunkRow, &String)| {
-            let text = found.get(fingerprint.as_str())?;
-            Some((*row, embedding_text::decode(text, EMBEDDING.dimensions)?))
+        let chunk = |(row, fingerprint): (&ChunkRow, &String)| {
+            Some((*row, EmbeddedChunk::from_text(*row, found.get(fingerprint.as_str())?)?))
         };
-        let vectors = fingerprints.iter().filter_map(vector).collect();
-        Ok(Self { fingerprints, vectors })
+        let chunks = fingerprints.iter().filter_map(chunk).collect();
+        Ok(Self { fingerprints, chunks })
     }
 
-    /// The vector of a chunk, if it is known.
-    pub fn vector(&self, chunk: ChunkRow) -> Option<&Vec<f32>> {
-        self.vectors.get(&chunk)
+    /// A chunk, if its vectors are known.
+    pub fn chunk(&self, chunk: ChunkRow) -> Option<&EmbeddedChunk> {
+        self.chunks.get(&chunk)
     }
 
     /// Keeps these vectors of the first chunks.
@@ -69,15 +68,15 @@ impl Kept {
         &self,
         claim: &Claim,
         chunks: &[ChunkToEmbed],
-        embedded: &[(ChunkRow, Vec<f32>)],
+        embedded: &[EmbeddedChunk],
         now: Timestamp,
     ) -> Result<Vec<Write>, Failure> {
         let mut runs: Vec<KeptRun<'_>> = Vec::new();
-        for (chunk, (_, vector)) in chunks.iter().zip(embedded) {
+        for (chunk, embedded) in chunks.iter().zip(embedded) {
             let Some((fingerprint, blob)) = self.fingerprints.get(&chunk.id).zip(chunk.blob.as_deref()) else {
                 continue;
             };
-            let vector = (fingerprint.as_str(), embedding_text::encode(vector));
+            let vector = (fingerprint.as_str(), embedded.as_text());
             match runs.last_mut().filter(|run| *run.document == chunk.document_id) {
                 Some(run) => run.vectors.push(vector),
                 None => runs.push(KeptRun {
@@ -108,6 +107,28 @@ mod tests {
         let before = index.memory.embedded();
         index.publish(index.push(&[(name, text)]));
         index.memory.embedded() - before
+    }
+
+    /// The windows of all chunks that are current.
+    fn windows(index: &Index) -> Vec<serde_json::Value> {
+        let rows = index.memory.look(
+            "SELECT c.windows FROM chunks c JOIN documents d ON d.id = c.document_id AND d.current = c.revision
+             ORDER BY c.id",
+        );
+        rows.into_iter().map(|row| row["windows"].clone()).collect()
+    }
+
+    #[test]
+    fn what_comes_back_has_its_windows() {
+        let index = Index::new();
+        let (text, other) = ["autumn", "winter"].map(|season| format!("Ships sail in {season}. ").repeat(150)).into();
+        push(&index, "a.md", &text);
+        let before = windows(&index);
+        assert!(before.iter().any(serde_json::Value::is_string), "{before:?}");
+        push(&index, "a.md", &other);
+        assert_ne!(windows(&index), before);
+        assert_eq!(push(&index, "a.md", &text), 0);
+        assert_eq!(windows(&index), before);
     }
 
     fn long(changed: &str) -> String {

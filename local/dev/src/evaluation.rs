@@ -1,34 +1,47 @@
 //! `make eval`: retrieval measured on real sets, through the HTTP API, with the real model.
 //!
-//! A set is a folder with corpus.jsonl (`_id`, `title`, `text`), queries.jsonl (`_id`, `text`) and
-//! qrels.tsv (query, document, gain). Each set is a user of its own; hits are grouped by document.
+//! Each set ([`set`]) is a user of its own; hits are grouped by document. Beside the three modes of a search stand
+//! [`grep`], and what it would cost to give a model everything. [`measures`] says how sure the figures are, and
+//! [`history`] what has become worse since they were measured last.
+
+mod grep;
+mod history;
+mod measures;
+mod set;
 
 use std::{
-    collections::{HashMap, HashSet},
-    fs,
-    path::Path,
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    process::Command,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use pipeline::chat::catalogue::{Catalogue, RouteName};
+use serde_json::{Map, Value, json};
 
+use self::{
+    grep::Grep,
+    measures::{DEPTH, Quality, interval, mean},
+    set::{Query, Set},
+};
 use crate::{
     Error,
     client::Client,
+    configuration::{ABUNDANCE, Profile},
     language_model::LanguageModel,
-    product::{Options, Product, embedding_cache},
+    product::{Options, Product, embedding_cache, root},
 };
 
 const DEADLINE: Duration = Duration::from_hours(1);
 const DOCUMENTS_PER_REQUEST: usize = 500;
-/// Ranks that count.
-const DEPTH: usize = 10;
 /// Queries asked at once: as many as there are cores.
 const ASKERS: usize = 2;
 const MODES: [&str; 3] = ["keyword", "vector", "hybrid"];
+/// Bytes of a token of English, about.
+const BYTES_PER_TOKEN: usize = 4;
 
-/// What the formula before this one reached: nDCG@10 and R@10 of the hybrid mode. Conversations as measured on a
+/// What the formula of the first version reached: nDCG@10 and R@10 of the hybrid mode. Conversations as measured on a
 /// deployment, by whole sessions.
 const REFERENCE: [(&str, f64, f64); 5] = [
     ("cranfield", 0.413, 0.456),
@@ -38,15 +51,41 @@ const REFERENCE: [(&str, f64, f64); 5] = [
     ("locomo_dev", 0.772, 0.915),
 ];
 
-struct Set {
-    name: String,
-    documents: Vec<Value>,
-    queries: Vec<(String, String)>,
-    gains: HashMap<String, HashMap<String, f64>>,
+/// What is measured, and how it is told.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// The folder with the sets.
+    pub data: PathBuf,
+    /// Only these; all if there are none.
+    pub sets: Vec<String>,
+    /// For programs.
+    pub json: bool,
+    /// What was measured before; this run is appended.
+    pub history: PathBuf,
 }
 
-/// Runs the evaluation over the sets in a folder.
-pub fn run(data: &Path, wanted: &[String]) -> Result<(), Error> {
+/// Of one way of searching over one set: what every query's ranking is worth, in the order of the queries.
+struct Searched {
+    way: &'static str,
+    qualities: Vec<Quality>,
+    cost: Option<Cost>,
+}
+
+/// What a query costs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    neurons: f64,
+    rows_read: f64,
+    /// Until it is answered, in milliseconds; the mean.
+    milliseconds: f64,
+}
+
+/// Runs the evaluation.
+///
+/// # Errors
+/// A set cannot be read, or the product does not answer.
+pub fn run(evaluation: &Evaluation) -> Result<(), Error> {
+    let data = &evaluation.data;
     if !data.is_dir() {
         println!("{} is not there; name a folder with sets by EVAL_DATA=…", data.display());
         return Ok(());
@@ -55,91 +94,163 @@ pub fn run(data: &Path, wanted: &[String]) -> Result<(), Error> {
     let product = Product::start(Options {
         cron_every: Duration::from_secs(30),
         language_model: LanguageModel::None,
+        // A thousand queries of one user are more than a user's share of a day.
+        profile: Profile { limits: ABUNDANCE.to_owned(), ..Profile::default() },
         embedding_cache: Some(embedding_cache()),
         ..Options::for_tests(state.clone())
     })?;
-    println!(
-        "{:<15} {:>8} {:>9}   {:<8} {:>8} {:>8}   reference (hybrid)",
-        "set", "queries", "documents", "mode", "nDCG@10", "R@10"
-    );
-    for (name, ndcg, recall) in REFERENCE {
-        let folder = data.join(name);
-        if !folder.is_dir() || !(wanted.is_empty() || wanted.iter().any(|set| set == name)) {
-            continue;
-        }
-        evaluate(&product, &read(&folder, name)?, (ndcg, recall))?;
-    }
-    drop(product);
-    fs::remove_dir_all(state)?;
-    Ok(())
-}
-
-/// Indexes a set and prints how well each mode finds what its judges wanted, the hybrid one beside the reference.
-fn evaluate(product: &Product, set: &Set, (ndcg, recall): (f64, f64)) -> Result<(), Error> {
-    let name = &set.name;
-    let client = product.new_user(name)?;
-    let started = Instant::now();
-    index(&client, set)?;
-    eprintln!("{name}: indexed in {:.0} s", started.elapsed().as_secs_f64());
-    for mode in MODES {
-        let (found_ndcg, found_recall) = measure(&client, set, mode)?;
-        let (ndcg_more, recall_more) = (found_ndcg - ndcg, found_recall - recall);
-        let reference = if mode == "hybrid" {
-            format!("{ndcg:.3} / {recall:.3}   difference {ndcg_more:+.3} / {recall_more:+.3}")
-        } else {
-            String::new()
-        };
+    let mut figures = Map::new();
+    let mut sets = Map::new();
+    if !evaluation.json {
         println!(
-            "{name:<15} {:>8} {:>9}   {mode:<8} {found_ndcg:>8.3} {found_recall:>8.3}   {reference}",
-            set.gains.len(),
-            set.documents.len()
+            "{:<22} {:>7} {:<8} {:>8} {:>16} {:>6}   cost of a query",
+            "set", "queries", "way", "nDCG@10", "95 %", "R@10"
         );
     }
+    for (name, ndcg, recall) in REFERENCE {
+        let folder = data.join(name);
+        if !folder.is_dir() || !(evaluation.sets.is_empty() || evaluation.sets.iter().any(|set| set == name)) {
+            continue;
+        }
+        let set = set::read(&folder, name)?;
+        let searched = search(&product, &set)?;
+        for (group, members) in groups(&set) {
+            let rows: Vec<Value> = searched.iter().map(|searched| row(searched, &members)).collect();
+            for row in &rows {
+                figures.insert(format!("{group} {}", text(&row["way"])), row["ndcg"].clone());
+                if !evaluation.json {
+                    print(&group, members.len(), row);
+                }
+            }
+            sets.insert(group, json!({ "queries": members.len(), "ways": rows }));
+        }
+        if !evaluation.json {
+            println!("{name:<22} the first version's hybrid had {ndcg:.3} / {recall:.3}; {}", full_context(&set));
+        }
+    }
+    let run = json!({ "commit": commit(), "figures": figures });
+    let runs = history::read(&evaluation.history)?;
+    let worse = history::regressions(&runs, &run);
+    history::append(&evaluation.history, &run)?;
+    if evaluation.json {
+        let worse: Vec<&str> = worse.iter().map(|figure| figure.name.as_str()).collect();
+        println!("{}", json!({ "commit": run["commit"], "sets": sets, "worse": worse }));
+    }
+    for figure in worse.iter().filter(|_| !evaluation.json) {
+        println!("WORSE: {} was {:.3} and is {:.3}", figure.name, figure.before, figure.now);
+    }
+    drop(product);
+    std::fs::remove_dir_all(state)?;
     Ok(())
 }
 
-fn read(folder: &Path, name: &str) -> Result<Set, Error> {
-    let lines = |file: &str| -> Result<Vec<Value>, Error> {
-        let text = fs::read_to_string(folder.join(file))?;
-        text.lines().map(|line| serde_json::from_str(line).map_err(Error::from)).collect()
-    };
-    let text = |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
-    let is_code = name == "cosqa";
-    let documents = lines("corpus.jsonl")?
-        .iter()
-        .filter(|document| !text(document, "text").trim().is_empty())
-        .map(|document| {
-            let mut upload = json!({
-                "external_id": text(document, "_id"), "title": text(document, "title"),
-                "content": text(document, "text"),
-            });
-            if is_code {
-                upload["type"] = json!("code");
-                upload["language"] = json!("python");
-                // The functions have no file; without a title the id would be one.
-                upload["title"] = json!(first_definition(&text(document, "text")));
-            }
-            upload
-        })
-        .collect();
-    let mut gains: HashMap<String, HashMap<String, f64>> = HashMap::new();
-    for line in fs::read_to_string(folder.join("qrels.tsv"))?.lines().skip(1) {
-        let mut fields = line.split('\t');
-        if let (Some(query), Some(document), Some(gain)) = (fields.next(), fields.next(), fields.next()) {
-            gains.entry(query.to_owned()).or_default().insert(document.to_owned(), gain.trim().parse()?);
-        }
+/// Indexes a set and searches it in every way.
+fn search(product: &Product, set: &Set) -> Result<Vec<Searched>, Error> {
+    let client = product.new_user(&set.name)?;
+    let started = Instant::now();
+    index(&client, set)?;
+    eprintln!("{}: indexed in {:.0} s", set.name, started.elapsed().as_secs_f64());
+    let grep = Grep::over(set);
+    let grepped = |query: &Query| Quality::of(&grep.search(&query.text), &set.gains[&query.id]);
+    let mut searched = vec![Searched { way: "grep", qualities: set.queries.iter().map(grepped).collect(), cost: None }];
+    for mode in MODES {
+        let before = taken(product)?;
+        let started = Instant::now();
+        let qualities = ask(&client, set, mode)?;
+        let seconds = started.elapsed().as_secs_f64();
+        // The last invocations write what they took after they have answered.
+        std::thread::sleep(Duration::from_secs(1));
+        let after = taken(product)?;
+        #[expect(clippy::cast_precision_loss, reason = "counts of queries")]
+        let (count, askers) = (qualities.len().max(1) as f64, ASKERS as f64);
+        let cost = Cost {
+            neurons: (after.0 - before.0) / count,
+            rows_read: (after.1 - before.1) / count,
+            milliseconds: 1_000.0 * seconds * askers / count,
+        };
+        searched.push(Searched { way: mode, qualities, cost: Some(cost) });
     }
-    let queries = lines("queries.jsonl")?
-        .iter()
-        .map(|query| (text(query, "_id"), text(query, "text")))
-        .filter(|(id, _)| gains.contains_key(id))
-        .collect();
-    Ok(Set { name: name.to_owned(), documents, queries, gains })
+    Ok(searched)
 }
 
-fn first_definition(code: &str) -> String {
-    let name = code.lines().find_map(|line| line.trim().strip_prefix("def ")).unwrap_or_default();
-    name.split('(').next().unwrap_or_default().to_owned()
+/// The neurons and rows read of all searches so far.
+fn taken(product: &Product) -> Result<(f64, f64), Error> {
+    let rows =
+        product.query("SELECT total(neurons), total(d1_rows_read) FROM usage_log WHERE source = '/api/search'")?;
+    let value = |place: usize| rows.first().and_then(|row| row.get(place)?.parse().ok()).unwrap_or(0.0);
+    Ok((value(0), value(1)))
+}
+
+/// The whole set, and each category of it, with the places of its queries.
+fn groups(set: &Set) -> Vec<(String, Vec<usize>)> {
+    let mut groups = vec![(set.name.clone(), (0..set.queries.len()).collect())];
+    let mut categories: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, query) in set.queries.iter().enumerate() {
+        if let Some(category) = &query.category {
+            categories.entry(category).or_default().push(place);
+        }
+    }
+    groups.extend(categories.into_iter().map(|(category, places)| (format!("{} {category}", set.name), places)));
+    groups
+}
+
+fn row(searched: &Searched, members: &[usize]) -> Value {
+    let of = |figure: fn(&Quality) -> f64| -> Vec<f64> {
+        members.iter().map(|place| figure(&searched.qualities[*place])).collect()
+    };
+    let ndcg = of(|quality| quality.ndcg);
+    let (low, high) = interval(&ndcg);
+    let cost = searched.cost.map(
+        |cost| json!({"neurons": cost.neurons, "d1_rows_read": cost.rows_read, "milliseconds": cost.milliseconds}),
+    );
+    json!({
+        "way": searched.way, "ndcg": mean(ndcg.iter().copied()), "low": low, "high": high,
+        "recall": mean(of(|quality| quality.recall).into_iter()), "cost": cost,
+    })
+}
+
+fn print(group: &str, queries: usize, row: &Value) {
+    let number = |field: &str| row[field].as_f64().unwrap_or(0.0);
+    let cost = &row["cost"];
+    let of = |field: &str| cost[field].as_f64().unwrap_or(0.0);
+    let told = if cost.is_null() {
+        String::new()
+    } else {
+        format!("{:.2} neurons, {:.0} rows read, {:.0} ms", of("neurons"), of("d1_rows_read"), of("milliseconds"))
+    };
+    let sure = format!("[{:.3}, {:.3}]", number("low"), number("high"));
+    println!(
+        "{group:<22} {queries:>7} {:<8} {:>8.3} {sure:>16} {:>6.3}   {told}",
+        text(&row["way"]),
+        number("ndcg"),
+        number("recall")
+    );
+}
+
+/// What a question costs whose model reads all documents, where it could.
+#[expect(clippy::cast_precision_loss, reason = "counts of tokens")]
+fn full_context(set: &Set) -> String {
+    let bytes: usize = set.documents.iter().map(|document| text(&document["content"]).len()).sum();
+    let tokens = bytes / BYTES_PER_TOKEN;
+    let catalogue = Catalogue::default();
+    let route = catalogue.route(RouteName::General);
+    let price = route.models.first().map_or(0.0, |model| catalogue.price(model).input);
+    format!(
+        "full context: {tokens} tokens a question, {:.0} neurons, in a window of {}: {}",
+        tokens as f64 * price / 1e6,
+        route.window,
+        if tokens as u64 <= route.window { "it fits" } else { "it does not fit" }
+    )
+}
+
+/// What is measured, by git; `None` where it is no checkout.
+fn commit() -> Option<String> {
+    let said = Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(root()).output().ok()?;
+    said.status.success().then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 fn index(client: &Client, set: &Set) -> Result<(), Error> {
@@ -175,60 +286,41 @@ fn print_refused(set: &str, refused: &[&Value]) {
     }
 }
 
-/// Mean nDCG and recall over all judged queries.
-fn measure(client: &Client, set: &Set, mode: &str) -> Result<(f64, f64), Error> {
+/// What the ranking of every query is worth.
+fn ask(client: &Client, set: &Set, mode: &str) -> Result<Vec<Quality>, Error> {
     let next = AtomicUsize::new(0);
-    let ask = || -> Result<(f64, f64), Error> {
-        let (mut ndcg, mut recall) = (0.0, 0.0);
-        while let Some((id, query)) = set.queries.get(next.fetch_add(1, Ordering::Relaxed)) {
+    let asker = || -> Result<Vec<(usize, Quality)>, Error> {
+        let mut found = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(query) = set.queries.get(place) else { return Ok(found) };
             let answer =
-                client.search(&json!({"query": query, "mode": mode, "top_k": DEPTH, "group_by": "document"}))?;
+                client.search(&json!({"query": query.text, "mode": mode, "top_k": DEPTH, "group_by": "document"}))?;
             if answer["mode"] != mode {
                 return Err(format!("{mode} search was answered by {}", answer["mode"]).into());
             }
-            let ranking: Vec<&str> =
-                answer["hits"].as_array().into_iter().flatten().filter_map(|hit| hit["external_id"].as_str()).collect();
-            ndcg += ndcg_at(&ranking, &set.gains[id]);
-            recall += recall_at(&ranking, &set.gains[id]);
+            let hits = answer["hits"].as_array().into_iter().flatten();
+            let ranking: Vec<&str> = hits.filter_map(|hit| hit["external_id"].as_str()).collect();
+            found.push((place, Quality::of(&ranking, &set.gains[&query.id])));
         }
-        Ok((ndcg, recall))
     };
-    let sums = std::thread::scope(|scope| {
-        let askers: Vec<_> = (0..ASKERS).map(|_| scope.spawn(ask)).collect();
-        askers
-            .into_iter()
-            .map(|asker| asker.join().map_err(|_| "an asker panicked")?)
-            .collect::<Result<Vec<_>, Error>>()
+    let mut found = std::thread::scope(|scope| {
+        let askers: Vec<_> = (0..ASKERS).map(|_| scope.spawn(asker)).collect();
+        askers.into_iter().try_fold(Vec::new(), |mut all, asker| {
+            all.extend(asker.join().map_err(|_| "an asker panicked")??);
+            Ok::<_, Error>(all)
+        })
     })?;
-    #[expect(clippy::cast_precision_loss, reason = "a few hundred queries")]
-    let count = set.queries.len().max(1) as f64;
-    Ok((
-        sums.iter().map(|(ndcg, _)| ndcg).sum::<f64>() / count,
-        sums.iter().map(|(_, recall)| recall).sum::<f64>() / count,
-    ))
-}
-
-/// Normalised discounted cumulative gain with linear gains. Source: Järvelin and Kekäläinen, TOIS 2002.
-fn ndcg_at(ranking: &[&str], gains: &HashMap<String, f64>) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "ranks up to ten")]
-    let discount = |rank: usize| (rank as f64 + 2.0).log2();
-    let found: f64 =
-        ranking.iter().take(DEPTH).enumerate().map(|(rank, id)| gains.get(*id).unwrap_or(&0.0) / discount(rank)).sum();
-    let mut best: Vec<f64> = gains.values().copied().collect();
-    best.sort_by(|one, other| other.total_cmp(one));
-    let ideal: f64 = best.iter().take(DEPTH).enumerate().map(|(rank, gain)| gain / discount(rank)).sum();
-    if ideal > 0.0 { found / ideal } else { 0.0 }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a few documents")]
-fn recall_at(ranking: &[&str], gains: &HashMap<String, f64>) -> f64 {
-    let relevant: HashSet<&str> = gains.iter().filter(|(_, gain)| **gain > 0.0).map(|(id, _)| id.as_str()).collect();
-    let found = ranking.iter().take(DEPTH).filter(|id| relevant.contains(*id)).count();
-    found as f64 / relevant.len().max(1) as f64
+    found.sort_unstable_by_key(|(place, _)| *place);
+    let places: BTreeSet<usize> = found.iter().map(|(place, _)| *place).collect();
+    debug_assert_eq!(places.len(), set.queries.len());
+    Ok(found.into_iter().map(|(_, quality)| quality).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[test]
@@ -245,11 +337,20 @@ mod tests {
     }
 
     #[test]
-    fn gains_are_discounted_and_normalised() {
-        let gains = HashMap::from([("a".to_owned(), 1.0), ("b".to_owned(), 1.0)]);
-        assert!((ndcg_at(&["a", "b"], &gains) - 1.0).abs() < 1e-12);
-        let expected = (1.0 / 3f64.log2()) / (1.0 + 1.0 / 3f64.log2());
-        assert!((ndcg_at(&["x", "a"], &gains) - expected).abs() < 1e-12);
-        assert!((recall_at(&["x", "a"], &gains) - 0.5).abs() < 1e-12);
+    fn a_set_is_measured_whole_and_by_category() {
+        let query = |category: Option<&str>| Query {
+            id: String::new(),
+            text: String::new(),
+            category: category.map(str::to_owned),
+        };
+        let set = Set {
+            name: "talks".to_owned(),
+            documents: vec![json!({"content": "x".repeat(4_000)})],
+            queries: vec![query(Some("2")), query(None), query(Some("1")), query(Some("2"))],
+            gains: HashMap::new(),
+        };
+        let expected = [("talks", vec![0, 1, 2, 3]), ("talks 1", vec![2]), ("talks 2", vec![0, 3])];
+        assert_eq!(groups(&set), expected.map(|(name, places)| (name.to_owned(), places)));
+        assert!(full_context(&set).contains("1000 tokens") && full_context(&set).ends_with("it fits"));
     }
 }

@@ -6,7 +6,8 @@ use clap::{Parser, Subcommand};
 use local_dev::{
     Error, answers, benchmark,
     configuration::{Profile, check_deployed},
-    demo, evaluation,
+    demo,
+    evaluation::{self, Evaluation},
     language_model::LanguageModel,
     process,
     product::{Options, Product, root},
@@ -43,6 +44,12 @@ enum Command {
         /// Only these sets.
         #[arg(long, env = "SETS", value_delimiter = ',')]
         sets: Vec<String>,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+        /// Where what was measured before stands, a line for each run; this one is appended.
+        #[arg(long, env = "EVAL_HISTORY", default_value = "tests/evaluation/history.jsonl")]
+        history: PathBuf,
     },
     /// Measures answers on questions whose answers are known.
     EvalAnswers {
@@ -53,7 +60,7 @@ enum Command {
         #[arg(long, env = "EXCERPTS")]
         excerpts: bool,
         /// For programs.
-        #[arg(long, env = "JSON")]
+        #[arg(long)]
         json: bool,
     },
     /// Checks the `PLAN` and the `LIMITS` that would be deployed.
@@ -88,7 +95,7 @@ fn main() -> Result<(), Error> {
     match command {
         Command::Serve => serve(strict(options(port, state)?)),
         Command::Demo { dir } => demo::run(&options(port, state)?, dir),
-        Command::Eval { data, sets } => evaluation::run(&data, &sets),
+        Command::Eval { data, sets, json, history } => evaluation::run(&Evaluation { data, sets, json, history }),
         Command::EvalAnswers { every, excerpts, json } => {
             let model = if excerpts { LanguageModel::None } else { LanguageModel::from_environment(&root()) };
             answers::run(model, every, json)

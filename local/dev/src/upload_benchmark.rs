@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::{
     Error,
     client::Client,
-    configuration::{GATEWAY, Profile},
+    configuration::{ABUNDANCE, GATEWAY, Profile},
     corpus,
     inspector::{Heap, Inspector},
     language_model::LanguageModel,
@@ -29,11 +29,6 @@ use crate::{
     schedule::Schedule,
 };
 
-/// Nothing is parked: what is measured is the way, not the day.
-const ABUNDANCE: &str = r#"{"neurons": 1e9, "requests": 1e9, "queue_operations": 1e9, "d1_rows_read": 1e9,
-    "d1_rows_written": 1e9, "kv_reads": 1e9, "kv_writes": 1e9, "r2_class_a": 1e9, "r2_class_b": 1e9,
-    "object_requests": 1e9, "vectors_queried": 1e9, "vectors_stored": 1e9, "d1_bytes": 1e10,
-    "requests_per_key": 1000000000}"#;
 /// Nobody else's database is full, either.
 const DATABASE_BYTES: &str = "10000000000";
 const LINES: usize = 20_000;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    chat::turn::CheckedSentence,
+    chat::verdict::CheckedSentence,
     ids::{ClaimToken, ConversationId, JobId, RANDOM_BYTES, SessionId, TurnId, UserId},
     time::Timestamp,
 };

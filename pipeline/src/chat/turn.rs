@@ -5,7 +5,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    chat::{catalogue::RouteName, client::ClientAsk, generation::PromptMessage, guests::GuestScope, tools::ToolCall},
+    chat::{
+        catalogue::RouteName,
+        client::ClientAsk,
+        generation::PromptMessage,
+        guests::GuestScope,
+        tools::ToolCall,
+        verdict::{CheckedSentence, Verdict},
+    },
     failure::Failure,
     filters::Filters,
     ids::{ConversationId, DocumentId, JobId, MemoryId, SessionId, TurnId},
@@ -202,79 +209,6 @@ pub struct Detail {
     /// Why there is no model's answer, if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unanswered: Option<Unanswered>,
-}
-
-/// What speaks for an answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Every sentence that asserts something is supported.
-    Supported,
-    /// Most are; the others are marked.
-    Partly,
-    /// What matters is not: the answer is what the sources say, and `draft` what the model wrote.
-    Unsupported,
-    /// The sources do not say.
-    Unknown,
-    /// It asserts nothing, or was not to be checked.
-    #[default]
-    Nothing,
-}
-
-impl Verdict {
-    /// The name in answers.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Supported => "supported",
-            Self::Partly => "partly",
-            Self::Unsupported => "unsupported",
-            Self::Unknown => "unknown",
-            Self::Nothing => "nothing",
-        }
-    }
-}
-
-/// Whether something speaks for a sentence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Support {
-    /// A source or a memory says it.
-    Supported,
-    /// None does.
-    Unsupported,
-    /// It asserts nothing that could be looked up.
-    Nothing,
-}
-
-/// What speaks for a sentence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Supporting {
-    /// The source, by its `[n]`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub n: Option<usize>,
-    /// The memory, if it is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_id: Option<MemoryId>,
-    /// The line of the document that says most of it, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<i64>,
-}
-
-/// A sentence of an answer, or a block of code, held against the sources.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct CheckedSentence {
-    /// Its first byte in the answer.
-    pub start: usize,
-    /// One past its last.
-    pub end: usize,
-    /// Whether something speaks for it.
-    pub support: Support,
-    /// What does.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub by: Vec<Supporting>,
-    /// Names, numbers, commands and paths that stand in no source.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<String>,
 }
 
 /// Why no model answered.

@@ -13,7 +13,7 @@ use rusqlite::{Connection, limits::Limit};
 /// More than the product has.
 const STATEMENTS: usize = 1_000;
 
-const MIGRATIONS: [&str; 25] = [
+const MIGRATIONS: [&str; 26] = [
     include_str!("../../../migrations/0001_users_and_keys.sql"),
     include_str!("../../../migrations/0002_jobs_and_documents.sql"),
     include_str!("../../../migrations/0003_chunks.sql"),
@@ -39,6 +39,7 @@ const MIGRATIONS: [&str; 25] = [
     include_str!("../../../migrations/0026_blobs.sql"),
     include_str!("../../../migrations/0027_projects.sql"),
     include_str!("../../../migrations/0028_own_words.sql"),
+    include_str!("../../../migrations/0029_windows.sql"),
 ];
 
 thread_local! {

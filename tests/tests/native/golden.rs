@@ -205,9 +205,10 @@ fn questions_that_waited_in_the_old_columns_are_answered_in_order() {
     assert_eq!(said, [(1, "user"), (2, "assistant"), (3, "user"), (4, "assistant"), (5, "user"), (6, "assistant")]);
     let asked: Vec<String> =
         rig.memory.generations().iter().map(|asked| asked.messages.last().unwrap().content.clone()).collect();
-    let place = |question: &str| asked.iter().position(|prompt| prompt.contains(question)).unwrap();
-    assert!(place("What does the tide do?") < place("And the lighthouse?"));
-    assert!(place("And the lighthouse?") < place("And the swallow?"));
+    let place = |question: &str| asked.iter().position(|prompt| prompt.contains(question));
+    // No document says what the tide does: that is answered without a model.
+    assert_eq!(place("What does the tide do?"), None, "{asked:?}");
+    assert!(place("And the lighthouse?").is_some() && place("And the lighthouse?") < place("And the swallow?"));
 }
 
 /// The rule that reads the old columns is needed: without it nobody wakes the questions.

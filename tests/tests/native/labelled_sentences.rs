@@ -9,7 +9,7 @@ use consumers::chat::{
     sources,
 };
 use pipeline::{
-    chat::turn::Support,
+    chat::verdict::Support,
     ids::{ChunkRow, DocumentId},
 };
 use retrieval::{FoundChunk, Hit};
@@ -44,39 +44,58 @@ fn hit(text: &str) -> Hit {
     Hit { chunk, score: 1.0, similarity: Some(0.9), found_by: vec!["vector"] }
 }
 
+/// How many cases of each kind are judged as people judge them, of how many.
+struct Judged(BTreeMap<(bool, String), (usize, usize)>);
+
+impl Judged {
+    /// By words alone: of what is kept in other words meaning decides, which no port in memory knows.
+    fn of(cases: &str) -> Self {
+        let mut by_reason: BTreeMap<(bool, String), (usize, usize)> = BTreeMap::new();
+        for case in cases.lines().map(|line| serde_json::from_str::<Labelled>(line).unwrap()) {
+            let found = sources::relevant(&case.question, case.sources.iter().map(|text| hit(text)).collect());
+            let evidence = Evidence::new(&found, &[], std::iter::once(case.question.as_str()));
+            let checked = check::check(&case.sentence, &evidence);
+            let is_supported = checked.sentences.iter().all(|sentence| sentence.support != Support::Unsupported)
+                && checked.sentences.iter().any(|sentence| sentence.support == Support::Supported);
+            let (right, all) = by_reason.entry((case.supported, case.why.clone())).or_default();
+            *all += 1;
+            *right += usize::from(is_supported == case.supported);
+            if is_supported != case.supported {
+                println!("{} {} {}: {} {:?}", case.id, case.supported, case.why, case.sentence, checked.sentences);
+            }
+        }
+        println!("{by_reason:?}");
+        Self(by_reason)
+    }
+
+    fn count(&self, supported: bool) -> (usize, usize) {
+        let of = self.0.iter().filter(|((label, _), _)| *label == supported);
+        of.fold((0, 0), |(right, all), (_, (more, of))| (right + more, all + of))
+    }
+
+    /// So many percent of what is supported pass, and of what is invented are caught, at least; all of these kinds.
+    fn assert(&self, passed: usize, caught_of_invented: usize, always: &[&str]) {
+        let ((kept, supported), (caught, invented)) = (self.count(true), self.count(false));
+        println!("supported: {kept} of {supported} pass; invented: {caught} of {invented} are caught");
+        assert!(caught * 100 >= invented * caught_of_invented && kept * 100 >= supported * passed, "{:?}", self.0);
+        for kind in always {
+            let (right, all) = self.0[&(false, (*kind).to_owned())];
+            assert_eq!(right, all, "{kind}");
+        }
+    }
+}
+
 /// What is let through is what a reader would believe: that counts more than what is marked without need.
 #[test]
 fn labelled_sentences_are_supported_by_their_sources_or_not() {
-    let labelled: Vec<Labelled> =
-        include_str!("../../answers/checked.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(labelled.len() >= 150, "{}", labelled.len());
-    let mut by_reason: BTreeMap<(bool, &str), (usize, usize)> = BTreeMap::new();
-    for case in &labelled {
-        let found = sources::relevant(&case.question, case.sources.iter().map(|text| hit(text)).collect());
-        let evidence = Evidence::new(&found, &[], std::iter::once(case.question.as_str()));
-        let checked = check::check(&case.sentence, &evidence);
-        let is_supported = checked.sentences.iter().all(|sentence| sentence.support != Support::Unsupported)
-            && checked.sentences.iter().any(|sentence| sentence.support == Support::Supported);
-        let (right, all) = by_reason.entry((case.supported, case.why.as_str())).or_default();
-        *all += 1;
-        *right += usize::from(is_supported == case.supported);
-        // The rules were developed on all of them: whoever goes on should add cases that nobody has seen.
-        if is_supported != case.supported {
-            println!("{} {} {}: {} {:?}", case.id, case.supported, case.why, case.sentence, checked.sentences);
-        }
-    }
-    let count = |supported: bool| {
-        let of = by_reason.iter().filter(|((label, _), _)| *label == supported);
-        of.fold((0, 0), |(right, all), (_, (more, of))| (right + more, all + of))
-    };
-    println!("{by_reason:?}");
-    let ((kept, supported), (caught, invented)) = (count(true), count(false));
-    println!("supported: {kept} of {supported} pass; invented: {caught} of {invented} are caught");
-    // Somewhat less than was measured: 66 of 81 and 46 of 80. Of what is kept in other words meaning decides, which no
-    // port in memory knows.
-    assert!(caught * 100 >= invented * 78 && kept * 100 >= supported * 55, "{by_reason:?}");
-    for kind in ["invented command", "invented name", "wrong path"] {
-        let (right, all) = by_reason[&(false, kind)];
-        assert_eq!(right, all, "{kind}");
-    }
+    let judged = Judged::of(include_str!("../../answers/checked.jsonl"));
+    // Somewhat less than was measured: 66 of 81 and 46 of 80. The rules were developed on all of them.
+    judged.assert(55, 78, &["invented command", "invented name", "wrong path"]);
+}
+
+/// Written by somebody who had not seen the rules, and measured once they stood.
+#[test]
+fn sentences_that_nobody_tuned_on_are_supported_by_their_sources_or_not() {
+    let judged = Judged::of(include_str!("../../answers/held_out.jsonl"));
+    judged.assert(0, 0, &[]);
 }

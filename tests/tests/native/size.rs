@@ -75,7 +75,7 @@ fn a_worker_has_at_most_3_mb_compressed_its_script_with_it() {
 
 #[test]
 fn names_of_functions_are_not_deployed_and_do_not_count() {
-    let named = |content: usize| module(&vec![0; content - AROUND], Some(&[0; 500_000]));
+    let named = |content: usize| module(&vec![0; content - AROUND], Some(&vec![0; 500_000]));
     let allowed = measured_module("named", &named(3_999_900), b"", &[]);
     assert!(allowed.status.success(), "{}", String::from_utf8_lossy(&allowed.stderr));
     assert!(!measured_module("named-larger", &named(4_000_001), b"", &[]).status.success());

@@ -187,6 +187,14 @@ fn multiplied(number: &str, zeros: usize) -> String {
     plain(&if rest.is_empty() { format!("{whole}{moved}") } else { format!("{whole}{moved}.{rest}") })
 }
 
+/// True for digits that belong to a name: "base64" says nothing of 64.
+fn is_of_name(word: &str, at: usize) -> bool {
+    let before = word[..at].trim_end_matches(|digit: char| digit.is_ascii_digit());
+    let behind = word[at..].trim_start_matches(|digit: char| digit.is_ascii_digit());
+    let has_part = behind.strip_prefix('.').is_some_and(|part| part.starts_with(|digit: char| digit.is_ascii_digit()));
+    before.chars().rev().take_while(|letter| letter.is_alphabetic()).count() >= 2 && !has_part
+}
+
 /// The numbers in a word: `10:30` are two, `1,000`, `3.5` and `.5` are one.
 fn numbers(word: &str) -> impl Iterator<Item = String> {
     let is_digit = |at: usize| word.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
@@ -199,7 +207,8 @@ fn numbers(word: &str) -> impl Iterator<Item = String> {
     std::iter::from_fn(move || {
         let mut number = String::new();
         for (at, mark) in rest.by_ref() {
-            if (mark.is_ascii_digit() || mark == '.' || !number.is_empty()) && joins(at, mark) {
+            let begins = mark.is_ascii_digit() && !is_of_name(word, at) || mark == '.';
+            if (begins || !number.is_empty()) && joins(at, mark) {
                 if mark != ',' && mark != '_' {
                     number.push(mark);
                 }
@@ -266,6 +275,8 @@ mod tests {
         assert_eq!(all("1_000"), ["1000"]);
         assert_eq!(all("1,2"), ["1", "2"]);
         assert_eq!(all("v1.50-2.0"), ["1.5", "2"]);
+        assert_eq!(all("python3.11"), ["3.11"]);
+        assert!(all("base64").is_empty() && all("SHA256(x)").is_empty(), "part of a name");
         assert_eq!(all("007"), ["7"]);
         assert_eq!(all("0.05%"), ["0.05"]);
         assert_eq!(all("3."), ["3"]);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use pipeline::{chat::turn::Supporting, ids::MemoryId};
+use pipeline::{chat::verdict::Supporting, ids::MemoryId};
 use retrieval::{keyword, relevance};
 
 use super::{
@@ -107,7 +107,7 @@ impl Passage {
 impl Line {
     fn of(line: &str, number: Option<i64>) -> Self {
         let clause = |clause| (Words::of(clause), is_negated(clause));
-        Self { passage: Passage::of(line), number, clauses: line.split([';', ',', ':', '—']).map(clause).collect() }
+        Self { passage: Passage::of(line), number, clauses: clauses(line).map(clause).collect() }
     }
 
     /// Its words.
@@ -121,6 +121,11 @@ impl Line {
         let clause = self.clauses.iter().rev().max_by_key(|(held, _)| held.count(words));
         clause.is_some_and(|(_, is_negated)| *is_negated)
     }
+}
+
+/// The parts of a line that say something by themselves.
+fn clauses(line: &str) -> impl Iterator<Item = &str> {
+    line.split([';', ',', ':', '—']).flat_map(|part| part.split(". "))
 }
 
 impl Text {
@@ -222,6 +227,14 @@ mod tests {
         }
         assert!(!words.hold("que") && !words.hold("adam") && !words.hold(""));
         assert_eq!(words.count(&["queue".to_owned(), "whale".to_owned()]), 1);
+    }
+
+    #[test]
+    fn what_one_sentence_of_a_line_denies_another_does_not() {
+        let line =
+            Line::of("Only directions are compared, so no scale is kept. A cosine changes by a few parts.", None);
+        assert!(line.denies(&["scale".to_owned(), "kept".to_owned()]));
+        assert!(!line.denies(&["cosine".to_owned(), "change".to_owned(), "part".to_owned()]));
     }
 
     #[test]

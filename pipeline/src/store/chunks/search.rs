@@ -82,8 +82,23 @@ macro_rules! by_words {
     };
 }
 
+/// Chunks at the head of a ranking whose windows are read as well: each is some hundred bytes.
+pub const FIRST: usize = 20;
+
+/// The windows of the chunk `c`, where it is among the first by `$score`.
+macro_rules! windows_of_first {
+    ($score:literal) => {
+        formatcp!(
+            "CASE WHEN c.windows IS NOT NULL AND row_number() OVER (ORDER BY {} DESC) <= {FIRST}
+                  THEN c.windows END AS windows",
+            $score
+        )
+    };
+}
+
 /// A [`ScoredChunk`].
-const SCORED: &str = "f.rowid AS id, f.score, d.type = 'code' AS is_code";
+const SCORED: &str =
+    formatcp!("f.rowid AS id, f.score, d.type = 'code' AS is_code, {WINDOWS}", WINDOWS = windows_of_first!("f.score"));
 /// A [`FoundChunk`].
 const FOUND: &str = "c.id, d.id AS document_id, d.external_id, d.title, d.type, c.chunk_index, c.start, c.\"end\",
                 c.start_line, c.end_line, c.text, d.hit_at, d.evicted_at";
@@ -108,7 +123,7 @@ impl Sought<'_> {
 }
 
 /// A chunk that was found.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct ScoredChunk {
     /// Its number.
     pub id: ChunkRow,
@@ -116,6 +131,8 @@ pub struct ScoredChunk {
     pub score: f64,
     /// 1 if its document is code.
     pub is_code: i64,
+    /// The vectors of its windows, where it is among the [`FIRST`] and has several.
+    pub windows: Option<String>,
 }
 
 /// Reads chunks that match a full-text expression, best first by bm25 with the title weighted three times. Of
@@ -219,7 +236,7 @@ pub fn by_vectors(sought: Sought<'_>, found: &[FoundVector]) -> Result<Query<Sco
     // Only published revisions have vectors to be found; where the job behind the token has published or
     // chunked another one, what is current is no longer what is sought.
     Ok(Query::new(formatcp!(
-        "SELECT c.id, m.value ->> 3 AS score, d.type = 'code' AS is_code
+        "SELECT c.id, m.value ->> 3 AS score, d.type = 'code' AS is_code, {WINDOWS}
          FROM json_each(?1) m
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = m.value ->> 0
          CROSS JOIN chunks c ON c.id = d.current_first + (m.value ->> 2)
@@ -233,6 +250,7 @@ pub fn by_vectors(sought: Sought<'_>, found: &[FoundVector]) -> Result<Query<Sco
                 WHERE lower(wanted.value) NOT IN (SELECT lower(value) FROM json_each(d.tags))))
            AND (?8 IS NULL OR d.type = ?8) AND (?9 IS NULL OR lower(d.language) = lower(?9))
          ORDER BY m.value ->> 3 DESC",
+        WINDOWS = windows_of_first!("m.value ->> 3"),
         IS_WITHIN = is_within!("?4", "?5", "?6"),
     ))
     .bind(json(&found)?)

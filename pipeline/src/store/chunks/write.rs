@@ -72,6 +72,29 @@ const INSERT_CHUNKS: &str = formatcp!(
              FROM {LATEST_OF_PACK} AND {HELD}"
 );
 
+/// The vectors of a chunk's windows ([`crate::store::chunks::search::ScoredChunk::windows`]).
+#[derive(Clone, Debug, Serialize)]
+pub struct ChunkWindows {
+    /// The chunk.
+    pub id: ChunkRow,
+    /// They, as text.
+    pub windows: String,
+}
+
+/// Keeps windows beside the chunks that are still there.
+///
+/// # Errors
+/// A bug if they cannot be written as JSON.
+pub fn keep_windows(claim: &Claim, windows: &[ChunkWindows]) -> Result<Write, Failure> {
+    Ok(claim
+        .fenced(formatcp!(
+            "UPDATE chunks SET windows = r.value ->> 'windows' FROM json_each(?3) r
+             WHERE chunks.id = r.value ->> 'id' AND chunks.user_id = ?4 AND {HELD}"
+        ))
+        .bind(json(&windows)?)
+        .bind(&claim.user))
+}
+
 /// The chunks that purged revisions have.
 const CHUNKS_OF_PURGED: &str = formatcp!(
     "SELECT c.id FROM json_each(?3) r

@@ -4,7 +4,8 @@ use pipeline::{
     chat::{
         channel::TurnEvent,
         tools::ToolCall,
-        turn::{CheckedSentence, Citation, Routed, TurnResult, Verdict},
+        turn::{Citation, Routed, TurnResult},
+        verdict::{CheckedSentence, Verdict},
     },
     ids::JobId,
     time::Timestamp,

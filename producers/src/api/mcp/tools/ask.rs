@@ -1,7 +1,10 @@
 //! `friend_ask`: an answer with its sources.
 
 use pipeline::{
-    chat::turn::{Citation, TurnResult, Verdict},
+    chat::{
+        turn::{Citation, TurnResult},
+        verdict::Verdict,
+    },
     filters::Filters,
     ids::{ConversationId, JobId},
 };
