@@ -124,7 +124,7 @@ fn checked(part: &Part, support: Support, by: Vec<Supporting>) -> CheckedSentenc
 
 /// The source that holds most of a sentence's words, if it holds some of them and all that is asserted.
 fn undecided(evidence: &Evidence, asserted: &[Assertion], words: &[String], sentence: String) -> Option<Undecided> {
-    let given = evidence.given().whole();
+    let given = evidence.given();
     let holds_all = |text: &&Text| asserted.iter().all(|one| given.holds(one) || says_of(text, one, words));
     let texts = evidence.texts().iter().rev().filter(holds_all);
     let best = texts.max_by_key(|text| text.whole().words().count(words))?;
@@ -152,13 +152,13 @@ fn significant(sentence: &str) -> Vec<String> {
 }
 
 fn is_held(evidence: &Evidence, assertion: &Assertion) -> bool {
-    evidence.given().whole().holds(assertion) || evidence.texts().iter().any(|text| text.whole().holds(assertion))
+    evidence.given().holds(assertion) || evidence.texts().iter().any(|text| text.whole().holds(assertion))
 }
 
 /// The fewest sources that say a sentence: the one that holds most of it, and one that has what it lacks.
 fn speakers<'a>(evidence: &'a Evidence, asserted: &[Assertion], words: &[String]) -> Vec<&'a Text> {
-    let new: Vec<String> = words.iter().filter(|word| !evidence.given().whole().words().hold(word)).cloned().collect();
-    let own: Vec<&Assertion> = asserted.iter().filter(|one| !evidence.given().whole().holds(one)).collect();
+    let new: Vec<String> = words.iter().filter(|word| !evidence.given().words().hold(word)).cloned().collect();
+    let own: Vec<&Assertion> = asserted.iter().filter(|one| !evidence.given().holds(one)).collect();
     let mut ranked: Vec<(usize, &Text)> = evidence
         .texts()
         .iter()
@@ -202,9 +202,9 @@ fn say_it(speakers: &[&Text], asserted: &[&Assertion], words: &[String], new: &[
 /// True if a text holds what is asserted, and says it of what the sentence is about: some line that holds it has about
 /// as many of the sentence's words as any.
 fn says_of(text: &Text, asserted: &Assertion, words: &[String]) -> bool {
-    let held = |line: &&Line| line.passage().words().count(words);
+    let held = |line: &&Line| line.words().count(words);
     let most = text.lines().iter().map(|line| held(&line)).max().unwrap_or(0);
-    let nearest = text.lines().iter().filter(|line| line.passage().holds(asserted)).map(|line| held(&line)).max();
+    let nearest = text.lines().iter().filter(|line| line.holds(asserted)).map(|line| held(&line)).max();
     nearest.is_some_and(|nearest| share(nearest, most) >= NEAR)
 }
 

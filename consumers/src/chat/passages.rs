@@ -5,7 +5,7 @@
 //! short enough the one that holds most of the question's words, the rarer ones counting more, with what stands around
 //! it. A citation names the lines of the passage.
 
-use std::{cmp::Ordering, collections::HashSet, ops::Range};
+use std::{cmp::Ordering, ops::Range};
 
 use pipeline::statements::sentences;
 use retrieval::keyword;
@@ -73,16 +73,28 @@ fn is_wrapped(before: &str, line: &str) -> bool {
 fn units_of(terms: &[String], text: &str) -> Vec<Unit> {
     let mut of_heading = 0;
     let unit = |range: Range<usize>| {
-        let words: HashSet<String> = keyword::terms_of_text(&text[range.clone()]).collect();
-        let holds = |term: &String| words.iter().any(|word| keyword::is_word_of(term, word));
-        let held =
-            terms.iter().enumerate().filter(|(_, term)| holds(term)).fold(0, |held, (place, _)| held | 1 << place);
+        let held = held(terms, &text[range.clone()]);
         if text[range.clone()].starts_with('#') {
             of_heading = held;
         }
         Unit { range, held, of_heading }
     };
     ranges(text).into_iter().map(unit).collect()
+}
+
+/// Which of the wanted words a line holds, in whatever form: a bit each.
+fn held(terms: &[String], line: &str) -> u64 {
+    let mut held = 0;
+    for word in keyword::terms_of_text(line) {
+        for (place, term) in terms.iter().enumerate() {
+            // A form begins as its word does, at least by its first three bytes: most words are passed over by those.
+            let begins_so = word.as_bytes().starts_with(&term.as_bytes()[..term.len().min(3)]);
+            if begins_so && held & (1 << place) == 0 && keyword::is_word_of(term, &word) {
+                held |= 1 << place;
+            }
+        }
+    }
+    held
 }
 
 /// What each word counts: the fewer lines hold it, the more. As the inverse document frequency of BM25

@@ -1,29 +1,35 @@
 //! What an answer may stand on, made ready to be looked up.
 
-use std::collections::HashSet;
+use std::{cell::OnceCell, collections::HashSet};
 
 use pipeline::{chat::verdict::Supporting, ids::MemoryId};
 use retrieval::{keyword, relevance};
 
 use super::{
-    super::{passages, sources::Source},
+    super::{history::beginning, passages, sources::Source},
     assertions::{self, Assertion},
 };
+
+/// Bytes of what its asker said that are looked at, the newest first: what is longer is a text to work on.
+const SAID_BYTES: usize = 4_000;
 
 /// The texts that were before the model, and the words of who asks.
 #[derive(Debug)]
 pub struct Evidence {
     texts: Vec<Text>,
     /// What was asked, and whatever else was said by who asks: it need not be proven.
-    given: Text,
+    given: Passage,
 }
 
 /// One text.
 #[derive(Debug)]
 pub struct Text {
     origin: Origin,
+    text: String,
+    first_line: Option<i64>,
     whole: Passage,
-    lines: Vec<Line>,
+    /// Made ready when somebody asks: of most texts nobody does.
+    lines: OnceCell<Vec<Line>>,
 }
 
 /// Some words that stand together.
@@ -34,14 +40,13 @@ pub struct Passage {
     collapsed: String,
 }
 
-/// A line or sentence of a text.
+/// A line or sentence of a text. Only its words are made ready: most lines are never asked for more.
 #[derive(Debug)]
 pub struct Line {
-    passage: Passage,
+    text: String,
+    words: Words,
     /// Its line in the document.
     number: Option<i64>,
-    /// What it says, clause by clause, and whether it denies that.
-    clauses: Vec<(Words, bool)>,
 }
 
 /// What a text is.
@@ -51,8 +56,6 @@ enum Origin {
     Source(usize),
     /// A memory.
     Memory(MemoryId),
-    /// Said by who asks.
-    Given,
 }
 
 /// The words of a text, sorted.
@@ -106,20 +109,30 @@ impl Passage {
 
 impl Line {
     fn of(line: &str, number: Option<i64>) -> Self {
-        let clause = |clause| (Words::of(clause), is_negated(clause));
-        Self { passage: Passage::of(line), number, clauses: clauses(line).map(clause).collect() }
+        Self { text: line.to_owned(), words: Words::of(line), number }
     }
 
     /// Its words.
-    pub const fn passage(&self) -> &Passage {
-        &self.passage
+    pub const fn words(&self) -> &Words {
+        &self.words
+    }
+
+    /// True if it holds what is asserted.
+    pub fn holds(&self, assertion: &Assertion) -> bool {
+        Passage::of(&self.text).holds(assertion)
     }
 
     /// Whether it denies what it says in most of these words.
     pub fn denies(&self, words: &[String]) -> bool {
-        // The first of equals.
-        let clause = self.clauses.iter().rev().max_by_key(|(held, _)| held.count(words));
-        clause.is_some_and(|(_, is_negated)| *is_negated)
+        let mut most: Option<(usize, &str)> = None;
+        for clause in clauses(&self.text) {
+            let held = Words::of(clause).count(words);
+            // The first of equals.
+            if most.is_none_or(|(best, _)| held > best) {
+                most = Some((held, clause));
+            }
+        }
+        most.is_some_and(|(_, clause)| is_negated(clause))
     }
 }
 
@@ -130,11 +143,7 @@ fn clauses(line: &str) -> impl Iterator<Item = &str> {
 
 impl Text {
     fn new(origin: Origin, text: &str, first_line: Option<i64>) -> Self {
-        let line = |range: std::ops::Range<usize>| {
-            let before = i64::try_from(text[..range.start].matches('\n').count()).unwrap_or(0);
-            Line::of(&text[range], first_line.map(|first| first + before))
-        };
-        Self { origin, lines: passages::ranges(text).into_iter().map(line).collect(), whole: Passage::of(text) }
+        Self { origin, text: text.to_owned(), first_line, whole: Passage::of(text), lines: OnceCell::new() }
     }
 
     /// All of it.
@@ -144,19 +153,26 @@ impl Text {
 
     /// Its lines.
     pub fn lines(&self) -> &[Line] {
-        &self.lines
+        self.lines.get_or_init(|| {
+            let line = |range: std::ops::Range<usize>| {
+                let before = i64::try_from(self.text[..range.start].matches('\n').count()).unwrap_or(0);
+                Line::of(&self.text[range], self.first_line.map(|first| first + before))
+            };
+            passages::ranges(&self.text).into_iter().map(line).collect()
+        })
     }
 
     /// The line that says most of these words, the first of equals.
     pub fn best_line(&self, words: &[String]) -> Option<&Line> {
-        self.lines.iter().rev().max_by_key(|line| line.passage.words.count(words))
+        self.lines().iter().rev().max_by_key(|line| line.words.count(words))
     }
 
     /// The words of the line that says most of these, and of the one behind it.
     pub fn around_best_line(&self, words: &[String]) -> String {
-        let place = (0..self.lines.len()).rev().max_by_key(|place| self.lines[*place].passage.words.count(words));
-        let lines = self.lines.iter().skip(place.unwrap_or(0)).take(2);
-        lines.map(|line| line.passage.collapsed.as_str()).collect::<Vec<_>>().join(" ")
+        let lines = self.lines();
+        let place = (0..lines.len()).rev().max_by_key(|place| lines[*place].words.count(words));
+        let lines = lines.iter().skip(place.unwrap_or(0)).take(2);
+        lines.map(|line| assertions::collapsed(&line.text)).collect::<Vec<_>>().join(" ")
     }
 
     /// Where it says most of these words.
@@ -164,14 +180,13 @@ impl Text {
         let (n, memory_id) = match &self.origin {
             Origin::Source(n) => (Some(*n), None),
             Origin::Memory(id) => (None, Some(id.clone())),
-            Origin::Given => (None, None),
         };
         Supporting { n, memory_id, line: self.best_line(words).and_then(|line| line.number) }
     }
 }
 
 impl Evidence {
-    /// Of the sources and memories in a prompt, and what its asker said.
+    /// Of the sources and memories in a prompt, and what its asker said, the question last.
     pub fn new<'a>(sources: &[Source], memories: &[(MemoryId, String)], said: impl Iterator<Item = &'a str>) -> Self {
         let of_source = |(place, source): (usize, &Source)| {
             let text = format!("{}\n{}", source.text, source.label);
@@ -179,8 +194,13 @@ impl Evidence {
         };
         let of_memory = |(id, text): &(MemoryId, String)| Text::new(Origin::Memory(id.clone()), text, None);
         let texts = sources.iter().enumerate().map(of_source).chain(memories.iter().map(of_memory));
-        let given = said.collect::<Vec<_>>().join("\n");
-        Self { texts: texts.collect(), given: Text::new(Origin::Given, &given, None) }
+        let said: Vec<&str> = said.collect();
+        let mut given = String::new();
+        for said in said.iter().rev() {
+            given.push_str(beginning(said, SAID_BYTES.saturating_sub(given.len())));
+            given.push('\n');
+        }
+        Self { texts: texts.collect(), given: Passage::of(&given) }
     }
 
     /// The texts.
@@ -189,7 +209,7 @@ impl Evidence {
     }
 
     /// What was said by who asks.
-    pub const fn given(&self) -> &Text {
+    pub const fn given(&self) -> &Passage {
         &self.given
     }
 
