@@ -97,5 +97,6 @@ fn labelled_sentences_are_supported_by_their_sources_or_not() {
 #[test]
 fn sentences_that_nobody_tuned_on_are_supported_by_their_sources_or_not() {
     let judged = Judged::of(include_str!("../../answers/held_out.jsonl"));
-    judged.assert(0, 0, &[]);
+    // Somewhat less than was measured: 43 of 45, and 23 of 45.
+    judged.assert(45, 90, &["invented command", "invented identifier", "invented name", "wrong path"]);
 }
