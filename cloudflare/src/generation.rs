@@ -17,7 +17,7 @@ use pipeline::{
         ports::{Clock, Generator},
         statement::json,
     },
-    time::Span,
+    time::{Span, Timestamp},
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -74,12 +74,13 @@ impl Generator for Workers {
             return self.generate_whole(generation, sink).await;
         }
         let heard = Cell::new(0);
-        let stream: Stream = self.unless_stalled(self.run(generation)?, &heard, READING).await?.unchecked_into();
+        let asked = self.now();
+        let stream: Stream = self.unless_stalled(self.run(generation)?, &heard, READING, asked).await?.unchecked_into();
         let reader = stream.get_reader().map_err(|_| Failure::transient("Workers AI: the answer is no stream"))?;
         let mut events = EventReader::default();
         let mut said = String::new();
         let reading = read_all(&reader, &mut events, &mut said, sink, &heard);
-        let outcome = self.unless_stalled(reading, &heard, STALL).await;
+        let outcome = self.unless_stalled(reading, &heard, STALL, asked).await;
         if !matches!(outcome, Ok(Flow::Continue)) {
             // Nobody reads on: the model may stop.
             let _ = reader.cancel();
@@ -143,7 +144,7 @@ impl Workers {
 
     /// The same for an answer that Workers AI does not stream.
     async fn generate_whole<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Generated, Failure> {
-        let answer = self.unless_stalled(self.run(generation)?, &Cell::new(0), STALL_OF_WHOLE).await?;
+        let answer = self.unless_stalled(self.run(generation)?, &Cell::new(0), STALL_OF_WHOLE, self.now()).await?;
         let answer = JSON::stringify(&answer).map(|text| copied(&text)).unwrap_or_default();
         let read = read_whole(&answer);
         let whole = read.clone().unwrap_or_default();
@@ -165,8 +166,9 @@ impl Workers {
         work: impl Future<Output = Result<T, Failure>>,
         heard: &Cell<u32>,
         longest: Span,
+        since: Timestamp,
     ) -> Result<T, Failure> {
-        match select(pin!(work), pin!(self.silence(heard, longest))).await {
+        match select(pin!(work), pin!(self.silence(heard, longest, since))).await {
             Either::Left((done, _)) => done,
             Either::Right(((), _)) => Err(Failure::transient("Workers AI: the model says nothing")),
         }
@@ -174,8 +176,9 @@ impl Workers {
 
     /// Ends when nothing was heard for so long. Looks now and then: an answer has a thousand pieces, and a timer for
     /// each would cost as much as reading it.
-    async fn silence(&self, heard: &Cell<u32>, longest: Span) {
-        let (mut before, mut silent) = (heard.get(), Span::ZERO);
+    async fn silence(&self, heard: &Cell<u32>, longest: Span, since: Timestamp) {
+        // However an answer begins, it is waited for once.
+        let (mut before, mut silent) = (heard.get(), self.now().since(since));
         // What has said nothing so far is reading.
         while silent < if before == 0 { longest.max(READING) } else { longest } {
             self.sleep(LOOK_EVERY).await;

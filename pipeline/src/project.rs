@@ -34,11 +34,17 @@ pub fn normalised(remote: &str) -> Option<String> {
     plain(&format!("{}/{path}", host.to_lowercase())).ok()
 }
 
-/// The project that is meant by a name or a remote, however it is written.
+/// The project that is meant by a name or a remote, however it is written: what it is called is called so again.
 ///
 /// # Errors
 /// Why it is none.
 pub fn checked(name: &str) -> Result<String, &'static str> {
+    let project = once_checked(name)?;
+    // What stood behind a slash or before `.git` may itself end so.
+    if project == name { Ok(project) } else { checked(&project) }
+}
+
+fn once_checked(name: &str) -> Result<String, &'static str> {
     // With the white space around it, as the description counts.
     if name.len() > NAME_BYTES {
         return Err(TOO_LONG);
@@ -119,6 +125,7 @@ mod tests {
             assert!(checked(name).is_err(), "{name:?}");
         }
         assert!(checked(&"x".repeat(NAME_BYTES + 1)).is_err());
+        assert_eq!((checked("0 /").as_deref(), checked("a.b/c /.git").as_deref()), (Ok("0"), Ok("a.b/c")));
         assert_eq!(checked(&format!("{}x", " ".repeat(NAME_BYTES))), Err(TOO_LONG));
     }
 

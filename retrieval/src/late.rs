@@ -1,9 +1,10 @@
 //! Late scoring: the best hits by meaning are compared with the query window by window.
 //!
 //! Vectorize has one vector of a chunk, the mean of its windows, which is near to nothing where a chunk says several
-//! things. The windows' own vectors are kept beside the chunk where it has several, and are read with the first of both
-//! rankings. A hit whose windows are known has the cosine of the best of them. The others, whose windows are not, are
-//! raised by what those gained on average, so that nobody falls behind for being of one window or further down.
+//! things. The windows' own vectors are kept beside the chunk where it is long and has several, and are read with the
+//! first of both rankings. A hit whose windows are known has the cosine of the best of them; one of a single window has
+//! its own. Those further down, which were not looked at, are raised by what the others gained on average, so that
+//! their place is no reason to fall behind.
 //!
 //! What it is worth: docs/retrieval.md.
 
@@ -11,9 +12,14 @@ use std::collections::BTreeMap;
 
 use crate::{embedding_text::Direction, fuse::Candidate};
 
-/// Gives the hits of `dense` the cosine of their best window, and puts them in order. `windows` are those of the first
-/// hits of both rankings, `None` where a chunk is one window.
-pub fn rescore<Id: Copy + Ord>(query: &Direction, windows: &BTreeMap<Id, Option<String>>, dense: &mut [Candidate<Id>]) {
+/// Gives the hits of `dense` the cosine of their best window, and puts them in order; answers with what was added to
+/// those that were not looked at. `windows` are those of the first hits of both rankings, `None` where none are kept:
+/// of a chunk of one window, a short one, or one of an earlier version.
+pub fn rescore<Id: Copy + Ord>(
+    query: &Direction,
+    windows: &BTreeMap<Id, Option<String>>,
+    dense: &mut [Candidate<Id>],
+) -> f64 {
     let mut rescored = Vec::with_capacity(dense.len());
     let (mut gained, mut looked_at) = (0.0, 0.0);
     for hit in dense.iter() {
@@ -27,12 +33,14 @@ pub fn rescore<Id: Copy + Ord>(query: &Direction, windows: &BTreeMap<Id, Option<
         rescored.push(cosine);
     }
     if looked_at == 0.0 {
-        return;
+        return 0.0;
     }
+    let raised = gained / looked_at;
     for (hit, cosine) in dense.iter_mut().zip(rescored) {
-        hit.score = cosine.unwrap_or(hit.score + gained / looked_at);
+        hit.score = cosine.unwrap_or(hit.score + raised);
     }
     dense.sort_unstable_by(|one, other| other.score.total_cmp(&one.score).then(one.id.cmp(&other.id)));
+    raised
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! 1. A ranking that was cached for the present state of the user's index is read again; none is while Vectorize
 //!    does not show so far what was published last.
 //! 2. Otherwise both retrievers run at once: FTS5, and the query's embedding through Vectorize.
-//! 3. Their rankings are fused ([`fuse`]), the hits read from D1 where they are visible.
+//! 3. The best hits by meaning are compared window by window ([`late`]), both rankings fused ([`fuse`]), and the hits
+//!    read from D1 where they are visible.
 //!
 //! If the model or Vectorize fails, or the day's neurons are spent, words alone answer, and
 //! [`Found::mode`] says so.
@@ -156,19 +157,25 @@ where
     };
     let (words, meaning) = join(words, meaning).await;
     let mut words = words?;
+    let mut raised = 0.0;
     let (dense, new_entries, mode) = if let Ok((mut dense, vector, new_entries)) = meaning {
         dense.windows.extend(mem::take(&mut words.windows));
-        late::rescore(&Direction::of(&vector), &dense.windows, &mut dense.hits);
-        (dense.hits, new_entries, mode)
+        raised = late::rescore(&Direction::of(&vector), &dense.windows, &mut dense.hits);
+        (dense, new_entries, mode)
     } else {
         // Degraded: words alone, also for who asked for meaning alone.
         if !wants_words {
             words = retrievers::by_keyword(ports, tenant, search).await?;
         }
-        (Vec::new(), NewEntries::default(), Mode::Keyword)
+        (Arm::default(), NewEntries::default(), Mode::Keyword)
     };
+    let Arm { hits: dense, windows } = dense;
     let words = words.hits;
     let mut fused = combine(search, mode, &words, &dense);
+    // What was raised to be ranked is told as it is.
+    for hit in fused.iter_mut().filter(|hit| !windows.contains_key(&hit.id)) {
+        hit.cosine = hit.cosine.map(|cosine| cosine - raised);
+    }
     fused.retain(|hit| hit.by_keyword || relevant.is_none_or(|least| hit.cosine.is_some_and(|cosine| cosine >= least)));
     let best = match mode {
         Mode::Keyword => Best::of(&words, &[]),

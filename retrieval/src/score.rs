@@ -1,7 +1,7 @@
 //! Scores of all modes on one scale: 0 fits not at all, 1 fits wholly.
 //!
 //! What a ranking is made by cannot be one: BM25 has no upper end and depends on everything else that is indexed, and
-//! the fused score is a sum of a cosine and a share of the best BM25. Both only order. So the best hit is measured by
+//! the fused score counts both in units of their own distribution. They only order. So the best hit is measured by
 //! itself, and the others have as much of its score as they have of its number: the order stays. Of words it is
 //! measured by how many of the query's it holds, of meaning by its cosine, of both by the better of the two. So a
 //! least score means the same in every mode. Formula and reasons: docs/retrieval.md.

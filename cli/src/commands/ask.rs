@@ -71,9 +71,13 @@ fn answer(accepted: &Value, context: &Context) -> Result<Value, Failure> {
     if result["answer"].is_string() {
         if shown.is_empty() {
             show_answer(&result, context);
-        } else if letters(&shown) != letters(&output::text(&result["answer"])) {
+        } else if !letters(&output::text(&result["answer"])).ends_with(&letters(&shown)) {
             context.output.say("\n\n(checked against your documents, the answer is:)\n");
             show_answer(&result, context);
+        } else if letters(&output::text(&result["answer"])) != letters(&shown) {
+            // What stands before it says that nothing was found.
+            let answer = output::text(&result["answer"]);
+            context.output.say(&format!("\n\n({})", answer.lines().next().unwrap_or_default()));
         }
         return Ok(result);
     }

@@ -4,6 +4,7 @@
 //! must stand in a source; of its other words that say something the best source must hold enough, unless it is near
 //! in meaning. What is not found is said not to be known: that is an answer.
 
+use pipeline::statements;
 use retrieval::relevance::Subjects;
 
 use super::{
@@ -18,6 +19,8 @@ use super::{
 const HELD: f64 = 0.5;
 /// Digits from which on a number names something: an error, a year, a port.
 const TOLD_DIGITS: usize = 3;
+/// Bytes of a word that says something in any language.
+const LONG_WORD: usize = 4;
 /// Cosine from which on a source may answer in other words, by the scale of all-MiniLM-L6-v2.
 const NEAR: f64 = 0.5;
 
@@ -34,7 +37,8 @@ pub enum Gap {
 
 /// What keeps a question from being answered; `None` if nothing does.
 pub fn gap(question: &str, sources: &[Source], evidence: &Evidence) -> Option<Gap> {
-    let unnamed = assertions::assertions(question).into_iter().find(|asked| !is_named(asked, evidence));
+    let asked = statements::sentences(question).flat_map(named);
+    let unnamed = asked.into_iter().find(|asked| !is_named(asked, evidence));
     if let Some(unnamed) = unnamed {
         return Some(Gap::Unnamed(as_written(question, unnamed.text()).to_owned()));
     }
@@ -42,6 +46,21 @@ pub fn gap(question: &str, sources: &[Source], evidence: &Evidence) -> Option<Ga
     let is_near = sources.iter().any(|source| source.similarity.is_some_and(|cosine| cosine >= NEAR));
     let is_held = evidence.texts().iter().any(|text| held(text, &subjects) >= HELD);
     (!is_near && !is_held).then_some(Gap::Elsewhere)
+}
+
+/// What a sentence names. Where capitals are no sign of a name, as in German or a title, words with one name nothing.
+fn named(sentence: &str) -> Vec<Assertion> {
+    let words = sentence.split(|letter: char| !letter.is_alphanumeric()).skip(1);
+    let (mut long, mut capital) = (0, 0);
+    for word in words.filter(|word| word.len() >= LONG_WORD) {
+        long += 1;
+        capital += usize::from(word.starts_with(char::is_uppercase));
+    }
+    let mut named = assertions::assertions(sentence);
+    if 2 * capital >= long {
+        named.retain(|one| !matches!(one, Assertion::Name(_)));
+    }
+    named
 }
 
 /// A small number says how much of an answer is wanted ("three reasons", "in 2 sentences").
@@ -94,6 +113,11 @@ mod tests {
         assert_eq!(redis, Some(Gap::Unnamed("Redis".to_owned())));
         assert_eq!(gap_of("How long do queues hold messages, in 2 words?", text, None), None);
         assert_eq!(gap_of("What is error 4006 of queues?", text, None), Some(Gap::Unnamed("4006".to_owned())));
+        for asked in
+            ["How long do queues hold messages? Please explain.", "Wie lange halten Warteschlangen Nachrichten?"]
+        {
+            assert_eq!(gap_of(asked, text, Some(0.9)), None, "{asked}");
+        }
         assert_eq!(gap_of("What does hold_all() do?", text, None), Some(Gap::Unnamed("hold_all".to_owned())));
     }
 

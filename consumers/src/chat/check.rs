@@ -41,7 +41,7 @@ const SAME: f64 = 0.7;
 const NEAR: f64 = 0.6;
 /// Most sources that speak for one sentence together.
 const TOGETHER: usize = 2;
-/// Of so many sentences that assert something one may be unsupported, and the rest still stands.
+/// Share of unsupported sentences, of those that assert something, from which on an answer does not stand.
 const UNSUPPORTED_SHARE: f64 = 0.5;
 
 /// What is known of an answer.
@@ -91,17 +91,21 @@ impl Checked {
 /// Checks one part of an answer by its words.
 pub fn check_part(answer: &str, part: &Part, evidence: &Evidence) -> Judged {
     let text = &answer[part.range.clone()];
-    let bare = citations::without_marks(text);
+    let bare = if part.is_code { text.to_owned() } else { citations::without_marks(text) };
     let asserted = if part.is_code { parts::lines_of_code(&bare) } else { assertions::assertions(&bare) };
     let words = if part.is_code { Vec::new() } else { significant(&bare) };
     let judged = |support, by| Judged { sentence: checked(part, support, by), undecided: None };
-    if !part.is_code && parts::says_that_nothing_is_known(&bare) {
+    if !part.is_code && parts::is_heading(text) {
         return judged(Support::Nothing, Vec::new());
     }
     let missing: Vec<String> = asserted.iter().filter(|one| !is_held(evidence, one)).map(as_told).collect();
     if !missing.is_empty() {
         let sentence = CheckedSentence { missing, ..checked(part, Support::Unsupported, Vec::new()) };
         return Judged { sentence, undecided: None };
+    }
+    // Only now: what is claimed beside it is no less invented.
+    if !part.is_code && parts::says_that_nothing_is_known(&bare) {
+        return judged(Support::Nothing, Vec::new());
     }
     let speakers = speakers(evidence, &asserted, &words);
     // "Good luck!" asserts nothing; "Glorp." does, where a source says so.
@@ -290,6 +294,17 @@ mod tests {
         assert_eq!(verdict_of("Hello!", "Hello! How can I help?"), Verdict::Nothing);
         assert_eq!(verdict_of("Who wrote it?", "The sources do not say who wrote it."), Verdict::Unknown);
         assert_eq!(verdict_of("q", ""), Verdict::Nothing);
+    }
+
+    #[test]
+    fn lists_headings_and_hedges_are_no_claims_and_hide_none() {
+        let question = "How do I start it?";
+        let list = "## Getting Started\n\n1. make dev starts everything.\n2. It listens on port 8787.";
+        assert_eq!(verdict_of(question, list), Verdict::Supported, "{:?}", check(list, &evidence(question)));
+        let labels = "**Key Points:**\n- **Purpose:** Nothing of it needs an account.";
+        assert_eq!(verdict_of(question, labels), Verdict::Supported, "{:?}", check(labels, &evidence(question)));
+        let hedged = "The sources do not mention it directly, but you start it with `heroku run-server`.";
+        assert_eq!(verdict_of(question, hedged), Verdict::Unsupported);
     }
 
     #[test]

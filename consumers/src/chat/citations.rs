@@ -50,14 +50,16 @@ pub fn cite(answer: &str, sentences: &[CheckedSentence], sources: &[Source], mar
 
 /// A sentence, and behind its last word what there is to say of it.
 fn marked(text: &str, sentence: &CheckedSentence, unsupported: &str) -> String {
-    let bare = without_marks(text);
+    let is_code = text.starts_with("```");
+    let bare = if is_code { text.to_owned() } else { without_marks(text) };
     let numbers: Vec<String> = numbers(sentence).map(|n| format!("[{n}]")).collect();
     let mut mark = if numbers.is_empty() { String::new() } else { format!(" {}", numbers.concat()) };
     if sentence.support == Support::Unsupported {
         mark.push_str(unsupported);
     }
     let bare = bare.trim_end();
-    if mark.is_empty() || bare.ends_with('|') {
+    let is_open = is_code && (bare.len() < 6 || !bare.ends_with("```"));
+    if mark.is_empty() || bare.ends_with('|') || is_open {
         return bare.to_owned();
     }
     if bare.ends_with("```") {
@@ -83,7 +85,7 @@ pub fn cite_at_end(answer: &str, sentences: &[CheckedSentence], sources: &[Sourc
             text.push_str(&format!("[{}]", citation.n));
         }
     }
-    let cited = if known.is_empty() { supporting } else { known };
+    let cited = if known.is_empty() { supporting } else { known.intersection(&supporting).copied().collect() };
     Cited { text, citations: citations(cited, sources) }
 }
 
@@ -219,6 +221,13 @@ mod tests {
     }
 
     #[test]
+    fn code_stays_as_it_is() {
+        let sources = sources::relevant("q", vec![sources::tests::hit("t", "let one = list [1];", Some(0.9))]);
+        assert_eq!(cite("```\nlet one = list [1];\n```", &sources).text, "```\nlet one = list [1];\n```\n[1]");
+        assert_eq!(cite("```\nlet two = [2];", &sources).text, "```\nlet two = [2];");
+    }
+
+    #[test]
     fn sentences_are_told_as_they_stand_in_the_answer() {
         let answer = "Glorp is the capital of Freedonia! [1] Nobody knows why it was founded there.";
         let checked = check::check(answer, &Evidence::new(&two(), &[], std::iter::empty()));
@@ -236,7 +245,8 @@ mod tests {
         let cited = cite_at_end("The capital of Freedonia is Glorp. Nobody knows why.", &two());
         let text = "The capital of Freedonia is Glorp. Nobody knows why. [1]";
         assert_eq!((cited.text.as_str(), cited.citations.len()), (text, 1));
-        assert_eq!(cite_at_end("It is so [2].", &two()).text, "It is so [2].");
+        let wrong = cite_at_end("The capital of Freedonia is Glorp [2].", &two());
+        assert_eq!((wrong.text.as_str(), wrong.citations.len()), ("The capital of Freedonia is Glorp [2].", 0));
         assert_eq!(cite_at_end("Hello.", &two()).text, "Hello.");
     }
 

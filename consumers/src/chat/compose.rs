@@ -85,10 +85,13 @@ impl Grounds<'_> {
         ask.client.is_none() && fallback::asks_for_facts(&self.context.question) && has_documents
     }
 
+    fn is_in_conversation(&self) -> bool {
+        !self.context.earlier.is_empty() || self.context.summary.is_some()
+    }
+
     /// Why no model needs to be asked; `None` if one is.
     pub fn gap(&self) -> Option<Gap> {
-        let talks = !self.context.earlier.is_empty() || self.context.summary.is_some();
-        if !self.must_be_found() || talks {
+        if !self.must_be_found() || self.is_in_conversation() {
             return None;
         }
         answerable::gap(&context::query(self.context), self.sources(), self.evidence)
@@ -135,9 +138,14 @@ impl Grounds<'_> {
         let turn = &self.context.turn.turn_id;
         let calls = composed.calls.into_iter().enumerate();
         let is_known = matches!(composed.verdict, Verdict::Supported | Verdict::Partly | Verdict::Unsupported);
-        let by_memory = composed.sentences.iter().flat_map(|sentence| &sentence.by).any(|by| by.memory_id.is_some());
+        // Of what a model wrote some sentence stands in a source; what is quoted is cited.
+        let stands = if composed.sentences.is_empty() {
+            !composed.citations.is_empty()
+        } else {
+            composed.sentences.iter().any(|sentence| !sentence.by.is_empty())
+        };
         let detail = Detail {
-            grounded: is_known && (!composed.citations.is_empty() || by_memory),
+            grounded: is_known && stands,
             citations: composed.citations,
             route: Routed { name: self.choice.route, model: composed.model, why: self.choice.why.clone() },
             usage: composed.usage,
@@ -180,7 +188,9 @@ impl Grounds<'_> {
     /// People are given what stands. What matters and is in no source is not shown, but kept for who asks.
     fn for_people(&self, text: String, Checked { sentences, verdict }: Checked) -> Composed {
         let must_be_found = self.must_be_found();
-        if must_be_found && matches!(verdict, Verdict::Unsupported | Verdict::Nothing) {
+        // In a conversation what asserts nothing may be about the conversation.
+        let says_nothing = verdict == Verdict::Nothing && !self.is_in_conversation();
+        if must_be_found && (says_nothing || verdict == Verdict::Unsupported) {
             return self.instead_of(text);
         }
         let mark = if must_be_found { MARK } else { "" };
@@ -220,8 +230,7 @@ impl Grounds<'_> {
 
     /// An answer about facts for which nothing was found says so.
     fn says_nothing_was_found(&self) -> bool {
-        let is_first = self.context.earlier.is_empty() && self.context.summary.is_none();
-        self.evidence.is_empty() && is_first && fallback::asks_for_facts(&self.context.question)
+        self.evidence.is_empty() && !self.is_in_conversation() && fallback::asks_for_facts(&self.context.question)
     }
 
     fn nothing(&self) -> &'static str {

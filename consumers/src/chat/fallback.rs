@@ -10,7 +10,7 @@ use super::{answerable::Gap, citations::Cited, history::beginning, passages, sou
 
 /// Sources that are quoted.
 const QUOTED: usize = 3;
-/// Sources that are quoted where none answers.
+/// Sources that are quoted where none is about it.
 const NEAREST: usize = 1;
 /// Bytes of each.
 const QUOTE_BYTES: usize = 600;
@@ -85,9 +85,35 @@ fn quoted(question: &str, sources: &[Source], most: usize) -> Cited {
     quoted
 }
 
-const ASKING: [&str; 19] = [
-    "what", "who", "where", "when", "why", "which", "how", "is ", "are ", "does", "do ", "did", "can ", "find",
-    "explain", "describe", "tell me", "list", "show",
+const ASKING: [&str; 28] = [
+    "what",
+    "who",
+    "where",
+    "when",
+    "why",
+    "which",
+    "how",
+    "is ",
+    "are ",
+    "does",
+    "do ",
+    "did",
+    "can ",
+    "find",
+    "explain",
+    "describe",
+    "tell me",
+    "list",
+    "show",
+    "give me",
+    "name ",
+    "summari",
+    "compare ",
+    "outline",
+    "define ",
+    "quote ",
+    "state ",
+    "remind me",
 ];
 
 /// True for a question to which an invented answer could be mistaken for a found one.

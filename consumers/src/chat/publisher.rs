@@ -181,7 +181,13 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
             self.text.truncate(end.max(self.published));
             return true;
         }
-        !self.is_shown() && now.since(self.started) >= DRAFT
+        if self.is_shown() || now.since(self.started) < DRAFT {
+            return false;
+        }
+        // Half a sentence is none.
+        let whole = self.text.rfind(['.', '!', '?', '\n', '。', '！', '？']).map_or(0, |end| end + 1);
+        self.text.truncate(self.text.ceil_char_boundary(whole));
+        true
     }
 
     /// The end of the model's answer: passes on the rest.

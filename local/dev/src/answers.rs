@@ -1,9 +1,8 @@
 //! `make eval-answers`: answers measured on questions whose answers are known, through the HTTP API.
 //!
-//! The questions of `tests/answers/questions.jsonl` are about this repository's own documents; those of the development
-//! set of conversations, where it is there, have an answer of their own. Beside what is shown stands what the model
-//! would have said without a check (`draft`). Whether a sentence asserts what stands nowhere is decided here by other
-//! rules than the product's, on the whole documents.
+//! The questions of `tests/answers/questions.jsonl` are about this repository's own documents. Beside what is shown
+//! stands what the model would have said without a check (`draft`). Whether a sentence asserts what stands nowhere is
+//! decided here by other rules than the product's, on the whole documents.
 
 use std::{
     collections::BTreeMap,
@@ -157,7 +156,7 @@ fn tally(question: &Question, answer: &Value, documents: &BTreeMap<String, Strin
     let is_right = |name: &&&str| question.sources.iter().any(|source| source == **name);
     let everything = documents.values().chain([&question.question]).chain(&question.before);
     let everything = everything.map(|text| collapsed(text)).collect::<Vec<_>>().join("\n");
-    let is_by_model = answer["draft"].is_null() && !is_refused && answer["route"]["model"].is_string();
+    let is_by_model = answer["draft"].is_null() && answer["route"]["model"].is_string();
     let shown = if is_by_model { sentences(text) } else { Vec::new() };
     let shown: Vec<&str> = shown.into_iter().filter(|sentence| !sentence.contains("[unsupported]")).collect();
     let written = answer["draft"].as_str().unwrap_or(if is_by_model { text } else { "" });

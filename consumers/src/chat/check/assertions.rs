@@ -96,7 +96,8 @@ fn of_prose(text: &str, is_beginning: bool, found: &mut Vec<Assertion>) {
             words.next();
         }
         // What is quoted, or follows a colon, begins as a sentence does.
-        may_be_capital = word.ends_with([':', '"', '“', '(', '—']) || (bare.is_empty() && may_be_capital);
+        let open = word.trim_end_matches(['*', '_']);
+        may_be_capital = open.ends_with([':', '"', '“', '(', '—']) || (bare.is_empty() && may_be_capital);
     }
 }
 

@@ -213,11 +213,6 @@ impl Evidence {
         &self.given
     }
 
-    /// The source of this number.
-    pub fn source(&self, number: usize) -> Option<&Text> {
-        self.texts.iter().find(|text| matches!(text.origin, Origin::Source(n) if n == number))
-    }
-
     /// True if there is nothing to stand on.
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()

@@ -48,6 +48,13 @@ fn joined(answer: &str, parts: Vec<Part>) -> Vec<Part> {
         let marks =
             text.len() - text.trim_start_matches(|mark: char| "[] ".contains(mark) || mark.is_ascii_digit()).len();
         match joined.last_mut() {
+            Some(last) if !part.is_code && is_list_mark(&answer[last.range.clone()]) => {
+                if answer[last.range.end..part.range.start].contains('\n') {
+                    joined.push(part);
+                } else {
+                    last.range.end = part.range.end;
+                }
+            }
             Some(last) if !part.is_code && !last.is_code && text.starts_with('[') && marks > 0 => {
                 let marks = text[..marks].trim_end().len();
                 if !answer[last.range.end..part.range.start].contains('\n') {
@@ -64,6 +71,12 @@ fn joined(answer: &str, parts: Vec<Part>) -> Vec<Part> {
         }
     }
     joined
+}
+
+/// "1." is no sentence, but the beginning of one.
+fn is_list_mark(text: &str) -> bool {
+    let number = text.strip_suffix(['.', ')']).unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// What a block of code asserts: each of its lines.
@@ -97,6 +110,13 @@ const UNKNOWN: [&str; 22] = [
     "not specified",
     "do not specify",
 ];
+
+/// True for a heading, or a label in bold: it says what follows is about.
+pub fn is_heading(text: &str) -> bool {
+    let text = text.trim().trim_start_matches(['-', '*', '+', '•']).trim_start();
+    let is_bold = text.trim_end_matches([':', '*']).len() < text.len() && !text.contains(". ");
+    text.starts_with('#') || (is_bold && text.ends_with("**") | text.ends_with("**:") && !text.contains("** "))
+}
 
 /// True for a sentence that says only that nothing is known.
 pub fn says_that_nothing_is_known(sentence: &str) -> bool {
