@@ -132,9 +132,8 @@ where
     if let Some(gap) = grounds.gap() {
         return finish(ports, claim, &context, &channel, grounds.refuse(&gap), &budget).await;
     }
-    let routed =
-        RoutedTurn { context: &context, catalogue: &catalogue, route: &route, choice: &choice, channel: &channel };
-    let written = match write::write(ports, claim, &routed, &grounds).await {
+    let routed = RoutedTurn { grounds: &grounds, catalogue: &catalogue, route: &route, channel: &channel };
+    let written = match write::write(ports, claim, &routed).await {
         // Cancelled, or another worker has taken over: the fence would refuse all that follows.
         Err(Unwritten::Unwanted) => return Ok(Outcome::Done),
         Err(Unwritten::Failed(failed)) if may_recover(&context, &failed, claim) => return Err(failed.failure),

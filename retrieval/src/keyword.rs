@@ -165,6 +165,10 @@ pub fn share_found(terms: &[String], text: &str) -> f64 {
 
 /// A stem's worth of a word is the word: "queues" holds "queue". So is a letter that stands for a word.
 pub fn is_word_of(term: &str, word: &str) -> bool {
+    // Most words are no form of each other, which their first byte says.
+    if term.as_bytes().first() != word.as_bytes().first() {
+        return is_letter_of(term, word);
+    }
     let is_stem = |stem: &str, word: &str| stem.len() > 3 && word.starts_with(stem);
     term == word || is_stem(term, word) || is_stem(word, term) || is_letter_of(term, word)
 }

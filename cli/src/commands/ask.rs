@@ -69,14 +69,15 @@ fn answer(accepted: &Value, context: &Context) -> Result<Value, Failure> {
     let job = context.client.get(&format!("/api/jobs/{job}"))?;
     let result = job["result"].clone();
     if result["answer"].is_string() {
+        let answer = output::text(&result["answer"]);
+        let (stands, was_shown) = (letters(&answer), letters(&shown));
         if shown.is_empty() {
             show_answer(&result, context);
-        } else if !letters(&output::text(&result["answer"])).ends_with(&letters(&shown)) {
+        } else if !stands.ends_with(&was_shown) {
             context.output.say("\n\n(checked against your documents, the answer is:)\n");
             show_answer(&result, context);
-        } else if letters(&output::text(&result["answer"])) != letters(&shown) {
+        } else if stands != was_shown {
             // What stands before it says that nothing was found.
-            let answer = output::text(&result["answer"]);
             context.output.say(&format!("\n\n({})", answer.lines().next().unwrap_or_default()));
         }
         return Ok(result);

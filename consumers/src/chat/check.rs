@@ -74,7 +74,7 @@ pub struct Undecided {
 }
 
 /// Checks an answer by its words.
-pub fn check(answer: &str, evidence: &Evidence) -> Checked {
+pub fn by_words(answer: &str, evidence: &Evidence) -> Checked {
     let parts = parts::parts(answer);
     let judged = parts.iter().map(|part| check_part(answer, part, evidence)).collect();
     Checked::new(answer, judged)
@@ -95,7 +95,8 @@ pub fn check_part(answer: &str, part: &Part, evidence: &Evidence) -> Judged {
     let asserted = if part.is_code { parts::lines_of_code(&bare) } else { assertions::assertions(&bare) };
     let words = if part.is_code { Vec::new() } else { significant(&bare) };
     let judged = |support, by| Judged { sentence: checked(part, support, by), undecided: None };
-    if !part.is_code && parts::is_heading(text) {
+    let is_label = parts::is_heading(text) && asserted.iter().all(|one| matches!(one, Assertion::Name(_)));
+    if !part.is_code && is_label {
         return judged(Support::Nothing, Vec::new());
     }
     let missing: Vec<String> = asserted.iter().filter(|one| !is_held(evidence, one)).map(as_told).collect();
@@ -250,16 +251,16 @@ mod tests {
     }
 
     fn verdict_of(question: &str, answer: &str) -> Verdict {
-        check(answer, &evidence(question)).verdict
+        by_words(answer, &evidence(question)).verdict
     }
 
     /// The first answer that anybody got of this product.
     #[test]
     fn an_invented_command_does_not_stand() {
-        let checked = check("You start it by running `heroku run-server`.", &evidence("How do I start it?"));
+        let checked = by_words("You start it by running `heroku run-server`.", &evidence("How do I start it?"));
         assert_eq!(checked.verdict, Verdict::Unsupported);
         assert_eq!(checked.sentences[0].missing, ["heroku run-server"]);
-        let right = check("You start it with `make dev`, which starts everything.", &evidence("How do I start it?"));
+        let right = by_words("You start it with `make dev`, which starts everything.", &evidence("How do I start it?"));
         assert_eq!(right.verdict, Verdict::Supported, "{right:?}");
         assert_eq!((right.sentences[0].by[0].n, right.sentences[0].by[0].line), (Some(1), Some(3)));
     }
@@ -283,7 +284,7 @@ mod tests {
     #[test]
     fn one_sentence_in_many_may_be_marked() {
         let answer = "make dev starts everything. It listens on port 8787. It was written by Grace Hopper.";
-        let checked = check(answer, &evidence("How do I start it?"));
+        let checked = by_words(answer, &evidence("How do I start it?"));
         assert_eq!(checked.verdict, Verdict::Partly, "{checked:?}");
         let supports: Vec<Support> = checked.sentences.iter().map(|sentence| sentence.support).collect();
         assert_eq!(supports, [Support::Supported, Support::Supported, Support::Unsupported]);
@@ -300,9 +301,14 @@ mod tests {
     fn lists_headings_and_hedges_are_no_claims_and_hide_none() {
         let question = "How do I start it?";
         let list = "## Getting Started\n\n1. make dev starts everything.\n2. It listens on port 8787.";
-        assert_eq!(verdict_of(question, list), Verdict::Supported, "{:?}", check(list, &evidence(question)));
+        assert_eq!(verdict_of(question, list), Verdict::Supported, "{:?}", by_words(list, &evidence(question)));
         let labels = "**Key Points:**\n- **Purpose:** Nothing of it needs an account.";
-        assert_eq!(verdict_of(question, labels), Verdict::Supported, "{:?}", check(labels, &evidence(question)));
+        assert_eq!(verdict_of(question, labels), Verdict::Supported, "{:?}", by_words(labels, &evidence(question)));
+        for hidden in
+            ["You start it with **heroku run-server**", "## Run `heroku run-server`", "**Ada Lovelace wrote it**"]
+        {
+            assert_eq!(verdict_of(question, hidden), Verdict::Unsupported, "{hidden}");
+        }
         let hedged = "The sources do not mention it directly, but you start it with `heroku run-server`.";
         assert_eq!(verdict_of(question, hedged), Verdict::Unsupported);
     }

@@ -202,12 +202,12 @@ mod tests {
     }
 
     fn cite(answer: &str, sources: &[Source]) -> Cited {
-        let checked = check::check(answer, &Evidence::new(sources, &[], std::iter::empty()));
+        let checked = check::by_words(answer, &Evidence::new(sources, &[], std::iter::empty()));
         super::cite(answer, &checked.sentences, sources, MARK).cited
     }
 
     fn cite_at_end(answer: &str, sources: &[Source]) -> Cited {
-        let checked = check::check(answer, &Evidence::new(sources, &[], std::iter::empty()));
+        let checked = check::by_words(answer, &Evidence::new(sources, &[], std::iter::empty()));
         super::cite_at_end(answer, &checked.sentences, sources)
     }
 
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn sentences_are_told_as_they_stand_in_the_answer() {
         let answer = "Glorp is the capital of Freedonia! [1] Nobody knows why it was founded there.";
-        let checked = check::check(answer, &Evidence::new(&two(), &[], std::iter::empty()));
+        let checked = check::by_words(answer, &Evidence::new(&two(), &[], std::iter::empty()));
         let marked = super::cite(answer, &checked.sentences, &two(), MARK);
         let texts: Vec<&str> =
             marked.sentences.iter().map(|sentence| &marked.cited.text[sentence.start..sentence.end]).collect();

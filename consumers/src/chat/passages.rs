@@ -87,9 +87,7 @@ fn held(terms: &[String], line: &str) -> u64 {
     let mut held = 0;
     for word in keyword::terms_of_text(line) {
         for (place, term) in terms.iter().enumerate() {
-            // A form begins as its word does, at least by its first three bytes: most words are passed over by those.
-            let begins_so = word.as_bytes().starts_with(&term.as_bytes()[..term.len().min(3)]);
-            if begins_so && held & (1 << place) == 0 && keyword::is_word_of(term, &word) {
+            if held & (1 << place) == 0 && keyword::is_word_of(term, &word) {
                 held |= 1 << place;
             }
         }

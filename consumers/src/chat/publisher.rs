@@ -42,6 +42,8 @@ pub struct StreamPublisher<'a, P> {
     pub text: String,
     /// Bytes of it in which nothing is left to be checked.
     checked: usize,
+    /// It was cut: what the filter holds back is none of it.
+    is_cut: bool,
     started: Timestamp,
     /// Bytes of it that the channel has.
     published: usize,
@@ -120,6 +122,7 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
             unwanted: false,
             shown,
             checked: 0,
+            is_cut: false,
             started: now,
         }
     }
@@ -179,21 +182,23 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
             && let Some(end) = repetition::end_of_news(&self.text)
         {
             self.text.truncate(end.max(self.published));
+            self.is_cut = true;
             return true;
         }
         if self.is_shown() || now.since(self.started) < DRAFT {
             return false;
         }
-        // Half a sentence is none.
-        let whole = self.text.rfind(['.', '!', '?', '\n', '。', '！', '？']).map_or(0, |end| end + 1);
-        self.text.truncate(self.text.ceil_char_boundary(whole));
+        self.text.truncate(whole_sentences(&self.text).len());
+        self.is_cut = true;
         true
     }
 
     /// The end of the model's answer: passes on the rest.
     pub async fn finish(&mut self) {
         let rest = self.filter.finish();
-        self.text.push_str(if self.text.is_empty() { rest.trim_start() } else { &rest });
+        if !self.is_cut {
+            self.text.push_str(if self.text.is_empty() { rest.trim_start() } else { &rest });
+        }
         self.publish().await;
     }
 
@@ -225,9 +230,22 @@ impl<P: Database + Channels + Meter + Clock> Sink for StreamPublisher<'_, P> {
     }
 }
 
+/// A text without the sentence that is under way; all of it where no sentence has ended, which is checked as it is.
+fn whole_sentences(text: &str) -> &str {
+    let end = text.char_indices().rev().find(|(_, mark)| matches!(mark, '.' | '!' | '?' | '\n' | '。' | '！' | '？'));
+    end.map_or(text, |(at, mark)| &text[..at + mark.len_utf8()])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_a_sentence_is_left_out_unless_it_is_all_there_is() {
+        assert_eq!(whole_sentences("Run make dev. It listens on"), "Run make dev.");
+        assert_eq!(whole_sentences("図書館。それは"), "図書館。");
+        assert_eq!((whole_sentences("The"), whole_sentences("")), ("The", ""));
+    }
 
     #[test]
     fn the_end_sorts_after_every_model_of_its_claim() {

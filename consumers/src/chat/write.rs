@@ -17,10 +17,8 @@ use pipeline::{
 use super::{
     answer_filter::AnswerFilter,
     compose::Grounds,
-    context::Context,
     prompt::Prompt,
     publisher::{Attempt, QUERIES_TO_END, Shown, StreamPublisher},
-    route::Choice,
     thinking,
     written::{Failed, Unwritten, Written},
 };
@@ -33,14 +31,12 @@ pub fn max_tokens(ask: &Ask, route: &Route) -> u32 {
 /// A turn with the route that was chosen for it.
 #[derive(Clone, Copy, Debug)]
 pub struct RoutedTurn<'a> {
-    /// The turn.
-    pub context: &'a Context,
+    /// The turn, and what its answer stands on.
+    pub grounds: &'a Grounds<'a>,
     /// Prices.
     pub catalogue: &'a Catalogue,
     /// Models and limits.
     pub route: &'a Route,
-    /// Why this route.
-    pub choice: &'a Choice,
     /// Where it is published.
     pub channel: &'a Channel,
 }
@@ -50,16 +46,11 @@ const QUERIES_OF_MODEL: u64 = 3;
 
 /// Asks them. Asking again after a crash is billed again; the channel hears `restarted`, and only one
 /// answer is ever committed.
-pub async fn write<P>(
-    ports: &P,
-    claim: &Claim,
-    routed: &RoutedTurn<'_>,
-    grounds: &Grounds<'_>,
-) -> Result<Written, Unwritten>
+pub async fn write<P>(ports: &P, claim: &Claim, routed: &RoutedTurn<'_>) -> Result<Written, Unwritten>
 where
     P: Database + KeyValue + Generator + Channels + Deployment + Meter + Clock,
 {
-    let prompt = grounds.prompt;
+    let prompt = routed.grounds.prompt;
     let mut failed = Failed { failure: Failure::bug(NO_MODEL), spent: Spent::default() };
     for (place, model) in models(routed, prompt).enumerate() {
         // However many models a route names: the turn's end has its queries.
@@ -78,7 +69,7 @@ where
             }
             continue;
         }
-        match ask(ports, claim, routed, grounds, (place, &generation)).await {
+        match ask(ports, claim, routed, (place, &generation)).await {
             // The allowance is everybody's: no other model would do better.
             Err(Unwritten::Failed(other)) if other.failure.kind != FailureKind::Exhausted => failed.add(other),
             Err(Unwritten::Failed(other)) => {
@@ -97,7 +88,7 @@ const NO_MODEL: &str = "no model of the route takes the question";
 /// The models of the route that can read the prompt, and answer as the question wants it. Words of a client that are
 /// too long are read by none: what it may say does not hang on which of them is well.
 fn models<'a>(routed: &'a RoutedTurn<'_>, prompt: &Prompt) -> impl Iterator<Item = &'a String> {
-    let ask = &routed.context.turn.request;
+    let ask = &routed.grounds.context.turn.request;
     let client = ask.client.as_ref();
     let is_formatted = client.is_some_and(|client| client.format.is_some());
     let is_about_tools = ask.is_about_tools();
@@ -111,7 +102,7 @@ fn models<'a>(routed: &'a RoutedTurn<'_>, prompt: &Prompt) -> impl Iterator<Item
 }
 
 fn generation(routed: &RoutedTurn<'_>, prompt: &Prompt, model: &str) -> Generation {
-    let ask = &routed.context.turn.request;
+    let ask = &routed.grounds.context.turn.request;
     Generation {
         model: model.to_owned(),
         messages: prompt.messages.clone(),
@@ -129,22 +120,22 @@ async fn ask<P>(
     ports: &P,
     claim: &Claim,
     routed: &RoutedTurn<'_>,
-    grounds: &Grounds<'_>,
     (place, generation): (usize, &Generation),
 ) -> Result<Written, Unwritten>
 where
     P: Database + Generator + Channels + Deployment + Meter + Clock,
 {
-    let (turn, prompt) = (&routed.context.turn, grounds.prompt);
+    let Grounds { context, prompt, choice, .. } = routed.grounds;
+    let turn = &context.turn;
     let started = TurnEvent::Started {
         turn_id: turn.turn_id.clone(),
         conversation_id: turn.conversation_id.clone(),
-        route: routed.choice.route.name().to_owned(),
+        route: choice.route.name().to_owned(),
         model: generation.model.clone(),
     };
     let filter = AnswerFilter::new(&turn.request, prompt.sources);
     let announced = (Attempt::Model(place), started);
-    let shown = shown(ports.drafts_only(), routed, grounds);
+    let shown = shown(ports.drafts_only(), routed.grounds);
     let mut publisher = StreamPublisher::new(ports, claim, routed.channel, announced, filter, shown);
     publisher.begin().await;
     let neurons = ports.usage().neurons;
@@ -181,8 +172,8 @@ fn spent_in_vain(generation: &Generation, text: &str, neurons: f64) -> Spent {
 
 /// What is shown of an answer while it is written. What invents so much that it must be checked first is not: until
 /// then the answer is what the sources say.
-fn shown<'a>(drafts_only: bool, routed: &RoutedTurn<'_>, grounds: &Grounds<'a>) -> Shown<'a> {
-    let client = routed.context.turn.request.client.as_ref();
+fn shown<'a>(drafts_only: bool, grounds: &Grounds<'a>) -> Shown<'a> {
+    let client = grounds.context.turn.request.client.as_ref();
     if client.is_none() && drafts_only && !grounds.evidence.is_empty() {
         return Shown::Instead(grounds.excerpts().text);
     }

@@ -54,7 +54,7 @@ impl Judged {
         for case in cases.lines().map(|line| serde_json::from_str::<Labelled>(line).unwrap()) {
             let found = sources::relevant(&case.question, case.sources.iter().map(|text| hit(text)).collect());
             let evidence = Evidence::new(&found, &[], std::iter::once(case.question.as_str()));
-            let checked = check::check(&case.sentence, &evidence);
+            let checked = check::by_words(&case.sentence, &evidence);
             let is_supported = checked.sentences.iter().all(|sentence| sentence.support != Support::Unsupported)
                 && checked.sentences.iter().any(|sentence| sentence.support == Support::Supported);
             let (right, all) = by_reason.entry((case.supported, case.why.clone())).or_default();

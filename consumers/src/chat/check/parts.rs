@@ -111,11 +111,14 @@ const UNKNOWN: [&str; 22] = [
     "do not specify",
 ];
 
-/// True for a heading, or a label in bold: it says what follows is about.
+/// True for a heading, or a label in bold with its colon: it says what follows is about.
 pub fn is_heading(text: &str) -> bool {
-    let text = text.trim().trim_start_matches(['-', '*', '+', '•']).trim_start();
-    let is_bold = text.trim_end_matches([':', '*']).len() < text.len() && !text.contains(". ");
-    text.starts_with('#') || (is_bold && text.ends_with("**") | text.ends_with("**:") && !text.contains("** "))
+    let text = text.trim();
+    let label = text.trim_start_matches(['-', '+', '•', ' ']);
+    let label = label.strip_prefix("* ").unwrap_or(label).trim_start();
+    let inside = label.strip_prefix("**").and_then(|rest| rest.trim_end_matches(':').strip_suffix("**"));
+    text.starts_with('#')
+        || inside.is_some_and(|inside| !inside.contains("**") && (inside.ends_with(':') || label.ends_with(':')))
 }
 
 /// True for a sentence that says only that nothing is known.
