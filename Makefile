@@ -3,7 +3,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help build release dev check test trace demo eval eval-answers bench freeplan fuzz-api soak deploy smoke clean
+.PHONY: help build release dev check test trace demo eval eval-answers eval-memories bench freeplan fuzz-api soak \
+	deploy smoke clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +36,9 @@ eval: build ## nDCG@10, R@10, costs on the sets of EVAL_DATA=../shared/data, aga
 
 eval-answers: build ## answers to known questions: right, refused, cited, invented (EXCERPTS=1: no model, EVERY=5)
 	@target/debug/friend-dev eval-answers $(if $(EXCERPTS),--excerpts) $(if $(JSON),--json)
+
+eval-memories: build ## recall of what was said and superseded since: R@5, stale answers (SETS=own,locomo_dev JSON=1)
+	@target/debug/friend-dev eval-memories $(if $(JSON),--json)
 
 bench: release ## CPU, speed, Free-plan cost (QUICK=1: fewer; CPU=1 ROWS=chat, UPLOADS=1, HOOKS=1: that alone; JSON=1)
 	@target/debug/friend-dev bench $(if $(QUICK),--quick) $(if $(CPU),--cpu) $(if $(UPLOADS),--uploads) \

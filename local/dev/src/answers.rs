@@ -103,7 +103,8 @@ pub fn run(model: LanguageModel, every: usize, as_json: bool) -> Result<(), Erro
     Ok(())
 }
 
-fn lines<Row: for<'a> Deserialize<'a>>(path: &Path) -> Result<Vec<Row>, Error> {
+/// The rows of a file that has one a line.
+pub(crate) fn lines<Row: for<'a> Deserialize<'a>>(path: &Path) -> Result<Vec<Row>, Error> {
     fs::read_to_string(path)?.lines().map(|line| serde_json::from_str(line).map_err(Error::from)).collect()
 }
 

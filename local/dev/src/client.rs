@@ -216,14 +216,33 @@ impl Client {
     /// What became of the documents of an upload that was streamed, of all or of those in a state.
     pub fn items(&self, job: &str, state: Option<&str>) -> Result<Vec<Value>, Error> {
         let state = state.map(|state| format!("&status={state}")).unwrap_or_default();
+        self.list(&format!("/api/jobs/{job}/items?limit=100{state}"))
+    }
+
+    /// All entries of a list, page by page. The path has a query already.
+    pub fn list(&self, path: &str) -> Result<Vec<Value>, Error> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
-            let path = format!("/api/jobs/{job}/items?limit=100{state}{cursor}");
-            let mut page = self.unhurried(|client| client.get(&path))?.success()?;
+            let mut page = self.unhurried(|client| client.get(&format!("{path}{cursor}")))?.success()?;
             items.extend(page["items"].as_array_mut().map(std::mem::take).unwrap_or_default());
             let Some(next) = page["next_cursor"].as_str() else { return Ok(items) };
             cursor = format!("&cursor={next}");
         }
+    }
+
+    /// The memories that fit a query, so many at most, the best first. That words alone decided is an error: whoever
+    /// measures would take it for what meaning does.
+    pub fn recall(&self, query: &str, most: usize) -> Result<Vec<Value>, Error> {
+        let ask = |client: &Self| {
+            let request = client.agent.get(format!("{}/api/memory", client.url)).query("query", query);
+            let request = request.query("limit", most.to_string());
+            answer(request.header("authorization", format!("Bearer {}", client.key)).call()?)
+        };
+        let answer = self.unhurried(ask)?;
+        if let Some(why) = answer.header("x-degraded") {
+            return Err(format!("recalled by less than it could be: {why}").into());
+        }
+        Ok(answer.success()?["items"].as_array_mut().map(std::mem::take).unwrap_or_default())
     }
 
     /// Searches; the hits.

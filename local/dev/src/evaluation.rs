@@ -2,12 +2,16 @@
 //!
 //! Each set ([`set`]) is a user of its own; hits are grouped by document. Beside the three modes of a search stand
 //! [`grep`], and what it would cost to give a model everything. [`measures`] says how sure the figures are, and
-//! [`history`] what has become worse since they were measured last.
+//! [`history`] what has become worse since they were measured last. [`memories`] measures what is remembered.
 
+mod facts;
 mod grep;
 mod history;
 mod measures;
+pub mod memories;
+mod recall;
 mod set;
+mod talks;
 
 use std::{
     collections::BTreeMap,
@@ -154,13 +158,13 @@ fn search(product: &Product, set: &Set) -> Result<Vec<Searched>, Error> {
     let grepped = |query: &Query| Quality::of(&grep.search(&query.text), &set.gains[&query.id]);
     let mut searched = vec![Searched { way: "grep", qualities: set.queries.iter().map(grepped).collect(), cost: None }];
     for mode in MODES {
-        let before = taken(product)?;
+        let before = taken(product, "/api/search")?;
         let started = Instant::now();
         let qualities = ask(&client, set, mode)?;
         let seconds = started.elapsed().as_secs_f64();
         // The last invocations write what they took after they have answered.
         std::thread::sleep(Duration::from_secs(1));
-        let after = taken(product)?;
+        let after = taken(product, "/api/search")?;
         #[expect(clippy::cast_precision_loss, reason = "counts of queries")]
         let (count, askers) = (qualities.len().max(1) as f64, ASKERS as f64);
         let cost = Cost {
@@ -173,10 +177,10 @@ fn search(product: &Product, set: &Set) -> Result<Vec<Searched>, Error> {
     Ok(searched)
 }
 
-/// The neurons and rows read of all searches so far.
-fn taken(product: &Product) -> Result<(f64, f64), Error> {
-    let rows =
-        product.query("SELECT total(neurons), total(d1_rows_read) FROM usage_log WHERE source = '/api/search'")?;
+/// The neurons and rows read of all requests of a route so far.
+fn taken(product: &Product, route: &str) -> Result<(f64, f64), Error> {
+    let rows = product
+        .query(&format!("SELECT total(neurons), total(d1_rows_read) FROM usage_log WHERE source = '{route}'"))?;
     let value = |place: usize| rows.first().and_then(|row| row.get(place)?.parse().ok()).unwrap_or(0.0);
     Ok((value(0), value(1)))
 }

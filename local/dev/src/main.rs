@@ -7,7 +7,10 @@ use local_dev::{
     Error, answers, benchmark,
     configuration::{Profile, check_deployed},
     demo,
-    evaluation::{self, Evaluation},
+    evaluation::{
+        self, Evaluation,
+        memories::{self, Memories},
+    },
     language_model::LanguageModel,
     process,
     product::{Options, Product, root},
@@ -63,6 +66,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Measures recall of what was said before, and superseded since.
+    EvalMemories {
+        /// Folder with the sets that are not our own.
+        #[arg(long, env = "EVAL_DATA", default_value = "../shared/data")]
+        data: PathBuf,
+        /// Only these sets: `own`, `locomo_dev`.
+        #[arg(long, env = "SETS", value_delimiter = ',')]
+        sets: Vec<String>,
+        /// For programs.
+        #[arg(long)]
+        json: bool,
+    },
     /// Checks the `PLAN` and the `LIMITS` that would be deployed.
     CheckLimits {
         /// The environment; what is live if it is empty.
@@ -100,6 +115,7 @@ fn main() -> Result<(), Error> {
             let model = if excerpts { LanguageModel::None } else { LanguageModel::from_environment(&root()) };
             answers::run(model, every, json)
         }
+        Command::EvalMemories { data, sets, json } => memories::run(&Memories { data, sets, json }),
         Command::Bench(scope) => benchmark::run(scope),
         Command::CheckLimits { environment, configuration } => check_deployed(&configuration, &environment),
         Command::Smoke(target) => smoke::run(&target),

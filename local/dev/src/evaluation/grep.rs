@@ -23,6 +23,11 @@ impl Grep {
         Self(set.documents.iter().map(named).collect())
     }
 
+    /// Over texts, which are their own names.
+    pub fn over_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(texts.into_iter().map(|text| (text.to_owned(), text.to_lowercase())).collect())
+    }
+
     /// The first documents by their hits; of equals that whose name comes first.
     pub fn search(&self, query: &str) -> Vec<&str> {
         let lower = query.to_lowercase();
@@ -57,5 +62,6 @@ mod tests {
         let grep = Grep::over(&set);
         assert_eq!(grep.search("When does the SHIP sail?"), ["b", "a"]);
         assert!(grep.search("the").is_empty() && grep.search("?").is_empty());
+        assert_eq!(Grep::over_texts(["Whales.", "A Ship."]).search("ship"), ["A Ship."]);
     }
 }
