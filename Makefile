@@ -34,7 +34,7 @@ test: build ## run every test and end with a count
 eval: build ## nDCG@10, R@10, costs on the sets of EVAL_DATA=../shared/data, against grep (SETS=scifact,cosqa JSON=1)
 	@target/debug/friend-dev eval $(if $(JSON),--json)
 
-eval-answers: build ## answers to known questions: right, refused, cited, invented (EXCERPTS=1: no model, EVERY=5)
+eval-answers: build ## answers to known questions: right, refused, invented (EXCERPTS=1, EVERY=5, SET=folder)
 	@target/debug/friend-dev eval-answers $(if $(EXCERPTS),--excerpts) $(if $(JSON),--json)
 
 eval-memories: build ## recall of what was said and superseded since: R@5, stale answers (SETS=own,locomo_dev JSON=1)

@@ -175,6 +175,9 @@ pub struct Search {
     /// The project whose hits come forward; by default that of this folder.
     #[arg(long, value_name = "NAME")]
     pub project: Option<String>,
+    /// Let a model that reads query and text together put the first 20 hits in order: about 3 neurons.
+    #[arg(long)]
+    pub rerank: bool,
     /// Open the first hit in $EDITOR.
     #[arg(long)]
     pub open: bool,

@@ -37,6 +37,22 @@ fn a_hit_is_shown_as_file_and_line_and_as_json_as_it_came() {
 }
 
 #[test]
+fn a_search_is_reranked_where_it_is_asked_for_and_says_if_it_was_not() {
+    let folder = Folder::new("rerank");
+    for (reranked, warned) in [(true, false), (false, true)] {
+        let mut answer = hits();
+        answer["reranked"] = json!(reranked);
+        let server = Server::start(move |_, _| json_answer(200, answer.clone()));
+        let ran = run(&mut friend(&server.url, &folder.0, &["search", "--rerank", "fence"]));
+        assert_eq!((ran.code, ran.stderr.contains("not reranked")), (0, warned), "{ran:?}");
+        let ran = run(&mut friend(&server.url, &folder.0, &["search", "fence"]));
+        assert!(!ran.stderr.contains("not reranked"), "{ran:?}");
+        let asked = server.asked();
+        assert_eq!((&asked[0].json()["rerank"], asked[1].json().get("rerank")), (&json!(true), None));
+    }
+}
+
+#[test]
 fn exit_codes_tell_what_went_wrong_and_the_sentence_what_to_do() {
     let folder = Folder::new("codes");
     for (status, code, exit) in

@@ -1,18 +1,22 @@
-//! [`Embedder`] over Workers AI.
+//! [`Embedder`] and [`Reranker`] over Workers AI.
 
 use pipeline::{
     failure::Failure,
-    model::{EMBEDDING, EmbeddingModel},
-    platform::{errors, ports::Embedder, statement::json},
+    model::{EMBEDDING, EmbeddingModel, RerankingModel, scores},
+    platform::{
+        errors,
+        ports::{Embedder, Reranker},
+        statement::json,
+    },
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use worker::{
-    js_sys::{Array, Float32Array, Promise},
+    js_sys::{Array, Float32Array, JSON, Promise},
     wasm_bindgen_futures::JsFuture,
 };
 
-use crate::workers::{Workers, message, plain_object};
+use crate::workers::{Workers, copied, message, plain_object};
 
 #[wasm_bindgen]
 extern "C" {
@@ -58,6 +62,34 @@ impl Embedder for Workers {
         }
         // A typed array copies a row of numbers in one call.
         Ok(data.unchecked_into::<Array>().iter().map(|row| Float32Array::new(&row).to_vec()).collect())
+    }
+}
+
+/// What the reranking model reads.
+/// <https://developers.cloudflare.com/workers-ai/models/bge-reranker-base>/
+#[derive(Serialize)]
+struct RerankingInput<'a> {
+    query: &'a str,
+    contexts: Vec<Context<'a>>,
+    /// All of them: their number.
+    top_k: usize,
+}
+
+#[derive(Serialize)]
+struct Context<'a> {
+    text: &'a str,
+}
+
+impl Reranker for Workers {
+    async fn rerank(&self, model: &RerankingModel, query: &str, texts: &[String]) -> Result<Vec<f64>, Failure> {
+        let contexts = texts.iter().map(|text| Context { text }).collect();
+        let input = plain_object(&json(&RerankingInput { query, contexts, top_k: texts.len() })?)?;
+        let ai: Ai = self.binding("AI")?;
+        self.ask_service("AI")?;
+        let promise = ai.run(model.name, &input).map_err(|error| failure(&error))?;
+        let answer = JsFuture::from(promise).await.map_err(|error| failure(&error))?;
+        self.count(|usage| usage.neurons += model.neurons(query, texts));
+        scores(&JSON::stringify(&answer).map(|text| copied(&text)).unwrap_or_default(), texts.len())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! In: a chat item, whose job says which turn of which conversation is asked (`jobs.turn`).
 //! Does, per message:
-//! 1. reads the question and the messages before it ([`context`]);
+//! 1. reads the question and the messages before it ([`context`]), of which a follow-up needs some ([`follow_up`]);
 //! 2. finds memories and sources that are about it ([`findings`]);
 //! 3. chooses the route ([`route`]) from the catalogue, and narrows the sources to passages ([`passages`]);
 //! 4. if the conversation outgrew its token budget, summarises its beginning ([`mod@summarise`]), and goes
@@ -24,6 +24,7 @@ pub mod compose;
 pub mod context;
 pub mod fallback;
 pub mod findings;
+pub mod follow_up;
 pub mod history;
 pub mod memory_proposals;
 pub mod passages;
@@ -129,7 +130,7 @@ where
     let grounds =
         Grounds { context: &context, findings: &findings, prompt: &prompt, evidence: &evidence, choice: &choice };
     let channel = Channel::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
-    if let Some(gap) = grounds.gap() {
+    if let Some(gap) = grounds.gap(ports.drafts_only()) {
         return finish(ports, claim, &context, &channel, grounds.refuse(&gap), &budget).await;
     }
     let routed = RoutedTurn { grounds: &grounds, catalogue: &catalogue, route: &route, channel: &channel };

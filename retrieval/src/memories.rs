@@ -125,7 +125,10 @@ fn rank(
         .filter(|found| found.score >= RELATED)
         .collect();
     best_first(&mut dense);
-    let fused = score::relative(fuse::fuse(&PARAMETERS, query, &words, &dense));
+    let mut fused = score::relative(fuse::fuse(&PARAMETERS, query, &words, &dense));
+    for hit in fused.iter_mut().filter(|hit| vector.is_some() && hit.cosine.is_none()) {
+        hit.score *= BY_WORDS_ALONE;
+    }
     let hits: HashMap<i64, Fused<i64>> = fused.into_iter().map(|hit| (hit.id, hit)).collect();
     let ranked = known.into_iter().map(|memory| Ranked {
         number: memory.number,
@@ -177,6 +180,11 @@ fn recalled(memory: MemoryRow, hit: Option<Fused<i64>>, best: f64) -> Recalled {
         memory,
     }
 }
+
+/// What the score counts of a memory that has a word of what was asked, but is not about it by its meaning. A memory is
+/// a sentence, of which a single word that both hold says little ("three days" of "on which day am I treated?"):
+/// docs/answers.md has what it was measured by.
+const BY_WORDS_ALONE: f64 = 0.6;
 
 /// Cosine from which a memory is about what was asked; short texts lie closer together than chunks.
 const RELATED: f64 = 0.3;
@@ -251,6 +259,13 @@ mod tests {
         let matches = [WordMatch { number: 4, score: 1.0 }];
         assert_eq!(order(&matches, Some(&[1.0, 0.0])), [3, 4, 2]);
         assert_eq!(order(&matches, None), [3, 4]);
+    }
+
+    #[test]
+    fn what_has_a_word_alone_comes_after_what_is_about_it_unless_words_are_all_there_is() {
+        let matches = [WordMatch { number: 1, score: 2.0 }, WordMatch { number: 2, score: 1.9 }];
+        assert_eq!(order(&matches, Some(&[1.0, 0.0])), [3, 2, 1]);
+        assert_eq!(order(&matches, None), [3, 1, 2]);
     }
 
     #[test]

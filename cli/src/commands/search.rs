@@ -33,16 +33,24 @@ pub fn search(arguments: &Search, context: &Context) -> Result<(), Failure> {
         "type": arguments.kind, "language": arguments.language,
     });
     let own = Project::preferred(arguments.project.as_deref())?;
-    let body = json!({
+    let mut body = json!({
         "query": query, "top_k": arguments.top, "mode": arguments.mode.name(), "filters": filters, "project": own,
     });
+    if arguments.rerank {
+        body["rerank"] = json!(true);
+    }
     let answer = context.client.json(Request::new("POST", "/api/search").repeatable(), &body)?;
     let hits = answer["hits"].as_array().cloned().unwrap_or_default();
     let here = Project::here(None).ok();
     if arguments.open {
         return open(&hits, here.as_ref());
     }
-    context.output.data(&answer, || show(&answer, &hits, &query, here.as_ref()));
+    context.output.data(&answer, || {
+        show(&answer, &hits, &query, here.as_ref());
+        if arguments.rerank && answer["reranked"].as_bool() != Some(true) {
+            anstream::eprintln!("{}", styled(DIM, "not reranked"));
+        }
+    });
     if hits.is_empty() { Err(nothing(&query)) } else { Ok(()) }
 }
 

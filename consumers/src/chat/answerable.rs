@@ -31,7 +31,7 @@ pub enum Gap {
     Unnamed(String),
     /// What was found is about something else.
     Elsewhere,
-    /// What a model wrote does not stand, and no source holds all that was asked about.
+    /// No source holds all that was asked about, and what a model wrote does not stand, or it is one that invents.
     Unsure,
 }
 

@@ -89,12 +89,15 @@ impl Grounds<'_> {
         !self.context.earlier.is_empty() || self.context.summary.is_some()
     }
 
-    /// Why no model needs to be asked; `None` if one is.
-    pub fn gap(&self) -> Option<Gap> {
+    /// Why no model needs to be asked; `None` if one is. A model that invents is asked only where a source holds all
+    /// that the question is about.
+    pub fn gap(&self, drafts_only: bool) -> Option<Gap> {
         if !self.must_be_found() || self.is_in_conversation() {
             return None;
         }
-        answerable::gap(&context::query(self.context), self.sources(), self.evidence)
+        let question = context::query(self.context);
+        let is_unsure = || drafts_only && !answerable::is_covered(&question, self.evidence);
+        answerable::gap(&question, self.sources(), self.evidence).or_else(|| is_unsure().then_some(Gap::Unsure))
     }
 
     /// The answer to a question that what was found cannot answer.

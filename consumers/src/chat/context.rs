@@ -24,10 +24,10 @@ use pipeline::{
     time::Timestamp,
 };
 
-use super::history::{self, Numbered};
-
-/// A question with fewer significant words is looked for together with the one before it.
-const FEW_TERMS: usize = 3;
+use super::{
+    follow_up,
+    history::{self, Numbered},
+};
 
 /// All a turn stands on.
 #[derive(Debug)]
@@ -98,15 +98,9 @@ fn numbered(row: PromptMessageRow) -> Numbered {
     Numbered { number: row.number, message: PromptMessage::new(row.role, row.content) }
 }
 
-/// What is looked for: the question, with the one before it if it says little by itself.
+/// What is looked for: the question, after those that it follows.
 pub fn query(context: &Context) -> String {
-    let question = &context.question;
-    let before = context.earlier.iter().rev().find(|earlier| earlier.message.role == Role::User);
-    let query = match before {
-        Some(before) if retrieval::keyword::terms(question).len() < FEW_TERMS => {
-            format!("{} {question}", before.message.content)
-        }
-        _ => question.clone(),
-    };
+    let asked = context.earlier.iter().rev().filter(|earlier| earlier.message.role == Role::User);
+    let query = follow_up::whole(&context.question, asked.map(|earlier| earlier.message.content.as_str()));
     history::beginning(&query, constants::QUERY_BYTES).to_owned()
 }

@@ -14,8 +14,6 @@ const QUOTED: usize = 3;
 const NEAREST: usize = 1;
 /// Bytes of each.
 const QUOTE_BYTES: usize = 600;
-/// The same in tokens.
-const QUOTE_TOKENS: usize = QUOTE_BYTES / 4;
 
 /// Why there is no better answer, in words for the user.
 pub fn reason(failure: &Failure) -> &'static str {
@@ -64,7 +62,7 @@ pub fn unknown(gap: &Gap, is_by_guest: bool, question: &str, sources: &[Source])
     let lead = match gap {
         Gap::Unnamed(name) => format!("I do not know: nothing in {place} mentions “{name}”."),
         Gap::Elsewhere => format!("I do not know: I found nothing in {place} that answers this."),
-        Gap::Unsure => format!("I do not know: I found nothing in {place} that surely answers this."),
+        Gap::Unsure => format!("I cannot say for sure: nothing that I found in {place} holds all that was asked."),
     };
     let quotes = quoted(question, sources, if *gap == Gap::Unsure { QUOTED } else { NEAREST });
     let nearest = if quotes.citations.is_empty() { "" } else { " What comes nearest:" };
@@ -73,10 +71,9 @@ pub fn unknown(gap: &Gap, is_by_guest: bool, question: &str, sources: &[Source])
 
 /// The best passages of so many sources.
 fn quoted(question: &str, sources: &[Source], most: usize) -> Cited {
-    let best: Vec<Source> = sources.iter().take(most).cloned().collect();
-    let tokens = QUOTE_TOKENS * best.len();
+    let best = passages::best(question, sources.to_vec(), QUOTE_BYTES, most);
     let mut quoted = Cited { text: String::new(), citations: Vec::new() };
-    for (place, source) in passages::narrow(question, best, tokens).into_iter().enumerate() {
+    for (place, source) in best.into_iter().enumerate() {
         let quote = beginning(source.text.trim(), QUOTE_BYTES);
         let dots = if quote.len() < source.text.trim().len() { " …" } else { "" };
         quoted.text.push_str(&format!("\n\n> {}{dots} [{}]", quote.replace('\n', "\n> "), place + 1));

@@ -5,7 +5,7 @@ use retrieval::{embedding_text, windows};
 
 /// Bytes from which on a chunk of several windows keeps their vectors. That is a row written more, of which a day of
 /// small files has few; of shorter ones the mean says nearly as much (docs/retrieval.md).
-const LONG: usize = 2_500;
+const LONG: usize = 2_600;
 
 /// A chunk's vector, and those of its windows where it has several.
 #[derive(Clone, Debug)]

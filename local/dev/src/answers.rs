@@ -1,6 +1,7 @@
 //! `make eval-answers`: answers measured on questions whose answers are known, through the HTTP API.
 //!
-//! The questions of `tests/answers/questions.jsonl` are about this repository's own documents. Beside what is shown
+//! The questions of `tests/answers/questions.jsonl` are about this repository's own documents; those of a set with
+//! answers, as LoCoMo is one, about the set's. Beside what is shown
 //! stands what the model would have said without a check (`draft`). Whether a sentence asserts what stands nowhere is
 //! decided here by other rules than the product's, on the whole documents.
 
@@ -18,6 +19,7 @@ use crate::{
     Error,
     client::Client,
     configuration::Profile,
+    evaluation::set::{self, Query},
     language_model::LanguageModel,
     product::{Options, Product, embedding_cache, root},
 };
@@ -59,15 +61,61 @@ struct Tally {
     slowest: f64,
 }
 
-/// Asks all, or every so-many-th of, the questions, and prints what came of them.
-pub fn run(model: LanguageModel, every: usize, as_json: bool) -> Result<(), Error> {
+/// Questions, and the documents they are about.
+struct Material {
+    questions: Vec<Question>,
+    /// As they are uploaded.
+    uploads: Vec<Value>,
+    /// Their texts by name.
+    documents: BTreeMap<String, String>,
+}
+
+/// The category of LoCoMo's questions about what was never said.
+const NEVER_SAID: &str = "5";
+
+/// Ours.
+fn own() -> Result<Material, Error> {
     let folder = root().join("tests/answers");
-    let questions: Vec<Question> = lines(&folder.join("questions.jsonl"))?;
     let names = fs::read_to_string(folder.join("documents.txt"))?;
     let documents: BTreeMap<String, String> = names
         .lines()
         .map(|name| Ok((name.to_owned(), fs::read_to_string(root().join(name))?)))
         .collect::<Result<_, Error>>()?;
+    let upload =
+        |(name, content): (&String, &String)| json!({ "external_id": name, "title": name, "content": content });
+    let uploads = documents.iter().map(upload).collect();
+    Ok(Material { questions: lines(&folder.join("questions.jsonl"))?, uploads, documents })
+}
+
+/// Those of a set, whose judges say which documents answer.
+fn of_set(folder: &Path) -> Result<Material, Error> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let set = set::read(folder, &name)?;
+    let question = |query: &Query| {
+        let is_never_said = query.category.as_deref() == Some(NEVER_SAID);
+        let kind = query.category.as_ref().map_or_else(|| "answerable".to_owned(), |kind| format!("category {kind}"));
+        let answering = set.gains[&query.id].iter().filter(|(_, gain)| **gain > 0.0).map(|(name, _)| name.clone());
+        Question {
+            id: query.id.clone(),
+            kind: if is_never_said { "unanswerable".to_owned() } else { kind },
+            question: query.text.clone(),
+            before: Vec::new(),
+            gold: query.answer.iter().filter(|_| !is_never_said).map(|answer| vec![answer.clone()]).collect(),
+            sources: if is_never_said { Vec::new() } else { answering.collect() },
+        }
+    };
+    let text = |upload: &Value, field: &str| upload[field].as_str().unwrap_or_default().to_owned();
+    let documents = set
+        .documents
+        .iter()
+        .map(|upload| (text(upload, "external_id"), format!("{}\n{}", text(upload, "title"), text(upload, "content"))));
+    let documents = documents.collect();
+    Ok(Material { questions: set.queries.iter().map(question).collect(), documents, uploads: set.documents })
+}
+
+/// Asks all, or every so-many-th of, the questions, ours or those of the set in a folder, and prints what came of them.
+pub fn run(model: LanguageModel, set: Option<&Path>, every: usize, as_json: bool) -> Result<(), Error> {
+    let Material { questions, uploads, documents } = set.map_or_else(own, of_set)?;
     let state = std::env::temp_dir().join(format!("friend-eval-answers-{}", std::process::id()));
     let with = format!("{model:?}");
     let product = Product::start(Options {
@@ -78,7 +126,7 @@ pub fn run(model: LanguageModel, every: usize, as_json: bool) -> Result<(), Erro
         ..Options::for_tests(state.clone())
     })?;
     let client = product.new_user("answers")?;
-    index(&client, &documents)?;
+    index(&client, &uploads)?;
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     for question in questions.iter().step_by(every.max(1)) {
         let started = Instant::now();
@@ -108,11 +156,7 @@ pub(crate) fn lines<Row: for<'a> Deserialize<'a>>(path: &Path) -> Result<Vec<Row
     fs::read_to_string(path)?.lines().map(|line| serde_json::from_str(line).map_err(Error::from)).collect()
 }
 
-fn index(client: &Client, documents: &BTreeMap<String, String>) -> Result<(), Error> {
-    let uploads: Vec<Value> = documents
-        .iter()
-        .map(|(name, content)| json!({ "external_id": name, "title": name, "content": content }))
-        .collect();
+fn index(client: &Client, uploads: &[Value]) -> Result<(), Error> {
     let answer = client.post("/api/index", &json!({ "documents": uploads }))?.success()?;
     let job = answer["job_id"].as_str().ok_or("no job")?;
     let view = client.follow(job, DEADLINE, |_| {})?;

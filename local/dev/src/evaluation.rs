@@ -10,7 +10,7 @@ mod history;
 mod measures;
 pub mod memories;
 mod recall;
-mod set;
+pub mod set;
 mod talks;
 
 use std::{

@@ -62,6 +62,9 @@ enum Command {
         /// Without a language model: what was found is the answer.
         #[arg(long, env = "EXCERPTS")]
         excerpts: bool,
+        /// A folder with a set that has answers, in place of our own questions: ../shared/data/locomo_dev.
+        #[arg(long, env = "SET")]
+        set: Option<PathBuf>,
         /// For programs.
         #[arg(long)]
         json: bool,
@@ -111,9 +114,9 @@ fn main() -> Result<(), Error> {
         Command::Serve => serve(strict(options(port, state)?)),
         Command::Demo { dir } => demo::run(&options(port, state)?, dir),
         Command::Eval { data, sets, json, history } => evaluation::run(&Evaluation { data, sets, json, history }),
-        Command::EvalAnswers { every, excerpts, json } => {
+        Command::EvalAnswers { every, excerpts, set, json } => {
             let model = if excerpts { LanguageModel::None } else { LanguageModel::from_environment(&root()) };
-            answers::run(model, every, json)
+            answers::run(model, set.as_deref(), every, json)
         }
         Command::EvalMemories { data, sets, json } => memories::run(&Memories { data, sets, json }),
         Command::Bench(scope) => benchmark::run(scope),

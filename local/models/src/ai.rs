@@ -30,6 +30,27 @@ pub enum Texts {
     Many(Vec<String>),
 }
 
+/// Input of a reranking model. No machine here has one: whoever asks for it is told as if there were none.
+#[derive(Debug, Deserialize)]
+pub struct RerankingInput {
+    /// What the texts are to answer.
+    pub query: String,
+    /// The texts.
+    pub contexts: Vec<Context>,
+}
+
+/// A text that is to be reranked.
+#[derive(Debug, Deserialize)]
+pub struct Context {
+    /// The text itself.
+    pub text: String,
+}
+
+/// What the platform says of a model that it does not have.
+pub fn no_such_model(model: &str) -> String {
+    format!("5007: No such model {model} or task")
+}
+
 /// The answer of an embedding model.
 #[derive(Debug, Serialize)]
 pub struct Embeddings {
@@ -64,7 +85,7 @@ impl Ai {
     /// Checks a request as the platform does. The error is its words.
     pub fn check(model: &str, input: Input) -> Result<Vec<String>, String> {
         if model != EMBEDDING.name {
-            return Err(format!("5007: No such model {model} or task"));
+            return Err(no_such_model(model));
         }
         if let Some(pooling) = input.pooling.as_deref().filter(|pooling| !["mean", "cls"].contains(pooling)) {
             return Err(format!("5004: Invalid data: pooling {pooling:?} is neither mean nor cls"));

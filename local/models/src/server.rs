@@ -33,7 +33,7 @@ pub struct RunRequest {
     pub input: AnyInput,
 }
 
-/// Input of either kind of model.
+/// Input of any kind of model.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum AnyInput {
@@ -41,6 +41,8 @@ pub enum AnyInput {
     Chat(ChatInput),
     /// Of an embedding model.
     Embedding(ai::Input),
+    /// Of a reranking model.
+    Reranking(ai::RerankingInput),
 }
 
 type Shared = State<Arc<StandIns>>;
@@ -96,6 +98,7 @@ async fn run(State(stand_ins): Shared, Json(request): Json<RunRequest>) -> Respo
             return chat::run(stand_ins, request.model, input, answer_lost).await.unwrap_or_else(thrown);
         }
         AnyInput::Embedding(input) => input,
+        AnyInput::Reranking(_) => return thrown(ai::no_such_model(&request.model)),
     };
     let pooling = input.pooling.clone().unwrap_or_else(|| "mean".to_owned());
     let texts = match Ai::check(&request.model, input) {

@@ -1,10 +1,19 @@
-//! What the stand-in of Vectorize refuses, as the platform does.
+//! What the stand-ins refuse, as the platform does.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 
-use local_models::index::{Index, NewVector};
-use pipeline::{constants, model::EMBEDDING};
+use local_models::{
+    ai::no_such_model,
+    index::{Index, NewVector},
+    server::{AnyInput, RunRequest},
+};
+use pipeline::{
+    constants,
+    failure::FailureKind,
+    model::{EMBEDDING, RERANKING},
+    platform::errors,
+};
 use serde_json::json;
 
 fn vector(id: &str, namespace: &str) -> NewVector {
@@ -30,4 +39,13 @@ fn an_upsert_takes_a_thousand_vectors_with_ids_of_64_bytes() {
     assert!(index.upsert(many(constants::VECTORS_PER_UPSERT + 1), Duration::ZERO).is_err());
     index.upsert(vec![vector(&"x".repeat(constants::VECTOR_ID_BYTES), "n")], Duration::ZERO).unwrap();
     assert!(index.upsert(vec![vector(&"x".repeat(constants::VECTOR_ID_BYTES + 1), "n")], Duration::ZERO).is_err());
+}
+
+#[test]
+fn no_machine_has_a_reranking_model() {
+    let input = json!({"query": "tides", "contexts": [{"text": "about tides"}], "top_k": 1});
+    let request: RunRequest = serde_json::from_value(json!({"model": RERANKING.name, "input": input})).unwrap();
+    assert!(matches!(request.input, AnyInput::Reranking(_)));
+    let refused = errors::of_workers_ai(&no_such_model(&request.model));
+    assert_eq!((refused.kind, refused.why.contains("No such model")), (FailureKind::Bug, true), "{refused}");
 }

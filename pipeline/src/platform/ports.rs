@@ -14,7 +14,7 @@ use crate::{
     },
     failure::Failure,
     job::message::Message,
-    model::{EMBEDDING, EmbeddingModel},
+    model::{EMBEDDING, EmbeddingModel, RerankingModel},
     plan::Plan,
     platform::{
         asked::Asked,
@@ -147,6 +147,16 @@ pub trait Embedder {
     /// The model is not answering, the account's neurons are spent, or the answer does not fit the texts.
     async fn embed(&self, model: &EmbeddingModel, texts: &[String], word_pieces: u64)
     -> Result<Vec<Vec<f32>>, Failure>;
+}
+
+/// Workers AI, as far as it says how well texts fit a query.
+pub trait Reranker {
+    /// Scores each text, in order: the higher, the better it fits. On which scale is the model's own affair.
+    ///
+    /// # Errors
+    ///
+    /// The model is not answering, the account's neurons are spent, or the answer does not fit the texts.
+    async fn rerank(&self, model: &RerankingModel, query: &str, texts: &[String]) -> Result<Vec<f64>, Failure>;
 }
 
 /// Workers AI, as far as it answers prompts.

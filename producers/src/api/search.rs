@@ -1,13 +1,14 @@
 //! `POST /api/search`: chunks by words and by meaning, fused by [`retrieval`].
 
 pub mod request;
+mod rerank;
 
 use http::{HeaderName, StatusCode};
 use pipeline::{
     budget::day::Budget,
     constants,
-    failure::Failure,
-    platform::ports::{Clock, Database, Deployment, Embedder, KeyValue, Meter, VectorIndex},
+    failure::{Failure, FailureKind},
+    platform::ports::{Clock, Database, Deployment, Embedder, KeyValue, Meter, Reranker, VectorIndex},
     store::{self, jobs::read::ArrivalRow},
     tenant::Tenant,
     time::{Span, Timestamp},
@@ -16,6 +17,7 @@ use retrieval::{Hit, Mode, Search};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::request::Asked;
 use crate::{
     api::jobs,
     http::{
@@ -32,6 +34,9 @@ pub struct SearchAnswer {
     pub(crate) hits: Vec<Hit>,
     pub(crate) mode: Mode,
     pub(crate) freshness: &'static str,
+    /// The first 20 hits are in the order of the reranking model, of which their scores say nothing.
+    reranked: bool,
+    /// The ranking came from the cache; it holds none that is reranked.
     cached: bool,
     took_ms: i64,
 }
@@ -48,9 +53,10 @@ pub struct Searched {
 /// Answers the route.
 pub async fn search<P>(ports: &P, call: &Call<'_>) -> Answer
 where
-    P: Database + KeyValue + Embedder + VectorIndex + Deployment + Meter + Clock,
+    P: Database + KeyValue + Embedder + Reranker + VectorIndex + Deployment + Meter + Clock,
 {
-    let search = request::parse(call.request.body())?;
+    let asked = request::parse(call.request.body())?;
+    let search = &asked.search;
     let waited = call.wait();
     let mut since = None;
     if let Some(job) = search.after.as_ref().filter(|_| waited > Span::ZERO) {
@@ -62,7 +68,7 @@ where
         }
     }
     let tenant = since.as_ref().unwrap_or(&call.tenant);
-    let Searched { answer, degraded } = find(ports, tenant, call.budget, &search).await?;
+    let Searched { answer, degraded } = find(ports, tenant, call.budget, &asked).await?;
     let reply = Reply::json(StatusCode::OK, &answer);
     let reply = if search.after.is_some() { reply.after_wait(waited) } else { reply };
     Ok(match degraded {
@@ -72,26 +78,48 @@ where
 }
 
 /// Searches, and says what is to be said of what was found.
-pub async fn find<P>(ports: &P, tenant: &Tenant, budget: &Budget, search: &Search) -> Result<Searched, Failure>
+pub async fn find<P>(ports: &P, tenant: &Tenant, budget: &Budget, asked: &Asked) -> Result<Searched, Failure>
 where
-    P: Database + KeyValue + Embedder + VectorIndex + Clock,
+    P: Database + KeyValue + Embedder + Reranker + VectorIndex + Deployment + Meter + Clock,
 {
+    let search = &asked.search;
     let started = ports.now();
     // Before the search: a job that ends during it may have come too late.
     let arrival = arrival(ports, tenant, search).await?;
-    let found = retrieval::search(ports, tenant, search, budget).await?;
+    let wider = asked.rerank.then(|| rerank::wider(search));
+    let mut found = retrieval::search(ports, tenant, wider.as_ref().unwrap_or(search), budget).await?;
+    let mut not_reranked = None;
+    if asked.rerank {
+        let reranked = rerank::rerank(ports, tenant, budget, &search.request.query, &mut found.hits).await;
+        not_reranked = reranked.err().map(|failure| failure.kind);
+        found.hits.truncate(search.top_k);
+    }
     let has_arrived = || arrival.is_some_and(|arrival| has_arrived(arrival, found.mode, started));
     let is_complete = search.after.is_none() || has_arrived();
     let freshness = if is_complete { "complete" } else { "partial" };
-    let is_degraded = found.mode != search.request.mode;
-    let took_ms = ports.now().since(started).as_milliseconds();
-    let answer = SearchAnswer { hits: found.hits, mode: found.mode, freshness, cached: found.cached, took_ms };
-    let why = if budget.is_without_neurons() {
-        "today's neurons are spent; found by keyword"
-    } else {
-        "vector search is not available; found by keyword"
+    let degraded = degraded(budget, found.mode != search.request.mode, not_reranked);
+    let answer = SearchAnswer {
+        hits: found.hits,
+        mode: found.mode,
+        freshness,
+        reranked: asked.rerank && not_reranked.is_none(),
+        cached: found.cached,
+        took_ms: ports.now().since(started).as_milliseconds(),
     };
-    Ok(Searched { answer, degraded: is_degraded.then_some(why) })
+    Ok(Searched { answer, degraded })
+}
+
+/// Why a search is not what was asked for: it was by keyword alone, or a failure of this kind left it as it was found.
+fn degraded(budget: &Budget, by_keyword: bool, not_reranked: Option<FailureKind>) -> Option<&'static str> {
+    match (by_keyword, not_reranked, budget.is_without_neurons()) {
+        (false, None, _) => None,
+        (false, Some(FailureKind::Exhausted), _) => Some("too few of today's neurons are left; not reranked"),
+        (false, Some(_), _) => Some("the reranking model is not available; not reranked"),
+        (true, None, true) => Some("today's neurons are spent; found by keyword"),
+        (true, None, false) => Some("vector search is not available; found by keyword"),
+        (true, Some(_), true) => Some("today's neurons are spent; found by keyword, not reranked"),
+        (true, Some(_), false) => Some("vector search and reranking are not available; found by keyword"),
+    }
 }
 
 /// How far the job behind the search's token is; nothing of nobody's job, or of another's.

@@ -9,7 +9,7 @@ use pipeline::{
     constants,
     platform::ports::{
         Channels, Clock, Database, Deployment, Embedder, Isolate, KeyValue, Meter, ObjectStore, Queue, Random,
-        RateLimiter, Sha256, UnreadBody, VectorIndex,
+        RateLimiter, Reranker, Sha256, UnreadBody, VectorIndex,
     },
     port_set,
     problem::{Code, Problem},
@@ -30,6 +30,7 @@ port_set! {
         + Queue
         + KeyValue
         + Embedder
+        + Reranker
         + VectorIndex
         + Channels
         + RateLimiter

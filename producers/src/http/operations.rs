@@ -12,7 +12,6 @@ use pipeline::{
         memories::MemoryRow,
     },
 };
-use retrieval::SearchRequest;
 
 use crate::{
     api::{
@@ -170,7 +169,7 @@ pub fn operations<P: RequestPorts>() -> &'static [Operation<P>] {
                 .sends(&["Content-Disposition", "X-Content-Type-Options"]),
             operation(POST, "/api/search", key!(search::search), "Find chunks by words and by meaning")
                 .takes(&[PREFER])
-                .reads::<SearchRequest>(JSON_BYTES)
+                .reads::<search::request::NewSearch>(JSON_BYTES)
                 .answers::<search::SearchAnswer>(OK)
                 .sends(DEGRADED),
             operation(GET, "/api/keys", key!(keys::list), "List API keys")

@@ -31,3 +31,14 @@ pub enum Script {
     /// Says this and then breaks off.
     BreaksOff(&'static str),
 }
+
+/// What the reranking model does when it is asked next.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Judgement {
+    /// Scores the texts so, in their order.
+    Scores(Vec<f64>),
+    /// Answers with this JSON, whatever it means.
+    Answers(&'static str),
+    /// Fails at once.
+    Fails(Failure),
+}

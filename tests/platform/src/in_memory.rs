@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use crate::{
     connection::Borrowed,
-    fate::{Fate, Script},
+    fate::{Fate, Judgement, Script},
     mutation::Watched,
     service::Service,
 };
@@ -73,6 +73,8 @@ pub struct Shared {
     pub(crate) embedding_model: Cell<Option<&'static str>>,
     pub(crate) generations: RefCell<Vec<Generation>>,
     pub(crate) scripts: RefCell<VecDeque<Script>>,
+    pub(crate) judgements: RefCell<VecDeque<Judgement>>,
+    pub(crate) judged: RefCell<Vec<(String, Vec<String>)>>,
     pub(crate) channels: RefCell<BTreeMap<String, Vec<TurnEvent>>>,
     /// What was said in sessions, by the names of their channels.
     pub(crate) said: RefCell<BTreeMap<String, Vec<Value>>>,
@@ -162,6 +164,8 @@ impl InMemory {
             embedding_model: Cell::default(),
             generations: RefCell::default(),
             scripts: RefCell::default(),
+            judgements: RefCell::default(),
+            judged: RefCell::default(),
             channels: RefCell::default(),
             said: RefCell::default(),
             streams: RefCell::default(),
@@ -298,6 +302,16 @@ impl InMemory {
     /// What the language model was asked so far.
     pub fn generations(&self) -> Vec<Generation> {
         self.generations.borrow().clone()
+    }
+
+    /// What the reranking model does next, in this order; after that it likes all texts alike.
+    pub fn judge(&self, judgements: impl IntoIterator<Item = Judgement>) {
+        *self.judgements.borrow_mut() = judgements.into_iter().collect();
+    }
+
+    /// The queries and texts that the reranking model was asked about so far.
+    pub fn judged(&self) -> Vec<(String, Vec<String>)> {
+        self.judged.borrow().clone()
     }
 
     /// What a channel was told, as its listeners heard it.

@@ -21,7 +21,7 @@ use std::{
 };
 
 pub use self::{
-    fate::{Fate, Script},
+    fate::{Fate, Judgement, Script},
     in_memory::{Delivered, InMemory, Shared},
     mutation::Mutation,
     service::Service,

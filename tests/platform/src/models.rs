@@ -6,15 +6,19 @@ use pipeline::{
     chat::generation::{Flow, Generated, Generation, Sink, Tokens, estimated_tokens},
     constants,
     failure::Failure,
-    model::{EMBEDDING, EmbeddingModel},
+    model::{EMBEDDING, EmbeddingModel, RerankingModel, scores},
     platform::{
         errors,
-        ports::{Embedder, Generator, VectorIndex, VectorMatch, VectorRecord},
+        ports::{Embedder, Generator, Reranker, VectorIndex, VectorMatch, VectorRecord},
     },
     time::Span,
 };
 
-use crate::{fate::Script, in_memory::InMemory, service::Service};
+use crate::{
+    fate::{Judgement, Script},
+    in_memory::InMemory,
+    service::Service,
+};
 
 impl InMemory {
     /// Neurons the models have worked for, whatever became of their answers.
@@ -81,6 +85,27 @@ impl Embedder for InMemory {
             self.bill(model.neurons(word_pieces));
             self.embedded.set(self.embedded.get() + texts.len());
             Ok(texts.iter().map(|text| bag_of_words(model.dimensions, text)).collect())
+        })
+        .await
+    }
+}
+
+impl Reranker for InMemory {
+    async fn rerank(&self, model: &RerankingModel, query: &str, texts: &[String]) -> Result<Vec<f64>, Failure> {
+        self.call(Service::Models, || {
+            let neurons = model.neurons(query, texts);
+            self.take_neurons(neurons)?;
+            self.judged.borrow_mut().push((query.to_owned(), texts.to_vec()));
+            let judgement = self.judgements.borrow_mut().pop_front();
+            if let Some(Judgement::Fails(failure)) = judgement {
+                return Err(failure);
+            }
+            self.bill(neurons);
+            match judgement {
+                Some(Judgement::Scores(given)) => Ok(given),
+                Some(Judgement::Answers(answer)) => scores(answer, texts.len()),
+                _ => Ok(vec![0.0; texts.len()]),
+            }
         })
         .await
     }

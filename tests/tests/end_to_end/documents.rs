@@ -310,6 +310,12 @@ fn demonstration(client: &Client) {
     let found: Vec<&str> =
         hits["hits"].as_array().unwrap().iter().filter_map(|hit| hit["external_id"].as_str()).collect();
     assert!(found.contains(&"item.rs"), "{found:?}");
+    // No machine here has a reranking model: what it would have put in order stays, and says so.
+    let search = json!({"query": "ClaimToken lease fence", "top_k": 3, "rerank": true});
+    let answer = client.post("/api/search", &search).unwrap();
+    assert_eq!((answer.status, &answer.json()["reranked"]), (200, &json!(false)), "{}", answer.json());
+    assert_eq!(answer.json()["hits"], hits["hits"]);
+    assert_eq!(answer.header("x-degraded"), Some("the reranking model is not available; not reranked"));
 }
 
 /// In wasm a size has 32 bits: tokens and cuts must be the same there, in any script and for endless words.

@@ -140,6 +140,20 @@ fn where_models_draft_only_nothing_of_them_is_shown_before_it_was_checked() {
 }
 
 #[test]
+fn a_model_that_invents_is_asked_only_what_a_source_is_about() {
+    let rig = with_documents();
+    let question = |tokens: u32| json!({"message": "Which mayor has the capital of Freedonia?", "max_tokens": tokens});
+    rig.memory.script([Script::Says("The capital of Freedonia is Glorp.")]);
+    assert_eq!(rig.chat(&question(99))["verdict"], "supported", "any other model is asked");
+    rig.memory.set_drafts_only();
+    let before = rig.memory.generations().len();
+    let result = rig.chat(&question(98));
+    assert_eq!((&result["verdict"], &result["grounded"]), (&json!("unknown"), &json!(false)), "{result}");
+    assert!(result["answer"].as_str().unwrap().contains("> # Freedonia"), "what comes nearest is quoted: {result}");
+    assert_eq!(rig.memory.generations().len(), before);
+}
+
+#[test]
 fn an_answer_that_repeats_itself_is_cut_while_it_is_written() {
     let rig = with_documents();
     let said: &str = "The capital of Freedonia is Glorp. The capital of Freedonia is Glorp. The capital of Freedonia \

@@ -51,6 +51,7 @@ mod redelivery;
 mod refused;
 mod remembered;
 mod replays;
+mod reranked;
 mod retention;
 mod schedule;
 mod scores;

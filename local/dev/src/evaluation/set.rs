@@ -28,10 +28,12 @@ pub struct Query {
     pub text: String,
     /// What sort of query its set says it is.
     pub category: Option<String>,
+    /// The answer, of sets that have some.
+    pub answer: Option<String>,
 }
 
-/// Reads a set: corpus.jsonl (`_id`, `title`, `text`), queries.jsonl (`_id`, `text`, `metadata.category`), and
-/// qrels.tsv (query, document, gain).
+/// Reads a set: corpus.jsonl (`_id`, `title`, `text`), queries.jsonl (`_id`, `text`, `metadata.category` and
+/// `metadata.answer`), and qrels.tsv (query, document, gain).
 ///
 /// # Errors
 /// A file is missing or cannot be read.
@@ -72,10 +74,15 @@ pub fn read(folder: &Path, name: &str) -> Result<Set, Error> {
             id: text(query, "_id"),
             text: text(query, "text"),
             category: query["metadata"]["category"].as_u64().map(|category| category.to_string()),
+            answer: answer(&query["metadata"]["answer"]),
         })
         .filter(|query| gains.contains_key(&query.id))
         .collect();
     Ok(Set { name: name.to_owned(), documents, queries, gains })
+}
+
+fn answer(answer: &Value) -> Option<String> {
+    answer.as_str().map(str::to_owned).or_else(|| answer.as_number().map(ToString::to_string))
 }
 
 fn first_definition(code: &str) -> String {

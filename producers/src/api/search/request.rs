@@ -3,20 +3,72 @@
 use pipeline::{
     constants,
     filters::{DOCUMENT_IDS, DOCUMENT_TYPES},
-    ids::DocumentId,
+    ids::{DocumentId, pattern},
     problem::{Code, Problem, excerpt},
     strict_json,
 };
-use retrieval::{Filters, Search, SearchRequest};
+use retrieval::{Filters, GroupBy, Mode, Search, SearchRequest, request::CONSISTENCY_TOKEN};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::{api::index::token::job_of_token, http::body};
 
-/// Reads and checks a search.
-pub fn parse(body: &[u8]) -> Result<Search, Problem> {
-    check(strict_json::read(body)?)
+/// A search as a client sends it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Search")]
+pub struct NewSearch {
+    /// What is sought.
+    #[schemars(length(min = 1, max = constants::QUERY_BYTES), extend("pattern" = "\\S"))]
+    query: String,
+    /// At most so many hits.
+    #[serde(default = "default_top_k")]
+    #[schemars(range(min = 1, max = constants::TOP_K))]
+    top_k: i64,
+    /// How they are looked for.
+    #[serde(default)]
+    mode: Mode,
+    /// The least score of a hit, on the scale that all modes share; nothing: 0.
+    #[schemars(range(min = 0, max = 1))]
+    min_score: Option<f64>,
+    /// What they are grouped by, if anything.
+    group_by: Option<GroupBy>,
+    /// The project whose own documents are preferred: `github.com/owner/name`, a git remote, or a name. Their hits have
+    /// a quarter more of their score; others are found all the same.
+    #[schemars(length(min = 1, max = pipeline::project::NAME_BYTES), regex(pattern = pipeline::schema::NAME))]
+    project: Option<String>,
+    /// A consistency token: what its job has written is found.
+    #[schemars(extend("pattern" = pattern(CONSISTENCY_TOKEN)))]
+    after: Option<String>,
+    /// What hits must be.
+    #[serde(default)]
+    filters: Filters,
+    /// Whether the first 20 are put in order by a model that reads the query and a text together, for about 3 neurons.
+    #[serde(default)]
+    rerank: bool,
 }
 
-/// Checks a search that was read.
+fn default_top_k() -> i64 {
+    10
+}
+
+/// A search within its limits, and what is done with what it finds.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is looked for.
+    pub search: Search,
+    /// Whether the first hits are reranked.
+    pub rerank: bool,
+}
+
+/// Reads and checks a search.
+pub fn parse(body: &[u8]) -> Result<Asked, Problem> {
+    let NewSearch { query, top_k, mode, min_score, group_by, project, after, filters, rerank } =
+        strict_json::read(body)?;
+    let request = SearchRequest { query, top_k, mode, min_score, group_by, project, after, filters };
+    Ok(Asked { search: check(request)?, rerank })
+}
+
+/// Checks what a search asks for.
 pub fn check(mut request: SearchRequest) -> Result<Search, Problem> {
     let invalid = |pointer: &str, detail: String| Problem::field(Code::Invalid, pointer, detail);
     request.query = body::text("/query", &request.query, constants::QUERY_BYTES)?;
@@ -66,14 +118,14 @@ pub fn check_filters(filters: &Filters) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
-    use retrieval::Mode;
-
     use super::*;
 
     #[test]
     fn defaults() {
-        let search = parse(br#"{"query":" what? "}"#).unwrap();
+        let Asked { search, rerank } = parse(br#"{"query":" what? "}"#).unwrap();
         assert_eq!((search.request.query.as_str(), search.top_k, search.request.mode), ("what?", 10, Mode::Hybrid));
+        assert!(!rerank);
+        assert!(parse(br#"{"query":"what?","rerank":true}"#).unwrap().rerank);
     }
 
     #[test]
@@ -95,6 +147,8 @@ mod tests {
             (r#"{"query":"a","filters":{"document_ids":["notes/fox.md"]}}"#, 422, "/filters/document_ids/0"),
             (r#"{"query":"a","after":"x"}"#, 422, "/after"),
             (r#"{"query":"a","topk":3}"#, 422, "/topk"),
+            (r#"{"query":"a","rerank":"true"}"#, 422, "/rerank"),
+            (r#"{"query":"a","rerank":1}"#, 422, "/rerank"),
             (r#"{"query":"a","project":"/home/ada/x"}"#, 422, "/project"),
             (r#"{"query":"a","filters":{"tag":"x"}}"#, 422, "/filters/tag"),
         ] {

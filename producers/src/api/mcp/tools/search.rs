@@ -11,7 +11,10 @@ use super::super::{
     tool::{Told, ToolAnswer, bytes, fitting, limit, place},
 };
 use crate::{
-    api::search::{self, Searched, request},
+    api::search::{
+        self, Searched,
+        request::{self, Asked},
+    },
     http::call::{Call, RequestPorts},
 };
 
@@ -122,9 +125,9 @@ pub async fn search<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Argument
     let skipped = usize::try_from(place(asked.cursor.as_deref())?).unwrap_or(usize::MAX);
     // One more, to know whether there are more.
     let wanted = skipped.saturating_add(limit + 1).min(pipeline::constants::TOP_K);
-    let search = search_of(asked, wanted)?;
-    let Searched { answer, degraded } = search::find(ports, &call.tenant, call.budget, &search).await?;
-    let terms = keyword::terms(&search.request.query);
+    let asked = Asked { search: search_of(asked, wanted)?, rerank: false };
+    let Searched { answer, degraded } = search::find(ports, &call.tenant, call.budget, &asked).await?;
+    let terms = keyword::terms(&asked.search.request.query);
     let found = answer.hits.len();
     let each = (bytes / limit.min(found.saturating_sub(skipped).max(1))).saturating_sub(AROUND_BYTES).max(HIT_BYTES);
     let hits = answer.hits.into_iter().skip(skipped).take(limit).map(|hit| shown(hit, &terms, each));

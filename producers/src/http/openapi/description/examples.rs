@@ -36,6 +36,7 @@ const REQUESTS: &[Example] = &[
             "filters": {"type": "code", "tags": ["demo"]}}"#,
     ),
     ("search", "only what fits well", r#"{"query": "what does the fox jump over?", "min_score": 0.5}"#),
+    ("search", "the first 20 reranked", r#"{"query": "what does the fox jump over?", "rerank": true}"#),
     ("chat", "a question", r#"{"message": "What does the fox jump over?"}"#),
     (
         "chat",
@@ -125,7 +126,7 @@ const ANSWERS: &[(&str, u16, &str)] = &[
                       "start_line": 1, "end_line": 3,
                       "text": "# The fox\n\nThe quick brown fox jumps over the lazy dog.",
                       "score": 1.0, "similarity": 0.71, "found_by": ["vector", "keyword"]}],
-            "mode": "hybrid", "freshness": "complete", "cached": false, "took_ms": 58}"##,
+            "mode": "hybrid", "freshness": "complete", "reranked": false, "cached": false, "took_ms": 58}"##,
     ),
     (
         "chat",
