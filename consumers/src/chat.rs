@@ -127,10 +127,16 @@ where
         passages::narrow(&context::query(&context), findings.sources, prompt::tokens(route.source_tokens));
     let prompt = build_prompt(&context, &findings, &route, reach);
     let evidence = compose::evidence(&context, &findings, &prompt);
-    let grounds =
-        Grounds { context: &context, findings: &findings, prompt: &prompt, evidence: &evidence, choice: &choice };
+    let grounds = Grounds {
+        context: &context,
+        findings: &findings,
+        prompt: &prompt,
+        evidence: &evidence,
+        choice: &choice,
+        drafts_only: ports.drafts_only(),
+    };
     let channel = Channel::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
-    if let Some(gap) = grounds.gap(ports.drafts_only()) {
+    if let Some(gap) = grounds.gap() {
         return finish(ports, claim, &context, &channel, grounds.refuse(&gap), &budget).await;
     }
     let routed = RoutedTurn { grounds: &grounds, catalogue: &catalogue, route: &route, channel: &channel };
@@ -205,7 +211,7 @@ async fn finish<P>(
     budget: &Budget,
 ) -> Result<Outcome, Failure>
 where
-    P: Database + KeyValue + Embedder + Channels + Queue + Clock + Random,
+    P: Database + KeyValue + Embedder + Channels + Queue + Deployment + Clock + Random,
 {
     // A question that was refused leaves nothing.
     let is_refused = answer.detail.unanswered == Some(Unanswered::TooLong);
@@ -244,7 +250,16 @@ async fn publish_end<P: Channels>(ports: &P, claim: &Claim, channel: &Channel, e
 }
 
 /// A cache that is not written costs a model's answer next time, nothing else.
-async fn cache<P: Database + KeyValue + Clock>(ports: &P, context: &Context, answer: &TurnAnswer, budget: &Budget) {
+async fn cache<P: Database + KeyValue + Deployment + Clock>(
+    ports: &P,
+    context: &Context,
+    answer: &TurnAnswer,
+    budget: &Budget,
+) {
+    // What a better model would answer is not to be kept from it.
+    if ports.drafts_only() {
+        return;
+    }
     // What is degraded now need not be in a minute, and what was published a moment ago is found by meaning then.
     if answer.detail.degraded.is_some() || !context.tenant.is_settled(context.read_at) {
         return;

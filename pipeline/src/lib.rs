@@ -15,6 +15,7 @@ pub mod fingerprint;
 pub mod identifiers;
 pub mod ids;
 pub mod indexed;
+pub mod insertion_sort;
 pub mod job;
 pub mod merge_patch;
 pub mod model;

@@ -22,16 +22,14 @@ pub mod score;
 pub mod windows;
 pub mod word_pieces;
 
-use std::{
-    collections::{HashMap, HashSet},
-    mem,
-};
+use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join;
 use pipeline::{
     budget::day::Budget,
     failure::Failure,
     ids::ChunkRow,
+    insertion_sort::insertion_sort,
     model::EMBEDDING,
     platform::ports::{Clock, Database, Embedder, KeyValue, VectorIndex},
     tenant::Tenant,
@@ -150,16 +148,20 @@ where
         async { if wants_words { retrievers::by_keyword(ports, tenant, search).await } else { Ok(Arm::default()) } };
     let meaning = async {
         if mode == Mode::Keyword {
-            return Ok((Arm::default(), Vec::new(), NewEntries::default()));
+            return Ok((Vec::new(), Vec::new(), NewEntries::default()));
         }
         let (vector, new_entries) = vector.await?;
-        Ok::<_, Failure>((retrievers::by_vector(ports, tenant, search, &vector).await?, vector, new_entries))
+        Ok::<_, Failure>((retrievers::nearest(ports, tenant, search, &vector).await?, vector, new_entries))
     };
     let (words, meaning) = join(words, meaning).await;
     let mut words = words?;
+    let looked_up = async {
+        let (nearest, vector, new_entries) = meaning?;
+        let dense = retrievers::by_vectors(ports, tenant, search, &nearest, &words).await?;
+        Ok::<_, Failure>((dense, vector, new_entries))
+    };
     let mut raised = 0.0;
-    let (dense, new_entries, mode) = if let Ok((mut dense, vector, new_entries)) = meaning {
-        dense.windows.extend(mem::take(&mut words.windows));
+    let (dense, new_entries, mode) = if let Ok((mut dense, vector, new_entries)) = looked_up.await {
         raised = late::rescore(&Direction::of(&vector), &dense.windows, &mut dense.hits);
         (dense, new_entries, mode)
     } else {
@@ -289,7 +291,7 @@ fn prefer(project: &str, hits: &mut [Hit]) {
             hit.score *= OWN_PROJECT;
         }
     }
-    hits.sort_by(|one, other| other.score.total_cmp(&one.score));
+    insertion_sort(hits, |one, other| one.score > other.score);
     for hit in hits {
         hit.score = hit.score.min(1.0);
     }

@@ -119,14 +119,13 @@ fn rank(
         .collect();
     let direction = vector.map(Direction::of);
     let cosine = |memory: &ComparedMemory<'_>| direction.as_ref()?.cosine(&memory.embedding);
-    let mut dense: Vec<Candidate<i64>> = known
-        .iter()
-        .filter_map(|memory| Some(candidate(memory.number, cosine(memory)?)))
-        .filter(|found| found.score >= RELATED)
-        .collect();
+    let mut dense: Vec<Candidate<i64>> =
+        known.iter().filter_map(|memory| Some(candidate(memory.number, cosine(memory)?))).collect();
+    let compared: HashSet<i64> = dense.iter().map(|found| found.id).collect();
+    dense.retain(|found| found.score >= RELATED);
     best_first(&mut dense);
     let mut fused = score::relative(fuse::fuse(&PARAMETERS, query, &words, &dense));
-    for hit in fused.iter_mut().filter(|hit| vector.is_some() && hit.cosine.is_none()) {
+    for hit in fused.iter_mut().filter(|hit| hit.cosine.is_none() && compared.contains(&hit.id)) {
         hit.score *= BY_WORDS_ALONE;
     }
     let hits: HashMap<i64, Fused<i64>> = fused.into_iter().map(|hit| (hit.id, hit)).collect();
@@ -244,7 +243,10 @@ mod tests {
     const NEAR: [f32; 2] = [1.0, 0.1];
 
     fn order(matches: &[WordMatch], vector: Option<&[f32]>) -> Vec<i64> {
-        let embeddings = [FAR, NEAR, FAR, FAR].map(|vector| encode(&vector));
+        order_of([FAR, NEAR, FAR, FAR].map(|vector| encode(&vector)), matches, vector)
+    }
+
+    fn order_of(embeddings: [String; 4], matches: &[WordMatch], vector: Option<&[f32]>) -> Vec<i64> {
         let known = embeddings.iter().zip(1..).map(|(embedding, number)| ComparedMemory {
             number,
             is_active: true,
@@ -266,6 +268,9 @@ mod tests {
         let matches = [WordMatch { number: 1, score: 2.0 }, WordMatch { number: 2, score: 1.9 }];
         assert_eq!(order(&matches, Some(&[1.0, 0.0])), [3, 2, 1]);
         assert_eq!(order(&matches, None), [3, 1, 2]);
+        // Remembered while no model answered, the first has nothing that could be compared.
+        let embeddings = [String::new(), encode(&NEAR), encode(&FAR), encode(&FAR)];
+        assert_eq!(order_of(embeddings, &matches, Some(&[1.0, 0.0])), [3, 1, 2]);
     }
 
     #[test]

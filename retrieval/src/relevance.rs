@@ -113,8 +113,8 @@ impl Subjects {
             }
         }
         if subjects.len() > SUBJECTS {
-            subjects.sort_by_key(|subject| !subject.is_name);
-            subjects.truncate(SUBJECTS);
+            let (names, others): (Vec<_>, Vec<_>) = subjects.into_iter().partition(|subject| subject.is_name);
+            subjects = names.into_iter().chain(others).take(SUBJECTS).collect();
         }
         Self { subjects, rare: i64::MAX }
     }

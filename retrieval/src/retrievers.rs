@@ -39,17 +39,17 @@ const RANKED: i64 = 200;
 pub struct Arm {
     /// The chunks, best first.
     pub hits: Vec<Candidate<ChunkRow>>,
-    /// Of the first of them the vectors of their windows, as text, where they have several.
+    /// Of those by meaning that are looked at window by window: their windows' vectors, as text, where they are kept.
     pub windows: BTreeMap<ChunkRow, Option<String>>,
 }
 
 impl Arm {
     fn of(found: Vec<ScoredChunk>) -> Self {
         let mut arm = Self::default();
-        for (place, chunk) in found.into_iter().enumerate() {
+        for chunk in found {
             arm.hits.push(Candidate { id: chunk.id, score: chunk.score, is_code: chunk.is_code != 0 });
-            if place < FIRST {
-                arm.windows.insert(chunk.id, chunk.windows);
+            if let Some(windows) = chunk.windows {
+                arm.windows.insert(chunk.id, Some(windows).filter(|windows| !windows.is_empty()));
             }
         }
         arm
@@ -85,9 +85,7 @@ pub async fn by_keyword<P: Database>(ports: &P, tenant: &Tenant, search: &Search
         transaction.query(store::chunks::search::by_words_unless(sought, own, whole, beginnings, ranked, limit)?);
     let done = transaction.commit(ports).await?;
     let (beginnings, words) = (Arm::of(done.all(beginnings)?), Arm::of(done.all(words)?));
-    let mut windows = words.windows;
-    windows.extend(beginnings.windows);
-    Ok(Arm { hits: beginnings_first(beginnings.hits, words.hits), windows })
+    Ok(Arm { hits: beginnings_first(beginnings.hits, words.hits), ..words })
 }
 
 /// The columns that hold words.
@@ -110,27 +108,36 @@ fn is_narrow(filters: &Filters) -> bool {
     filters.created_after.is_some() || filters.created_before.is_some() || !filters.document_ids.is_empty()
 }
 
-/// Chunks whose vectors are nearest, best first. Vectorize alone decides nothing: D1 does.
-pub async fn by_vector<P: Database + VectorIndex>(
+/// The vectors that are nearest, best first. Vectorize alone decides nothing: [`by_vectors`] does.
+pub async fn nearest<P: VectorIndex>(
     ports: &P,
     tenant: &Tenant,
     search: &Search,
     vector: &[f32],
-) -> Result<Arm, Failure> {
+) -> Result<Vec<FoundVector>, Failure> {
     let namespace = tenant.namespace();
     let filter = vector_filter(&search.request.filters, namespace.owner())?;
     let matches = ports.query(namespace.name(), vector, constants::VECTOR_TOP_K, filter).await?;
-    let found: Vec<FoundVector> = matches
-        .iter()
-        .filter_map(|vector| {
-            parse_vector_id(&vector.id).map(|(document, revision, index)| (document, revision, index, vector.score))
-        })
-        .collect();
+    let found = matches.iter().filter_map(|vector| {
+        parse_vector_id(&vector.id).map(|(document, revision, index)| (document, revision, index, vector.score))
+    });
+    Ok(found.collect())
+}
+
+/// The chunks of these vectors, best first: the first of them, and of those that were found by words, are to be looked
+/// at window by window.
+pub async fn by_vectors<P: Database>(
+    ports: &P,
+    tenant: &Tenant,
+    search: &Search,
+    found: &[FoundVector],
+    words: &Arm,
+) -> Result<Arm, Failure> {
     if found.is_empty() {
         return Ok(Arm::default());
     }
-    let found = store::chunks::search::by_vectors(sought(tenant, search), &found)?.all(ports).await?;
-    Ok(Arm::of(found))
+    let first: Vec<ChunkRow> = words.hits.iter().take(FIRST).map(|hit| hit.id).collect();
+    Ok(Arm::of(store::chunks::search::by_vectors(sought(tenant, search), found, &first)?.all(ports).await?))
 }
 
 /// What Vectorize's metadata indexes can narrow down by themselves; to one owner, where others' vectors lie beside

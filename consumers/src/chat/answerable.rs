@@ -5,7 +5,7 @@
 //! in meaning. What is not found is said not to be known: that is an answer.
 
 use pipeline::statements;
-use retrieval::relevance::Subjects;
+use retrieval::{keyword, relevance::Subjects};
 
 use super::{
     check::{
@@ -72,10 +72,18 @@ fn is_named(asked: &Assertion, evidence: &Evidence) -> bool {
 /// True where one source holds every word that a question is about.
 pub fn is_covered(question: &str, evidence: &Evidence) -> bool {
     let subjects = subjects(question);
-    evidence.texts().iter().any(|text| held(text, &subjects) >= 1.0)
+    let holds_all = |text: &Text| subjects.iter().all(|word| text.whole().words().hold_form_of(word));
+    evidence.texts().iter().any(holds_all)
+}
+
+/// True where none does, of a question in English: of another language it is not known which words say nothing.
+pub fn is_uncovered(question: &str, evidence: &Evidence) -> bool {
+    keyword::terms_of_text(question).any(|word| keyword::is_stop_word(&word)) && !is_covered(question, evidence)
 }
 
 fn subjects(question: &str) -> Vec<String> {
+    // Who asks about "/api/search" gives no command.
+    let question = question.trim_start_matches(|first: char| first.is_whitespace() || "/!#".contains(first));
     Subjects::of(question).iter().map(|subject| subject.word.clone()).collect()
 }
 
@@ -128,6 +136,12 @@ mod tests {
         let evidence = Evidence::new(&sources::relevant("messages", hits.into()), &[], std::iter::empty());
         assert!(is_covered("How long do queues hold messages?", &evidence));
         assert!(!is_covered("How many messages of a batch do queues hold?", &evidence), "two hold it together");
+        assert!(!is_covered("/queues: do they hold a massage?", &evidence), "a question, though it begins so");
+        let japanese = sources::tests::hit("notes.md", "日本", Some(0.9));
+        let japanese = Evidence::new(&sources::relevant("日本", vec![japanese]), &[], std::iter::empty());
+        assert!(!is_covered("日本の首都の市長は誰ですか?", &japanese), "a beginning is not all of it");
+        assert!(is_uncovered("How many messages of a batch do queues hold?", &evidence));
+        assert!(!is_uncovered("Wie lange halten Warteschlangen Nachrichten?", &evidence), "not known");
     }
 
     #[test]

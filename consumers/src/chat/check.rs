@@ -16,7 +16,10 @@ pub mod evidence;
 pub mod meaning;
 pub mod parts;
 
-use pipeline::chat::verdict::{CheckedSentence, Support, Supporting, Verdict};
+use pipeline::{
+    chat::verdict::{CheckedSentence, Support, Supporting, Verdict},
+    insertion_sort::insertion_sort,
+};
 use retrieval::keyword;
 
 use super::citations;
@@ -174,7 +177,7 @@ fn speakers<'a>(evidence: &'a Evidence, asserted: &[Assertion], words: &[String]
         .filter(|(held, _)| *held > 0)
         .collect();
     // The first of equals: sources come best first.
-    ranked.sort_by_key(|(held, _)| std::cmp::Reverse(*held));
+    insertion_sort(&mut ranked, |(one, _), (other, _)| one > other);
     let mut speakers: Vec<&Text> = Vec::new();
     for (_, text) in ranked {
         if speakers.len() == TOGETHER {

@@ -44,6 +44,8 @@ pub struct Grounds<'a> {
     pub evidence: &'a Evidence,
     /// The route.
     pub choice: &'a Choice,
+    /// The model is known to invent: what it writes is a draft, of which nothing is shown that is in doubt.
+    pub drafts_only: bool,
 }
 
 /// An answer before what is kept beside it is put together.
@@ -62,6 +64,11 @@ struct Composed {
     unanswered: Option<Unanswered>,
 }
 
+/// True for a text that ends in the middle of what it quotes, as models do that lose their way.
+fn leaves_code_open(text: &str) -> bool {
+    text.matches('`').count() % 2 == 1
+}
+
 /// What a model is held to: the sources and memories that it reads, and what its asker says.
 pub fn evidence(context: &Context, findings: &Findings, prompt: &Prompt) -> Evidence {
     let read = |id| prompt.memories.contains(id);
@@ -74,6 +81,11 @@ pub fn evidence(context: &Context, findings: &Findings, prompt: &Prompt) -> Evid
 }
 
 impl Grounds<'_> {
+    /// What was looked for.
+    fn question(&self) -> String {
+        context::query(self.context)
+    }
+
     fn sources(&self) -> &[Source] {
         &self.findings.sources[..self.prompt.sources]
     }
@@ -91,19 +103,22 @@ impl Grounds<'_> {
 
     /// Why no model needs to be asked; `None` if one is. A model that invents is asked only where a source holds all
     /// that the question is about.
-    pub fn gap(&self, drafts_only: bool) -> Option<Gap> {
-        if !self.must_be_found() || self.is_in_conversation() {
+    pub fn gap(&self) -> Option<Gap> {
+        if !self.must_be_found() {
             return None;
         }
-        let question = context::query(self.context);
-        let is_unsure = || drafts_only && !answerable::is_covered(&question, self.evidence);
-        answerable::gap(&question, self.sources(), self.evidence).or_else(|| is_unsure().then_some(Gap::Unsure))
+        let question = self.question();
+        let gap = || answerable::gap(&question, self.sources(), self.evidence);
+        let is_unsure = || self.drafts_only && answerable::is_uncovered(&question, self.evidence);
+        // A question within a conversation may be about the conversation.
+        let gap = if self.is_in_conversation() { None } else { gap() };
+        gap.or_else(|| is_unsure().then_some(Gap::Unsure))
     }
 
     /// The answer to a question that what was found cannot answer.
     pub fn refuse(&self, gap: &Gap) -> TurnAnswer {
         let is_by_guest = self.context.turn.request.is_by_guest();
-        let Cited { text, citations } = fallback::unknown(gap, is_by_guest, &self.context.question, self.sources());
+        let Cited { text, citations } = fallback::unknown(gap, is_by_guest, &self.question(), self.sources());
         let degraded = self.findings.degraded.clone();
         self.answer(Composed {
             text,
@@ -117,7 +132,7 @@ impl Grounds<'_> {
 
     /// What the sources say, word for word: what is shown until a draft was checked, and stays where it does not stand.
     pub fn excerpts(&self) -> Cited {
-        fallback::excerpts(&self.context.question, self.sources(), &self.findings.memories, fallback::UNSUPPORTED)
+        fallback::excerpts(&self.question(), self.sources(), &self.findings.memories, fallback::UNSUPPORTED)
     }
 
     /// The answer from what a model wrote, or without one.
@@ -193,7 +208,8 @@ impl Grounds<'_> {
         let must_be_found = self.must_be_found();
         // In a conversation what asserts nothing may be about the conversation.
         let says_nothing = verdict == Verdict::Nothing && !self.is_in_conversation();
-        if must_be_found && (says_nothing || verdict == Verdict::Unsupported) {
+        let is_in_doubt = self.drafts_only && (verdict != Verdict::Supported || leaves_code_open(&text));
+        if must_be_found && (says_nothing || is_in_doubt || verdict == Verdict::Unsupported) {
             return self.instead_of(text);
         }
         let mark = if must_be_found { MARK } else { "" };
@@ -207,7 +223,7 @@ impl Grounds<'_> {
     /// Otherwise nothing speaks for an answer being there at all.
     fn instead_of(&self, draft: String) -> Composed {
         let request = &self.context.turn.request;
-        let question = context::query(self.context);
+        let question = self.question();
         let (verdict, Cited { text, citations }) = if answerable::is_covered(&question, self.evidence) {
             (Verdict::Unsupported, self.excerpts())
         } else {
@@ -222,7 +238,7 @@ impl Grounds<'_> {
         if self.evidence.is_empty() || self.is_as_is(written) {
             return Checked::default();
         }
-        meaning::check(ports, &written.text, &self.context.question, self.evidence, budget).await
+        meaning::check(ports, &written.text, &self.question(), self.evidence, budget).await
     }
 
     /// True for what a client's program reads, not a person: it is no text to be checked.
@@ -255,7 +271,7 @@ impl Grounds<'_> {
         let lead = fallback::only_quoted(why);
         let findings = self.findings;
         let Cited { text, citations } =
-            fallback::excerpts(&self.context.question, &findings.sources, &findings.memories, &lead);
+            fallback::excerpts(&self.question(), &findings.sources, &findings.memories, &lead);
         Composed {
             text,
             citations,

@@ -118,7 +118,7 @@ pub fn asks_for_facts(question: &str) -> bool {
     let lower = question.trim().to_lowercase();
     let small_talk = ["how are you", "who are you", "what can you do", "can you help", "what's up", "how do you do"];
     !small_talk.iter().any(|talk| lower.starts_with(talk))
-        && (ASKING.iter().any(|word| lower.starts_with(word)) || lower.ends_with('?'))
+        && (ASKING.iter().any(|word| lower.starts_with(word)) || lower.ends_with(['?', '？', '؟']))
 }
 
 #[cfg(test)]
@@ -147,6 +147,7 @@ mod tests {
     #[test]
     fn questions_and_small_talk() {
         assert!(asks_for_facts("What is the deploy key?") && asks_for_facts("the deploy key?"));
+        assert!(asks_for_facts("市长是谁？") && asks_for_facts("من هو العمدة؟"));
         assert!(!asks_for_facts("Hello there") && !asks_for_facts("How are you?") && !asks_for_facts("Write a haiku."));
     }
 }

@@ -1,9 +1,11 @@
 //! Questions that only say something after others: "And in a day?", "How do I switch that off?".
 //!
-//! They are looked for together with the questions that they follow, by rules: no model is asked for it. Of the 17
-//! follow-ups of `make eval-answers` 15 find their answer among the passages then.
+//! They are looked for together with the questions that they follow, by rules, in English: no model is asked for it. Of
+//! the 17 follow-ups of `make eval-answers` 15 find their answer among the passages then.
 
 use retrieval::keyword;
+
+use super::history::beginning;
 
 /// A question with fewer words that say something says little by itself.
 const FEW_WORDS: usize = 3;
@@ -11,34 +13,35 @@ const FEW_WORDS: usize = 3;
 const MANY_WORDS: usize = 6;
 /// Most questions that one follows: what is further back is about something else.
 const FOLLOWED: usize = 3;
+/// Bytes of each that count: what is longer is a text to work on, of which the words of the question are not to be lost.
+const FOLLOWED_BYTES: usize = 300;
 /// Words with which something is added to what was asked.
 const ADDING: [&str; 6] = ["and", "but", "or", "so", "then", "also"];
 /// Words that stand for something that was named before.
-const REFERRING: [&str; 17] = [
-    "it", "its", "that", "this", "these", "those", "they", "them", "their", "he", "him", "his", "she", "her", "one",
-    "ones", "there",
-];
+const REFERRING: [&str; 10] = ["it", "its", "they", "them", "their", "he", "him", "his", "she", "her"];
+/// The same where a question ends with them: elsewhere they point ahead ("the header that says …").
+const REFERRING_AT_END: [&str; 5] = ["that", "this", "these", "those", "ones"];
 
-/// A question after those it follows, which come newest first.
+/// A question with those it follows, which come newest first, as they do in `asked`.
 pub fn whole<'a>(question: &'a str, asked: impl Iterator<Item = &'a str>) -> String {
     let mut questions = vec![question];
     for before in asked.take(FOLLOWED) {
         if !questions.last().is_some_and(|last| is_follow_up(last)) {
             break;
         }
-        questions.push(before);
+        questions.push(beginning(before, FOLLOWED_BYTES));
     }
-    questions.reverse();
     questions.join(" ")
 }
 
 /// True for a question that only says something after another.
 fn is_follow_up(question: &str) -> bool {
     let words: Vec<String> = keyword::terms_of_text(question).collect();
-    let count = keyword::terms(question).len();
-    let adds = words.first().is_some_and(|first| ADDING.contains(&first.as_str()));
-    let refers = words.iter().any(|word| REFERRING.contains(&word.as_str()));
-    count < FEW_WORDS || (count < MANY_WORDS && (adds || refers))
+    let is_any = |known: &[&str], word: Option<&String>| word.is_some_and(|word| known.contains(&word.as_str()));
+    // Where nothing else is there, these are stop words.
+    let count = keyword::terms(question).iter().filter(|word| !keyword::is_stop_word(word)).count();
+    let refers = words.iter().any(|word| is_any(&REFERRING, Some(word))) || is_any(&REFERRING_AT_END, words.last());
+    count < FEW_WORDS || (count < MANY_WORDS && (refers || is_any(&ADDING, words.first())))
 }
 
 #[cfg(test)]
@@ -48,21 +51,40 @@ mod tests {
     #[test]
     fn what_refers_to_something_before_is_looked_for_with_it() {
         let before = "How do I see what is remembered about my project?";
-        for asked in ["And in a day?", "And how do I get rid of one of them?", "How do I switch that off?", "Why?"] {
-            assert_eq!(whole(asked, [before, "Who wrote the first ledger?"].into_iter()), format!("{before} {asked}"));
+        for asked in [
+            "Why?",
+            "How do I switch that off?",
+            "And what limits do uploads have?",
+            "What do I add if it is the only one left?",
+            "Which limits do uploads have beside those?",
+            "How can I do that, then?",
+        ] {
+            assert_eq!(whole(asked, [before, "Who wrote the first ledger?"].into_iter()), format!("{asked} {before}"));
         }
-        for asked in ["Which port does the gateway listen on?", "How long may the shared text of a session be?"] {
+        for asked in [
+            "Which port does the gateway listen on?",
+            "Is there a maximum size for uploads?",
+            "Which header says that a search degraded?",
+            "Which status does the gateway answer when it holds no key of its owner?",
+        ] {
             assert_eq!(whole(asked, std::iter::once(before)), asked);
         }
     }
 
     #[test]
-    fn a_follow_up_of_a_follow_up_begins_with_what_was_asked_first() {
+    fn a_follow_up_of_a_follow_up_comes_with_what_was_asked_first() {
         let asked =
             ["Is that free?", "And the paid plan?", "How many queries may one invocation make?", "Who are you?"];
         let whole = whole("And why?", asked.into_iter());
-        assert_eq!(whole, "How many queries may one invocation make? And the paid plan? Is that free? And why?");
+        assert_eq!(whole, "And why? Is that free? And the paid plan? How many queries may one invocation make?");
         assert_eq!(super::whole("And why?", std::iter::empty()), "And why?");
         assert_eq!(super::whole("", std::iter::empty()), "");
+    }
+
+    #[test]
+    fn a_long_text_before_does_not_drown_the_question() {
+        let log = "line of a log\n".repeat(1_000);
+        let whole = whole("How long does it keep uploads?", std::iter::once(log.as_str()));
+        assert!(whole.starts_with("How long does it keep uploads? line of a log") && whole.len() < 400, "{whole}");
     }
 }

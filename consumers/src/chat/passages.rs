@@ -7,7 +7,7 @@
 
 use std::{borrow::Cow, cmp::Ordering, ops::Range};
 
-use pipeline::statements::sentences;
+use pipeline::{insertion_sort::insertion_sort, statements::sentences};
 use retrieval::keyword;
 
 use super::sources::Source;
@@ -35,7 +35,7 @@ pub struct Unit {
     pub range: Range<usize>,
     /// The words it holds.
     held: u64,
-    /// The words the heading above it holds.
+    /// The words the heading above it holds, or a key of its own.
     of_heading: u64,
 }
 
@@ -52,7 +52,7 @@ pub fn best(question: &str, sources: Vec<Source>, bytes: usize, most: usize) -> 
     for (place, (share, _)) in passages.iter_mut().enumerate() {
         *share -= OF_PLACE * f64::from(u32::try_from(place).unwrap_or(u32::MAX));
     }
-    passages.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    insertion_sort(&mut passages, |(one, _), (other, _)| one > other);
     passages.into_iter().take(most).map(|(_, passage)| passage).collect()
 }
 
@@ -96,11 +96,13 @@ fn is_wrapped(before: &str, line: &str) -> bool {
 fn units_of(terms: &[String], text: &str) -> Vec<Unit> {
     let mut of_heading = 0;
     let unit = |range: Range<usize>| {
-        let held = held(terms, &text[range.clone()]);
-        if text[range.clone()].starts_with('#') {
+        let line = &text[range.clone()];
+        let held = held(terms, &without_keys(line));
+        if line.starts_with('#') {
             of_heading = held;
         }
-        Unit { range, held, of_heading }
+        let of_keys = if line.contains(KEY_END) { self::held(terms, line) } else { 0 };
+        Unit { range, held, of_heading: of_heading | of_keys }
     };
     ranges(text).into_iter().map(unit).collect()
 }
@@ -108,7 +110,7 @@ fn units_of(terms: &[String], text: &str) -> Vec<Unit> {
 /// Which of the wanted words a line holds, in whatever form: a bit each.
 fn held(terms: &[String], line: &str) -> u64 {
     let mut held = 0;
-    for word in keyword::terms_of_text(&without_keys(line)) {
+    for word in keyword::terms_of_text(line) {
         for (place, term) in terms.iter().enumerate() {
             if held & (1 << place) == 0 && keyword::is_word_of(term, &word) {
                 held |= 1 << place;
@@ -118,12 +120,15 @@ fn held(terms: &[String], line: &str) -> u64 {
     held
 }
 
-/// A line of JSON without its keys: `"start": 0` says nothing of a start.
+/// What stands behind a key of JSON.
+const KEY_END: &str = "\":";
+
+/// A line of JSON without its keys, which count as headings do: `"start": 0` says less of a start than a sentence.
 fn without_keys(line: &str) -> Cow<'_, str> {
-    if !line.contains("\":") {
+    if !line.contains(KEY_END) {
         return Cow::Borrowed(line);
     }
-    let mut parts: Vec<&str> = line.split("\":").collect();
+    let mut parts: Vec<&str> = line.split(KEY_END).collect();
     let last = parts.pop().unwrap_or_default();
     let values = parts.into_iter().map(|part| part.rfind('"').map_or(part, |key| &part[..key]));
     Cow::Owned(values.chain([last]).collect::<Vec<_>>().join(" "))
@@ -281,12 +286,19 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_json_is_no_word_and_the_best_come_first() {
+    fn a_value_is_found_by_its_key() {
+        let text = format!("{{\n{}  \"typescript\": \"^5.4\"\n}}\n", "  \"left-pad\": \"1.3.0\",\n".repeat(90));
+        let narrowed = narrow("Which typescript version is required?", vec![source(&text)], 10).remove(0);
+        assert!(narrowed.text.contains("^5.4"), "{}", narrowed.text);
+    }
+
+    #[test]
+    fn a_key_of_json_is_less_than_a_word_and_the_best_come_first() {
         let json = source("{\"start\": 0, \"end\": 9}\nIt has both.");
         let prose = source("make dev starts everything.");
         let other = source("Nothing of it.");
         let found = best("How do I start it?", vec![other.clone(), json.clone(), prose.clone()], 600, 2);
-        assert_eq!(found, [prose, other]);
+        assert_eq!(found, [prose, json]);
         assert_eq!(without_keys("{\"a\": \"b\", \"c\":1}"), "{  \"b\",  1}");
         assert_eq!(without_keys("no key: here"), "no key: here");
     }

@@ -135,7 +135,7 @@ where
     };
     let filter = AnswerFilter::new(&turn.request, prompt.sources);
     let announced = (Attempt::Model(place), started);
-    let shown = shown(ports.drafts_only(), routed.grounds);
+    let shown = shown(routed.grounds);
     let mut publisher = StreamPublisher::new(ports, claim, routed.channel, announced, filter, shown);
     publisher.begin().await;
     let neurons = ports.usage().neurons;
@@ -172,9 +172,9 @@ fn spent_in_vain(generation: &Generation, text: &str, neurons: f64) -> Spent {
 
 /// What is shown of an answer while it is written. What invents so much that it must be checked first is not: until
 /// then the answer is what the sources say.
-fn shown<'a>(drafts_only: bool, grounds: &Grounds<'a>) -> Shown<'a> {
+fn shown<'a>(grounds: &Grounds<'a>) -> Shown<'a> {
     let client = grounds.context.turn.request.client.as_ref();
-    if client.is_none() && drafts_only && !grounds.evidence.is_empty() {
+    if client.is_none() && grounds.drafts_only && !grounds.evidence.is_empty() {
         return Shown::Instead(grounds.excerpts().text);
     }
     match client {

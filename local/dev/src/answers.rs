@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     Error,
     client::Client,
-    configuration::Profile,
+    configuration::{ABUNDANCE, Profile},
     evaluation::set::{self, Query},
     language_model::LanguageModel,
     product::{Options, Product, embedding_cache, root},
@@ -91,6 +91,9 @@ fn own() -> Result<Material, Error> {
 fn of_set(folder: &Path) -> Result<Material, Error> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let set = set::read(folder, &name)?;
+    if set.queries.iter().all(|query| query.answer.is_none()) {
+        return Err(format!("{} has no answers", folder.display()).into());
+    }
     let question = |query: &Query| {
         let is_never_said = query.category.as_deref() == Some(NEVER_SAID);
         let kind = query.category.as_ref().map_or_else(|| "answerable".to_owned(), |kind| format!("category {kind}"));
@@ -120,7 +123,8 @@ pub fn run(model: LanguageModel, set: Option<&Path>, every: usize, as_json: bool
     let with = format!("{model:?}");
     let product = Product::start(Options {
         cron_every: Duration::from_secs(30),
-        profile: Profile { drafts_only: model.comes_along(), ..Profile::default() },
+        // A thousand questions of one user are more than a user's share of a day.
+        profile: Profile { drafts_only: model.comes_along(), limits: ABUNDANCE.to_owned(), ..Profile::default() },
         language_model: model,
         embedding_cache: Some(embedding_cache()),
         ..Options::for_tests(state.clone())

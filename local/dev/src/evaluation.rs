@@ -344,6 +344,7 @@ mod tests {
             id: String::new(),
             text: String::new(),
             category: category.map(str::to_owned),
+            answer: None,
         };
         let set = Set {
             name: "talks".to_owned(),

@@ -140,6 +140,27 @@ fn where_models_draft_only_nothing_of_them_is_shown_before_it_was_checked() {
 }
 
 #[test]
+fn a_draft_of_which_anything_is_in_doubt_does_not_stand() {
+    let rig = with_documents();
+    let ask = |said: &'static str| {
+        rig.memory.script([Script::Says(said)]);
+        rig.chat(&json!({"message": "What is the capital of Freedonia?", "max_tokens": said.len()}))
+    };
+    let drafts = [
+        "The capital of Freedonia is Glorp. It was founded in 1821. It lies on the river Blem.",
+        "The capital of Freedonia is `Glorp.",
+    ];
+    for said in drafts {
+        assert_ne!(ask(said)["verdict"], "unsupported", "any other model is believed with a mark: {said}");
+    }
+    rig.memory.set_drafts_only();
+    for said in drafts {
+        let result = ask(said);
+        assert_eq!((&result["verdict"], &result["draft"]), (&json!("unsupported"), &json!(said)), "{result}");
+    }
+}
+
+#[test]
 fn a_model_that_invents_is_asked_only_what_a_source_is_about() {
     let rig = with_documents();
     let question = |tokens: u32| json!({"message": "Which mayor has the capital of Freedonia?", "max_tokens": tokens});

@@ -73,11 +73,19 @@ impl Words {
 
     /// True if it holds a word, in whatever form.
     pub fn hold(&self, word: &str) -> bool {
-        // A form begins as the word does, at least by its first three bytes.
+        self.near(word).any(|known| keyword::is_word_of(word, known) || relevance::is_form(word, known))
+    }
+
+    /// True if it holds a word, or one that surely is a form of it: what merely begins alike is none.
+    pub fn hold_form_of(&self, word: &str) -> bool {
+        self.near(word).any(|known| relevance::is_form(word, known))
+    }
+
+    /// A form begins as the word does, at least by its first three bytes.
+    fn near(&self, word: &str) -> impl Iterator<Item = &String> {
         let beginning = &word.as_bytes()[..word.len().min(3)];
         let first = self.0.partition_point(|known| known.as_bytes() < beginning);
-        let near = self.0[first..].iter().take_while(|known| known.as_bytes().starts_with(beginning));
-        near.into_iter().any(|known| keyword::is_word_of(word, known) || relevance::is_form(word, known))
+        self.0[first..].iter().take_while(move |known| known.as_bytes().starts_with(beginning))
     }
 
     /// How many of these it holds.

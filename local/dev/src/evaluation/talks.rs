@@ -142,7 +142,8 @@ mod tests {
     #[test]
     fn a_turn_of_any_session_that_answers_is_wanted_and_no_other() {
         let document = |id: &str, content: &str| json!({ "external_id": id, "content": content });
-        let query = |id: &str| Query { id: id.to_owned(), text: String::new(), category: Some("2".to_owned()) };
+        let query =
+            |id: &str| Query { id: id.to_owned(), text: String::new(), category: Some("2".to_owned()), answer: None };
         let gains = |gains: &[(&str, f64)]| gains.iter().map(|(id, gain)| ((*id).to_owned(), *gain)).collect();
         let set = Set {
             name: "talks".to_owned(),

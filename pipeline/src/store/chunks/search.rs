@@ -85,20 +85,8 @@ macro_rules! by_words {
 /// Chunks at the head of a ranking whose windows are read as well: each is some hundred bytes.
 pub const FIRST: usize = 20;
 
-/// The windows of the chunk `c`, where it is among the first by `$score`.
-macro_rules! windows_of_first {
-    ($score:literal) => {
-        formatcp!(
-            "CASE WHEN c.windows IS NOT NULL AND row_number() OVER (ORDER BY {} DESC) <= {FIRST}
-                  THEN c.windows END AS windows",
-            $score
-        )
-    };
-}
-
 /// A [`ScoredChunk`].
-const SCORED: &str =
-    formatcp!("f.rowid AS id, f.score, d.type = 'code' AS is_code, {WINDOWS}", WINDOWS = windows_of_first!("f.score"));
+const SCORED: &str = "f.rowid AS id, f.score, d.type = 'code' AS is_code";
 /// A [`FoundChunk`].
 const FOUND: &str = "c.id, d.id AS document_id, d.external_id, d.title, d.type, c.chunk_index, c.start, c.\"end\",
                 c.start_line, c.end_line, c.text, d.hit_at, d.evicted_at";
@@ -131,7 +119,7 @@ pub struct ScoredChunk {
     pub score: f64,
     /// 1 if its document is code.
     pub is_code: i64,
-    /// The vectors of its windows, where it is among the [`FIRST`] and has several.
+    /// The vectors of its windows, where it was found by meaning and they were wanted; empty if none are kept.
     pub windows: Option<String>,
 }
 
@@ -226,17 +214,20 @@ fn ranked_by_words<Row>(
 /// A vector that was found: its document, the document's revision, the chunk's place in it, the score.
 pub type FoundVector = (DocumentId, i64, i64, f64);
 
-/// Reads the chunks of vectors that were found, best first: those that may be seen and are what is sought.
+/// Reads the chunks of vectors that were found, which come best first: those that may be seen and are what is sought;
+/// with the windows of the [`FIRST`], and of those in `also`.
 ///
 /// # Errors
 /// A bug if the vectors or the filters cannot be written as JSON.
-pub fn by_vectors(sought: Sought<'_>, found: &[FoundVector]) -> Result<Query<ScoredChunk>, Failure> {
+pub fn by_vectors(sought: Sought<'_>, found: &[FoundVector], also: &[ChunkRow]) -> Result<Query<ScoredChunk>, Failure> {
     let filters = sought.filters;
     let tags = if filters.tags.is_empty() { None } else { Some(json(&filters.tags)?) };
     // Only published revisions have vectors to be found; where the job behind the token has published or
     // chunked another one, what is current is no longer what is sought.
     Ok(Query::new(formatcp!(
-        "SELECT c.id, m.value ->> 3 AS score, d.type = 'code' AS is_code, {WINDOWS}
+        "SELECT c.id, m.value ->> 3 AS score, d.type = 'code' AS is_code,
+                CASE WHEN m.key < {FIRST} OR c.id IN (SELECT value FROM json_each(?10))
+                     THEN coalesce(c.windows, '') END AS windows
          FROM json_each(?1) m
          CROSS JOIN documents d ON d.user_id = ?2 AND d.id = m.value ->> 0
          CROSS JOIN chunks c ON c.id = d.current_first + (m.value ->> 2)
@@ -250,7 +241,6 @@ pub fn by_vectors(sought: Sought<'_>, found: &[FoundVector]) -> Result<Query<Sco
                 WHERE lower(wanted.value) NOT IN (SELECT lower(value) FROM json_each(d.tags))))
            AND (?8 IS NULL OR d.type = ?8) AND (?9 IS NULL OR lower(d.language) = lower(?9))
          ORDER BY m.value ->> 3 DESC",
-        WINDOWS = windows_of_first!("m.value ->> 3"),
         IS_WITHIN = is_within!("?4", "?5", "?6"),
     ))
     .bind(json(&found)?)
@@ -261,7 +251,8 @@ pub fn by_vectors(sought: Sought<'_>, found: &[FoundVector]) -> Result<Query<Sco
     .bind(sought.document_ids()?)
     .bind(tags)
     .bind(filters.kind.as_deref())
-    .bind(filters.language.as_deref()))
+    .bind(filters.language.as_deref())
+    .bind(json(&also)?))
 }
 
 /// A found chunk as hits show it.

@@ -5,6 +5,7 @@
 use pipeline::{
     budget::{day::Budget, ledger, purpose::Purpose},
     failure::Failure,
+    insertion_sort::insertion_sort,
     model::RERANKING,
     platform::ports::{Clock, Database, Deployment, KeyValue, Meter, Reranker},
     tenant::Tenant,
@@ -33,7 +34,7 @@ pub async fn rerank<P>(
     tenant: &Tenant,
     budget: &Budget,
     query: &str,
-    hits: &mut [Hit],
+    hits: &mut Vec<Hit>,
 ) -> Result<(), Failure>
 where
     P: Database + KeyValue + Reranker + Deployment + Meter + Clock,
@@ -46,7 +47,7 @@ where
         return Err(Failure::exhausted("today's neurons are spent"));
     }
     let window = RERANKING.window * BYTES_PER_TOKEN;
-    // At least half of what the model reads is the text.
+    // Of prose at least half of what the model reads is the text; of what has shorter tokens less.
     let query = beginning(query, window / 2);
     let texts: Vec<String> = hits.iter().take(count).map(|hit| beginning(&text(hit), window).to_owned()).collect();
     ledger::reserve(ports, Purpose::Interactive, &tenant.user, RERANKING.neurons(query, &texts)).await?;
@@ -68,16 +69,13 @@ fn beginning(text: &str, bytes: usize) -> &str {
 }
 
 /// Puts as many hits as have scores in the order of these, the highest first. What scores alike stays in its order, and
-/// so do the hits behind. By hand: there are few of them, and a sort of the library's would make the Worker larger.
-fn reorder<T>(hits: &mut [T], mut scores: Vec<f64>) {
-    for next in 1..scores.len().min(hits.len()) {
-        let mut place = next;
-        while place > 0 && scores[place] > scores[place - 1] {
-            scores.swap(place, place - 1);
-            hits.swap(place, place - 1);
-            place -= 1;
-        }
-    }
+/// so do the hits behind.
+fn reorder<T>(hits: &mut Vec<T>, scores: Vec<f64>) {
+    let count = scores.len().min(hits.len());
+    let behind = hits.split_off(count);
+    let mut scored: Vec<(f64, T)> = scores.into_iter().zip(hits.drain(..)).collect();
+    insertion_sort(&mut scored, |(one, _), (other, _)| one > other);
+    hits.extend(scored.into_iter().map(|(_, hit)| hit).chain(behind));
 }
 
 #[cfg(test)]
@@ -88,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_highest_comes_first_and_what_scores_alike_stays_as_it_was() {
-        let mut hits = ["a", "b", "c", "d", "e"];
+        let mut hits = vec!["a", "b", "c", "d", "e"];
         reorder(&mut hits, vec![0.1, -2.0, 0.7, 0.1]);
         assert_eq!(hits, ["c", "a", "d", "b", "e"]);
     }
