@@ -24,7 +24,7 @@ mod tests {
         fn it_sorts_as_the_library_does(items in prop::collection::vec((0u8..9, any::<u8>()), 0..40)) {
             let (mut by_hand, mut by_library) = (items.clone(), items);
             insertion_sort(&mut by_hand, |one, other| one.0 > other.0);
-            by_library.sort_by(|one, other| other.0.cmp(&one.0));
+            by_library.sort_by_key(|item| std::cmp::Reverse(item.0));
             prop_assert_eq!(by_hand, by_library);
         }
     }

@@ -64,9 +64,10 @@ struct Composed {
     unanswered: Option<Unanswered>,
 }
 
-/// True for a text that ends in the middle of what it quotes, as models do that lose their way.
-fn leaves_code_open(text: &str) -> bool {
-    text.matches('`').count() % 2 == 1
+/// True for a text that ends in the middle of a sentence, or of what it quotes: its model was slow, or lost its way.
+fn breaks_off(text: &str) -> bool {
+    let ends = |last: char| !last.is_alphanumeric() && !",;:".contains(last);
+    !text.trim_end().ends_with(ends) || text.matches('`').count() % 2 == 1
 }
 
 /// What a model is held to: the sources and memories that it reads, and what its asker says.
@@ -208,7 +209,7 @@ impl Grounds<'_> {
         let must_be_found = self.must_be_found();
         // In a conversation what asserts nothing may be about the conversation.
         let says_nothing = verdict == Verdict::Nothing && !self.is_in_conversation();
-        let is_in_doubt = self.drafts_only && (verdict != Verdict::Supported || leaves_code_open(&text));
+        let is_in_doubt = self.drafts_only && (verdict != Verdict::Supported || breaks_off(&text));
         if must_be_found && (says_nothing || is_in_doubt || verdict == Verdict::Unsupported) {
             return self.instead_of(text);
         }

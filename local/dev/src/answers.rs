@@ -1,7 +1,7 @@
 //! `make eval-answers`: answers measured on questions whose answers are known, through the HTTP API.
 //!
 //! The questions of `tests/answers/questions.jsonl` are about this repository's own documents; those of a set with
-//! answers, as LoCoMo is one, about the set's. Beside what is shown
+//! answers, such as `locomo_dev`, about the set's. Beside what is shown
 //! stands what the model would have said without a check (`draft`). Whether a sentence asserts what stands nowhere is
 //! decided here by other rules than the product's, on the whole documents.
 
@@ -70,7 +70,7 @@ struct Material {
     documents: BTreeMap<String, String>,
 }
 
-/// The category of LoCoMo's questions about what was never said.
+/// The category of the questions of `locomo_dev` about what was never said.
 const NEVER_SAID: &str = "5";
 
 /// Ours.

@@ -62,7 +62,7 @@ enum Command {
         /// Without a language model: what was found is the answer.
         #[arg(long, env = "EXCERPTS")]
         excerpts: bool,
-        /// A folder with a set that has answers, in place of our own questions: ../shared/data/locomo_dev.
+        /// A folder with a set that has answers, in place of our own questions: `../shared/data/locomo_dev`.
         #[arg(long, env = "SET")]
         set: Option<PathBuf>,
         /// For programs.

@@ -149,6 +149,7 @@ fn a_draft_of_which_anything_is_in_doubt_does_not_stand() {
     let drafts = [
         "The capital of Freedonia is Glorp. It was founded in 1821. It lies on the river Blem.",
         "The capital of Freedonia is `Glorp.",
+        "The capital of Freedonia is Glorp, and",
     ];
     for said in drafts {
         assert_ne!(ask(said)["verdict"], "unsupported", "any other model is believed with a mark: {said}");
