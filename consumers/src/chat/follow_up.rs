@@ -13,7 +13,7 @@ const FEW_WORDS: usize = 3;
 const MANY_WORDS: usize = 6;
 /// Most questions that one follows: what is further back is about something else.
 const FOLLOWED: usize = 3;
-/// Bytes of each that count: what is longer is a text to work on, of which the words of the question are not to be lost.
+/// Bytes of each that count: what is longer is a text to work on, among which the question would be lost.
 const FOLLOWED_BYTES: usize = 300;
 /// Words with which something is added to what was asked.
 const ADDING: [&str; 6] = ["and", "but", "or", "so", "then", "also"];
