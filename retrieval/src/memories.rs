@@ -243,10 +243,10 @@ mod tests {
     const NEAR: [f32; 2] = [1.0, 0.1];
 
     fn order(matches: &[WordMatch], vector: Option<&[f32]>) -> Vec<i64> {
-        order_of([FAR, NEAR, FAR, FAR].map(|vector| encode(&vector)), matches, vector)
+        order_of(&[FAR, NEAR, FAR, FAR].map(|vector| encode(&vector)), matches, vector)
     }
 
-    fn order_of(embeddings: [String; 4], matches: &[WordMatch], vector: Option<&[f32]>) -> Vec<i64> {
+    fn order_of(embeddings: &[String; 4], matches: &[WordMatch], vector: Option<&[f32]>) -> Vec<i64> {
         let known = embeddings.iter().zip(1..).map(|(embedding, number)| ComparedMemory {
             number,
             is_active: true,
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(order(&matches, None), [3, 1, 2]);
         // Remembered while no model answered, the first has nothing that could be compared.
         let embeddings = [String::new(), encode(&NEAR), encode(&FAR), encode(&FAR)];
-        assert_eq!(order_of(embeddings, &matches, Some(&[1.0, 0.0])), [3, 1, 2]);
+        assert_eq!(order_of(&embeddings, &matches, Some(&[1.0, 0.0])), [3, 1, 2]);
     }
 
     #[test]
