@@ -98,7 +98,7 @@ fn numbered(row: PromptMessageRow) -> Numbered {
     Numbered { number: row.number, message: PromptMessage::new(row.role, row.content) }
 }
 
-/// What is looked for: the question, after those that it follows.
+/// What is looked for: the question, and then those that it follows, the newest first.
 pub fn query(context: &Context) -> String {
     let asked = context.earlier.iter().rev().filter(|earlier| earlier.message.role == Role::User);
     let query = follow_up::whole(&context.question, asked.map(|earlier| earlier.message.content.as_str()));

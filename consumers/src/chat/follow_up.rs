@@ -1,7 +1,7 @@
 //! Questions that only say something after others: "And in a day?", "How do I switch that off?".
 //!
 //! They are looked for together with the questions that they follow, by rules, in English: no model is asked for it. Of
-//! the 17 follow-ups of `make eval-answers` 15 find their answer among the passages then.
+//! the 17 follow-ups of `make eval-answers` 15 are answered with the document that says it among those cited.
 
 use retrieval::keyword;
 

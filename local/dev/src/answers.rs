@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use crate::{
     Error,
     client::Client,
-    configuration::{ABUNDANCE, Profile},
+    configuration::Profile,
     evaluation::set::{self, Query},
     language_model::LanguageModel,
-    product::{Options, Product, embedding_cache, root},
+    product::{Options, Product, root},
 };
 
 const DEADLINE: Duration = Duration::from_mins(30);
@@ -121,14 +121,9 @@ pub fn run(model: LanguageModel, set: Option<&Path>, every: usize, as_json: bool
     let Material { questions, uploads, documents } = set.map_or_else(own, of_set)?;
     let state = std::env::temp_dir().join(format!("friend-eval-answers-{}", std::process::id()));
     let with = format!("{model:?}");
-    let product = Product::start(Options {
-        cron_every: Duration::from_secs(30),
-        // A thousand questions of one user are more than a user's share of a day.
-        profile: Profile { drafts_only: model.comes_along(), limits: ABUNDANCE.to_owned(), ..Profile::default() },
-        language_model: model,
-        embedding_cache: Some(embedding_cache()),
-        ..Options::for_tests(state.clone())
-    })?;
+    let evaluated = Options::for_evaluations(state.clone());
+    let profile = Profile { drafts_only: model.comes_along(), ..evaluated.profile };
+    let product = Product::start(Options { language_model: model, profile, ..evaluated })?;
     let client = product.new_user("answers")?;
     index(&client, &uploads)?;
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();

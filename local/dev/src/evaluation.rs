@@ -32,9 +32,7 @@ use self::{
 use crate::{
     Error,
     client::Client,
-    configuration::{ABUNDANCE, Profile},
-    language_model::LanguageModel,
-    product::{Options, Product, embedding_cache, root},
+    product::{Options, Product, root},
 };
 
 const DEADLINE: Duration = Duration::from_hours(1);
@@ -95,14 +93,7 @@ pub fn run(evaluation: &Evaluation) -> Result<(), Error> {
         return Ok(());
     }
     let state = std::env::temp_dir().join(format!("friend-eval-{}", std::process::id()));
-    let product = Product::start(Options {
-        cron_every: Duration::from_secs(30),
-        language_model: LanguageModel::None,
-        // A thousand queries of one user are more than a user's share of a day.
-        profile: Profile { limits: ABUNDANCE.to_owned(), ..Profile::default() },
-        embedding_cache: Some(embedding_cache()),
-        ..Options::for_tests(state.clone())
-    })?;
+    let product = Product::start(Options::for_evaluations(state.clone()))?;
     let mut figures = Map::new();
     let mut sets = Map::new();
     if !evaluation.json {

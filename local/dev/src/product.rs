@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, types::ValueRef};
 use crate::{
     Error,
     client::Client,
-    configuration::{self, Profile, Secrets},
+    configuration::{self, ABUNDANCE, Profile, Secrets},
     language_model::LanguageModel,
     migrations::{self, sqlite_file},
     process::{Process, START_DEADLINE},
@@ -52,6 +52,17 @@ impl Options {
             cron_every: Duration::from_secs(2),
             embedding_cache: None,
             profile: Profile::default(),
+        }
+    }
+
+    /// The same without a language model for an evaluation, whose one user asks more than a user's share of a day.
+    pub fn for_evaluations(state: PathBuf) -> Self {
+        Self {
+            cron_every: Duration::from_secs(30),
+            language_model: LanguageModel::None,
+            profile: Profile { limits: ABUNDANCE.to_owned(), ..Profile::default() },
+            embedding_cache: Some(embedding_cache()),
+            ..Self::for_tests(state)
         }
     }
 }

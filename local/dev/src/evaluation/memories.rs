@@ -25,9 +25,7 @@ use crate::{
     Error,
     answers::lines,
     client::Client,
-    configuration::{ABUNDANCE, Profile},
-    language_model::LanguageModel,
-    product::{Options, Product, embedding_cache, root},
+    product::{Options, Product, root},
 };
 
 /// As many memories as one recall brings at most.
@@ -78,14 +76,7 @@ impl Memories {
 /// A set cannot be read, or the product does not answer.
 pub fn run(memories: &Memories) -> Result<(), Error> {
     let state = std::env::temp_dir().join(format!("friend-eval-memories-{}", std::process::id()));
-    let product = Product::start(Options {
-        cron_every: Duration::from_secs(30),
-        language_model: LanguageModel::None,
-        // A thousand recalls of one user are more than a user's share of a day.
-        profile: Profile { limits: ABUNDANCE.to_owned(), ..Profile::default() },
-        embedding_cache: Some(embedding_cache()),
-        ..Options::for_tests(state.clone())
-    })?;
+    let product = Product::start(Options::for_evaluations(state.clone()))?;
     let mut sets = Map::new();
     let mut tell = |set: &str, measured: &[Measured]| {
         let rows = rows(set, measured);
