@@ -7,7 +7,7 @@ use pipeline::{
     chat::{
         client::{AnswerFormat, Sampling},
         generation::{
-            EventReader, Flow, Generated, Generation, PromptMessage, READING, STALL, STALL_OF_WHOLE, Sink, Tokens,
+            EventReader, Flow, Generated, Generation, PromptMessage, STALL, STALL_OF_WHOLE, Sink, Tokens,
             estimated_tokens, read_whole,
         },
         tools::{Tool, ToolChoice},
@@ -75,12 +75,15 @@ impl Generator for Workers {
         }
         let heard = Cell::new(0);
         let asked = self.now();
-        let stream: Stream = self.unless_stalled(self.run(generation)?, &heard, READING, asked).await?.unchecked_into();
+        let stream: Stream = self
+            .unless_stalled(self.run(generation)?, &heard, (generation.reading, STALL), asked)
+            .await?
+            .unchecked_into();
         let reader = stream.get_reader().map_err(|_| Failure::transient("Workers AI: the answer is no stream"))?;
         let mut events = EventReader::default();
         let mut said = String::new();
         let reading = read_all(&reader, &mut events, &mut said, sink, &heard);
-        let outcome = self.unless_stalled(reading, &heard, STALL, asked).await;
+        let outcome = self.unless_stalled(reading, &heard, (generation.reading, STALL), asked).await;
         if !matches!(outcome, Ok(Flow::Continue)) {
             // Nobody reads on: the model may stop.
             let _ = reader.cancel();
@@ -144,7 +147,9 @@ impl Workers {
 
     /// The same for an answer that Workers AI does not stream.
     async fn generate_whole<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Generated, Failure> {
-        let answer = self.unless_stalled(self.run(generation)?, &Cell::new(0), STALL_OF_WHOLE, self.now()).await?;
+        let answer = self
+            .unless_stalled(self.run(generation)?, &Cell::new(0), (STALL_OF_WHOLE, STALL_OF_WHOLE), self.now())
+            .await?;
         let answer = JSON::stringify(&answer).map(|text| copied(&text)).unwrap_or_default();
         let read = read_whole(&answer);
         let whole = read.clone().unwrap_or_default();
@@ -160,12 +165,13 @@ impl Workers {
         Ok(Generated { tokens, calls: whole.calls })
     }
 
-    /// What `work` comes to, unless it hears nothing for as long as a model may be silent (`longest`).
+    /// What `work` comes to, unless it hears nothing for as long as a model may be silent: before its first word, and
+    /// after it.
     async fn unless_stalled<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
         heard: &Cell<u32>,
-        longest: Span,
+        longest: (Span, Span),
         since: Timestamp,
     ) -> Result<T, Failure> {
         match select(pin!(work), pin!(self.silence(heard, longest, since))).await {
@@ -176,13 +182,15 @@ impl Workers {
 
     /// Ends when nothing was heard for so long. Looks now and then: an answer has a thousand pieces, and a timer for
     /// each would cost as much as reading it.
-    async fn silence(&self, heard: &Cell<u32>, longest: Span, since: Timestamp) {
+    async fn silence(&self, heard: &Cell<u32>, (reading, stall): (Span, Span), since: Timestamp) {
         // However an answer begins, it is waited for once.
         let (mut before, mut silent) = (heard.get(), self.now().since(since));
         // What has said nothing so far is reading.
-        while silent < if before == 0 { longest.max(READING) } else { longest } {
-            self.sleep(LOOK_EVERY).await;
-            silent = if heard.get() == before { silent + LOOK_EVERY } else { Span::ZERO };
+        let longest = |heard| if heard == 0 { reading } else { stall };
+        while silent < longest(before) {
+            let pause = LOOK_EVERY.min(longest(before) - silent);
+            self.sleep(pause).await;
+            silent = if heard.get() == before { silent + pause } else { Span::ZERO };
             before = heard.get();
         }
     }

@@ -143,7 +143,7 @@ where
     let written = match write::write(ports, claim, &routed).await {
         // Cancelled, or another worker has taken over: the fence would refuse all that follows.
         Err(Unwritten::Unwanted) => return Ok(Outcome::Done),
-        Err(Unwritten::Failed(failed)) if may_recover(&context, &failed, claim) => return Err(failed.failure),
+        Err(Unwritten::Failed(failed)) if may_recover(&grounds, &failed, claim) => return Err(failed.failure),
         Err(Unwritten::Failed(failed)) => Err(failed),
         Ok(written) => Ok(written),
     };
@@ -164,10 +164,11 @@ fn choose(context: &Context, findings: &mut Findings, budget: &Budget) -> Choice
 }
 
 /// A passing failure is tried again a few times; a spent allowance or an unknown model is not, nor is for a client
-/// what was paid for: it is told, and decides itself.
-fn may_recover(context: &Context, failed: &Failed, claim: &Claim) -> bool {
-    let is_paid_by_client = context.turn.request.client.is_some() && failed.spent.neurons > 0.0;
-    failed.failure.kind == FailureKind::Transient && claim.attempts < MODEL_ATTEMPTS && !is_paid_by_client
+/// what was paid for: it is told, and decides itself. A draft is not waited for twice: the sources are shown already.
+fn may_recover(grounds: &Grounds<'_>, failed: &Failed, claim: &Claim) -> bool {
+    let is_paid_by_client = grounds.context.turn.request.client.is_some() && failed.spent.neurons > 0.0;
+    let is_over = is_paid_by_client || grounds.are_drafted();
+    failed.failure.kind == FailureKind::Transient && claim.attempts < MODEL_ATTEMPTS && !is_over
 }
 
 fn build_prompt(context: &Context, findings: &Findings, route: &Route, [reach, most]: [u64; 2]) -> Prompt {
@@ -256,7 +257,7 @@ async fn cache<P: Database + KeyValue + Deployment + Clock>(
     answer: &TurnAnswer,
     budget: &Budget,
 ) {
-    // What a better model would answer is not to be kept from it.
+    // Whoever plugs in a better model would be given the old answers for an hour.
     if ports.drafts_only() {
         return;
     }

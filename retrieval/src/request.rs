@@ -26,7 +26,8 @@ pub enum GroupBy {
     Document,
 }
 
-/// What a search asks for; with what else a client may send, it is the API's.
+/// What a search looks for. Written as JSON it is what a ranking is cached by. A client may ask for more, such as
+/// reranking, which is not this crate's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SearchRequest {
     /// What is sought.

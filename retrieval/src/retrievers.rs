@@ -39,7 +39,8 @@ const RANKED: i64 = 200;
 pub struct Arm {
     /// The chunks, best first.
     pub hits: Vec<Candidate<ChunkRow>>,
-    /// Of those by meaning that are looked at window by window: their windows' vectors, as text, where they are kept.
+    /// Of those by meaning that are looked at window by window: their windows' vectors, as text; `None` for one that
+    /// keeps none. What is not looked at is not there.
     pub windows: BTreeMap<ChunkRow, Option<String>>,
 }
 

@@ -98,6 +98,11 @@ impl Grounds<'_> {
         ask.client.is_none() && fallback::asks_for_facts(&self.context.question) && has_documents
     }
 
+    /// True where what a model writes is not shown before it was checked; until then the sources are.
+    pub fn are_drafted(&self) -> bool {
+        self.drafts_only && self.context.turn.request.client.is_none() && !self.evidence.is_empty()
+    }
+
     fn is_in_conversation(&self) -> bool {
         !self.context.earlier.is_empty() || self.context.summary.is_some()
     }
@@ -110,7 +115,7 @@ impl Grounds<'_> {
         }
         let question = self.question();
         let gap = || answerable::gap(&question, self.sources(), self.evidence);
-        let is_unsure = || self.drafts_only && answerable::is_uncovered(&question, self.evidence);
+        let is_unsure = || self.drafts_only && answerable::is_uncovered(&context::subject(self.context), self.evidence);
         // A question within a conversation may be about the conversation.
         let gap = if self.is_in_conversation() { None } else { gap() };
         gap.or_else(|| is_unsure().then_some(Gap::Unsure))
@@ -225,7 +230,8 @@ impl Grounds<'_> {
     fn instead_of(&self, draft: String) -> Composed {
         let request = &self.context.turn.request;
         let question = self.question();
-        let (verdict, Cited { text, citations }) = if answerable::is_covered(&question, self.evidence) {
+        let is_covered = answerable::is_covered(&context::subject(self.context), self.evidence);
+        let (verdict, Cited { text, citations }) = if is_covered {
             (Verdict::Unsupported, self.excerpts())
         } else {
             let nearest = fallback::unknown(&Gap::Unsure, request.is_by_guest(), &question, self.sources());

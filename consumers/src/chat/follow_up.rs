@@ -22,11 +22,20 @@ const REFERRING: [&str; 10] = ["it", "its", "they", "them", "their", "he", "him"
 /// The same where a question ends with them: elsewhere they point ahead ("the header that says …").
 const REFERRING_AT_END: [&str; 5] = ["that", "this", "these", "those", "ones"];
 
-/// A question with those it follows, which come newest first, as they do in `asked`.
-pub fn whole<'a>(question: &'a str, asked: impl Iterator<Item = &'a str>) -> String {
+/// A question with those before it that may say more of it: what is looked for. Those before it come newest first.
+pub fn with_followed<'a>(question: &'a str, asked: impl Iterator<Item = &'a str>) -> String {
+    joined(question, asked, |question| significant_words(question) < FEW_WORDS || refers_back(question))
+}
+
+/// A question with those before it without which it says nothing: what its answer must be about.
+pub fn with_referred_to<'a>(question: &'a str, asked: impl Iterator<Item = &'a str>) -> String {
+    joined(question, asked, refers_back)
+}
+
+fn joined<'a>(question: &'a str, asked: impl Iterator<Item = &'a str>, follows: fn(&str) -> bool) -> String {
     let mut questions = vec![question];
     for before in asked.take(FOLLOWED) {
-        if !questions.last().is_some_and(|last| is_follow_up(last)) {
+        if !questions.last().is_some_and(|last| follows(last)) {
             break;
         }
         questions.push(beginning(before, FOLLOWED_BYTES));
@@ -34,14 +43,18 @@ pub fn whole<'a>(question: &'a str, asked: impl Iterator<Item = &'a str>) -> Str
     questions.join(" ")
 }
 
-/// True for a question that only says something after another.
-fn is_follow_up(question: &str) -> bool {
+/// True for a question that is about what was named before it.
+fn refers_back(question: &str) -> bool {
     let words: Vec<String> = keyword::terms_of_text(question).collect();
     let is_any = |known: &[&str], word: Option<&String>| word.is_some_and(|word| known.contains(&word.as_str()));
-    // Where nothing else is there, these are stop words.
-    let count = keyword::terms(question).iter().filter(|word| !keyword::is_stop_word(word)).count();
     let refers = words.iter().any(|word| is_any(&REFERRING, Some(word))) || is_any(&REFERRING_AT_END, words.last());
-    count < FEW_WORDS || (count < MANY_WORDS && (refers || is_any(&ADDING, words.first())))
+    let count = significant_words(question);
+    count == 0 || (count < MANY_WORDS && (refers || is_any(&ADDING, words.first())))
+}
+
+fn significant_words(question: &str) -> usize {
+    // Where nothing else is there, the terms are stop words.
+    keyword::terms(question).iter().filter(|word| !keyword::is_stop_word(word)).count()
 }
 
 #[cfg(test)]
@@ -59,7 +72,10 @@ mod tests {
             "Which limits do uploads have beside those?",
             "How can I do that, then?",
         ] {
-            assert_eq!(whole(asked, [before, "Who wrote the first ledger?"].into_iter()), format!("{asked} {before}"));
+            assert_eq!(
+                with_followed(asked, [before, "Who wrote the first ledger?"].into_iter()),
+                format!("{asked} {before}")
+            );
         }
         for asked in [
             "Which port does the gateway listen on?",
@@ -67,7 +83,7 @@ mod tests {
             "Which header says that a search degraded?",
             "Which status does the gateway answer when it holds no key of its owner?",
         ] {
-            assert_eq!(whole(asked, std::iter::once(before)), asked);
+            assert_eq!(with_followed(asked, std::iter::once(before)), asked);
         }
     }
 
@@ -75,16 +91,30 @@ mod tests {
     fn a_follow_up_of_a_follow_up_comes_with_what_was_asked_first() {
         let asked =
             ["Is that free?", "And the paid plan?", "How many queries may one invocation make?", "Who are you?"];
-        let whole = whole("And why?", asked.into_iter());
+        let whole = with_followed("And why?", asked.into_iter());
         assert_eq!(whole, "And why? Is that free? And the paid plan? How many queries may one invocation make?");
-        assert_eq!(super::whole("And why?", std::iter::empty()), "And why?");
-        assert_eq!(super::whole("", std::iter::empty()), "");
+        assert_eq!(with_followed("And why?", std::iter::empty()), "And why?");
+        assert_eq!(with_followed("", std::iter::empty()), "");
+    }
+
+    #[test]
+    fn a_short_question_says_what_it_is_about_unless_it_refers_back() {
+        let before = "Which port does the gateway listen on?";
+        for asked in ["What is the deploy key?", "Deploy key?"] {
+            assert_eq!(with_referred_to(asked, std::iter::once(before)), asked);
+            assert_eq!(with_followed(asked, std::iter::once(before)), format!("{asked} {before}"));
+        }
+        for asked in ["Why?", "Who has it?", "And the deploy key?", "Where do I get that?"] {
+            assert_eq!(with_referred_to(asked, std::iter::once(before)), format!("{asked} {before}"));
+        }
+        let asked = ["What is the deploy key?", before];
+        assert_eq!(with_referred_to("Who has it?", asked.into_iter()), "Who has it? What is the deploy key?");
     }
 
     #[test]
     fn a_long_text_before_does_not_drown_the_question() {
         let log = "line of a log\n".repeat(1_000);
-        let whole = whole("How long does it keep uploads?", std::iter::once(log.as_str()));
+        let whole = with_followed("How long does it keep uploads?", std::iter::once(log.as_str()));
         assert!(whole.starts_with("How long does it keep uploads? line of a log") && whole.len() < 400, "{whole}");
     }
 }

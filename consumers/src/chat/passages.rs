@@ -3,7 +3,7 @@
 //! Eight chunks are 4,000 to 7,000 tokens, of which an answer needs a few sentences; the rest is paid for, read for
 //! seconds, and leads small models astray. So every source is narrowed to one passage: of all runs of lines that are
 //! short enough the one that holds most of the question's words, the rarer ones counting more, with what stands around
-//! it. A citation names the lines of the passage.
+//! it. A citation names the lines of the passage. What is quoted where no model answers are the [`best`] passages.
 
 use std::{borrow::Cow, cmp::Ordering, ops::Range};
 
@@ -22,8 +22,10 @@ const LONGEST: usize = 2_000;
 const LONG_LINE: usize = 200;
 /// A shorter line ends where its writer wanted it to.
 const WRAPPED_FROM: usize = 50;
-/// What a word of the heading above counts of the same word in a line.
+/// What a word of the heading above counts of the same word in a line, and so does one of a key of JSON.
 const OF_HEADING: f64 = 0.5;
+/// What stands behind a key of JSON.
+const KEY_END: &str = "\":";
 /// What each place further down the list of sources takes of a passage's share: of .02, .05, .1 and 1 (the order alone)
 /// the one with which most of the questions of `make eval-answers` find their answer among three passages (80 of 121).
 const OF_PLACE: f64 = 0.05;
@@ -41,29 +43,29 @@ pub struct Unit {
 
 /// Narrows sources to passages of so many tokens together.
 pub fn narrow(question: &str, sources: Vec<Source>, tokens: usize) -> Vec<Source> {
-    let most = (tokens * BYTES_PER_TOKEN / sources.len().max(1)).clamp(SHORTEST, LONGEST);
-    passages(question, sources, most).into_iter().map(|(_, passage)| passage).collect()
+    let bytes = (tokens * BYTES_PER_TOKEN / sources.len().max(1)).clamp(SHORTEST, LONGEST);
+    passages(question, sources, bytes).into_iter().map(|(_, passage)| passage).collect()
 }
 
-/// The passages, of so many bytes at most, that hold most of a question: of so many sources. The sources come best
-/// first, which counts as well.
-pub fn best(question: &str, sources: Vec<Source>, bytes: usize, most: usize) -> Vec<Source> {
+/// The `count` passages that hold most of a question, each of another source and of at most so many bytes. The sources
+/// come best first, which counts as well.
+pub fn best(question: &str, sources: Vec<Source>, bytes: usize, count: usize) -> Vec<Source> {
     let mut passages = passages(question, sources, bytes);
     for (place, (share, _)) in passages.iter_mut().enumerate() {
         *share -= OF_PLACE * f64::from(u32::try_from(place).unwrap_or(u32::MAX));
     }
     insertion_sort(&mut passages, |(one, _), (other, _)| one > other);
-    passages.into_iter().take(most).map(|(_, passage)| passage).collect()
+    passages.into_iter().take(count).map(|(_, passage)| passage).collect()
 }
 
-/// The best passage of every source, and the share of the question's weight that it holds.
-fn passages(question: &str, sources: Vec<Source>, most: usize) -> Vec<(f64, Source)> {
+/// The best passage of every source, of at most so many bytes, and the share of the question's weight that it holds.
+fn passages(question: &str, sources: Vec<Source>, bytes: usize) -> Vec<(f64, Source)> {
     let terms: Vec<String> = keyword::terms(question).into_iter().take(u64::BITS as usize).collect();
     let units: Vec<Vec<Unit>> = sources.iter().map(|source| units_of(&terms, &source.text)).collect();
     let weights = weights(&terms, units.iter().flatten());
     let all: f64 = weights.iter().sum();
     let passage = |(source, units): (Source, Vec<Unit>)| {
-        let (held, range) = passage(&units, &weights, most);
+        let (held, range) = passage(&units, &weights, bytes);
         (if all > 0.0 { held / all } else { 0.0 }, within(source, range))
     };
     sources.into_iter().zip(units).map(passage).collect()
@@ -119,9 +121,6 @@ fn held(terms: &[String], line: &str) -> u64 {
     }
     held
 }
-
-/// What stands behind a key of JSON.
-const KEY_END: &str = "\":";
 
 /// A line of JSON without its keys, which count as headings do: `"start": 0` says less of a start than a sentence.
 fn without_keys(line: &str) -> Cow<'_, str> {

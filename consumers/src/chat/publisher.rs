@@ -21,8 +21,8 @@ use super::{
 /// The time between two updates: quick enough to read along, and some fifteen requests to the channel for
 /// an answer.
 const PUBLISH_EVERY: Span = Span::milliseconds(300);
-/// How long a model may write what is not shown: who asks has something to read meanwhile, but waits.
-const DRAFT: Span = Span::seconds(12);
+/// How long a model may read and write what is not shown: who asks has something to read meanwhile, but waits.
+pub(super) const DRAFT: Span = Span::seconds(12);
 /// The time between two renewals of the lease.
 const RENEW_EVERY: Span = Span::seconds(20);
 /// Requests that are kept for what comes after the answer: one that is very long is passed on late.

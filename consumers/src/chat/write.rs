@@ -5,7 +5,7 @@ use pipeline::{
     chat::{
         catalogue::{Catalogue, Route},
         channel::{Channel, TurnEvent},
-        generation::{Collect, Generation, Sink as _, Tokens, estimated_tokens},
+        generation::{Collect, Generation, READING, Sink as _, Tokens, estimated_tokens},
         tools::CalledFunction,
         turn::{Ask, Spent},
     },
@@ -18,7 +18,7 @@ use super::{
     answer_filter::AnswerFilter,
     compose::Grounds,
     prompt::Prompt,
-    publisher::{Attempt, QUERIES_TO_END, Shown, StreamPublisher},
+    publisher::{Attempt, DRAFT, QUERIES_TO_END, Shown, StreamPublisher},
     thinking,
     written::{Failed, Unwritten, Written},
 };
@@ -70,11 +70,13 @@ where
             continue;
         }
         match ask(ports, claim, routed, (place, &generation)).await {
-            // The allowance is everybody's: no other model would do better.
-            Err(Unwritten::Failed(other)) if other.failure.kind != FailureKind::Exhausted => failed.add(other),
             Err(Unwritten::Failed(other)) => {
+                // The allowance is everybody's: no other model would do better. Nor is there time for another draft.
+                let is_last = other.failure.kind == FailureKind::Exhausted || routed.grounds.are_drafted();
                 failed.add(other);
-                break;
+                if is_last {
+                    break;
+                }
             }
             ended => return ended,
         }
@@ -112,6 +114,7 @@ fn generation(routed: &RoutedTurn<'_>, prompt: &Prompt, model: &str) -> Generati
         sampling: ask.client.as_ref().map(|client| client.sampling).unwrap_or_default(),
         format: ask.client.as_ref().and_then(|client| client.format.clone()),
         tools: ask.client.as_ref().and_then(|client| client.tools.clone()),
+        reading: if routed.grounds.are_drafted() { DRAFT } else { READING },
     }
 }
 
@@ -170,11 +173,11 @@ fn spent_in_vain(generation: &Generation, text: &str, neurons: f64) -> Spent {
     Spent { prompt_tokens: generation.prompt_tokens, completion_tokens: estimated_tokens(text), neurons }
 }
 
-/// What is shown of an answer while it is written. What invents so much that it must be checked first is not: until
-/// then the answer is what the sources say.
+/// What is shown of an answer while it is written. Drafts are checked first: until then the answer is what the sources
+/// say.
 fn shown<'a>(grounds: &Grounds<'a>) -> Shown<'a> {
     let client = grounds.context.turn.request.client.as_ref();
-    if client.is_none() && grounds.drafts_only && !grounds.evidence.is_empty() {
+    if grounds.are_drafted() {
         return Shown::Instead(grounds.excerpts().text);
     }
     match client {

@@ -4,6 +4,7 @@
 //! [`grep`], and what it would cost to give a model everything. [`measures`] says how sure the figures are, and
 //! [`history`] what has become worse since they were measured last. [`memories`] measures what is remembered.
 
+pub mod answers;
 mod facts;
 mod grep;
 mod history;
@@ -89,8 +90,7 @@ struct Cost {
 pub fn run(evaluation: &Evaluation) -> Result<(), Error> {
     let data = &evaluation.data;
     if !data.is_dir() {
-        println!("{} is not there; name a folder with sets by EVAL_DATA=…", data.display());
-        return Ok(());
+        return Err(format!("{} is not there; name a folder with sets by EVAL_DATA=…", data.display()).into());
     }
     let state = std::env::temp_dir().join(format!("friend-eval-{}", std::process::id()));
     let product = Product::start(Options::for_evaluations(state.clone()))?;

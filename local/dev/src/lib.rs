@@ -1,10 +1,9 @@
 //! The development kit: starts the whole product on one machine, and uses it as a client would.
 //!
 //! [`product`] starts and stops; [`client`] speaks the API; [`corpus`] reads folders; [`demo`],
-//! [`evaluation`], [`benchmark`] and [`smoke`] are what `make demo`, `make eval`, `make bench` and
-//! `make smoke` run.
+//! [`evaluation`] with [`evaluation::answers`] and [`evaluation::memories`], [`benchmark`] and [`smoke`] are what
+//! `make demo`, `make eval`, `make eval-answers`, `make eval-memories`, `make bench` and `make smoke` run.
 
-pub mod answers;
 pub mod benchmark;
 mod chat_benchmark;
 pub mod client;

@@ -4,7 +4,7 @@ use std::{io::Write as _, path::PathBuf, sync::mpsc, time::Duration};
 
 use clap::{Parser, Subcommand};
 use local_dev::{
-    Error, answers, benchmark,
+    Error, benchmark,
     configuration::{Profile, check_deployed},
     demo,
     evaluation::{
@@ -116,7 +116,7 @@ fn main() -> Result<(), Error> {
         Command::Eval { data, sets, json, history } => evaluation::run(&Evaluation { data, sets, json, history }),
         Command::EvalAnswers { every, excerpts, set, json } => {
             let model = if excerpts { LanguageModel::None } else { LanguageModel::from_environment(&root()) };
-            answers::run(model, set.as_deref(), every, json)
+            evaluation::answers::run(model, set.as_deref(), every, json)
         }
         Command::EvalMemories { data, sets, json } => memories::run(&Memories { data, sets, json }),
         Command::Bench(scope) => benchmark::run(scope),

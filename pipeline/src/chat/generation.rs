@@ -32,6 +32,8 @@ pub struct Generation {
     pub format: Option<AnswerFormat>,
     /// What it may call. Such an answer comes whole, too: what it calls is known at its end.
     pub tools: Option<OfferedTools>,
+    /// How long it may be silent before its first word: [`READING`], unless who asks has less time.
+    pub reading: Span,
 }
 
 /// Bytes of a prompt that make a token at least, for what a call may cost at most; prose has more.
@@ -343,6 +345,7 @@ mod tests {
             sampling: Sampling::default(),
             format: None,
             tools,
+            reading: READING,
         };
         let offered = r#"{"tools":[{"type":"function","function":{"name":"look","description":"","parameters":{}}}],
                           "choice":"auto","is_single":false}"#;

@@ -17,7 +17,7 @@ use retrieval::{Hit, Mode, Search};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use self::request::Asked;
+use self::request::CheckedSearch;
 use crate::{
     api::jobs,
     http::{
@@ -34,9 +34,10 @@ pub struct SearchAnswer {
     pub(crate) hits: Vec<Hit>,
     pub(crate) mode: Mode,
     pub(crate) freshness: &'static str,
-    /// The first 20 hits are in the order of the reranking model, of which their scores say nothing.
+    /// The first 20 hits are in the order of the reranking model, of which their scores say nothing. It is not asked to
+    /// put a single hit in order.
     reranked: bool,
-    /// The ranking came from the cache; it holds none that is reranked.
+    /// The ranking came from the cache: that of the search, before it was reranked.
     cached: bool,
     took_ms: i64,
 }
@@ -78,7 +79,7 @@ where
 }
 
 /// Searches, and says what is to be said of what was found.
-pub async fn find<P>(ports: &P, tenant: &Tenant, budget: &Budget, asked: &Asked) -> Result<Searched, Failure>
+pub async fn find<P>(ports: &P, tenant: &Tenant, budget: &Budget, asked: &CheckedSearch) -> Result<Searched, Failure>
 where
     P: Database + KeyValue + Embedder + Reranker + VectorIndex + Deployment + Meter + Clock,
 {
@@ -88,21 +89,21 @@ where
     let arrival = arrival(ports, tenant, search).await?;
     let wider = asked.rerank.then(|| rerank::wider(search));
     let mut found = retrieval::search(ports, tenant, wider.as_ref().unwrap_or(search), budget).await?;
-    let mut not_reranked = None;
+    let mut reranked = Ok(false);
     if asked.rerank {
-        let reranked = rerank::rerank(ports, tenant, budget, &search.request.query, &mut found.hits).await;
-        not_reranked = reranked.err().map(|failure| failure.kind);
+        reranked = rerank::rerank(ports, tenant, budget, &search.request.query, &mut found.hits).await;
         found.hits.truncate(search.top_k);
     }
     let has_arrived = || arrival.is_some_and(|arrival| has_arrived(arrival, found.mode, started));
     let is_complete = search.after.is_none() || has_arrived();
     let freshness = if is_complete { "complete" } else { "partial" };
+    let not_reranked = reranked.as_ref().err().map(|failure| failure.kind);
     let degraded = degraded(budget, found.mode != search.request.mode, not_reranked);
     let answer = SearchAnswer {
         hits: found.hits,
         mode: found.mode,
         freshness,
-        reranked: asked.rerank && not_reranked.is_none(),
+        reranked: reranked.is_ok_and(|is_reranked| is_reranked),
         cached: found.cached,
         took_ms: ports.now().since(started).as_milliseconds(),
     };
@@ -118,6 +119,9 @@ fn degraded(budget: &Budget, by_keyword: bool, not_reranked: Option<FailureKind>
         (true, None, true) => Some("today's neurons are spent; found by keyword"),
         (true, None, false) => Some("vector search is not available; found by keyword"),
         (true, Some(_), true) => Some("today's neurons are spent; found by keyword, not reranked"),
+        (true, Some(FailureKind::Exhausted), false) => {
+            Some("vector search is not available; found by keyword, not reranked: too few of today's neurons are left")
+        }
         (true, Some(_), false) => Some("vector search and reranking are not available; found by keyword"),
     }
 }

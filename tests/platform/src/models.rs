@@ -102,6 +102,9 @@ impl Reranker for InMemory {
             }
             self.bill(neurons);
             match judgement {
+                Some(Judgement::Scores(given)) if given.len() != texts.len() => {
+                    Err(Failure::bug(format!("{} scores were written for {} texts", given.len(), texts.len())))
+                }
                 Some(Judgement::Scores(given)) => Ok(given),
                 Some(Judgement::Answers(answer)) => scores(answer, texts.len()),
                 _ => Ok(vec![0.0; texts.len()]),

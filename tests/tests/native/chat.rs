@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use pipeline::{
-    chat::channel::{Channel, TurnEvent},
+    chat::{
+        channel::{Channel, TurnEvent},
+        generation::READING,
+    },
     constants,
     failure::Failure,
     ids::JobId,
@@ -162,6 +165,19 @@ fn a_draft_of_which_anything_is_in_doubt_does_not_stand() {
 }
 
 #[test]
+fn a_draft_that_comes_too_late_is_not_waited_for_again() {
+    let rig = with_documents();
+    rig.memory.set_drafts_only();
+    rig.memory.script([Script::Fails(Failure::transient("Workers AI: the model says nothing"))]);
+    let result = rig.chat(&json!({"message": "What is the capital of Freedonia?"}));
+    assert!(result["answer"].as_str().unwrap().contains("> # Freedonia"), "{result}");
+    assert!(result["degraded"].as_str().unwrap().contains("not answering"), "{result}");
+    let asked = rig.memory.generations();
+    assert_eq!(asked.len(), 1, "neither another model, nor the same again");
+    assert!(asked[0].reading < READING, "who asks has something to read, but waits: {:?}", asked[0].reading);
+}
+
+#[test]
 fn a_model_that_invents_is_asked_only_what_a_source_is_about() {
     let rig = with_documents();
     let question = |tokens: u32| json!({"message": "Which mayor has the capital of Freedonia?", "max_tokens": tokens});
@@ -173,6 +189,23 @@ fn a_model_that_invents_is_asked_only_what_a_source_is_about() {
     assert_eq!((&result["verdict"], &result["grounded"]), (&json!("unknown"), &json!(false)), "{result}");
     assert!(result["answer"].as_str().unwrap().contains("> # Freedonia"), "what comes nearest is quoted: {result}");
     assert_eq!(rig.memory.generations().len(), before);
+}
+
+#[test]
+fn a_short_question_of_a_conversation_is_about_what_it_says_itself() {
+    let rig = with_documents();
+    rig.memory.set_drafts_only();
+    let first = rig.chat(&json!({"message": "How many queues hold the messages of a day?"}));
+    let ask = |message: &str| {
+        rig.memory.script([Script::Says("The capital of Freedonia is Glorp.")]);
+        rig.chat(&json!({"message": message, "conversation_id": first["conversation_id"]}))
+    };
+    assert_eq!(ask("What is the capital of Freedonia?")["verdict"], "supported", "it says enough");
+    assert_eq!(
+        ask("And the capital of it?")["verdict"],
+        "supported",
+        "of the question before, not the one before that"
+    );
 }
 
 #[test]

@@ -78,6 +78,7 @@ fn the_first_hits_are_in_the_order_of_the_model_in_every_mode() {
             expected[..FIRST].reverse();
             assert_eq!(found, expected, "{mode}");
             assert_eq!((&reranked.body["reranked"], degraded(&reranked)), (&json!(true), None), "{mode}");
+            assert_eq!(rig.memory.judged().last().unwrap().1.len(), FIRST, "{mode}");
             assert_eq!((&fused.body["reranked"], degraded(&fused)), (&json!(false), None), "{mode}");
             assert!(found.iter().all(|name| hit(&fused, name) == hit(&reranked, name)), "scores stay: {mode}");
         }
@@ -211,7 +212,7 @@ fn where_there_is_nothing_to_put_in_order_no_model_is_asked() {
     rig.drain();
     for (query, hits) in [("tides", 1), ("zebra", 0)] {
         let answer = reranked(&rig, &[("query", json!(query)), ("mode", json!("keyword"))]);
-        assert_eq!((names(&answer).len(), &answer.body["reranked"]), (hits, &json!(true)));
+        assert_eq!((names(&answer).len(), &answer.body["reranked"]), (hits, &json!(false)));
         assert_eq!(degraded(&answer), None);
     }
     assert!(rig.memory.judged().is_empty());

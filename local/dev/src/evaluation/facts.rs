@@ -204,7 +204,7 @@ fn says(memory: &str, sentence: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{answers::lines, product::root};
+    use crate::{evaluation::answers::lines, product::root};
 
     #[test]
     fn a_part_of_a_sentence_is_said_by_whole_words() {

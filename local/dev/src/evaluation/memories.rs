@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     Error,
-    answers::lines,
     client::Client,
+    evaluation::answers::lines,
     product::{Options, Product, root},
 };
 

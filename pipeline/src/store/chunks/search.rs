@@ -215,7 +215,8 @@ fn ranked_by_words<Row>(
 pub type FoundVector = (DocumentId, i64, i64, f64);
 
 /// Reads the chunks of vectors that were found, which come best first: those that may be seen and are what is sought;
-/// with the windows of the [`FIRST`], and of those in `also`.
+/// with the windows of the [`FIRST`], and of those in `also`. Of what is not looked at window by window `windows` is
+/// NULL; of what is, but keeps none, it is empty: such a chunk is one window, whose cosine is the vector's.
 ///
 /// # Errors
 /// A bug if the vectors or the filters cannot be written as JSON.

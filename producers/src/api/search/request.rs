@@ -53,7 +53,7 @@ fn default_top_k() -> i64 {
 
 /// A search within its limits, and what is done with what it finds.
 #[derive(Debug)]
-pub struct Asked {
+pub struct CheckedSearch {
     /// What is looked for.
     pub search: Search,
     /// Whether the first hits are reranked.
@@ -61,11 +61,11 @@ pub struct Asked {
 }
 
 /// Reads and checks a search.
-pub fn parse(body: &[u8]) -> Result<Asked, Problem> {
+pub fn parse(body: &[u8]) -> Result<CheckedSearch, Problem> {
     let NewSearch { query, top_k, mode, min_score, group_by, project, after, filters, rerank } =
         strict_json::read(body)?;
     let request = SearchRequest { query, top_k, mode, min_score, group_by, project, after, filters };
-    Ok(Asked { search: check(request)?, rerank })
+    Ok(CheckedSearch { search: check(request)?, rerank })
 }
 
 /// Checks what a search asks for.
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn defaults() {
-        let Asked { search, rerank } = parse(br#"{"query":" what? "}"#).unwrap();
+        let CheckedSearch { search, rerank } = parse(br#"{"query":" what? "}"#).unwrap();
         assert_eq!((search.request.query.as_str(), search.top_k, search.request.mode), ("what?", 10, Mode::Hybrid));
         assert!(!rerank);
         assert!(parse(br#"{"query":"what?","rerank":true}"#).unwrap().rerank);

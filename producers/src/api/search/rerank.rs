@@ -13,19 +13,19 @@ use pipeline::{
 use retrieval::{Hit, Search, SearchRequest};
 
 /// Hits that the model looks at. With 512 tokens each they cost 2.9 neurons: a day has enough for 3,000 searches.
-const FIRST: usize = 20;
+const RERANKED: usize = 20;
 
 /// Bytes that a token has in English prose, about: what is cut by it is what the model would not read.
 const BYTES_PER_TOKEN: usize = 4;
 
 /// The same search for as many hits as the model looks at, at least: what is far down may come forward.
 pub fn wider(search: &Search) -> Search {
-    let top_k = search.top_k.max(FIRST);
+    let top_k = search.top_k.max(RERANKED);
     let request = SearchRequest { top_k: i64::try_from(top_k).unwrap_or(i64::MAX), ..search.request.clone() };
     Search { request, top_k, after: search.after.clone() }
 }
 
-/// Puts the first hits in the order of the model.
+/// Puts the first hits in the order of the model. True if it was asked: one hit has no order.
 ///
 /// # Errors
 /// There are no neurons for it, or the model fails; the hits are as they were.
@@ -35,13 +35,13 @@ pub async fn rerank<P>(
     budget: &Budget,
     query: &str,
     hits: &mut Vec<Hit>,
-) -> Result<(), Failure>
+) -> Result<bool, Failure>
 where
     P: Database + KeyValue + Reranker + Deployment + Meter + Clock,
 {
-    let count = hits.len().min(FIRST);
+    let count = hits.len().min(RERANKED);
     if count < 2 {
-        return Ok(());
+        return Ok(false);
     }
     if budget.is_without_neurons() {
         return Err(Failure::exhausted("today's neurons are spent"));
@@ -53,7 +53,7 @@ where
     ledger::reserve(ports, Purpose::Interactive, &tenant.user, RERANKING.neurons(query, &texts)).await?;
     let scores = ports.rerank(&RERANKING, query, &texts).await?;
     reorder(hits, scores);
-    Ok(())
+    Ok(true)
 }
 
 /// What a hit says, led by its document's title, as it was embedded.
@@ -102,7 +102,7 @@ mod tests {
         #[test]
         fn the_first_hits_are_put_in_order_and_none_is_lost(
             count in 0usize..40,
-            scores in prop::collection::vec(prop::sample::select(vec![-1.5, 0.0, 0.25, 3.0]), 0..=FIRST),
+            scores in prop::collection::vec(prop::sample::select(vec![-1.5, 0.0, 0.25, 3.0]), 0..=RERANKED),
         ) {
             let mut hits: Vec<usize> = (0..count).collect();
             reorder(&mut hits, scores.clone());

@@ -13,7 +13,7 @@ use super::super::{
 use crate::{
     api::search::{
         self, Searched,
-        request::{self, Asked},
+        request::{self, CheckedSearch},
     },
     http::call::{Call, RequestPorts},
 };
@@ -125,7 +125,7 @@ pub async fn search<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Argument
     let skipped = usize::try_from(place(asked.cursor.as_deref())?).unwrap_or(usize::MAX);
     // One more, to know whether there are more.
     let wanted = skipped.saturating_add(limit + 1).min(pipeline::constants::TOP_K);
-    let asked = Asked { search: search_of(asked, wanted)?, rerank: false };
+    let asked = CheckedSearch { search: search_of(asked, wanted)?, rerank: false };
     let Searched { answer, degraded } = search::find(ports, &call.tenant, call.budget, &asked).await?;
     let terms = keyword::terms(&asked.search.request.query);
     let found = answer.hits.len();

@@ -70,7 +70,9 @@ struct Material {
     documents: BTreeMap<String, String>,
 }
 
-/// The category of the questions of `locomo_dev` about what was never said.
+/// A set of which one category asks about what was never said.
+const LOCOMO: &str = "locomo_dev";
+/// That category.
 const NEVER_SAID: &str = "5";
 
 /// Ours.
@@ -95,7 +97,7 @@ fn of_set(folder: &Path) -> Result<Material, Error> {
         return Err(format!("{} has no answers", folder.display()).into());
     }
     let question = |query: &Query| {
-        let is_never_said = query.category.as_deref() == Some(NEVER_SAID);
+        let is_never_said = name == LOCOMO && query.category.as_deref() == Some(NEVER_SAID);
         let kind = query.category.as_ref().map_or_else(|| "answerable".to_owned(), |kind| format!("category {kind}"));
         let answering = set.gains[&query.id].iter().filter(|(_, gain)| **gain > 0.0).map(|(name, _)| name.clone());
         Question {
