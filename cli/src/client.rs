@@ -201,8 +201,16 @@ impl Client {
     /// # Errors
     /// The server refuses, or is not reached.
     pub fn json(&self, request: Request<'_>, body: &Value) -> Result<Value, Failure> {
+        self.reply(request, body)?.json()
+    }
+
+    /// The same with the headers of the answer.
+    ///
+    /// # Errors
+    /// The server refuses, or is not reached.
+    pub fn reply(&self, request: Request<'_>, body: &Value) -> Result<Reply, Failure> {
         let text = body.to_string();
-        self.send(&Request { body: Some(("application/json", text.as_bytes())), ..request })?.json()
+        self.send(&Request { body: Some(("application/json", text.as_bytes())), ..request })
     }
 
     /// Sends a request until it is answered, refused for good, or given up.

@@ -37,18 +37,22 @@ fn a_hit_is_shown_as_file_and_line_and_as_json_as_it_came() {
 }
 
 #[test]
-fn a_search_is_reranked_where_it_is_asked_for_and_says_if_it_was_not() {
+fn a_search_is_reranked_where_it_is_asked_for_and_says_why_it_was_not() {
+    const WHY: &str = "too few of today's neurons are left; not reranked";
     let folder = Folder::new("rerank");
-    for (reranked, warned) in [(true, false), (false, true)] {
-        let mut answer = hits();
-        answer["reranked"] = json!(reranked);
-        let server = Server::start(move |_, _| json_answer(200, answer.clone()));
-        let ran = run(&mut friend(&server.url, &folder.0, &["search", "--rerank", "fence"]));
-        assert_eq!((ran.code, ran.stderr.contains("not reranked")), (0, warned), "{ran:?}");
-        let ran = run(&mut friend(&server.url, &folder.0, &["search", "fence"]));
-        assert!(!ran.stderr.contains("not reranked"), "{ran:?}");
+    for is_degraded in [false, true] {
+        let headers = if is_degraded { vec![("x-degraded", WHY.to_owned())] } else { Vec::new() };
+        let server = Server::start(move |_, _| Answer::Json(200, hits(), headers.clone()));
+        for extra in [&[][..], &["--json"], &["--open"]] {
+            let arguments = [&["search", "--rerank", "fence"], extra].concat();
+            let ran = run(&mut friend(&server.url, &folder.0, &arguments));
+            // None of the hits is a file here that could be opened.
+            let code = if extra == ["--open"] { 4 } else { 0 };
+            assert_eq!((ran.code, ran.stderr.contains(WHY)), (code, is_degraded), "{ran:?}");
+        }
+        run(&mut friend(&server.url, &folder.0, &["search", "fence"]));
         let asked = server.asked();
-        assert_eq!((&asked[0].json()["rerank"], asked[1].json().get("rerank")), (&json!(true), None));
+        assert_eq!((&asked[0].json()["rerank"], asked[3].json().get("rerank")), (&json!(true), None));
     }
 }
 

@@ -7,7 +7,7 @@ use pipeline::{
     chat::{
         client::{AnswerFormat, Sampling},
         generation::{
-            EventReader, Flow, Generated, Generation, PromptMessage, STALL, STALL_OF_WHOLE, Sink, Tokens,
+            EventReader, Flow, Generated, Generation, Patience, PromptMessage, STALL_OF_WHOLE, Sink, Tokens,
             estimated_tokens, read_whole,
         },
         tools::{Tool, ToolChoice},
@@ -53,6 +53,9 @@ extern "C" {
 /// How often it is looked whether a model says something.
 const LOOK_EVERY: Span = Span::seconds(5);
 
+/// An answer that comes whole is silence until it is there.
+const WHOLE: Patience = Patience { reading: STALL_OF_WHOLE, writing: STALL_OF_WHOLE };
+
 #[derive(Serialize)]
 struct Input<'a> {
     messages: &'a [PromptMessage],
@@ -75,15 +78,13 @@ impl Generator for Workers {
         }
         let heard = Cell::new(0);
         let asked = self.now();
-        let stream: Stream = self
-            .unless_stalled(self.run(generation)?, &heard, (generation.reading, STALL), asked)
-            .await?
-            .unchecked_into();
+        let stream: Stream =
+            self.unless_stalled(self.run(generation)?, &heard, generation.patience, asked).await?.unchecked_into();
         let reader = stream.get_reader().map_err(|_| Failure::transient("Workers AI: the answer is no stream"))?;
         let mut events = EventReader::default();
         let mut said = String::new();
         let reading = read_all(&reader, &mut events, &mut said, sink, &heard);
-        let outcome = self.unless_stalled(reading, &heard, (generation.reading, STALL), asked).await;
+        let outcome = self.unless_stalled(reading, &heard, generation.patience, asked).await;
         if !matches!(outcome, Ok(Flow::Continue)) {
             // Nobody reads on: the model may stop.
             let _ = reader.cancel();
@@ -147,9 +148,7 @@ impl Workers {
 
     /// The same for an answer that Workers AI does not stream.
     async fn generate_whole<S: Sink>(&self, generation: &Generation, sink: &mut S) -> Result<Generated, Failure> {
-        let answer = self
-            .unless_stalled(self.run(generation)?, &Cell::new(0), (STALL_OF_WHOLE, STALL_OF_WHOLE), self.now())
-            .await?;
+        let answer = self.unless_stalled(self.run(generation)?, &Cell::new(0), WHOLE, self.now()).await?;
         let answer = JSON::stringify(&answer).map(|text| copied(&text)).unwrap_or_default();
         let read = read_whole(&answer);
         let whole = read.clone().unwrap_or_default();
@@ -171,10 +170,10 @@ impl Workers {
         &self,
         work: impl Future<Output = Result<T, Failure>>,
         heard: &Cell<u32>,
-        longest: (Span, Span),
+        patience: Patience,
         since: Timestamp,
     ) -> Result<T, Failure> {
-        match select(pin!(work), pin!(self.silence(heard, longest, since))).await {
+        match select(pin!(work), pin!(self.silence(heard, patience, since))).await {
             Either::Left((done, _)) => done,
             Either::Right(((), _)) => Err(Failure::transient("Workers AI: the model says nothing")),
         }
@@ -182,11 +181,11 @@ impl Workers {
 
     /// Ends when nothing was heard for so long. Looks now and then: an answer has a thousand pieces, and a timer for
     /// each would cost as much as reading it.
-    async fn silence(&self, heard: &Cell<u32>, (reading, stall): (Span, Span), since: Timestamp) {
+    async fn silence(&self, heard: &Cell<u32>, patience: Patience, since: Timestamp) {
         // However an answer begins, it is waited for once.
         let (mut before, mut silent) = (heard.get(), self.now().since(since));
         // What has said nothing so far is reading.
-        let longest = |heard| if heard == 0 { reading } else { stall };
+        let longest = |heard| if heard == 0 { patience.reading } else { patience.writing };
         while silent < longest(before) {
             let pause = LOOK_EVERY.min(longest(before) - silent);
             self.sleep(pause).await;

@@ -88,6 +88,8 @@ use pipeline::{
 
 /// Attempts after which an answer is made of what was found, if no model answers.
 const MODEL_ATTEMPTS: i64 = 3;
+/// Tokens of the prompt of a draft: what a small model reads in its time on two cores, and has time left to write.
+const DRAFT_TOKENS: usize = 1_000;
 /// Why an answer may be worse than on another day.
 const SMALLER: &str = "the smallest model answered, because the day's neurons are nearly spent";
 /// How long an answer may be given again.
@@ -123,21 +125,18 @@ where
         return Ok(outcome);
     }
     let reach = [Some(choice.route), context.turn.request.route].map(|route| catalogue.reach(route));
-    findings.sources =
-        passages::narrow(&context::query(&context), findings.sources, prompt::tokens(route.source_tokens));
-    let prompt = build_prompt(&context, &findings, &route, reach);
-    let evidence = compose::evidence(&context, &findings, &prompt);
-    let grounds = Grounds {
-        context: &context,
-        findings: &findings,
-        prompt: &prompt,
-        evidence: &evidence,
-        choice: &choice,
-        drafts_only: ports.drafts_only(),
-    };
+    let query = context::query(&context);
+    findings.sources = passages::narrow(&query, findings.sources, prompt::tokens(route.source_tokens));
+    let drafts_only = ports.drafts_only() && context.turn.request.client.is_none();
+    let most = if drafts_only { DRAFT_TOKENS } else { usize::MAX };
+    let build = |findings: &Findings| build_prompt(&context, findings, (&route, most), reach);
+    let mut grounds = Grounds::new(&context, findings, &choice, drafts_only, &build);
     let channel = Channel::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
     if let Some(gap) = grounds.gap() {
         return finish(ports, claim, &context, &channel, grounds.refuse(&gap), &budget).await;
+    }
+    if grounds.are_drafted() {
+        grounds = grounds.narrowed_to_quotes(&build);
     }
     let routed = RoutedTurn { grounds: &grounds, catalogue: &catalogue, route: &route, channel: &channel };
     let written = match write::write(ports, claim, &routed).await {
@@ -171,7 +170,12 @@ fn may_recover(grounds: &Grounds<'_>, failed: &Failed, claim: &Claim) -> bool {
     failed.failure.kind == FailureKind::Transient && claim.attempts < MODEL_ATTEMPTS && !is_over
 }
 
-fn build_prompt(context: &Context, findings: &Findings, route: &Route, [reach, most]: [u64; 2]) -> Prompt {
+fn build_prompt(
+    context: &Context,
+    findings: &Findings,
+    (route, most_tokens): (&Route, usize),
+    [reach, most]: [u64; 2],
+) -> Prompt {
     let answer = u64::from(write::max_tokens(&context.turn.request, route));
     let room = |tokens: u64| prompt::tokens(tokens.saturating_sub(answer));
     let client = context.turn.request.client.as_ref().map(|client| ClientParts {
@@ -199,7 +203,7 @@ fn build_prompt(context: &Context, findings: &Findings, route: &Route, [reach, m
         tools: tools.as_deref(),
         client,
     };
-    prompt::build(&parts, room(route.window), &tokens::beginning)
+    prompt::build(&parts, room(route.window).min(most_tokens), &tokens::beginning)
 }
 
 /// Steps 7 and 8.

@@ -261,7 +261,9 @@ fn weight(count: i64, all: i64) -> f64 {
     ((all / (count as f64 + 1.0)).ln() / all.ln()).clamp(0.15, 1.0)
 }
 
-fn is_informative(word: &str, lower: &str) -> bool {
+/// True for a word that says what a text is about, also written in lower case (`lower`): neither grammar nor what
+/// everybody says of anything.
+pub fn is_informative(word: &str, lower: &str) -> bool {
     let letters = lower.chars().filter(|letter| letter.is_alphabetic()).count();
     let is_short = lower.chars().count() < 3;
     // "D1", "KV", "CI": what is so short is a name, or nothing.

@@ -39,18 +39,17 @@ pub fn search(arguments: &Search, context: &Context) -> Result<(), Failure> {
     if arguments.rerank {
         body["rerank"] = json!(true);
     }
-    let answer = context.client.json(Request::new("POST", "/api/search").repeatable(), &body)?;
+    let reply = context.client.reply(Request::new("POST", "/api/search").repeatable(), &body)?;
+    let answer = reply.json()?;
+    if let Some(why) = reply.headers.get("x-degraded").and_then(|why| why.to_str().ok()) {
+        anstream::eprintln!("{}", styled(WARNING, &output::harmless(why)));
+    }
     let hits = answer["hits"].as_array().cloned().unwrap_or_default();
     let here = Project::here(None).ok();
     if arguments.open {
         return open(&hits, here.as_ref());
     }
-    context.output.data(&answer, || {
-        show(&answer, &hits, &query, here.as_ref());
-        if arguments.rerank && answer["reranked"].as_bool() != Some(true) {
-            anstream::eprintln!("{}", styled(DIM, "not reranked"));
-        }
-    });
+    context.output.data(&answer, || show(&answer, &hits, &query, here.as_ref()));
     if hits.is_empty() { Err(nothing(&query)) } else { Ok(()) }
 }
 

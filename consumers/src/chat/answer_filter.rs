@@ -11,6 +11,7 @@ pub struct AnswerFilter {
     thinking: Thinking,
     stop: StopSequences,
     marks: Option<KnownMarks>,
+    is_for_client: bool,
 }
 
 impl AnswerFilter {
@@ -22,6 +23,7 @@ impl AnswerFilter {
             thinking: Thinking::default(),
             stop: StopSequences::new(client.map_or(&[], |client| &client.stop)),
             marks: is_cited.then(|| KnownMarks::new(sources)),
+            is_for_client: client.is_some(),
         }
     }
 
@@ -44,6 +46,11 @@ impl AnswerFilter {
             Some(marks) => marks.push(&text) + &marks.finish(),
             None => text,
         }
+    }
+
+    /// True where what was passed on cannot be taken back.
+    pub const fn is_for_client(&self) -> bool {
+        self.is_for_client
     }
 
     /// True once the client wants no more.

@@ -6,6 +6,8 @@
 //!    nothing, so that of the others more must;
 //! 3. where the source says so, it must not say the opposite.
 //!
+//! Of a model that is known to invent all words must stand together, in one line of a source or in two.
+//!
 //! Where 1 and 3 hold, but not 2, a source may say the same in other words: its meaning decides ([`meaning`]).
 //!
 //! Gives: for each sentence which sources and lines speak for it, or what is missing, and from all of them a
@@ -20,7 +22,7 @@ use pipeline::{
     chat::verdict::{CheckedSentence, Support, Supporting, Verdict},
     insertion_sort::insertion_sort,
 };
-use retrieval::keyword;
+use retrieval::{keyword, relevance::is_informative};
 
 use super::citations;
 
@@ -44,6 +46,34 @@ const SAME: f64 = 0.7;
 const NEAR: f64 = 0.6;
 /// Most sources that speak for one sentence together.
 const TOGETHER: usize = 2;
+/// What follows a subject, beside words that end in "s".
+const PREDICATES: [&str; 14] =
+    ["is", "are", "was", "were", "has", "have", "had", "can", "could", "will", "would", "may", "must", "should"];
+/// Subjects that name nothing.
+const INDEFINITE: [&str; 22] = [
+    "anybody",
+    "anyone",
+    "anything",
+    "both",
+    "each",
+    "either",
+    "every",
+    "everybody",
+    "everyone",
+    "everything",
+    "few",
+    "many",
+    "most",
+    "neither",
+    "nobody",
+    "nothing",
+    "one",
+    "others",
+    "several",
+    "somebody",
+    "someone",
+    "something",
+];
 /// Share of unsupported sentences, of those that assert something, from which on an answer does not stand.
 const UNSUPPORTED_SHARE: f64 = 0.5;
 
@@ -102,10 +132,15 @@ pub fn check_part(answer: &str, part: &Part, evidence: &Evidence) -> Judged {
     if !part.is_code && is_label {
         return judged(Support::Nothing, Vec::new());
     }
-    let missing: Vec<String> = asserted.iter().filter(|one| !is_held(evidence, one)).map(as_told).collect();
-    if !missing.is_empty() {
+    let missing = |missing| {
         let sentence = CheckedSentence { missing, ..checked(part, Support::Unsupported, Vec::new()) };
-        return Judged { sentence, undecided: None };
+        Judged { sentence, undecided: None }
+    };
+    let subject = if part.is_code { None } else { invented_subject(&bare, evidence) };
+    let invented: Vec<String> =
+        subject.into_iter().chain(asserted.iter().filter(|one| !is_held(evidence, one)).map(as_told)).collect();
+    if !invented.is_empty() {
+        return missing(invented);
     }
     // Only now: what is claimed beside it is no less invented.
     if !part.is_code && parts::says_that_nothing_is_known(&bare) {
@@ -113,8 +148,12 @@ pub fn check_part(answer: &str, part: &Part, evidence: &Evidence) -> Judged {
     }
     let speakers = speakers(evidence, &asserted, &words);
     // "Good luck!" asserts nothing; "Glorp." does, where a source says so.
-    if speakers.is_empty() && asserted.is_empty() && words.len() < FEW_WORDS {
-        return judged(Support::Nothing, Vec::new());
+    let is_restated = words.len() > 1 && words.iter().all(|word| evidence.given().words().hold(word));
+    if speakers.is_empty() && asserted.is_empty() && words.len() < FEW_WORDS && !is_restated {
+        let is_stray = |word: &&String| word.contains(char::is_alphabetic) && !evidence.holds_form_of(word);
+        let stray: Vec<String> =
+            if parts::is_item(text) { words.iter().filter(is_stray).cloned().collect() } else { Vec::new() };
+        return if stray.is_empty() { judged(Support::Nothing, Vec::new()) } else { missing(stray) };
     }
     if speakers.is_empty() {
         let sentence = checked(part, Support::Unsupported, Vec::new());
@@ -126,13 +165,33 @@ pub fn check_part(answer: &str, part: &Part, evidence: &Evidence) -> Judged {
     judged(Support::Supported, speakers.iter().map(|text| text.place_of(&words)).collect())
 }
 
+/// What a sentence is about, if its first word is that, and neither the sources nor who asks has it: "Kafka holds
+/// messages". A capital says nothing there; what follows does.
+fn invented_subject(sentence: &str, evidence: &Evidence) -> Option<String> {
+    let mut words = assertions::without_mark(sentence).split_whitespace();
+    let (first, second) = (words.next()?.trim_matches(['*', '_']), words.next()?);
+    let is_verb = PREDICATES.contains(&second)
+        || (second.len() > 3 && second.ends_with('s') && second.bytes().all(|letter| letter.is_ascii_lowercase()));
+    let lower = first.to_lowercase();
+    let is_subject = is_verb
+        && first.starts_with(char::is_uppercase)
+        && first.chars().all(char::is_alphanumeric)
+        && is_informative(first, &lower)
+        && !INDEFINITE.contains(&lower.as_str());
+    (is_subject && !evidence.holds_form_of(&lower)).then_some(lower)
+}
+
 fn checked(part: &Part, support: Support, by: Vec<Supporting>) -> CheckedSentence {
     CheckedSentence { start: part.range.start, end: part.range.end, support, by, missing: Vec::new() }
 }
 
-/// The source that holds most of a sentence's words, if it holds some of them and all that is asserted.
+/// The source that holds most of a sentence's words, if it holds some of them and all that is asserted. What only says
+/// again what was asked lies near to whatever the question lies near to: meaning does not decide it.
 fn undecided(evidence: &Evidence, asserted: &[Assertion], words: &[String], sentence: String) -> Option<Undecided> {
     let given = evidence.given();
+    if evidence.is_strict() || words.iter().all(|word| given.words().hold(word)) {
+        return None;
+    }
     let holds_all = |text: &&Text| asserted.iter().all(|one| given.holds(one) || says_of(text, one, words));
     let texts = evidence.texts().iter().rev().filter(holds_all);
     let best = texts.max_by_key(|text| text.whole().words().count(words))?;
@@ -156,7 +215,7 @@ fn as_told(assertion: &Assertion) -> String {
 
 /// The words of a sentence that say something.
 fn significant(sentence: &str) -> Vec<String> {
-    keyword::terms(sentence).into_iter().filter(|word| !keyword::is_stop_word(word)).collect()
+    keyword::terms(sentence).into_iter().filter(|word| !keyword::is_stop_word(word) && word != "yes").collect()
 }
 
 fn is_held(evidence: &Evidence, assertion: &Assertion) -> bool {
@@ -166,6 +225,9 @@ fn is_held(evidence: &Evidence, assertion: &Assertion) -> bool {
 /// The fewest sources that say a sentence: the one that holds most of it, and one that has what it lacks.
 fn speakers<'a>(evidence: &'a Evidence, asserted: &[Assertion], words: &[String]) -> Vec<&'a Text> {
     let new: Vec<String> = words.iter().filter(|word| !evidence.given().words().hold(word)).cloned().collect();
+    if !words.is_empty() && (new.is_empty() || evidence.is_strict()) {
+        return word_for_word(evidence, asserted, words);
+    }
     let own: Vec<&Assertion> = asserted.iter().filter(|one| !evidence.given().holds(one)).collect();
     let mut ranked: Vec<(usize, &Text)> = evidence
         .texts()
@@ -196,6 +258,21 @@ fn speakers<'a>(evidence: &'a Evidence, asserted: &[Assertion], words: &[String]
         }
     }
     Vec::new()
+}
+
+/// The source of which a line, or two that follow each other, has all of a sentence: its words, and what it asserts. Of
+/// what only says again what was asked less would say no more than that the source is about the question.
+fn word_for_word<'a>(evidence: &'a Evidence, asserted: &[Assertion], words: &[String]) -> Vec<&'a Text> {
+    let holds = |lines: &[Line]| {
+        words.iter().all(|word| lines.iter().any(|line| line.words().hold(word)))
+            && evidence.are_about_it(lines)
+            && asserted.iter().all(|one| lines.iter().any(|line| line.holds(one)))
+    };
+    let says = |text: &&Text| {
+        let lines = text.lines();
+        lines.windows(2).any(holds) || lines.iter().any(|line| holds(std::slice::from_ref(line)))
+    };
+    evidence.texts().iter().find(says).into_iter().collect()
 }
 
 fn say_it(speakers: &[&Text], asserted: &[&Assertion], words: &[String], new: &[String]) -> bool {
@@ -282,6 +359,67 @@ mod tests {
         let question = "Does it need an account?";
         assert_eq!(verdict_of(question, "Nothing of it needs an account."), Verdict::Supported);
         assert_eq!(verdict_of(question, "It needs an account."), Verdict::Unsupported);
+    }
+
+    #[test]
+    fn a_list_of_inventions_does_not_stand() {
+        let question = "What does it start?";
+        for invented in [
+            "It starts:\n- Heroku\n- Kafka\n- Redis.",
+            "It starts everything.\n1. Heroku\n2. Kafka",
+            "Author: Lovelace",
+            "Region: Frankfurt",
+        ] {
+            assert_eq!(verdict_of(question, invented), Verdict::Unsupported, "{invented}");
+        }
+        assert_eq!(verdict_of(question, "It prints:\n- a key\n- the port"), Verdict::Supported);
+    }
+
+    #[test]
+    fn what_was_asked_is_no_answer() {
+        let fifty = "Is a batch limited to 50 messages?";
+        assert_eq!(verdict_of(fifty, "A batch is limited to 50 messages."), Verdict::Unsupported);
+        assert_eq!(verdict_of("Do queues expire?", "Queues expire."), Verdict::Unsupported);
+        assert_eq!(verdict_of("Do queues expire?", "Yes, queues expire."), Verdict::Unsupported);
+        let open =
+            &check_part("Yes, queues expire.", &parts::parts("Yes, queues expire.")[0], &evidence("Do queues expire?"));
+        assert!(open.undecided.is_none(), "it lies where the question lies");
+        assert_eq!(verdict_of("Do queues hold messages?", "Yes, queues hold messages."), Verdict::Supported);
+    }
+
+    /// What a small model answered to the README's own question: its words stand there, but not together.
+    #[test]
+    fn of_a_model_that_invents_all_words_must_stand_together() {
+        let question = "How do I start it?";
+        let strict = |answer: &str| by_words(answer, &evidence(question).strict(Vec::new())).verdict;
+        let composed = "You start a batch of messages by make dev on the Free plan.";
+        assert_eq!(strict(composed), Verdict::Unsupported);
+        for said in ["make dev starts everything on this machine.", "It listens on port 8787 and prints a key."] {
+            assert_eq!((strict(said), verdict_of(question, said)), (Verdict::Supported, Verdict::Supported), "{said}");
+        }
+        let part = &parts::parts("Everything on this computer begins with make dev.")[0];
+        let judged = check_part(
+            "Everything on this computer begins with make dev.",
+            part,
+            &evidence(question).strict(Vec::new()),
+        );
+        assert!(judged.undecided.is_none(), "nor in other words");
+        let about = |subject: &str| {
+            let evidence = evidence("How long does it take?").strict(vec![subject.to_owned()]);
+            by_words("Hold for 24 hours.", &evidence).verdict
+        };
+        assert_eq!((about("message"), about("deploy")), (Verdict::Supported, Verdict::Unsupported));
+    }
+
+    #[test]
+    fn a_name_that_begins_as_a_word_of_a_source_or_a_sentence_is_looked_up() {
+        let question = "Where are messages held?";
+        assert_eq!(verdict_of(question, "Messages are held on the Freeway plan."), Verdict::Unsupported);
+        let checked = by_words("Kafka holds messages for 24 hours.", &evidence("How long do queues hold messages?"));
+        assert_eq!((checked.verdict, &checked.sentences[0].missing[0][..]), (Verdict::Unsupported, "kafka"));
+        for right in ["Queues hold messages for 24 hours.", "Everything is started by make dev."] {
+            assert_eq!(verdict_of(question, right), Verdict::Supported, "{right}");
+        }
     }
 
     #[test]

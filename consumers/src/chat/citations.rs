@@ -1,10 +1,11 @@
 //! `[n]` in an answer: after each sentence the sources that say it, as [`check`](super::check) found them.
 
-use std::collections::HashSet;
-
-use pipeline::chat::{
-    turn::Citation,
-    verdict::{CheckedSentence, Support},
+use pipeline::{
+    chat::{
+        turn::Citation,
+        verdict::{CheckedSentence, Support},
+    },
+    insertion_sort::insertion_sort,
 };
 
 use super::sources::Source;
@@ -58,12 +59,16 @@ fn marked(text: &str, sentence: &CheckedSentence, unsupported: &str) -> String {
         mark.push_str(unsupported);
     }
     let bare = bare.trim_end();
-    let is_open = is_code && (bare.len() < 6 || !bare.ends_with("```"));
-    if mark.is_empty() || bare.ends_with('|') || is_open {
+    if mark.is_empty() {
         return bare.to_owned();
     }
-    if bare.ends_with("```") {
-        return format!("{bare}\n{}", mark.trim_start());
+    if is_code {
+        let is_open = bare.len() < 6 || !bare.ends_with("```");
+        return format!("{bare}{}\n{}", if is_open { "\n```" } else { "" }, mark.trim_start());
+    }
+    // A row of a table says it in its last cell.
+    if let Some(row) = bare.strip_suffix('|') {
+        return format!("{}{mark} |", row.trim_end());
     }
     let end = bare.trim_end_matches(['.', '!', '?', ':', '。', '！', '？']).trim_end().len();
     format!("{}{mark}{}", &bare[..end], &bare[end..])
@@ -77,7 +82,7 @@ fn numbers(sentence: &CheckedSentence) -> impl Iterator<Item = usize> {
 /// says for good (whether it says so is told sentence by sentence), or what it forgot to cite, after its end.
 pub fn cite_at_end(answer: &str, sentences: &[CheckedSentence], sources: &[Source]) -> Cited {
     let known = keep_known(answer, sources.len(), None).1;
-    let supporting: HashSet<usize> = sentences.iter().flat_map(numbers).collect();
+    let supporting: Vec<usize> = sentences.iter().flat_map(numbers).collect();
     let mut text = answer.to_owned();
     if known.is_empty() && !supporting.is_empty() {
         text.push_str(if text.ends_with("```") { "\n\n" } else { " " });
@@ -95,9 +100,9 @@ pub fn without_marks(text: &str) -> String {
 }
 
 /// The citations of these numbers, in their order.
-fn citations(cited: HashSet<usize>, sources: &[Source]) -> Vec<Citation> {
-    let mut numbers: Vec<usize> = cited.into_iter().collect();
-    numbers.sort_unstable();
+fn citations(mut numbers: Vec<usize>, sources: &[Source]) -> Vec<Citation> {
+    insertion_sort(&mut numbers, |one, other| one < other);
+    numbers.dedup();
     let source = |n: usize| sources.get(n - 1).map(|source| Citation { n, ..source.citation.clone() });
     numbers.into_iter().filter_map(source).collect()
 }
@@ -150,9 +155,9 @@ fn settled(text: &str) -> usize {
 
 /// Removes numbers that no source has; a number in brackets inside code or JSON (`list[0]`, `"list": [0]`) is none of
 /// ours. `last` is the character before the text, if there is one.
-fn keep_known(answer: &str, sources: usize, mut last: Option<char>) -> (String, HashSet<usize>) {
+fn keep_known(answer: &str, sources: usize, mut last: Option<char>) -> (String, Vec<usize>) {
     let mut kept = String::with_capacity(answer.len());
-    let mut cited = HashSet::new();
+    let mut cited = Vec::new();
     let mut rest = answer;
     while let Some(open) = rest.find('[') {
         let (before, after) = rest.split_at(open);
@@ -171,7 +176,7 @@ fn keep_known(answer: &str, sources: usize, mut last: Option<char>) -> (String, 
         }
         match after[1..=digits].parse::<usize>() {
             Ok(n) if (1..=sources).contains(&n) => {
-                cited.insert(n);
+                cited.push(n);
                 kept.push_str(&after[..digits + 2]);
             }
             _ => {
@@ -224,7 +229,16 @@ mod tests {
     fn code_stays_as_it_is() {
         let sources = sources::relevant("q", vec![sources::tests::hit("t", "let one = list [1];", Some(0.9))]);
         assert_eq!(cite("```\nlet one = list [1];\n```", &sources).text, "```\nlet one = list [1];\n```\n[1]");
-        assert_eq!(cite("```\nlet two = [2];", &sources).text, "```\nlet two = [2];");
+        let open = cite("```\nlet two = [2];", &sources).text;
+        assert_eq!(open, "```\nlet two = [2];\n```\n[unsupported]", "what was cut off is closed");
+    }
+
+    #[test]
+    fn a_row_of_a_table_is_marked_in_its_last_cell() {
+        let table = "| Name | Port |\n| --- | --- |\n| gateway | 9000 |";
+        let marked = cite(table, &two()).text;
+        assert!(marked.ends_with("| gateway | 9000 [unsupported] |"), "{marked}");
+        assert!(marked.contains("| --- | --- |\n"), "{marked}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use pipeline::{
         generation::Role,
         tools::{CalledFunction, ToolCall},
         turn::{Detail, Routed, Spent, TurnAnswer, Unanswered},
-        verdict::{CheckedSentence, Verdict},
+        verdict::{CheckedSentence, Supporting, Verdict},
     },
     failure::FailureKind,
     platform::ports::Embedder,
@@ -32,20 +32,23 @@ const NOTHING_FOUND: &str = "I found nothing about this in your documents or mem
 const NOTHING_OPEN: &str = "I found nothing about this in what is open to guests.";
 
 /// What an answer stands on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Grounds<'a> {
     /// The question and who asks.
     pub context: &'a Context,
     /// What was found.
-    pub findings: &'a Findings,
+    pub findings: Findings,
     /// What of it the model reads.
-    pub prompt: &'a Prompt,
+    pub prompt: Prompt,
     /// The same, ready to be looked up.
-    pub evidence: &'a Evidence,
+    pub evidence: Evidence,
     /// The route.
     pub choice: &'a Choice,
-    /// The model is known to invent: what it writes is a draft, of which nothing is shown that is in doubt.
+    /// The model is known to invent, and people read it: what it writes is a draft, of which nothing is shown that is
+    /// in doubt.
     pub drafts_only: bool,
+    /// One source holds all that the question is about.
+    is_covered: bool,
 }
 
 /// An answer before what is kept beside it is put together.
@@ -71,17 +74,41 @@ fn breaks_off(text: &str) -> bool {
 }
 
 /// What a model is held to: the sources and memories that it reads, and what its asker says.
-pub fn evidence(context: &Context, findings: &Findings, prompt: &Prompt) -> Evidence {
+fn evidence(context: &Context, findings: &Findings, prompt: &Prompt, drafts_only: bool) -> Evidence {
     let read = |id| prompt.memories.contains(id);
     let memories: Vec<_> = findings.memories.iter().filter(|(id, _)| read(id)).cloned().collect();
     let earlier = context.earlier.iter().map(|earlier| &earlier.message);
     let said = earlier.filter(|message| message.role == Role::User).map(|message| message.content.as_str());
     let instructions = context.turn.request.instructions.as_deref();
     let said = said.chain(instructions).chain([context.question.as_str()]);
-    Evidence::new(&findings.sources[..prompt.sources], &memories, said)
+    let evidence = Evidence::new(&findings.sources[..prompt.sources], &memories, said);
+    if drafts_only { evidence.strict(answerable::subjects(&context::query(context))) } else { evidence }
 }
 
-impl Grounds<'_> {
+impl<'a> Grounds<'a> {
+    /// Of what was found for a question; `build` makes the prompt of it.
+    pub fn new(
+        context: &'a Context,
+        findings: Findings,
+        choice: &'a Choice,
+        drafts_only: bool,
+        build: &impl Fn(&Findings) -> Prompt,
+    ) -> Self {
+        let prompt = build(&findings);
+        let evidence = evidence(context, &findings, &prompt, drafts_only);
+        let is_covered = answerable::is_covered(&context::query(context), &evidence);
+        Self { context, findings, prompt, evidence, choice, drafts_only, is_covered }
+    }
+
+    /// The same with what of the sources is quoted alone: a small model reads no more of them in its time, and is led
+    /// astray by less.
+    #[must_use]
+    pub fn narrowed_to_quotes(self, build: &impl Fn(&Findings) -> Prompt) -> Self {
+        let Self { context, findings, choice, drafts_only, is_covered, .. } = self;
+        let sources = fallback::quotes(&context::query(context), findings.sources);
+        Self { is_covered, ..Self::new(context, Findings { sources, ..findings }, choice, drafts_only, build) }
+    }
+
     /// What was looked for.
     fn question(&self) -> String {
         context::query(self.context)
@@ -92,15 +119,17 @@ impl Grounds<'_> {
     }
 
     /// True where what is not found must not be invented: a person asks for facts, and has documents to find them in.
-    fn must_be_found(&self) -> bool {
+    pub fn must_be_found(&self) -> bool {
         let ask = &self.context.turn.request;
         let has_documents = self.context.tenant.document_count > 0 && ask.source_filters().is_some();
-        ask.client.is_none() && fallback::asks_for_facts(&self.context.question) && has_documents
+        let question = &self.context.question;
+        let is_about_documents = fallback::asks_for_facts(question) && !answerable::brings_its_own(question);
+        ask.client.is_none() && is_about_documents && has_documents
     }
 
     /// True where what a model writes is not shown before it was checked; until then the sources are.
     pub fn are_drafted(&self) -> bool {
-        self.drafts_only && self.context.turn.request.client.is_none() && !self.evidence.is_empty()
+        self.drafts_only && !self.evidence.is_empty()
     }
 
     fn is_in_conversation(&self) -> bool {
@@ -114,11 +143,19 @@ impl Grounds<'_> {
             return None;
         }
         let question = self.question();
-        let gap = || answerable::gap(&question, self.sources(), self.evidence);
-        let is_unsure = || self.drafts_only && answerable::is_uncovered(&context::subject(self.context), self.evidence);
+        let gap = answerable::gap(&question, self.sources(), &self.evidence);
         // A question within a conversation may be about the conversation.
-        let gap = if self.is_in_conversation() { None } else { gap() };
-        gap.or_else(|| is_unsure().then_some(Gap::Unsure))
+        let gap = gap.filter(|gap| !self.is_in_conversation() || self.is_new(gap));
+        let is_unsure = self.drafts_only && !self.is_covered && answerable::is_english(&question);
+        gap.or_else(|| is_unsure.then_some(Gap::Unsure))
+    }
+
+    /// True for something named that was not said in the conversation before.
+    fn is_new(&self, gap: &Gap) -> bool {
+        let Gap::Unnamed(name) = gap else { return false };
+        let name = name.to_lowercase();
+        let said = self.context.earlier.iter().map(|earlier| earlier.message.content.as_str());
+        !said.chain(self.context.summary.as_deref()).any(|said| said.to_lowercase().contains(&name))
     }
 
     /// The answer to a question that what was found cannot answer.
@@ -136,9 +173,13 @@ impl Grounds<'_> {
         })
     }
 
-    /// What the sources say, word for word: what is shown until a draft was checked, and stays where it does not stand.
-    pub fn excerpts(&self) -> Cited {
-        fallback::excerpts(&self.question(), self.sources(), &self.findings.memories, fallback::UNSUPPORTED)
+    /// What is shown until a draft was checked: of a question about facts what the sources say, word for word.
+    pub fn meanwhile(&self) -> String {
+        if self.must_be_found() { self.excerpts(fallback::MEANWHILE).text } else { String::new() }
+    }
+
+    fn excerpts(&self, lead: &str) -> Cited {
+        fallback::excerpts(&self.question(), self.sources(), &self.findings.memories, lead)
     }
 
     /// The answer from what a model wrote, or without one.
@@ -150,8 +191,10 @@ impl Grounds<'_> {
     ) -> TurnAnswer {
         let composed = match written {
             Ok(written) => {
-                let checked = self.check(ports, &written, budget).await;
-                self.of_model(written, checked)
+                let (checked, not_compared) = self.check(ports, &written, budget).await;
+                let mut composed = self.of_model(written, checked);
+                composed.degraded = composed.degraded.or_else(|| not_compared.map(str::to_owned));
+                composed
             }
             Err(failed) => self.without_model(&failed),
         };
@@ -162,11 +205,15 @@ impl Grounds<'_> {
         let turn = &self.context.turn.turn_id;
         let calls = composed.calls.into_iter().enumerate();
         let is_known = matches!(composed.verdict, Verdict::Supported | Verdict::Partly | Verdict::Unsupported);
-        // Of what a model wrote some sentence stands in a source; what is quoted is cited.
+        // Of what a model wrote some sentence stands in a source that is cited for it, or in a memory, which the
+        // sentence names; what is quoted is cited.
+        let is_cited = |by: &Supporting| {
+            by.memory_id.is_some() || composed.citations.iter().any(|citation| Some(citation.n) == by.n)
+        };
         let stands = if composed.sentences.is_empty() {
             !composed.citations.is_empty()
         } else {
-            composed.sentences.iter().any(|sentence| !sentence.by.is_empty())
+            composed.sentences.iter().flat_map(|sentence| &sentence.by).any(is_cited)
         };
         let detail = Detail {
             grounded: is_known && stands,
@@ -214,7 +261,10 @@ impl Grounds<'_> {
         let must_be_found = self.must_be_found();
         // In a conversation what asserts nothing may be about the conversation.
         let says_nothing = verdict == Verdict::Nothing && !self.is_in_conversation();
-        let is_in_doubt = self.drafts_only && (verdict != Verdict::Supported || breaks_off(&text));
+        let is_in_doubt = self.drafts_only
+            && (verdict != Verdict::Supported
+                || breaks_off(&text)
+                || answerable::lacks_number(&self.context.question, &text));
         if must_be_found && (says_nothing || is_in_doubt || verdict == Verdict::Unsupported) {
             return self.instead_of(text);
         }
@@ -230,9 +280,8 @@ impl Grounds<'_> {
     fn instead_of(&self, draft: String) -> Composed {
         let request = &self.context.turn.request;
         let question = self.question();
-        let is_covered = answerable::is_covered(&context::subject(self.context), self.evidence);
-        let (verdict, Cited { text, citations }) = if is_covered {
-            (Verdict::Unsupported, self.excerpts())
+        let (verdict, Cited { text, citations }) = if self.is_covered {
+            (Verdict::Unsupported, self.excerpts(fallback::UNSUPPORTED))
         } else {
             let nearest = fallback::unknown(&Gap::Unsure, request.is_by_guest(), &question, self.sources());
             (Verdict::Unknown, nearest)
@@ -241,11 +290,16 @@ impl Grounds<'_> {
     }
 
     /// Where there is nothing to hold an answer against, nothing is known of it.
-    async fn check<P: Embedder>(&self, ports: &P, written: &Written, budget: &Budget) -> Checked {
+    async fn check<P: Embedder>(
+        &self,
+        ports: &P,
+        written: &Written,
+        budget: &Budget,
+    ) -> (Checked, Option<&'static str>) {
         if self.evidence.is_empty() || self.is_as_is(written) {
-            return Checked::default();
+            return (Checked::default(), None);
         }
-        meaning::check(ports, &written.text, &self.question(), self.evidence, budget).await
+        meaning::check(ports, &written.text, &self.question(), &self.evidence, budget).await
     }
 
     /// True for what a client's program reads, not a person: it is no text to be checked.
@@ -276,7 +330,7 @@ impl Grounds<'_> {
             _ => Unanswered::Unavailable,
         };
         let lead = fallback::only_quoted(why);
-        let findings = self.findings;
+        let findings = &self.findings;
         let Cited { text, citations } =
             fallback::excerpts(&self.question(), &findings.sources, &findings.memories, &lead);
         Composed {

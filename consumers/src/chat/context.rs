@@ -98,21 +98,9 @@ fn numbered(row: PromptMessageRow) -> Numbered {
     Numbered { number: row.number, message: PromptMessage::new(row.role, row.content) }
 }
 
-/// What is looked for: the question, and then those that may say more of it, the newest first.
+/// What is looked for, and what an answer must be about: the question, and those that it refers to, the newest first.
 pub fn query(context: &Context) -> String {
-    beginning(&follow_up::with_followed(&context.question, asked_before(context)))
-}
-
-/// What an answer must be about: the question, and those without which it says nothing.
-pub fn subject(context: &Context) -> String {
-    beginning(&follow_up::with_referred_to(&context.question, asked_before(context)))
-}
-
-fn asked_before(context: &Context) -> impl Iterator<Item = &str> {
     let asked = context.earlier.iter().rev().filter(|earlier| earlier.message.role == Role::User);
-    asked.map(|earlier| earlier.message.content.as_str())
-}
-
-fn beginning(text: &str) -> String {
-    history::beginning(text, constants::QUERY_BYTES).to_owned()
+    let query = follow_up::with_followed(&context.question, asked.map(|earlier| earlier.message.content.as_str()));
+    history::beginning(&query, constants::QUERY_BYTES).to_owned()
 }

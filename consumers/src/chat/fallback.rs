@@ -32,6 +32,9 @@ pub fn too_long(most: usize) -> String {
     )
 }
 
+/// Stands before excerpts while a model writes what is not shown before it was checked.
+pub const MEANWHILE: &str = "This is what your documents say of it; an answer is being written and checked:";
+
 /// Stands before excerpts where what a model wrote is not shown.
 pub const UNSUPPORTED: &str = "What the model wrote does not stand in your documents, so this is what they say:";
 
@@ -69,6 +72,11 @@ pub fn unknown(gap: &Gap, is_by_guest: bool, question: &str, sources: &[Source])
     Cited { text: format!("{lead}{nearest}{}", quotes.text), ..quotes }
 }
 
+/// The passages that are quoted, the best first.
+pub fn quotes(question: &str, sources: Vec<Source>) -> Vec<Source> {
+    passages::best(question, sources, QUOTE_BYTES, QUOTED)
+}
+
 /// The best passages of so many sources.
 fn quoted(question: &str, sources: &[Source], most: usize) -> Cited {
     let best = passages::best(question, sources.to_vec(), QUOTE_BYTES, most);
@@ -82,7 +90,8 @@ fn quoted(question: &str, sources: &[Source], most: usize) -> Cited {
     quoted
 }
 
-const ASKING: [&str; 28] = [
+/// Beginnings of a question about facts, in lower case.
+const ASKING: [&str; 61] = [
     "what",
     "who",
     "where",
@@ -92,10 +101,24 @@ const ASKING: [&str; 28] = [
     "how",
     "is ",
     "are ",
+    "was ",
+    "were ",
     "does",
     "do ",
     "did",
     "can ",
+    "could ",
+    "should ",
+    "would ",
+    "must ",
+    "may i ",
+    "may we ",
+    "has ",
+    "have i ",
+    "have we ",
+    "have you ",
+    "will ",
+    "am i ",
     "find",
     "explain",
     "describe",
@@ -111,14 +134,90 @@ const ASKING: [&str; 28] = [
     "quote ",
     "state ",
     "remind me",
+    "in which",
+    "to which",
+    "from which",
+    "for which",
+    "on which",
+    "at which",
+    "with which",
+    "by which",
+    "in what",
+    "to what",
+    "from what",
+    "for what",
+    "on what",
+    "at what",
+    "with what",
+    "since when",
+    "i want to know",
+    "i'd like to know",
+    "do you know",
+];
+/// What may stand before a question, or before a task.
+const LEADS: [&str; 14] =
+    ["and", "but", "so", "then", "also", "ok", "okay", "hi", "hello", "hey", "please", "well", "now", "thanks"];
+/// Who asks for a task so asks for no facts.
+const REQUESTS: [&str; 4] = ["can you ", "could you ", "would you ", "will you "];
+/// What begins a task of which the answer is to be made up.
+const TASKS: [&str; 12] = [
+    "write ",
+    "draft ",
+    "compose ",
+    "translate ",
+    "rewrite ",
+    "generate ",
+    "imagine ",
+    "invent ",
+    "pretend ",
+    "sing ",
+    "tell me a joke",
+    "tell me a story",
+];
+/// What is said of whom one speaks with, word for word.
+const SMALL_TALK: [&str; 17] = [
+    "how are you",
+    "how are you doing",
+    "how are you today",
+    "how is it going",
+    "how's it going",
+    "how do you do",
+    "who are you",
+    "what are you",
+    "what is your name",
+    "what's your name",
+    "what's up",
+    "what can you do",
+    "what can you do for me",
+    "can you help",
+    "can you help me",
+    "could you help me",
+    "do you speak english",
 ];
 
 /// True for a question to which an invented answer could be mistaken for a found one.
 pub fn asks_for_facts(question: &str) -> bool {
-    let lower = question.trim().to_lowercase();
-    let small_talk = ["how are you", "who are you", "what can you do", "can you help", "what's up", "how do you do"];
-    !small_talk.iter().any(|talk| lower.starts_with(talk))
-        && (ASKING.iter().any(|word| lower.starts_with(word)) || lower.ends_with(['?', '？', '؟']))
+    let lower = question.trim().to_lowercase().replace('\u{2019}', "'");
+    let asked = without_leads(&lower);
+    let bare = asked.trim_end_matches(|mark: char| !mark.is_alphanumeric());
+    let requested = REQUESTS.iter().find_map(|request| asked.strip_prefix(request)).unwrap_or(asked);
+    let is_task = TASKS.iter().any(|task| without_leads(requested).starts_with(task));
+    if is_task || SMALL_TALK.contains(&bare) || (bare.is_empty() && asked.len() < lower.len()) {
+        return false;
+    }
+    ASKING.iter().any(|word| asked.starts_with(word)) || lower.ends_with(['?', '\u{ff1f}', '\u{61f}'])
+}
+
+/// A message without the greeting, or the word, that leads to what it says.
+fn without_leads(message: &str) -> &str {
+    let mut rest = message;
+    loop {
+        let word = rest.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+        if !LEADS.contains(&word) {
+            return rest;
+        }
+        rest = rest[word.len()..].trim_start_matches(|mark: char| mark.is_whitespace() || ",.!:;".contains(mark));
+    }
 }
 
 #[cfg(test)]
@@ -149,5 +248,30 @@ mod tests {
         assert!(asks_for_facts("What is the deploy key?") && asks_for_facts("the deploy key?"));
         assert!(asks_for_facts("市长是谁？") && asks_for_facts("من هو العمدة؟"));
         assert!(!asks_for_facts("Hello there") && !asks_for_facts("How are you?") && !asks_for_facts("Write a haiku."));
+        for asked in [
+            "How do you do backups?",
+            "Who are your users?",
+            "How are you storing keys?",
+            "What can you do with tags?",
+            "and how do i stop it",
+            "please tell me the port",
+            "in which file is it defined",
+            "should I restart it",
+            "Hi, how do i start it",
+            "?",
+        ] {
+            assert!(asks_for_facts(asked), "{asked}");
+        }
+        for said in [
+            "Can you write a haiku about the sea?",
+            "Could you please translate this?",
+            "Please write a story: what did Ada do?",
+            "Hello?",
+            "OK, thanks!",
+            "What\u{2019}s up?",
+            "",
+        ] {
+            assert!(!asks_for_facts(said), "{said}");
+        }
     }
 }

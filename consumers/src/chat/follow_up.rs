@@ -7,10 +7,10 @@ use retrieval::keyword;
 
 use super::history::beginning;
 
-/// A question with fewer words that say something says little by itself.
-const FEW_WORDS: usize = 3;
-/// From so many on it says enough, whatever else it refers to.
+/// With so many words that say something a question says enough, whatever else it refers to.
 const MANY_WORDS: usize = 6;
+/// Fewer than so many make a short question.
+const FEW_WORDS: usize = 3;
 /// Most questions that one follows: what is further back is about something else.
 const FOLLOWED: usize = 3;
 /// Bytes of each that count: what is longer is a text to work on, among which the question would be lost.
@@ -19,23 +19,14 @@ const FOLLOWED_BYTES: usize = 300;
 const ADDING: [&str; 6] = ["and", "but", "or", "so", "then", "also"];
 /// Words that stand for something that was named before.
 const REFERRING: [&str; 10] = ["it", "its", "they", "them", "their", "he", "him", "his", "she", "her"];
-/// The same where a question ends with them: elsewhere they point ahead ("the header that says …").
-const REFERRING_AT_END: [&str; 5] = ["that", "this", "these", "those", "ones"];
+/// The same in short questions, and where one ends with them: elsewhere they point ahead ("the header that says …").
+const POINTING: [&str; 5] = ["that", "this", "these", "those", "ones"];
 
-/// A question with those before it that may say more of it: what is looked for. Those before it come newest first.
+/// A question with those before it without which it says nothing, which come newest first, as they do in `asked`.
 pub fn with_followed<'a>(question: &'a str, asked: impl Iterator<Item = &'a str>) -> String {
-    joined(question, asked, |question| significant_words(question) < FEW_WORDS || refers_back(question))
-}
-
-/// A question with those before it without which it says nothing: what its answer must be about.
-pub fn with_referred_to<'a>(question: &'a str, asked: impl Iterator<Item = &'a str>) -> String {
-    joined(question, asked, refers_back)
-}
-
-fn joined<'a>(question: &'a str, asked: impl Iterator<Item = &'a str>, follows: fn(&str) -> bool) -> String {
     let mut questions = vec![question];
     for before in asked.take(FOLLOWED) {
-        if !questions.last().is_some_and(|last| follows(last)) {
+        if !questions.last().is_some_and(|last| refers_back(last)) {
             break;
         }
         questions.push(beginning(before, FOLLOWED_BYTES));
@@ -47,9 +38,15 @@ fn joined<'a>(question: &'a str, asked: impl Iterator<Item = &'a str>, follows: 
 fn refers_back(question: &str) -> bool {
     let words: Vec<String> = keyword::terms_of_text(question).collect();
     let is_any = |known: &[&str], word: Option<&String>| word.is_some_and(|word| known.contains(&word.as_str()));
-    let refers = words.iter().any(|word| is_any(&REFERRING, Some(word))) || is_any(&REFERRING_AT_END, words.last());
     let count = significant_words(question);
-    count == 0 || (count < MANY_WORDS && (refers || is_any(&ADDING, words.first())))
+    let points = if count < FEW_WORDS {
+        words.iter().any(|word| is_any(&POINTING, Some(word)))
+    } else {
+        is_any(&POINTING, words.last())
+    };
+    let refers = points || words.iter().any(|word| is_any(&REFERRING, Some(word)));
+    let adds = is_any(&ADDING, words.first()) || is_any(&["about"], words.get(1));
+    count == 0 || (count < MANY_WORDS && (refers || adds))
 }
 
 fn significant_words(question: &str) -> usize {
@@ -100,15 +97,14 @@ mod tests {
     #[test]
     fn a_short_question_says_what_it_is_about_unless_it_refers_back() {
         let before = "Which port does the gateway listen on?";
-        for asked in ["What is the deploy key?", "Deploy key?"] {
-            assert_eq!(with_referred_to(asked, std::iter::once(before)), asked);
+        for asked in ["What is the deploy key?", "Deploy key?", "What is a tombstone?"] {
+            assert_eq!(with_followed(asked, std::iter::once(before)), asked);
+        }
+        for asked in ["Why?", "Who has it?", "And the deploy key?", "Where do I get that?", "What about guests?"] {
             assert_eq!(with_followed(asked, std::iter::once(before)), format!("{asked} {before}"));
         }
-        for asked in ["Why?", "Who has it?", "And the deploy key?", "Where do I get that?"] {
-            assert_eq!(with_referred_to(asked, std::iter::once(before)), format!("{asked} {before}"));
-        }
         let asked = ["What is the deploy key?", before];
-        assert_eq!(with_referred_to("Who has it?", asked.into_iter()), "Who has it? What is the deploy key?");
+        assert_eq!(with_followed("Who has it?", asked.into_iter()), "Who has it? What is the deploy key?");
     }
 
     #[test]

@@ -5,9 +5,9 @@
 //! short enough the one that holds most of the question's words, the rarer ones counting more, with what stands around
 //! it. A citation names the lines of the passage. What is quoted where no model answers are the [`best`] passages.
 
-use std::{borrow::Cow, cmp::Ordering, ops::Range};
+use std::{borrow::Cow, cmp::Ordering, ops::Range, path::Path};
 
-use pipeline::{insertion_sort::insertion_sort, statements::sentences};
+use pipeline::{identifiers, insertion_sort::insertion_sort, statements::sentences, unspaced};
 use retrieval::keyword;
 
 use super::sources::Source;
@@ -20,6 +20,8 @@ const SHORTEST: usize = 480;
 const LONGEST: usize = 2_000;
 /// A longer line is prose, and comes apart into its sentences.
 const LONG_LINE: usize = 200;
+/// A sentence that is longer, such as JSON without lines, comes apart into pieces.
+const LONG_SENTENCE: usize = 400;
 /// A shorter line ends where its writer wanted it to.
 const WRAPPED_FROM: usize = 50;
 /// What a word of the heading above counts of the same word in a line, and so does one of a key of JSON.
@@ -61,7 +63,7 @@ pub fn best(question: &str, sources: Vec<Source>, bytes: usize, count: usize) ->
 /// The best passage of every source, of at most so many bytes, and the share of the question's weight that it holds.
 fn passages(question: &str, sources: Vec<Source>, bytes: usize) -> Vec<(f64, Source)> {
     let terms: Vec<String> = keyword::terms(question).into_iter().take(u64::BITS as usize).collect();
-    let units: Vec<Vec<Unit>> = sources.iter().map(|source| units_of(&terms, &source.text)).collect();
+    let units: Vec<Vec<Unit>> = sources.iter().map(|source| units_of(&terms, source)).collect();
     let weights = weights(&terms, units.iter().flatten());
     let all: f64 = weights.iter().sum();
     let passage = |(source, units): (Source, Vec<Unit>)| {
@@ -78,14 +80,35 @@ pub fn ranges(text: &str) -> Vec<Range<usize>> {
     let mut before = "";
     for line in text.lines() {
         match ranges.last_mut() {
-            Some(last) if is_wrapped(before, line) => last.end = offset(line) + line.len(),
+            Some(last) if is_wrapped(before, line) && offset(line) + line.len() - last.start <= LONG_SENTENCE => {
+                last.end = offset(line) + line.len();
+            }
             _ if line.trim().is_empty() => {}
             _ if line.len() <= LONG_LINE => ranges.push(offset(line)..offset(line) + line.len()),
-            _ => ranges.extend(sentences(line).map(|sentence| offset(sentence)..offset(sentence) + sentence.len())),
+            _ => {
+                let pieces = sentences(line).flat_map(pieces);
+                ranges.extend(pieces.map(|piece| offset(piece)..offset(piece) + piece.len()));
+            }
         }
         before = line;
     }
     ranges
+}
+
+/// A sentence, or the pieces of a long one, which end behind a mark or a blank where there is one.
+fn pieces(sentence: &str) -> Vec<&str> {
+    let (mut pieces, mut rest) = (Vec::new(), sentence);
+    while rest.len() > LONG_SENTENCE {
+        let most = rest.floor_char_boundary(LONG_SENTENCE);
+        let end = rest[..most].rfind([',', ';', ' ']).map_or(most, |at| at + 1);
+        let (piece, behind) = rest.split_at(end);
+        pieces.push(piece);
+        rest = behind;
+    }
+    if !rest.trim().is_empty() {
+        pieces.push(rest);
+    }
+    pieces
 }
 
 /// True where a sentence goes on in the next line, as in text that is wrapped by hand.
@@ -95,31 +118,40 @@ fn is_wrapped(before: &str, line: &str) -> bool {
     is_prose && line.starts_with(|first: char| first.is_lowercase() || first == '(')
 }
 
-fn units_of(terms: &[String], text: &str) -> Vec<Unit> {
+fn units_of(terms: &[String], source: &Source) -> Vec<Unit> {
+    let text = &source.text;
+    // A document of JSON is about its keys; where prose shows some, they are an example.
+    let name = Path::new(source.citation.external_id.as_deref().unwrap_or(&source.label));
+    let is_json = name.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let mut of_heading = 0;
     let unit = |range: Range<usize>| {
         let line = &text[range.clone()];
-        let held = held(terms, &without_keys(line));
+        let (held, of_parts) = held(terms, &if is_json { Cow::Borrowed(line) } else { without_keys(line) });
         if line.starts_with('#') {
             of_heading = held;
         }
-        let of_keys = if line.contains(KEY_END) { self::held(terms, line) } else { 0 };
-        Unit { range, held, of_heading: of_heading | of_keys }
+        let of_keys = if line.contains(KEY_END) { self::held(terms, line).0 } else { 0 };
+        Unit { range, held, of_heading: of_heading | of_keys | of_parts }
     };
     ranges(text).into_iter().map(unit).collect()
 }
 
-/// Which of the wanted words a line holds, in whatever form: a bit each.
-fn held(terms: &[String], line: &str) -> u64 {
-    let mut held = 0;
-    for word in keyword::terms_of_text(line) {
-        for (place, term) in terms.iter().enumerate() {
-            if held & (1 << place) == 0 && keyword::is_word_of(term, &word) {
-                held |= 1 << place;
+/// Which of the wanted words a line holds, in whatever form, and which the names in it: a bit each.
+fn held(terms: &[String], line: &str) -> (u64, u64) {
+    let of = |words: &mut dyn Iterator<Item = String>| {
+        let mut held = 0;
+        for word in words {
+            for (place, term) in terms.iter().enumerate() {
+                if held & (1 << place) == 0 && keyword::is_word_of(term, &word) {
+                    held |= 1 << place;
+                }
             }
         }
-    }
-    held
+        held
+    };
+    let whole = identifiers::words(line).map(str::to_lowercase);
+    let whole = of(&mut whole.chain(unspaced::terms(line).into_iter().map(|term| term.to_lowercase())));
+    (whole, of(&mut keyword::terms_of_text(line)) & !whole)
 }
 
 /// A line of JSON without its keys, which count as headings do: `"start": 0` says less of a start than a sentence.
@@ -285,6 +317,27 @@ mod tests {
     }
 
     #[test]
+    fn in_a_document_of_json_a_key_is_a_word() {
+        let package = sources::tests::hit("package.json", "{\n  \"typescript\": \"^5.4\"\n}", Some(0.9));
+        let package = sources::relevant("typescript", vec![package]).remove(0);
+        let prose = source("The typescript of openapi-typescript is generated. A version is required of nothing.");
+        let found = best("typescript", vec![prose, package.clone()], 600, 2);
+        assert_eq!(found[1], package, "prose that says it comes first");
+        let prose = source("The version is required. It says nothing of what was asked.");
+        assert_eq!(best("Which typescript?", vec![prose, package.clone()], 600, 1), [package]);
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_what_matched() {
+        let filler = "\"left-pad\":\"1.3.0\",".repeat(90);
+        let minified = source(&format!("{{{filler}\"retries\":7,{filler}\"end\":0}}"));
+        let narrowed = narrow("What is the value of retries?", vec![minified.clone()], 10).remove(0);
+        assert!(narrowed.text.contains("\"retries\":7") && narrowed.text.len() <= SHORTEST, "{}", narrowed.text);
+        let unbroken = source(&"é".repeat(2_000));
+        assert!(narrow("é", vec![unbroken], 10).remove(0).text.len() <= SHORTEST);
+    }
+
+    #[test]
     fn a_value_is_found_by_its_key() {
         let text = format!("{{\n{}  \"typescript\": \"^5.4\"\n}}\n", "  \"left-pad\": \"1.3.0\",\n".repeat(90));
         let narrowed = narrow("Which typescript version is required?", vec![source(&text)], 10).remove(0);
@@ -329,7 +382,8 @@ mod tests {
             prop_assert!(text.contains(&narrowed.text));
             let at = usize::try_from(narrowed.citation.start - whole.citation.start).unwrap();
             prop_assert!(text[at..].starts_with(&narrowed.text));
-            prop_assert!(narrowed.text.len() <= text.len());
+            // What is short enough between its first and its last line stays as it is, blanks included.
+            prop_assert!(narrowed.text.trim().len() <= LONGEST);
         }
     }
 }

@@ -4,6 +4,7 @@ use pipeline::{
     chat::{
         channel::{Channel, TurnEvent, Update},
         generation::{Flow, Sink},
+        verdict::Support,
     },
     failure::Failure,
     ids::ClaimToken,
@@ -69,8 +70,9 @@ pub enum Shown<'a> {
     Unchecked,
     /// All, as its client asked for it: it may repeat itself.
     AsIs,
-    /// Nothing of it, but this.
-    Instead(String),
+    /// Nothing of it, but this, if it is anything. Where there is something that each of its sentences must stand in,
+    /// it ends before the first that does not.
+    Instead(String, Option<&'a Evidence>),
 }
 
 /// Which part of a claim's work an update comes from. A channel takes an update as the end of every part
@@ -104,7 +106,7 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
         shown: Shown<'a>,
     ) -> Self {
         let instead = match &shown {
-            Shown::Instead(text) => Some(TurnEvent::Delta { at: 0, text: text.clone() }),
+            Shown::Instead(text, _) if !text.is_empty() => Some(TurnEvent::Delta { at: 0, text: text.clone() }),
             _ => None,
         };
         let now = ports.now();
@@ -129,7 +131,7 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
 
     /// Passes on what is shown before the model says anything.
     pub async fn begin(&mut self) {
-        if matches!(self.shown, Shown::Instead(_)) {
+        if matches!(self.shown, Shown::Instead(..)) {
             self.publish().await;
         }
     }
@@ -157,7 +159,7 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
     }
 
     const fn is_shown(&self) -> bool {
-        !matches!(self.shown, Shown::Instead(_))
+        !matches!(self.shown, Shown::Instead(..))
     }
 
     /// What is known of the sentences that have ended since, and how far they reach. The last one may go on.
@@ -176,13 +178,39 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
         (parts.iter().filter_map(event).collect(), upto)
     }
 
+    /// Cuts a draft before the first sentence that stands in no source; true if there was one. `is_whole` says that the
+    /// last sentence goes no further. Of a draft that begins so that sentence is left: nothing of it stands.
+    fn is_cut_to_what_stands(&mut self, is_whole: bool) -> bool {
+        let Shown::Instead(_, Some(evidence)) = &self.shown else { return false };
+        let rest = &self.text[self.checked..];
+        let mut parts = check::parts::parts(rest);
+        if !is_whole {
+            parts.pop();
+        }
+        for part in &parts {
+            if check::check_part(rest, part, evidence).sentence.support == Support::Unsupported {
+                let start = self.checked + part.range.start;
+                let before = self.text[..start].trim_end().len();
+                self.text.truncate(if before > 0 { before } else { self.checked + part.range.end });
+                self.is_cut = true;
+                return true;
+            }
+        }
+        self.checked += parts.last().map_or(0, |part| part.range.end);
+        false
+    }
+
     /// True for an answer that only repeats itself, which is cut, and for a draft that takes too long.
     fn is_over(&mut self, now: Timestamp) -> bool {
         if !matches!(self.shown, Shown::AsIs)
             && let Some(end) = repetition::end_of_news(&self.text)
         {
-            self.text.truncate(end.max(self.published));
+            self.text.truncate(if self.filter.is_for_client() { end.max(self.published) } else { end });
+            self.checked = self.checked.min(self.text.len());
             self.is_cut = true;
+            return true;
+        }
+        if self.is_cut_to_what_stands(false) {
             return true;
         }
         if self.is_shown() || now.since(self.started) < DRAFT {
@@ -198,6 +226,7 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
         let rest = self.filter.finish();
         if !self.is_cut {
             self.text.push_str(if self.text.is_empty() { rest.trim_start() } else { &rest });
+            self.is_cut_to_what_stands(true);
         }
         self.publish().await;
     }

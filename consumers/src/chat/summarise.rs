@@ -5,7 +5,7 @@ use pipeline::{
     chat::{
         catalogue::{Catalogue, Route, RouteName},
         client::Sampling,
-        generation::{Collect, Generation, PromptMessage, READING, estimated_tokens},
+        generation::{Collect, Generation, Patience, PromptMessage, estimated_tokens},
     },
     failure::Failure,
     job::{
@@ -86,7 +86,7 @@ where
             sampling: Sampling::default(),
             format: None,
             tools: None,
-            reading: READING,
+            patience: Patience::USUAL,
         };
         if ledger::reserve(ports, Purpose::Interactive, &claim.user, generation.most_neurons()).await.is_err() {
             continue;

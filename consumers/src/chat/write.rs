@@ -5,7 +5,7 @@ use pipeline::{
     chat::{
         catalogue::{Catalogue, Route},
         channel::{Channel, TurnEvent},
-        generation::{Collect, Generation, READING, Sink as _, Tokens, estimated_tokens},
+        generation::{Collect, Generation, Patience, Sink as _, Tokens, estimated_tokens},
         tools::CalledFunction,
         turn::{Ask, Spent},
     },
@@ -41,6 +41,8 @@ pub struct RoutedTurn<'a> {
     pub channel: &'a Channel,
 }
 
+/// A draft has so little time, that a model which thinks aloud and then is silent has no more of it.
+const OF_DRAFT: Patience = Patience { reading: DRAFT, writing: DRAFT };
 /// D1 queries before a model is asked: a renewal, a reservation.
 const QUERIES_OF_MODEL: u64 = 3;
 
@@ -50,7 +52,7 @@ pub async fn write<P>(ports: &P, claim: &Claim, routed: &RoutedTurn<'_>) -> Resu
 where
     P: Database + KeyValue + Generator + Channels + Deployment + Meter + Clock,
 {
-    let prompt = routed.grounds.prompt;
+    let prompt = &routed.grounds.prompt;
     let mut failed = Failed { failure: Failure::bug(NO_MODEL), spent: Spent::default() };
     for (place, model) in models(routed, prompt).enumerate() {
         // However many models a route names: the turn's end has its queries.
@@ -114,7 +116,7 @@ fn generation(routed: &RoutedTurn<'_>, prompt: &Prompt, model: &str) -> Generati
         sampling: ask.client.as_ref().map(|client| client.sampling).unwrap_or_default(),
         format: ask.client.as_ref().and_then(|client| client.format.clone()),
         tools: ask.client.as_ref().and_then(|client| client.tools.clone()),
-        reading: if routed.grounds.are_drafted() { DRAFT } else { READING },
+        patience: if routed.grounds.are_drafted() { OF_DRAFT } else { Patience::USUAL },
     }
 }
 
@@ -175,15 +177,15 @@ fn spent_in_vain(generation: &Generation, text: &str, neurons: f64) -> Spent {
 
 /// What is shown of an answer while it is written. Drafts are checked first: until then the answer is what the sources
 /// say.
-fn shown<'a>(grounds: &Grounds<'a>) -> Shown<'a> {
+fn shown<'a>(grounds: &'a Grounds<'_>) -> Shown<'a> {
     let client = grounds.context.turn.request.client.as_ref();
     if grounds.are_drafted() {
-        return Shown::Instead(grounds.excerpts().text);
+        return Shown::Instead(grounds.meanwhile(), grounds.must_be_found().then_some(&grounds.evidence));
     }
     match client {
         Some(client) if client.is_plain || client.format.is_some() => Shown::AsIs,
         _ if grounds.evidence.is_empty() => Shown::Unchecked,
-        _ => Shown::Checked(grounds.evidence),
+        _ => Shown::Checked(&grounds.evidence),
     }
 }
 

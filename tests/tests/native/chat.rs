@@ -149,11 +149,7 @@ fn a_draft_of_which_anything_is_in_doubt_does_not_stand() {
         rig.memory.script([Script::Says(said)]);
         rig.chat(&json!({"message": "What is the capital of Freedonia?", "max_tokens": said.len()}))
     };
-    let drafts = [
-        "The capital of Freedonia is Glorp. It was founded in 1821. It lies on the river Blem.",
-        "The capital of Freedonia is `Glorp.",
-        "The capital of Freedonia is Glorp, and",
-    ];
+    let drafts = ["The capital of Freedonia is `Glorp.", "The capital of Freedonia is Glorp, and"];
     for said in drafts {
         assert_ne!(ask(said)["verdict"], "unsupported", "any other model is believed with a mark: {said}");
     }
@@ -162,6 +158,28 @@ fn a_draft_of_which_anything_is_in_doubt_does_not_stand() {
         let result = ask(said);
         assert_eq!((&result["verdict"], &result["draft"]), (&json!("unsupported"), &json!(said)), "{result}");
     }
+}
+
+#[test]
+fn a_draft_ends_before_the_first_sentence_that_stands_in_no_source() {
+    let rig = with_documents();
+    rig.memory.set_drafts_only();
+    let ask = |said: &'static str| {
+        rig.memory.script([Script::Says(said)]);
+        rig.chat(&json!({"message": "What is the capital of Freedonia?", "max_tokens": said.len()}))
+    };
+    for said in [
+        "The capital of Freedonia is Glorp. It was founded in 1821. It lies on the river Blem.",
+        "The capital of Freedonia is Glorp. It was founded in 1821.",
+    ] {
+        let result = ask(said);
+        let kept = (&result["verdict"], &result["answer"]);
+        assert_eq!(kept, (&json!("supported"), &json!("The capital of Freedonia is Glorp [1].")), "{result}");
+        assert!(result["usage"]["completion_tokens"].as_u64().unwrap() <= 12, "nobody reads on: {result}");
+    }
+    let result = ask("Freedonia was founded in 1821. The capital of Freedonia is Glorp.");
+    let kept = (&result["verdict"], &result["draft"]);
+    assert_eq!(kept, (&json!("unsupported"), &json!("Freedonia was founded in 1821.")), "{result}");
 }
 
 #[test]
@@ -174,7 +192,7 @@ fn a_draft_that_comes_too_late_is_not_waited_for_again() {
     assert!(result["degraded"].as_str().unwrap().contains("not answering"), "{result}");
     let asked = rig.memory.generations();
     assert_eq!(asked.len(), 1, "neither another model, nor the same again");
-    assert!(asked[0].reading < READING, "who asks has something to read, but waits: {:?}", asked[0].reading);
+    assert!(asked[0].patience.reading < READING, "who asks has something to read, but waits: {:?}", asked[0].patience);
 }
 
 #[test]
@@ -216,7 +234,7 @@ fn an_answer_that_repeats_itself_is_cut_while_it_is_written() {
     rig.memory.script([Script::Says(said)]);
     let result = rig.chat(&json!({"message": "What is the capital of Freedonia?"}));
     let times = result["answer"].as_str().unwrap().matches("Glorp").count();
-    assert!(times < 4, "{result}");
+    assert_eq!(times, 1, "{result}");
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! What a sentence asserts that can be looked up: names, numbers, and what only code, commands and paths spell.
 
-use std::collections::HashSet;
-
 use pipeline::identifiers;
 
 /// Something that stands in a source, or was invented.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Assertion {
     /// Spelt exactly so: a command, a path, an identifier, an address. In lower case, blanks made one.
     Literal(String),
@@ -68,13 +66,17 @@ pub fn assertions(sentence: &str) -> Vec<Assertion> {
             of_prose(part, place == 0, &mut found);
         }
     }
-    let mut seen = HashSet::new();
-    found.retain(|assertion| seen.insert(assertion.clone()));
-    found
+    let mut once: Vec<Assertion> = Vec::with_capacity(found.len());
+    for assertion in found {
+        if !once.contains(&assertion) {
+            once.push(assertion);
+        }
+    }
+    once
 }
 
 /// A sentence without the mark of a list before it, whose number asserts nothing.
-fn without_mark(sentence: &str) -> &str {
+pub fn without_mark(sentence: &str) -> &str {
     let sentence = sentence.trim_start_matches(|mark: char| mark.is_whitespace() || "#>*-+•".contains(mark));
     let digits = sentence.bytes().take_while(u8::is_ascii_digit).count();
     let rest = sentence[digits..].strip_prefix(['.', ')']).filter(|rest| digits > 0 && rest.starts_with(' '));
@@ -164,9 +166,13 @@ pub fn numbers_of_text(text: &str) -> impl Iterator<Item = String> {
     let mut words = text.split_whitespace().peekable();
     std::iter::from_fn(move || {
         let word = words.next()?;
-        let zeros = zeros(words.peek());
         let written = number_of_word(&bare(word).to_lowercase()).map(|number| number.to_string());
         let found: Vec<String> = numbers(word).chain(written).collect();
+        // Most words are no number, and nothing multiplies them.
+        if found.is_empty() {
+            return Some(found);
+        }
+        let zeros = zeros(words.peek());
         let more = found.iter().filter(|_| zeros > 0).map(|number| multiplied(number, zeros));
         Some(more.chain(found.iter().cloned()).collect::<Vec<_>>())
     })

@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, collections::HashSet};
 
-use pipeline::{chat::verdict::Supporting, ids::MemoryId};
+use pipeline::{chat::verdict::Supporting, ids::MemoryId, unspaced};
 use retrieval::{keyword, relevance};
 
 use super::{
@@ -10,7 +10,8 @@ use super::{
     assertions::{self, Assertion},
 };
 
-/// Bytes of what its asker said that are looked at, the newest first: what is longer is a text to work on.
+/// Bytes of what its asker said that are looked at, the newest first: what is longer is a text to work on, of which
+/// nothing need be found.
 const SAID_BYTES: usize = 4_000;
 
 /// The texts that were before the model, and the words of who asks.
@@ -19,6 +20,8 @@ pub struct Evidence {
     texts: Vec<Text>,
     /// What was asked, and whatever else was said by who asks: it need not be proven.
     given: Passage,
+    /// What is held against it is known to invent: what it must be about.
+    subjects: Option<Vec<String>>,
 }
 
 /// One text.
@@ -78,11 +81,16 @@ impl Words {
 
     /// True if it holds a word, or one that surely is a form of it: what merely begins alike is none.
     pub fn hold_form_of(&self, word: &str) -> bool {
-        self.near(word).any(|known| relevance::is_form(word, known))
+        self.forms_of(word).next().is_some()
+    }
+
+    /// Those that surely are forms of a word.
+    fn forms_of<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a String> {
+        self.near(word).filter(move |known| relevance::is_form(word, known))
     }
 
     /// A form begins as the word does, at least by its first three bytes.
-    fn near(&self, word: &str) -> impl Iterator<Item = &String> {
+    fn near<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a String> {
         let beginning = &word.as_bytes()[..word.len().min(3)];
         let first = self.0.partition_point(|known| known.as_bytes() < beginning);
         self.0[first..].iter().take_while(move |known| known.as_bytes().starts_with(beginning))
@@ -103,16 +111,35 @@ impl Passage {
     /// True if it holds what is asserted.
     pub fn holds(&self, assertion: &Assertion) -> bool {
         match assertion {
-            Assertion::Literal(text) => self.collapsed.contains(text.as_str()),
             Assertion::Number(number) => self.numbers.contains(number),
-            Assertion::Name(name) => self.words.hold(name) || self.collapsed.contains(name.as_str()),
+            Assertion::Literal(text) | Assertion::Name(text) => {
+                // "Java" is a part of a word, of "JavaScript", but is not spelt.
+                self.spells(text) || self.words.forms_of(text).any(|form| self.spells(form))
+            }
         }
+    }
+
+    /// True if it has this, which is in lower case, by itself: "ada" is not spelt by "adapter".
+    fn spells(&self, wanted: &str) -> bool {
+        let is_joined = |inside: Option<char>, outside: Option<char>| {
+            inside.zip(outside).is_some_and(|(inside, outside)| is_of_word(inside) && is_of_word(outside))
+        };
+        self.collapsed.match_indices(wanted).any(|(at, _)| {
+            let (before, behind) = (&self.collapsed[..at], &self.collapsed[at + wanted.len()..]);
+            !is_joined(wanted.chars().next(), before.chars().next_back())
+                && !is_joined(wanted.chars().next_back(), behind.chars().next())
+        })
     }
 
     /// Its words.
     pub const fn words(&self) -> &Words {
         &self.words
     }
+}
+
+/// True for what stands beside another letter as a part of the same word.
+fn is_of_word(letter: char) -> bool {
+    letter == '_' || (letter.is_alphanumeric() && !unspaced::is_letter(letter))
 }
 
 impl Line {
@@ -208,7 +235,25 @@ impl Evidence {
             given.push_str(beginning(said, SAID_BYTES.saturating_sub(given.len())));
             given.push('\n');
         }
-        Self { texts: texts.collect(), given: Passage::of(&given) }
+        Self { texts: texts.collect(), given: Passage::of(&given), subjects: None }
+    }
+
+    /// The same for a model that is known to invent: all that a sentence says must stand together, in its words, beside
+    /// one of these, if there are any.
+    #[must_use]
+    pub fn strict(self, subjects: Vec<String>) -> Self {
+        Self { subjects: Some(subjects), ..self }
+    }
+
+    /// True for what is held against a model that is known to invent.
+    pub const fn is_strict(&self) -> bool {
+        self.subjects.is_some()
+    }
+
+    /// True for lines that are about what is asked, as far as that is demanded.
+    pub fn are_about_it(&self, lines: &[Line]) -> bool {
+        let Some(subjects) = self.subjects.as_ref().filter(|subjects| !subjects.is_empty()) else { return true };
+        subjects.iter().any(|subject| lines.iter().any(|line| line.words.hold_form_of(subject)))
     }
 
     /// The texts.
@@ -219,6 +264,11 @@ impl Evidence {
     /// What was said by who asks.
     pub const fn given(&self) -> &Passage {
         &self.given
+    }
+
+    /// True if a text holds a word or a form of it, or who asks has said it.
+    pub fn holds_form_of(&self, word: &str) -> bool {
+        self.given.words.hold_form_of(word) || self.texts.iter().any(|text| text.whole.words.hold_form_of(word))
     }
 
     /// True if there is nothing to stand on.
@@ -249,7 +299,20 @@ mod tests {
             assert!(words.hold(held), "{held}");
         }
         assert!(!words.hold("que") && !words.hold("adam") && !words.hold(""));
+        assert!(!words.hold_form_of("messagepack") && words.hold_form_of("message"));
         assert_eq!(words.count(&["queue".to_owned(), "whale".to_owned()]), 1);
+    }
+
+    #[test]
+    fn what_is_asserted_is_no_part_of_another_word() {
+        let passage =
+            Passage::of("POST /api/users with `--locked`; JavaScript in the adapter's initial file. 図書館です");
+        let literal = |text: &str| passage.holds(&Assertion::Literal(text.to_owned()));
+        let name = |text: &str| passage.holds(&Assertion::Name(text.to_owned()));
+        assert!(literal("/api/users") && literal("--locked") && literal("post /api/users") && literal("図書館"));
+        assert!(!literal("/api/user") && !literal("--lock") && !literal("init"));
+        assert!(name("javascript") && name("adapter") && name("post"));
+        assert!(!name("java") && !name("ada") && !name("postgres"));
     }
 
     #[test]

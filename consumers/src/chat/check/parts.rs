@@ -121,6 +121,16 @@ pub fn is_heading(text: &str) -> bool {
         || inside.is_some_and(|inside| !inside.contains("**") && (inside.ends_with(':') || label.ends_with(':')))
 }
 
+/// True for a line of a list, or one that says something of what stands before its colon: it asserts what it says, in
+/// however few words.
+pub fn is_item(text: &str) -> bool {
+    let text = text.trim();
+    let number = text.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    ["- ", "* ", "+ ", "• "].iter().any(|mark| text.starts_with(mark))
+        || (number.len() < text.len() && (number.starts_with(". ") || number.starts_with(") ")))
+        || text.contains(": ")
+}
+
 /// True for a sentence that says only that nothing is known.
 pub fn says_that_nothing_is_known(sentence: &str) -> bool {
     let lower = sentence.to_lowercase().replace('’', "'");
@@ -146,6 +156,12 @@ mod tests {
         );
         assert_eq!(texts("```\nnever closed\n"), ["```\nnever closed"]);
         assert!(texts(" \n ").is_empty());
+    }
+
+    #[test]
+    fn a_line_of_a_list_says_something_in_a_word() {
+        assert!(["- Redis", "2. Redis.", "3) Redis", "Author: Lovelace"].into_iter().all(is_item));
+        assert!(!["Good luck!", "2.5 hours", "It starts:", "-x", ""].into_iter().any(is_item));
     }
 
     #[test]

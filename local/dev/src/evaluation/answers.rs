@@ -244,7 +244,15 @@ fn strays<'a>(sentence: &'a str, everything: &str) -> Vec<&'a str> {
         let is_code = bare.contains(['_', '/', ':', '=']) || word.contains('`');
         (!is_citation && !bare.is_empty() && (has_digit || is_name || is_code)).then_some(bare)
     });
-    words.filter(|word| !everything.contains(&word.to_lowercase().replace('`', ""))).collect()
+    words.filter(|word| !stands_in(everything, &word.to_lowercase().replace('`', ""))).collect()
+}
+
+/// True if a text has a word by itself: 87 is none of 8787.
+fn stands_in(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let (before, behind) = (text[..at].chars().next_back(), text[at + word.len()..].chars().next());
+        ![before, behind].into_iter().flatten().any(char::is_alphanumeric)
+    })
 }
 
 impl Tally {
@@ -331,6 +339,7 @@ mod tests {
         let everything = collapsed("Run `make dev` on port 8787. Ada wrote it.");
         assert!(strays("You run `make dev` as Ada said [1].", &everything).is_empty());
         assert_eq!(strays("You run `heroku` on 9000 as Bob said.", &everything), ["heroku", "9000", "Bob"]);
+        assert_eq!(strays("It is 87 by Adam.", &everything), ["87", "Adam"], "no parts of words");
         assert!(strays("Nothing to look up.", &everything).is_empty());
     }
 

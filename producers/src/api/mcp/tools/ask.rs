@@ -43,23 +43,34 @@ pub struct Arguments {
     wait_seconds: Option<u32>,
 }
 
-/// An answer, or where it will be.
+/// What was answered, and what speaks for it.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Answer {
-    /// `succeeded`, or `running` while there is none.
-    status: &'static str,
+pub(super) struct Answered {
     /// The answer; null while there is none.
     answer: Option<String>,
     /// What its numbers in brackets stand for.
     citations: Vec<Cited>,
     /// True if what it says is cited, from a source that says so.
     grounded: Option<bool>,
-    /// What speaks for it: `supported`, `partly` (the rest is marked), `unsupported` (it is what the sources say,
-    /// because what a model wrote is in none), `unknown` (they do not say), or `nothing` (it asserts nothing).
+    /// What speaks for it: `supported`, `partly` (some of it does not; in an answer to a question about facts that is
+    /// marked), `unsupported` (what matters is in no source: such a question is answered by what the sources say,
+    /// and of anything else it is as the model wrote it), `unknown` (they do not say), or `nothing` (it asserts
+    /// nothing).
     verdict: Option<Verdict>,
     /// What is less than it could be, and why.
     degraded: Option<String>,
+}
+
+/// An answer, or where it will be.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Answer {
+    /// `succeeded`, or `running` while there is none.
+    status: &'static str,
+    /// What was answered.
+    #[serde(flatten)]
+    answered: Answered,
     /// To go on with.
     conversation_id: ConversationId,
     /// For `friend_status`, which has the answer once it is there.
@@ -105,20 +116,43 @@ pub async fn ask<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: Arguments) 
 }
 
 fn answer(job_id: JobId, conversation_id: ConversationId, result: Option<TurnResult>) -> Answer {
-    let Some(TurnResult { answer, detail, .. }) = result else {
-        let citations = Vec::new();
-        let (answer, grounded, verdict, degraded) = (None, None, None, None);
-        return Answer { status: "running", answer, citations, grounded, verdict, degraded, conversation_id, job_id };
-    };
-    Answer {
-        status: "succeeded",
-        answer: Some(answer),
-        citations: detail.citations.into_iter().map(cited).collect(),
-        grounded: Some(detail.grounded),
-        verdict: Some(detail.verdict),
-        degraded: detail.degraded,
-        conversation_id,
-        job_id,
+    let status = if result.is_some() { "succeeded" } else { "running" };
+    Answer { status, answered: Answered::of(result), conversation_id, job_id }
+}
+
+impl Answered {
+    /// Of what became of a question; nothing while that is not known.
+    pub(super) fn of(result: Option<TurnResult>) -> Self {
+        let Some(TurnResult { answer, detail, .. }) = result else {
+            return Self { answer: None, citations: Vec::new(), grounded: None, verdict: None, degraded: None };
+        };
+        Self {
+            answer: Some(answer),
+            citations: detail.citations.into_iter().map(cited).collect(),
+            grounded: Some(detail.grounded),
+            verdict: Some(detail.verdict),
+            degraded: detail.degraded,
+        }
+    }
+
+    /// In words, its sources below it; nothing while there is none.
+    pub(super) fn in_words(&self) -> Option<String> {
+        let mut text = self.answer.clone()?;
+        for cited in &self.citations {
+            let file = cited.file.as_deref().unwrap_or("a memory");
+            let lines = cited.start_line.zip(cited.end_line).map(|(first, last)| format!(":{first}-{last}"));
+            let link = cited.link.as_deref().map(|link| format!(" ({link})"));
+            text.push_str(&format!("\n[{}] {file}{}{}", cited.n, lines.unwrap_or_default(), link.unwrap_or_default()));
+        }
+        if self.grounded == Some(false) {
+            text.push_str("\nNo document or memory speaks for this answer.");
+        } else if self.verdict == Some(Verdict::Partly) {
+            text.push_str("\nFor some of this answer no document or memory speaks.");
+        }
+        if let Some(why) = &self.degraded {
+            text.push_str(&format!("\nNote: {why}."));
+        }
+        Some(text)
     }
 }
 
@@ -134,26 +168,12 @@ fn cited(citation: Citation) -> Cited {
 }
 
 fn in_words(answer: &Answer) -> String {
-    let Some(said) = &answer.answer else {
+    let Some(said) = answer.answered.in_words() else {
         return format!(
             "There is no answer so far. friend_status with job_id {} has it once it is there; do something else \
              meanwhile.",
             answer.job_id
         );
     };
-    let mut text = said.clone();
-    for cited in &answer.citations {
-        let file = cited.file.as_deref().unwrap_or("a memory");
-        let lines = cited.start_line.zip(cited.end_line).map(|(first, last)| format!(":{first}-{last}"));
-        let link = cited.link.as_deref().map(|link| format!(" ({link})"));
-        text.push_str(&format!("\n[{}] {file}{}{}", cited.n, lines.unwrap_or_default(), link.unwrap_or_default()));
-    }
-    if answer.grounded == Some(false) {
-        text.push_str("\nNo document or memory speaks for this answer.");
-    }
-    if let Some(why) = &answer.degraded {
-        text.push_str(&format!("\nNote: {why}."));
-    }
-    text.push_str(&format!("\nTo go on: conversation_id {}.", answer.conversation_id));
-    text
+    format!("{said}\nTo go on: conversation_id {}.", answer.conversation_id)
 }

@@ -9,7 +9,10 @@ use pipeline::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::tool::{NO_CURSOR, Told, ToolAnswer, limit};
+use super::{
+    super::tool::{NO_CURSOR, Told, ToolAnswer, limit},
+    ask::Answered,
+};
 use crate::{
     api::jobs::{self, JobView},
     http::{
@@ -64,9 +67,9 @@ struct Job {
     /// What went wrong, or why it waits.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<String>,
-    /// Of a question: the answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    answer: Option<String>,
+    /// Of a question that is answered: what, and what speaks for it.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    answered: Option<Answered>,
 }
 
 /// Errors that are shown of a job.
@@ -104,7 +107,7 @@ async fn list<P: RequestPorts>(ports: &P, call: &Call<'_>, asked: &Arguments) ->
 fn entry(row: JobEntry) -> Job {
     let JobEntry { id, kind, status, created_at, finished_at, .. } = row;
     let (stages, errors) = (Vec::new(), Vec::new());
-    Job { job_id: id, kind: kind.name(), status, created_at, finished_at, stages, errors, answer: None }
+    Job { job_id: id, kind: kind.name(), status, created_at, finished_at, stages, errors, answered: None }
 }
 
 fn whole(view: JobView) -> Job {
@@ -121,7 +124,7 @@ fn whole(view: JobView) -> Job {
         status: view.status().name().to_owned(),
         stages: stages.collect(),
         errors: errors.collect(),
-        answer: view.result.map(|result| result.answer),
+        answered: view.result.map(|result| Answered::of(Some(result))),
         job_id: view.id,
         kind: view.kind.name(),
         created_at: view.created_at,
@@ -137,7 +140,8 @@ fn in_words(answer: &Answer) -> String {
     for job in &answer.jobs {
         let since = job.created_at.to_rfc3339();
         text.push_str(&format!("{} ({}): {}, since {since}\n", job.job_id, job.kind, job.status));
-        for line in job.stages.iter().chain(&job.errors).chain(&job.answer) {
+        let answer = job.answered.as_ref().and_then(Answered::in_words);
+        for line in job.stages.iter().chain(&job.errors).chain(&answer) {
             text.push_str(&format!("  {line}\n"));
         }
     }
