@@ -128,15 +128,15 @@ where
     let query = context::query(&context);
     findings.sources = passages::narrow(&query, findings.sources, prompt::tokens(route.source_tokens));
     let drafts_only = ports.drafts_only() && context.turn.request.client.is_none();
-    let most = if drafts_only { DRAFT_TOKENS } else { usize::MAX };
-    let build = |findings: &Findings| build_prompt(&context, findings, (&route, most), reach);
-    let mut grounds = Grounds::new(&context, findings, &choice, drafts_only, &build);
+    let build = |findings: &Findings, most| build_prompt(&context, findings, (&route, most), reach);
+    let mut grounds =
+        Grounds::new(&context, findings, &choice, drafts_only, &|findings: &Findings| build(findings, None));
     let channel = Channel::of_turn(&claim.user, &claim.job, context.turn.session_id.as_ref());
     if let Some(gap) = grounds.gap() {
         return finish(ports, claim, &context, &channel, grounds.refuse(&gap), &budget).await;
     }
     if grounds.are_drafted() {
-        grounds = grounds.narrowed_to_quotes(&build);
+        grounds = grounds.narrowed_to_quotes(&|findings: &Findings| build(findings, Some(DRAFT_TOKENS)));
     }
     let routed = RoutedTurn { grounds: &grounds, catalogue: &catalogue, route: &route, channel: &channel };
     let written = match write::write(ports, claim, &routed).await {
@@ -173,7 +173,7 @@ fn may_recover(grounds: &Grounds<'_>, failed: &Failed, claim: &Claim) -> bool {
 fn build_prompt(
     context: &Context,
     findings: &Findings,
-    (route, most_tokens): (&Route, usize),
+    (route, most_tokens): (&Route, Option<usize>),
     [reach, most]: [u64; 2],
 ) -> Prompt {
     let answer = u64::from(write::max_tokens(&context.turn.request, route));
@@ -188,7 +188,9 @@ fn build_prompt(
     let history: Vec<PromptMessage> = context.earlier.iter().map(|earlier| earlier.message.clone()).collect();
     let is_by_guest = context.turn.request.is_by_guest();
     let tools = context.turn.request.client.as_ref().and_then(|client| client.tools.as_ref()).map(OfferedTools::text);
-    let about = context.tenant.profile.as_deref().filter(|_| !is_by_guest).and_then(Profile::about);
+    // A small model has no room for it.
+    let may_know = !is_by_guest && most_tokens.is_none();
+    let about = context.tenant.profile.as_deref().filter(|_| may_know).and_then(Profile::about);
     // The owner may write what they like; a guest may not speak for the product.
     let question = if is_by_guest { Cow::from(quote::defuse(&context.question)) } else { Cow::from(&context.question) };
     let parts = Parts {
@@ -203,7 +205,8 @@ fn build_prompt(
         tools: tools.as_deref(),
         client,
     };
-    prompt::build(&parts, room(route.window).min(most_tokens), &tokens::beginning)
+    let window = room(route.window);
+    prompt::build(&parts, most_tokens.map_or(window, |most| window.min(most)), &tokens::beginning)
 }
 
 /// Steps 7 and 8.

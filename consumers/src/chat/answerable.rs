@@ -27,14 +27,23 @@ const ENOUGH_WORDS: usize = 3;
 const NEAR: f64 = 0.5;
 
 /// English stop words that are also words in German, Dutch, Danish, Swedish, French, Spanish, Italian or Portuguese.
-const OF_OTHER_LANGUAGES: [&str; 27] = [
-    "a", "all", "also", "am", "an", "any", "as", "at", "be", "but", "by", "do", "for", "has", "he", "her", "him", "i",
-    "in", "is", "me", "no", "on", "so", "was", "will", "under",
+const OF_OTHER_LANGUAGES: [&str; 33] = [
+    "of", "we", "had", "have", "to", "or", "a", "all", "also", "am", "an", "any", "as", "at", "be", "but", "by", "do",
+    "for", "has", "he", "her", "him", "i", "in", "is", "me", "no", "on", "so", "was", "will", "under",
 ];
 
 /// What asks for a number.
-const HOW_MANY: [&str; 9] =
-    ["how many", "how much", "how long", "how often", "how large", "how big", "how far", "how old", "how soon"];
+const HOW_MANY: [&str; 9] = [
+    " how many",
+    " how much",
+    " how long",
+    " how often",
+    " how large",
+    " how big",
+    " how far",
+    " how old",
+    " how soon",
+];
 /// Lines of a question; what has more brings a text along.
 const LINES: usize = 3;
 
@@ -61,7 +70,7 @@ pub fn brings_its_own(message: &str) -> bool {
 
 /// True for an answer without a number to a question that asks for one.
 pub fn lacks_number(question: &str, answer: &str) -> bool {
-    let lower = question.to_lowercase();
+    let lower = format!(" {}", question.to_lowercase());
     HOW_MANY.iter().any(|asked| lower.contains(asked)) && assertions::numbers_of_text(answer).next().is_none()
 }
 
@@ -81,7 +90,11 @@ pub fn gap(question: &str, sources: &[Source], evidence: &Evidence) -> Option<Ga
 /// What a sentence names. Where capitals are no sign of a name, as in German or a title, words with one name nothing.
 fn named(sentence: &str) -> Vec<Assertion> {
     // What is reckoned with names nothing: "1234 + 5678".
-    if ["+", "*", "/", "-", "=", "\u{d7}"].iter().any(|sign| sentence.split_whitespace().any(|word| word == *sign)) {
+    let parts: Vec<&str> = sentence.split_whitespace().collect();
+    let has_digit = |word: &str| word.contains(|letter: char| letter.is_ascii_digit());
+    let is_reckoned =
+        |part: &[&str]| ["+", "*", "/", "-", "\u{d7}"].contains(&part[1]) && has_digit(part[0]) && has_digit(part[2]);
+    if parts.windows(3).any(is_reckoned) {
         return Vec::new();
     }
     let words = sentence.split(|letter: char| !letter.is_alphanumeric()).skip(1);
@@ -101,7 +114,7 @@ fn named(sentence: &str) -> Vec<Assertion> {
 /// A small number says how much of an answer is wanted ("three reasons", "in 2 sentences").
 fn is_named(asked: &Assertion, evidence: &Evidence) -> bool {
     let is_small = matches!(asked, Assertion::Number(number) if number.len() < TOLD_DIGITS);
-    is_small || evidence.texts().iter().any(|text| text.whole().holds(asked))
+    is_small || evidence.texts().iter().any(|text| text.whole().mentions(asked))
 }
 
 /// True where one source holds every word that a question is about.
@@ -184,6 +197,7 @@ mod tests {
         assert!(lacks_number("How many neurons are free?", "They are what they were."));
         assert!(!lacks_number("How many neurons are free?", "Ten thousand."));
         assert!(!lacks_number("Which plan is free?", "The Free plan."));
+        assert!(!lacks_number("Which command can show old memories?", "friend memories"));
     }
 
     #[test]
@@ -216,6 +230,7 @@ mod tests {
             "Wie lange halten Warteschlangen Nachrichten?",
             "Was steht in der Datei?",
             "Is dit in de wachtrij?",
+            "Hoe lang bewaren we berichten of bestanden?",
             "Qui a le but des messages?",
             "¿Quién me ha dado las colas?",
         ] {

@@ -46,9 +46,10 @@ const SAME: f64 = 0.7;
 const NEAR: f64 = 0.6;
 /// Most sources that speak for one sentence together.
 const TOGETHER: usize = 2;
-/// What follows a subject, beside words that end in "s".
-const PREDICATES: [&str; 14] =
-    ["is", "are", "was", "were", "has", "have", "had", "can", "could", "will", "would", "may", "must", "should"];
+/// What follows a subject, and nothing else: of other words that end in "s" half are nouns ("only owners").
+const PREDICATES: &str = "is are was were has have had can could will would may must should does holds keeps stores \
+                          uses runs sends needs requires supports provides allows starts stops returns writes reads \
+                          takes makes gives handles manages creates deletes contains includes serves listens";
 /// Subjects that name nothing.
 const INDEFINITE: [&str; 22] = [
     "anybody",
@@ -132,6 +133,10 @@ pub fn check_part(answer: &str, part: &Part, evidence: &Evidence) -> Judged {
     if !part.is_code && is_label {
         return judged(Support::Nothing, Vec::new());
     }
+    // Whatever code it is, the words that would say what it is for are not in it.
+    if part.is_code && evidence.is_strict() {
+        return judged(Support::Unsupported, Vec::new());
+    }
     let missing = |missing| {
         let sentence = CheckedSentence { missing, ..checked(part, Support::Unsupported, Vec::new()) };
         Judged { sentence, undecided: None }
@@ -148,11 +153,15 @@ pub fn check_part(answer: &str, part: &Part, evidence: &Evidence) -> Judged {
     }
     let speakers = speakers(evidence, &asserted, &words);
     // "Good luck!" asserts nothing; "Glorp." does, where a source says so.
+    // "To start it:" says what follows is about.
+    if asserted.is_empty() && bare.trim_end().ends_with(':') {
+        return judged(Support::Nothing, Vec::new());
+    }
     let is_restated = words.len() > 1 && words.iter().all(|word| evidence.given().words().hold(word));
     if speakers.is_empty() && asserted.is_empty() && words.len() < FEW_WORDS && !is_restated {
         let is_stray = |word: &&String| word.contains(char::is_alphabetic) && !evidence.holds_form_of(word);
-        let stray: Vec<String> =
-            if parts::is_item(text) { words.iter().filter(is_stray).cloned().collect() } else { Vec::new() };
+        let said = parts::said_of_item(text).map(significant).unwrap_or_default();
+        let stray: Vec<String> = said.iter().filter(is_stray).cloned().collect();
         return if stray.is_empty() { judged(Support::Nothing, Vec::new()) } else { missing(stray) };
     }
     if speakers.is_empty() {
@@ -170,8 +179,7 @@ pub fn check_part(answer: &str, part: &Part, evidence: &Evidence) -> Judged {
 fn invented_subject(sentence: &str, evidence: &Evidence) -> Option<String> {
     let mut words = assertions::without_mark(sentence).split_whitespace();
     let (first, second) = (words.next()?.trim_matches(['*', '_']), words.next()?);
-    let is_verb = PREDICATES.contains(&second)
-        || (second.len() > 3 && second.ends_with('s') && second.bytes().all(|letter| letter.is_ascii_lowercase()));
+    let is_verb = PREDICATES.split(' ').any(|verb| verb == second);
     let lower = first.to_lowercase();
     let is_subject = is_verb
         && first.starts_with(char::is_uppercase)
@@ -376,6 +384,17 @@ mod tests {
     }
 
     #[test]
+    fn what_leads_to_an_answer_asserts_nothing() {
+        let question = "How do I start the server on a machine?";
+        let code = "To start the server:\n```sh\nmake dev\n```";
+        assert_eq!(verdict_of(question, code), Verdict::Supported);
+        let short = "Short answer: yes! make dev starts everything.";
+        assert_eq!(verdict_of("Does make dev start it?", short), Verdict::Supported);
+        let strict = by_words(code, &evidence(question).strict(Vec::new()));
+        assert_eq!(strict.verdict, Verdict::Unsupported, "what code is for no line of it says");
+    }
+
+    #[test]
     fn what_was_asked_is_no_answer() {
         let fifty = "Is a batch limited to 50 messages?";
         assert_eq!(verdict_of(fifty, "A batch is limited to 50 messages."), Verdict::Unsupported);
@@ -417,6 +436,10 @@ mod tests {
         assert_eq!(verdict_of(question, "Messages are held on the Freeway plan."), Verdict::Unsupported);
         let checked = by_words("Kafka holds messages for 24 hours.", &evidence("How long do queues hold messages?"));
         assert_eq!((checked.verdict, &checked.sentences[0].missing[0][..]), (Verdict::Unsupported, "kafka"));
+        for unclear in ["Only owners stop the queues for 24 hours.", "Once messages expire they are gone."] {
+            let part = &parts::parts(unclear)[0];
+            assert!(check_part(unclear, part, &evidence(question)).sentence.missing.is_empty(), "{unclear}");
+        }
         for right in ["Queues hold messages for 24 hours.", "Everything is started by make dev."] {
             assert_eq!(verdict_of(question, right), Verdict::Supported, "{right}");
         }

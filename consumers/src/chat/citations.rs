@@ -51,7 +51,7 @@ pub fn cite(answer: &str, sentences: &[CheckedSentence], sources: &[Source], mar
 
 /// A sentence, and behind its last word what there is to say of it.
 fn marked(text: &str, sentence: &CheckedSentence, unsupported: &str) -> String {
-    let is_code = text.starts_with("```");
+    let is_code = text.trim_start().starts_with("```");
     let bare = if is_code { text.to_owned() } else { without_marks(text) };
     let numbers: Vec<String> = numbers(sentence).map(|n| format!("[{n}]")).collect();
     let mut mark = if numbers.is_empty() { String::new() } else { format!(" {}", numbers.concat()) };
@@ -63,8 +63,11 @@ fn marked(text: &str, sentence: &CheckedSentence, unsupported: &str) -> String {
         return bare.to_owned();
     }
     if is_code {
-        let is_open = bare.len() < 6 || !bare.ends_with("```");
-        return format!("{bare}{}\n{}", if is_open { "\n```" } else { "" }, mark.trim_start());
+        let indent = &text[..text.len() - text.trim_start().len()];
+        let fence = bare.trim_start();
+        let is_open = fence.len() < 6 || !fence.ends_with("```");
+        let close = if is_open { format!("\n{indent}```") } else { String::new() };
+        return format!("{bare}{close}\n{indent}{}", mark.trim_start());
     }
     // A row of a table says it in its last cell.
     if let Some(row) = bare.strip_suffix('|') {
@@ -231,6 +234,8 @@ mod tests {
         assert_eq!(cite("```\nlet one = list [1];\n```", &sources).text, "```\nlet one = list [1];\n```\n[1]");
         let open = cite("```\nlet two = [2];", &sources).text;
         assert_eq!(open, "```\nlet two = [2];\n```\n[unsupported]", "what was cut off is closed");
+        let indented = cite("1. So:\n   ```\n   let one = list [1];\n   ```", &sources).text;
+        assert!(indented.ends_with("   let one = list [1];\n   ```\n   [1]"), "{indented}");
     }
 
     #[test]

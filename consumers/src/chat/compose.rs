@@ -82,7 +82,12 @@ fn evidence(context: &Context, findings: &Findings, prompt: &Prompt, drafts_only
     let instructions = context.turn.request.instructions.as_deref();
     let said = said.chain(instructions).chain([context.question.as_str()]);
     let evidence = Evidence::new(&findings.sources[..prompt.sources], &memories, said);
-    if drafts_only { evidence.strict(answerable::subjects(&context::query(context))) } else { evidence }
+    if !drafts_only {
+        return evidence;
+    }
+    let query = context::query(context);
+    // Of another language it is not known which words it is about.
+    evidence.strict(if answerable::is_english(&query) { answerable::subjects(&query) } else { Vec::new() })
 }
 
 impl<'a> Grounds<'a> {

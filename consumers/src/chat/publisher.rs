@@ -217,7 +217,9 @@ impl<'a, P: Database + Channels + Meter + Clock> StreamPublisher<'a, P> {
             return false;
         }
         self.text.truncate(whole_sentences(&self.text).len());
+        self.checked = self.checked.min(self.text.len());
         self.is_cut = true;
+        self.is_cut_to_what_stands(true);
         true
     }
 
@@ -261,7 +263,12 @@ impl<P: Database + Channels + Meter + Clock> Sink for StreamPublisher<'_, P> {
 
 /// A text without the sentence that is under way; all of it where no sentence has ended, which is checked as it is.
 fn whole_sentences(text: &str) -> &str {
-    let end = text.char_indices().rev().find(|(_, mark)| matches!(mark, '.' | '!' | '?' | '\n' | '。' | '！' | '？'));
+    // The point of "wrangler.toml" ends nothing.
+    let is_end = |at: usize, mark: char| match mark {
+        '.' | '!' | '?' => text[at + 1..].starts_with(char::is_whitespace),
+        mark => matches!(mark, '\n' | '。' | '！' | '？'),
+    };
+    let end = text.char_indices().rev().find(|(at, mark)| is_end(*at, *mark));
     end.map_or(text, |(at, mark)| &text[..at + mark.len_utf8()])
 }
 
@@ -273,6 +280,7 @@ mod tests {
     fn half_a_sentence_is_left_out_unless_it_is_all_there_is() {
         assert_eq!(whole_sentences("Run make dev. It listens on"), "Run make dev.");
         assert_eq!(whole_sentences("図書館。それは"), "図書館。");
+        assert_eq!(whole_sentences("Run it. It is set in wrangler.to"), "Run it.");
         assert_eq!((whole_sentences("The"), whole_sentences("")), ("The", ""));
     }
 

@@ -112,17 +112,25 @@ impl Passage {
     pub fn holds(&self, assertion: &Assertion) -> bool {
         match assertion {
             Assertion::Number(number) => self.numbers.contains(number),
-            Assertion::Literal(text) | Assertion::Name(text) => {
-                // "Java" is a part of a word, of "JavaScript", but is not spelt.
-                self.spells(text) || self.words.forms_of(text).any(|form| self.spells(form))
+            // "Java" is a part of a word, of "JavaScript", but is not spelt.
+            Assertion::Literal(text) => {
+                self.spells(text, is_of_code) || self.words.forms_of(text).any(|form| self.spells(form, is_of_code))
+            }
+            Assertion::Name(text) => {
+                self.spells(text, is_of_word) || self.words.forms_of(text).any(|form| self.spells(form, is_of_word))
             }
         }
     }
 
+    /// True if it has what a question names, be it in a longer word: `RedisClient` is about Redis.
+    pub fn mentions(&self, named: &Assertion) -> bool {
+        self.holds(named) || self.words.hold_form_of(named.text()) || self.collapsed.contains(named.text())
+    }
+
     /// True if it has this, which is in lower case, by itself: "ada" is not spelt by "adapter".
-    fn spells(&self, wanted: &str) -> bool {
+    fn spells(&self, wanted: &str, is_joined_by: fn(char) -> bool) -> bool {
         let is_joined = |inside: Option<char>, outside: Option<char>| {
-            inside.zip(outside).is_some_and(|(inside, outside)| is_of_word(inside) && is_of_word(outside))
+            inside.zip(outside).is_some_and(|(inside, outside)| is_joined_by(inside) && is_joined_by(outside))
         };
         self.collapsed.match_indices(wanted).any(|(at, _)| {
             let (before, behind) = (&self.collapsed[..at], &self.collapsed[at + wanted.len()..]);
@@ -137,9 +145,14 @@ impl Passage {
     }
 }
 
-/// True for what stands beside another letter as a part of the same word.
+/// True for what stands beside another letter as a part of the same word: `python3` and `REDIS_URL` have a name.
 fn is_of_word(letter: char) -> bool {
-    letter == '_' || (letter.is_alphanumeric() && !unspaced::is_letter(letter))
+    letter.is_alphabetic() && !unspaced::is_letter(letter)
+}
+
+/// The same of what is spelt as only code is.
+fn is_of_code(letter: char) -> bool {
+    is_of_word(letter) || letter == '_' || letter.is_numeric()
 }
 
 impl Line {
@@ -313,6 +326,10 @@ mod tests {
         assert!(!literal("/api/user") && !literal("--lock") && !literal("init"));
         assert!(name("javascript") && name("adapter") && name("post"));
         assert!(!name("java") && !name("ada") && !name("postgres"));
+        let code = Passage::of("REDIS_URL=x python3 -m venv RedisClient");
+        let named = |text: &str| Assertion::Name(text.to_owned());
+        assert!(code.holds(&named("redis")) && code.holds(&named("python")));
+        assert!(code.mentions(&named("redis")) && !code.mentions(&named("kafka")));
     }
 
     #[test]

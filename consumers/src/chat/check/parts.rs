@@ -121,14 +121,21 @@ pub fn is_heading(text: &str) -> bool {
         || inside.is_some_and(|inside| !inside.contains("**") && (inside.ends_with(':') || label.ends_with(':')))
 }
 
-/// True for a line of a list, or one that says something of what stands before its colon: it asserts what it says, in
-/// however few words.
-pub fn is_item(text: &str) -> bool {
+/// Stands before a colon, and says nothing of what stands behind it.
+const LABELS: [&str; 8] = ["answer", "short answer", "in short", "note", "summary", "result", "conclusion", "example"];
+
+/// What is said by a line of a list, or behind the colon of "Author: Ada": it asserts it, in however few words.
+pub fn said_of_item(text: &str) -> Option<&str> {
     let text = text.trim();
-    let number = text.trim_start_matches(|digit: char| digit.is_ascii_digit());
-    ["- ", "* ", "+ ", "• "].iter().any(|mark| text.starts_with(mark))
-        || (number.len() < text.len() && (number.starts_with(". ") || number.starts_with(") ")))
-        || text.contains(": ")
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let numbered = [". ", ") "].iter().find_map(|mark| text[digits..].strip_prefix(mark)).filter(|_| digits > 0);
+    let item = ["- ", "* ", "+ ", "• "].iter().find_map(|mark| text.strip_prefix(mark)).or(numbered);
+    let said = item.unwrap_or(text);
+    match said.split_once(": ") {
+        Some((label, _)) if LABELS.contains(&label.to_lowercase().as_str()) => None,
+        Some((_, said)) => Some(said),
+        None => item,
+    }
 }
 
 /// True for a sentence that says only that nothing is known.
@@ -160,8 +167,14 @@ mod tests {
 
     #[test]
     fn a_line_of_a_list_says_something_in_a_word() {
-        assert!(["- Redis", "2. Redis.", "3) Redis", "Author: Lovelace"].into_iter().all(is_item));
-        assert!(!["Good luck!", "2.5 hours", "It starts:", "-x", ""].into_iter().any(is_item));
+        for (item, said) in
+            [("- Redis", "Redis"), ("2. Redis.", "Redis."), ("3) Redis", "Redis"), ("Author: Lovelace", "Lovelace")]
+        {
+            assert_eq!(said_of_item(item), Some(said));
+        }
+        for other in ["Good luck!", "2.5 hours", "It starts:", "-x", "", "Answer: yes."] {
+            assert_eq!(said_of_item(other), None);
+        }
     }
 
     #[test]
