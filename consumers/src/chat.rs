@@ -2,7 +2,8 @@
 //!
 //! In: a chat item, whose job says which turn of which conversation is asked (`jobs.turn`).
 //! Does, per message:
-//! 1. reads the question and the messages before it ([`context`]), of which a follow-up needs some ([`follow_up`]);
+//! 1. reads the question and the messages before it ([`context`]), of which a follow-up needs some ([`follow_up`]),
+//!    and what it asks for ([`asking`]);
 //! 2. finds memories and sources that are about it ([`findings`]);
 //! 3. chooses the route ([`route`]) from the catalogue, and narrows the sources to passages ([`passages`]);
 //! 4. if the conversation outgrew its token budget, summarises its beginning ([`mod@summarise`]), and goes
@@ -18,6 +19,7 @@
 
 pub mod answer_filter;
 pub mod answerable;
+pub mod asking;
 pub mod check;
 pub mod citations;
 pub mod compose;
@@ -125,8 +127,7 @@ where
         return Ok(outcome);
     }
     let reach = [Some(choice.route), context.turn.request.route].map(|route| catalogue.reach(route));
-    let query = context::query(&context);
-    findings.sources = passages::narrow(&query, findings.sources, prompt::tokens(route.source_tokens));
+    findings.sources = passages::narrow(&context.query, findings.sources, prompt::tokens(route.source_tokens));
     let drafts_only = ports.drafts_only() && context.turn.request.client.is_none();
     let build = |findings: &Findings, most| build_prompt(&context, findings, (&route, most), reach);
     let mut grounds =

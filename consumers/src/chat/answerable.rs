@@ -32,21 +32,6 @@ const OF_OTHER_LANGUAGES: [&str; 33] = [
     "for", "has", "he", "her", "him", "i", "in", "is", "me", "no", "on", "so", "was", "will", "under",
 ];
 
-/// What asks for a number.
-const HOW_MANY: [&str; 9] = [
-    " how many",
-    " how much",
-    " how long",
-    " how often",
-    " how large",
-    " how big",
-    " how far",
-    " how old",
-    " how soon",
-];
-/// Lines of a question; what has more brings a text along.
-const LINES: usize = 3;
-
 /// Why a question cannot be answered from what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gap {
@@ -57,21 +42,6 @@ pub enum Gap {
     /// No source holds all that was asked about: a model that invents is not asked, and of any other the draft does not
     /// stand.
     Unsure,
-}
-
-/// True for a message with a text of its own to say something about: code, a log, many lines. What it names stands in
-/// it.
-pub fn brings_its_own(message: &str) -> bool {
-    let is_snippet = |quoted: &str| quoted.contains(' ') && quoted.contains(['=', ';', '{', '(', '"', '<']);
-    message.contains("```")
-        || message.lines().filter(|line| !line.trim().is_empty()).count() > LINES
-        || message.split('`').skip(1).step_by(2).any(is_snippet)
-}
-
-/// True for an answer without a number to a question that asks for one.
-pub fn lacks_number(question: &str, answer: &str) -> bool {
-    let lower = format!(" {}", question.to_lowercase());
-    HOW_MANY.iter().any(|asked| lower.contains(asked)) && assertions::numbers_of_text(answer).next().is_none()
 }
 
 /// What keeps a question from being answered; `None` if nothing does.
@@ -190,28 +160,6 @@ mod tests {
         }
         assert_eq!(gap_of("Wo steht die Warteschlange?", text, Some(0.9)), None, "German has capitals everywhere");
         assert_eq!(gap_of("What is 1234 + 5678?", text, Some(0.9)), None, "reckoned with");
-    }
-
-    #[test]
-    fn who_asks_how_many_is_told_a_number() {
-        assert!(lacks_number("How many neurons are free?", "They are what they were."));
-        assert!(!lacks_number("How many neurons are free?", "Ten thousand."));
-        assert!(!lacks_number("Which plan is free?", "The Free plan."));
-        assert!(!lacks_number("Which command can show old memories?", "friend memories"));
-    }
-
-    #[test]
-    fn what_a_message_brings_along_need_not_be_found() {
-        for brought in [
-            "Why does `let x: i32 = \"a\";` not compile?",
-            "What does this mean?\n```\nError: 4006\n```",
-            "What does this mean?\nTraceback\n  at main\n  at run\nKeyError: 'Redis'",
-        ] {
-            assert!(brings_its_own(brought), "{brought}");
-        }
-        for asked in ["What does `make deploy` do?", "Hello!\n\nWhat is `Redis`?", ""] {
-            assert!(!brings_its_own(asked), "{asked}");
-        }
     }
 
     #[test]

@@ -151,12 +151,12 @@ pub fn check_part(answer: &str, part: &Part, evidence: &Evidence) -> Judged {
     if !part.is_code && parts::says_that_nothing_is_known(&bare) {
         return judged(Support::Nothing, Vec::new());
     }
-    let speakers = speakers(evidence, &asserted, &words);
-    // "Good luck!" asserts nothing; "Glorp." does, where a source says so.
     // "To start it:" says what follows is about.
     if asserted.is_empty() && bare.trim_end().ends_with(':') {
         return judged(Support::Nothing, Vec::new());
     }
+    let speakers = speakers(evidence, &asserted, &words);
+    // "Good luck!" asserts nothing; "Glorp." does, where a source says so.
     let is_restated = words.len() > 1 && words.iter().all(|word| evidence.given().words().hold(word));
     if speakers.is_empty() && asserted.is_empty() && words.len() < FEW_WORDS && !is_restated {
         let is_stray = |word: &&String| word.contains(char::is_alphabetic) && !evidence.holds_form_of(word);

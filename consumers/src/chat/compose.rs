@@ -15,9 +15,10 @@ use pipeline::{
 
 use super::{
     answerable::{self, Gap},
+    asking,
     check::{Checked, evidence::Evidence, meaning},
     citations::{self, Cited, MARK, Marked},
-    context::{self, Context},
+    context::Context,
     fallback,
     findings::Findings,
     prompt::Prompt,
@@ -85,9 +86,9 @@ fn evidence(context: &Context, findings: &Findings, prompt: &Prompt, drafts_only
     if !drafts_only {
         return evidence;
     }
-    let query = context::query(context);
+    let query = &context.query;
     // Of another language it is not known which words it is about.
-    evidence.strict(if answerable::is_english(&query) { answerable::subjects(&query) } else { Vec::new() })
+    evidence.strict(if answerable::is_english(query) { answerable::subjects(query) } else { Vec::new() })
 }
 
 impl<'a> Grounds<'a> {
@@ -101,7 +102,7 @@ impl<'a> Grounds<'a> {
     ) -> Self {
         let prompt = build(&findings);
         let evidence = evidence(context, &findings, &prompt, drafts_only);
-        let is_covered = answerable::is_covered(&context::query(context), &evidence);
+        let is_covered = answerable::is_covered(&context.query, &evidence);
         Self { context, findings, prompt, evidence, choice, drafts_only, is_covered }
     }
 
@@ -110,13 +111,8 @@ impl<'a> Grounds<'a> {
     #[must_use]
     pub fn narrowed_to_quotes(self, build: &impl Fn(&Findings) -> Prompt) -> Self {
         let Self { context, findings, choice, drafts_only, is_covered, .. } = self;
-        let sources = fallback::quotes(&context::query(context), findings.sources);
+        let sources = fallback::quotes(&context.query, findings.sources);
         Self { is_covered, ..Self::new(context, Findings { sources, ..findings }, choice, drafts_only, build) }
-    }
-
-    /// What was looked for.
-    fn question(&self) -> String {
-        context::query(self.context)
     }
 
     fn sources(&self) -> &[Source] {
@@ -128,7 +124,7 @@ impl<'a> Grounds<'a> {
         let ask = &self.context.turn.request;
         let has_documents = self.context.tenant.document_count > 0 && ask.source_filters().is_some();
         let question = &self.context.question;
-        let is_about_documents = fallback::asks_for_facts(question) && !answerable::brings_its_own(question);
+        let is_about_documents = asking::asks_for_facts(question) && !asking::brings_its_own(question);
         ask.client.is_none() && is_about_documents && has_documents
     }
 
@@ -147,11 +143,11 @@ impl<'a> Grounds<'a> {
         if !self.must_be_found() {
             return None;
         }
-        let question = self.question();
-        let gap = answerable::gap(&question, self.sources(), &self.evidence);
+        let question = &self.context.query;
+        let gap = answerable::gap(question, self.sources(), &self.evidence);
         // A question within a conversation may be about the conversation.
         let gap = gap.filter(|gap| !self.is_in_conversation() || self.is_new(gap));
-        let is_unsure = self.drafts_only && !self.is_covered && answerable::is_english(&question);
+        let is_unsure = self.drafts_only && !self.is_covered && answerable::is_english(question);
         gap.or_else(|| is_unsure.then_some(Gap::Unsure))
     }
 
@@ -166,7 +162,7 @@ impl<'a> Grounds<'a> {
     /// The answer to a question that what was found cannot answer.
     pub fn refuse(&self, gap: &Gap) -> TurnAnswer {
         let is_by_guest = self.context.turn.request.is_by_guest();
-        let Cited { text, citations } = fallback::unknown(gap, is_by_guest, &self.question(), self.sources());
+        let Cited { text, citations } = fallback::unknown(gap, is_by_guest, &self.context.query, self.sources());
         let degraded = self.findings.degraded.clone();
         self.answer(Composed {
             text,
@@ -184,7 +180,7 @@ impl<'a> Grounds<'a> {
     }
 
     fn excerpts(&self, lead: &str) -> Cited {
-        fallback::excerpts(&self.question(), self.sources(), &self.findings.memories, lead)
+        fallback::excerpts(&self.context.query, self.sources(), &self.findings.memories, lead)
     }
 
     /// The answer from what a model wrote, or without one.
@@ -269,7 +265,7 @@ impl<'a> Grounds<'a> {
         let is_in_doubt = self.drafts_only
             && (verdict != Verdict::Supported
                 || breaks_off(&text)
-                || answerable::lacks_number(&self.context.question, &text));
+                || asking::lacks_number(&self.context.question, &text));
         if must_be_found && (says_nothing || is_in_doubt || verdict == Verdict::Unsupported) {
             return self.instead_of(text);
         }
@@ -284,11 +280,11 @@ impl<'a> Grounds<'a> {
     /// Otherwise nothing speaks for an answer being there at all.
     fn instead_of(&self, draft: String) -> Composed {
         let request = &self.context.turn.request;
-        let question = self.question();
+        let question = &self.context.query;
         let (verdict, Cited { text, citations }) = if self.is_covered {
             (Verdict::Unsupported, self.excerpts(fallback::UNSUPPORTED))
         } else {
-            let nearest = fallback::unknown(&Gap::Unsure, request.is_by_guest(), &question, self.sources());
+            let nearest = fallback::unknown(&Gap::Unsure, request.is_by_guest(), question, self.sources());
             (Verdict::Unknown, nearest)
         };
         Composed { text, citations, verdict, draft: Some(draft), ..Composed::default() }
@@ -304,7 +300,7 @@ impl<'a> Grounds<'a> {
         if self.evidence.is_empty() || self.is_as_is(written) {
             return (Checked::default(), None);
         }
-        meaning::check(ports, &written.text, &self.question(), &self.evidence, budget).await
+        meaning::check(ports, &written.text, &self.context.query, &self.evidence, budget).await
     }
 
     /// True for what a client's program reads, not a person: it is no text to be checked.
@@ -315,7 +311,7 @@ impl<'a> Grounds<'a> {
 
     /// An answer about facts for which nothing was found says so.
     fn says_nothing_was_found(&self) -> bool {
-        self.evidence.is_empty() && !self.is_in_conversation() && fallback::asks_for_facts(&self.context.question)
+        self.evidence.is_empty() && !self.is_in_conversation() && asking::asks_for_facts(&self.context.question)
     }
 
     fn nothing(&self) -> &'static str {
@@ -337,7 +333,7 @@ impl<'a> Grounds<'a> {
         let lead = fallback::only_quoted(why);
         let findings = &self.findings;
         let Cited { text, citations } =
-            fallback::excerpts(&self.question(), &findings.sources, &findings.memories, &lead);
+            fallback::excerpts(&self.context.query, &findings.sources, &findings.memories, &lead);
         Composed {
             text,
             citations,

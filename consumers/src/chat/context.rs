@@ -38,6 +38,9 @@ pub struct Context {
     pub tenant: Tenant,
     /// The question.
     pub question: String,
+    /// What is looked for, and what an answer must be about: the question, and those that it refers to, the newest
+    /// first.
+    pub query: String,
     /// Of the messages before `earlier`.
     pub summary: Option<String>,
     /// The messages before the question, oldest first.
@@ -89,8 +92,10 @@ impl TurnRows {
         let summary = conversation.summary.filter(|_| !is_by_guest);
         // A client that keeps the history itself sends it along; it is older than all that is stored.
         let sent = turn.request.history.iter().map(|message| Numbered { number: 0, message: message.clone() });
-        let earlier = sent.chain(messages.into_iter().map(numbered)).collect();
-        Ok(Some(Context { earlier, question: question.content, summary, tenant: asker.tenant, turn, read_at }))
+        let earlier: Vec<Numbered> = sent.chain(messages.into_iter().map(numbered)).collect();
+        let question = question.content;
+        let query = query(&question, &earlier);
+        Ok(Some(Context { query, earlier, question, summary, tenant: asker.tenant, turn, read_at }))
     }
 }
 
@@ -98,9 +103,9 @@ fn numbered(row: PromptMessageRow) -> Numbered {
     Numbered { number: row.number, message: PromptMessage::new(row.role, row.content) }
 }
 
-/// What is looked for, and what an answer must be about: the question, and those that it refers to, the newest first.
-pub fn query(context: &Context) -> String {
-    let asked = context.earlier.iter().rev().filter(|earlier| earlier.message.role == Role::User);
-    let query = follow_up::with_followed(&context.question, asked.map(|earlier| earlier.message.content.as_str()));
+/// The question, and those that it refers to.
+fn query(question: &str, earlier: &[Numbered]) -> String {
+    let asked = earlier.iter().rev().filter(|earlier| earlier.message.role == Role::User);
+    let query = follow_up::with_followed(question, asked.map(|earlier| earlier.message.content.as_str()));
     history::beginning(&query, constants::QUERY_BYTES).to_owned()
 }

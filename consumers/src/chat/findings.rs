@@ -10,7 +10,7 @@ use pipeline::{
 use retrieval::{Filters, Mode, Search, SearchRequest, memories};
 
 use super::{
-    context::{self, Context},
+    context::Context,
     sources::{self, Source},
 };
 
@@ -40,7 +40,7 @@ where
     if ask.is_plain() {
         return Ok(Findings::default());
     }
-    let query = context::query(context);
+    let query = context.query.clone();
     let filters = ask.source_filters().filter(|_| context.tenant.document_count > 0);
     let looks = ask.may_use_memory() || filters.is_some();
     let vector = if looks { retrieval::embed_query(ports, &query, budget).await.ok() } else { None };
